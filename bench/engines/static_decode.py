@@ -1,12 +1,13 @@
 """Decoding at the speed of the memory: static buffers, compiled layers, one CUDA graph per step.
 
-At batch 1 a decode step has to read every weight once, so the card's memory bandwidth bounds it. A stock `generate` loop launches about
-a thousand small kernels a step from Python and waits for each decision; most of the step is waiting, and the waiting costs energy. Here
-the step (all layers, the sampling, the bookkeeping) is captured once as a CUDA graph and replayed; each layer runs through
-`torch.compile`, which fuses its small kernels. The host sees one number per request and step: the token.
+At batch 1 a decode step has to read every weight once, so the card's memory bandwidth bounds it. A stock `generate`
+loop launches about a thousand small kernels a step from Python and waits for each decision; most of the step is
+waiting, and the waiting costs energy. Here the step (all layers, the sampling, the bookkeeping) is captured once as a
+CUDA graph and replayed; each layer runs through `torch.compile`, which fuses its small kernels. The host sees one
+number per request and step: the token.
 
-What it does not know: sliding-window or linear attention, encoder-decoder models. Those raise `UnsupportedArchitecture`; use the
-`transformers-eager` engine for them.
+What it does not know: sliding-window or linear attention, encoder-decoder models. Those raise
+`UnsupportedArchitecture`; use the `transformers-eager` engine for them.
 """
 
 import inspect
@@ -66,7 +67,8 @@ def decode_attention(
     """Attention of one new token over a static buffer; longer queries (the prefill) go to PyTorch's own kernel.
 
     Args:
-        query: [batch, heads, 1, dim]; key, value: [batch, key heads, length, dim]; attention_mask: [batch, 1, 1, length], True = visible.
+        query: [batch, heads, 1, dim]; key, value: [batch, key heads, length, dim]; attention_mask: [batch, 1, 1,
+        length], True = visible.
 
     Returns:
         [batch, 1, heads, dim] and None, as transformers' attention interface asks.
@@ -82,8 +84,8 @@ def decode_attention(
     scaling = options.get("scaling") or dim**-0.5
     visible = attention_mask.view(attention_mask.shape[0], 1, 1, -1)
     if torch.compiler.is_compiling():
-        # Products and sums fuse into two reductions that read keys and values once; a matrix product with one row would not.
-        scores = (grouped.unsqueeze(3).float() * key.unsqueeze(2).float()).sum(-1) * scaling
+        # Products and sums fuse into two reductions that read keys and values once; a matrix product with one row would
+        not. scores = (grouped.unsqueeze(3).float() * key.unsqueeze(2).float()).sum(-1) * scaling
         weights = scores.masked_fill(~visible, float("-inf")).softmax(-1)
         mixed = (weights.unsqueeze(-1) * value.unsqueeze(2).float()).sum(3).to(value.dtype)
     else:
@@ -115,7 +117,9 @@ def decoder_layers(model: nn.Module) -> nn.ModuleList:
     if getattr(config, "is_encoder_decoder", False):
         raise UnsupportedArchitecture("an encoder-decoder model does not run compiled; use --engine transformers-eager")
     if kinds != {"full_attention"} or getattr(config, "use_sliding_window", False):
-        raise UnsupportedArchitecture(f"layers of kind {sorted(kinds)} do not run compiled; use --engine transformers-eager")
+        raise UnsupportedArchitecture(
+            f"layers of kind {sorted(kinds)} do not run compiled; use --engine transformers-eager"
+        )
     layers = getattr(getattr(model, "model", None), "layers", None)
     if not isinstance(layers, nn.ModuleList) or _cache_keyword(layers[0]) is None:
         raise UnsupportedArchitecture(f"{type(model).__name__} does not run compiled; use --engine transformers-eager")
@@ -140,7 +144,8 @@ def choose(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
     """Draw one token a row from the multinomial, on the device and without waiting for it.
 
     Args:
-        logits: [batch, vocabulary]; seen: [batch, vocabulary], True where a token stands in the context, for the repetition penalty.
+        logits: [batch, vocabulary]; seen: [batch, vocabulary], True where a token stands in the context, for the
+        repetition penalty.
 
     Returns:
         [batch] int64; -1 where the logits are not finite.
@@ -161,8 +166,8 @@ def choose(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
         shares = ordered.softmax(-1)
         cut = shares.cumsum(-1) - shares >= sampling.top_p
         scores = scores.scatter(-1, order, ordered.masked_fill(cut, float("-inf")))
-    # The smallest of exponential waiting times with rates p is a draw from p: torch.multinomial without its checks, which would wait.
-    waiting = torch.empty_like(scores).exponential_()
+    # The smallest of exponential waiting times with rates p is a draw from p: torch.multinomial without its checks,
+    which would wait. waiting = torch.empty_like(scores).exponential_()
     return torch.where(finite, (scores.softmax(-1) / waiting).argmax(-1), -1)
 
 
@@ -201,7 +206,9 @@ class StaticDecoder:
         self.on_gpu = self.device.type == "cuda"
         _register_attention(model)
         self._keyword = _cache_keyword(self.layers[0]) or "cache"
-        self._layer_forward = self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else _plain_layer
+        self._layer_forward = (
+            self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else _plain_layer
+        )
         self._buffers: _Buffers | None = None
 
     def _compiled(self) -> Callable[..., Any]:
@@ -214,7 +221,6 @@ class StaticDecoder:
         compiled: Callable[..., Any] = torch.compile(_plain_layer, fullgraph=True, dynamic=False)
         return compiled
 
-    @torch.inference_mode()
     def generate(
         self,
         input_ids: Tensor,
@@ -234,6 +240,18 @@ class StaticDecoder:
         Raises:
             torch.cuda.OutOfMemoryError: the buffers do not fit.
         """
+        with torch.inference_mode():
+            return self._generate(input_ids, attention_mask, max_new_tokens, stop_ids, seed, should_stop)
+
+    def _generate(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        max_new_tokens: int,
+        stop_ids: frozenset[int],
+        seed: int,
+        should_stop: Callable[[list[int]], bool] | None,
+    ) -> Decoded:
         torch.manual_seed(seed)
         buffers = self._prefill(input_ids, attention_mask, max_new_tokens)
         batch = buffers.batch
@@ -252,7 +270,8 @@ class StaticDecoder:
         return decoded
 
     def prepare(self, batch: int, length: int) -> None:
-        """Allocate the buffers, compile the layers and capture the graph for prompts and answers of up to `length` tokens together.
+        """Allocate the buffers, compile the layers and capture the graph for prompts and answers of up to `length`
+        tokens together.
 
         Called before a measured window, so that none of it is charged to an answer.
         """
@@ -314,7 +333,9 @@ class StaticDecoder:
         buffers = self._reserve(batch, prompt + max_new_tokens)
         position = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
         padded = None if bool(attention_mask.all()) else attention_mask
-        output = self.model(input_ids=input_ids, attention_mask=padded, position_ids=position, use_cache=True, logits_to_keep=1)
+        output = self.model(
+            input_ids=input_ids, attention_mask=padded, position_ids=position, use_cache=True, logits_to_keep=1
+        )
         prefix = output.get("cache") if "cache" in output else output.past_key_values
         for layer, filled in zip(buffers.layers, prefix.layers, strict=True):
             layer.keys[:, :, :prompt].copy_(filled.keys)
