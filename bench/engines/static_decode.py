@@ -84,8 +84,8 @@ def decode_attention(
     scaling = options.get("scaling") or dim**-0.5
     visible = attention_mask.view(attention_mask.shape[0], 1, 1, -1)
     if torch.compiler.is_compiling():
-        # Products and sums fuse into two reductions that read keys and values once; a matrix product with one row would
-        not. scores = (grouped.unsqueeze(3).float() * key.unsqueeze(2).float()).sum(-1) * scaling
+        # Products and sums fuse into two reductions that read keys and values once; a one-row matrix product would not.
+        scores = (grouped.unsqueeze(3).float() * key.unsqueeze(2).float()).sum(-1) * scaling
         weights = scores.masked_fill(~visible, float("-inf")).softmax(-1)
         mixed = (weights.unsqueeze(-1) * value.unsqueeze(2).float()).sum(3).to(value.dtype)
     else:
