@@ -166,8 +166,8 @@ def choose(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
         shares = ordered.softmax(-1)
         cut = shares.cumsum(-1) - shares >= sampling.top_p
         scores = scores.scatter(-1, order, ordered.masked_fill(cut, float("-inf")))
-    # The smallest of exponential waiting times with rates p is a draw from p: torch.multinomial without its checks,
-    which would wait. waiting = torch.empty_like(scores).exponential_()
+    # The smallest of exponential waiting times with rates p is a draw from p: torch.multinomial without its waits.
+    waiting = torch.empty_like(scores).exponential_()
     return torch.where(finite, (scores.softmax(-1) / waiting).argmax(-1), -1)
 
 
