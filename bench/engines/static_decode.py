@@ -21,8 +21,10 @@ import torch
 from torch import Tensor, nn
 
 ATTENTION = "prompt_joules_static"
-LENGTH_STEP = 256
-"""Static buffers grow in steps of this many tokens, so that few graphs are captured."""
+SHORTEST = 512
+"""Static buffers hold this many tokens, or twice, four times, ... as many: few graphs, and short answers never read long buffers."""
+HELD = 4
+"""Buffers kept at a time; the one used longest ago goes first."""
 
 
 class UnsupportedArchitecture(Exception):
@@ -209,7 +211,7 @@ class StaticDecoder:
         self._layer_forward = (
             self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else _plain_layer
         )
-        self._buffers: _Buffers | None = None
+        self._held: dict[tuple[int, int], _Buffers] = {}
 
     def _compiled(self) -> Callable[..., Any]:
         import torch._dynamo.config as dynamo
@@ -279,15 +281,17 @@ class StaticDecoder:
             self._reserve(batch, length)
 
     def _reserve(self, batch: int, length: int) -> _Buffers:
-        length = -(-length // LENGTH_STEP) * LENGTH_STEP
-        held = self._buffers
-        if held is not None and held.batch == batch and held.length >= length:
-            return held
-        self._buffers = held = None
-        buffers = self._allocate(batch, length)
-        if self.on_gpu:
-            buffers.graph = self._capture(buffers)
-        self._buffers = buffers
+        room = SHORTEST
+        while room < length:
+            room *= 2
+        buffers = self._held.pop((batch, room), None)
+        if buffers is None:
+            while len(self._held) >= HELD:
+                del self._held[next(iter(self._held))]
+            buffers = self._allocate(batch, room)
+            if self.on_gpu:
+                buffers.graph = self._capture(buffers)
+        self._held[batch, room] = buffers
         return buffers
 
     def _allocate(self, batch: int, length: int) -> _Buffers:
