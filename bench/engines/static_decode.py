@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 ATTENTION = "prompt_joules_static"
 SHORTEST = 512
-"""Static buffers hold this many tokens, or twice, four times, ... as many: few graphs, and short answers never read long buffers."""
+"""Static buffers hold this many tokens, or twice, four times, ... as many: few graphs, and short answers stay short."""
 HELD = 4
 """Buffers kept at a time; the one used longest ago goes first."""
 
