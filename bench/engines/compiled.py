@@ -37,14 +37,17 @@ class CompiledEngine(TransformersEngine):
         ids, mask = left_padded([prompt.inputs for prompt in prompts])
         with self._faults(prompts[0].input_tokens):
             decoded = self._decoder_for(sampling).generate(
-                ids, mask, sampling.max_new_tokens, frozenset(self._stop_token_ids()), prompts[0].seed, self._stop_text()
+                ids,
+                mask,
+                sampling.max_new_tokens,
+                frozenset(self._stop_token_ids()),
+                prompts[0].seed,
+                self._stop_text(),
             )
         return [_generation(decoded, row) for row in range(len(prompts))]
 
     def _decoder_for(self, sampling: Sampling) -> static_decode.StaticDecoder:
-        drawn = static_decode.Sampling(
-            sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty
-        )
+        drawn = static_decode.Sampling(sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty)
         if self._decoder is None or self._decoder.sampling != drawn:
             self._decoder = static_decode.StaticDecoder(self._model, drawn)
         return self._decoder
@@ -66,9 +69,7 @@ def left_padded(prompts: Sequence[Any]) -> tuple[Any, Any]:
     """Token ids and mask, each (batch, tokens), of prompts that are each (1, tokens); the padding stands on the left."""
     longest = max(prompt.shape[1] for prompt in prompts)
     ids = torch.cat([torch.nn.functional.pad(prompt, (longest - prompt.shape[1], 0)) for prompt in prompts])
-    mask = torch.cat(
-        [torch.nn.functional.pad(torch.ones_like(prompt), (longest - prompt.shape[1], 0)) for prompt in prompts]
-    )
+    mask = torch.cat([torch.nn.functional.pad(torch.ones_like(prompt), (longest - prompt.shape[1], 0)) for prompt in prompts])
     return ids, mask
 
 

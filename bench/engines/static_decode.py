@@ -119,9 +119,7 @@ def decoder_layers(model: nn.Module) -> nn.ModuleList:
     if getattr(config, "is_encoder_decoder", False):
         raise UnsupportedArchitecture("an encoder-decoder model does not run compiled; use --engine transformers-eager")
     if kinds != {"full_attention"} or getattr(config, "use_sliding_window", False):
-        raise UnsupportedArchitecture(
-            f"layers of kind {sorted(kinds)} do not run compiled; use --engine transformers-eager"
-        )
+        raise UnsupportedArchitecture(f"layers of kind {sorted(kinds)} do not run compiled; use --engine transformers-eager")
     layers = getattr(getattr(model, "model", None), "layers", None)
     if not isinstance(layers, nn.ModuleList) or _cache_keyword(layers[0]) is None:
         raise UnsupportedArchitecture(f"{type(model).__name__} does not run compiled; use --engine transformers-eager")
@@ -208,9 +206,7 @@ class StaticDecoder:
         self.on_gpu = self.device.type == "cuda"
         _register_attention(model)
         self._keyword = _cache_keyword(self.layers[0]) or "cache"
-        self._layer_forward = (
-            self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else _plain_layer
-        )
+        self._layer_forward = self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else _plain_layer
         self._held: dict[tuple[int, int], _Buffers] = {}
 
     def _compiled(self) -> Callable[..., Any]:
@@ -337,9 +333,7 @@ class StaticDecoder:
         buffers = self._reserve(batch, prompt + max_new_tokens)
         position = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
         padded = None if bool(attention_mask.all()) else attention_mask
-        output = self.model(
-            input_ids=input_ids, attention_mask=padded, position_ids=position, use_cache=True, logits_to_keep=1
-        )
+        output = self.model(input_ids=input_ids, attention_mask=padded, position_ids=position, use_cache=True, logits_to_keep=1)
         prefix = output.get("cache") if "cache" in output else output.past_key_values
         for layer, filled in zip(buffers.layers, prefix.layers, strict=True):
             layer.keys[:, :, :prompt].copy_(filled.keys)
@@ -404,9 +398,7 @@ def _plain_layer(layer: nn.Module, hidden: Tensor, **options: Any) -> Any:
     return type(layer).forward(layer, hidden, **options)
 
 
-def _ends(
-    token: int, row: int, decoded: Decoded, stop_ids: frozenset[int], should_stop: Callable[[list[int]], bool] | None
-) -> bool:
+def _ends(token: int, row: int, decoded: Decoded, stop_ids: frozenset[int], should_stop: Callable[[list[int]], bool] | None) -> bool:
     """Record a request's token; say whether the request is over."""
     if token < 0:
         decoded.finish[row] = "error"

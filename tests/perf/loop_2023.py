@@ -73,9 +73,7 @@ def main() -> None:
     source = {"gguf_file": options.gguf_file} if options.gguf_file else {}
     tokenizer = AutoTokenizer.from_pretrained(options.model, **source)
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float16, **source).to("cuda").eval()
-    ids = tokenizer(
-        "Explain to a child why the sky is blue and why sunsets are red.", return_tensors="pt"
-    ).input_ids.to("cuda")
+    ids = tokenizer("Explain to a child why the sky is blue and why sunsets are red.", return_tensors="pt").input_ids.to("cuda")
     mask = torch.ones_like(ids)
     meter = open_meter("cuda", "aligned")
     tokens = options.tokens
@@ -91,9 +89,7 @@ def main() -> None:
         ),
     ]
     decoder = StaticDecoder(model, Sampling())
-    rows.append(
-        measure("compiled", lambda: decoder.generate(ids, mask, tokens, frozenset(), 0), meter, tokens, options.repeats)
-    )
+    rows.append(measure("compiled", lambda: decoder.generate(ids, mask, tokens, frozenset(), 0), meter, tokens, options.repeats))
     for row in rows:
         speed, saved = row["tokens_per_s"] / rows[0]["tokens_per_s"], rows[0]["j_per_token"] / row["j_per_token"]
         figures = f"{row['tokens_per_s']:7.1f} token/s  {row['j_per_token']:6.3f} J/token  {row['mean_w']:5.0f} W"

@@ -34,9 +34,7 @@ def joules(meter: object, work: Callable[[], None], repeats: int = 1) -> float:
     return float(reading.energy_j) / repeats
 
 
-def one_duration(
-    seconds: float, rate: float, answer: Callable[[int], None], meters: dict[str, object], windows: int
-) -> dict[str, float]:
+def one_duration(seconds: float, rate: float, answer: Callable[[int], None], meters: dict[str, object], windows: int) -> dict[str, float]:
     """Bias and spread (percent of the truth) of single windows of about `seconds`, per kind of edges."""
     tokens = max(2, round(seconds * rate))
     repeats = max(1, round(LONG_WINDOW_S / seconds))
@@ -89,9 +87,7 @@ def main() -> None:
         rows.append(one_duration(seconds, rate, answer, meters, windows))
         print(json.dumps({key: round(value, 3) for key, value in rows[-1].items()}), flush=True)
     if options.out:
-        options.out.write_text(
-            json.dumps({"gpu": torch.cuda.get_device_name(), "rows": rows}, indent=1) + "\n", encoding="utf-8"
-        )
+        options.out.write_text(json.dumps({"gpu": torch.cuda.get_device_name(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -124,9 +124,7 @@ def test_a_stop_text_ends_the_answer() -> None:
 def test_the_seed_decides_the_draw() -> None:
     decoder = StaticDecoder(tiny("llama"), Sampling(temperature=1.0))
     prompt = torch.randint(0, 100, (1, 9))
-    first, again, other = (
-        decoder.generate(prompt, torch.ones_like(prompt), 20, frozenset(), seed=seed).tokens for seed in (1, 1, 2)
-    )
+    first, again, other = (decoder.generate(prompt, torch.ones_like(prompt), 20, frozenset(), seed=seed).tokens for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
@@ -159,9 +157,7 @@ def test_logits_that_are_not_finite_are_an_error_not_a_token() -> None:
 
 def test_sliding_windows_and_encoder_decoders_are_refused_with_the_engine_that_can() -> None:
     sliding = MistralForCausalLM(MistralConfig(**SHAPE, sliding_window=8, layer_types=["sliding_attention"] * 5))
-    encoder = T5ForConditionalGeneration(
-        T5Config(vocab_size=100, d_model=32, d_ff=32, num_layers=1, num_heads=2, d_kv=16)
-    )
+    encoder = T5ForConditionalGeneration(T5Config(vocab_size=100, d_model=32, d_ff=32, num_layers=1, num_heads=2, d_kv=16))
     for model in (sliding, encoder):
         with pytest.raises(UnsupportedArchitecture, match="transformers-eager"):
             StaticDecoder(model, GREEDY)
