@@ -271,8 +271,9 @@ class CounterMeter:
     def _plain(self, ended_s: float) -> tuple[float, float, surroundings.State]:
         last = self._counter.read_j()
         energy_j = sum(last) - sum(self._start.energy_j)
-        mean_w = energy_j / max(ended_s - self._began_s, self.step_s)
-        return energy_j, self.step_s * mean_w, self._conditions.state()
+        # Up to one step may be missing from what was counted, so the power is taken over the shortest time it can stand for.
+        power_w = energy_j / max(ended_s - self._began_s - self.step_s, self.step_s)
+        return energy_j, self.step_s * power_w, self._conditions.state()
 
     def _aligned(self, ended_s: float) -> tuple[float, float, surroundings.State]:
         second = self._next_step()
