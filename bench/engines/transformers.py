@@ -1,7 +1,6 @@
 """Hugging Face transformers, eager: `model.generate` with a stamp per token.
 
-Source: huggingface/transformers, `generation/utils.py`; the loop of the ML.ENERGY benchmark of 2023 without its faults
-(`shared` design, measurement).
+Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the streamer, the logits processors and the criteria are called).
 """
 
 import contextlib
@@ -46,7 +45,7 @@ class TransformersEngine:
         self._template = choose_template(self._plan.model_id, self._tokenizer, task) if self._tokenizer else None
         return self._template.name if self._template else None
 
-    def prepare(self, text: str, seed: int) -> Prepared:
+    def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
         """Render, tokenize, check the length, move to the device.
 
         Raises:
@@ -54,6 +53,7 @@ class TransformersEngine:
         """
         with self._faults(None):
             ids = self._tokenize(text, seed)
+            self._require_room(ids.shape[1], sampling.max_new_tokens)
             return Prepared(ids.to(self._plan.device), ids.shape[1], seed)
 
     def _tokenize(self, text: str, seed: int) -> Any:
@@ -77,10 +77,9 @@ class TransformersEngine:
         """Answer one prompt.
 
         Raises:
-            PromptFailed: it does not fit the context or the memory, or the model broke on it.
+            PromptFailed: it does not fit the memory, or the model broke on it.
         """
         (prompt,) = prompts
-        self._require_room(prompt.input_tokens, sampling.max_new_tokens)
         stop_token_ids = self._stop_token_ids()
         stamps, finite = Stamps(), FiniteLogits()
         criteria: list[Any] = [StopOnBadLogits(finite)]
