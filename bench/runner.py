@@ -49,7 +49,9 @@ class Interrupt:
         self._before = signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         signal.signal(signal.SIGINT, self._before)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -145,11 +147,23 @@ def find_or_make(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str,
 def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """Everything that makes this run another run when it changes. JSON values only."""
     ids = "\n".join(prompt.id for prompt in prompts.prompts)
-    fields = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "repetitions", "batch_size")
+    fields = (
+        "max_new_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "repetition_penalty",
+        "seed",
+        "repetitions",
+        "batch_size",
+    )
     fields += ("nickname", "text", "edges", "dummy_prompt_tokens")
     return {
         **{name: getattr(config, name) for name in fields},
-        **{name: getattr(chosen, name) for name in ("model_id", "revision", "gguf_file", "weights", "device", "dtype", "engine")},
+        **{
+            name: getattr(chosen, name)
+            for name in ("model_id", "revision", "gguf_file", "weights", "device", "dtype", "engine")
+        },
         "versions": chosen.versions,
         "harness_version": HARNESS_VERSION,
         "schema_version": record.SCHEMA_VERSION,
@@ -192,7 +206,10 @@ def setup_columns(job: Job, session: Session, meter: Meter, template: str | None
     same = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed", "batch_size")
     return {
         **{name: getattr(config, name) for name in same},
-        **{name: getattr(chosen, name) for name in ("model_id", "weights", "dtype", "engine", "engine_version", "device")},
+        **{
+            name: getattr(chosen, name)
+            for name in ("model_id", "weights", "dtype", "engine", "engine_version", "device")
+        },
         "schema_version": record.SCHEMA_VERSION,
         "run_id": run.run_id,
         "prompt_set": run.identity["prompt_set"],
@@ -298,7 +315,13 @@ def _loop(
 
 
 def _close_session(run: Run, sink: PartSink, begun: datetime, end: str, rows: int, books: dict[str, Any]) -> None:
-    session = {"started_at": begun.isoformat(), "ended_at": datetime.now(UTC).isoformat(), "rows": rows, "end": end, "books": books}
+    session = {
+        "started_at": begun.isoformat(),
+        "ended_at": datetime.now(UTC).isoformat(),
+        "rows": rows,
+        "end": end,
+        "books": books,
+    }
     finished = len(sink.done()) >= run.prompts
     dataclasses.replace(run, sessions=[*run.sessions, session], finished=finished).save()
 
