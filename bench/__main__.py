@@ -54,7 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     app.command(prompts_sharegpt, name="prompts sharegpt")
     app.command(devices, name="devices")
     try:
-        status = app.cli(args=arguments, prog="python -m bench", description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
+        status = app.cli(
+            args=arguments, prog="python -m bench", description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,)
+        )
     except errors.BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -95,7 +95,9 @@ class ModelTooBig(BenchError):
     """The weights do not fit the device."""
 
     def __init__(self, model: str, device: str) -> None:
-        super().__init__(f"The model {model!r} does not fit the memory of {device}. Choose a smaller one or --dtype float16.")
+        super().__init__(
+            f"The model {model!r} does not fit the memory of {device}. Choose a smaller one or --dtype float16."
+        )
 
 
 class MissingPackage(BenchError):
@@ -126,7 +128,9 @@ class RunInUse(BenchError):
     """Another process writes the same run."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"Another process is writing {str(folder)!r}. Wait for it, or choose another folder with --out.")
+        super().__init__(
+            f"Another process is writing {str(folder)!r}. Wait for it, or choose another folder with --out."
+        )
 
 
 class RunUnreadable(BenchError):

@@ -1,51 +1,74 @@
-"""Joules around one response: from an energy counter that moves in steps to a number with an error bar.
+"""Joules of one response, or None with the reason: never 0, never a guess.
 
-A counter such as NVML's shows the energy up to its last step (every 100 ms on an H100). Two ways to meet that:
+A counter shows energy in steps (100 ms on an H100), so reading it before and after a short response is wrong by up to a step's worth. With
+*aligned* edges the meter waits for a step before the response (t0, E0), lets it run, takes the time at its end (t1), and waits for the next
+step (t2, E2) and one more (t3, E3); the energy from t1 to t2 is taken off at the power seen from t2 to t3:
 
-- plain: read before and after. Each edge can be off by the energy of one step.
-- aligned: start just after a step (t0, E0); after the response (t1) read on to the next step (t2, E2) and one more (t3, E3);
-  the tail between t1 and t2 is taken off at the power of the step that follows it:
-  E = E2 − E0 − (E3 − E2) / (t3 − t2) · (t2 − t1). The waits belong to no latency.
+    E = E2 − E0 − (E3 − E2) / (t3 − t2) · (t2 − t1)
 
-What it does not know: how the counter itself is calibrated, and what happened between two of its steps.
+Neither wait is part of the latency. *Plain* edges read before and after. What this module does not know: whether the counter itself is
+right; it is the driver's. Several GPUs are summed, each aligned to its own steps.
 """
 
-import statistics
 import time
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from bench import conditions as surroundings
-from bench import counters
-from bench.counters import Counter, CounterLost, CounterUnavailable
+from bench.books import Books
+from bench.conditions import (
+    Conditions,
+    Host,
+    HostEnergy,
+    NoConditions,
+    NvmlConditions,
+    ZeusConditions,
+    no_host,
+    open_host,
+)
+from bench.counters import (
+    Counter,
+    CounterLost,
+    CounterUnavailable,
+    MeterError,
+    NoSuchGpu,
+    open_apple_counter,
+    open_zeus_counter,
+)
+from bench.edges import Reader, Step, aligned_energy, plain_bound_j
 from bench.replay import ReplayCounter, load_trace
 
-POLL_S = 0.0005
-"""Pause between two looks at the counter while waiting for a step."""
-DETECT_S = 1.5
-"""How long the counter is watched at the start of a run to find its step."""
-STUCK_STEPS = 20
-"""A counter that has not moved for this many steps is taken as lost."""
-ALIGNED_SPREAD = 0.006
-"""Standard deviation of an aligned window over its value. Source: the truth test in docs/measurement.md."""
-SIGMAS = 2.0
-"""An error bar is this many standard deviations wide on each side."""
+SHORTEST_TIMEOUT_S = 1.0
+STEPS_TO_TIMEOUT = 10.0
+"""A counter that has not moved for ten steps, or a second, is stuck."""
+
+
+class UnknownEdges(MeterError):
+    """Edges are `aligned` or `plain`."""
+
+
+class WindowNotOpen(MeterError):
+    """`end()` was called without `begin()`."""
+
+
+class SharedGpu(UserWarning):
+    """Another process has work on the measured GPU: its joules are counted too."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What one window gave.
+    """What one window used.
 
     Attributes:
-        energy_j: GPU energy of the window, J; None when it is not known.
+        energy_j: GPU energy, J; None if it could not be measured.
         error_j: half-width of its error bar, J.
-        reason: why energy_j is None.
-        cpu_energy_j, dram_energy_j: energy outside the GPU, J; None where not counted.
-        temperature_c: hottest GPU at the end.
-        throttled: clocks lowered for heat or power brake, at the start or the end.
+        reason: why the energy is None.
+        cpu_energy_j: CPU package energy, J; not part of `energy_j`.
+        dram_energy_j: memory energy, J; not part of `energy_j`.
+        temperature_c: hottest GPU right after the window, °C.
+        throttled: clocks were lowered for heat or power brake at the window's end.
     """
 
     energy_j: float | None = None
@@ -58,7 +81,16 @@ class Reading:
 
 
 class Meter(Protocol):
-    """Measures windows. `begin` may wait before the response, `end` after it; neither wait is part of a latency."""
+    """Measures windows: `begin()`, the response, device synchronized, `end()`.
+
+    Attributes:
+        source: the `energy_source` column.
+        edges: `plain`, `aligned`, or None without a counter.
+        reason: why this meter cannot give joules; None if it can.
+        gpu_model: name of the GPU; names joined by " + " if they differ.
+        num_gpus: how many are summed; 0 without a GPU.
+        cpu_source, dram_source, host_reason: the same for CPU and memory.
+    """
 
     source: str
     edges: str | None
@@ -70,328 +102,283 @@ class Meter(Protocol):
     host_reason: str | None
 
     def idle_power_w(self, seconds: float) -> float | None:
-        """Mean power of all measured GPUs while nothing runs, W."""
+        """Mean power over at least so many seconds, W; call it while the GPU is idle. None if it cannot be measured."""
+        ...
 
     def begin(self) -> None:
-        """Open a window."""
+        """Open a window. May wait for a step of the counter: start the latency clock after it."""
+        ...
 
     def end(self) -> Reading:
-        """Close it; called right after the device was synchronized."""
+        """Close the window; call it right after the device is synchronized, with the latency already taken."""
+        ...
 
     def environment(self) -> dict[str, object]:
-        """State of the measured devices, for the run's `environment`."""
+        """State of the devices now, and who else uses them."""
+        ...
 
     def close(self) -> dict[str, object]:
-        """The run's books."""
+        """The run's books, or {} without a counter."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Window:
+    """An open window: when it began, and per device the last step before it (or the plain reading)."""
+
+    begun_s: float
+    host: HostEnergy
+    starts: tuple[Step, ...] = ()
+    waiting_w: tuple[float | None, ...] = ()
+    failure: str | None = None
+
+
+class CounterMeter:
+    """Measures with a counter: real, replayed or simulated. Opening it takes one to two seconds, to learn the counter's step.
+
+    Args:
+        counter: what to read.
+        edges: `aligned` or `plain`.
+        conditions: the state of the GPUs.
+        host: the counters of CPU and memory.
+        clock, sleep: seconds; replaced in tests.
+
+    Raises:
+        UnknownEdges: edges are neither.
+        CounterLost: the counter does not move.
+    """
+
+    reason: str | None = None
+
+    def __init__(
+        self,
+        counter: Counter,
+        edges: str = "aligned",
+        conditions: Conditions | None = None,
+        host: Host | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        host = host or no_host("CPU and memory are not measured with this counter")
+        self.source, self.edges = counter.source, check_edges(edges)
+        self.gpu_model, self.num_gpus = join_names(counter.gpu_models), len(counter.gpu_models)
+        self.cpu_source, self.dram_source, self.host_reason = host.cpu_source, host.dram_source, host.reason
+        self._host, self._conditions = host, conditions or NoConditions()
+        self._reader = Reader(counter, clock, sleep)
+        self.steps = self._reader.detect()
+        self._timeout_s = max(SHORTEST_TIMEOUT_S, STEPS_TO_TIMEOUT * self.steps.step_s)
+        first_j = sum(counter.read_j())
+        self._books = Books(first_j, first_j)
+        self._window: _Window | None = None
+
+    def idle_power_w(self, seconds: float) -> float | None:
+        """Mean power from one step to another, `seconds` or more apart, summed over the GPUs, W. None if the counter fails."""
+        try:
+            first = [moves[-1] for moves in self._reader.steps(1, self._timeout_s)]
+            self._reader.sleep(seconds)
+            last = [moves[-1] for moves in self._reader.steps(1, self._timeout_s)]
+        except CounterLost:
+            return None
+        if any(b.energy_j < a.energy_j for a, b in zip(first, last, strict=True)):
+            return None
+        return sum((b.energy_j - a.energy_j) / (b.t_s - a.t_s) for a, b in zip(first, last, strict=True))
+
+    def begin(self) -> None:
+        """Open a window; with aligned edges, right after a step. A counter that fails is told by `end()`, so that the response still runs."""
+        try:
+            starts, waiting_w = self._aligned_start() if self.edges == "aligned" else self._plain_start()
+            failure = None
+        except CounterLost as error:
+            starts, waiting_w, failure = (), (), str(error)
+        host = self._host.read()
+        self._window = _Window(self._reader.clock(), host, starts, waiting_w, failure)
+
+    def _aligned_start(self) -> tuple[tuple[Step, ...], tuple[float | None, ...]]:
+        """The last step of each device. Several GPUs step at different times, so their power while waiting is measured too."""
+        if self.num_gpus == 1:
+            return (self._reader.steps(1, self._timeout_s)[0][-1],), (None,)
+        pairs = [(moves[-2], moves[-1]) for moves in self._reader.steps(2, self._timeout_s)]
+        return tuple(b for _, b in pairs), tuple((b.energy_j - a.energy_j) / (b.t_s - a.t_s) for a, b in pairs)
+
+    def _plain_start(self) -> tuple[tuple[Step, ...], tuple[float | None, ...]]:
+        now_s, values = self._reader.clock(), self._reader.counter.read_j()
+        return tuple(Step(now_s, 0.0, value) for value in values), (None,) * len(values)
+
+    def end(self) -> Reading:
+        """Close the window. With aligned edges this waits for two steps, up to 0.2 s on an H100. Raises WindowNotOpen."""
+        ended_s = self._reader.clock()
+        window, self._window = self._window, None
+        if window is None:
+            raise WindowNotOpen("end() without begin(): a window is opened by begin() and closed once")
+        host = self._host.read().since(window.host)
+        state = self._conditions.state()
+        self._books.throttled_windows += bool(state.throttled)
+        self._books.power_capped_windows += bool(state.power_capped)
+        try:
+            if window.failure is not None:
+                raise CounterLost(window.failure)
+            energy_j, error_j = (
+                self._aligned_end(window, ended_s) if self.edges == "aligned" else self._plain_end(window, ended_s)
+            )
+        except CounterLost as error:
+            self._books.lose_window(str(error))
+            return Reading(None, None, str(error), host.cpu_j, host.dram_j, state.temperature_c, state.throttled)
+        return Reading(energy_j, error_j, None, host.cpu_j, host.dram_j, state.temperature_c, state.throttled)
+
+    def _aligned_end(self, window: _Window, ended_s: float) -> tuple[float, float]:
+        found = self._reader.steps(2, self._timeout_s)
+        if any(moves[0].energy_j < start.energy_j for moves, start in zip(found, window.starts, strict=True)):
+            raise CounterLost("the energy counter went back during the response: it was reset")
+        parts = [
+            aligned_energy(start, window.begun_s, ended_s, moves[0], moves[1], self.steps, waiting_w)
+            for start, moves, waiting_w in zip(window.starts, found, window.waiting_w, strict=True)
+        ]
+        energy_j, tail_j = sum(part.energy_j for part in parts), sum(part.tail_j for part in parts)
+        if energy_j <= 0:
+            raise CounterLost(
+                f"the response took {ended_s - window.begun_s:.4f} s: too short for this counter to resolve"
+            )
+        end_j = sum(moves[0].energy_j for moves in found) - tail_j
+        self._books.open_window(end_j - energy_j)
+        self._books.close_window(energy_j, end_j, tail_j)
+        return energy_j, sum(part.error_j for part in parts)
+
+    def _plain_end(self, window: _Window, ended_s: float) -> tuple[float, float]:
+        values = self._reader.counter.read_j()
+        gained = [value - start.energy_j for value, start in zip(values, window.starts, strict=True)]
+        if min(gained) < 0:
+            raise CounterLost("the energy counter went back during the response: it was reset")
+        duration_s = ended_s - window.begun_s
+        if min(gained) == 0:
+            raise CounterLost(
+                f"the counter did not move in the {duration_s:.4f} s of the response (its step is {self.steps.step_s:.3f} s)"
+            )
+        self._books.open_window(sum(start.energy_j for start in window.starts))
+        self._books.close_window(sum(gained), sum(values))
+        bound_j = sum(plain_bound_j(part, duration_s, self.steps.step_s) + self.steps.resolution_j for part in gained)
+        return sum(gained), bound_j
+
+    def environment(self) -> dict[str, object]:
+        """GPUs, counter and sharing, for the `environment` column; warns (SharedGpu) when another process uses a measured GPU."""
+        others = self._conditions.other_processes()
+        if others:
+            warnings.warn(
+                f"{others} other process(es) on the measured GPU: their joules are counted too", SharedGpu, stacklevel=2
+            )
+        counter = {"source": self.source, "edges": self.edges, **asdict(self.steps)}
+        return {
+            "gpus": self._conditions.snapshot(),
+            "counter": counter,
+            "other_processes": others,
+            "gpu_shared": None if others is None else others > 0,
+        }
+
+    def close(self) -> dict[str, object]:
+        """The books: `counter_j`, `windows_j`, `gaps_j`, `tails_j` in J, `ratio`, counts of windows, `step_s`, and notes of what went wrong."""
+        try:
+            last_j: float | None = sum(self._reader.counter.read_j())
+        except CounterLost:
+            last_j = None
+        return {**self._books.close(last_j), **asdict(self.steps)}
 
 
 class AbsentMeter:
-    """No counter: every window is null, with the reason.
+    """No joules of a GPU, and why. CPU and memory are still counted where they can be.
 
     Args:
-        reason: why there are no joules.
-        gpu_models: names of GPUs that are there but have no counter.
-        host: counters of CPU and memory, which may be there all the same.
+        reason: why the energy is None, as stored in every row.
+        host: the counters of CPU and memory.
+        gpu_models: GPUs that are there but have no counter.
     """
 
     source = "none"
     edges: str | None = None
 
-    def __init__(self, reason: str, gpu_models: tuple[str, ...] = (), host: surroundings.Host | None = None) -> None:
+    def __init__(self, reason: str, host: Host | None = None, gpu_models: tuple[str, ...] = ()) -> None:
+        host = host or no_host(reason)
         self.reason: str | None = reason
-        self.gpu_model = _one_name(gpu_models)
-        self.num_gpus = len(gpu_models)
-        self._host = host or surroundings.no_host("not looked for")
-        self.cpu_source, self.dram_source = self._host.cpu_source, self._host.dram_source
-        self.host_reason = self._host.reason
-        self._before = surroundings.HostEnergy()
+        self.gpu_model, self.num_gpus = join_names(gpu_models), len(gpu_models)
+        self.cpu_source, self.dram_source, self.host_reason = host.cpu_source, host.dram_source, host.reason
+        self._host = host
+        self._begun: HostEnergy | None = None
 
     def idle_power_w(self, seconds: float) -> float | None:
-        """None."""
+        """None: there is no counter."""
         return None
 
     def begin(self) -> None:
-        """Only CPU and memory counters are read."""
-        self._before = self._host.read()
+        """Open a window."""
+        self._begun = self._host.read()
 
     def end(self) -> Reading:
-        """Null, with the reason."""
-        used = self._host.read().since(self._before)
-        return Reading(reason=self.reason, cpu_energy_j=used.cpu_j, dram_energy_j=used.dram_j)
+        """Close the window: no GPU energy, with the reason. Raises WindowNotOpen."""
+        if self._begun is None:
+            raise WindowNotOpen("end() without begin(): a window is opened by begin() and closed once")
+        host, self._begun = self._host.read().since(self._begun), None
+        return Reading(reason=self.reason, cpu_energy_j=host.cpu_j, dram_energy_j=host.dram_j)
 
     def environment(self) -> dict[str, object]:
-        """Why there is no counter."""
-        return {"energy_reason": self.reason}
+        """Nothing but the reason."""
+        return {"gpus": [], "counter": None, "other_processes": None, "gpu_shared": None, "reason": self.reason}
 
     def close(self) -> dict[str, object]:
         """No books."""
         return {}
 
 
-@dataclass(frozen=True)
-class Step:
-    """The moment each device's counter moved, and what it then showed: seconds and J, one value per device."""
-
-    at_s: tuple[float, ...]
-    energy_j: tuple[float, ...]
-
-
-class CounterMeter:
-    """Measures windows with an energy counter.
-
-    Args:
-        counter: what is read.
-        edges: "plain" or "aligned".
-        conditions: temperature, throttling, other processes.
-        host: counters of CPU and memory.
-        clock: seconds, monotonic.
-        sleep: lets seconds pass.
-
-    Raises:
-        CounterUnavailable: the counter does not move.
-    """
-
-    def __init__(
-        self,
-        counter: Counter,
-        edges: str = "aligned",
-        conditions: surroundings.Conditions | None = None,
-        host: surroundings.Host | None = None,
-        clock: Callable[[], float] = time.perf_counter,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._counter, self._clock, self._sleep = counter, clock, sleep
-        self._conditions = conditions or surroundings.NoConditions()
-        self._host = host or surroundings.no_host("not looked for")
-        self.source = counter.source
-        self.edges: str | None = edges
-        self.reason: str | None = None
-        self.gpu_model, self.num_gpus = _one_name(counter.gpu_models), len(counter.gpu_models)
-        self.cpu_source, self.dram_source = self._host.cpu_source, self._host.dram_source
-        self.host_reason = self._host.reason
-        self.step_s, self.resolution_j = self._detect()
-        self._opened_j = counter.read_j()
-        self._books = Books(sum(self._opened_j))
-        self._lost: str | None = None
-
-    def _detect(self) -> tuple[float, float]:
-        """The counter's step: seconds between two moves of the slowest device, and the smallest move in J."""
-        moves: list[list[tuple[float, float]]] = [[] for _ in range(self.num_gpus)]
-        shown = self._counter.read_j()
-        until_s = self._clock() + DETECT_S
-        while self._clock() < until_s:
-            self._sleep(POLL_S)
-            now_s, values = self._clock(), self._counter.read_j()
-            for device, (before, after) in enumerate(zip(shown, values, strict=True)):
-                if after != before:
-                    moves[device].append((now_s, after - before))
-            shown = values
-        if any(len(device) < 3 for device in moves):
-            raise CounterUnavailable(f"the energy counter moved fewer than three times in {DETECT_S} s", self._counter.gpu_models)
-        gaps = [statistics.median(later[0] - earlier[0] for earlier, later in pairwise(device)) for device in moves]
-        return max(gaps), min(abs(jump) for device in moves for _, jump in device)
-
-    def _next_step(self) -> Step:
-        """Wait until every device's counter has moved. Raises CounterLost when one does not."""
-        start = self._counter.read_j()
-        at_s: list[float | None] = [None] * len(start)
-        energy_j = list(start)
-        until_s = self._clock() + STUCK_STEPS * self.step_s
-        while None in at_s:
-            if self._clock() > until_s:
-                raise CounterLost(f"the energy counter has not moved for {STUCK_STEPS * self.step_s:.1f} s")
-            self._sleep(POLL_S)
-            values, now_s = self._counter.read_j(), self._clock()
-            for device, value in enumerate(values):
-                if at_s[device] is None and value != start[device]:
-                    at_s[device], energy_j[device] = now_s, value
-        return Step(tuple(moment for moment in at_s if moment is not None), tuple(energy_j))
-
-    def _edge(self) -> Step:
-        """The counter now: at its next step (aligned) or as it stands (plain)."""
-        if self.edges == "aligned":
-            return self._next_step()
-        values = self._counter.read_j()
-        return Step((self._clock(),) * len(values), values)
-
-    def idle_power_w(self, seconds: float) -> float | None:
-        """Mean power over about `seconds`, from step to step, W; None if the counter is lost."""
-        try:
-            first = self._next_step()
-            self._sleep(seconds)
-            last = self._next_step()
-        except CounterLost:
-            return None
-        return sum(
-            (after - before) / (end_s - start_s)
-            for before, after, start_s, end_s in zip(first.energy_j, last.energy_j, first.at_s, last.at_s, strict=True)
-        )
-
-    def begin(self) -> None:
-        """Open a window; with aligned edges, just after a step."""
-        self._lost = None
-        self._state = self._conditions.state()
-        try:
-            self._start = self._edge()
-        except CounterLost as error:
-            self._lost = str(error)
-            self._books.lose()
-        else:
-            self._books.gap_ends(sum(self._start.energy_j))
-        self._host_before = self._host.read()
-        self._began_s = self._clock()
-
-    def end(self) -> Reading:
-        """Close the window; with aligned edges, after the two steps that follow it."""
-        ended_s = self._clock()
-        host = self._host.read().since(self._host_before)
-        energy_j: float | None = None
-        error_j: float | None = None
-        state = surroundings.State()
-        if self._lost is None:
-            try:
-                energy_j, error_j, state = self._aligned(ended_s) if self.edges == "aligned" else self._plain(ended_s)
-                if energy_j < 0:
-                    raise CounterLost("the energy counter fell during the response: it was reset")
-                self._books.window(energy_j)
-            except CounterLost as error:
-                self._lost, energy_j, error_j = str(error), None, None
-                self._books.lose()
-        throttled = [flag for flag in (self._state.throttled, state.throttled) if flag is not None]
-        return Reading(
-            energy_j,
-            error_j,
-            self._lost,
-            host.cpu_j,
-            host.dram_j,
-            state.temperature_c,
-            any(throttled) if throttled else None,
-        )
-
-    def _plain(self, ended_s: float) -> tuple[float, float, surroundings.State]:
-        last = self._counter.read_j()
-        energy_j = sum(last) - sum(self._start.energy_j)
-        # Up to one step may be missing from what was counted, so the power is taken over the shortest time it can stand for.
-        power_w = energy_j / max(ended_s - self._began_s - self.step_s, self.step_s)
-        return energy_j, self.step_s * power_w, self._conditions.state()
-
-    def _aligned(self, ended_s: float) -> tuple[float, float, surroundings.State]:
-        second = self._next_step()
-        state = self._conditions.state()
-        third = self._next_step()
-        energy_j = 0.0
-        tails_w = 0.0
-        for device, (t2, e2, t3, e3) in enumerate(zip(second.at_s, second.energy_j, third.at_s, third.energy_j, strict=True)):
-            tail_w = (e3 - e2) / (t3 - t2)
-            tails_w += tail_w
-            energy_j += e2 - self._start.energy_j[device] - tail_w * (t2 - ended_s)
-        mean_w = energy_j / max(ended_s - self._began_s, POLL_S)
-        spread_j = ((ALIGNED_SPREAD * energy_j) ** 2 + (POLL_S * abs(mean_w)) ** 2 + self.resolution_floor_j**2) ** 0.5
-        return energy_j, SIGMAS * spread_j, state
-
-    @property
-    def resolution_floor_j(self) -> float:
-        """The least an energy can be off: a counter counts whole mJ."""
-        return 1e-3
-
-    def environment(self) -> dict[str, object]:
-        """Step, resolution, and the state of the GPUs; other processes on them are counted."""
-        return {
-            "counter_step_s": round(self.step_s, 5),
-            "gpus": self._conditions.snapshot(),
-            "other_gpu_processes": self._conditions.other_processes(),
-        }
-
-    def close(self) -> dict[str, object]:
-        """Counter over the whole run against windows plus gaps, J, and their ratio."""
-        try:
-            closed_j = sum(self._counter.read_j())
-        except CounterLost as error:
-            return {"reason": str(error), "step_s": self.step_s}
-        return self._books.closed(closed_j) | {
-            "step_s": self.step_s,
-            "other_gpu_processes": self._conditions.other_processes(),
-        }
-
-
-class Books:
-    """Where the run's joules went: windows, the gaps between them, and what was lost with a lost window.
-
-    Args:
-        opened_j: the counter at the start of the run.
-    """
-
-    def __init__(self, opened_j: float) -> None:
-        self._opened_j = opened_j
-        self._mark_j: float | None = opened_j
-        self._start_j = opened_j
-        self.windows_j = self.gaps_j = 0.0
-
-    def gap_ends(self, counter_j: float) -> None:
-        """A window begins at this reading."""
-        if self._mark_j is not None:
-            self.gaps_j += counter_j - self._mark_j
-        self._start_j = counter_j
-
-    def window(self, energy_j: float) -> None:
-        """A window has ended with this energy."""
-        self.windows_j += energy_j
-        self._mark_j = self._start_j + energy_j
-
-    def lose(self) -> None:
-        """A window's energy is not known: it is missing from the sum, so the ratio shows it."""
-        self._mark_j = None
-
-    def closed(self, counter_j: float) -> dict[str, object]:
-        """counter_j, windows_j, gaps_j (J) and ratio (windows and gaps over the counter; None if it did not move)."""
-        if self._mark_j is not None:
-            self.gaps_j += counter_j - self._mark_j
-        total_j = counter_j - self._opened_j
-        return {
-            "counter_j": total_j,
-            "windows_j": self.windows_j,
-            "gaps_j": self.gaps_j,
-            "ratio": (self.windows_j + self.gaps_j) / total_j if total_j > 0 else None,
-        }
-
-
-def _one_name(names: tuple[str, ...]) -> str | None:
+def join_names(names: tuple[str, ...]) -> str | None:
+    """One name if all are the same, else each kind once, joined; None without GPUs."""
     return " + ".join(dict.fromkeys(names)) or None
 
 
-def absent_meter(reason: str) -> AbsentMeter:
-    """A meter that measures nothing and says why."""
-    return AbsentMeter(reason)
+def check_edges(edges: str) -> str:
+    """The edges, if they are known. Raises UnknownEdges."""
+    if edges not in ("aligned", "plain"):
+        raise UnknownEdges(f"--edges {edges}: use aligned or plain")
+    return edges
 
 
 def open_meter(device: str, edges: str = "aligned", replay: Path | None = None) -> Meter:
-    """The best meter for a device.
+    """The meter of a device; call it before the model is loaded.
 
     Args:
-        device: cpu, cuda, cuda:1, cuda:0,1, cuda:all, server (every GPU of this host) or mps.
-        edges: "plain" or "aligned".
-        replay: a recorded counter instead of a device's, for tests.
+        device: `cpu`, `mps`, `cuda` (the first GPU), `cuda:1`, `cuda:0,1`, `cuda:all`, or `server` (all GPUs of this host).
+        edges: `aligned` or `plain`.
+        replay: a recorded counter to play instead, see `bench.replay.load_trace`.
+
+    Returns:
+        A meter that gives joules, or one that gives the reason why it cannot.
 
     Raises:
-        MigEnabled: the GPU is cut into slices.
-        NoSuchGpu: the device name asks for a GPU that is not there.
-        ReplayFileBroken: the recording cannot be played.
+        MigEnabled, NoSuchGpu, UnknownEdges, ReplayFileBroken: the run should not start.
     """
+    check_edges(edges)
     if replay is not None:
         return CounterMeter(ReplayCounter(load_trace(replay)), edges)
-    host = surroundings.open_host(device)
-    if device == "cpu":
-        return AbsentMeter("the model runs on the CPU: there is no GPU energy to count", host=host)
+    host = open_host(device)
+    if device.startswith("cpu"):
+        return AbsentMeter("the model ran on a CPU: there is no GPU energy", host)
     try:
-        if device.startswith("mps"):
-            return CounterMeter(counters.open_apple_counter(), edges, host=host)
-        counter, gpus = counters.open_zeus_counter(device)
-        nvidia = counter.source == "nvml-counter"
-        state: surroundings.Conditions = (
-            surroundings.NvmlConditions([gpu.handle for gpu in gpus]) if nvidia else surroundings.ZeusConditions(gpus)
-        )
-        return CounterMeter(counter, edges, state, host)
+        counter, conditions = _open_counter(device)
     except CounterUnavailable as error:
-        return AbsentMeter(str(error), error.gpu_models, host)
+        return AbsentMeter(str(error), host, error.gpu_models)
+    try:
+        return CounterMeter(counter, edges, conditions, host)
     except CounterLost as error:
-        return AbsentMeter(str(error), host=host)
+        return AbsentMeter(str(error), host, counter.gpu_models)
+
+
+def _open_counter(device: str) -> tuple[Counter, Conditions]:
+    if device.startswith("mps"):
+        return open_apple_counter(), NoConditions()
+    try:
+        counter, gpus = open_zeus_counter(device)
+    except NoSuchGpu as error:
+        if device == "server":
+            raise CounterUnavailable(f"no GPU on this host: {error}") from error
+        raise
+    return counter, _conditions_of(counter.source, gpus)
+
+
+def _conditions_of(source: str, gpus: list[Any]) -> Conditions:
+    return NvmlConditions([gpu.handle for gpu in gpus]) if source == "nvml-counter" else ZeusConditions(gpus)

@@ -8,7 +8,6 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from bench.counters import MJ_PER_J, CounterLost, MeterError
@@ -46,7 +45,7 @@ def load_trace(path: Path) -> Trace:
     if not models or len(models) != len(points):
         raise ReplayFileBroken(f"{path}: {len(models)} gpu_models but {len(points)} traces; one each")
     for trace in points:
-        if len(trace) < 2 or any(b[0] <= a[0] or b[1] < a[1] for a, b in pairwise(trace)):
+        if len(trace) < 2 or any(b[0] <= a[0] or b[1] < a[1] for a, b in zip(trace, trace[1:], strict=False)):
             raise ReplayFileBroken(f"{path}: a trace needs two points or more, rising in time, never falling in mJ")
     return Trace(models, points)
 

@@ -97,7 +97,7 @@ class Engine(Protocol):
     def use_task(self, task: Task) -> str | None:
         """Take the task's template; its name for the `prompt_template` column (None: no tokenizer, no template)."""
 
-    def prepare(self, text: str, seed: int) -> Prepared:
+    def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
         """Render, tokenize, move to the device. Raises PromptFailed (the context is too long, the text breaks the tokenizer)."""
 
     def synchronize(self) -> None:

@@ -19,7 +19,18 @@ from bench.config import RunConfig
 from bench.engines.base import ModelFacts
 
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.pth")
-_UNREADABLE = (OSError, ValueError, KeyError, RuntimeError, TypeError, IndexError, EOFError, struct.error, AttributeError, ImportError)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    IndexError,
+    EOFError,
+    struct.error,
+    AttributeError,
+    ImportError,
+)
 """What transformers and gguf raise on files that are not what they seem."""
 
 
@@ -54,7 +65,11 @@ class Plan:
     @property
     def versions(self) -> dict[str, str]:
         """Versions of what runs the model."""
-        return {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__}
+        return {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
 
 
 def plan(config: RunConfig) -> Plan:
@@ -178,7 +193,9 @@ def model_facts(model: Any) -> ModelFacts:
     if not expert:
         return ModelFacts(total / 1e9, total / 1e9)
     text = model.config.get_text_config()
-    experts = next((n for key in ("num_local_experts", "num_experts", "n_routed_experts") if (n := getattr(text, key, None))), None)
+    experts = next(
+        (n for key in ("num_local_experts", "num_experts", "n_routed_experts") if (n := getattr(text, key, None))), None
+    )
     used = getattr(text, "num_experts_per_tok", None)
     active = (total - expert + expert * used / experts) / 1e9 if experts and used else None
     return ModelFacts(total / 1e9, active)

@@ -1,7 +1,6 @@
 """Hugging Face transformers, eager: `model.generate` with a stamp per token.
 
-Source: huggingface/transformers, `generation/utils.py`; the loop of the ML.ENERGY benchmark of 2023 without its faults
-(`shared` design, measurement).
+Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the streamer, the logits processors and the criteria are called).
 """
 
 import contextlib
@@ -46,7 +45,7 @@ class TransformersEngine:
         self._template = choose_template(self._plan.model_id, self._tokenizer, task) if self._tokenizer else None
         return self._template.name if self._template else None
 
-    def prepare(self, text: str, seed: int) -> Prepared:
+    def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
         """Render, tokenize, check the length, move to the device.
 
         Raises:
@@ -54,6 +53,7 @@ class TransformersEngine:
         """
         with self._faults(None):
             ids = self._tokenize(text, seed)
+            self._require_room(ids.shape[1], sampling.max_new_tokens)
             return Prepared(ids.to(self._plan.device), ids.shape[1], seed)
 
     def _tokenize(self, text: str, seed: int) -> Any:
@@ -65,7 +65,9 @@ class TransformersEngine:
         if self._template is None:
             raise AssertionError("use_task comes before prepare")
         rendered = self._template.render(text)
-        return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")["input_ids"]
+        return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")[
+            "input_ids"
+        ]
 
     def synchronize(self) -> None:
         """Wait for the device. Raises PromptFailed with the fault of an earlier kernel."""
@@ -77,10 +79,9 @@ class TransformersEngine:
         """Answer one prompt.
 
         Raises:
-            PromptFailed: it does not fit the context or the memory, or the model broke on it.
+            PromptFailed: it does not fit the memory, or the model broke on it.
         """
         (prompt,) = prompts
-        self._require_room(prompt.input_tokens, sampling.max_new_tokens)
         stop_token_ids = self._stop_token_ids()
         stamps, finite = Stamps(), FiniteLogits()
         criteria: list[Any] = [StopOnBadLogits(finite)]
@@ -101,7 +102,9 @@ class TransformersEngine:
             token_ids = tuple(sequences[0, stamps.prompt_length :].tolist())
             bad = bool(finite.bad is not None and finite.bad[0])
         if bad:
-            return [Generation(token_ids[:-1], tuple(stamps.times_s[:-1]), "error", f"NaN logits at token {len(token_ids)}")]
+            return [
+                Generation(token_ids[:-1], tuple(stamps.times_s[:-1]), "error", f"NaN logits at token {len(token_ids)}")
+            ]
         stopped = token_ids[-1] in stop_token_ids or bool(stop_strings and stop_strings.hit)
         return [Generation(token_ids, tuple(stamps.times_s), "stop" if stopped else "length")]
 
@@ -128,7 +131,9 @@ class TransformersEngine:
 
     def _generation_config(self, sampling: Sampling, stop_token_ids: list[int]) -> Any:
         greedy = sampling.temperature == 0
-        drawn = {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+        drawn = (
+            {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+        )
         pad = self._own.pad_token_id
         return GenerationConfig(
             do_sample=not greedy,
