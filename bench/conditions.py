@@ -78,9 +78,7 @@ class ZeusConditions:
 
     def state(self) -> State:
         """Temperature only; AMD's throttling is not read."""
-        return State(
-            temperature_c=max((t for t in map(_zeus_temperature_c, self._gpus) if t is not None), default=None)
-        )
+        return State(temperature_c=max((t for t in map(_zeus_temperature_c, self._gpus) if t is not None), default=None))
 
     def snapshot(self) -> list[dict[str, object]]:
         """Name and temperature per GPU."""
@@ -156,9 +154,7 @@ class NvmlConditions:
     def state(self) -> State:
         """Hottest temperature, and whether any GPU is throttled, now."""
         nvml = self._nvml
-        temperatures = [
-            self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU) for handle in self._handles
-        ]
+        temperatures = [self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU) for handle in self._handles]
         masks = [self._ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) for handle in self._handles]
         known = [int(mask) for mask in masks if mask is not None]
         return State(
@@ -270,9 +266,7 @@ def _rapl_host() -> Host:
 
     if read().cpu_j is None:
         return no_host("CPU and memory energy (RAPL) is listed but cannot be read")
-    return Host(
-        "rapl", "rapl" if with_dram else "none", None if with_dram else "RAPL has no memory zone on this CPU", read
-    )
+    return Host("rapl", "rapl" if with_dram else "none", None if with_dram else "RAPL has no memory zone on this CPU", read)
 
 
 def _apple_host() -> Host:

@@ -10,10 +10,12 @@ import os
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from bench.errors import BenchError
+
 MJ_PER_J = 1000.0
 
 
-class MeterError(Exception):
+class MeterError(BenchError):
     """Base of everything the meter refuses to do; the text says what is wrong and what to do."""
 
 
@@ -112,7 +114,7 @@ class AppleCounter:
 
     def __init__(self, soc: Any) -> None:
         self._soc = soc
-        self.gpu_models = ("Apple silicon GPU",)
+        self.gpu_models: tuple[str, ...] = ("Apple silicon GPU",)
 
     def read_j(self) -> tuple[float, ...]:
         """GPU energy since the monitor was made, in J. Raises CounterLost when the chip stops reporting it."""
@@ -142,9 +144,7 @@ def zeus_gpus() -> Any:
     except ZeusBaseError as error:
         raise CounterUnavailable(f"no GPU driver answers: {error}") from error
     except ValueError as error:
-        raise CounterUnavailable(
-            f"CUDA_VISIBLE_DEVICES={visible!r} must list GPU numbers such as 0,1: {error}"
-        ) from error
+        raise CounterUnavailable(f"CUDA_VISIBLE_DEVICES={visible!r} must list GPU numbers such as 0,1: {error}") from error
 
 
 def _mig_text(what: str) -> str:
@@ -189,13 +189,9 @@ def open_zeus_counter(device: str) -> tuple[ZeusCounter, list[Any]]:
             if supported:
                 gpu.get_total_energy_consumption()
         except ZeusBaseError as error:
-            raise CounterUnavailable(
-                f"{model}: the driver gives no energy counter: {error}", counter.gpu_models
-            ) from error
+            raise CounterUnavailable(f"{model}: the driver gives no energy counter: {error}", counter.gpu_models) from error
         if not supported:
-            raise CounterUnavailable(
-                f"{model}: this GPU has no energy counter (NVIDIA: Volta or newer)", counter.gpu_models
-            )
+            raise CounterUnavailable(f"{model}: this GPU has no energy counter (NVIDIA: Volta or newer)", counter.gpu_models)
     return counter, chosen
 
 

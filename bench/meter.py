@@ -149,6 +149,7 @@ class CounterMeter:
     """
 
     reason: str | None = None
+    edges: str | None
 
     def __init__(
         self,
@@ -217,9 +218,7 @@ class CounterMeter:
         try:
             if window.failure is not None:
                 raise CounterLost(window.failure)
-            energy_j, error_j = (
-                self._aligned_end(window, ended_s) if self.edges == "aligned" else self._plain_end(window, ended_s)
-            )
+            energy_j, error_j = self._aligned_end(window, ended_s) if self.edges == "aligned" else self._plain_end(window, ended_s)
         except CounterLost as error:
             self._books.lose_window(str(error))
             return Reading(None, None, str(error), host.cpu_j, host.dram_j, state.temperature_c, state.throttled)
@@ -235,9 +234,7 @@ class CounterMeter:
         ]
         energy_j, tail_j = sum(part.energy_j for part in parts), sum(part.tail_j for part in parts)
         if energy_j <= 0:
-            raise CounterLost(
-                f"the response took {ended_s - window.begun_s:.4f} s: too short for this counter to resolve"
-            )
+            raise CounterLost(f"the response took {ended_s - window.begun_s:.4f} s: too short for this counter to resolve")
         end_j = sum(moves[0].energy_j for moves in found) - tail_j
         self._books.open_window(end_j - energy_j)
         self._books.close_window(energy_j, end_j, tail_j)
@@ -250,9 +247,7 @@ class CounterMeter:
             raise CounterLost("the energy counter went back during the response: it was reset")
         duration_s = ended_s - window.begun_s
         if min(gained) == 0:
-            raise CounterLost(
-                f"the counter did not move in the {duration_s:.4f} s of the response (its step is {self.steps.step_s:.3f} s)"
-            )
+            raise CounterLost(f"the counter did not move in the {duration_s:.4f} s of the response (its step is {self.steps.step_s:.3f} s)")
         self._books.open_window(sum(start.energy_j for start in window.starts))
         self._books.close_window(sum(gained), sum(values))
         bound_j = sum(plain_bound_j(part, duration_s, self.steps.step_s) + self.steps.resolution_j for part in gained)
@@ -262,9 +257,7 @@ class CounterMeter:
         """GPUs, counter and sharing, for the `environment` column; warns (SharedGpu) when another process uses a measured GPU."""
         others = self._conditions.other_processes()
         if others:
-            warnings.warn(
-                f"{others} other process(es) on the measured GPU: their joules are counted too", SharedGpu, stacklevel=2
-            )
+            warnings.warn(f"{others} other process(es) on the measured GPU: their joules are counted too", SharedGpu, stacklevel=2)
         counter = {"source": self.source, "edges": self.edges, **asdict(self.steps)}
         return {
             "gpus": self._conditions.snapshot(),

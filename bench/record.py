@@ -12,9 +12,7 @@ from typing import Literal
 
 SCHEMA_VERSION = 1
 
-ColumnType = Literal[
-    "int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp[us, UTC]", "list<float32>"
-]
+ColumnType = Literal["int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp[us, UTC]", "list<float32>"]
 
 
 @dataclass(frozen=True)
@@ -51,9 +49,7 @@ COLUMNS: tuple[Column, ...] = (
         required=True,
     ),
     Column("sequence", "int32", "", "order in which the prompt was executed, from 0", required=True),
-    Column(
-        "prompt_id", "string", "", "stable id from the prompt set: the key on which two tasks are paired", required=True
-    ),
+    Column("prompt_id", "string", "", "stable id from the prompt set: the key on which two tasks are paired", required=True),
     Column("repetition", "int16", "", "0 unless the run repeats prompts", required=True),
     _setup("prompt_set", "string", "name of the prompt set", required=True),
     _setup("prompt_set_sha256", "string", "hash of the ids and texts of the prompt set"),
