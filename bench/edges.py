@@ -152,11 +152,9 @@ class Reader:
         more = max(1, min(STEPS_TO_DETECT, int(DETECT_FOR_S / interval_s) - 2))
         found = self.steps(more + 1, DETECT_FOR_S)
         gaps_s = [[b.t_s - a.t_s for a, b in itertools.pairwise(moves)] for moves in found]
-        gained_mj = [
-            round((b.energy_j - a.energy_j) * MJ_PER_J) for moves in found for a, b in itertools.pairwise(moves)
-        ]
+        shown_mj = [round(move.energy_j * MJ_PER_J) for moves in found for move in moves]
         return CounterSteps(
             step_s=max(statistics.median(gaps) for gaps in gaps_s),
-            resolution_j=max(math.gcd(*gained_mj), 1) / MJ_PER_J,
+            resolution_j=max(math.gcd(*shown_mj), 1) / MJ_PER_J,
             poll_gap_s=statistics.median(move.gap_s for moves in found for move in moves),
         )
