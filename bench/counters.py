@@ -1,7 +1,8 @@
 """Energy counters: who counts the joules of a device, and how to read the number.
 
-A counter only ever grows, and does so in steps (every 100 ms on an NVIDIA H100). How to make a measurement out of it is the business of
-`bench/meter.py`. NVIDIA, AMD and Apple are all read through Zeus, which is imported when a counter is opened and not before.
+A counter only ever grows, and does so in steps (every 100 ms on an NVIDIA H100). How to make a measurement out of it is
+the business of `bench/meter.py`. NVIDIA, AMD and Apple are all read through Zeus, which is imported when a counter is
+opened and not before.
 
 Tried on hardware: NVIDIA. AMD and Apple follow Zeus's documented interface and have not been run by us.
 """
@@ -58,8 +59,8 @@ class Counter(Protocol):
 def gpu_indices(device: str, visible: int) -> tuple[int, ...]:
     """Which visible GPUs a device name means.
 
-    `cuda` is the first GPU, as in PyTorch; `cuda:1` one GPU; `cuda:0,1` several; `cuda:all` and `server` every visible GPU, because a
-    server on this host may use any of them.
+    `cuda` is the first GPU, as in PyTorch; `cuda:1` one GPU; `cuda:0,1` several; `cuda:all` and `server` every visible
+    GPU, because a server on this host may use any of them.
 
     Raises:
         NoSuchGpu: the name is not understood, or there are fewer GPUs.
@@ -95,7 +96,10 @@ class ZeusCounter:
         self.gpu_models = tuple(str(gpu.get_name()) for gpu in gpus)
 
     def read_j(self) -> tuple[float, ...]:
-        """Energy since the driver was loaded, in J, one value per GPU. Raises CounterLost when a GPU stops answering."""
+        """Energy since the driver was loaded, in J, one value per GPU.
+
+        Raises CounterLost when a GPU stops answering.
+        """
         from zeus.exception import ZeusBaseError
 
         try:
@@ -110,7 +114,7 @@ class AppleCounter:
     Source: `zeus.device.soc.apple.AppleSilicon`, cumulative `gpu_mj`.
     """
 
-    source = "apple-soc"
+    source: str = "apple-soc"
 
     def __init__(self, soc: Any) -> None:
         self._soc = soc
