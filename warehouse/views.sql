@@ -121,9 +121,10 @@ join models on models.model_id = runs.model_id;
 
 -- One per-prompt metric by its name; null for a name that does not exist.
 create macro metric_value(
-    metric, energy_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+    metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
 ) as case metric
     when 'energy_j' then energy_j
+    when 'energy_error_j' then energy_error_j
     when 'energy_per_token_j' then energy_per_token_j
     when 'output_tokens' then output_tokens::double
     when 'input_tokens' then input_tokens::double
@@ -142,6 +143,31 @@ create macro series_name(grouping, model_name, task, gpu_model, engine) as case 
     when 'gpu' then gpu_model
     when 'engine' then engine
 end;
+
+-- The family of a model that nobody has put into models.csv: guessed from its name.
+create macro family_of(model_id) as case
+    when lower(model_id) similar to '.*llama-?_?2.*' then 'Llama 2'
+    when lower(model_id) similar to '.*llama-?_?3.*' then 'Llama 3'
+    when lower(model_id) similar to '.*llama-?_?4.*' then 'Llama 4'
+    when contains(lower(model_id), 'llama') then 'LLaMA'
+    when contains(lower(model_id), 'vicuna') then 'LLaMA'
+    when contains(lower(model_id), 'smollm') then 'SmolLM'
+    when contains(lower(model_id), 'qwen') then 'Qwen'
+    when contains(lower(model_id), 'mixtral') or contains(lower(model_id), 'mistral') then 'Mistral'
+    when contains(lower(model_id), 'gemma') then 'Gemma'
+    when contains(lower(model_id), 'deepseek') then 'DeepSeek'
+    when contains(lower(model_id), 'phi-') then 'Phi'
+    when contains(lower(model_id), 'pythia') then 'Pythia'
+    when contains(lower(model_id), 'gpt-oss') then 'GPT-OSS'
+    else 'other'
+end;
+
+-- The canonical id of a model: by the id that a source uses, then by its short name, else the id itself.
+create macro canonical_model(source_id, short_name) as coalesce(
+    (select model_aliases.model_id from model_aliases where model_aliases.alias = lower(source_id)),
+    (select model_aliases.model_id from model_aliases where model_aliases.alias = lower(short_name)),
+    source_id
+);
 
 -- Rows of `prompts` that a Selection keeps.
 create macro selected_prompts(
@@ -165,7 +191,7 @@ create macro selected_values(
 select
     series_name(grouping, model_name, task, gpu_model, engine) as series,
     metric_value(
-        metric, energy_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+        metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
     ) as value
 from selected_prompts(
     some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
