@@ -24,7 +24,7 @@ def _schema(path: str) -> tuple[pa.Schema, int]:
         footer = pq.read_metadata(path)
         return footer.schema.to_arrow_schema(), footer.num_rows
     except (pa.ArrowException, OSError) as error:
-        raise Unreadable(f"is not a whole Parquet file ({str(error).splitlines()[0]})") from error
+        raise Unreadable("is not a whole Parquet file: its end is missing or damaged") from error
 
 
 def _recognises(head: Head) -> bool:
