@@ -1,1 +1,1 @@
-"""Files in, warehouse out: find them, recognise their format, check every row, load the good ones, say what was refused."""
+"""Files in, warehouse out: recognise each file, check every row, load the good ones, say what was refused."""

@@ -1,7 +1,7 @@
 """Build the new warehouse beside the old one, check it, and put it in its place.
 
-A reader sees the old file or the new one. A crash, a full disk or `kill -9` leaves the old one whole. One ingest runs at a
-time for one warehouse; a second waits for the lock. Nothing new to load: the file is not touched.
+A reader sees the old file or the new one. A crash, a full disk or `kill -9` leaves the old one whole. One
+ingest runs at a time for one warehouse; a second waits for the lock. Nothing new to load: the file is not touched.
 """
 
 import contextlib
@@ -230,7 +230,7 @@ def _reference(connection: duckdb.DuckDBPyConnection) -> None:
 def _load_batch(
     connection: duckdb.DuckDBPyConnection, reader: Format, batch: Sequence[Found], target: Path
 ) -> list[Line]:
-    """Load some files in one transaction; when one of them is bad, each on its own, so that only the bad one is left out."""
+    """Load files in one transaction; when one of them is bad, each on its own: only the bad one is left out."""
     connection.execute("begin")
     try:
         loaded = reader.load(connection, [_register(connection, item, target) for item in batch])

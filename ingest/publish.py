@@ -1,6 +1,6 @@
 """Write published figures in the form in which they ship: figures.csv and quality.csv, rows in a fixed order.
 
-They are read back out of a warehouse made of the source files alone, so that what ships is what this ingest understands.
+They are read back out of a warehouse made of the source files alone: what ships is what this ingest understands.
 """
 
 import tempfile

@@ -102,8 +102,7 @@ class Format:
         name: as stored in `ingested_files` and shown to people.
         meaning: one line for `python -m ingest formats`.
         recognises: whether a file is of this format.
-        load: loads files of this format; raises Unreadable for the first that cannot be read, having changed nothing that
-            the caller's transaction cannot take back.
+        load: loads files of this format inside the caller's transaction; raises Unreadable for the first bad one.
         batch: how many files one call of `load` should get.
     """
 

@@ -1,8 +1,8 @@
 """ML.ENERGY Leaderboard v1 (2023): `<GPU>_<task>_benchmark.csv`, `score.csv` and `models.json`.
 
-Each figure is a mean over the same 2,978 ShareGPT prompts: every published response length times 2,978 is a whole number.
-Energy per token is therefore mean energy over mean length, exactly. `throughput` is the mean of each prompt's ratio, not
-total tokens over total time, and is kept as published. GPU and task stand only in the file's name.
+Each figure is a mean over the same 2,978 ShareGPT prompts: every published response length times 2,978 is a whole
+number. Energy per token is therefore mean energy over mean length, exactly. `throughput` is the mean of each prompt's
+ratio, not total tokens over total time, and is kept as published. GPU and task stand only in the file's name.
 """
 
 import re
@@ -53,7 +53,7 @@ def figures_of(path: Path, cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def quality_of(cells: pl.DataFrame) -> pl.DataFrame:
-    """The rows of score.csv in the columns of `quality.csv`: three rows a model, in the file's order; cells stay text."""
+    """The rows of score.csv in the columns of `quality.csv`: three a model, in the file's order; cells stay text."""
     long = cells.with_row_index("line").unpivot(
         index=["line", "model"], on=list(SCORE_HEADER[1:]), variable_name="benchmark", value_name="score"
     )

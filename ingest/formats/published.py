@@ -10,7 +10,7 @@ from io import BytesIO
 import duckdb
 import polars as pl
 
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, statement, write_rejects
+from ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, statement, write_rejects
 
 TEXT = pl.String
 FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {

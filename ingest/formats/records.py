@@ -28,7 +28,7 @@ def _schema(path: str) -> tuple[pa.Schema, int]:
 
 
 def _recognises(head: Head) -> bool:
-    """A Parquet file with the key columns of a record. A damaged Parquet file is taken for ours, to be refused with the reason."""
+    """A Parquet file with the key columns of a record; a damaged one too, to be refused with the reason."""
     if head.start[:4] != b"PAR1":
         return False
     try:
@@ -44,21 +44,23 @@ def _fits(wanted: ColumnType, found: pa.DataType) -> bool:
         found = found.value_type
     if pa.types.is_null(found):
         return True
-    number = pa.types.is_integer(found) or pa.types.is_floating(found)
-    listed = pa.types.is_list(found) or pa.types.is_large_list(found)
-    match wanted:
-        case "int16" | "int32" | "int64":
-            return bool(pa.types.is_integer(found))
-        case "float32" | "float64":
-            return number
-        case "string":
-            return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_string_view(found))
-        case "bool":
-            return bool(pa.types.is_boolean(found))
-        case "timestamp[us, UTC]":
-            return bool(pa.types.is_timestamp(found))
-        case "list<float32>":
-            return listed and bool(pa.types.is_floating(found.value_type) or pa.types.is_null(found.value_type))
+    types = pa.types
+    number = types.is_integer(found) or types.is_floating(found)
+    text = types.is_string(found) or types.is_large_string(found) or types.is_string_view(found)
+    listed = types.is_list(found) or types.is_large_list(found)
+    floats = listed and (types.is_floating(found.value_type) or types.is_null(found.value_type))
+    fits: dict[ColumnType, bool] = {
+        "int16": types.is_integer(found),
+        "int32": types.is_integer(found),
+        "int64": types.is_integer(found),
+        "float32": number,
+        "float64": number,
+        "string": text,
+        "bool": types.is_boolean(found),
+        "timestamp[us, UTC]": types.is_timestamp(found),
+        "list<float32>": floats,
+    }
+    return fits[wanted]
 
 
 def _contract_problem(schema: pa.Schema) -> Reject | None:
@@ -80,7 +82,7 @@ def _newest_version(connection: duckdb.DuckDBPyConnection, path: str) -> int:
 
 
 def _readable(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[Reject | None, int]:
-    """Look at one file as a whole: the problem that refuses all of it, if any, and its number of rows. Raises Unreadable."""
+    """The problem that refuses a whole file, if any, and its number of rows. Raises Unreadable."""
     schema, rows = _schema(str(source.path))
     if len(schema.names) > MOST_COLUMNS:
         raise Unreadable(f"has {len(schema.names)} columns; a file of records has {len(NAMES)}")
