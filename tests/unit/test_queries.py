@@ -172,8 +172,10 @@ def test_ecdf(warehouse: str) -> None:
     values = shown()["energy_j"].drop_nulls().sort()
     assert found.height <= 200
     for value, share in found.select("value", "share").iter_rows():
-        assert share == pytest.approx((values <= value).sum() / values.len())
-    assert (found["value"][0], found["value"][-1], found["share"][-1]) == (values[0], values[-1], 1.0)
+        assert value in values
+        assert abs(share - (values <= value).sum() / values.len()) <= 0.005
+    assert (found["value"][-1], found["share"][-1]) == (values[-1], 1.0)
+    assert found["value"][0] <= values[2]
 
 
 def test_lorenz(warehouse: str) -> None:
