@@ -1,9 +1,10 @@
 """The row contract: every column of a results file, with its type, unit and meaning.
 
-One row is one prompt answered once. The setup is repeated in every row, so that a lone Parquet file can be read by anyone. Storage is
-in base SI units. A value that was not measured is null with a reason beside it, never 0.
+One row is one prompt answered once. The setup is repeated in every row, so that a lone Parquet file can be read by
+anyone. Storage is in base SI units. A value that was not measured is null with a reason beside it, never 0.
 
-This module imports nothing heavy: the ingest reads it on machines that have no torch. A column is added here, with its unit, or not at all.
+This module imports nothing heavy: the ingest reads it on machines that have no torch. A column is added here, with its
+unit, or not at all.
 """
 
 from dataclasses import dataclass
