@@ -50,13 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
         Exit status.
     """
     app = tyro.extras.SubcommandApp()
-    app.command(run, name="run")
-    app.command(prompts_sharegpt, name="prompts sharegpt")
-    app.command(devices, name="devices")
+    prompts = tyro.extras.SubcommandApp()
+    prompts.command(name="sharegpt")(prompts_sharegpt)
+    app.command(name="run")(run)
+    app.command(prompts, name="prompts", help="Make prompt sets.")
+    app.command(name="devices")(devices)
     try:
-        status = app.cli(
-            args=arguments, prog="python -m bench", description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,)
-        )
+        status = app.cli(args=arguments, prog="python -m bench", description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
     except errors.BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -100,6 +100,9 @@ class Engine(Protocol):
     def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
         """Render, tokenize, move to the device. Raises PromptFailed (the context is too long, the text breaks the tokenizer)."""
 
+    def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
+        """Make whatever must not be measured: buffers, compiled code. Called before the window. Raises PromptFailed."""
+
     def synchronize(self) -> None:
         """Wait until the device has done all it was given. Raises PromptFailed."""
 

@@ -65,9 +65,10 @@ class TransformersEngine:
         if self._template is None:
             raise AssertionError("use_task comes before prepare")
         rendered = self._template.render(text)
-        return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")[
-            "input_ids"
-        ]
+        return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")["input_ids"]
+
+    def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
+        """Nothing: `model.generate` makes what it needs as it goes."""
 
     def synchronize(self) -> None:
         """Wait for the device. Raises PromptFailed with the fault of an earlier kernel."""
@@ -102,9 +103,7 @@ class TransformersEngine:
             token_ids = tuple(sequences[0, stamps.prompt_length :].tolist())
             bad = bool(finite.bad is not None and finite.bad[0])
         if bad:
-            return [
-                Generation(token_ids[:-1], tuple(stamps.times_s[:-1]), "error", f"NaN logits at token {len(token_ids)}")
-            ]
+            return [Generation(token_ids[:-1], tuple(stamps.times_s[:-1]), "error", f"NaN logits at token {len(token_ids)}")]
         stopped = token_ids[-1] in stop_token_ids or bool(stop_strings and stop_strings.hit)
         return [Generation(token_ids, tuple(stamps.times_s), "stop" if stopped else "length")]
 
@@ -131,9 +130,7 @@ class TransformersEngine:
 
     def _generation_config(self, sampling: Sampling, stop_token_ids: list[int]) -> Any:
         greedy = sampling.temperature == 0
-        drawn = (
-            {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-        )
+        drawn = {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
         pad = self._own.pad_token_id
         return GenerationConfig(
             do_sample=not greedy,
