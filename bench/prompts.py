@@ -349,8 +349,8 @@ _OTHERS = {
     " più questo cosa un",
     "Dutch": "de het een en is niet ik je wij met voor op hoe kun wat van dat zijn naar ook maar schrijf graag"
     " mijn aan",
-    "Scandinavian": "og er ikke jeg du det en et på som til av med hvordan kan vad är inte jag och att för ett hur om den"
-    " skriv hej hei min",
+    "Scandinavian": "om den og er ikke jeg du det en et på som til av med hvordan kan vad är inte jag och att för"
+    " ett hur skriv hej hei min",
     "Polish": "i nie jest się na z do że jak co to czy napisz dla w ja mnie proszę są po jest oraz",
     "Turkish": "ve bir bu için ile ne nasıl mı mi ben sen bana yaz olarak çok daha gibi var olan merhaba",
     "Indonesian": "yang dan di untuk dengan ini itu saya apa bagaimana adalah tidak dari buatkan kamu akan pada bisa",
