@@ -33,16 +33,16 @@ class RunConfig:
     prompts: str = "default"
     """Prompt set: "default" (shipped with the project) or a JSONL file of {id, prompt}."""
 
-    limit: int | None = None
+    limit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Use only the first N prompts of the set. Default: all."""
 
     out: Path = Path("results")
     """Folder that gets one folder per run."""
 
-    nickname: str | None = None
+    nickname: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Short name of the model for people, shown in charts."""
 
-    gguf_file: str | None = None
+    gguf_file: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Weights are in this GGUF file of the model's folder; "auto" finds the only one. They are de-quantized to --dtype."""
 
     engine: EngineName = "transformers-eager"
@@ -79,8 +79,7 @@ class RunConfig:
     """Answer every prompt this many times."""
 
     edges: Literal["plain", "aligned"] = "aligned"
-    """How a window meets the counter's steps. aligned: wait for a step before and after (up to 0.3 s a prompt, not part
-    of the latency); plain: read before and after."""
+    """How a window meets the counter's steps. aligned: wait for steps (up to 0.3 s a prompt, not in the latency)."""
 
     idle: bool = True
     """Measure the GPU's idle power for a few seconds before the model is loaded."""
@@ -100,7 +99,7 @@ class RunConfig:
     again: bool = False
     """Measure a finished run once more, as a new run."""
 
-    replay: Path | None = None
+    replay: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Take readings from this recording and not from a GPU. For tests: rows say energy_source=replay."""
 
     @property

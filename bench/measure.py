@@ -1,8 +1,8 @@
 """One prompt, measured: the order of events around the window, and the row that comes of it.
 
-Outside the window: template, tokens, seed, decoding, writing. The order is: the meter begins (it may wait for a step of its counter), the
-device is synchronized, the clock starts, the model answers, the device is synchronized, the clock stops, the meter ends. So what the
-meter waits is in no latency.
+Outside the window: template, tokens, seed, decoding, writing. The order is: the meter begins (it may wait for a step
+of its counter), the device is synchronized, the clock starts, the model answers, the device is synchronized, the
+clock stops, the meter ends. So what the meter waits is in no latency.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def prompt_seed(seed: int, prompt_id: str, repetition: int) -> int:
 
 
 def measure(
-    engine: Engine, meter: Meter, prompt: Prompt, repetition: int, seed: int, sampling: Sampling
+    engine: Engine, meter: Meter, prompt: Prompt, repetition: int, *, seed: int, sampling: Sampling
 ) -> tuple[dict[str, Any], bool]:
     """Answer one prompt and measure it.
 
@@ -36,8 +36,8 @@ def measure(
         sampling: as it is to be applied.
 
     Returns:
-        The row without the run's setup columns and without `sequence`, and whether the device is lost: a failed prompt is a row with
-        status failed and the reason.
+        The row without the run's setup columns and without `sequence`, and whether the device is lost: a failed
+        prompt is a row with status failed and the reason.
     """
     row: dict[str, Any] = {"prompt_id": prompt.id, "repetition": repetition, "started_at": datetime.now(UTC)}
     try:

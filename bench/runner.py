@@ -1,6 +1,7 @@
 """From a RunConfig to rows: which runs there are, warm-up, order, loop, resume. Orchestration only.
 
-It does not know how a model is run (`engines/`), how a prompt is measured (`measure.py`), or how rows are kept (`sink.py`, `runs.py`).
+It does not know how a model is run (`engines/`), how a prompt is measured (`measure.py`), or how rows are kept
+(`sink.py`, `runs.py`).
 """
 
 import dataclasses
@@ -31,6 +32,7 @@ from bench.runs import Run, find_runs, fingerprint, locked, require_writable, uu
 from bench.sink import PartSink
 from bench.tasks import TASKS
 
+_SAMPLING_COLUMNS = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed", "batch_size")
 _IDLE_SECONDS = 3.0
 _WARMUP_TOKENS = 32
 _STEADY = 0.05
@@ -147,17 +149,7 @@ def find_or_make(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str,
 def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """Everything that makes this run another run when it changes. JSON values only."""
     ids = "\n".join(prompt.id for prompt in prompts.prompts)
-    fields = (
-        "max_new_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "repetition_penalty",
-        "seed",
-        "repetitions",
-        "batch_size",
-    )
-    fields += ("nickname", "text", "edges", "dummy_prompt_tokens")
+    fields = [*_SAMPLING_COLUMNS, "top_k", "repetitions", "nickname", "text", "edges", "dummy_prompt_tokens"]
     return {
         **{name: getattr(config, name) for name in fields},
         **{
@@ -181,7 +173,9 @@ def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str,
 def _already_finished(job: Job, console: Console) -> bool:
     if job.run.finished:
         console.print(
-            f"{job.task}: finished before, {job.run.prompts} rows in {job.run.folder}. Nothing to do; --again measures it once more."
+            f"{job.task}: finished before, {job.run.prompts} rows in {job.run.folder}. "
+            "Nothing to do; --again measures it once more.",
+            soft_wrap=True,
         )
     return job.run.finished
 
@@ -203,9 +197,8 @@ def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, measure_idle: 
 def setup_columns(job: Job, session: Session, meter: Meter, template: str | None) -> dict[str, Any]:
     """The columns that are equal in every row of the run."""
     run, config, chosen, engine = job.run, session.config, session.chosen, session.engine
-    same = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed", "batch_size")
     return {
-        **{name: getattr(config, name) for name in same},
+        **{name: getattr(config, name) for name in _SAMPLING_COLUMNS},
         **{
             name: getattr(chosen, name)
             for name in ("model_id", "weights", "dtype", "engine", "engine_version", "device")
@@ -301,7 +294,7 @@ def _loop(
     for prompt, repetition in rest:
         if stop():
             return "interrupted"
-        row, lost = measure(session.engine, meter, prompt, repetition, config.seed, sampling)
+        row, lost = measure(session.engine, meter, prompt, repetition, seed=config.seed, sampling=sampling)
         row |= {"sequence": sequence, "window_id": sequence, **run.setup}
         row["prompt_text"] = prompt.text
         if not config.text:

@@ -1,6 +1,7 @@
 """Hugging Face transformers, eager: `model.generate` with a stamp per token.
 
-Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the streamer, the logits processors and the criteria are called).
+Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the streamer, the logits processors and the
+criteria are called).
 """
 
 import contextlib
