@@ -43,7 +43,7 @@ class RunConfig:
     """Short name of the model for people, shown in charts."""
 
     gguf_file: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Weights are in this GGUF file of the model's folder; "auto" finds the only one. They are de-quantized to --dtype."""
+    """Weights are in this GGUF file of the model's folder ("auto": the only one); they are de-quantized to --dtype."""
 
     engine: EngineName = "transformers-eager"
     """How the model is run."""

@@ -87,7 +87,7 @@ class GpuLost(BenchError):
     def __init__(self, prompt_id: str, detail: str) -> None:
         super().__init__(
             f"The GPU failed on prompt {prompt_id!r} and this process cannot use it any more: {detail}. The prompt is "
-            "recorded as failed and all rows so far are written: run the same command again to go on with the next prompt."
+            "recorded as failed and all rows so far are written: run the same command again to go on with the next."
         )
 
 

@@ -116,7 +116,7 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
 
 
 def choose_prompts(prompts: PromptSet, limit: int | None) -> PromptSet:
-    """The first `limit` prompts of the set (all: None), so that every task and model gets the same. Raises NoPrompts."""
+    """The first `limit` prompts of the set, or all: every task and model gets the same. Raises NoPrompts."""
     if not prompts.prompts:
         raise errors.NoPrompts(prompts.name)
     return dataclasses.replace(prompts, prompts=prompts.prompts[:limit])
@@ -133,7 +133,7 @@ def execution_order(prompts: PromptSet, repetitions: int, seed: int) -> tuple[tu
 
 
 def find_or_make(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> Job:
-    """The unfinished run with this identity under `--out`, else the finished one, else a new one (nothing is written yet)."""
+    """The unfinished run with this identity under `--out`, else the finished one, else a new one, not yet written."""
     identity = run_identity(config, chosen, prompts, task, meter)
     wanted = fingerprint(identity)
     items = execution_order(prompts, config.repetitions, config.seed)
@@ -265,7 +265,7 @@ def work_on(job: Job, session: Session, stop: Callable[[], bool]) -> int:
         begun, end = datetime.now(UTC), "failed"
         try:
             with progress:
-                end = _loop(rest, len(done), run, session, meter, sink, progress, stop)
+                end = _loop(rest, len(done), _Open(run, session, meter, sink, progress, stop))
         except KeyboardInterrupt:
             end = "aborted"
             raise
@@ -274,40 +274,43 @@ def work_on(job: Job, session: Session, stop: Callable[[], bool]) -> int:
             try:
                 sink.flush()
             finally:
-                _close_session(run, sink, begun, end, progress.rows, books)
+                _close_session(run, sink, begun=begun, end=end, rows=progress.rows, books=books)
     _say(job, run, progress, end, session.console)
     return progress.rows - progress.failed
 
 
-def _loop(
-    rest: list[tuple[Prompt, int]],
-    sequence: int,
-    run: Run,
-    session: Session,
-    meter: Meter,
-    sink: PartSink,
-    progress: RunProgress,
-    stop: Callable[[], bool],
-) -> str:
+@dataclass(frozen=True)
+class _Open:
+    """What the loop over a run's prompts works with."""
+
+    run: Run
+    session: Session
+    meter: Meter
+    sink: PartSink
+    progress: RunProgress
+    stop: Callable[[], bool]
+
+
+def _loop(rest: list[tuple[Prompt, int]], sequence: int, work: _Open) -> str:
     """Measure prompt by prompt. Returns how it ended: finished or interrupted. Raises GpuLost."""
-    config, sampling = session.config, sampling_of(session.config)
+    config, sampling = work.session.config, sampling_of(work.session.config)
     for prompt, repetition in rest:
-        if stop():
+        if work.stop():
             return "interrupted"
-        row, lost = measure(session.engine, meter, prompt, repetition, seed=config.seed, sampling=sampling)
-        row |= {"sequence": sequence, "window_id": sequence, **run.setup}
+        row, lost = measure(work.session.engine, work.meter, prompt, repetition, seed=config.seed, sampling=sampling)
+        row |= {"sequence": sequence, "window_id": sequence, **work.run.setup}
         row["prompt_text"] = prompt.text
         if not config.text:
             row["prompt_text"] = row["output_text"] = None
-        sink.add(row)
-        progress.add(row)
+        work.sink.add(row)
+        work.progress.add(row)
         sequence += 1
         if lost:
             raise errors.GpuLost(prompt.id, str(row["reason"]))
     return "finished"
 
 
-def _close_session(run: Run, sink: PartSink, begun: datetime, end: str, rows: int, books: dict[str, Any]) -> None:
+def _close_session(run: Run, sink: PartSink, *, begun: datetime, end: str, rows: int, books: dict[str, Any]) -> None:
     session = {
         "started_at": begun.isoformat(),
         "ended_at": datetime.now(UTC).isoformat(),

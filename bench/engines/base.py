@@ -98,7 +98,7 @@ class Engine(Protocol):
         """Take the task's template; its name for the `prompt_template` column (None: no tokenizer, no template)."""
 
     def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
-        """Render, tokenize, move to the device. Raises PromptFailed (the context is too long, the text breaks the tokenizer)."""
+        """Render, tokenize, move to the device. Raises PromptFailed, also for a context that is too long."""
 
     def synchronize(self) -> None:
         """Wait until the device has done all it was given. Raises PromptFailed."""

@@ -153,7 +153,9 @@ class TransformersEngine:
         apart = self._model.config.is_encoder_decoder
         needed = max(input_tokens, max_new_tokens) if apart else input_tokens + max_new_tokens
         if room is not None and needed > room:
-            reason = f"context too long: {input_tokens} prompt tokens and up to {max_new_tokens} new ones, the model has room for {room}"
+            reason = (
+                f"context too long: {input_tokens} prompt tokens and up to {max_new_tokens} new ones; room for {room}"
+            )
             raise PromptFailed(reason, input_tokens=input_tokens)
 
     @contextlib.contextmanager

@@ -38,7 +38,7 @@ class Stamps(BaseStreamer):  # type: ignore[misc]
 
 
 class FiniteLogits(LogitsProcessor):  # type: ignore[misc]
-    """Sees NaN or infinite logits, and keeps them from the sampling, which on a GPU would end the process's CUDA context.
+    """Sees NaN or infinite logits, and keeps them from the sampling, which would end the CUDA context of the process.
 
     `bad` stays on the device, so looking costs no wait; `StopOnBadLogits` ends the loop in the same step.
     """
