@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 class Books:
     """The accounts of a run: what the counter gained, against windows and the gaps between them.
 
-    A gap runs from the end of a window to the start of the next, read from the counter; it holds the tails that were taken off. A window
-    that gave no joules is counted as lost and its energy is in neither sum, so the ratio falls below 1: the books show what is missing.
+    A gap runs from the end of a window to the start of the next, read from the counter; it holds the tails that were
+    taken off. A window that gave no joules is counted as lost and its energy is in neither sum, so the ratio falls
+    below 1: the books show what is missing.
     """
 
     first_j: float

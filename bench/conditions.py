@@ -1,7 +1,7 @@
 """What surrounds a measurement: the GPU's state, who else uses it, and the energy of the CPU and the memory.
 
-Questions answered here: was the GPU throttled, how hot was it, at which clocks and power limit, was it ours alone? What did the CPU and the
-DRAM use? A question that the driver does not answer is None, never a guess.
+Questions answered here: was the GPU throttled, how hot was it, at which clocks and power limit, was it ours alone? What
+did the CPU and the DRAM use? A question that the driver does not answer is None, never a guess.
 """
 
 import os
@@ -78,9 +78,7 @@ class ZeusConditions:
 
     def state(self) -> State:
         """Temperature only; AMD's throttling is not read."""
-        return State(
-            temperature_c=max((t for t in map(_zeus_temperature_c, self._gpus) if t is not None), default=None)
-        )
+        return State(temperature_c=max((t for t in map(_zeus_temperature_c, self._gpus) if t is not None), default=None))
 
     def snapshot(self) -> list[dict[str, object]]:
         """Name and temperature per GPU."""
@@ -108,8 +106,9 @@ def describe_reasons(bits: int) -> list[str]:
 class NvmlConditions:
     """The state of NVIDIA GPUs, by NVML.
 
-    Processes: those on the GPUs when this object is made, before the model is loaded, are others'. Later ones are others' too, except our
-    own; in a container whose process numbers differ from the driver's, one unknown newcomer is taken to be ourselves.
+    Processes: those on the GPUs when this object is made, before the model is loaded, are others'. Later ones are
+        others' too, except our own; in a container whose process numbers differ from the driver's, one unknown newcomer
+        is taken to be ourselves.
 
     Args:
         handles: NVML device handles.
@@ -156,9 +155,7 @@ class NvmlConditions:
     def state(self) -> State:
         """Hottest temperature, and whether any GPU is throttled, now."""
         nvml = self._nvml
-        temperatures = [
-            self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU) for handle in self._handles
-        ]
+        temperatures = [self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU) for handle in self._handles]
         masks = [self._ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) for handle in self._handles]
         known = [int(mask) for mask in masks if mask is not None]
         return State(
@@ -168,7 +165,10 @@ class NvmlConditions:
         )
 
     def snapshot(self) -> list[dict[str, object]]:
-        """Driver, limits, clocks, temperature, persistence, ECC and clock-event reasons of each GPU; unanswered questions are None."""
+        """Driver, limits, clocks, temperature, persistence, ECC and clock-event reasons of each GPU.
+
+        Unanswered questions are None.
+        """
         return [self._describe(handle) for handle in self._handles]
 
     def _describe(self, handle: Any) -> dict[str, object]:
@@ -237,7 +237,7 @@ def no_host(reason: str) -> Host:
 
 
 def open_host(device: str) -> Host:
-    """The CPU and DRAM counters of this machine: RAPL on Linux, the chip's own on Apple silicon; otherwise none, with the reason.
+    """The CPU and DRAM counters of this machine: RAPL on Linux, the chip's own on Apple silicon; or none, and why.
 
     Source: Zeus 0.16, `zeus.device.cpu.get_cpus` and `zeus.device.soc.get_soc`.
     """
@@ -270,9 +270,7 @@ def _rapl_host() -> Host:
 
     if read().cpu_j is None:
         return no_host("CPU and memory energy (RAPL) is listed but cannot be read")
-    return Host(
-        "rapl", "rapl" if with_dram else "none", None if with_dram else "RAPL has no memory zone on this CPU", read
-    )
+    return Host("rapl", "rapl" if with_dram else "none", None if with_dram else "RAPL has no memory zone on this CPU", read)
 
 
 def _apple_host() -> Host:

@@ -33,20 +33,20 @@ class RunConfig:
     prompts: str = "default"
     """Prompt set: "default" (shipped with the project) or a JSONL file of {id, prompt}."""
 
-    limit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    limit: int | None = None
     """Use only the first N prompts of the set. Default: all."""
 
     out: Path = Path("results")
     """Folder that gets one folder per run."""
 
-    nickname: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    nickname: str | None = None
     """Short name of the model for people, shown in charts."""
 
-    gguf_file: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """Weights are in this GGUF file of the model's folder ("auto": the only one); they are de-quantized to --dtype."""
+    gguf_file: str | None = None
+    """Weights are in this GGUF file of the model's folder; "auto" finds the only one. They are de-quantized to --dtype."""
 
     engine: EngineName = "transformers-eager"
-    """How the model is run."""
+    """transformers-eager: the protocol of 2023. transformers-compiled: static buffers, one CUDA graph a step."""
 
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """auto: the first CUDA GPU, else the CPU."""
@@ -79,7 +79,8 @@ class RunConfig:
     """Answer every prompt this many times."""
 
     edges: Literal["plain", "aligned"] = "aligned"
-    """How a window meets the counter's steps. aligned: wait for steps (up to 0.3 s a prompt, not in the latency)."""
+    """How a window meets the counter's steps. aligned: wait for a step before and after (up to 0.3 s a prompt, not part
+    of the latency); plain: read before and after."""
 
     idle: bool = True
     """Measure the GPU's idle power for a few seconds before the model is loaded."""
@@ -99,7 +100,7 @@ class RunConfig:
     again: bool = False
     """Measure a finished run once more, as a new run."""
 
-    replay: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    replay: Path | None = None
     """Take readings from this recording and not from a GPU. For tests: rows say energy_source=replay."""
 
     @property
@@ -113,16 +114,13 @@ def check(config: RunConfig) -> None:
 
     Raises:
         UnknownTask: names the tasks there are.
-        NotYet: a batch above 1, or the compiled engine.
-        BadOption: a number out of range.
+        BadOption: a number out of range, or a batch above 1 on the eager engine.
     """
     for name in config.tasks:
         if name not in TASKS:
             raise errors.UnknownTask(name, TASKS)
-    if config.batch_size > 1:
-        raise errors.NotYet(f"A batch of {config.batch_size}", "Use --batch-size 1.")
-    if config.engine != "transformers-eager":
-        raise errors.NotYet(f"The engine {config.engine}", "Use --engine transformers-eager.")
+    if config.batch_size > 1 and config.engine == "transformers-eager":
+        raise errors.BadOption(f"--batch-size {config.batch_size}", "static batches run on --engine transformers-compiled.")
     at_least = {"batch-size": 1, "max-new-tokens": 1, "repetitions": 1, "limit": 1, "dummy-prompt-tokens": 1}
     at_least |= {"temperature": 0, "top-k": 0, "warmup": 0}
     for option, least in at_least.items():

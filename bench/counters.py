@@ -1,7 +1,8 @@
 """Energy counters: who counts the joules of a device, and how to read the number.
 
-A counter only ever grows, and does so in steps (every 100 ms on an NVIDIA H100). How to make a measurement out of it is the business of
-`bench/meter.py`. NVIDIA, AMD and Apple are all read through Zeus, which is imported when a counter is opened and not before.
+A counter only ever grows, and does so in steps (every 100 ms on an NVIDIA H100). How to make a measurement out of it is
+the business of `bench/meter.py`. NVIDIA, AMD and Apple are all read through Zeus, which is imported when a counter is
+opened and not before.
 
 Tried on hardware: NVIDIA. AMD and Apple follow Zeus's documented interface and have not been run by us.
 """
@@ -10,10 +11,12 @@ import os
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from bench.errors import BenchError
+
 MJ_PER_J = 1000.0
 
 
-class MeterError(Exception):
+class MeterError(BenchError):
     """Base of everything the meter refuses to do; the text says what is wrong and what to do."""
 
 
@@ -56,8 +59,8 @@ class Counter(Protocol):
 def gpu_indices(device: str, visible: int) -> tuple[int, ...]:
     """Which visible GPUs a device name means.
 
-    `cuda` is the first GPU, as in PyTorch; `cuda:1` one GPU; `cuda:0,1` several; `cuda:all` and `server` every visible GPU, because a
-    server on this host may use any of them.
+    `cuda` is the first GPU, as in PyTorch; `cuda:1` one GPU; `cuda:0,1` several; `cuda:all` and `server` every visible
+    GPU, because a server on this host may use any of them.
 
     Raises:
         NoSuchGpu: the name is not understood, or there are fewer GPUs.
@@ -93,7 +96,10 @@ class ZeusCounter:
         self.gpu_models = tuple(str(gpu.get_name()) for gpu in gpus)
 
     def read_j(self) -> tuple[float, ...]:
-        """Energy since the driver was loaded, in J, one value per GPU. Raises CounterLost when a GPU stops answering."""
+        """Energy since the driver was loaded, in J, one value per GPU.
+
+        Raises CounterLost when a GPU stops answering.
+        """
         from zeus.exception import ZeusBaseError
 
         try:
@@ -108,11 +114,11 @@ class AppleCounter:
     Source: `zeus.device.soc.apple.AppleSilicon`, cumulative `gpu_mj`.
     """
 
-    source = "apple-soc"
+    source: str = "apple-soc"
 
     def __init__(self, soc: Any) -> None:
         self._soc = soc
-        self.gpu_models = ("Apple silicon GPU",)
+        self.gpu_models: tuple[str, ...] = ("Apple silicon GPU",)
 
     def read_j(self) -> tuple[float, ...]:
         """GPU energy since the monitor was made, in J. Raises CounterLost when the chip stops reporting it."""
@@ -142,9 +148,7 @@ def zeus_gpus() -> Any:
     except ZeusBaseError as error:
         raise CounterUnavailable(f"no GPU driver answers: {error}") from error
     except ValueError as error:
-        raise CounterUnavailable(
-            f"CUDA_VISIBLE_DEVICES={visible!r} must list GPU numbers such as 0,1: {error}"
-        ) from error
+        raise CounterUnavailable(f"CUDA_VISIBLE_DEVICES={visible!r} must list GPU numbers such as 0,1: {error}") from error
 
 
 def _mig_text(what: str) -> str:
@@ -189,13 +193,9 @@ def open_zeus_counter(device: str) -> tuple[ZeusCounter, list[Any]]:
             if supported:
                 gpu.get_total_energy_consumption()
         except ZeusBaseError as error:
-            raise CounterUnavailable(
-                f"{model}: the driver gives no energy counter: {error}", counter.gpu_models
-            ) from error
+            raise CounterUnavailable(f"{model}: the driver gives no energy counter: {error}", counter.gpu_models) from error
         if not supported:
-            raise CounterUnavailable(
-                f"{model}: this GPU has no energy counter (NVIDIA: Volta or newer)", counter.gpu_models
-            )
+            raise CounterUnavailable(f"{model}: this GPU has no energy counter (NVIDIA: Volta or newer)", counter.gpu_models)
     return counter, chosen
 
 

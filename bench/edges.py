@@ -1,8 +1,10 @@
 """The edges of a window: finding a counter's steps, and the energy between them.
 
-The arithmetic of aligned and plain windows for one device, and the polling that finds the steps. `bench/meter.py` says why.
+The arithmetic of aligned and plain windows for one device, and the polling that finds the steps. `bench/meter.py` says
+why.
 """
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable
@@ -11,7 +13,10 @@ from dataclasses import dataclass
 from bench.counters import MJ_PER_J, Counter, CounterLost
 
 ALIGNED_SPREAD = 0.0064
-"""One standard deviation of aligned windows, relative. Source: `docs/measurement.md`, H100, 0.25 to 2 s windows: 0.37 to 0.64 %; the worst."""
+"""One standard deviation of aligned windows, relative. Source: `docs/measurement.md`, H100, 0.25 to 2 s windows.
+
+0.37 to 0.64 %; the worst.
+"""
 SIGMAS = 2.0
 """Half-width of an aligned row's error bar, in standard deviations: about 95 %."""
 POLL_S = 0.0002
@@ -48,15 +53,18 @@ class CounterSteps:
 def plain_bound_j(difference_j: float, duration_s: float, step_s: float) -> float:
     """How far a difference of two plain reads can be off: a step at the highest mean power that fits it, J.
 
-    Between the steps that were seen lies at least the duration less one step, and at least one step; so the mean power is at most
-    difference / max(step, duration − step). Assumes that the power at the edges is not above that.
+    Between the steps that were seen lies at least the duration less one step, and at least one step; so the mean power
+    is at most difference / max(step, duration − step). Assumes that the power at the edges is not above that.
     """
     return step_s * difference_j / max(step_s, duration_s - step_s)
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """An aligned window of one device: `energy_j` and half-width `error_j`, and `tail_j` taken off at its end, all in J."""
+    """An aligned window of one device.
+
+    `energy_j` and half-width `error_j`, and `tail_j` taken off at its end, all in J.
+    """
 
     energy_j: float
     error_j: float
@@ -69,6 +77,7 @@ def aligned_energy(
     ended_s: float,
     after: Step,
     later: Step,
+    *,
     steps: CounterSteps,
     waiting_w: float | None = None,
 ) -> Aligned:
@@ -79,11 +88,12 @@ def aligned_energy(
         begun_s, ended_s: the window itself.
         after, later: the first two steps after it.
         steps: how this counter moves.
-        waiting_w: power between `start` and `begun_s`, W; None takes the window's own, for one GPU, where that time is microseconds.
+        waiting_w: power between `start` and `begun_s`, W; None takes the window's own, for one GPU, where that time is
+            microseconds.
 
     Returns:
-        Energy, with an error bar that is the smaller of two: the spread found in the truth test plus what the poll gap leaves open, and
-        the bound of a plain reading, which an aligned one cannot exceed.
+        Energy, with an error bar that is the smaller of two: the spread found in the truth test plus what the poll gap
+        leaves open, and the bound of a plain reading, which an aligned one cannot exceed.
     """
     raw_j = after.energy_j - start.energy_j
     tail_w = (later.energy_j - after.energy_j) / (later.t_s - after.t_s)
@@ -133,19 +143,18 @@ class Reader:
         return found
 
     def detect(self) -> CounterSteps:
-        """Find the counter's step: the slowest device counts. Takes one to two seconds. Raises CounterLost if it does not move."""
+        """Find the counter's step: the slowest device counts. Takes one to two seconds.
+
+        Raises CounterLost if it does not move.
+        """
         found = self.steps(2, DETECT_FOR_S)
         interval_s = max(moves[-1].t_s - moves[-2].t_s for moves in found)
         more = max(1, min(STEPS_TO_DETECT, int(DETECT_FOR_S / interval_s) - 2))
         found = self.steps(more + 1, DETECT_FOR_S)
-        gaps_s = [[b.t_s - a.t_s for a, b in zip(moves, moves[1:], strict=False)] for moves in found]
-        gained_mj = [
-            round((b.energy_j - a.energy_j) * MJ_PER_J)
-            for moves in found
-            for a, b in zip(moves, moves[1:], strict=False)
-        ]
+        gaps_s = [[b.t_s - a.t_s for a, b in itertools.pairwise(moves)] for moves in found]
+        shown_mj = [round(move.energy_j * MJ_PER_J) for moves in found for move in moves]
         return CounterSteps(
             step_s=max(statistics.median(gaps) for gaps in gaps_s),
-            resolution_j=max(math.gcd(*gained_mj), 1) / MJ_PER_J,
+            resolution_j=max(math.gcd(*shown_mj), 1) / MJ_PER_J,
             poll_gap_s=statistics.median(move.gap_s for moves in found for move in moves),
         )

@@ -25,13 +25,6 @@ class BadOption(BenchError):
         super().__init__(f"{option}: {why}")
 
 
-class NotYet(BenchError):
-    """Something the design has a place for and the code has not."""
-
-    def __init__(self, what: str, instead: str) -> None:
-        super().__init__(f"{what} cannot be measured yet. {instead}")
-
-
 class NoPrompts(BenchError):
     """A prompt set with nothing in it."""
 
@@ -87,7 +80,7 @@ class GpuLost(BenchError):
     def __init__(self, prompt_id: str, detail: str) -> None:
         super().__init__(
             f"The GPU failed on prompt {prompt_id!r} and this process cannot use it any more: {detail}. The prompt is "
-            "recorded as failed and all rows so far are written: run the same command again to go on with the next."
+            "recorded as failed and all rows so far are written: run the same command again to go on with the next prompt."
         )
 
 
@@ -95,9 +88,7 @@ class ModelTooBig(BenchError):
     """The weights do not fit the device."""
 
     def __init__(self, model: str, device: str) -> None:
-        super().__init__(
-            f"The model {model!r} does not fit the memory of {device}. Choose a smaller one or --dtype float16."
-        )
+        super().__init__(f"The model {model!r} does not fit the memory of {device}. Choose a smaller one or --dtype float16.")
 
 
 class MissingPackage(BenchError):
@@ -128,9 +119,7 @@ class RunInUse(BenchError):
     """Another process writes the same run."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(
-            f"Another process is writing {str(folder)!r}. Wait for it, or choose another folder with --out."
-        )
+        super().__init__(f"Another process is writing {str(folder)!r}. Wait for it, or choose another folder with --out.")
 
 
 class RunUnreadable(BenchError):

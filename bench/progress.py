@@ -29,17 +29,15 @@ class RunProgress:
             console=console,
         )
         self._energy_reason = energy_reason
+        self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self.energy_words())
         self.rows = self.failed = self.tokens = 0
         self.seconds = self.joules = 0.0
-        self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self.energy_words())
 
     def __enter__(self) -> "RunProgress":
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
 
     def add(self, row: dict[str, Any]) -> None:
@@ -61,4 +59,4 @@ class RunProgress:
         """Joules so far, or why there are none."""
         if self._energy_reason is not None:
             return f"energy not measured: {self._energy_reason}"
-        return f"{self.joules:,.0f} J"
+        return f"{getattr(self, 'joules', 0.0):,.0f} J"

@@ -3,6 +3,7 @@
 Both have the interface of a real counter, so everything above the counter runs unchanged.
 """
 
+import itertools
 import json
 import time
 from bisect import bisect_right
@@ -45,7 +46,7 @@ def load_trace(path: Path) -> Trace:
     if not models or len(models) != len(points):
         raise ReplayFileBroken(f"{path}: {len(models)} gpu_models but {len(points)} traces; one each")
     for trace in points:
-        if len(trace) < 2 or any(b[0] <= a[0] or b[1] < a[1] for a, b in zip(trace, trace[1:], strict=False)):
+        if len(trace) < 2 or any(b[0] <= a[0] or b[1] < a[1] for a, b in itertools.pairwise(trace)):
             raise ReplayFileBroken(f"{path}: a trace needs two points or more, rising in time, never falling in mJ")
     return Trace(models, points)
 
@@ -53,14 +54,15 @@ def load_trace(path: Path) -> Trace:
 class ReplayCounter:
     """Plays a recorded counter against the clock, from its first point, again and again.
 
-    After the last point the trace starts over and goes on counting from the value reached, so that a run may be longer than the recording.
+    After the last point the trace starts over and goes on counting from the value reached, so that a run may be longer
+    than the recording.
 
     Args:
         trace: what was recorded.
         clock: seconds, monotonic.
     """
 
-    source = "replay"
+    source: str = "replay"
 
     def __init__(self, trace: Trace, clock: Callable[[], float] = time.perf_counter) -> None:
         self._trace = trace
@@ -93,7 +95,7 @@ class SimulatedCounter:
         read_s: how long one read of the counters takes.
     """
 
-    source = "simulated"
+    source: str = "simulated"
 
     def __init__(
         self,

@@ -1,7 +1,6 @@
 """From a RunConfig to rows: which runs there are, warm-up, order, loop, resume. Orchestration only.
 
-It does not know how a model is run (`engines/`), how a prompt is measured (`measure.py`), or how rows are kept
-(`sink.py`, `runs.py`).
+It does not know how a model is run (`engines/`), how a prompt is measured (`measure.py`), or how rows are kept (`sink.py`, `runs.py`).
 """
 
 import dataclasses
@@ -10,7 +9,7 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import FrameType, TracebackType
@@ -22,9 +21,10 @@ from bench import HARNESS_VERSION, errors, record
 from bench import config as configuration
 from bench.config import RunConfig
 from bench.engines.base import Engine, PromptFailed, Sampling
+from bench.engines.compiled import CompiledEngine
 from bench.engines.loading import Plan, load, plan
 from bench.engines.transformers import TransformersEngine
-from bench.measure import measure, prompt_seed
+from bench.measure import Item, measure, prompt_seed
 from bench.meter import Meter, open_meter
 from bench.progress import RunProgress
 from bench.prompts import Prompt, PromptSet, load_prompts
@@ -32,8 +32,8 @@ from bench.runs import Run, find_runs, fingerprint, locked, require_writable, uu
 from bench.sink import PartSink
 from bench.tasks import TASKS
 
-_SAMPLING_COLUMNS = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed", "batch_size")
 _IDLE_SECONDS = 3.0
+_ENGINES = {"transformers-eager": TransformersEngine, "transformers-compiled": CompiledEngine}
 _WARMUP_TOKENS = 32
 _STEADY = 0.05
 """Warm-up ends when the last three speeds lie within this share of their mean."""
@@ -51,9 +51,7 @@ class Interrupt:
         self._before = signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         signal.signal(signal.SIGINT, self._before)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -111,12 +109,12 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
     finally:
         probe.close()
     console.print(f"Loading {config.model} ({chosen.dtype} on {chosen.device}) ...")
-    engine = TransformersEngine(chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
+    engine = _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
     return _work_on_all(jobs, Session(config, chosen, engine, machine, console))
 
 
 def choose_prompts(prompts: PromptSet, limit: int | None) -> PromptSet:
-    """The first `limit` prompts of the set, or all: every task and model gets the same. Raises NoPrompts."""
+    """The first `limit` prompts of the set (all: None), so that every task and model gets the same. Raises NoPrompts."""
     if not prompts.prompts:
         raise errors.NoPrompts(prompts.name)
     return dataclasses.replace(prompts, prompts=prompts.prompts[:limit])
@@ -133,7 +131,7 @@ def execution_order(prompts: PromptSet, repetitions: int, seed: int) -> tuple[tu
 
 
 def find_or_make(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> Job:
-    """The unfinished run with this identity under `--out`, else the finished one, else a new one, not yet written."""
+    """The unfinished run with this identity under `--out`, else the finished one, else a new one (nothing is written yet)."""
     identity = run_identity(config, chosen, prompts, task, meter)
     wanted = fingerprint(identity)
     items = execution_order(prompts, config.repetitions, config.seed)
@@ -149,13 +147,20 @@ def find_or_make(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str,
 def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """Everything that makes this run another run when it changes. JSON values only."""
     ids = "\n".join(prompt.id for prompt in prompts.prompts)
-    fields = [*_SAMPLING_COLUMNS, "top_k", "repetitions", "nickname", "text", "edges", "dummy_prompt_tokens"]
+    fields: tuple[str, ...] = (
+        "max_new_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "repetition_penalty",
+        "seed",
+        "repetitions",
+        "batch_size",
+    )
+    fields += ("nickname", "text", "edges", "dummy_prompt_tokens")
     return {
         **{name: getattr(config, name) for name in fields},
-        **{
-            name: getattr(chosen, name)
-            for name in ("model_id", "revision", "gguf_file", "weights", "device", "dtype", "engine")
-        },
+        **{name: getattr(chosen, name) for name in ("model_id", "revision", "gguf_file", "weights", "device", "dtype", "engine")},
         "versions": chosen.versions,
         "harness_version": HARNESS_VERSION,
         "schema_version": record.SCHEMA_VERSION,
@@ -173,9 +178,7 @@ def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str,
 def _already_finished(job: Job, console: Console) -> bool:
     if job.run.finished:
         console.print(
-            f"{job.task}: finished before, {job.run.prompts} rows in {job.run.folder}. "
-            "Nothing to do; --again measures it once more.",
-            soft_wrap=True,
+            f"{job.task}: finished before, {job.run.prompts} rows in {job.run.folder}. Nothing to do; --again measures it once more."
         )
     return job.run.finished
 
@@ -197,12 +200,10 @@ def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, measure_idle: 
 def setup_columns(job: Job, session: Session, meter: Meter, template: str | None) -> dict[str, Any]:
     """The columns that are equal in every row of the run."""
     run, config, chosen, engine = job.run, session.config, session.chosen, session.engine
+    same = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed", "batch_size")
     return {
-        **{name: getattr(config, name) for name in _SAMPLING_COLUMNS},
-        **{
-            name: getattr(chosen, name)
-            for name in ("model_id", "weights", "dtype", "engine", "engine_version", "device")
-        },
+        **{name: getattr(config, name) for name in same},
+        **{name: getattr(chosen, name) for name in ("model_id", "weights", "dtype", "engine", "engine_version", "device")},
         "schema_version": record.SCHEMA_VERSION,
         "run_id": run.run_id,
         "prompt_set": run.identity["prompt_set"],
@@ -219,7 +220,7 @@ def setup_columns(job: Job, session: Session, meter: Meter, template: str | None
         "prompt_template": template,
         "energy_source": meter.source,
         "energy_edges": meter.edges,
-        "energy_attribution": "exclusive" if meter.reason is None else None,
+        "energy_attribution": _attribution(session.config, meter),
         "cpu_energy_source": meter.cpu_source,
         "dram_energy_source": meter.dram_source,
         "host_energy_reason": meter.host_reason,
@@ -227,11 +228,17 @@ def setup_columns(job: Job, session: Session, meter: Meter, template: str | None
     }
 
 
+def _attribution(config: RunConfig, meter: Meter) -> str | None:
+    if meter.reason is not None:
+        return None
+    return "exclusive" if config.batch_size == 1 else "shared"
+
+
 def _work_on_all(jobs: list[Job], session: Session) -> int:
     answered = 0
     with Interrupt(session.console) as interrupt:
         session.engine.use_task(TASKS[jobs[0].task])
-        warm_up(session.engine, jobs[0].items[0][0], session.config, lambda: interrupt.requested)
+        warm_up(session.engine, jobs[0].items, session.config, lambda: interrupt.requested)
         for job in jobs:
             if not interrupt.requested:
                 answered += work_on(job, session, lambda: interrupt.requested)
@@ -265,7 +272,7 @@ def work_on(job: Job, session: Session, stop: Callable[[], bool]) -> int:
         begun, end = datetime.now(UTC), "failed"
         try:
             with progress:
-                end = _loop(rest, len(done), _Open(run, session, meter, sink, progress, stop))
+                end = _loop(rest, len(done), run, session, meter, sink, progress, stop)
         except KeyboardInterrupt:
             end = "aborted"
             raise
@@ -274,43 +281,42 @@ def work_on(job: Job, session: Session, stop: Callable[[], bool]) -> int:
             try:
                 sink.flush()
             finally:
-                _close_session(run, sink, begun=begun, end=end, rows=progress.rows, books=books)
+                _close_session(run, sink, begun, end, progress.rows, books)
     _say(job, run, progress, end, session.console)
     return progress.rows - progress.failed
 
 
-@dataclass(frozen=True)
-class _Open:
-    """What the loop over a run's prompts works with."""
-
-    run: Run
-    session: Session
-    meter: Meter
-    sink: PartSink
-    progress: RunProgress
-    stop: Callable[[], bool]
-
-
-def _loop(rest: list[tuple[Prompt, int]], sequence: int, work: _Open) -> str:
-    """Measure prompt by prompt. Returns how it ended: finished or interrupted. Raises GpuLost."""
-    config, sampling = work.session.config, sampling_of(work.session.config)
-    for prompt, repetition in rest:
-        if work.stop():
+def _loop(
+    rest: Sequence[Item],
+    sequence: int,
+    run: Run,
+    session: Session,
+    meter: Meter,
+    sink: PartSink,
+    progress: RunProgress,
+    stop: Callable[[], bool],
+) -> str:
+    """Measure batch by batch. Returns how it ended: finished or interrupted. Raises GpuLost."""
+    config, sampling = session.config, sampling_of(session.config)
+    for start in range(0, len(rest), config.batch_size):
+        if stop():
             return "interrupted"
-        row, lost = measure(work.session.engine, work.meter, prompt, repetition, seed=config.seed, sampling=sampling)
-        row |= {"sequence": sequence, "window_id": sequence, **work.run.setup}
-        row["prompt_text"] = prompt.text
-        if not config.text:
-            row["prompt_text"] = row["output_text"] = None
-        work.sink.add(row)
-        work.progress.add(row)
-        sequence += 1
+        batch = rest[start : start + config.batch_size]
+        rows, lost = measure(session.engine, meter, batch, config.seed, sampling)
+        for place, ((prompt, _), row) in enumerate(zip(batch, rows, strict=True)):
+            row |= {"sequence": sequence + place, "window_id": sequence, **run.setup}
+            row["prompt_text"] = prompt.text
+            if not config.text:
+                row["prompt_text"] = row["output_text"] = None
+            sink.add(row)
+            progress.add(row)
+        sequence += len(batch)
         if lost:
-            raise errors.GpuLost(prompt.id, str(row["reason"]))
+            raise errors.GpuLost(batch[-1][0].id, str(rows[-1]["reason"]))
     return "finished"
 
 
-def _close_session(run: Run, sink: PartSink, *, begun: datetime, end: str, rows: int, books: dict[str, Any]) -> None:
+def _close_session(run: Run, sink: PartSink, begun: datetime, end: str, rows: int, books: dict[str, Any]) -> None:
     session = {
         "started_at": begun.isoformat(),
         "ended_at": datetime.now(UTC).isoformat(),
@@ -329,8 +335,8 @@ def _say(job: Job, run: Run, progress: RunProgress, end: str, console: Console) 
     console.print("; ".join(word for word in words if word), soft_wrap=True)
 
 
-def warm_up(engine: Engine, prompt: Prompt, config: RunConfig, stop: Callable[[], bool] = lambda: False) -> list[float]:
-    """Answer one prompt again and again, unrecorded, until the speed is steady or `config.warmup` times.
+def warm_up(engine: Engine, items: Sequence[Item], config: RunConfig, stop: Callable[[], bool] = lambda: False) -> list[float]:
+    """Answer the first batch again and again, unrecorded, until the speed is steady or `config.warmup` times.
 
     Returns:
         Speed of each answer (token/s). A prompt that fails ends the warm-up: the run itself will record why.
@@ -339,16 +345,21 @@ def warm_up(engine: Engine, prompt: Prompt, config: RunConfig, stop: Callable[[]
     speeds: list[float] = []
     while len(speeds) < config.warmup and not stop() and not is_steady(speeds):
         try:
-            prepared = engine.prepare(prompt.text, prompt_seed(config.seed, prompt.id, 0), sampling)
+            prepared = [
+                engine.prepare(prompt.text, prompt_seed(config.seed, prompt.id, repetition), sampling)
+                for prompt, repetition in items[: config.batch_size]
+            ]
+            engine.ready(prepared, sampling)
             engine.synchronize()
             start_s = time.perf_counter()
-            (generation,) = engine.generate([prepared], sampling)
+            generations = engine.generate(prepared, sampling)
             engine.synchronize()
         except PromptFailed:
             break
-        if generation.error is not None:
+        if any(generation.error is not None for generation in generations):
             break
-        speeds.append(len(generation.token_ids) / (time.perf_counter() - start_s))
+        tokens = sum(len(generation.token_ids) for generation in generations)
+        speeds.append(tokens / (time.perf_counter() - start_s))
     return speeds
 
 

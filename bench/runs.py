@@ -1,7 +1,7 @@
 """A run's folder: its id, its fingerprint, what is in run.json, and who may write it.
 
-A run is one model, task, setup and prompt set. Two commands with the same fingerprint mean the same run, which is how
-an interrupted one is found again. This module does not know how rows are made or written.
+A run is one model, task, setup and prompt set. Two commands with the same fingerprint mean the same run, which is how an
+interrupted one is found again. This module does not know how rows are made or written.
 """
 
 import contextlib

@@ -1,8 +1,7 @@
 """Role templates: how a task's system prompt and a user's prompt become the text that a model reads.
 
-The FastChat conversation where FastChat really knows the model, else the tokenizer's own chat template, else plain
-roles. The task's system prompt replaces the template's own, so that all models get the same one. Chat and instruct
-tasks go through the same template.
+The FastChat conversation where FastChat really knows the model, else the tokenizer's own chat template, else plain roles. The task's system
+prompt replaces the template's own, so that all models get the same one. Chat and instruct tasks go through the same template.
 """
 
 from collections.abc import Callable

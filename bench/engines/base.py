@@ -1,7 +1,7 @@
 """What the runner needs from a way to run a model. One file beside this one per way; none is imported here.
 
-A prompt goes through `prepare` (before the clock), `generate` (inside the window), `decode` (after it). All three
-take or give one item per prompt of a batch, so that a static batch needs no other seam.
+A prompt goes through `prepare` (before the clock), `generate` (inside the window), `decode` (after it). All three take or give one item per
+prompt of a batch, so that a static batch needs no other seam.
 """
 
 from collections.abc import Sequence
@@ -98,7 +98,10 @@ class Engine(Protocol):
         """Take the task's template; its name for the `prompt_template` column (None: no tokenizer, no template)."""
 
     def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
-        """Render, tokenize, move to the device. Raises PromptFailed, also for a context that is too long."""
+        """Render, tokenize, move to the device. Raises PromptFailed (the context is too long, the text breaks the tokenizer)."""
+
+    def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
+        """Make whatever must not be measured: buffers, compiled code. Called before the window. Raises PromptFailed."""
 
     def synchronize(self) -> None:
         """Wait until the device has done all it was given. Raises PromptFailed."""

@@ -193,9 +193,7 @@ def model_facts(model: Any) -> ModelFacts:
     if not expert:
         return ModelFacts(total / 1e9, total / 1e9)
     text = model.config.get_text_config()
-    experts = next(
-        (n for key in ("num_local_experts", "num_experts", "n_routed_experts") if (n := getattr(text, key, None))), None
-    )
+    experts = next((n for key in ("num_local_experts", "num_experts", "n_routed_experts") if (n := getattr(text, key, None))), None)
     used = getattr(text, "num_experts_per_tok", None)
     active = (total - expert + expert * used / experts) / 1e9 if experts and used else None
     return ModelFacts(total / 1e9, active)

@@ -1,7 +1,6 @@
 """Hugging Face transformers, eager: `model.generate` with a stamp per token.
 
-Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the streamer, the logits processors and the
-criteria are called).
+Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the streamer, the logits processors and the criteria are called).
 """
 
 import contextlib
@@ -66,9 +65,10 @@ class TransformersEngine:
         if self._template is None:
             raise AssertionError("use_task comes before prepare")
         rendered = self._template.render(text)
-        return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")[
-            "input_ids"
-        ]
+        return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")["input_ids"]
+
+    def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
+        """Nothing: `model.generate` makes what it needs as it goes."""
 
     def synchronize(self) -> None:
         """Wait for the device. Raises PromptFailed with the fault of an earlier kernel."""
@@ -103,9 +103,7 @@ class TransformersEngine:
             token_ids = tuple(sequences[0, stamps.prompt_length :].tolist())
             bad = bool(finite.bad is not None and finite.bad[0])
         if bad:
-            return [
-                Generation(token_ids[:-1], tuple(stamps.times_s[:-1]), "error", f"NaN logits at token {len(token_ids)}")
-            ]
+            return [Generation(token_ids[:-1], tuple(stamps.times_s[:-1]), "error", f"NaN logits at token {len(token_ids)}")]
         stopped = token_ids[-1] in stop_token_ids or bool(stop_strings and stop_strings.hit)
         return [Generation(token_ids, tuple(stamps.times_s), "stop" if stopped else "length")]
 
@@ -132,9 +130,7 @@ class TransformersEngine:
 
     def _generation_config(self, sampling: Sampling, stop_token_ids: list[int]) -> Any:
         greedy = sampling.temperature == 0
-        drawn = (
-            {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-        )
+        drawn = {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
         pad = self._own.pad_token_id
         return GenerationConfig(
             do_sample=not greedy,
@@ -153,9 +149,7 @@ class TransformersEngine:
         apart = self._model.config.is_encoder_decoder
         needed = max(input_tokens, max_new_tokens) if apart else input_tokens + max_new_tokens
         if room is not None and needed > room:
-            reason = (
-                f"context too long: {input_tokens} prompt tokens and up to {max_new_tokens} new ones; room for {room}"
-            )
+            reason = f"context too long: {input_tokens} prompt tokens and up to {max_new_tokens} new ones, the model has room for {room}"
             raise PromptFailed(reason, input_tokens=input_tokens)
 
     @contextlib.contextmanager

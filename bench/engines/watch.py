@@ -1,8 +1,7 @@
 """What watches a `model.generate` from inside its loop: when each token came, bad logits, stop strings.
 
-All of this runs inside the measured window, so it must cost next to nothing: nothing here waits for the device more
-often than the loop of transformers already does (once a token), and text is only decoded where a template has stop
-strings.
+All of this runs inside the measured window, so it must cost next to nothing: nothing here waits for the device more often than the loop of
+transformers already does (once a token), and text is only decoded where a template has stop strings.
 """
 
 import time
@@ -18,8 +17,7 @@ class Stamps(BaseStreamer):  # type: ignore[misc]
 
     Attributes:
         times_s: monotonic time of each generated token.
-        prompt_length: tokens that were there before the first generated one; for an encoder-decoder model its start
-        token.
+        prompt_length: tokens that were there before the first generated one; for an encoder-decoder model its start token.
     """
 
     def __init__(self) -> None:
@@ -38,7 +36,7 @@ class Stamps(BaseStreamer):  # type: ignore[misc]
 
 
 class FiniteLogits(LogitsProcessor):  # type: ignore[misc]
-    """Sees NaN or infinite logits, and keeps them from the sampling, which would end the CUDA context of the process.
+    """Sees NaN or infinite logits, and keeps them from the sampling, which on a GPU would end the process's CUDA context.
 
     `bad` stays on the device, so looking costs no wait; `StopOnBadLogits` ends the loop in the same step.
     """

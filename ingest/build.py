@@ -1,0 +1,289 @@
+"""Build the new warehouse beside the old one, check it, and put it in its place.
+
+A reader sees the old file or the new one. A crash, a full disk or `kill -9` leaves the old one whole. One
+ingest runs at a time for one warehouse; a second waits for the lock. Nothing new to load: the file is not touched.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from bench.tasks import TASKS
+from ingest import files
+from ingest.files import Found, Passed
+from ingest.formats import FORMATS
+from ingest.formats.base import Format, Loaded, Source, Unreadable, statement
+from warehouse import store
+
+MODELS = Path(store.__file__).parent / "models.csv"
+Say = Callable[[str], None]
+Step = Callable[[int, int], None]
+
+
+class UnsoundBuild(Exception):
+    """The new warehouse failed its own checks and was thrown away; the old one is untouched."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One file in the final report: what became of it. `state` is loaded, known, foreign or unreadable."""
+
+    path: str
+    format: str
+    state: str
+    accepted: int = 0
+    rejected: int = 0
+    why: str = ""
+
+
+@dataclass
+class Report:
+    """What an ingest did.
+
+    Attributes:
+        lines: one per file.
+        seconds: wall clock.
+        changed: whether a new warehouse was put in place.
+    """
+
+    lines: list[Line] = field(default_factory=list)
+    seconds: float = 0.0
+    changed: bool = False
+
+    @property
+    def status(self) -> int:
+        """Exit status: 2 when a file could not be read, 1 when a row was refused, else 0."""
+        if any(line.state == "unreadable" for line in self.lines):
+            return 2
+        return 1 if any(line.rejected for line in self.lines) else 0
+
+
+def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step) -> Report:
+    """Load files into a warehouse.
+
+    Args:
+        paths: files and folders.
+        warehouse: path of the DuckDB file; made when absent.
+        rebuild: start from nothing instead of from the warehouse that is there.
+        say: gets sentences for people.
+        step: gets (files done, files in all).
+
+    Raises:
+        files.NoSuchPath: a path does not exist.
+        store.OldWarehouse, store.BrokenWarehouse: the file that is there cannot be added to.
+        UnsoundBuild: a fault of ours.
+        OSError: no space, no permission; the old warehouse is whole.
+    """
+    started = time.monotonic()
+    report = Report()
+    target = Path(warehouse).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    found, passed = _survey(paths)
+    report.lines += [_passed_line(item, target) for item in passed]
+    with _only_one(target, say):
+        fresh = rebuild or not target.exists()
+        known = {} if fresh else _known_hashes(warehouse)
+        news = _news(found, known, target, report)
+        if news or fresh:
+            _build(target, news, report, fresh=fresh, step=step)
+            report.changed = True
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _survey(paths: Sequence[str]) -> tuple[list[Found], list[Passed]]:
+    walked, passed = files.walk(paths)
+    looked = [files.look(path, named) for path, named in walked]
+    found = [item for item in looked if isinstance(item, Found)]
+    return found, passed + [item for item in looked if isinstance(item, Passed)]
+
+
+def _news(found: Sequence[Found], known: dict[str, str], target: Path, report: Report) -> list[Found]:
+    """Files whose content is new, each content once. The others are reported as known."""
+    news = []
+    seen = dict(known)
+    for item in found:
+        if item.sha256 in seen:
+            report.lines.append(Line(_name(item.path, target), item.format.name, "known", why=_same(item, seen, target)))
+        else:
+            seen[item.sha256] = _name(item.path, target)
+            news.append(item)
+    return news
+
+
+def _same(item: Found, seen: dict[str, str], target: Path) -> str:
+    other = seen[item.sha256]
+    return "loaded before" if other == _name(item.path, target) else f"same content as {other}"
+
+
+@contextlib.contextmanager
+def _only_one(target: Path, say: Say) -> Iterator[None]:
+    """Hold the warehouse's lock file. The system frees it when the process dies."""
+    handle = os.open(target.with_name(target.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Another ingest is writing {target.name}; waiting for it to finish …")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _known_hashes(warehouse: str) -> dict[str, str]:
+    """sha256 → path of every file in the warehouse. Raises store.WarehouseError."""
+    connection = store.connect(warehouse)
+    try:
+        rows = connection.execute("select sha256, path from ingested_files").fetchall()
+    finally:
+        connection.close()
+    return dict(rows)
+
+
+def _build(target: Path, news: Sequence[Found], report: Report, *, fresh: bool, step: Step) -> None:
+    building = target.with_name(target.name + ".building")
+    _clear(building)
+    try:
+        if not fresh:
+            shutil.copyfile(target, building)
+        connection = duckdb.connect(building, config={"memory_limit": store.MEMORY_LIMIT})
+        try:
+            _fill(connection, news, target, report, fresh=fresh, step=step)
+            connection.execute("checkpoint")
+        finally:
+            connection.close()
+        _swap(building, target)
+    finally:
+        _clear(building)
+
+
+def _clear(building: Path) -> None:
+    for ending in ("", ".wal"):
+        building.with_name(building.name + ending).unlink(missing_ok=True)
+    shutil.rmtree(building.with_name(building.name + ".tmp"), ignore_errors=True)
+
+
+def _swap(building: Path, target: Path) -> None:
+    """Make the new file durable, then give it the old one's name in one step."""
+    handle = os.open(building, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    building.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection,
+    news: Sequence[Found],
+    target: Path,
+    report: Report,
+    *,
+    fresh: bool,
+    step: Step,
+) -> None:
+    connection.execute("set timezone = 'UTC'")
+    if fresh:
+        store.create(connection)
+    connection.execute(statement("work_tables"))
+    connection.execute(statement("summarised"))
+    _reference(connection)
+    done = 0
+    for reader in FORMATS:
+        mine = [item for item in news if item.format is reader]
+        for start in range(0, len(mine), reader.batch):
+            batch = mine[start : start + reader.batch]
+            report.lines += _load_batch(connection, reader, batch, target)
+            done += len(batch)
+            step(done, len(news))
+    _refresh(connection)
+    if problems := connection.execute(statement("problems")).fetchall():
+        raise UnsoundBuild("; ".join(problem for (problem,) in problems))
+
+
+def _reference(connection: duckdb.DuckDBPyConnection) -> None:
+    """The reviewed models and the tasks, as this version of the project knows them."""
+    connection.execute(statement("reference"), {"models": str(MODELS)})
+    connection.execute(statement("aliases"), {"models": str(MODELS)})
+    connection.executemany(
+        "insert or replace into tasks values ($1, $2, $3)",
+        [(task.name, task.system, task.verbose_twin) for task in TASKS.values()],
+    )
+
+
+def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Sequence[Found], target: Path) -> list[Line]:
+    """Load files in one transaction; when one of them is bad, each on its own: only the bad one is left out."""
+    connection.execute("begin")
+    try:
+        loaded = reader.load(connection, [_register(connection, item, target) for item in batch])
+        for item in batch:
+            if files.stamp(item.path) != item.stamp:
+                raise Unreadable("changed while it was read; run the same command again")
+        for result in loaded:
+            _count(connection, result)
+        connection.execute("commit")
+    except (Unreadable, OSError, duckdb.Error) as error:
+        connection.execute("rollback")
+        if isinstance(error, duckdb.FatalException | duckdb.OutOfMemoryException):
+            raise
+        if len(batch) > 1:
+            return [line for item in batch for line in _load_batch(connection, reader, [item], target)]
+        why = str(error).splitlines()[0]
+        return [Line(_name(batch[0].path, target), reader.name, "unreadable", why=why)]
+    return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected) for r in loaded]
+
+
+def _register(connection: duckdb.DuckDBPyConnection, item: Found, target: Path) -> Source:
+    """Give a file its number. Rows of an earlier content of the same file are forgotten first."""
+    name = _name(item.path, target)
+    if connection.execute("select 1 from ingested_files where path = $path", {"path": name}).fetchall():
+        for sql in statement("forget_file").split(";\n"):
+            if sql.strip():
+                connection.execute(sql, {"path": name})
+    ((file_id,),) = connection.execute("select coalesce(max(file_id), 0) + 1 from ingested_files").fetchall()
+    connection.execute(
+        "insert into ingested_files values ($1, $2, $3, $4, 0, 0, $5, $6)",
+        [file_id, name, item.sha256, item.format.name, item.size, datetime.now(UTC)],
+    )
+    return Source(file_id, item.path, name, item.sha256, item.size)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, result: Loaded) -> None:
+    connection.execute(
+        "update ingested_files set accepted = $1, rejected = $2 where file_id = $3",
+        [result.accepted, result.rejected, result.source.file_id],
+    )
+
+
+def _refresh(connection: duckdb.DuckDBPyConnection) -> None:
+    """Compute totals, percentiles and verdicts of the touched runs."""
+    connection.execute(statement("models_of_runs"))
+    connection.execute(statement("models_named"))
+    connection.execute("delete from runs where run_id in (select run_id from touched)")
+    connection.execute("delete from run_summary where run_id in (select run_id from touched)")
+    connection.execute(statement("runs"))
+    connection.execute(statement("run_summary"))
+
+
+def _name(path: Path, target: Path) -> str:
+    """How the warehouse calls a file: relative to the warehouse's folder when it lies below it."""
+    path = path.absolute()
+    return str(path.relative_to(target.parent)) if path.is_relative_to(target.parent) else str(path)
+
+
+def _passed_line(item: Passed, target: Path) -> Line:
+    return Line(_name(item.path, target), "", "unreadable" if item.failure else "foreign", why=item.why)

@@ -1,0 +1,113 @@
+"""Which files to load: walk the given paths, recognise formats, hash contents. Loads nothing."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.formats import SUFFIXES, recognise
+from ingest.formats.base import Format, Head
+
+BLOCK = 1024 * 1024
+
+
+class NoSuchPath(Exception):
+    """A path on the command line does not exist."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file whose format is known.
+
+    Attributes:
+        path: the file.
+        format: its reader.
+        sha256: hash of its bytes.
+        size: bytes.
+        stamp: size and modification time (ns) when it was hashed; another stamp later means that it changed.
+    """
+
+    path: Path
+    format: Format
+    sha256: str
+    size: int
+    stamp: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A file that will not be loaded, and why. `failure` is false for a foreign file that merely lay in a folder."""
+
+    path: Path
+    why: str
+    failure: bool
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Size and modification time (ns)."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes, as 64 hexadecimal digits. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
+    """Files under the given paths, sorted, each once; true for those named on the command line.
+
+    Hidden files and files with other endings than .parquet, .csv and .json are not looked at inside folders. A symbolic
+    link that leads out of its folder is passed over.
+
+    Raises:
+        NoSuchPath: names the path.
+    """
+    files: dict[Path, bool] = {}
+    passed: list[Passed] = []
+    for text in paths:
+        root = Path(text)
+        if root.is_dir():
+            for path in _inside(root, passed):
+                files.setdefault(path, False)
+        elif root.exists():
+            files[root.absolute()] = True
+        else:
+            raise NoSuchPath(f"There is no file or folder {text}.")
+    return sorted(files.items()), passed
+
+
+def _inside(root: Path, passed: list[Passed]) -> list[Path]:
+    found = []
+    real_root = root.resolve()
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = (Path(folder) / name).absolute()
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            if not path.resolve().is_relative_to(real_root):
+                passed.append(Passed(path, "is a link that leads out of its folder", failure=False))
+            else:
+                found.append(path)
+    return found
+
+
+def look(path: Path, named: bool) -> Found | Passed:
+    """Recognise and hash one file; never raises for a bad file."""
+    try:
+        if not path.is_file():
+            return Passed(path, "is not a regular file", failure=True)
+        before = stamp(path)
+        head = Head.of(path)
+        if head.size == 0:
+            return Passed(path, "is empty", failure=True)
+        reader = recognise(head)
+        if reader is None:
+            foreign = "is of no format that Prompt Joules reads (python -m ingest formats lists them)"
+            return Passed(path, foreign, failure=named or path.suffix.lower() == ".parquet")
+        return Found(path, reader, sha256(path), head.size, before)
+    except OSError as error:
+        return Passed(path, f"cannot be read ({error.strerror or error})", failure=True)

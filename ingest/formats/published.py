@@ -1,0 +1,145 @@
+"""Published figures in the form in which they ship with this project: two plain CSV files that a person can review.
+
+`figures.csv` has the columns of the table `published` (less the canonical model and the file), `quality.csv` those of
+`quality`. Readers of other people's formats produce these frames; `python -m ingest publish` writes them down.
+"""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import duckdb
+import polars as pl
+
+from ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, statement, write_rejects
+
+TEXT = pl.String
+FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {
+    "source": TEXT,
+    "generation": TEXT,
+    "published_model_id": TEXT,
+    "gpu_model": TEXT,
+    "num_gpus": pl.Int16,
+    "task": TEXT,
+    "engine": TEXT,
+    "dtype": TEXT,
+    "batch_size": pl.Int32,
+    "concurrency": pl.Int32,
+    "prompts": pl.Int32,
+    "energy_j": pl.Float64,
+    "estimated_energy_j": pl.Float64,
+    "energy_per_token_j": pl.Float64,
+    "throughput_tps": pl.Float64,
+    "output_tokens": pl.Float64,
+    "input_tokens": pl.Float64,
+    "latency_s": pl.Float64,
+    "ttft_s": pl.Float64,
+    "itl_p50_s": pl.Float64,
+    "itl_p99_s": pl.Float64,
+    "power_w": pl.Float64,
+    "harness_version": TEXT,
+    "licence": TEXT,
+    "url": TEXT,
+}
+QUALITY_SCHEMA: dict[str, type[pl.DataType]] = {
+    "published_model_id": TEXT,
+    "benchmark": TEXT,
+    "metric": TEXT,
+    "score": pl.Float64,
+    "stderr": pl.Float64,
+    "fewshot": pl.Int32,
+    "version": TEXT,
+    "source": TEXT,
+}
+FIGURES_REQUIRED = ("source", "generation", "published_model_id", "gpu_model", "num_gpus", "task", "engine")
+QUALITY_REQUIRED = ("published_model_id", "benchmark", "score", "source")
+
+
+def read_csv(path: Source) -> pl.DataFrame:
+    """All cells of a small CSV as text, an empty cell as null. Raises Unreadable."""
+    try:
+        data = path.path.read_bytes()
+        data.decode("utf-8")
+        return pl.read_csv(BytesIO(data), infer_schema=False, quote_char='"')
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise Unreadable(f"is not a whole CSV file ({str(error).splitlines()[0]})") from error
+
+
+def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required: Sequence[str]) -> tuple[pl.DataFrame, list[Reject]]:
+    """Turn text cells into typed columns; a row with a bad cell is left out and said.
+
+    Args:
+        cells: one row per line of a file, in order, every column text or typed already.
+        schema: wanted columns and types; an absent column becomes null.
+        required: columns that must not be null.
+
+    Returns:
+        The good rows, and the first problem of each bad one (rows counted from 1, the header not counted).
+    """
+    wide = cells.select((pl.col(name) if name in cells.columns else pl.lit(None, TEXT).alias(name)) for name in schema)
+    typed = wide.select(pl.col(name).cast(kind, strict=False) for name, kind in schema.items())
+    problems: dict[int, Reject] = {}
+    for name, kind in schema.items():
+        bad = typed[name].is_null() & wide[name].is_not_null()
+        reason = "is not a number"
+        if kind.is_numeric():
+            _note(problems, bad, name, reason)
+            sane = typed[name].cast(pl.Float64)
+            _note(problems, ~(sane.is_finite() & (sane >= 0)), name, "is negative or not a finite number")
+        if name in required:
+            _note(problems, typed[name].is_null(), name, "is missing")
+    keep = pl.Series([row not in problems for row in range(typed.height)], dtype=pl.Boolean)
+    return typed.filter(keep), [problems[row] for row in sorted(problems)]
+
+
+def _note(problems: dict[int, Reject], bad: pl.Series, column: str, reason: str) -> None:
+    for row in bad.fill_null(False).arg_true().to_list():
+        problems.setdefault(row, Reject(row + 1, column, reason))
+
+
+def store_figures(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
+    """Load published figures. A figure that another file brought already counts once."""
+    figures, rejects = checked(cells, FIGURES_SCHEMA, FIGURES_REQUIRED)
+    return _store(connection, source, figures, [*extra, *rejects], "published")
+
+
+def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame) -> Loaded:
+    """Load benchmark scores. A score that another file brought already counts once."""
+    scores, rejects = checked(cells, QUALITY_SCHEMA, QUALITY_REQUIRED)
+    return _store(connection, source, scores, rejects, "quality")
+
+
+def _store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], table: str) -> Loaded:
+    connection.register("incoming_figures", rows.to_arrow())
+    try:
+        connection.execute(statement("figures_named"))
+        connection.execute(statement("models_named"))
+        connection.execute(statement(table), {"file_id": source.file_id})
+    finally:
+        connection.unregister("incoming_figures")
+        connection.execute("delete from named")
+    write_rejects(connection, source, rejects)
+    return Loaded(source, rows.height, len(rejects))
+
+
+def _load_figures(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    return [store_figures(connection, source, read_csv(source)) for source in sources]
+
+
+def _load_quality(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    return [store_quality(connection, source, read_csv(source)) for source in sources]
+
+
+FIGURES = Format(
+    name="figures",
+    meaning="figures.csv: published aggregates as this project ships them",
+    recognises=lambda head: set(FIGURES_REQUIRED) <= set(head.header),
+    load=_load_figures,
+)
+QUALITY = Format(
+    name="quality",
+    meaning="quality.csv: benchmark scores as this project ships them",
+    recognises=lambda head: set(QUALITY_REQUIRED) <= set(head.header),
+    load=_load_quality,
+)

@@ -1,0 +1,147 @@
+"""Our own records: Parquet, one row per prompt, the columns of bench/record.py.
+
+Every check runs in SQL on whole columns. Rows that break the contract go to `rejects`, the others to `requests`. A file
+whose columns are missing or of the wrong type, or that a newer version of the project wrote, is refused as a whole.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.record import COLUMNS, NAMES, SCHEMA_VERSION, ColumnType
+from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, statement, write_rejects
+
+MOST_COLUMNS = 1000
+OURS = {"run_id", "prompt_id", "schema_version"}
+
+
+def _schema(path: str) -> tuple[pa.Schema, int]:
+    """Schema and number of rows from the file's footer. Raises Unreadable."""
+    try:
+        footer = pq.read_metadata(path)
+        return footer.schema.to_arrow_schema(), footer.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise Unreadable("is not a whole Parquet file: its end is missing or damaged") from error
+
+
+def _recognises(head: Head) -> bool:
+    """A Parquet file with the key columns of a record; a damaged one too, to be refused with the reason."""
+    if head.start[:4] != b"PAR1":
+        return False
+    try:
+        schema, _ = _schema(str(head.path))
+    except Unreadable:
+        return True
+    return bool(OURS & set(schema.names))
+
+
+def _fits(wanted: ColumnType, found: pa.DataType) -> bool:
+    """Whether values of the found type can be read as the wanted one without guessing."""
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    if pa.types.is_null(found):
+        return True
+    types = pa.types
+    number = types.is_integer(found) or types.is_floating(found)
+    text = types.is_string(found) or types.is_large_string(found) or types.is_string_view(found)
+    listed = types.is_list(found) or types.is_large_list(found)
+    floats = listed and (types.is_floating(found.value_type) or types.is_null(found.value_type))
+    fits: dict[ColumnType, bool] = {
+        "int16": types.is_integer(found),
+        "int32": types.is_integer(found),
+        "int64": types.is_integer(found),
+        "float32": number,
+        "float64": number,
+        "string": text,
+        "bool": types.is_boolean(found),
+        "timestamp[us, UTC]": types.is_timestamp(found),
+        "list<float32>": floats,
+    }
+    return fits[wanted]
+
+
+def _contract_problem(schema: pa.Schema) -> Reject | None:
+    """What makes a whole file unfit: a required column is missing, or a column has the wrong type."""
+    found = {field.name: field.type for field in schema}
+    for column in COLUMNS:
+        if column.name not in found:
+            if column.required:
+                return Reject(None, column.name, "the column is missing")
+        elif not _fits(column.type, found[column.name]):
+            return Reject(None, column.name, f"the column is {found[column.name]}, the contract wants {column.type}")
+    return None
+
+
+def _newest_version(connection: duckdb.DuckDBPyConnection, path: str) -> int:
+    """The largest schema_version in a file; 0 when there is none. Raises duckdb.Error when the file is damaged."""
+    rows = connection.execute(statement("records_version"), {"file": path}).fetchall()
+    return int(rows[0][0] or 0)
+
+
+def _readable(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[Reject | None, int]:
+    """The problem that refuses a whole file, if any, and its number of rows. Raises Unreadable."""
+    schema, rows = _schema(str(source.path))
+    if len(schema.names) > MOST_COLUMNS:
+        raise Unreadable(f"has {len(schema.names)} columns; a file of records has {len(NAMES)}")
+    if len(set(schema.names)) < len(schema.names):
+        raise Unreadable("has two columns of the same name")
+    problem = _contract_problem(schema)
+    if problem is None and (version := _newest_version(connection, str(source.path))) > SCHEMA_VERSION:
+        raise Unreadable(
+            f"was written by a newer version of Prompt Joules (schema version {version}, this one reads up to "
+            f"{SCHEMA_VERSION}): update this project, then run the same command again"
+        )
+    return problem, rows
+
+
+def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    loaded: list[Loaded] = []
+    fit: list[Source] = []
+    for source in sources:
+        try:
+            problem, rows = _readable(connection, source)
+        except duckdb.Error as error:
+            raise Unreadable(f"is damaged ({str(error).splitlines()[0]})") from error
+        if problem is None:
+            fit.append(source)
+        else:
+            write_rejects(connection, source, [problem])
+            loaded.append(Loaded(source, 0, rows))
+    return loaded + (_load_fit(connection, fit) if fit else [])
+
+
+def _load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    """Check the rows of files whose columns are right, and load the good ones."""
+    files = {"files": [str(source.path) for source in sources]}
+    connection.execute(statement("records_incoming"))
+    connection.execute("delete from batch")
+    connection.execute("delete from broken")
+    connection.executemany(
+        "insert into batch values ($file_id, $filename, $path)",
+        [{"file_id": s.file_id, "filename": str(s.path), "path": s.name} for s in sources],
+    )
+    try:
+        connection.execute(statement("records_broken"), files | {"now": datetime.now(UTC)})
+        connection.execute(statement("records_touched"), files)
+        connection.execute(statement("records_setup"), files)
+        if connection.execute(statement("records_duplicated_keys"), files).fetchall():
+            connection.execute(statement("records_duplicates"), files)
+        connection.execute(statement("records_insert"), files)
+    except duckdb.Error as error:
+        raise Unreadable(f"is damaged or holds a number too large ({str(error).splitlines()[0]})") from error
+    connection.execute(statement("records_rejects"))
+    by_id = {source.file_id: source for source in sources}
+    counts = connection.execute(statement("records_counts")).fetchall()
+    return [Loaded(by_id[file_id], accepted, rejected) for file_id, accepted, rejected in counts]
+
+
+FORMAT = Format(
+    name="records",
+    meaning="our own rows: Parquet, one row per prompt",
+    recognises=_recognises,
+    load=_load,
+    batch=200,
+)

@@ -1,0 +1,77 @@
+"""run.json: what the measuring side writes about a whole run beside its Parquet parts. Its energy books judge the run.
+
+A run that was interrupted has several sessions; their joules add up. Of two files about the same run the one with more
+sessions counts, so that the order of files does not matter.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from ingest.formats.base import Format, Head, Loaded, Source, Unreadable, statement
+
+
+def _recognises(head: Head) -> bool:
+    content = head.json if head.path.suffix == ".json" else None
+    return isinstance(content, dict) and {"run_id", "fingerprint", "sessions"} <= content.keys()
+
+
+def _joules(book: Mapping[str, Any], key: str) -> float | None:
+    """A finite number of a book, or None when the meter had none."""
+    value = book.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _sum(books: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    """Sum over sessions; None when any session lacks it, because a part is not the whole."""
+    values = [_joules(book, key) for book in books]
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
+
+
+def notes_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of `run_notes` that a run.json stands for: joules summed over sessions, the ratio of those sums."""
+    sessions = [session for session in content["sessions"] if isinstance(session, dict)]
+    books = [session["books"] for session in sessions if isinstance(session.get("books"), dict)]
+    counter, windows, gaps = (_sum(books, key) for key in ("counter_j", "windows_j", "gaps_j"))
+    ratio = _joules(books[0], "ratio") if len(books) == 1 else None
+    if ratio is None and counter and windows is not None and gaps is not None:
+        ratio = (windows + gaps) / counter
+    steps = [step for book in books if (step := _joules(book, "step_s")) is not None]
+    return {
+        "run_id": content["run_id"],
+        "fingerprint": content["fingerprint"],
+        "finished": content.get("finished"),
+        "sessions": len(sessions),
+        "books_counter_j": counter,
+        "books_windows_j": windows,
+        "books_gaps_j": gaps,
+        "books_ratio": ratio,
+        "counter_step_s": max(steps, default=None),
+    }
+
+
+def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    loaded = []
+    for source in sources:
+        content = Head.of(source.path).json
+        if not isinstance(content, dict) or not isinstance(content.get("sessions"), list):
+            raise Unreadable("is not a run.json: `sessions` is not a list")
+        if not isinstance(content.get("run_id"), str) or not isinstance(content.get("finished"), bool | None):
+            raise Unreadable("is not a run.json: `run_id` must be text and `finished` true or false")
+        connection.execute(statement("run_note"), notes_of(content) | {"file_id": source.file_id})
+        connection.execute("insert or ignore into touched values ($run_id)", {"run_id": content["run_id"]})
+        loaded.append(Loaded(source, 1, 0))
+    return loaded
+
+
+FORMAT = Format(
+    name="run-json",
+    meaning="run.json beside our Parquet: the energy books of a run",
+    recognises=_recognises,
+    load=_load,
+)

@@ -1,0 +1,56 @@
+"""Write published figures in the form in which they ship: figures.csv and quality.csv, rows in a fixed order.
+
+They are read back out of a warehouse made of the source files alone: what ships is what this ingest understands.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from ingest import build
+from ingest.formats.base import statement
+from ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
+from warehouse import store
+
+
+class NothingToPublish(Exception):
+    """The paths hold no published figure, or a file of them cannot be loaded whole."""
+
+
+def publish(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
+    """Write the figures and the scores of some source files.
+
+    Returns:
+        The files written, each with its number of rows.
+
+    Raises:
+        NothingToPublish: no figures, or a file was refused in part.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = str(Path(folder) / "published.duckdb")
+        report = build.ingest(paths, warehouse, rebuild=True, say=lambda _: None, step=lambda *_: None)
+        if report.status:
+            raise NothingToPublish(f"Some of {', '.join(paths)} cannot be loaded whole; python -m ingest says what.")
+        connection = store.connect(warehouse)
+        try:
+            figures = _rows(connection, "publish_figures")
+            scores = _rows(connection, "publish_quality")
+        finally:
+            connection.close()
+    if figures.is_empty():
+        raise NothingToPublish(f"There are no published figures in {', '.join(paths)}.")
+    Path(out).mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, rows, schema in (("figures", figures, FIGURES_SCHEMA), ("quality", scores, QUALITY_SCHEMA)):
+        path = Path(out) / f"{name}.csv"
+        rows.select(list(schema)).write_csv(path)
+        written.append((path, rows.height))
+    return written
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
+    rows: pl.DataFrame = connection.sql(statement(name)).pl()
+    return rows

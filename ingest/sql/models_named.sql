@@ -1,0 +1,15 @@
+-- One row per model that a source names. One that is known already only gets what is missing; its family is guessed from its name.
+insert into models by name
+select
+    canonical_model(source_id, min(model_name)) as model_id,
+    coalesce(min(model_name), regexp_extract(source_id, '[^/\\]+[/\\]*$')) as name,
+    min(url) as url,
+    family_of(coalesce(min(model_name), source_id)) as family,
+    max(params_total_b) as params_total_b,
+    max(params_active_b) as params_active_b
+from named
+group by source_id
+on conflict (model_id) do update set
+    url = coalesce(models.url, excluded.url),
+    params_total_b = coalesce(models.params_total_b, excluded.params_total_b),
+    params_active_b = coalesce(models.params_active_b, excluded.params_active_b)

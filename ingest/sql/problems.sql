@@ -1,0 +1,22 @@
+-- One row per thing that is wrong with a warehouse that was just built; a sound one gives none.
+select 'rows of prompts without a run: ' || count(*) as problem
+from requests
+anti join runs using (run_id)
+having count(*) > 0
+union all
+select 'rows of prompts differ from those that files brought: ' || (select count(*) from requests)
+where (select count(*) from requests) <> (
+    select coalesce(sum(accepted), 0)
+    from ingested_files
+    where format = 'records'
+)
+union all
+select 'runs without a model: ' || count(*)
+from runs
+anti join models using (model_id)
+having count(*) > 0
+union all
+select 'published figures without a model: ' || count(*)
+from published
+anti join models using (model_id)
+having count(*) > 0

@@ -1,0 +1,5 @@
+-- One row per run that the incoming rows belong to.
+insert or ignore into touched
+select distinct run_id
+from incoming($files)
+where run_id is not null

@@ -1,0 +1,96 @@
+-- One row per touched run: its setup, its totals over valid rows, the books of run.json, its verdict.
+insert into runs by name
+with counted as (
+    select
+        requests.run_id,
+        any_value(requests.model_id) as loaded_model_id,
+        any_value(requests.schema_version) as schema_version,
+        any_value(requests.prompt_set) as prompt_set,
+        any_value(requests.prompt_set_sha256) as prompt_set_sha256,
+        any_value(requests.task) as task,
+        any_value(requests.model_name) as model_name,
+        any_value(requests.model_revision) as model_revision,
+        any_value(requests.weights) as weights,
+        any_value(requests.params_total_b) as params_total_b,
+        any_value(requests.params_active_b) as params_active_b,
+        any_value(requests.dtype) as dtype,
+        any_value(requests.engine) as engine,
+        any_value(requests.engine_version) as engine_version,
+        any_value(requests.harness_version) as harness_version,
+        any_value(requests.device) as device,
+        any_value(requests.gpu_model) as gpu_model,
+        any_value(requests.num_gpus) as num_gpus,
+        any_value(requests.batch_size) as batch_size,
+        any_value(requests.concurrency) as concurrency,
+        any_value(requests.temperature) as temperature,
+        any_value(requests.top_p) as top_p,
+        any_value(requests.repetition_penalty) as repetition_penalty,
+        any_value(requests.max_new_tokens) as max_new_tokens,
+        any_value(requests.seed) as seed,
+        any_value(requests.prompt_template) as prompt_template,
+        any_value(requests.energy_source) as energy_source,
+        any_value(requests.energy_edges) as energy_edges,
+        any_value(requests.energy_attribution) as energy_attribution,
+        any_value(requests.cpu_energy_source) as cpu_energy_source,
+        any_value(requests.dram_energy_source) as dram_energy_source,
+        any_value(requests.host_energy_reason) as host_energy_reason,
+        any_value(requests.idle_power_w) as idle_power_w,
+        any_value(requests.environment) as environment,
+        min(requests.started_at) as started_at,
+        max(requests.started_at + to_microseconds(round(1e6 * coalesce(requests.latency_s, 0))::bigint)) as ended_at,
+        count(*) as prompts,
+        count(*) filter (where status = 'ok') as ok,
+        count(*) filter (where status = 'failed') as failed,
+        count(*) filter (where valid) as counted,
+        count(energy_j) filter (where valid) as measured,
+        count(energy_j) filter (where valid and not list_contains(reasons, 'not-resolved')) as resolved,
+        count(*) filter (where status = 'ok' and finish_reason = 'length') as truncated,
+        count(*) filter (where status = 'ok' and throttled) as throttled,
+        case when measured = 0 then mode(requests.energy_reason) end as energy_reason,
+        sum(energy_j) filter (where valid) as energy_j_total,
+        sum(output_tokens) filter (where valid and energy_j is not null) as measured_output_tokens_total,
+        sum(latency_s) filter (where valid and energy_j is not null) as measured_latency_s_total,
+        sum(output_tokens) filter (where valid) as output_tokens_total,
+        sum(latency_s) filter (where valid) as latency_s_total
+    from requests
+    where requests.run_id in (select run_id from touched)
+    group by requests.run_id
+),
+gaps as (
+    select
+        run_id,
+        quantile_cont(gap::double, 0.5) as itl_p50_s,
+        quantile_cont(gap::double, 0.99) as itl_p99_s
+    from (
+        select
+            run_id,
+            unnest(itl_s) as gap
+        from requests
+        where valid
+            and run_id in (select run_id from touched)
+    )
+    group by run_id
+),
+judged as (
+    select
+        counted.*,
+        canonical_model(loaded_model_id, model_name) as model_id,
+        gaps.itl_p50_s,
+        gaps.itl_p99_s,
+        run_notes.books_counter_j,
+        run_notes.books_windows_j,
+        run_notes.books_gaps_j,
+        run_notes.books_ratio,
+        run_notes.counter_step_s,
+        run_notes.finished,
+        run_reasons(
+            prompts, ok, counted, measured, resolved, truncated, throttled, idle_power_w, books_ratio, finished, weights
+        ) as reasons
+    from counted
+    left join gaps using (run_id)
+    left join run_notes using (run_id)
+)
+select
+    *,
+    run_is_valid(reasons) as valid
+from judged

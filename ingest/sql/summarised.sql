@@ -1,0 +1,41 @@
+-- One row per touched run: the distribution of one per-prompt metric over valid rows that have it.
+create or replace temp macro summarised(metric_name) as table
+select
+    run_id,
+    metric_name as metric,
+    count(*) as prompts,
+    avg(value) as mean,
+    stddev_samp(value) as stddev,
+    min(value) as minimum,
+    quantile_cont(value, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]) as levels,
+    levels[1] as p5,
+    levels[2] as p25,
+    levels[3] as p50,
+    levels[4] as p75,
+    levels[5] as p90,
+    levels[6] as p95,
+    levels[7] as p99,
+    max(value) as maximum
+from (
+    select
+        run_id,
+        metric_value(
+            metric_name,
+            energy_j,
+            energy_error_j,
+            ratio(energy_j, output_tokens),
+            output_tokens,
+            input_tokens,
+            latency_s,
+            ttft_s,
+            time_per_output_token(latency_s, ttft_s, output_tokens),
+            ratio(output_tokens, latency_s),
+            ratio(energy_j, output_words),
+            ratio(energy_j, latency_s)
+        ) as value
+    from requests
+    where valid
+        and run_id in (select run_id from touched)
+)
+where value is not null
+group by run_id

@@ -1,0 +1,82 @@
+"""Who may import whom: the rules of the architecture, checked on the source of every module."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = {"bench", "ingest", "warehouse", "pages"}
+ALLOWED = {
+    "bench": {"bench"},
+    "warehouse": {"warehouse"},
+    "ingest": {"ingest", "warehouse", "bench.record", "bench.tasks"},
+    "pages": {"pages", "warehouse"},
+}
+HEAVY = {"torch", "transformers", "fastchat", "zeus", "gguf", "accelerate", "ray"}
+PURE_PAGES = {"charts.py", "theme.py"}
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path, *, top_level: bool = False) -> set[str]:
+    """Dotted names that a file imports, `from a import b` as a.b. With top_level only what importing it runs."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level else list(ast.walk(tree))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def is_under(name: str, prefixes: set[str]) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    for path in modules(package):
+        ours = {name for name in imports(path) if name.split(".")[0] in OURS}
+        wrong = {name for name in ours if not is_under(name, ALLOWED[package])}
+        assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+def test_duckdb_is_imported_only_by_warehouse_and_ingest() -> None:
+    for package in ("bench", "pages"):
+        for path in modules(package):
+            assert not any(name.split(".")[0] == "duckdb" for name in imports(path)), path
+
+
+def test_streamlit_is_imported_only_by_pages() -> None:
+    for package in ("bench", "ingest", "warehouse"):
+        for path in modules(package):
+            assert not any(name.split(".")[0] == "streamlit" for name in imports(path)), path
+    for path in modules("pages"):
+        if path.name in PURE_PAGES:
+            assert not any(name.split(".")[0] == "streamlit" for name in imports(path)), path
+
+
+@pytest.mark.parametrize("package", ["ingest", "warehouse", "pages"])
+def test_what_shows_results_needs_no_torch(package: str) -> None:
+    for path in modules(package):
+        assert not any(name.split(".")[0] in HEAVY for name in imports(path)), path
+
+
+def test_heavy_packages_are_imported_only_when_used() -> None:
+    for path in modules("bench"):
+        if "engines" not in path.parts:
+            heavy = {name for name in imports(path, top_level=True) if name.split(".")[0] in HEAVY}
+            assert not heavy, f"{path.relative_to(ROOT)} imports {sorted(heavy)} at once"
+
+
+def test_the_walk_sees_modules_and_imports() -> None:
+    assert ROOT / "ingest" / "build.py" in modules("ingest")
+    assert "bench.tasks.TASKS" in imports(ROOT / "ingest" / "build.py")
+    assert is_under("bench.record.COLUMNS", ALLOWED["ingest"])
+    assert not is_under("bench.recorder", ALLOWED["ingest"])
+    assert not is_under("streamlit", ALLOWED["warehouse"])

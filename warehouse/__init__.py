@@ -1,0 +1,1 @@
+"""The warehouse: where results are kept, what their derived numbers mean, and how a page asks for them."""

@@ -1,0 +1,70 @@
+"""Run a named question for a Selection. The text of each question is a file in `warehouse/queries/`."""
+
+import re
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from warehouse import store
+from warehouse.selection import Selection
+
+QUERIES = Path(__file__).parent / "queries"
+PARAMETER = re.compile(r"\$([a-z_]+)")
+
+
+class UnknownQuery(Exception):
+    """There is no such file in `warehouse/queries/`."""
+
+
+class MissingParameter(Exception):
+    """The query names a parameter that was not given."""
+
+
+def names() -> list[str]:
+    """All named queries, in alphabetical order."""
+    return sorted(path.stem for path in QUERIES.glob("*.sql"))
+
+
+def text(name: str) -> str:
+    """The SQL of a named query.
+
+    Raises:
+        UnknownQuery: names the query and lists those that exist.
+    """
+    if name not in names():
+        raise UnknownQuery(f"There is no query {name!r}. There are: {', '.join(names())}.")
+    return (QUERIES / f"{name}.sql").read_text()
+
+
+def load(name: str, selection: Selection | None, warehouse: str, **parameters: object) -> pl.DataFrame:
+    """The rows of one named query. What one row is stands in the first line of its file.
+
+    Args:
+        name: file name in `warehouse/queries/` without `.sql`.
+        selection: the filters; None means the default ones.
+        warehouse: path of the file.
+        parameters: the query's own parameters, e.g. `metric="energy_j"`; others are ignored.
+
+    Raises:
+        UnknownQuery, MissingParameter: the caller is wrong.
+        store.WarehouseError: the file is missing, old or broken.
+    """
+    sql = text(name)
+    given = (selection or Selection()).parameters() | parameters
+    wanted = set(PARAMETER.findall(sql))
+    if missing := wanted - given.keys():
+        raise MissingParameter(f"The query {name!r} needs {', '.join(sorted(missing))}.")
+    connection = store.connect(warehouse)
+    try:
+        rows: pl.DataFrame = connection.sql(sql, params={key: given[key] for key in wanted}).pl()
+        return rows
+    except (duckdb.IOException, duckdb.CatalogException, duckdb.FatalException) as error:
+        raise store.BrokenWarehouse(warehouse, str(error).splitlines()[0]) from error
+    finally:
+        connection.close()
+
+
+def options(warehouse: str) -> pl.DataFrame:
+    """What the filters can be set to: rows (kind, value, label, count), most frequent first within a kind."""
+    return load("options", None, warehouse)

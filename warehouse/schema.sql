@@ -1,0 +1,495 @@
+-- The tables of the warehouse: facts, as they came from files. What is derived from them is in views.sql.
+-- Units are base SI; the unit of a column stands before the colon of its comment. Not measured is null, never 0.
+
+-- One row per prompt answered: the columns of bench/record.py, the file it came from, and the verdict on it.
+create table requests (
+    schema_version smallint not null,
+    run_id varchar not null,
+    sequence integer not null,
+    prompt_id varchar not null,
+    repetition smallint not null,
+    prompt_set varchar not null,
+    prompt_set_sha256 varchar,
+    task varchar not null,
+    model_id varchar not null,
+    model_name varchar,
+    model_revision varchar,
+    weights varchar not null,
+    params_total_b double,
+    params_active_b double,
+    dtype varchar not null,
+    engine varchar not null,
+    engine_version varchar,
+    harness_version varchar not null,
+    device varchar not null,
+    gpu_model varchar,
+    num_gpus smallint not null,
+    batch_size smallint not null,
+    concurrency smallint not null,
+    temperature double,
+    top_p double,
+    repetition_penalty double,
+    max_new_tokens integer,
+    seed bigint,
+    prompt_template varchar,
+    started_at timestamptz not null,
+    input_tokens integer,
+    output_tokens integer,
+    output_words integer,
+    output_chars integer,
+    finish_reason varchar,
+    ttft_s double,
+    latency_s double,
+    itl_s float[],
+    energy_j double,
+    energy_error_j double,
+    energy_source varchar not null,
+    energy_edges varchar,
+    energy_attribution varchar,
+    energy_reason varchar,
+    window_id integer,
+    cpu_energy_j double,
+    dram_energy_j double,
+    cpu_energy_source varchar,
+    dram_energy_source varchar,
+    host_energy_reason varchar,
+    idle_power_w double,
+    gpu_temperature_c float,
+    throttled boolean,
+    status varchar not null,
+    reason varchar,
+    prompt_text varchar,
+    output_text varchar,
+    environment varchar,
+    file_id integer not null,
+    valid boolean not null,
+    reasons varchar[] not null
+);
+
+comment on column requests.schema_version is 'version of this contract';
+comment on column requests.run_id is 'time-ordered unique id (UUIDv7) of one run: one model, task, setup and prompt set';
+comment on column requests.sequence is 'order in which the prompt was executed, from 0';
+comment on column requests.prompt_id is 'stable id from the prompt set: the key on which two tasks are paired';
+comment on column requests.repetition is '0 unless the run repeats prompts';
+comment on column requests.prompt_set is 'name of the prompt set';
+comment on column requests.prompt_set_sha256 is 'hash of the ids and texts of the prompt set';
+comment on column requests.task is 'chat, chat-concise, instruct, instruct-concise, or a user''s own';
+comment on column requests.model_id is 'the model as the engine loaded it';
+comment on column requests.model_name is 'short name for people (--nickname)';
+comment on column requests.model_revision is 'commit or file hash of the weights';
+comment on column requests.weights is 'pretrained, or dummy: random weights, energy per token is real and the text is not';
+comment on column requests.params_total_b is '1e9: parameters, all of them';
+comment on column requests.params_active_b is '1e9: parameters used per token; equal to the total for dense models';
+comment on column requests.dtype is 'number format of the weights, e.g. float16';
+comment on column requests.engine is 'how the model was run, e.g. transformers-eager, transformers-compiled, openai';
+comment on column requests.engine_version is 'version of the engine''s package, or of the server';
+comment on column requests.harness_version is 'version of the measuring protocol';
+comment on column requests.device is 'cuda, cpu, mps, or server';
+comment on column requests.gpu_model is 'the GPU''s name; null on a CPU';
+comment on column requests.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
+comment on column requests.batch_size is 'prompts per static batch';
+comment on column requests.concurrency is 'requests in flight at once; 1 unless a server is measured';
+comment on column requests.temperature is 'sampling temperature as applied; 0 is greedy';
+comment on column requests.top_p is 'nucleus sampling as applied; 1 is off';
+comment on column requests.repetition_penalty is 'as applied; 1 is off';
+comment on column requests.max_new_tokens is 'longest answer allowed';
+comment on column requests.seed is 'seed of the sampling and of the order of prompts';
+comment on column requests.prompt_template is 'role template: fastchat:NAME, tokenizer, plain, or server';
+comment on column requests.started_at is 'when the response was begun';
+comment on column requests.input_tokens is 'token: prompt length by the model''s own tokenizer, template included';
+comment on column requests.output_tokens is 'token: tokens generated, the stop token included';
+comment on column requests.output_words is 'word: words in the answer: compares across tokenizers';
+comment on column requests.output_chars is 'character: characters in the answer: compares across tokenizers';
+comment on column requests.finish_reason is 'stop, length, or error';
+comment on column requests.ttft_s is 's: time to first token';
+comment on column requests.latency_s is 's: whole response, monotonic clock, device synchronized at both ends';
+comment on column requests.itl_s is 's: gaps between output tokens; null when switched off';
+comment on column requests.energy_j is 'J: GPU energy of this response';
+comment on column requests.energy_error_j is 'J: half-width: how far the counter''s step can be off for this window';
+comment on column requests.energy_source is 'how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...';
+comment on column requests.energy_edges is 'how the window''s edges meet the counter''s steps: plain or aligned; null without a counter';
+comment on column requests.energy_attribution is 'exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)';
+comment on column requests.energy_reason is 'why energy_j is null';
+comment on column requests.window_id is 'rows that shared one measured window share this number';
+comment on column requests.cpu_energy_j is 'J: CPU package energy of the window; never added into energy_j';
+comment on column requests.dram_energy_j is 'J: memory energy of the window; never added into energy_j';
+comment on column requests.cpu_energy_source is 'how cpu_energy_j was obtained, or none';
+comment on column requests.dram_energy_source is 'how dram_energy_j was obtained, or none';
+comment on column requests.host_energy_reason is 'why CPU or memory energy is null';
+comment on column requests.idle_power_w is 'W: GPU power before the run, same device, model not loaded';
+comment on column requests.gpu_temperature_c is '°C: hottest GPU at the end of the window';
+comment on column requests.throttled is 'the GPU lowered its clocks for heat or power brake during the window';
+comment on column requests.status is 'ok or failed';
+comment on column requests.reason is 'why the row failed';
+comment on column requests.prompt_text is 'the prompt; left out with --no-text';
+comment on column requests.output_text is 'the answer; left out with --no-text';
+comment on column requests.environment is 'JSON: driver, power limit, clocks, package versions, host hash';
+comment on column requests.file_id is 'the ingested file';
+comment on column requests.valid is 'counts in averages; see docs/verdicts.md';
+comment on column requests.reasons is 'codes of reason_codes that hold for this row';
+
+-- One row: which version of the project made this file.
+create table meta (
+    schema_version integer not null,
+    project_version varchar not null
+);
+
+comment on column meta.schema_version is 'version of these tables';
+comment on column meta.project_version is 'version of the project';
+
+-- One row per file that was loaded.
+create table ingested_files (
+    file_id integer primary key,
+    path varchar not null,
+    sha256 varchar not null unique,
+    format varchar not null,
+    accepted bigint not null,
+    rejected bigint not null,
+    bytes bigint not null,
+    ingested_at timestamptz not null
+);
+
+comment on column ingested_files.file_id is 'number of the file in this warehouse';
+comment on column ingested_files.path is 'where it was, relative to the warehouse when it lies below it';
+comment on column ingested_files.sha256 is 'hash of its bytes';
+comment on column ingested_files.format is 'which reader read it';
+comment on column ingested_files.accepted is 'rows loaded';
+comment on column ingested_files.rejected is 'rows refused';
+comment on column ingested_files.bytes is 'byte: its size';
+comment on column ingested_files.ingested_at is 'when it was loaded';
+
+-- One row per row that was refused.
+create table rejects (
+    file_id integer,
+    path varchar not null,
+    "row" bigint,
+    "column" varchar,
+    reason varchar not null
+);
+
+comment on column rejects.file_id is 'the ingested file';
+comment on column rejects.path is 'where the file was';
+comment on column rejects."row" is 'number of the row in the file, from 1; null when the whole file is meant';
+comment on column rejects."column" is 'the column that breaks the contract';
+comment on column rejects.reason is 'what is wrong';
+
+-- One row per reason that a verdict can give; docs/verdicts.md explains them.
+create table reason_codes (
+    code varchar not null,
+    scope varchar not null,
+    invalidates boolean not null,
+    meaning varchar not null,
+    primary key (code, scope)
+);
+
+comment on column reason_codes.code is 'short name';
+comment on column reason_codes.scope is 'request or run';
+comment on column reason_codes.invalidates is 'true: not valid; false: a note';
+comment on column reason_codes.meaning is 'one sentence';
+
+-- One row per task.
+create table tasks (
+    task varchar primary key,
+    system_prompt varchar not null,
+    verbose_twin varchar
+);
+
+comment on column tasks.task is 'name';
+comment on column tasks.system_prompt is 'what every model is told first';
+comment on column tasks.verbose_twin is 'for a concise task, the task it is compared with';
+
+-- One row per model, whatever its sources call it.
+create table models (
+    model_id varchar primary key,
+    name varchar not null,
+    url varchar,
+    family varchar not null,
+    params_total_b double,
+    params_active_b double
+);
+
+comment on column models.model_id is 'canonical id';
+comment on column models.name is 'short name for people';
+comment on column models.url is 'page about the model';
+comment on column models.family is 'models of one origin share it, and its colour';
+comment on column models.params_total_b is '1e9: parameters, all of them';
+comment on column models.params_active_b is '1e9: parameters used per token';
+
+-- One row per spelling of a model, in lower case.
+create table model_aliases (
+    alias varchar primary key,
+    model_id varchar not null
+);
+
+comment on column model_aliases.alias is 'as a source spells it, lower case';
+comment on column model_aliases.model_id is 'canonical id';
+
+-- One row per benchmark score of a model.
+create table quality (
+    model_id varchar not null,
+    benchmark varchar not null,
+    metric varchar,
+    score double not null,
+    stderr double,
+    fewshot integer,
+    version varchar,
+    source varchar not null,
+    file_id integer not null
+);
+
+comment on column quality.model_id is 'canonical id';
+comment on column quality.benchmark is 'e.g. arc, hellaswag, truthfulqa';
+comment on column quality.metric is 'what was counted; null when the source does not say';
+comment on column quality.score is 'percent';
+comment on column quality.stderr is 'percent: standard error';
+comment on column quality.fewshot is 'examples in the prompt; null when the source does not say';
+comment on column quality.version is 'version of the benchmark';
+comment on column quality.source is 'who scored';
+comment on column quality.file_id is 'the ingested file';
+
+-- One row per published aggregate: a model on a GPU with a task and a setup.
+create table published (
+    result_id varchar primary key,
+    source varchar not null,
+    generation varchar not null,
+    model_id varchar not null,
+    published_model_id varchar not null,
+    gpu_model varchar not null,
+    num_gpus smallint not null,
+    task varchar not null,
+    engine varchar not null,
+    dtype varchar,
+    batch_size integer,
+    concurrency integer,
+    prompts integer,
+    energy_j double,
+    estimated_energy_j double,
+    energy_per_token_j double,
+    throughput_tps double,
+    output_tokens double,
+    input_tokens double,
+    latency_s double,
+    ttft_s double,
+    itl_p50_s double,
+    itl_p99_s double,
+    power_w double,
+    harness_version varchar not null,
+    licence varchar not null,
+    url varchar,
+    file_id integer not null
+);
+
+comment on column published.result_id is 'published:source:gpu:task:model:…';
+comment on column published.source is 'who published';
+comment on column published.generation is 'v1, v2, v3';
+comment on column published.model_id is 'canonical id';
+comment on column published.published_model_id is 'as the source spells it';
+comment on column published.gpu_model is 'the GPU''s name';
+comment on column published.num_gpus is 'GPUs whose energy is summed';
+comment on column published.task is 'task';
+comment on column published.engine is 'how the model was run';
+comment on column published.dtype is 'number format of the weights';
+comment on column published.batch_size is 'prompts per batch, or requests served at once';
+comment on column published.concurrency is 'requests in flight';
+comment on column published.prompts is 'prompts behind the averages';
+comment on column published.energy_j is 'J: mean GPU energy of a response, measured';
+comment on column published.estimated_energy_j is 'J: mean GPU energy of a response, modelled';
+comment on column published.energy_per_token_j is 'J/token: as published; null when it is energy over length';
+comment on column published.throughput_tps is 'token/s: as published';
+comment on column published.output_tokens is 'token: mean length of a response';
+comment on column published.input_tokens is 'token: mean length of a prompt';
+comment on column published.latency_s is 's: mean time of a response';
+comment on column published.ttft_s is 's: mean time to first token';
+comment on column published.itl_p50_s is 's: median gap between tokens';
+comment on column published.itl_p99_s is 's: 99th percentile of the gaps';
+comment on column published.power_w is 'W: mean GPU power';
+comment on column published.harness_version is 'the measuring protocol';
+comment on column published.licence is 'licence of the figure';
+comment on column published.url is 'where it was published';
+comment on column published.file_id is 'the ingested file';
+
+-- One row per run.json: what the measuring side wrote about a whole run.
+create table run_notes (
+    run_id varchar primary key,
+    fingerprint varchar,
+    finished boolean,
+    sessions integer not null,
+    books_counter_j double,
+    books_windows_j double,
+    books_gaps_j double,
+    books_ratio double,
+    counter_step_s double,
+    file_id integer not null
+);
+
+comment on column run_notes.run_id is 'the run';
+comment on column run_notes.fingerprint is 'hash of the setup';
+comment on column run_notes.finished is 'false: the run can be resumed';
+comment on column run_notes.sessions is 'times the run was started or resumed';
+comment on column run_notes.books_counter_j is 'J: counter over the whole run';
+comment on column run_notes.books_windows_j is 'J: sum of the windows';
+comment on column run_notes.books_gaps_j is 'J: sum of the gaps between windows';
+comment on column run_notes.books_ratio is 'windows and gaps over counter; 1 is right';
+comment on column run_notes.counter_step_s is 's: longest step of the counter';
+comment on column run_notes.file_id is 'the ingested file';
+
+-- One row per run of ours: its setup, its totals over valid rows, its verdict.
+create table runs (
+    run_id varchar primary key,
+    model_id varchar not null,
+    loaded_model_id varchar not null,
+    schema_version smallint,
+    prompt_set varchar,
+    prompt_set_sha256 varchar,
+    task varchar,
+    model_name varchar,
+    model_revision varchar,
+    weights varchar,
+    params_total_b double,
+    params_active_b double,
+    dtype varchar,
+    engine varchar,
+    engine_version varchar,
+    harness_version varchar,
+    device varchar,
+    gpu_model varchar,
+    num_gpus smallint,
+    batch_size smallint,
+    concurrency smallint,
+    temperature double,
+    top_p double,
+    repetition_penalty double,
+    max_new_tokens integer,
+    seed bigint,
+    prompt_template varchar,
+    energy_source varchar,
+    energy_edges varchar,
+    energy_attribution varchar,
+    cpu_energy_source varchar,
+    dram_energy_source varchar,
+    host_energy_reason varchar,
+    idle_power_w double,
+    environment varchar,
+    started_at timestamptz,
+    ended_at timestamptz,
+    prompts bigint not null,
+    ok bigint not null,
+    failed bigint not null,
+    counted bigint not null,
+    measured bigint not null,
+    resolved bigint not null,
+    truncated bigint not null,
+    throttled bigint not null,
+    energy_reason varchar,
+    energy_j_total double,
+    measured_output_tokens_total bigint,
+    measured_latency_s_total double,
+    output_tokens_total bigint,
+    latency_s_total double,
+    itl_p50_s double,
+    itl_p99_s double,
+    books_counter_j double,
+    books_windows_j double,
+    books_gaps_j double,
+    books_ratio double,
+    counter_step_s double,
+    finished boolean,
+    valid boolean not null,
+    reasons varchar[] not null
+);
+
+comment on column runs.run_id is 'the run';
+comment on column runs.model_id is 'canonical id';
+comment on column runs.loaded_model_id is 'the model as the engine loaded it';
+comment on column runs.schema_version is 'version of this contract';
+comment on column runs.prompt_set is 'name of the prompt set';
+comment on column runs.prompt_set_sha256 is 'hash of the ids and texts of the prompt set';
+comment on column runs.task is 'chat, chat-concise, instruct, instruct-concise, or a user''s own';
+comment on column runs.model_name is 'short name for people (--nickname)';
+comment on column runs.model_revision is 'commit or file hash of the weights';
+comment on column runs.weights is 'pretrained, or dummy: random weights, energy per token is real and the text is not';
+comment on column runs.params_total_b is '1e9: parameters, all of them';
+comment on column runs.params_active_b is '1e9: parameters used per token; equal to the total for dense models';
+comment on column runs.dtype is 'number format of the weights, e.g. float16';
+comment on column runs.engine is 'how the model was run, e.g. transformers-eager, transformers-compiled, openai';
+comment on column runs.engine_version is 'version of the engine''s package, or of the server';
+comment on column runs.harness_version is 'version of the measuring protocol';
+comment on column runs.device is 'cuda, cpu, mps, or server';
+comment on column runs.gpu_model is 'the GPU''s name; null on a CPU';
+comment on column runs.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
+comment on column runs.batch_size is 'prompts per static batch';
+comment on column runs.concurrency is 'requests in flight at once; 1 unless a server is measured';
+comment on column runs.temperature is 'sampling temperature as applied; 0 is greedy';
+comment on column runs.top_p is 'nucleus sampling as applied; 1 is off';
+comment on column runs.repetition_penalty is 'as applied; 1 is off';
+comment on column runs.max_new_tokens is 'longest answer allowed';
+comment on column runs.seed is 'seed of the sampling and of the order of prompts';
+comment on column runs.prompt_template is 'role template: fastchat:NAME, tokenizer, plain, or server';
+comment on column runs.energy_source is 'how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...';
+comment on column runs.energy_edges is 'how the window''s edges meet the counter''s steps: plain or aligned; null without a counter';
+comment on column runs.energy_attribution is 'exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)';
+comment on column runs.cpu_energy_source is 'how cpu_energy_j was obtained, or none';
+comment on column runs.dram_energy_source is 'how dram_energy_j was obtained, or none';
+comment on column runs.host_energy_reason is 'why CPU or memory energy is null';
+comment on column runs.idle_power_w is 'W: GPU power before the run, same device, model not loaded';
+comment on column runs.environment is 'JSON: driver, power limit, clocks, package versions, host hash';
+comment on column runs.started_at is 'first response begun';
+comment on column runs.ended_at is 'last response ended';
+comment on column runs.prompts is 'rows';
+comment on column runs.ok is 'rows that did not fail';
+comment on column runs.failed is 'rows that failed';
+comment on column runs.counted is 'valid rows: those behind every total and average';
+comment on column runs.measured is 'valid rows with energy';
+comment on column runs.resolved is 'measured rows whose error is at most 10 % of the value';
+comment on column runs.truncated is 'ok rows that hit the length limit';
+comment on column runs.throttled is 'ok rows during which the GPU lowered its clocks';
+comment on column runs.energy_reason is 'why no energy was measured: the most frequent reason; null when some was';
+comment on column runs.energy_j_total is 'J: sum over measured rows';
+comment on column runs.measured_output_tokens_total is 'token: sum over measured rows';
+comment on column runs.measured_latency_s_total is 's: sum over measured rows';
+comment on column runs.output_tokens_total is 'token: sum over valid rows';
+comment on column runs.latency_s_total is 's: sum over valid rows';
+comment on column runs.itl_p50_s is 's: median gap between tokens of valid rows';
+comment on column runs.itl_p99_s is 's: 99th percentile of the gaps';
+comment on column runs.books_counter_j is 'J: counter over the whole run';
+comment on column runs.books_windows_j is 'J: sum of the windows';
+comment on column runs.books_gaps_j is 'J: sum of the gaps';
+comment on column runs.books_ratio is 'windows and gaps over counter; 1 is right';
+comment on column runs.counter_step_s is 's: longest step of the counter';
+comment on column runs.finished is 'false: the run can be resumed; null: no run.json';
+comment on column runs.valid is 'counts in comparisons; see docs/verdicts.md';
+comment on column runs.reasons is 'codes of reason_codes that hold for this run';
+
+-- One row per run and metric: the distribution over valid rows that have the metric.
+create table run_summary (
+    run_id varchar not null,
+    metric varchar not null,
+    prompts bigint not null,
+    mean double,
+    stddev double,
+    minimum double,
+    p5 double,
+    p25 double,
+    p50 double,
+    p75 double,
+    p90 double,
+    p95 double,
+    p99 double,
+    maximum double,
+    primary key (run_id, metric)
+);
+
+comment on column run_summary.run_id is 'the run';
+comment on column run_summary.metric is 'a per-prompt metric';
+comment on column run_summary.prompts is 'valid rows that have it';
+comment on column run_summary.mean is 'average, in the metric''s unit';
+comment on column run_summary.stddev is 'sample standard deviation';
+comment on column run_summary.minimum is 'smallest';
+comment on column run_summary.p5 is '5th percentile';
+comment on column run_summary.p25 is '25th percentile';
+comment on column run_summary.p50 is 'median';
+comment on column run_summary.p75 is '75th percentile';
+comment on column run_summary.p90 is '90th percentile';
+comment on column run_summary.p95 is '95th percentile';
+comment on column run_summary.p99 is '99th percentile';
+comment on column run_summary.maximum is 'largest';

@@ -1,0 +1,360 @@
+-- The definitions: every derived number and every verdict of the warehouse, once. Tables are in schema.sql.
+
+-- Shares above which a verdict is given.
+create macro unresolved_share() as 0.10;
+create macro books_tolerance() as 0.02;
+create macro run_share() as 0.10;
+create macro few_prompts() as 20;
+
+-- The reasons that hold for one row. docs/verdicts.md explains each.
+create macro request_reasons(
+    status, finish_reason, throttled, energy_j, energy_error_j, energy_reason, energy_attribution, output_tokens
+) as list_filter(
+    [
+        case when status = 'failed' then 'failed' end,
+        case when throttled then 'throttled' end,
+        case when finish_reason = 'length' then 'truncated' end,
+        case when energy_j is null and status = 'ok' then 'no-energy' end,
+        case when energy_j is null and status = 'ok' and energy_reason is null then 'no-energy-reason' end,
+        case when energy_error_j > unresolved_share() * energy_j then 'not-resolved' end,
+        case when energy_attribution = 'shared' and energy_j is not null then 'shared-gpu' end,
+        case when output_tokens = 0 and status = 'ok' then 'no-tokens' end
+    ],
+    lambda code: code is not null
+);
+
+-- Whether one row counts in totals and averages.
+create macro request_is_valid(status, throttled) as status = 'ok' and throttled is distinct from true;
+
+-- The reasons that hold for one run.
+create macro run_reasons(
+    prompts, ok, counted, measured, resolved, truncated, throttled, idle_power_w, books_ratio, finished, weights
+) as list_filter(
+    [
+        case when counted = 0 then 'no-valid-rows' end,
+        case when abs(books_ratio - 1) > books_tolerance() then 'books' end,
+        case when throttled > run_share() * ok then 'throttled' end,
+        case when prompts > ok then 'failed' end,
+        case when counted < few_prompts() then 'too-few-prompts' end,
+        case when measured = 0 then 'no-energy' end,
+        case when measured > 0 and measured - resolved > run_share() * measured then 'not-resolved' end,
+        case when measured > 0 and idle_power_w is null then 'no-idle-power' end,
+        case when truncated > run_share() * ok then 'truncated' end,
+        case when weights = 'dummy' then 'dummy-weights' end,
+        case when not finished then 'unfinished' end
+    ],
+    lambda code: code is not null
+);
+
+-- Whether a run counts in comparisons.
+create macro run_is_valid(reasons) as not list_has_any(reasons, ['no-valid-rows', 'books', 'throttled']);
+
+insert into reason_codes
+values
+    ('failed', 'request', true, 'The model gave no answer; the row says why.'),
+    ('throttled', 'request', true, 'The GPU lowered its clocks for heat or power during this response.'),
+    ('truncated', 'request', false, 'The answer hit the length limit.'),
+    ('no-energy', 'request', false, 'The energy was not measured; the row says why.'),
+    ('no-energy-reason', 'request', false, 'The energy was not measured and nobody wrote why.'),
+    ('not-resolved', 'request', false, 'The counter''s step makes the energy uncertain by more than 10 %.'),
+    ('shared-gpu', 'request', false, 'Other requests ran at the same time; the energy was divided by a rule.'),
+    ('no-tokens', 'request', false, 'The answer is empty: it has no energy per token.'),
+    ('no-valid-rows', 'run', true, 'No row of the run is valid.'),
+    ('books', 'run', true, 'The energy of the windows and gaps is more than 2 % off the counter of the whole run.'),
+    ('throttled', 'run', true, 'The GPU lowered its clocks in more than 10 % of the responses.'),
+    ('failed', 'run', false, 'Some prompts failed; they are left out of the averages.'),
+    ('too-few-prompts', 'run', false, 'Under 20 valid rows: averages are rough.'),
+    ('no-energy', 'run', false, 'No energy was measured.'),
+    ('not-resolved', 'run', false, 'More than 10 % of the energies are uncertain by more than 10 %.'),
+    ('no-idle-power', 'run', false, 'Idle power was not recorded: energy above idle is not known.'),
+    ('truncated', 'run', false, 'More than 10 % of the answers hit the length limit.'),
+    ('dummy-weights', 'run', false, 'Random weights: the energy per token is real, the text is not.'),
+    ('unfinished', 'run', false, 'The run was stopped and can be resumed.');
+
+-- Ratios. Null when the divisor is null or not positive, never infinite.
+create macro ratio(upper, lower) as case when lower > 0 then upper / lower end;
+create macro time_per_output_token(latency_s, ttft_s, output_tokens) as
+    case when output_tokens >= 2 then (latency_s - ttft_s) / (output_tokens - 1) end;
+
+-- "CPU" stands for rows without a GPU.
+create macro gpu_label(gpu_model) as coalesce(gpu_model, 'CPU');
+
+-- The source of every row of ours.
+create macro own_source() as 'Prompt Joules';
+
+-- One row per prompt answered, with the labels of its run and every per-prompt metric.
+create view prompts as
+select
+    requests.run_id,
+    requests.sequence,
+    requests.prompt_id,
+    requests.repetition,
+    requests.status,
+    requests.finish_reason,
+    requests.valid and runs.valid as valid,
+    requests.reasons,
+    runs.model_id,
+    models.name as model_name,
+    models.family,
+    gpu_label(runs.gpu_model) as gpu_model,
+    runs.task,
+    runs.engine,
+    own_source() as source,
+    runs.batch_size,
+    runs.weights,
+    requests.energy_j,
+    requests.energy_error_j,
+    requests.input_tokens,
+    requests.output_tokens,
+    requests.output_words,
+    requests.output_chars,
+    requests.latency_s,
+    requests.ttft_s,
+    ratio(requests.energy_j, requests.output_tokens) as energy_per_token_j,
+    ratio(requests.energy_j, requests.output_words) as energy_per_word_j,
+    time_per_output_token(requests.latency_s, requests.ttft_s, requests.output_tokens) as tpot_s,
+    ratio(requests.output_tokens, requests.latency_s) as throughput_tps,
+    ratio(requests.energy_j, requests.latency_s) as power_w
+from requests
+join runs on runs.run_id = requests.run_id
+join models on models.model_id = runs.model_id;
+
+-- One per-prompt metric by its name; null for a name that does not exist.
+create macro metric_value(
+    metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+) as case metric
+    when 'energy_j' then energy_j
+    when 'energy_error_j' then energy_error_j
+    when 'energy_per_token_j' then energy_per_token_j
+    when 'output_tokens' then output_tokens::double
+    when 'input_tokens' then input_tokens::double
+    when 'latency_s' then latency_s
+    when 'ttft_s' then ttft_s
+    when 'tpot_s' then tpot_s
+    when 'throughput_tps' then throughput_tps
+    when 'energy_per_word_j' then energy_per_word_j
+    when 'power_w' then power_w
+end;
+
+-- The name of the group that a row belongs to.
+create macro series_name(grouping, model_name, task, gpu_model, engine) as case grouping
+    when 'model' then model_name
+    when 'task' then task
+    when 'gpu' then gpu_model
+    when 'engine' then engine
+end;
+
+-- The family of a model that nobody has put into models.csv: guessed from its name.
+create macro family_of(model_id) as case
+    when lower(model_id) similar to '.*llama-?_?2.*' then 'Llama 2'
+    when lower(model_id) similar to '.*llama-?_?3.*' then 'Llama 3'
+    when lower(model_id) similar to '.*llama-?_?4.*' then 'Llama 4'
+    when contains(lower(model_id), 'llama') then 'LLaMA'
+    when contains(lower(model_id), 'vicuna') then 'LLaMA'
+    when contains(lower(model_id), 'smollm') then 'SmolLM'
+    when contains(lower(model_id), 'qwen') then 'Qwen'
+    when contains(lower(model_id), 'mixtral') or contains(lower(model_id), 'mistral') then 'Mistral'
+    when contains(lower(model_id), 'gemma') then 'Gemma'
+    when contains(lower(model_id), 'deepseek') then 'DeepSeek'
+    when contains(lower(model_id), 'phi-') then 'Phi'
+    when contains(lower(model_id), 'pythia') then 'Pythia'
+    when contains(lower(model_id), 'gpt-oss') then 'GPT-OSS'
+    else 'other'
+end;
+
+-- The canonical id of a model: by the id that a source uses, then by its short name, else the id itself.
+create macro canonical_model(source_id, short_name) as coalesce(
+    (select model_aliases.model_id from model_aliases where model_aliases.alias = lower(source_id)),
+    (select model_aliases.model_id from model_aliases where model_aliases.alias = lower(short_name)),
+    source_id
+);
+
+-- Rows of `prompts` that a Selection keeps.
+create macro selected_prompts(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select *
+from prompts
+where (len(some_models) = 0 or list_contains(some_models, model_id))
+    and (len(some_gpus) = 0 or list_contains(some_gpus, gpu_model))
+    and (len(some_tasks) = 0 or list_contains(some_tasks, task))
+    and (len(some_engines) = 0 or list_contains(some_engines, engine))
+    and (len(some_sources) = 0 or list_contains(some_sources, source))
+    and (len(some_batch_sizes) = 0 or list_contains(some_batch_sizes, batch_size))
+    and (len(some_weights) = 0 or list_contains(some_weights, weights))
+    and (valid or not valid_only);
+
+-- One row per selected prompt that did not fail: the series it belongs to and the value of one metric (null: not measured).
+create macro selected_values(
+    metric, grouping, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select
+    series_name(grouping, model_name, task, gpu_model, engine) as series,
+    metric_value(
+        metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+    ) as value
+from selected_prompts(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+)
+where status = 'ok';
+
+-- One row per model: the quality scores of the original leaderboard (percent). Several sources: the first by name.
+create view model_quality as
+select
+    model_id,
+    arg_min(score, source) filter (where benchmark = 'arc') as arc,
+    arg_min(score, source) filter (where benchmark = 'hellaswag') as hellaswag,
+    arg_min(score, source) filter (where benchmark = 'truthfulqa') as truthfulqa
+from quality
+group by model_id;
+
+-- One row per run: averages and percentiles from run_summary, side by side.
+create view run_metrics as
+select
+    run_id,
+    max(mean) filter (where metric = 'energy_j') as energy_j,
+    max(p50) filter (where metric = 'energy_j') as energy_median_j,
+    max(p90) filter (where metric = 'energy_j') as energy_p90_j,
+    max(p95) filter (where metric = 'energy_j') as energy_p95_j,
+    max(p99) filter (where metric = 'energy_j') as energy_p99_j,
+    max(mean) filter (where metric = 'energy_error_j') as energy_error_j,
+    max(mean) filter (where metric = 'output_tokens') as output_tokens,
+    max(mean) filter (where metric = 'input_tokens') as input_tokens,
+    max(mean) filter (where metric = 'latency_s') as latency_s,
+    max(mean) filter (where metric = 'ttft_s') as ttft_s,
+    max(mean) filter (where metric = 'tpot_s') as tpot_s
+from run_summary
+group by run_id;
+
+-- One row per published aggregate, in the columns of `results`.
+create view published_results as
+select
+    result_id,
+    'published' as origin,
+    source,
+    generation,
+    model_id,
+    gpu_model,
+    num_gpus::integer as num_gpus,
+    task,
+    engine,
+    dtype,
+    'pretrained' as weights,
+    batch_size,
+    concurrency,
+    prompts::bigint as prompts,
+    energy_j,
+    null::double as energy_median_j,
+    null::double as energy_p90_j,
+    null::double as energy_p95_j,
+    null::double as energy_p99_j,
+    null::double as energy_error_j,
+    estimated_energy_j,
+    coalesce(energy_per_token_j, ratio(energy_j, output_tokens)) as energy_per_token_j,
+    throughput_tps,
+    output_tokens,
+    input_tokens,
+    latency_s,
+    ttft_s,
+    null::double as tpot_s,
+    itl_p50_s,
+    itl_p99_s,
+    coalesce(power_w, ratio(energy_j, latency_s)) as power_w,
+    null::double as idle_power_w,
+    null::double as energy_above_idle_j,
+    case when energy_j is null then 'the source gives no energy of a response' end as energy_reason,
+    true as valid,
+    []::varchar[] as reasons,
+    null::double as truncated_share,
+    null::varchar as edges,
+    harness_version,
+    licence,
+    url,
+    null::timestamptz as started_at
+from published;
+
+-- One row per run of ours, in the columns of `results`. Ratios are ratios of sums over the run's valid rows.
+create view measured_results as
+select
+    'run:' || runs.run_id as result_id,
+    'measured' as origin,
+    own_source() as source,
+    'own' as generation,
+    runs.model_id,
+    gpu_label(runs.gpu_model) as gpu_model,
+    runs.num_gpus::integer as num_gpus,
+    runs.task,
+    runs.engine,
+    runs.dtype,
+    runs.weights,
+    runs.batch_size::integer as batch_size,
+    runs.concurrency::integer as concurrency,
+    runs.counted as prompts,
+    run_metrics.energy_j,
+    run_metrics.energy_median_j,
+    run_metrics.energy_p90_j,
+    run_metrics.energy_p95_j,
+    run_metrics.energy_p99_j,
+    run_metrics.energy_error_j,
+    null::double as estimated_energy_j,
+    ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
+    ratio(runs.output_tokens_total, runs.latency_s_total) as throughput_tps,
+    run_metrics.output_tokens,
+    run_metrics.input_tokens,
+    run_metrics.latency_s,
+    run_metrics.ttft_s,
+    run_metrics.tpot_s,
+    runs.itl_p50_s,
+    runs.itl_p99_s,
+    ratio(runs.energy_j_total, runs.measured_latency_s_total) as power_w,
+    runs.idle_power_w,
+    (runs.energy_j_total - runs.idle_power_w * runs.measured_latency_s_total) / nullif(runs.measured, 0) as energy_above_idle_j,
+    runs.energy_reason,
+    runs.valid,
+    runs.reasons,
+    ratio(runs.truncated, runs.ok) as truncated_share,
+    runs.energy_edges as edges,
+    runs.harness_version,
+    null::varchar as licence,
+    null::varchar as url,
+    runs.started_at
+from runs
+left join run_metrics on run_metrics.run_id = runs.run_id;
+
+-- One row per configuration: a published aggregate, or one run of ours. `url` is where the figure was published.
+create view results as
+select
+    configurations.*,
+    models.name as model_name,
+    models.url as model_url,
+    models.family,
+    models.params_total_b,
+    models.params_active_b,
+    case when configurations.weights = 'pretrained' then model_quality.arc end as arc,
+    case when configurations.weights = 'pretrained' then model_quality.hellaswag end as hellaswag,
+    case when configurations.weights = 'pretrained' then model_quality.truthfulqa end as truthfulqa,
+    case
+        when configurations.weights = 'pretrained' then (model_quality.arc + model_quality.hellaswag + model_quality.truthfulqa) / 3
+    end as quality_mean
+from (
+    select * from published_results
+    union all by name
+    select * from measured_results
+) as configurations
+join models on models.model_id = configurations.model_id
+left join model_quality on model_quality.model_id = configurations.model_id;
+
+-- Rows of `results` that a Selection keeps.
+create macro selected_results(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select *
+from results
+where (len(some_models) = 0 or list_contains(some_models, model_id))
+    and (len(some_gpus) = 0 or list_contains(some_gpus, gpu_model))
+    and (len(some_tasks) = 0 or list_contains(some_tasks, task))
+    and (len(some_engines) = 0 or list_contains(some_engines, engine))
+    and (len(some_sources) = 0 or list_contains(some_sources, source))
+    and (len(some_batch_sizes) = 0 or list_contains(some_batch_sizes, batch_size))
+    and (len(some_weights) = 0 or list_contains(some_weights, weights))
+    and (valid or not valid_only);
