@@ -1,7 +1,7 @@
 """`python -m bench`: run, prompts, devices. A thin shell: options in, one sentence out when something is wrong.
 
 Each command imports its own code when it is called, so that the help needs neither torch nor a GPU.
-Exit status: 0 done, 1 some prompts failed to be measured at all, 2 the command cannot be carried out, 130 interrupted.
+Exit status: 0 done, 1 not one prompt could be answered, 2 the command cannot be carried out, 130 interrupted.
 """
 
 import sys
@@ -11,7 +11,8 @@ import tyro
 
 from bench import errors
 from bench.config import RunConfig
-from bench.prompts import ShareGptConfig
+from bench.counters import MeterError
+from bench.prompts import PromptError, ShareGptConfig
 
 
 def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
@@ -57,10 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
     app.command(name="devices")(devices)
     try:
         status = app.cli(args=arguments, prog="python -m bench", description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
-    except errors.BenchError as error:
+    except (errors.BenchError, MeterError, PromptError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print("Aborted. Run the same command again to go on after the last row written.", file=sys.stderr)
         return 130
     return int(status)
 

@@ -3,6 +3,7 @@
 Raised where the fault is found; `bench/__main__.py` prints the sentence and leaves with status 2.
 """
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -108,11 +109,18 @@ class NotWritable(BenchError):
 class DiskFull(BenchError):
     """No room for the next part."""
 
-    def __init__(self, folder: Path, rows: int) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"The disk of {str(folder)!r} is full: the last {rows} rows could not be written. "
+            f"The disk of {str(folder)!r} is full: the rows since the last part could not be written. "
             "Make room and run the same command again; it goes on after the last whole part."
         )
+
+
+def cannot_write(folder: Path, error: OSError) -> BenchError:
+    """The named error for a write that failed."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(folder)
+    return NotWritable(folder, error.strerror or str(error))
 
 
 class RunInUse(BenchError):

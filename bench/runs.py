@@ -87,7 +87,7 @@ class Run:
         return self.folder.name
 
     def save(self) -> None:
-        """Write run.json, atomically. Raises NotWritable or DiskFull's cause as `NotWritable`."""
+        """Write run.json, atomically. Raises DiskFull, NotWritable."""
         content = {
             "run_id": self.run_id,
             "fingerprint": self.fingerprint,
@@ -101,7 +101,7 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.folder / RUN_FILE, json.dumps(content, indent=2, default=str).encode() + b"\n")
         except OSError as error:
-            raise errors.NotWritable(self.folder, error.strerror or str(error)) from error
+            raise errors.cannot_write(self.folder, error) from error
 
 
 def read_run(folder: Path) -> Run:
@@ -134,14 +134,14 @@ def find_runs(out: Path, wanted: str) -> list[Run]:
 
 
 def require_writable(out: Path) -> None:
-    """Make the results folder and try it, before a model is loaded. Raises NotWritable."""
+    """Make the results folder and try it, before a model is loaded. Raises DiskFull, NotWritable."""
     probe = out / f".writable-{secrets.token_hex(4)}"
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
-        raise errors.NotWritable(out, error.strerror or str(error)) from error
+        raise errors.cannot_write(out, error) from error
 
 
 @contextlib.contextmanager

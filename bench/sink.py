@@ -3,7 +3,6 @@
 A part is written under a temporary name, synced, then renamed; whatever has the name `part-NNNNN.parquet` is whole.
 """
 
-import errno
 import io
 import time
 from collections.abc import Callable
@@ -102,8 +101,6 @@ class PartSink:
         try:
             write_atomically(self.folder / f"part-{self._next:05d}.parquet", buffer.getvalue())
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise errors.DiskFull(self.folder, len(self._waiting)) from error
-            raise errors.NotWritable(self.folder, error.strerror or str(error)) from error
+            raise errors.cannot_write(self.folder, error) from error
         self._next += 1
         self._waiting = []

@@ -139,10 +139,7 @@ def test_other_languages_are_dropped(text: str) -> None:
 
 
 def test_html_becomes_text() -> None:
-    html = (
-        '<div class="m"><p>Fix&nbsp;this &lt;b&gt;:</p><pre><code>if a:\n    b()</code></pre>'
-        "<ul><li>one</li><li>two</li></ul><style>x{}</style></div>"
-    )
+    html = '<div class="m"><p>Fix&nbsp;this &lt;b&gt;:</p><pre><code>if a:\n    b()</code></pre><ul><li>one</li><li>two</li></ul><style>x{}</style></div>'
     text = html_to_text(html)
     assert text == "Fix\xa0this <b>:\n\n```\nif a:\n    b()\n```\n\n- one\n\n- two"
     assert clean_turn(f" {html}\n") == text
@@ -225,6 +222,6 @@ def test_command_line() -> None:
 @pytest.mark.skipif(not SHAREGPT.exists(), reason="the ShareGPT first turns are not on this machine")
 def test_all_sharegpt_first_turns_run_through(tmp_path: Path) -> None:
     summary = convert_sharegpt(ShareGptConfig(SHAREGPT, n=3000, out=tmp_path / "s.jsonl"))
-    assert (summary.read, summary.empty, summary.no_human_turn, summary.unusable) == (2978, 1, 20, 0)
-    assert 40 <= summary.not_english <= 60  # looked through by hand: nearly all are other languages
-    assert len(load_prompts(str(tmp_path / "s.jsonl")).prompts) == summary.written >= 2890
+    assert (summary.read, summary.empty, summary.no_human_turn, summary.unusable) == (2978, 1, 0, 0)
+    assert summary.not_english <= 15  # the dump was filtered for English before
+    assert len(load_prompts(str(tmp_path / "s.jsonl")).prompts) == summary.written >= 2960
