@@ -94,7 +94,7 @@ def plan(config: RunConfig) -> Plan:
     gguf_file = _gguf_file(path, config.gguf_file) if config.gguf_file else None
     model_config = _model_config(config.model, gguf_file)
     return Plan(
-        model_id=path.resolve().name if path.exists() else config.model,
+        model_id=_model_id(path, config.model),
         source=config.model,
         gguf_file=gguf_file,
         revision=_revision(path, gguf_file, model_config, config.dummy_weights),
@@ -105,6 +105,13 @@ def plan(config: RunConfig) -> Plan:
         engine_version=transformers.__version__,
         model_config=model_config,
     )
+
+
+def _model_id(path: Path, model: str) -> str:
+    """A folder's name, a config file's name without its ending, else the hub id; a path does not travel with the rows."""
+    if path.is_file():
+        return path.resolve().stem
+    return path.resolve().name if path.exists() else model
 
 
 def _gguf_file(folder: Path, name: str) -> str:

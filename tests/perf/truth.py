@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.perf.shapes import LLAMA_1B, random_llama
 
-SECONDS = {0.25: 14, 0.5: 14, 1.0: 12, 2.0: 8, 5.0: 5}
+SECONDS = {0.25: 12, 0.5: 12, 1.0: 10, 2.0: 6, 5.0: 4}
 LONG_WINDOW_S = 15.0
 
 
