@@ -155,6 +155,16 @@ class Reader:
         shown_mj = [round(move.energy_j * MJ_PER_J) for moves in found for move in moves]
         return CounterSteps(
             step_s=max(statistics.median(gaps) for gaps in gaps_s),
-            resolution_j=max(math.gcd(*shown_mj), 1) / MJ_PER_J,
+            resolution_j=resolution_mj(shown_mj) / MJ_PER_J,
             poll_gap_s=statistics.median(move.gap_s for moves in found for move in moves),
         )
+
+
+def resolution_mj(shown_mj: list[int]) -> int:
+    """The largest unit, in mJ, in which all these values of counters can be written.
+
+    One mJ, the unit of the driver, if every step was just one such unit: that says nothing about what lies between.
+    """
+    unit = math.gcd(*shown_mj)
+    gains = [abs(b - a) for a, b in itertools.pairwise(shown_mj) if b != a]
+    return unit if unit and any(gain >= 2 * unit for gain in gains) else 1

@@ -10,7 +10,7 @@ import pytest
 from bench import counters, meter
 from bench.conditions import Host, HostEnergy, NvmlConditions, State
 from bench.counters import CounterLost, CounterUnavailable, MigEnabled, NoSuchGpu, ZeusCounter, gpu_indices
-from bench.edges import CounterSteps, Step, aligned_energy, plain_bound_j
+from bench.edges import CounterSteps, Step, aligned_energy, plain_bound_j, resolution_mj
 from bench.meter import AbsentMeter, CounterMeter, SharedGpu, UnknownEdges, WindowNotOpen, open_meter
 from bench.replay import ReplayCounter, ReplayFileBroken, SimulatedCounter, load_trace
 
@@ -26,6 +26,12 @@ def test_aligned_formula_by_hand() -> None:
     assert part.tail_j == pytest.approx(10)  # 200 W for 0.05 s
     assert part.energy_j == pytest.approx(70)
     assert 0 < part.error_j <= 0.1 * 200 + 0.001
+
+
+def test_resolution_is_the_unit_of_the_values_if_they_tell() -> None:
+    assert resolution_mj([100, 7300, 14900]) == 100
+    assert resolution_mj([103, 7303, 14903]) == 1
+    assert resolution_mj([7800, 15600, 23400]) == 1  # steady power: one step is not a unit
 
 
 def test_plain_bound_by_hand() -> None:
