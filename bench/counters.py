@@ -4,7 +4,7 @@ A counter only ever grows, and does so in steps (every 100 ms on an NVIDIA H100)
 the business of `bench/meter.py`. NVIDIA, AMD and Apple are all read through Zeus, which is imported when a counter is
 opened and not before.
 
-Tried on hardware: NVIDIA. AMD and Apple follow Zeus's documented interface and have not been run by us.
+AMD and Apple follow Zeus's documented interface; we have not run them on such machines.
 """
 
 import os
