@@ -1,0 +1,80 @@
+"""What must always hold on the measuring side, whatever the rows, prompts and seeds."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+
+from bench import record
+from bench.engines.base import Generation
+from bench.measure import energy_shares, prompt_seed
+from bench.prompts import Prompt, PromptSet
+from bench.runner import execution_order, is_steady
+from bench.sink import to_frame
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "int16": st.integers(-(2**15), 2**15 - 1),
+    "int32": st.integers(-(2**31), 2**31 - 1),
+    "int64": st.integers(-(2**63), 2**63 - 1),
+    "float32": st.floats(width=32, allow_nan=False),
+    "float64": st.floats(allow_nan=False),
+    "string": st.text(),
+    "bool": st.booleans(),
+    "timestamp[us, UTC]": st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC)),
+    "list<float32>": st.lists(st.floats(width=32, allow_nan=False), max_size=5),
+}
+ROWS = st.fixed_dictionaries({column.name: st.none() | VALUES[column.type] for column in record.COLUMNS})
+IDS = st.lists(st.text(max_size=5), unique=True, min_size=1, max_size=12)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=3))
+def test_a_row_survives_parquet_unchanged(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
+    path = tmp_path_factory.getbasetemp() / "row.parquet"
+    to_frame(rows).write_parquet(path)
+    assert pl.read_parquet(path).to_dicts() == rows
+
+
+@given(IDS, st.integers(1, 3), st.integers(0, 2**40))
+def test_order_has_every_answer_once_and_depends_on_no_other_prompt(ids: list[str], repetitions: int, seed: int) -> None:
+    def order(of: list[str]) -> list[tuple[str, int]]:
+        prompts = PromptSet("set", "", tuple(Prompt(name, "") for name in of))
+        return [(prompt.id, repetition) for prompt, repetition in execution_order(prompts, repetitions, seed)]
+
+    assert sorted(order(ids)) == sorted((name, repetition) for name in ids for repetition in range(repetitions))
+    assert order(ids[::-1]) == order(ids)
+    assert order(ids[1:]) == [item for item in order(ids) if item[0] != ids[0]]
+
+
+@given(st.integers(0, 2**62), IDS)
+def test_seeds_are_apart_and_fit_torch(seed: int, ids: list[str]) -> None:
+    seeds = [prompt_seed(seed, name, repetition) for name in ids for repetition in range(2)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= value < 2**63 for value in seeds)
+
+
+def test_seed_of_a_prompt_never_changes() -> None:
+    assert prompt_seed(0, "tea", 0) == 2695069588010910469
+
+
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 500)), min_size=1, max_size=6))
+def test_shares_of_a_window_add_up_and_longer_answers_get_no_less(batch: list[tuple[int, int]]) -> None:
+    answers = [Generation((0,) * tokens, tuple(0.1 * (n + 1) for n in range(tokens)), "length") for tokens, _ in batch]
+    shares = energy_shares(answers, [100] * len(batch), 0.0, 0.1 * max(tokens for tokens, _ in batch))
+    assert sum(shares) == pytest.approx(1)
+    for (tokens, _), share in zip(batch, shares, strict=True):
+        assert all(share >= other - 1e-9 for (fewer, _), other in zip(batch, shares, strict=True) if fewer <= tokens)
+
+
+@given(st.lists(st.floats(1, 1000), max_size=8))
+def test_steady_needs_three_close_speeds(speeds: list[float]) -> None:
+    last = speeds[-3:]
+    if is_steady(speeds):
+        assert len(last) == 3
+        assert max(last) <= 1.11 * min(last)
+    elif len(last) == 3:
+        assert max(last) > 1.04 * min(last)

@@ -1,0 +1,143 @@
+"""The command line of bench: it starts at once, and every fault is one sentence and status 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main
+from bench.config import RunConfig, check
+from bench.errors import BadOption
+from bench.tasks import TASKS
+
+pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+
+from tests.tiny_models import llama
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return llama(tmp_path_factory.mktemp("tiny-llama"))
+
+
+@pytest.fixture(autouse=True)
+def one_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--prompts default` is one short prompt, so that these tests are about the command line only."""
+    path = tmp_path / "default.jsonl"
+    path.write_text(json.dumps({"id": "a", "prompt": "Hello"}))
+    monkeypatch.setattr("bench.prompts.DEFAULT_PATH", path)
+
+
+def sentence(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """What `bench run` says on stderr when it refuses; asserts status 2 and no traceback."""
+    assert main(["run", *map(str, arguments)]) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["prompts", "sharegpt", "--help"]])
+def test_help_imports_neither_torch_nor_transformers(arguments: list[str]) -> None:
+    code = (
+        "import sys, bench.__main__ as m\n"
+        f"try: m.main({arguments!r})\n"
+        "except SystemExit as e: assert not e.code, e.code\n"
+        "heavy = {'torch', 'transformers', 'fastchat', 'zeus', 'polars', 'pynvml'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage: python -m bench" in done.stdout
+
+
+def test_help_names_every_option_with_its_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = capsys.readouterr().out
+    for name in RunConfig.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')}" in said
+
+
+def test_task_repeats_and_defaults_to_chat() -> None:
+    assert RunConfig("m").tasks == ("chat",)
+    assert RunConfig("m", task=("instruct", "chat", "instruct")).tasks == ("instruct", "chat")
+
+
+def test_unknown_task_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None:
+    said = sentence(capsys, "--model", "m", "--task", "chatt")
+    assert "'chatt'" in said
+    assert all(name in said for name in TASKS)
+
+
+def test_eager_engine_takes_one_prompt_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--batch-size 4" in sentence(capsys, "--model", "m", "--batch-size", "4")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": -0.1},
+        {"temperature": float("nan")},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+        {"top_k": -1},
+        {"limit": 0},
+        {"max_new_tokens": 0},
+        {"repetition_penalty": 0.0},
+        {"repetitions": 0},
+        {"warmup": -1},
+    ],
+)
+def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(BadOption, match=next(iter(wrong)).replace("_", "-")):
+        check(RunConfig("m", **wrong))  # type: ignore[arg-type]
+
+
+def test_missing_model_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    said = sentence(capsys, "--model", tmp_path / "absent", "--out", tmp_path / "out", "--device", "cpu")
+    assert "absent" in said and "--model" in said
+
+
+def test_missing_tokenizer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = llama(tmp_path / "bare", tokenizer=False)
+    assert "no tokenizer" in sentence(capsys, "--model", folder, "--out", tmp_path / "out", "--device", "cpu")
+
+
+def test_broken_gguf(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "weights.gguf").write_bytes(b"GGUF" + bytes(100))
+    said = sentence(capsys, "--model", tmp_path, "--gguf-file", "auto", "--out", tmp_path / "out", "--device", "cpu")
+    assert "cannot be loaded" in said
+
+
+@pytest.mark.parametrize("names", [[], ["a.gguf", "b.gguf"]])
+def test_auto_needs_exactly_one_gguf(capsys: pytest.CaptureFixture[str], tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    said = sentence(capsys, "--model", tmp_path, "--gguf-file", "auto", "--out", tmp_path / "out", "--device", "cpu")
+    assert f"{len(names)} GGUF files" in said and "--gguf-file" in said
+
+
+def test_empty_prompt_file(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    said = sentence(capsys, "--model", model, "--prompts", empty, "--out", tmp_path / "out", "--device", "cpu")
+    assert "empty.jsonl" in said
+
+
+def test_results_folder_below_a_file(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "--out" in sentence(capsys, "--model", model, "--out", tmp_path / "file" / "out")
+
+
+def test_cuda_without_a_gpu(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "--device cpu" in sentence(capsys, "--model", model, "--out", tmp_path, "--device", "cuda")
+
+
+def test_broken_recording_is_refused(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "trace.json"
+    broken.write_text(json.dumps({"gpu_models": []}))
+    assert "trace.json" in sentence(capsys, "--model", model, "--out", tmp_path, "--device", "cpu", "--replay", broken)
