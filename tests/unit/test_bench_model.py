@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[2] / "models" / "smollm2-135m"
 
 pytestmark = [
     pytest.mark.model,
-    pytest.mark.skipif(not list(FOLDER.glob("*.gguf")), reason=f"no model in {FOLDER}: run make {FOLDER.name}, or make test"),
+    pytest.mark.skipif(not list(FOLDER.glob("*.gguf")), reason=f"no model in {FOLDER}: make test fetches it"),
 ]
 
 
