@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ingest import build, files, publish
-from ingest.formats import FORMATS
+from ingest.formats import FORMATS, mapped
 from warehouse import query, store
 
 OUT = Console()
@@ -41,6 +41,9 @@ class Load:
 
     warehouse: str = field(default_factory=store.default_warehouse)
     """The warehouse file; made when absent."""
+
+    map: str | None = None
+    """A YAML file that says which columns of a CSV or Parquet file of no known format are which of ours (docs/formats/mapped.md)."""
 
     rebuild: bool = False
     """Start from nothing instead of adding to the warehouse that is there."""
@@ -102,6 +105,7 @@ def run_load(options: Load) -> int:
             rebuild=options.rebuild,
             say=lambda text: progress.console.print(escape(text)),
             step=lambda done, total: progress.update(bar, completed=done, total=total),
+            mapping=mapped.read(options.map) if options.map else None,
         )
     show_report(report, options.warehouse)
     return report.status

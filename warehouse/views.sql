@@ -96,8 +96,16 @@ create macro gpu_label(full_name) as case
     )
 end;
 
--- The source of every row of ours.
+-- Who measured the rows of a file, by its format.
 create macro own_source() as 'Prompt Joules';
+create macro source_of(format) as case format
+    when 'aiperf' then 'AIPerf'
+    when 'vllm-bench' then 'vLLM'
+    when 'mlenergy-v1-prompts' then 'ML.ENERGY v1'
+    when 'mlenergy-v3-run' then 'ML.ENERGY v3'
+    when 'mapped' then 'mapped file'
+    else own_source()
+end;
 
 -- One row per prompt answered, with the labels of its run and every per-prompt metric.
 create view prompts as
@@ -116,7 +124,7 @@ select
     runs.gpu as gpu_model,
     runs.task,
     runs.engine,
-    own_source() as source,
+    runs.source,
     runs.batch_size,
     runs.weights,
     requests.energy_j,
@@ -219,10 +227,16 @@ where status = 'ok';
 create view model_quality as
 select
     model_id,
-    arg_min(score, source) filter (where benchmark = 'arc') as arc,
-    arg_min(score, source) filter (where benchmark = 'hellaswag') as hellaswag,
-    arg_min(score, source) filter (where benchmark = 'truthfulqa') as truthfulqa
-from quality
+    arg_min(score, place) filter (where benchmark in ('arc', 'arc_challenge') and usual in ('', 'acc_norm')) as arc,
+    arg_min(score, place) filter (where benchmark = 'hellaswag' and usual in ('', 'acc_norm')) as hellaswag,
+    arg_min(score, place) filter (where benchmark in ('truthfulqa', 'truthfulqa_mc2') and usual in ('', 'acc')) as truthfulqa
+from (
+    select
+        *,
+        coalesce(metric, '') as usual,
+        concat_ws(':', source, benchmark, fewshot, version, score) as place
+    from quality
+)
 group by model_id;
 
 -- One row per run: averages and percentiles from run_summary, side by side.
@@ -298,8 +312,8 @@ create view measured_results as
 select
     'run:' || runs.run_id as result_id,
     'measured' as origin,
-    own_source() as source,
-    'own' as generation,
+    runs.source,
+    case when runs.source = own_source() then 'own' else 'imported' end as generation,
     runs.model_id,
     runs.gpu as gpu_model,
     runs.num_gpus::integer as num_gpus,

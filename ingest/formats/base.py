@@ -104,6 +104,7 @@ class Format:
         recognises: whether a file is of this format.
         load: loads files of this format inside the caller's transaction; raises Unreadable for the first bad one.
         batch: how many files one call of `load` should get.
+        into: the table whose rows `Loaded.accepted` counts; empty when it counts something else.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Format:
     recognises: Callable[[Head], bool]
     load: Callable[[duckdb.DuckDBPyConnection, Sequence[Source]], list[Loaded]]
     batch: int = 1
+    into: str = ""
 
 
 def statement(name: str) -> str:

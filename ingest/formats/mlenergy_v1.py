@@ -100,12 +100,14 @@ BENCHMARK = Format(
     meaning="ML.ENERGY v1 <GPU>_<task>_benchmark.csv",
     recognises=lambda head: head.header == BENCHMARK_HEADER,
     load=_load_benchmark,
+    into="published",
 )
 SCORES = Format(
     name="mlenergy-v1-scores",
     meaning="ML.ENERGY v1 score.csv",
     recognises=lambda head: head.header == SCORE_HEADER,
     load=_load_scores,
+    into="quality",
 )
 MODELS = Format(
     name="mlenergy-v1-models",

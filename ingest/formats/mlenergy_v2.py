@@ -74,4 +74,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     batch=100,
+    into="published",
 )

@@ -122,6 +122,7 @@ FORMAT = Format(
     meaning="ML.ENERGY v3 tasks/*.json and models/*.json",
     recognises=_recognises,
     load=_load,
+    into="published",
 )
 INDEX = Format(
     name="mlenergy-v3-index",

@@ -118,10 +118,10 @@ def store_figures(connection: duckdb.DuckDBPyConnection, source: Source, cells: 
     return _store(connection, source, figures, [*extra, *rejects], "published")
 
 
-def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame) -> Loaded:
+def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
     """Load benchmark scores. A score that another file brought already counts once."""
     scores, rejects = checked(cells, QUALITY_SCHEMA, QUALITY_REQUIRED)
-    return _store(connection, source, scores, rejects, "quality")
+    return _store(connection, source, scores, [*extra, *rejects], "quality")
 
 
 def _store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], table: str) -> Loaded:
@@ -150,10 +150,12 @@ FIGURES = Format(
     meaning="figures.csv: published aggregates as this project ships them",
     recognises=lambda head: set(FIGURES_REQUIRED) <= set(head.header),
     load=_load_figures,
+    into="published",
 )
 QUALITY = Format(
     name="quality",
     meaning="quality.csv: benchmark scores as this project ships them",
     recognises=lambda head: set(QUALITY_REQUIRED) <= set(head.header),
     load=_load_quality,
+    into="quality",
 )

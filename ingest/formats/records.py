@@ -35,7 +35,7 @@ def _recognises(head: Head) -> bool:
         schema, _ = _schema(str(head.path))
     except Unreadable:
         return True
-    return bool(OURS & set(schema.names))
+    return len(OURS & set(schema.names)) > 1
 
 
 def _fits(wanted: ColumnType, found: pa.DataType) -> bool:
@@ -110,10 +110,10 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
         else:
             write_rejects(connection, source, [problem])
             loaded.append(Loaded(source, 0, rows))
-    return loaded + (_load_fit(connection, fit) if fit else [])
+    return loaded + (load_fit(connection, fit) if fit else [])
 
 
-def _load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     """Check the rows of files whose columns are right, and load the good ones."""
     files = {"files": [str(source.path) for source in sources]}
     connection.execute(statement("records_incoming"))
@@ -144,4 +144,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     batch=200,
+    into="requests",
 )
