@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
                 return run_publish(tyro.cli(Publish, args=arguments[1:], prog="python -m ingest publish"))
             case _:
                 return run_load(tyro.cli(Load, args=arguments, prog="python -m ingest", config=(tyro.conf.FlagCreatePairsOff,)))
-    except (store.WarehouseError, files.NoSuchPath, build.UnsoundBuild, publish.NothingToPublish) as error:
+    except (store.WarehouseError, files.NoSuchPath, build.UnsoundBuild, publish.NothingToPublish, mapped.BadMapping) as error:
         ERR.print(escape(str(error)), style="red")
     except (OSError, duckdb.Error) as error:
         ERR.print(escape(f"The ingest stopped and changed nothing: {str(error).splitlines()[0]}"), style="red")

@@ -123,23 +123,21 @@ def _cells(source: Source) -> pl.DataFrame:
         raise Unreadable(f"is not a whole Parquet file ({str(error).splitlines()[0]})") from error
 
 
+def setup_of(mapping: ColumnMap, source: Source) -> dict[str, Any]:
+    """What the rows hold where the mapping says nothing."""
+    setup = {"run_id": run_name("mapped", source), "started_at": file_time(source), "engine": "unknown", "harness_version": "mapped"}
+    if "energy_j" in {*mapping.columns, *mapping.values}:
+        return setup
+    return setup | {"energy_reason": "the mapping names no energy"}
+
+
 def format_of(mapping: ColumnMap | None) -> Format:
     """The format of CSV and Parquet files that no other format knows; without a mapping it recognises nothing."""
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-        loaded = []
-        for source in sources:
-            setup = {
-                "run_id": run_name("mapped", source),
-                "started_at": file_time(source),
-                "engine": "unknown",
-                "harness_version": "mapped",
-            }
-            energy = (
-                {} if mapping and "energy_j" in {*mapping.columns, *mapping.values} else {"energy_reason": "the mapping names no energy"}
-            )
-            loaded.append(store_requests(connection, source, rows_of(_cells(source), mapping, setup | energy) if mapping else []))
-        return loaded
+        if mapping is None:
+            raise Unreadable("needs --map FILE")
+        return [store_requests(connection, source, rows_of(_cells(source), mapping, setup_of(mapping, source))) for source in sources]
 
     return Format(
         name="mapped",

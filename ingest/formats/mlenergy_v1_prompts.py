@@ -5,6 +5,7 @@ throughput is length over latency and is computed again here. With a batch the e
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -18,6 +19,8 @@ from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable
 from ingest.formats.foreign import Row, environment, file_time, run_name, store_requests, text_of, whole, words
 
 MARKS = (b'"model"', b'"throughput"', b'"response_length"', b'"latency"')
+# What a concise task's system prompt adds to that of its verbose twin, in our wording and in that of 2023.
+CONCISE = re.compile(r" ?The (?:\w+'s answers are|response should be)[^.]*concise[^.]*\.")
 BETWEEN = " \t\r\n,"
 # The script's own spelling of the option, which never reached generation.
 PENALTY = "repitition_penalty"
@@ -112,6 +115,7 @@ def prompt_name(text: str | None, number: int) -> str:
     """An id that is equal for the same question under another task's system prompt, so that tasks can be paired."""
     if text is None:
         return f"answer-{number:06d}"
+    text = CONCISE.sub("", text, count=1)
     for task in TASKS.values():
         text = text.replace(task.system, "")
     return sha256(text.strip().encode("utf-8", "replace")).hexdigest()[:16]

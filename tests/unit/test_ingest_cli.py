@@ -37,6 +37,14 @@ def test_formats_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(reader.name in listed for reader in FORMATS)
 
 
+def test_every_format_is_in_the_guide_and_every_reader_has_a_page() -> None:
+    guide = (warehouses.ROOT / "docs" / "ingest.md").read_text()
+    assert [reader.name for reader in FORMATS if f"`{reader.name}`" not in guide] == []
+    readers = {path.stem for path in (warehouses.ROOT / "ingest" / "formats").glob("*.py")}
+    pages = {path.stem for path in (warehouses.ROOT / "docs" / "formats").glob("*.md")}
+    assert readers - {"__init__", "base", "foreign", "published", "run_json"} == pages
+
+
 def test_publish_gives_back_what_ships(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shipped = warehouses.SHIPPED / "published" / "mlenergy_v1"
     assert main(["publish", str(shipped), "--out", str(tmp_path)]) == 0
