@@ -201,6 +201,12 @@ def test_hidden(warehouse: str) -> None:
     assert dict(query.load("hidden", EVERYTHING, warehouse).iter_rows()) == {"failed": 1}
 
 
+def test_prompts(warehouse: str) -> None:
+    found = query.load("prompts", None, warehouse)
+    expected = shown().sort("run_id", "sequence")
+    assert found.select("run_id", "sequence", "energy_j").rows() == expected.select("run_id", "sequence", "energy_j").rows()
+
+
 def test_options(warehouse: str) -> None:
     found = query.options(warehouse)
     board = query.load("leaderboard", EVERYTHING, warehouse)
