@@ -241,7 +241,7 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
         connection.execute("commit")
     except (Unreadable, OSError, duckdb.Error) as error:
         connection.execute("rollback")
-        if isinstance(error, duckdb.FatalException | duckdb.OutOfMemoryException):
+        if isinstance(error, duckdb.FatalException):
             raise
         if len(batch) > 1:
             return [line for item in batch for line in _load_batch(connection, reader, [item], target)]

@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable
-from ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, scaled, store_requests, text_of, whole
+from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, text_of
+from ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, scaled, store_requests, whole
 
 SUMMARY = "profile_export_aiperf.json"
 NO_MODEL = "names no model in input_config.models"

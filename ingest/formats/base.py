@@ -11,6 +11,7 @@ import duckdb
 
 SQL = Path(__file__).parent.parent / "sql"
 LARGEST_JSON = 64 * 1024 * 1024
+LARGEST_TEXT = 512 * 1024 * 1024
 HEAD_BYTES = 4096
 
 
@@ -113,6 +114,16 @@ class Format:
     load: Callable[[duckdb.DuckDBPyConnection, Sequence[Source]], list[Loaded]]
     batch: int = 1
     into: str = ""
+
+
+def text_of(source: Source) -> str:
+    """The content of a text file of a sane size. Raises Unreadable."""
+    if source.size > LARGEST_TEXT:
+        raise Unreadable(f"has {source.size:,} bytes; a file of this kind may have {LARGEST_TEXT:,}")
+    try:
+        return source.path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
 
 
 def statement(name: str) -> str:

@@ -176,14 +176,6 @@ def run_name(kind: str, source: Source) -> str:
     return f"{kind}:{source.sha256[:16]}"
 
 
-def text_of(source: Source) -> str:
-    """The content of a text file. Raises Unreadable."""
-    try:
-        return source.path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
-
-
 def companion(path: Path, what: str) -> dict[str, Any]:
     """A JSON object in a file beside the rows. Raises Unreadable when it is not there or is no JSON object."""
     try:

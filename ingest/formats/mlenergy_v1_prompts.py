@@ -15,8 +15,8 @@ from typing import Any
 import duckdb
 
 from bench.tasks import TASKS
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable
-from ingest.formats.foreign import Row, environment, file_time, run_name, store_requests, text_of, whole, words
+from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, text_of
+from ingest.formats.foreign import Row, environment, file_time, run_name, store_requests, whole, words
 
 MARKS = (b'"model"', b'"throughput"', b'"response_length"', b'"latency"')
 # What a concise task's system prompt adds to that of its verbose twin, in our wording and in that of 2023.

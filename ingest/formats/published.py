@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, statement, write_rejects
+from ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, statement, text_of, write_rejects
 
 TEXT = pl.String
 FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -62,11 +62,7 @@ QUALITY_REQUIRED = ("published_model_id", "benchmark", "score", "source")
 def read_csv(path: Source) -> pl.DataFrame:
     """All cells of a small CSV as text, an empty cell as null. Raises Unreadable."""
     try:
-        data = path.path.read_bytes()
-        data.decode("utf-8")
-        return pl.read_csv(BytesIO(data), infer_schema=False, quote_char='"')
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
+        return pl.read_csv(BytesIO(text_of(path).encode()), infer_schema=False, quote_char='"')
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Unreadable(f"is not a whole CSV file ({str(error).splitlines()[0]})") from error
 
