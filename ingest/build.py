@@ -239,13 +239,13 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
         for result in loaded:
             _count(connection, result)
         connection.execute("commit")
-    except (Unreadable, OSError, duckdb.Error) as error:
+    except (Unreadable, OSError, UnicodeError, duckdb.Error) as error:
         connection.execute("rollback")
         if isinstance(error, duckdb.FatalException):
             raise
         if len(batch) > 1:
             return [line for item in batch for line in _load_batch(connection, reader, [item], target)]
-        why = str(error).splitlines()[0]
+        why = "holds text that is not Unicode" if isinstance(error, UnicodeError) else str(error).splitlines()[0]
         return [Line(_name(batch[0].path, target), reader.name, "unreadable", why=why)]
     return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected) for r in loaded]
 
