@@ -3,12 +3,15 @@
 python -m ingest PATH …           load files and folders
 python -m ingest formats          list the formats that are read
 python -m ingest rejects          list the rows that were refused
+python -m ingest check            compare the warehouse with its files
+python -m ingest export FILE      write filtered rows as Parquet, CSV, JSON or Arrow
 python -m ingest publish PATH …   write published figures as the CSV files that ship with the project
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import duckdb
 import tyro
@@ -17,9 +20,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ingest import build, files, publish
-from ingest.formats import FORMATS
-from warehouse import query, store
+from ingest import build, files, publish, reports
+from ingest.formats import FORMATS, mapped
+from ingest.reports import Check, Export, Rejects
+from warehouse import export, store
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -31,7 +35,7 @@ class Load:
     """Load result files into the warehouse. Files that were loaded before are skipped.
 
     Other commands, each with its own --help: formats (what is read), rejects (which rows were refused, and why),
-    publish (write published figures as CSV).
+    check (compare with the files), export (write filtered rows), publish (write published figures as CSV).
 
     Exit status: 0 all loaded, 1 some rows were refused (python -m ingest rejects lists them), 2 a file cannot be read.
     """
@@ -42,16 +46,11 @@ class Load:
     warehouse: str = field(default_factory=store.default_warehouse)
     """The warehouse file; made when absent."""
 
+    map: str | None = None
+    """A YAML file that says which columns of a CSV or Parquet file of no known format are which of ours (docs/formats/mapped.md)."""
+
     rebuild: bool = False
     """Start from nothing instead of adding to the warehouse that is there."""
-
-
-@dataclass(frozen=True)
-class Rejects:
-    """List the rows that were refused, with file, row, column and reason."""
-
-    warehouse: str = field(default_factory=store.default_warehouse)
-    """The warehouse file."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +66,9 @@ class Publish:
 
 def main(arguments: list[str]) -> int:
     """Run one command; the exit status."""
-    command = arguments[0] if arguments else ""
     try:
-        match command:
-            case "formats":
-                return show_formats()
-            case "rejects":
-                return show_rejects(tyro.cli(Rejects, args=arguments[1:], prog="python -m ingest rejects"))
-            case "publish":
-                return run_publish(tyro.cli(Publish, args=arguments[1:], prog="python -m ingest publish"))
-            case _:
-                return run_load(tyro.cli(Load, args=arguments, prog="python -m ingest", config=(tyro.conf.FlagCreatePairsOff,)))
-    except (store.WarehouseError, files.NoSuchPath, build.UnsoundBuild, publish.NothingToPublish) as error:
+        return run(arguments)
+    except SENTENCES as error:
         ERR.print(escape(str(error)), style="red")
     except (OSError, duckdb.Error) as error:
         ERR.print(escape(f"The ingest stopped and changed nothing: {str(error).splitlines()[0]}"), style="red")
@@ -86,6 +76,17 @@ def main(arguments: list[str]) -> int:
         ERR.print("Stopped; the warehouse is as it was. Run the same command to load the files.")
         return 130
     return 2
+
+
+def run(arguments: list[str]) -> int:
+    """Find the command, read its options and run it. Raises what the command raises."""
+    name, *rest = arguments or [""]
+    if name == "formats":
+        return show_formats()
+    if name in COMMANDS:
+        options, command = COMMANDS[name]
+        return command(tyro.cli(options, args=rest, prog=f"python -m ingest {name}"))
+    return run_load(tyro.cli(Load, args=arguments, prog="python -m ingest", config=(tyro.conf.FlagCreatePairsOff,)))
 
 
 def run_load(options: Load) -> int:
@@ -102,6 +103,7 @@ def run_load(options: Load) -> int:
             rebuild=options.rebuild,
             say=lambda text: progress.console.print(escape(text)),
             step=lambda done, total: progress.update(bar, completed=done, total=total),
+            mapping=mapped.read(options.map) if options.map else None,
         )
     show_report(report, options.warehouse)
     return report.status
@@ -138,23 +140,28 @@ def show_formats() -> int:
     return 0
 
 
-def show_rejects(options: Rejects) -> int:
-    """List refused rows; the exit status says whether there are any."""
-    rows = query.load("rejects", None, options.warehouse)
-    table = Table("file", "row", "column", "reason")
-    for row in rows.iter_rows(named=True):
-        where = "all" if row["row"] is None else str(row["row"])
-        table.add_row(escape(row["path"]), where, escape(row["column"] or ""), escape(row["reason"]))
-    OUT.print(table if rows.height else "No row was refused.")
-    return 1 if rows.height else 0
-
-
 def run_publish(options: Publish) -> int:
     """Write the CSV files and say where."""
     for path, rows in publish.publish(options.paths, options.out):
         OUT.print(escape(f"{path}: {rows} rows"))
     return 0
 
+
+# Errors whose text says what is wrong and what to run next.
+SENTENCES = (
+    store.WarehouseError,
+    files.NoSuchPath,
+    build.UnsoundBuild,
+    publish.NothingToPublish,
+    mapped.BadMapping,
+    export.UnknownKind,
+)
+COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
+    "rejects": (Rejects, reports.show_rejects),
+    "check": (Check, reports.show_check),
+    "export": (Export, reports.run_export),
+    "publish": (Publish, run_publish),
+}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

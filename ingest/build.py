@@ -19,8 +19,9 @@ import duckdb
 from bench.tasks import TASKS
 from ingest import files
 from ingest.files import Found, Passed
-from ingest.formats import FORMATS
+from ingest.formats import FORMATS, formats
 from ingest.formats.base import Format, Loaded, Source, Unreadable, statement
+from ingest.formats.mapped import ColumnMap
 from warehouse import store
 
 MODELS = Path(store.__file__).parent / "models.csv"
@@ -66,7 +67,7 @@ class Report:
         return 1 if any(line.rejected for line in self.lines) else 0
 
 
-def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step) -> Report:
+def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step, mapping: ColumnMap | None = None) -> Report:
     """Load files into a warehouse.
 
     Args:
@@ -75,6 +76,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
         rebuild: start from nothing instead of from the warehouse that is there.
         say: gets sentences for people.
         step: gets (files done, files in all).
+        mapping: how to read CSV and Parquet files of no known format.
 
     Raises:
         files.NoSuchPath: a path does not exist.
@@ -86,7 +88,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     report = Report()
     target = Path(warehouse).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
-    found, passed = _survey(paths)
+    found, passed = _survey(paths, formats(mapping))
     report.lines += [_passed_line(item, target) for item in passed]
     with _only_one(target, say):
         fresh = rebuild or not target.exists()
@@ -99,9 +101,9 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     return report
 
 
-def _survey(paths: Sequence[str]) -> tuple[list[Found], list[Passed]]:
+def _survey(paths: Sequence[str], candidates: Sequence[Format]) -> tuple[list[Found], list[Passed]]:
     walked, passed = files.walk(paths)
-    looked = [files.look(path, named) for path, named in walked]
+    looked = [files.look(path, named, candidates) for path, named in walked]
     found = [item for item in looked if isinstance(item, Found)]
     return found, passed + [item for item in looked if isinstance(item, Passed)]
 
@@ -204,14 +206,15 @@ def _fill(
     _reference(connection)
     done = 0
     for reader in FORMATS:
-        mine = [item for item in news if item.format is reader]
+        mine = [item for item in news if item.format.name == reader.name]
         for start in range(0, len(mine), reader.batch):
             batch = mine[start : start + reader.batch]
-            report.lines += _load_batch(connection, reader, batch, target)
+            report.lines += _load_batch(connection, batch[0].format, batch, target)
             done += len(batch)
             step(done, len(news))
     _refresh(connection)
-    if problems := connection.execute(statement("problems")).fetchall():
+    requests = [reader.name for reader in FORMATS if reader.into == "requests"]
+    if problems := connection.execute(statement("problems"), {"requests": requests}).fetchall():
         raise UnsoundBuild("; ".join(problem for (problem,) in problems))
 
 
@@ -236,13 +239,13 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
         for result in loaded:
             _count(connection, result)
         connection.execute("commit")
-    except (Unreadable, OSError, duckdb.Error) as error:
+    except (Unreadable, OSError, UnicodeError, duckdb.Error) as error:
         connection.execute("rollback")
-        if isinstance(error, duckdb.FatalException | duckdb.OutOfMemoryException):
+        if isinstance(error, duckdb.FatalException):
             raise
         if len(batch) > 1:
             return [line for item in batch for line in _load_batch(connection, reader, [item], target)]
-        why = str(error).splitlines()[0]
+        why = "holds text that is not Unicode" if isinstance(error, UnicodeError) else str(error).splitlines()[0]
         return [Line(_name(batch[0].path, target), reader.name, "unreadable", why=why)]
     return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected) for r in loaded]
 

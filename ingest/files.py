@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.formats import SUFFIXES, recognise
+from ingest.formats import FORMATS, SUFFIXES, recognise
 from ingest.formats.base import Format, Head
 
 BLOCK = 1024 * 1024
@@ -59,7 +59,7 @@ def sha256(path: Path) -> str:
 def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
     """Files under the given paths, sorted, each once; true for those named on the command line.
 
-    Hidden files and files with other endings than .parquet, .csv and .json are not looked at inside folders. A symbolic
+    Hidden files and files with other endings than .parquet, .csv, .json and .jsonl are not looked at inside folders. A symbolic
     link that leads out of its folder is passed over.
 
     Raises:
@@ -95,7 +95,7 @@ def _inside(root: Path, passed: list[Passed]) -> list[Path]:
     return found
 
 
-def look(path: Path, named: bool) -> Found | Passed:
+def look(path: Path, named: bool, formats: Sequence[Format] = FORMATS) -> Found | Passed:
     """Recognise and hash one file; never raises for a bad file."""
     try:
         if not path.is_file():
@@ -104,7 +104,7 @@ def look(path: Path, named: bool) -> Found | Passed:
         head = Head.of(path)
         if head.size == 0:
             return Passed(path, "is empty", failure=True)
-        reader = recognise(head)
+        reader = recognise(head, formats)
         if reader is None:
             foreign = "is of no format that Prompt Joules reads (python -m ingest formats lists them)"
             return Passed(path, foreign, failure=named or path.suffix.lower() == ".parquet")

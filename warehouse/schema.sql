@@ -240,8 +240,8 @@ create table quality (
 comment on column quality.model_id is 'canonical id';
 comment on column quality.benchmark is 'e.g. arc, hellaswag, truthfulqa';
 comment on column quality.metric is 'what was counted; null when the source does not say';
-comment on column quality.score is 'percent';
-comment on column quality.stderr is 'percent: standard error';
+comment on column quality.score is 'percent; for what is no share (perplexity, bits per byte, ...) the metric''s own unit';
+comment on column quality.stderr is 'standard error, in the unit of the score';
 comment on column quality.fewshot is 'examples in the prompt; null when the source does not say';
 comment on column quality.version is 'version of the benchmark';
 comment on column quality.source is 'who scored';
@@ -255,12 +255,16 @@ create table published (
     model_id varchar not null,
     published_model_id varchar not null,
     gpu_model varchar not null,
+    published_gpu_model varchar not null,
     num_gpus smallint not null,
+    parallelism varchar,
     task varchar not null,
     engine varchar not null,
     dtype varchar,
     batch_size integer,
+    mean_batch_size double,
     concurrency integer,
+    repetition smallint,
     prompts integer,
     energy_j double,
     estimated_energy_j double,
@@ -270,6 +274,7 @@ create table published (
     input_tokens double,
     latency_s double,
     ttft_s double,
+    tpot_s double,
     itl_p50_s double,
     itl_p99_s double,
     power_w double,
@@ -284,13 +289,17 @@ comment on column published.source is 'who published';
 comment on column published.generation is 'v1, v2, v3';
 comment on column published.model_id is 'canonical id';
 comment on column published.published_model_id is 'as the source spells it';
-comment on column published.gpu_model is 'the GPU''s name';
+comment on column published.gpu_model is 'the chip''s short name, see gpu_label';
+comment on column published.published_gpu_model is 'the GPU''s name as the source spells it';
 comment on column published.num_gpus is 'GPUs whose energy is summed';
+comment on column published.parallelism is 'how the model was spread over GPUs: tp, pp, ep, dp and a number each; null when the source does not say';
 comment on column published.task is 'task';
 comment on column published.engine is 'how the model was run';
 comment on column published.dtype is 'number format of the weights';
 comment on column published.batch_size is 'prompts per batch, or requests served at once';
+comment on column published.mean_batch_size is 'requests that were served at once, on average';
 comment on column published.concurrency is 'requests in flight';
+comment on column published.repetition is 'number of the figure among those of the same setup, from 1; null for the first';
 comment on column published.prompts is 'prompts behind the averages';
 comment on column published.energy_j is 'J: mean GPU energy of a response, measured';
 comment on column published.estimated_energy_j is 'J: mean GPU energy of a response, modelled';
@@ -300,6 +309,7 @@ comment on column published.output_tokens is 'token: mean length of a response';
 comment on column published.input_tokens is 'token: mean length of a prompt';
 comment on column published.latency_s is 's: mean time of a response';
 comment on column published.ttft_s is 's: mean time to first token';
+comment on column published.tpot_s is 's: mean time per output token';
 comment on column published.itl_p50_s is 's: median gap between tokens';
 comment on column published.itl_p99_s is 's: 99th percentile of the gaps';
 comment on column published.power_w is 'W: mean GPU power';
@@ -307,6 +317,35 @@ comment on column published.harness_version is 'the measuring protocol';
 comment on column published.licence is 'licence of the figure';
 comment on column published.url is 'where it was published';
 comment on column published.file_id is 'the ingested file';
+
+-- One row per run of a tool that knows totals but no prompts and no tokens.
+create table run_totals (
+    source varchar not null,
+    run_id varchar not null,
+    project varchar,
+    ended_at timestamp,
+    duration_s double not null,
+    gpu_energy_j double,
+    cpu_energy_j double,
+    dram_energy_j double,
+    gpu_model varchar,
+    num_gpus smallint,
+    harness_version varchar,
+    file_id integer not null
+);
+
+comment on column run_totals.source is 'the tool';
+comment on column run_totals.run_id is 'id that the tool gave';
+comment on column run_totals.project is 'name that the user gave';
+comment on column run_totals.ended_at is 'when the tool wrote the row, in the clock of its machine';
+comment on column run_totals.duration_s is 's: length of the run';
+comment on column run_totals.gpu_energy_j is 'J: all GPUs';
+comment on column run_totals.cpu_energy_j is 'J: CPU, as the tool measured or guessed it';
+comment on column run_totals.dram_energy_j is 'J: memory, as the tool measured or guessed it';
+comment on column run_totals.gpu_model is 'the GPU''s name as the tool spells it';
+comment on column run_totals.num_gpus is 'GPUs';
+comment on column run_totals.harness_version is 'version of the tool';
+comment on column run_totals.file_id is 'the ingested file';
 
 -- One row per run.json: what the measuring side wrote about a whole run.
 create table run_notes (
@@ -336,6 +375,7 @@ comment on column run_notes.file_id is 'the ingested file';
 -- One row per run of ours: its setup, its totals over valid rows, its verdict.
 create table runs (
     run_id varchar primary key,
+    source varchar not null,
     model_id varchar not null,
     loaded_model_id varchar not null,
     schema_version smallint,
@@ -353,6 +393,7 @@ create table runs (
     harness_version varchar,
     device varchar,
     gpu_model varchar,
+    gpu varchar not null,
     num_gpus smallint,
     batch_size smallint,
     concurrency smallint,
@@ -399,6 +440,7 @@ create table runs (
 );
 
 comment on column runs.run_id is 'the run';
+comment on column runs.source is 'who measured: this project, or the tool whose file it was';
 comment on column runs.model_id is 'canonical id';
 comment on column runs.loaded_model_id is 'the model as the engine loaded it';
 comment on column runs.schema_version is 'version of this contract';
@@ -416,6 +458,7 @@ comment on column runs.engine_version is 'version of the engine''s package, or o
 comment on column runs.harness_version is 'version of the measuring protocol';
 comment on column runs.device is 'cuda, cpu, mps, or server';
 comment on column runs.gpu_model is 'the GPU''s name; null on a CPU';
+comment on column runs.gpu is 'the chip''s short name, see gpu_label; CPU without a GPU, unknown behind a server';
 comment on column runs.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
 comment on column runs.batch_size is 'prompts per static batch';
 comment on column runs.concurrency is 'requests in flight at once; 1 unless a server is measured';

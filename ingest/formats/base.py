@@ -11,6 +11,7 @@ import duckdb
 
 SQL = Path(__file__).parent.parent / "sql"
 LARGEST_JSON = 64 * 1024 * 1024
+LARGEST_TEXT = 512 * 1024 * 1024
 HEAD_BYTES = 4096
 
 
@@ -104,6 +105,7 @@ class Format:
         recognises: whether a file is of this format.
         load: loads files of this format inside the caller's transaction; raises Unreadable for the first bad one.
         batch: how many files one call of `load` should get.
+        into: the table whose rows `Loaded.accepted` counts; empty when it counts something else.
     """
 
     name: str
@@ -111,6 +113,17 @@ class Format:
     recognises: Callable[[Head], bool]
     load: Callable[[duckdb.DuckDBPyConnection, Sequence[Source]], list[Loaded]]
     batch: int = 1
+    into: str = ""
+
+
+def text_of(source: Source) -> str:
+    """The content of a text file of a sane size. Raises Unreadable."""
+    if source.size > LARGEST_TEXT:
+        raise Unreadable(f"has {source.size:,} bytes; a file of this kind may have {LARGEST_TEXT:,}")
+    try:
+        return source.path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
 
 
 def statement(name: str) -> str:

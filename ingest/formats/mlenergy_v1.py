@@ -100,16 +100,18 @@ BENCHMARK = Format(
     meaning="ML.ENERGY v1 <GPU>_<task>_benchmark.csv",
     recognises=lambda head: head.header == BENCHMARK_HEADER,
     load=_load_benchmark,
+    into="published",
 )
 SCORES = Format(
     name="mlenergy-v1-scores",
     meaning="ML.ENERGY v1 score.csv",
     recognises=lambda head: head.header == SCORE_HEADER,
     load=_load_scores,
+    into="quality",
 )
 MODELS = Format(
     name="mlenergy-v1-models",
-    meaning="ML.ENERGY v1 models.json",
+    meaning="ML.ENERGY v1 and v2 models.json",
     recognises=_is_models,
     load=_load_models,
 )

@@ -4,13 +4,14 @@
 `quality`. Readers of other people's formats produce these frames; `python -m ingest publish` writes them down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
+from typing import Any
 
 import duckdb
 import polars as pl
 
-from ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, statement, write_rejects
+from ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, statement, text_of, write_rejects
 
 TEXT = pl.String
 FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {
@@ -19,11 +20,14 @@ FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {
     "published_model_id": TEXT,
     "gpu_model": TEXT,
     "num_gpus": pl.Int16,
+    "parallelism": TEXT,
     "task": TEXT,
     "engine": TEXT,
     "dtype": TEXT,
     "batch_size": pl.Int32,
+    "mean_batch_size": pl.Float64,
     "concurrency": pl.Int32,
+    "repetition": pl.Int16,
     "prompts": pl.Int32,
     "energy_j": pl.Float64,
     "estimated_energy_j": pl.Float64,
@@ -33,6 +37,7 @@ FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {
     "input_tokens": pl.Float64,
     "latency_s": pl.Float64,
     "ttft_s": pl.Float64,
+    "tpot_s": pl.Float64,
     "itl_p50_s": pl.Float64,
     "itl_p99_s": pl.Float64,
     "power_w": pl.Float64,
@@ -57,13 +62,18 @@ QUALITY_REQUIRED = ("published_model_id", "benchmark", "score", "source")
 def read_csv(path: Source) -> pl.DataFrame:
     """All cells of a small CSV as text, an empty cell as null. Raises Unreadable."""
     try:
-        data = path.path.read_bytes()
-        data.decode("utf-8")
-        return pl.read_csv(BytesIO(data), infer_schema=False, quote_char='"')
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
+        return pl.read_csv(BytesIO(text_of(path).encode()), infer_schema=False, quote_char='"')
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Unreadable(f"is not a whole CSV file ({str(error).splitlines()[0]})") from error
+
+
+def cells_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pl.DataFrame:
+    """Values out of JSON as text cells, so that they are checked like those of a CSV; null and absent stay null."""
+    return pl.DataFrame({name: [_cell(row.get(name)) for row in rows] for name in columns}, schema=dict.fromkeys(columns, TEXT))
+
+
+def _cell(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else repr(value)
 
 
 def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required: Sequence[str]) -> tuple[pl.DataFrame, list[Reject]]:
@@ -104,10 +114,10 @@ def store_figures(connection: duckdb.DuckDBPyConnection, source: Source, cells: 
     return _store(connection, source, figures, [*extra, *rejects], "published")
 
 
-def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame) -> Loaded:
+def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
     """Load benchmark scores. A score that another file brought already counts once."""
     scores, rejects = checked(cells, QUALITY_SCHEMA, QUALITY_REQUIRED)
-    return _store(connection, source, scores, rejects, "quality")
+    return _store(connection, source, scores, [*extra, *rejects], "quality")
 
 
 def _store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], table: str) -> Loaded:
@@ -136,10 +146,12 @@ FIGURES = Format(
     meaning="figures.csv: published aggregates as this project ships them",
     recognises=lambda head: set(FIGURES_REQUIRED) <= set(head.header),
     load=_load_figures,
+    into="published",
 )
 QUALITY = Format(
     name="quality",
     meaning="quality.csv: benchmark scores as this project ships them",
     recognises=lambda head: set(QUALITY_REQUIRED) <= set(head.header),
     load=_load_quality,
+    into="quality",
 )

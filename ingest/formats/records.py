@@ -6,6 +6,7 @@ whose columns are missing or of the wrong type, or that a newer version of the p
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +16,10 @@ from bench.record import COLUMNS, NAMES, SCHEMA_VERSION, ColumnType
 from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, statement, write_rejects
 
 MOST_COLUMNS = 1000
+# A file may say that it unpacks to this much, or to this many times its size; more is a bomb, not a result.
+MOST_UNPACKED = 256 * 1024**3
+MOST_TIMES = 500
+SMALL = 256 * 1024**2
 OURS = {"run_id", "prompt_id", "schema_version"}
 
 
@@ -22,9 +27,21 @@ def _schema(path: str) -> tuple[pa.Schema, int]:
     """Schema and number of rows from the file's footer. Raises Unreadable."""
     try:
         footer = pq.read_metadata(path)
+        _refuse_bomb(footer, Path(path).stat().st_size)
         return footer.schema.to_arrow_schema(), footer.num_rows
     except (pa.ArrowException, OSError) as error:
         raise Unreadable("is not a whole Parquet file: its end is missing or damaged") from error
+
+
+def _refuse_bomb(footer: pq.FileMetaData, size: int) -> None:
+    """Refuse a small file that unpacks to a huge one. Raises Unreadable."""
+    unpacked = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
+    _refuse_growth(size, unpacked)
+
+
+def _refuse_growth(size: int, unpacked: int) -> None:
+    if unpacked > MOST_UNPACKED or (unpacked > SMALL and unpacked > MOST_TIMES * size):
+        raise Unreadable(f"unpacks from {size:,} to {unpacked:,} bytes: it is not read")
 
 
 def _recognises(head: Head) -> bool:
@@ -35,7 +52,7 @@ def _recognises(head: Head) -> bool:
         schema, _ = _schema(str(head.path))
     except Unreadable:
         return True
-    return bool(OURS & set(schema.names))
+    return len(OURS & set(schema.names)) > 1
 
 
 def _fits(wanted: ColumnType, found: pa.DataType) -> bool:
@@ -110,10 +127,10 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
         else:
             write_rejects(connection, source, [problem])
             loaded.append(Loaded(source, 0, rows))
-    return loaded + (_load_fit(connection, fit) if fit else [])
+    return loaded + (load_fit(connection, fit) if fit else [])
 
 
-def _load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     """Check the rows of files whose columns are right, and load the good ones."""
     files = {"files": [str(source.path) for source in sources]}
     connection.execute(statement("records_incoming"))
@@ -123,7 +140,10 @@ def _load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) 
         "insert into batch values ($file_id, $filename, $path)",
         [{"file_id": s.file_id, "filename": str(s.path), "path": s.name} for s in sources],
     )
+    sizes = {str(source.path): source.path.stat().st_size for source in sources}
     try:
+        for filename, unpacked in connection.execute(statement("records_texts"), files).fetchall():
+            _refuse_growth(sizes[filename], unpacked)
         connection.execute(statement("records_broken"), files | {"now": datetime.now(UTC)})
         connection.execute(statement("records_touched"), files)
         connection.execute(statement("records_setup"), files)
@@ -144,4 +164,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     batch=200,
+    into="requests",
 )

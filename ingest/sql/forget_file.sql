@@ -11,5 +11,6 @@ delete from requests where file_id in (select file_id from ingested_files where 
 delete from run_notes where file_id in (select file_id from ingested_files where path = $path);
 delete from published where file_id in (select file_id from ingested_files where path = $path);
 delete from quality where file_id in (select file_id from ingested_files where path = $path);
+delete from run_totals where file_id in (select file_id from ingested_files where path = $path);
 delete from rejects where file_id in (select file_id from ingested_files where path = $path);
 delete from ingested_files where path = $path;

@@ -8,7 +8,7 @@ select 'rows of prompts differ from those that files brought: ' || (select count
 where (select count(*) from requests) <> (
     select coalesce(sum(accepted), 0)
     from ingested_files
-    where format = 'records'
+    where list_contains($requests, format)
 )
 union all
 select 'runs without a model: ' || count(*)

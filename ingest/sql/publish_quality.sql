@@ -7,4 +7,7 @@ order by
     source,
     lower(model_id),
     benchmark,
-    metric
+    metric,
+    fewshot,
+    version,
+    score

@@ -11,4 +11,7 @@ where not exists (
         and quality.benchmark = incoming.benchmark
         and quality.source = incoming.source
         and quality.metric is not distinct from incoming.metric
+        and quality.fewshot is not distinct from incoming.fewshot
+        and quality.version is not distinct from incoming.version
+        and quality.score = incoming.score
 )

@@ -3,6 +3,7 @@ insert into runs by name
 with counted as (
     select
         requests.run_id,
+        min(requests.file_id) as file_id,
         any_value(requests.model_id) as loaded_model_id,
         any_value(requests.schema_version) as schema_version,
         any_value(requests.prompt_set) as prompt_set,
@@ -73,8 +74,10 @@ gaps as (
 ),
 judged as (
     select
-        counted.*,
+        counted.* exclude (file_id),
         canonical_model(loaded_model_id, model_name) as model_id,
+        case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
+        source_of(ingested_files.format) as source,
         gaps.itl_p50_s,
         gaps.itl_p99_s,
         run_notes.books_counter_j,
@@ -87,6 +90,7 @@ judged as (
             prompts, ok, counted, measured, resolved, truncated, throttled, idle_power_w, books_ratio, finished, weights
         ) as reasons
     from counted
+    join ingested_files using (file_id)
     left join gaps using (run_id)
     left join run_notes using (run_id)
 )

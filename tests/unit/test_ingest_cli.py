@@ -37,6 +37,14 @@ def test_formats_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(reader.name in listed for reader in FORMATS)
 
 
+def test_every_format_is_in_the_guide_and_every_reader_has_a_page() -> None:
+    guide = (warehouses.ROOT / "docs" / "ingest.md").read_text()
+    assert [reader.name for reader in FORMATS if f"`{reader.name}`" not in guide] == []
+    readers = {path.stem for path in (warehouses.ROOT / "ingest" / "formats").glob("*.py")}
+    pages = {path.stem for path in (warehouses.ROOT / "docs" / "formats").glob("*.md")}
+    assert readers - {"__init__", "base", "foreign", "published", "run_json"} == pages
+
+
 def test_publish_gives_back_what_ships(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shipped = warehouses.SHIPPED / "published" / "mlenergy_v1"
     assert main(["publish", str(shipped), "--out", str(tmp_path)]) == 0
@@ -60,5 +68,5 @@ def test_help_needs_no_torch_and_names_the_commands() -> None:
     script = "import sys, ingest.__main__; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=warehouses.ROOT, check=False).returncode == 0
     shown = subprocess.run([sys.executable, "-m", "ingest", "--help"], cwd=warehouses.ROOT, capture_output=True, text=True, check=True)
-    for word in ("--warehouse", "--rebuild", "formats", "rejects", "publish"):
+    for word in ("--warehouse", "--rebuild", "formats", "rejects", "check", "export", "publish"):
         assert word in shown.stdout

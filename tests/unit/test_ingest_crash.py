@@ -1,8 +1,5 @@
 """A crash, a second ingest and a reader: the warehouse is the old one or the new one, never anything else."""
 
-import random
-import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -31,28 +28,64 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def test_kill_at_random_moments_leaves_a_whole_warehouse(results: Path, tmp_path: Path) -> None:
-    warehouse, old = tmp_path / "w.duckdb", tmp_path / "old.duckdb"
-    warehouses.ingest(results / "run-00", into=old)
+# Imports everything once, then for each moment puts the old warehouse in place, forks an ingest and kills it.
+# Before a fork no DuckDB connection was ever open in the parent, so the child is as good as a new process.
+KILLER = """
+import os, random, shutil, signal, sys, time
+from pathlib import Path
+from ingest import build
+results, old, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+
+def child(warehouse):
+    pid = os.fork()
+    if pid == 0:
+        report = build.ingest([str(results)], str(warehouse), rebuild=False, say=print, step=lambda *_: None)
+        os._exit(report.status)
+    return pid
+
+def timed(warehouse):
     began = time.monotonic()
-    subprocess.run(command(results, "--warehouse", tmp_path / "timed.duckdb"), cwd=warehouses.ROOT, check=True)
-    whole = time.monotonic() - began
-    chance = random.Random(0)
-    killed, counts = 0, set()
-    for _ in range(8):
-        shutil.copyfile(old, warehouse)
-        process = start(results, "--warehouse", warehouse)
-        time.sleep(chance.uniform(0.4, 0.95) * whole)
-        process.kill()
-        process.communicate()
-        killed += process.returncode == -signal.SIGKILL
-        counts.add(warehouses.rows(warehouse, "select count(*) from requests").item())
-        assert warehouses.rows(warehouse, "select count(*) from requests anti join runs using (run_id)").item() == 0
-    assert counts <= {500, 10_000}
-    assert killed > 0, "every ingest finished before its kill: the test did not test"
-    assert subprocess.run(command(results, "--warehouse", warehouse), cwd=warehouses.ROOT, check=False).returncode == 0
-    assert warehouses.content(warehouse) == warehouses.content(tmp_path / "timed.duckdb")
-    assert sorted(path.name for path in tmp_path.glob("w.duckdb*")) == ["w.duckdb", "w.duckdb.lock"]
+    _, status = os.waitpid(child(warehouse), 0)
+    assert status == 0, status
+    return time.monotonic() - began
+
+def place(name):
+    folder = out / name
+    folder.mkdir()
+    return Path(shutil.copyfile(old, folder / "w.duckdb"))
+
+whole = sorted(timed(place(f"timed-{n}")) for n in range(3))[1]
+chance = random.Random(0)
+killed = 0
+for moment in range(moments):
+    warehouse = place(f"{moment:02d}")
+    pid = child(warehouse)
+    time.sleep(chance.uniform(0, 1.1) * whole)
+    os.kill(pid, signal.SIGKILL)
+    killed += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+print(killed)
+"""
+
+
+def test_kill_at_fifty_random_moments_leaves_a_whole_warehouse(tmp_path: Path) -> None:
+    results, old, out = tmp_path / "results", tmp_path / "old.duckdb", tmp_path / "out"
+    for number in range(6):
+        factories.write(factories.records(100, f"run-{number}"), results / f"run-{number}" / "part-0.parquet")
+    warehouses.ingest(results / "run-0", into=old)
+    out.mkdir()
+    script = [sys.executable, "-c", KILLER, str(results), str(old), str(out), "50"]
+    finished = subprocess.run(script, cwd=warehouses.ROOT, capture_output=True, text=True, check=True)
+    assert int(finished.stdout.split()[-1]) >= 25, "too many ingests finished before their kill: the test did not test"
+    counts = []
+    for folder in sorted(out.glob("[0-9]*")):
+        counts.append(warehouses.rows(folder / "w.duckdb", "select count(*) from requests").item())
+        assert warehouses.rows(folder / "w.duckdb", "select count(*) from requests anti join runs using (run_id)").item() == 0
+    assert len(counts) == 50
+    assert set(counts) <= {100, 600}
+    left = next(folder for folder in sorted(out.glob("[0-9]*")) if (folder / "w.duckdb.building").exists())
+    assert warehouses.ingest(results, into=left / "w.duckdb").status == 0
+    assert warehouses.content(left / "w.duckdb") == warehouses.content(out / "timed-0" / "w.duckdb")
+    assert sorted(path.name for path in left.iterdir()) == ["w.duckdb", "w.duckdb.lock"]
 
 
 def test_two_at_once_lose_nothing(results: Path, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""Is the warehouse still what its files say? Every file is hashed again, and the rows that it brought are counted again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest import files
+from ingest.formats import FORMATS
+from ingest.formats.base import statement
+from warehouse import store
+
+# Tables whose rows count once when several files bring them: a file may have fewer rows there than it was accepted with.
+SHARED_TABLES = ("published", "quality", "run_totals")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One ingested file: `state` is ok, missing, changed, unreadable or wrong; `why` says more."""
+
+    path: str
+    state: str
+    why: str = ""
+
+
+def check(warehouse: str) -> list[Verdict]:
+    """Compare the warehouse with the files that it was made of.
+
+    Args:
+        warehouse: path of the DuckDB file; names of files are relative to its folder.
+
+    Returns:
+        One verdict per ingested file, in the order of their names, and one more per row that no file brought.
+
+    Raises:
+        store.WarehouseError: the warehouse cannot be read.
+    """
+    into = {reader.name: reader.into for reader in FORMATS}
+    connection = store.connect(warehouse)
+    try:
+        found = connection.execute(statement("check")).fetchall()
+        orphans = connection.execute(statement("orphans")).fetchall()
+    finally:
+        connection.close()
+    folder = Path(warehouse).absolute().parent
+    verdicts = [
+        _verdict(
+            folder / name, name, sha256, _counted_wrong(into.get(kind, ""), accepted, rejected, dict(zip(TABLES, counts, strict=True)))
+        )
+        for name, sha256, kind, accepted, rejected, *counts in found
+    ]
+    return verdicts + [Verdict(table, "wrong", f"holds {count:,} rows that no file brought") for table, count in orphans]
+
+
+# The columns of check.sql after the file's own.
+TABLES: Sequence[str] = ("requests", "published", "quality", "run_totals", "rejects", "whole_file_rejects")
+
+
+def _counted_wrong(table: str, accepted: int, rejected: int, counts: dict[str, int]) -> str:
+    """What is wrong with the number of rows; empty when nothing is."""
+    if table == "requests" and counts[table] != accepted:
+        return f"brought {accepted:,} rows, the warehouse has {counts[table]:,}"
+    if table in SHARED_TABLES and counts[table] > accepted:
+        return f"brought {accepted:,} rows, the warehouse has {counts[table]:,}"
+    if counts["rejects"] != rejected and not counts["whole_file_rejects"]:
+        return f"had {rejected:,} rows refused, the warehouse lists {counts['rejects']:,}"
+    return ""
+
+
+def _verdict(path: Path, name: str, sha256: str, wrong: str) -> Verdict:
+    if wrong:
+        return Verdict(name, "wrong", wrong)
+    try:
+        if not path.exists():
+            return Verdict(name, "missing", "the file is gone; its rows are in the warehouse")
+        same = files.sha256(path) == sha256
+    except OSError as error:
+        return Verdict(name, "unreadable", error.strerror or str(error))
+    return Verdict(name, "ok") if same else Verdict(name, "changed", "the file has other content now; load it again")

@@ -1,0 +1,70 @@
+"""CodeCarbon: `emissions.csv`, one line per tracked run → `run_totals`.
+
+It knows neither prompts nor tokens, so its rows are totals and never averages. kWh become joules. Its CPU and memory
+energies are often guessed from a table of powers; they are never added to that of the GPU. Emissions are dropped.
+"""
+
+from collections.abc import Sequence
+
+import duckdb
+import polars as pl
+
+from ingest.formats.base import Format, Loaded, Reject, Source, statement, write_rejects
+from ingest.formats.published import TEXT, checked, read_csv
+
+JOULES_PER_KWH = 3.6e6
+KEYS = {"timestamp", "run_id", "duration", "emissions", "gpu_energy", "cpu_energy", "energy_consumed"}
+SCHEMA: dict[str, type[pl.DataType]] = {
+    "run_id": TEXT,
+    "project_name": TEXT,
+    "timestamp": TEXT,
+    "duration": pl.Float64,
+    "gpu_energy": pl.Float64,
+    "cpu_energy": pl.Float64,
+    "ram_energy": pl.Float64,
+    "gpu_model": TEXT,
+    "gpu_count": pl.Float64,
+    "codecarbon_version": TEXT,
+}
+
+
+def totals_of(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
+    """The rows of `run_totals`, without the file, and the lines that are refused. Without a GPU its energy is null, not 0."""
+    rows, rejects = checked(cells, SCHEMA, ("run_id", "duration"))
+    has_gpu = pl.col("gpu_count").fill_null(0) > 0
+    return rows.select(
+        pl.lit("CodeCarbon").alias("source"),
+        "run_id",
+        pl.col("project_name").alias("project"),
+        pl.col("timestamp").str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None).alias("ended_at"),
+        pl.col("duration").alias("duration_s"),
+        pl.when(has_gpu).then(pl.col("gpu_energy") * JOULES_PER_KWH).alias("gpu_energy_j"),
+        (pl.col("cpu_energy") * JOULES_PER_KWH).alias("cpu_energy_j"),
+        (pl.col("ram_energy") * JOULES_PER_KWH).alias("dram_energy_j"),
+        "gpu_model",
+        pl.col("gpu_count").cast(pl.Int16, strict=False).alias("num_gpus"),
+        ("codecarbon-" + pl.col("codecarbon_version")).alias("harness_version"),
+    ), rejects
+
+
+def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    loaded = []
+    for source in sources:
+        rows, rejects = totals_of(read_csv(source))
+        connection.register("incoming_totals", rows.to_arrow())
+        try:
+            connection.execute(statement("run_totals"), {"file_id": source.file_id})
+        finally:
+            connection.unregister("incoming_totals")
+        write_rejects(connection, source, rejects)
+        loaded.append(Loaded(source, rows.height, len(rejects)))
+    return loaded
+
+
+FORMAT = Format(
+    name="codecarbon",
+    meaning="CodeCarbon emissions.csv: totals of runs",
+    recognises=lambda head: set(head.header) >= KEYS,
+    load=_load,
+    into="run_totals",
+)

@@ -1,0 +1,199 @@
+"""Rows of other people's tools, on their way into `requests`: the same columns, the same checks, the same rejects as our own rows.
+
+A reader makes a dict per row, under the names of bench/record.py. What a source does not say is left out and becomes null; the required
+columns get the value of `UNSAID`. A row that cannot be put into the columns' types is refused here, the others are checked in SQL.
+"""
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from bench.record import COLUMNS, SCHEMA_VERSION, ColumnType
+from ingest.formats import records
+from ingest.formats.base import Loaded, Reject, Source, Unreadable, statement, write_rejects
+
+NO_ENERGY = {"energy_source": "none"}
+# What a required column holds when the source says nothing about it.
+UNSAID: dict[str, Any] = {
+    "schema_version": SCHEMA_VERSION,
+    "repetition": 0,
+    "prompt_set": "unknown",
+    "weights": "pretrained",
+    "dtype": "unknown",
+    "device": "server",
+    "num_gpus": 0,
+    "batch_size": 1,
+    "concurrency": 1,
+    "energy_source": "none",
+    "status": "ok",
+}
+POLARS: dict[ColumnType, Any] = {
+    "int16": pl.Int16,
+    "int32": pl.Int32,
+    "int64": pl.Int64,
+    "float32": pl.Float32,
+    "float64": pl.Float64,
+    "string": pl.String,
+    "bool": pl.Boolean,
+    "timestamp[us, UTC]": pl.Datetime("us", "UTC"),
+    "list<float32>": pl.List(pl.Float32),
+}
+SCHEMA: dict[str, Any] = {column.name: POLARS[column.type] for column in COLUMNS}
+TYPES: dict[str, ColumnType] = {column.name: column.type for column in COLUMNS}
+BITS: dict[ColumnType, int] = {"int16": 15, "int32": 31, "int64": 63}
+
+
+def is_number(value: Any) -> bool:
+    """A number that a double can hold; true and false are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return isinstance(value, float) or abs(value) < 2**1000
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    """Text that can be stored as UTF-8: JSON can hold half of a surrogate pair, which cannot."""
+    return isinstance(value, str) and value.encode(errors="ignore").decode() == value
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(is_number(item) for item in value)
+
+
+# Whether a value can stand in a column of a type, and what the column wants.
+FITS: dict[ColumnType, tuple[Callable[[Any], bool], str]] = {
+    "int16": (_is_whole, "a whole number"),
+    "int32": (_is_whole, "a whole number"),
+    "int64": (_is_whole, "a whole number"),
+    "float32": (is_number, "a number"),
+    "float64": (is_number, "a number"),
+    "string": (_is_text, "text"),
+    "bool": (lambda value: isinstance(value, bool), "true or false"),
+    "timestamp[us, UTC]": (lambda value: isinstance(value, datetime), "a time"),
+    "list<float32>": (_is_numbers, "a list of numbers"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a source file: its number from 1, and its values under the names of bench/record.py."""
+
+    number: int
+    values: Mapping[str, Any]
+
+
+def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: Sequence[Row], extra: Sequence[Reject] = ()) -> Loaded:
+    """Load rows of a foreign file into `requests`.
+
+    Args:
+        connection: inside a transaction.
+        source: the file.
+        rows: its rows, in order.
+        extra: rows that the reader refused already.
+
+    Returns:
+        Rows loaded and refused, those of `extra` included.
+
+    Raises:
+        Unreadable: a fault of the file as a whole.
+    """
+    fit = []
+    rejects = list(extra)
+    for row in rows:
+        values = UNSAID | {name: value for name, value in row.values.items() if value is not None}
+        problem = next((found for name, value in values.items() if (found := misfit(name, value))), None)
+        if problem is None:
+            fit.append(Row(row.number, values))
+        else:
+            rejects.append(replace(problem, row=row.number))
+    loaded = _through_parquet(connection, source, fit) if fit else Loaded(source, 0, 0)
+    write_rejects(connection, source, rejects)
+    return replace(loaded, rejected=loaded.rejected + len(rejects))
+
+
+def _through_parquet(connection: duckdb.DuckDBPyConnection, source: Source, rows: Sequence[Row]) -> Loaded:
+    """Let the reader of our own records check the rows; refused ones keep their number in the source file."""
+    frame = pl.DataFrame([{name: row.values.get(name) for name in SCHEMA} for row in rows], schema=SCHEMA)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        frame.write_parquet(path)
+        (loaded,) = records.load_fit(connection, [replace(source, path=path)])
+    if loaded.rejected:
+        connection.execute(statement("foreign_rows"), {"numbers": [row.number for row in rows], "file_id": source.file_id})
+    return replace(loaded, source=source)
+
+
+def misfit(name: str, value: Any) -> Reject | None:
+    """What is wrong with a value that cannot stand in its column; None when it can. Its range is checked later, in SQL."""
+    kind = TYPES.get(name)
+    if kind is None:
+        return Reject(None, name, "is no column of a record")
+    fits, wanted = FITS[kind]
+    if not fits(value):
+        return Reject(None, name, f"is not {wanted}")
+    too_large = kind in BITS and not -(2 ** BITS[kind]) <= value < 2 ** BITS[kind]
+    return Reject(None, name, "is too large") if too_large else None
+
+
+def scaled(value: Any, factor: float) -> Any:
+    """A number times a factor; anything else as it is, to be refused by `misfit`."""
+    return value * factor if is_number(value) else value
+
+
+def whole(value: Any) -> Any:
+    """A float without a fraction as an int, as JSON of some tools writes counts; anything else as it is."""
+    return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
+
+
+def words(text: Any) -> dict[str, Any]:
+    """The columns that an answer's text gives: its length in words and characters, and the text."""
+    return {"output_words": len(text.split()), "output_chars": len(text), "output_text": text} if isinstance(text, str) else {}
+
+
+def environment(**facts: Any) -> str:
+    """What a source says about its setup and no column has a place for, as JSON."""
+    return json.dumps({key: value for key, value in facts.items() if value is not None}, sort_keys=True, ensure_ascii=True)
+
+
+def file_time(source: Source) -> datetime:
+    """When the file was written: the start of its rows, for sources that give no time."""
+    return datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
+
+
+def run_name(kind: str, source: Source) -> str:
+    """The id of a run whose source gives it none: made of the file's content."""
+    return f"{kind}:{source.sha256[:16]}"
+
+
+def companion(path: Path, what: str) -> dict[str, Any]:
+    """A JSON object in a file beside the rows. Raises Unreadable when it is not there or is no JSON object."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise Unreadable(f"needs {path.name} beside it, which says {what}") from error
+    if not isinstance(content, dict):
+        raise Unreadable(f"needs {path.name} beside it, which says {what}; that file is not an object")
+    return content
+
+
+def dug(content: Any, *keys: str | int) -> Any:
+    """A value deep inside JSON, or None when any step of the way is missing."""
+    for key in keys:
+        if isinstance(content, Mapping):
+            content = content.get(key)
+        elif isinstance(content, list) and isinstance(key, int) and key < len(content):
+            content = content[key]
+        else:
+            return None
+    return content

@@ -1,0 +1,97 @@
+"""optimum-benchmark: `benchmark_report.json` with `benchmark_config.json` beside it, or `benchmark.json`, which holds both.
+
+It measures calls of a whole batch: kWh by CodeCarbon and seconds, for prefill and for decode. A response's energy is the
+GPU's part of both over the batch. A report without energy becomes a figure of time alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from ingest.formats.foreign import companion, dug, is_number
+from ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
+
+JOULES_PER_KWH = 3.6e6
+PARTS = ("prefill", "decode")
+SIDES = ("memory", "latency", "throughput", "energy")
+
+
+def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of `figures.csv` that one report stands for. Raises Unreadable when the config names no model or no batch."""
+    model = dug(config, "backend", "model")
+    batch = dug(config, "scenario", "input_shapes", "batch_size")
+    if not isinstance(model, str) or not isinstance(batch, int) or batch < 1:
+        raise Unreadable("has a benchmark_config.json that names no backend.model or no scenario.input_shapes.batch_size")
+    kwh = [dug(report, part, "energy", "gpu") for part in PARTS]
+    prefill, decode = (_mean_latency(report, part) for part in PARTS)
+    device = dug(config, "backend", "device")
+    gpus = dug(config, "environment", "gpu")
+    gpu = gpus[0] if device == "cuda" and isinstance(gpus, list) and gpus else None
+    version = dug(config, "environment", "optimum_benchmark_version")
+    tokens = dug(config, "scenario", "generate_kwargs", "max_new_tokens")
+    return {
+        "source": "optimum-benchmark",
+        "generation": "optimum-benchmark",
+        "published_model_id": model,
+        "gpu_model": gpu or "CPU",
+        "num_gpus": len(gpus) if gpu and isinstance(gpus, list) else 0,
+        "task": dug(config, "backend", "task") or "text-generation",
+        "engine": f"optimum-{dug(config, 'backend', 'name') or 'unknown'}",
+        "dtype": dug(config, "backend", "torch_dtype") or dug(config, "backend", "dtype"),
+        "batch_size": batch,
+        "concurrency": 1,
+        "energy_j": sum(kwh) * JOULES_PER_KWH / batch if gpu and all(is_number(value) for value in kwh) else None,
+        "throughput_tps": dug(report, "decode", "throughput", "value"),
+        "output_tokens": tokens if tokens is not None else dug(config, "scenario", "generate_kwargs", "min_new_tokens"),
+        "input_tokens": dug(config, "scenario", "input_shapes", "sequence_length"),
+        "latency_s": prefill + decode if prefill is not None and decode is not None else None,
+        "ttft_s": prefill,
+        "harness_version": f"optimum-benchmark-{version or 'unknown'}",
+        "licence": "as its owner says",
+    }
+
+
+def _mean_latency(report: Mapping[str, Any], part: str) -> float | None:
+    """Mean seconds of one part of a call: as reported, else over the values."""
+    mean, values = dug(report, part, "latency", "mean"), dug(report, part, "latency", "values")
+    if is_number(mean):
+        return float(mean)
+    if isinstance(values, list) and values and all(is_number(value) for value in values):
+        return float(sum(values) / len(values))
+    return None
+
+
+def _report(content: Any) -> Mapping[str, Any] | None:
+    """The report in a file of either kind."""
+    report = content.get("report", content) if isinstance(content, dict) else None
+    parts = [report.get(part) for part in PARTS] if isinstance(report, dict) else []
+    fits = bool(parts) and all(isinstance(part, dict) and part.keys() >= set(SIDES) for part in parts)
+    return report if fits else None
+
+
+def _recognises(head: Head) -> bool:
+    return head.path.suffix == ".json" and _report(head.json) is not None
+
+
+def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    loaded = []
+    for source in sources:
+        content = Head.of(source.path).json
+        report = _report(content)
+        if report is None:
+            raise Unreadable("is not a whole optimum-benchmark report")
+        inside = content.get("config")
+        config = inside if isinstance(inside, dict) else companion(source.path.with_name("benchmark_config.json"), "the model")
+        loaded.append(store_figures(connection, source, cells_of([figure_of(report, config)], list(FIGURES_SCHEMA))))
+    return loaded
+
+
+FORMAT = Format(
+    name="optimum-benchmark",
+    meaning="optimum-benchmark benchmark_report.json or benchmark.json",
+    recognises=_recognises,
+    load=_load,
+    into="published",
+)

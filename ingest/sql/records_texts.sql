@@ -1,0 +1,36 @@
+-- One row per incoming file: the bytes of all its texts when no text is shared between rows. A small file can point to one large text often.
+select
+    filename,
+    sum(
+        coalesce(strlen(run_id), 0)
+        + coalesce(strlen(prompt_id), 0)
+        + coalesce(strlen(prompt_set), 0)
+        + coalesce(strlen(prompt_set_sha256), 0)
+        + coalesce(strlen(task), 0)
+        + coalesce(strlen(model_id), 0)
+        + coalesce(strlen(model_name), 0)
+        + coalesce(strlen(model_revision), 0)
+        + coalesce(strlen(weights), 0)
+        + coalesce(strlen(dtype), 0)
+        + coalesce(strlen(engine), 0)
+        + coalesce(strlen(engine_version), 0)
+        + coalesce(strlen(harness_version), 0)
+        + coalesce(strlen(device), 0)
+        + coalesce(strlen(gpu_model), 0)
+        + coalesce(strlen(prompt_template), 0)
+        + coalesce(strlen(finish_reason), 0)
+        + coalesce(strlen(energy_source), 0)
+        + coalesce(strlen(energy_edges), 0)
+        + coalesce(strlen(energy_attribution), 0)
+        + coalesce(strlen(energy_reason), 0)
+        + coalesce(strlen(cpu_energy_source), 0)
+        + coalesce(strlen(dram_energy_source), 0)
+        + coalesce(strlen(host_energy_reason), 0)
+        + coalesce(strlen(status), 0)
+        + coalesce(strlen(reason), 0)
+        + coalesce(strlen(prompt_text), 0)
+        + coalesce(strlen(output_text), 0)
+        + coalesce(strlen(environment), 0)
+    ) as bytes
+from incoming($files)
+group by filename

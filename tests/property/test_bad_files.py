@@ -1,0 +1,131 @@
+"""Files that hypothesis spoils: the ingest never stops, the good file beside them loads whole, every loaded row is accounted for."""
+
+import io
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest import check
+from tests import factories, warehouses
+
+GOOD = 5
+FEW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FILES = sorted(path for path in warehouses.DATA.rglob("*") if path.suffix in (".json", ".jsonl", ".csv"))
+JSONS = [
+    path for path in FILES if path.suffix == ".json" and path.read_text().rstrip().endswith(("}", "]")) and "v1_prompts/b" not in str(path)
+]
+ODD: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.just("\ud800"),
+    st.just(10**400),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+def whole_parquet() -> bytes:
+    out = io.BytesIO()
+    factories.records(8, "spoilt").write_parquet(out)
+    return out.getvalue()
+
+
+PARQUET = whole_parquet()
+
+
+def ingest_beside_a_good_file(content: bytes, like: Path) -> None:
+    """Load the spoilt bytes in a copy of their folder, together with a good run."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        place = folder / "in" / "chat" / "a" / "b"
+        place.mkdir(parents=True)
+        for sibling in like.parent.glob("*"):
+            if sibling.is_file() and sibling != like and like.is_relative_to(warehouses.DATA):
+                (place / sibling.name).write_bytes(sibling.read_bytes())
+        (place / like.name).write_bytes(content)
+        factories.write(factories.records(GOOD, "good"), folder / "in" / "good.parquet")
+        report = warehouses.ingest(folder / "in", into=folder / "w.duckdb")
+        assert report.changed
+        assert warehouses.rows(folder / "w.duckdb", "select count(*) from requests where run_id = 'good'").item() == GOOD
+        assert [verdict for verdict in check.check(str(folder / "w.duckdb")) if verdict.state != "ok"] == []
+        numbers = warehouses.rows(
+            folder / "w.duckdb",
+            "select energy_j, latency_s, ttft_s from requests union all select energy_j, latency_s, ttft_s from published",
+        )
+        values = [value for row in numbers.rows() for value in row if value is not None]
+        assert all(math.isfinite(value) and value >= 0 for value in values)
+
+
+def spoilt(content: bytes, data: st.DataObject) -> bytes:
+    """Bytes changed, cut out, put in, or the end cut off."""
+    place = data.draw(st.integers(0, len(content) - 1), "place")
+    length = data.draw(st.integers(0, 40), "length")
+    new = data.draw(st.binary(max_size=40), "new bytes")
+    changed = content[:place] + new + content[place + length :]
+    return changed if data.draw(st.booleans(), "to the end") else changed[: place + len(new)]
+
+
+@FEW
+@given(st.data())
+def test_a_spoilt_parquet(data: st.DataObject) -> None:
+    ingest_beside_a_good_file(spoilt(PARQUET, data), Path("part.parquet"))
+
+
+@FEW
+@given(st.data())
+def test_a_spoilt_text_file(data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(FILES), "file")
+    ingest_beside_a_good_file(spoilt(path.read_bytes(), data), path)
+
+
+def replace_somewhere(content: Any, data: st.DataObject) -> Any:
+    """The same JSON with one value anywhere inside replaced, or a key left out."""
+    if isinstance(content, dict) and content and data.draw(st.booleans(), "deeper"):
+        key = data.draw(st.sampled_from(sorted(content)), "key")
+        if data.draw(st.integers(0, 4), "leave out") == 0:
+            return {name: value for name, value in content.items() if name != key}
+        return content | {key: replace_somewhere(content[key], data)}
+    if isinstance(content, list) and content and data.draw(st.booleans(), "deeper"):
+        place = data.draw(st.integers(0, len(content) - 1), "place")
+        return [*content[:place], replace_somewhere(content[place], data), *content[place + 1 :]]
+    return data.draw(ODD, "value")
+
+
+@settings(FEW, max_examples=60)
+@given(st.data())
+def test_a_json_with_an_odd_value(data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(JSONS), "file")
+    content = replace_somewhere(json.loads(path.read_text()), data)
+    ingest_beside_a_good_file(json.dumps(content).encode(), path)
+
+
+VALUES: dict[str, pl.Expr] = {
+    "text": pl.lit("1"),
+    "int64": pl.lit(1, pl.Int64),
+    "float64": pl.lit(1.0),
+    "bool": pl.lit(True),
+    "date": pl.lit("2026-01-05").str.to_date(),
+    "list": pl.lit([1.0], pl.List(pl.Float64)),
+    "null": pl.lit(None),
+    "categorical": pl.lit("x").cast(pl.Categorical),
+    "decimal": pl.lit(1).cast(pl.Decimal(20, 3)),
+}
+
+
+@FEW
+@given(st.dictionaries(st.sampled_from(sorted(factories.SCHEMA)), st.sampled_from(sorted(VALUES)), max_size=4))
+def test_columns_of_other_types(changes: dict[str, str]) -> None:
+    """A file whose columns have other types is loaded or refused, by rows or as a whole."""
+    rows = factories.records(4, "other").with_columns(VALUES[kind].alias(name) for name, kind in changes.items())
+    out = io.BytesIO()
+    rows.write_parquet(out)
+    ingest_beside_a_good_file(out.getvalue(), Path("part.parquet"))

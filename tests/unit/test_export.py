@@ -1,0 +1,168 @@
+"""Export and check: the rows of a selection with their provenance, and a warehouse against its files."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pyarrow.ipc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.__main__ import main
+from tests import factories, warehouses
+from warehouse import export, query
+from warehouse.selection import Selection
+
+HOSTILE = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@sum(A1)", "\t=1", "\r=1", "\n=1")
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    factories.write(factories.records(25), folder / "a.parquet")
+    factories.write(factories.records(25, "run-2", task="chat-concise"), folder / "b.parquet")
+    warehouses.ingest(folder, warehouses.SHIPPED / "published" / "mlenergy_v1", into=tmp_path / "w.duckdb")
+    return tmp_path / "w.duckdb"
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_every_kind_holds_the_same_rows_and_hash(warehouse: Path, tmp_path: Path) -> None:
+    expected = query.load("leaderboard", Selection(gpus=("H100",), tasks=("chat",)), str(warehouse))
+    headers = []
+    for kind in export.KINDS:
+        path = tmp_path / f"out.{kind}"
+        assert run("export", path, "--gpu", "H100", "--task", "chat", "--warehouse", warehouse) == 0
+        match kind:
+            case "parquet":
+                table = pq.read_table(path)
+                rows, header = pl.from_arrow(table), json.loads(table.schema.metadata[b"prompt_joules"])
+            case "arrow":
+                table = pyarrow.ipc.open_file(path).read_all()
+                rows, header = pl.from_arrow(table), json.loads(table.schema.metadata[b"prompt_joules"])
+            case "json":
+                content = json.loads(path.read_text())
+                rows, header = pl.DataFrame(content["rows"]), content["header"]
+            case _:
+                rows = pl.read_csv(path, comment_prefix="#")
+                header = {"content_sha256": path.read_text().split("# content_sha256: ")[1].split("\n")[0]}
+        assert isinstance(rows, pl.DataFrame)
+        assert rows["energy_j"].to_list() == expected["energy_j"].to_list()
+        assert rows.columns == expected.columns
+        headers.append(header)
+    assert {header["content_sha256"] for header in headers} == {export.content_sha256(expected)}
+    whole = headers[0]
+    assert (whole["rows"], whole["filter"]) == (1, "GPU H100, task chat, only valid rows")
+    assert whole["link"] == {"gpu": ["H100"], "task": ["chat"]}
+    assert whole["sources"] == ["Prompt Joules"] and "1 rows" in whole["citation"]
+
+
+def test_the_hash_knows_every_value() -> None:
+    rows = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
+    hashes = {
+        export.content_sha256(changed) for changed in (rows, rows.reverse(), rows.head(1), rows.rename({"a": "c"}), rows.fill_null(""))
+    }
+    assert len(hashes) == 5
+
+
+def test_prompts_are_exported_row_by_row(warehouse: Path, tmp_path: Path) -> None:
+    assert run("export", tmp_path / "p.parquet", "--rows", "prompts", "--task", "chat-concise", "--warehouse", warehouse) == 0
+    rows = pl.read_parquet(tmp_path / "p.parquet")
+    assert rows["energy_j"].to_list() == factories.records(25, "run-2")["energy_j"].to_list()
+
+
+def test_licences_are_named(warehouse: Path, tmp_path: Path) -> None:
+    run("export", tmp_path / "all.json", "--warehouse", warehouse)
+    header = json.loads((tmp_path / "all.json").read_text())["header"]
+    assert header["licences"] == ["Apache-2.0 repository; research preview, non-commercial", export.OWN_LICENCE]
+    assert header["sources"] == ["ML.ENERGY v1", "Prompt Joules"]
+
+
+def test_an_unknown_ending_is_a_sentence(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("export", tmp_path / "out.xlsx", "--warehouse", warehouse) == 2
+    assert "There is no export as 'xlsx'" in capsys.readouterr().err
+    assert list(tmp_path.glob("*xlsx*")) == []
+
+
+@given(st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=8)), max_size=5), st.sampled_from(HOSTILE))
+def test_no_cell_of_a_csv_is_a_formula(texts: list[str], model: str) -> None:
+    rows = pl.DataFrame(
+        {"name": texts, "change": [-1.5] * len(texts), "tags": [[text] for text in texts]}, schema_overrides={"name": pl.String}
+    )
+    if not texts:
+        rows = rows.with_columns(pl.col("tags").cast(pl.List(pl.String)))
+    selection = Selection(models=(f'x",{model}', f"y\n{model}"))
+    text = export.write(rows, export.header_of(rows, selection, "rows"), "csv").decode()
+    lines = list(csv.reader(io.StringIO(text, newline="")))
+    head = [line for line in lines if line and line[0].startswith("#")]
+    assert len(head) >= 9
+    assert all(len(line) == 1 for line in head[:9])
+    for line in lines[9:]:
+        for place, cell in enumerate(line):
+            assert place == 1 or cell[:1] not in tuple(export.FORMULA)
+    if texts:
+        assert lines[10][1] == "-1.5"
+
+
+def test_a_sound_warehouse_passes(warehouse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--warehouse", warehouse) == 0
+    assert "4 of 4 files" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_shipped_warehouse_passes(tmp_path: Path) -> None:
+    warehouses.ingest(warehouses.SHIPPED, warehouses.DATA, into=tmp_path / "w.duckdb")
+    assert run("check", "--warehouse", tmp_path / "w.duckdb") == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "state"),
+    [
+        (lambda folder: (folder / "results" / "a.parquet").unlink(), "missing"),
+        (lambda folder: factories.write(factories.records(24), folder / "results" / "a.parquet"), "changed"),
+    ],
+)
+def test_a_file_that_is_not_what_it_was(warehouse: Path, damage: object, state: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert callable(damage)
+    damage(warehouse.parent)
+    assert run("check", "--warehouse", warehouse) == 1
+    shown = capsys.readouterr().out
+    assert state in shown and "a.parquet" in shown and "b.parquet" not in shown
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "delete from requests where sequence = 3 and run_id = 'run-1'",
+        "insert into requests from requests limit 1",
+        "insert into published from (select * replace (result_id || 'x' as result_id) from published limit 1)",
+        "update requests set file_id = 99 where sequence = 3",
+        "insert into rejects select file_id, path, 1, 'x', 'y' from ingested_files limit 1",
+    ],
+)
+def test_rows_that_do_not_add_up(warehouse: Path, sql: str) -> None:
+    connection = duckdb.connect(str(warehouse))
+    connection.execute(sql)
+    connection.close()
+    assert run("check", "--warehouse", warehouse) == 1
+
+
+def test_rejects_are_counted_filtered_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    factories.write(factories.records(60, energy_j=-1.0), tmp_path / "in" / "bad.parquet")
+    factories.write(factories.records(3, "run-2", latency_s=-1.0), tmp_path / "in" / "worse.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    warehouse = ["--warehouse", tmp_path / "w.duckdb"]
+    assert run("rejects", *warehouse) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "│ 60 │" in shown and "… and 13 more" in shown
+    assert run("rejects", "--file", "worse", *warehouse) == 1
+    assert "bad.parquet" not in capsys.readouterr().out
+    assert run("rejects", "--file", "none such", *warehouse) == 0
+    assert run("rejects", "--out", tmp_path / "rejects.csv", *warehouse) == 1
+    assert pl.read_csv(tmp_path / "rejects.csv", comment_prefix="#").height == 63

@@ -1,0 +1,8 @@
+-- One row per prompt answered in the selected runs of ours, with every per-prompt metric; by run and order.
+select *
+from selected_prompts(
+    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+)
+order by
+    run_id,
+    sequence
