@@ -6,7 +6,7 @@ from pages.ui import charts, controls, frame, tables
 from warehouse.metrics import METRICS, PROMPT_METRICS
 
 selection = frame.begin("How does one prompt differ from the next?")
-with st.container(horizontal=True):
+with st.container(horizontal=True, vertical_alignment="bottom"):
     key = controls.metric("Number", "metric", PROMPT_METRICS)
     by = controls.group()
     log = controls.log(False)

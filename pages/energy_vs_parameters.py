@@ -9,7 +9,7 @@ rows = frame.load("leaderboard", selection)
 if rows.is_empty():
     frame.nothing_matches(selection)
 
-with st.container(horizontal=True):
+with st.container(horizontal=True, vertical_alignment="bottom"):
     x = controls.metric("Across", "x", controls.SIZES)
     y = controls.metric("Up", "y", controls.COSTS)
     colour = controls.colour()

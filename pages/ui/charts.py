@@ -7,10 +7,10 @@ import altair as alt
 import polars as pl
 
 from pages.ui import theme
+from pages.ui.theme import Chart
 from warehouse.metrics import METRICS, Metric
 
 MANY_SERIES = 6
-Chart = alt.Chart | alt.LayerChart
 
 
 def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool) -> Chart:
@@ -126,7 +126,7 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool) -> Chart:
 def lorenz(steps: pl.DataFrame) -> Chart:
     """Where the joules go: the cheapest share of the prompts against their share of the energy.
 
-    The straight line is what equal prompts would give; the deeper a curve hangs, the more of the energy a few prompts use.
+    The straight line is what equal prompts would give; the deeper a curve hangs, the more a few prompts use.
 
     Args:
         steps: rows (series, share_of_prompts, share_of_energy), both from 0 to 1.
@@ -186,4 +186,5 @@ def _trend(base: alt.Chart, x: str, y: str, log: bool) -> alt.Chart:
             .transform_calculate(as_=x, calculate="exp(datum.log_x)")
             .transform_calculate(as_=y, calculate="exp(datum.log_y)")
         )
-    return line.mark_line(color="gray", strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q")
+    drawn: alt.Chart = line.mark_line(color="gray", strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q")
+    return drawn

@@ -1,6 +1,7 @@
 """The shared filters: their widgets, and the Selection that they stand for.
 
-Each widget is bound to the URL under its public key, so a link restores the view. Only what differs from the default is in the URL.
+Each widget is bound to the URL under its public key, so a link restores the view. Only what differs from the default
+is in the URL.
 """
 
 from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from pages.ui import charts, filters, tables
+from pages.ui import charts, filters, tables, theme
 from warehouse import query, store
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
@@ -27,7 +27,10 @@ SECTIONS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
 }
 HOME = "leaderboard"
-SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
+SCOPE = (
+    "Energy is that of the GPU only, as read by software from the GPU's own counter; "
+    "CPU, memory and cooling are not in it."
+)
 
 NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
@@ -79,8 +82,9 @@ def run(page: Page) -> None:
 def begin(title: str) -> Selection:
     """First call of every page: its question as the title, and the filters in force.
 
-    On a fresh server Streamlit runs a deep-linked page file alone, without `streamlit_app.py`. The flag tells: it is set just before
-    the page runs and taken away here, so a page that finds none registers the navigation and starts again inside the frame.
+    On a fresh server Streamlit runs a deep-linked page file alone, without `streamlit_app.py`. The flag tells: it is set
+    just before the page runs and taken away here; a page without it registers the navigation and starts again
+    inside the frame.
     """
     if not st.session_state.pop("in_frame", False):
         navigation("hidden")
@@ -95,10 +99,11 @@ def begin(title: str) -> Selection:
 def welcome() -> None:
     """What this is and where to start, in one line, and links to views worth a first look."""
     st.markdown(
-        "What one answer of a language model costs in energy: published averages and our own prompt-by-prompt measurements. "
-        "Start with one of these, or filter on the left."
+        "What one answer of a language model costs in energy: published averages and our own prompt-by-prompt "
+        "measurements. Start with one of these, or filter on the left."
     )
-    with st.container(horizontal=True, gap="small"):
+    st.html(theme.PRESETS_STYLE)
+    with st.container(horizontal=True, gap="small", key="presets"):
         for page, label, icon, link in PRESETS:
             st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params=link)
         st.page_link("pages/methods.py", label="How it was measured", icon=":material/menu_book:")
@@ -119,7 +124,8 @@ def nothing_matches(selection: Selection, hint: str = "") -> None:
 def provenance(rows: pl.DataFrame, selection: Selection) -> str:
     """What is shown, what is not, and what the numbers cover, in words."""
     shown = [
-        f"{_count(rows.height, 'configuration')} of {_count(rows['model_id'].n_unique(), 'model')} ({plain(selection.words())})",
+        f"{_count(rows.height, 'configuration')} of {_count(rows['model_id'].n_unique(), 'model')} "
+        f"({plain(selection.words())})",
         f"GPU: {plain(_listed(rows['gpu_model']))}",
         f"batch size: {_listed(rows['batch_size'])}",
         f"{_count(rows.filter(pl.col('origin') == 'measured').height, 'run')} of ours, "
@@ -140,7 +146,7 @@ def own(selection: Selection) -> pl.DataFrame:
 
 
 def not_measured(summary: pl.DataFrame, metric: Metric, selection: Selection) -> None:
-    """End the page: no prompt of the selection has this number. Say how many lack it, and why where the energy is missing."""
+    """End the page: no prompt of the selection has this number. Say how many lack it, and why if it needs energy."""
     reasons = own(selection)["energy_reason"].drop_nulls().unique().sort()
     why = f" Reason: {'; '.join(reasons)}." if metric.key.startswith(("energy", "power")) and len(reasons) else ""
     count = _count(int(summary["unmeasured"].sum()), "prompt")
@@ -159,7 +165,8 @@ def where_the_joules_go(selection: Selection, by: str) -> None:
         return
     st.subheader("Where the joules go", anchor=False)
     st.markdown(
-        "If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use."
+        "If every prompt cost the same, the curve would be the straight line. "
+        "The deeper it hangs, the more a few prompts use."
     )
     chart, table = st.columns([2, 1])
     with chart:

@@ -1,7 +1,8 @@
 """Tables: what a column is called, how it is shown, and the rows of a download."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import polars as pl
 import streamlit as st
@@ -56,6 +57,8 @@ REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
 DEFINITIONS = ("number", "meaning", "formula", "better", "source", "key")
+# Where the full title of a metric would be wider than its numbers.
+SHORT = {"energy_per_token_j": "J/token", "params_total_b": "Parameters (B)"}
 LABELS: dict[str, tuple[str, str]] = {
     "model_name": ("Model", "The model that answered."),
     "model_id": ("Model id", "The name under which the model is published."),
@@ -148,7 +151,7 @@ def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
 
 
 def costliest(steps: pl.DataFrame) -> pl.DataFrame:
-    """One row per series of a Lorenz curve: the share of the energy that the costliest 5 % of the prompts used, in percent."""
+    """One row per series of a Lorenz curve: the share of the energy (%) of the costliest 5 % of the prompts."""
     return (
         steps.group_by("series", maintain_order=True)
         .agg(pl.col("top5_share").first() * 100)
@@ -177,7 +180,9 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
                 "Card", help=known[name][1], display_text=":material/open_in_new:", width=50
             )
         elif name in METRICS:
-            configured[name] = _number(METRICS[name].title, _definition(METRICS[name]), METRICS[name].decimals)
+            configured[name] = _number(
+                SHORT.get(name, METRICS[name].title), _definition(METRICS[name]), METRICS[name].decimals
+            )
         elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
         elif rows.schema[name].is_float():
@@ -216,21 +221,24 @@ def to_parquet(rows: pl.DataFrame) -> bytes:
 
 
 def downloads(rows: pl.DataFrame, name: str) -> None:
-    """Two buttons: exactly these rows, all their columns, in storage units."""
+    """Two buttons: exactly these rows, all their columns, in storage units. The file is made when asked for."""
     with st.container(horizontal=True):
-        for label, suffix, mime, make in (
-            ("Download CSV", "csv", "text/csv", to_csv),
-            ("Download Parquet", "parquet", "application/vnd.apache.parquet", to_parquet),
-        ):
-            st.download_button(
-                label,
-                data=lambda make=make: make(rows),
-                file_name=f"prompt-joules-{name}.{suffix}",
-                mime=mime,
-                on_click="ignore",
-                help=f"The {rows.height:,} rows shown, all columns, in base units (J, s, W).",
-                key=f"download-{name}-{suffix}",
-            )
+        _download("Download CSV", partial(to_csv, rows), f"{name}.csv", "text/csv", rows.height)
+        _download(
+            "Download Parquet", partial(to_parquet, rows), f"{name}.parquet", "application/octet-stream", rows.height
+        )
+
+
+def _download(label: str, make: Callable[[], bytes], name: str, mime: str, height: int) -> None:
+    st.download_button(
+        label,
+        data=make,
+        file_name=f"prompt-joules-{name}",
+        mime=mime,
+        on_click="ignore",
+        help=f"The {height:,} rows shown, all columns, in base units (J, s, W).",
+        key=f"download-{name}",
+    )
 
 
 def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None) -> None:

@@ -1,13 +1,21 @@
 """How every chart looks. Pure: no Streamlit here.
 
-Categorical colours come from `.streamlit/config.toml`, which has one list for light and one for dark; this module only fixes which name
-comes first in that list, so that a GPU or a source keeps its colour on every page, whatever the filters show.
+Categorical colours come from `.streamlit/config.toml`, which has one list for light and one for dark; this module only
+fixes which name comes first in that list, so that a GPU or a source keeps its colour on every page.
 """
 
 import altair as alt
 
-HEIGHT = 420
-SMALL_HEIGHT = 300
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
+HEIGHT = 460
+SMALL_HEIGHT = 320
+# Links to presets look alike, whichever page they lead to: Streamlit would mark those of the open page.
+PRESETS_STYLE = """<style>
+.st-key-presets a {
+  background: transparent; border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 6px; padding: 2px 10px;
+}
+.st-key-presets a span { font-weight: 400; }
+</style>"""
 
 # Known names keep their place, and so their colour; names that are not listed follow in alphabetical order.
 FIXED_ORDER: dict[str, tuple[str, ...]] = {
@@ -35,9 +43,9 @@ def colour(field: str, title: str, names: list[str]) -> alt.Color:
     )
 
 
-def finish(chart: alt.Chart | alt.LayerChart, height: int = HEIGHT) -> alt.Chart | alt.LayerChart:
+def finish(chart: Chart, height: int = HEIGHT) -> Chart:
     """The last touch to every chart: its height, readable labels, a quiet grid."""
-    finished: alt.Chart | alt.LayerChart = (
+    finished: Chart = (
         chart.properties(height=height)
         .configure_axis(labelFontSize=12, titleFontSize=13, titlePadding=10, labelLimit=180, labelOverlap=True)
         .configure_legend(labelFontSize=12, titleFontSize=12)
