@@ -14,7 +14,7 @@ for task, prompt in frame.load("tasks", selection).select("task", "system_prompt
     st.code(prompt, language=None, wrap_lines=True)
 
 st.subheader("Numbers", anchor=False)
-tables.show(texts.definitions(), tables.DEFINITIONS, alt="Every number: unit, formula, meaning, source")
+tables.show(texts.definitions(), tables.DEFINITIONS, alt="Every number: unit, formula, meaning, source", row_height=52)
 
 st.subheader("What these numbers do not say", anchor=False)
 st.markdown(texts.LIMITS)

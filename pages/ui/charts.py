@@ -82,11 +82,12 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
         return theme.finish(strips, height=max(theme.SMALL_HEIGHT, 24 * len(series)))
     bars = (
         alt.Chart(bins)
-        .mark_bar(opacity=0.55, binSpacing=0)
+        .mark_rect(opacity=0.55)
         .encode(
             x=x,
             x2="bin_high:Q",
-            y=alt.Y("share:Q", title="Share of the prompts", stack=None, axis=alt.Axis(format="%")),
+            y=alt.Y("share:Q", title="Share of the prompts", axis=alt.Axis(format="~%"), scale=alt.Scale(zero=True)),
+            y2=alt.Y2Datum(0),
             color=theme.colour("series", "Shown", series),
             tooltip=tooltip,
         )
@@ -111,7 +112,7 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool) -> Chart:
                 scale=alt.Scale(type="log" if log else "linear", nice=False),
                 axis=_axis(log),
             ),
-            y=alt.Y("share:Q", title="Share of the prompts at or below", axis=alt.Axis(format="%")),
+            y=alt.Y("share:Q", title="Share at or below", axis=alt.Axis(format="%")),
             color=theme.colour("series", "Shown", shown["series"].unique().to_list()),
             tooltip=[
                 alt.Tooltip("series:N", title="Shown"),
@@ -172,7 +173,10 @@ def _tooltip(x: str, y: str) -> list[alt.Tooltip]:
 
 
 def _axis(log: bool) -> alt.Axis:
-    return alt.Axis(format="~s" if log else ",.6~g", tickCount=6, grid=True)
+    """Plain numbers; thousands as k where a logarithmic axis has room for few digits."""
+    if not log:
+        return alt.Axis(format=",.6~g", tickCount=6)
+    return alt.Axis(labelExpr="format(datum.value, datum.value < 1000 ? '~g' : '~s')", tickCount=6)
 
 
 def _trend(base: alt.Chart, x: str, y: str, log: bool) -> alt.Chart:

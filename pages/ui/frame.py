@@ -1,6 +1,7 @@
 """The frame around every page: navigation, shared filters, data, and the words about what is shown."""
 
 import re
+from typing import Literal
 
 import polars as pl
 import streamlit as st
@@ -50,17 +51,20 @@ PRESETS: tuple[tuple[str, str, str, dict[str, str | list[str]]], ...] = (
 )
 
 
-def navigation(position: str = "sidebar") -> Page:
-    """All pages, in their sections. Sections without a page yet are left out."""
-    pages = {
-        section: [
-            st.Page(f"pages/{file}.py", title=title, icon=icon, default=file == HOME, help=question)
-            for file, title, icon, question in entries
-        ]
-        for section, entries in SECTIONS.items()
-        if entries
-    }
-    return st.navigation(pages, position="hidden" if position == "hidden" else "sidebar", expanded=True)
+def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
+    """All pages, in their sections; sections without a page yet are left out.
+
+    The first page is served at the root, and once more, unlisted, under its own name: an address that people type.
+    """
+    pages = {section: [_page(*entry) for entry in entries] for section, entries in SECTIONS.items() if entries}
+    pages["Results"].append(st.Page(f"pages/{HOME}.py", url_path=HOME, visibility="hidden"))
+    return st.navigation(pages, position=position, expanded=True)
+
+
+def _page(file: str, title: str, icon: str, question: str) -> Page:
+    root = file == HOME
+    path = "home" if root else file
+    return st.Page(f"pages/{file}.py", title=title, icon=icon, url_path=path, default=root, help=question)
 
 
 def run(page: Page) -> None:
@@ -82,9 +86,8 @@ def run(page: Page) -> None:
 def begin(title: str) -> Selection:
     """First call of every page: its question as the title, and the filters in force.
 
-    On a fresh server Streamlit runs a deep-linked page file alone, without `streamlit_app.py`. The flag tells: it is set
-    just before the page runs and taken away here; a page without it registers the navigation and starts again
-    inside the frame.
+    On a fresh server Streamlit runs a deep-linked page file alone, without `streamlit_app.py`. The flag tells: it is
+    set just before the page runs and taken away here; a page without it registers the navigation and starts again.
     """
     if not st.session_state.pop("in_frame", False):
         navigation("hidden")
@@ -99,7 +102,7 @@ def begin(title: str) -> Selection:
 def welcome() -> None:
     """What this is and where to start, in one line, and links to views worth a first look."""
     st.markdown(
-        "What one answer of a language model costs in energy: published averages and our own prompt-by-prompt "
+        "**Prompt Joules** shows what one answer of a language model costs in energy: published averages and our own prompt-by-prompt "
         "measurements. Start with one of these, or filter on the left."
     )
     st.html(theme.PRESETS_STYLE)
@@ -123,13 +126,16 @@ def nothing_matches(selection: Selection, hint: str = "") -> None:
 
 def provenance(rows: pl.DataFrame, selection: Selection) -> str:
     """What is shown, what is not, and what the numbers cover, in words."""
+    kinds = [
+        f"{count:,} {word}"
+        for origin, word in (("published", "published averages"), ("measured", "averages of our own runs"))
+        if (count := rows.filter(pl.col("origin") == origin).height)
+    ]
     shown = [
-        f"{_count(rows.height, 'configuration')} of {_count(rows['model_id'].n_unique(), 'model')} "
-        f"({plain(selection.words())})",
+        f"{_count(rows['model_id'].n_unique(), 'model')} in {_count(rows.height, 'configuration')}, {' and '.join(kinds)}",
+        f"filters: {plain(selection.words())}",
         f"GPU: {plain(_listed(rows['gpu_model']))}",
         f"batch size: {_listed(rows['batch_size'])}",
-        f"{_count(rows.filter(pl.col('origin') == 'measured').height, 'run')} of ours, "
-        f"{rows.filter(pl.col('origin') == 'published').height:,} published averages",
     ]
     return f"{'; '.join(shown)}. {hidden_words(selection)} {SCOPE}"
 

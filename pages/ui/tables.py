@@ -11,6 +11,8 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from warehouse.metrics import METRICS, Metric
 
 NOT_MEASURED = "not measured"
+ROW_HEIGHT = 35
+TALLEST = 563
 LEADERBOARD = (
     "model_name",
     "model_url",
@@ -106,7 +108,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "better": ("Better", "Which way is better."),
     "key": ("Column", "Its name in downloads."),
     "top5_share": (
-        "Share of the costliest 5 % (%)",
+        "Costliest 5 % use (%)",
         "How much of all the energy the costliest 5 % of the prompts used.",
     ),
 }
@@ -181,7 +183,10 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             )
         elif name in METRICS:
             configured[name] = _number(
-                SHORT.get(name, METRICS[name].title), _definition(METRICS[name]), METRICS[name].decimals
+                SHORT.get(name, METRICS[name].title),
+                _definition(METRICS[name]),
+                METRICS[name].decimals,
+                width=110 if rows[name].null_count() else None,
             )
         elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
@@ -194,8 +199,8 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
     return configured
 
 
-def _number(label: str, explanation: str, decimals: int) -> ColumnConfig:
-    return st.column_config.NumberColumn(label, help=explanation, format=f"%,.{decimals}f")
+def _number(label: str, explanation: str, decimals: int, width: int | None = None) -> ColumnConfig:
+    return st.column_config.NumberColumn(label, help=explanation, format=f"%,.{decimals}f", width=width)
 
 
 def _definition(metric: Metric) -> str:
@@ -241,16 +246,21 @@ def _download(label: str, make: Callable[[], bytes], name: str, mime: str, heigh
     )
 
 
-def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None) -> None:
+def show(
+    rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None, row_height: int = ROW_HEIGHT
+) -> None:
     """A table: what is missing says so, links lead only to the web, names are shown as text."""
     listed = rows.select(shown(rows, columns))
     if "model_url" in listed.columns:
         listed = safe_links(listed)
+    if "gpu_model" in listed.columns:
+        listed = listed.with_columns(pl.col("gpu_model").fill_null("CPU"))
     st.dataframe(
         on_screen(listed),
         column_config=config(listed, metric),
         hide_index=True,
-        placeholder=NOT_MEASURED,
+        placeholder="–" if metric else NOT_MEASURED,
         alt=alt,
-        height=min(36 * (listed.height + 1) + 3, 560),
+        height=min(row_height * listed.height + ROW_HEIGHT + 3, TALLEST),
+        row_height=row_height,
     )
