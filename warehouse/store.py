@@ -94,12 +94,14 @@ def connect(path: str) -> duckdb.DuckDBPyConnection:
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables, views and macros of an empty warehouse on this connection."""
+    connection.execute("begin")
     connection.execute((HERE / "schema.sql").read_text())
     connection.execute((HERE / "views.sql").read_text())
     connection.execute(
         "insert into meta (schema_version, project_version) values ($schema_version, $project_version)",
         {"schema_version": SCHEMA_VERSION, "project_version": project_version()},
     )
+    connection.execute("commit")
 
 
 def project_version() -> str:

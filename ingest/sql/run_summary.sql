@@ -1,23 +1,23 @@
 -- One row per touched run and per-prompt metric: its distribution over valid rows that have it.
 insert into run_summary by name
-select * from summarised('energy_error_j')
+select * exclude (levels) from summarised('energy_error_j')
 union all
-select * from summarised('energy_j')
+select * exclude (levels) from summarised('energy_j')
 union all
-select * from summarised('energy_per_token_j')
+select * exclude (levels) from summarised('energy_per_token_j')
 union all
-select * from summarised('output_tokens')
+select * exclude (levels) from summarised('output_tokens')
 union all
-select * from summarised('input_tokens')
+select * exclude (levels) from summarised('input_tokens')
 union all
-select * from summarised('latency_s')
+select * exclude (levels) from summarised('latency_s')
 union all
-select * from summarised('ttft_s')
+select * exclude (levels) from summarised('ttft_s')
 union all
-select * from summarised('tpot_s')
+select * exclude (levels) from summarised('tpot_s')
 union all
-select * from summarised('throughput_tps')
+select * exclude (levels) from summarised('throughput_tps')
 union all
-select * from summarised('energy_per_word_j')
+select * exclude (levels) from summarised('energy_per_word_j')
 union all
-select * from summarised('power_w')
+select * exclude (levels) from summarised('power_w')

@@ -7,13 +7,14 @@ select
     avg(value) as mean,
     stddev_samp(value) as stddev,
     min(value) as minimum,
-    quantile_cont(value, 0.05) as p5,
-    quantile_cont(value, 0.25) as p25,
-    quantile_cont(value, 0.5) as p50,
-    quantile_cont(value, 0.75) as p75,
-    quantile_cont(value, 0.9) as p90,
-    quantile_cont(value, 0.95) as p95,
-    quantile_cont(value, 0.99) as p99,
+    quantile_cont(value, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]) as levels,
+    levels[1] as p5,
+    levels[2] as p25,
+    levels[3] as p50,
+    levels[4] as p75,
+    levels[5] as p90,
+    levels[6] as p95,
+    levels[7] as p99,
     max(value) as maximum
 from (
     select

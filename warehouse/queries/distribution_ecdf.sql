@@ -1,25 +1,21 @@
 -- One row per series and step of the empirical distribution of one per-prompt metric: `share` of the prompts are at or below `value`.
--- At most 200 steps a series: the smallest, the largest, and evenly spaced ranks between.
-with ranked as (
+-- At most 200 steps a series, at every half percent; the share is right to half a percent.
+with steps as (
     select
         series,
-        value,
-        row_number() over (partition by series order by value) as rank,
-        count(*) over (partition by series) as prompts
+        unnest(range(1, 201)) / 200 as share,
+        unnest(quantile_disc(value, list_transform(range(1, 201), lambda step: step / 200))) as value
     from selected_values(
         $metric, $by, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
     where value is not null
+    group by series
 )
 select
     series,
     value,
-    max(rank / prompts) as share
-from ranked
-where prompts <= 200
-    or rank = 1
-    or rank = prompts
-    or floor(rank * 198 / prompts) > floor((rank - 1) * 198 / prompts)
+    max(share) as share
+from steps
 group by
     series,
     value

@@ -1,22 +1,33 @@
 -- One row per series: the percentiles of one per-prompt metric; `prompts` have it, `unmeasured` do not.
+with summarised as (
+    select
+        series,
+        count(value) as prompts,
+        count(*) - count(value) as unmeasured,
+        avg(value) as mean,
+        quantile_cont(value, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]) as levels,
+        min(value) as minimum,
+        max(value) as maximum
+    from selected_values(
+        $metric, $by, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+    )
+    group by series
+)
 select
     series,
-    count(value) as prompts,
-    count(*) - count(value) as unmeasured,
-    avg(value) as mean,
-    quantile_cont(value, 0.05) as p5,
-    quantile_cont(value, 0.25) as p25,
-    quantile_cont(value, 0.5) as p50,
-    quantile_cont(value, 0.75) as p75,
-    quantile_cont(value, 0.9) as p90,
-    quantile_cont(value, 0.95) as p95,
-    quantile_cont(value, 0.99) as p99,
-    min(value) as minimum,
-    max(value) as maximum
-from selected_values(
-    $metric, $by, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-)
-group by series
+    prompts,
+    unmeasured,
+    mean,
+    levels[1] as p5,
+    levels[2] as p25,
+    levels[3] as p50,
+    levels[4] as p75,
+    levels[5] as p90,
+    levels[6] as p95,
+    levels[7] as p99,
+    minimum,
+    maximum
+from summarised
 order by
     p50 nulls last,
     series

@@ -24,7 +24,7 @@ steps as (
     select
         series,
         rank / prompts as share_of_prompts,
-        ratio(energy_so_far, energy) as share_of_energy
+        least(ratio(energy_so_far, energy), 1) as share_of_energy
     from ranked
     where rank = prompts
         or floor(rank * 100 / prompts) > floor((rank - 1) * 100 / prompts)

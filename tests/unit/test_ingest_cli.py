@@ -1,0 +1,66 @@
+"""The command line: exit status, sentences, lists."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingest.__main__ import main
+from ingest.formats import FORMATS
+from tests import factories, warehouses
+
+
+def test_exit_status_says_what_happened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = factories.write(factories.records(3), tmp_path / "good.parquet")
+    bad = factories.write(factories.records(3, "run-2", energy_j=-1.0), tmp_path / "bad.parquet")
+    (tmp_path / "torn.parquet").write_bytes(good.read_bytes()[:99])
+    warehouse = ["--warehouse", str(tmp_path / "w.duckdb")]
+    assert main([str(good), *warehouse]) == 0
+    assert main([str(bad), *warehouse]) == 1
+    assert main([str(tmp_path / "torn.parquet"), *warehouse]) == 2
+    assert "is not a whole Parquet file" in " ".join(capsys.readouterr().err.split())
+    assert main(["rejects", *warehouse]) == 1
+    assert "is negative" in capsys.readouterr().out
+    assert main([str(tmp_path / "none"), *warehouse]) == 2
+    assert "There is no file or folder" in capsys.readouterr().err
+
+
+def test_no_path_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "Name at least one file or folder" in capsys.readouterr().err
+
+
+def test_formats_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["formats"]) == 0
+    listed = capsys.readouterr().out
+    assert all(reader.name in listed for reader in FORMATS)
+
+
+def test_publish_gives_back_what_ships(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = warehouses.SHIPPED / "published" / "mlenergy_v1"
+    assert main(["publish", str(shipped), "--out", str(tmp_path)]) == 0
+    for name in ("figures.csv", "quality.csv"):
+        assert (tmp_path / name).read_bytes() == (shipped / name).read_bytes()
+    assert "248 rows" in " ".join(capsys.readouterr().out.split())
+
+
+def test_publish_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["publish", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "There are no published figures" in capsys.readouterr().err
+
+
+def test_names_with_brackets_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    factories.write(factories.records(3), tmp_path / "[red]x.parquet")
+    assert main([str(tmp_path), "--warehouse", str(tmp_path / "w.duckdb")]) == 0
+    assert "[red]x.parquet" in capsys.readouterr().out
+
+
+def test_help_needs_no_torch_and_names_the_commands() -> None:
+    script = "import sys, ingest.__main__; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=warehouses.ROOT, check=False).returncode == 0
+    shown = subprocess.run(
+        [sys.executable, "-m", "ingest", "--help"], cwd=warehouses.ROOT, capture_output=True, text=True, check=True
+    )
+    for word in ("--warehouse", "--rebuild", "formats", "rejects", "publish"):
+        assert word in shown.stdout

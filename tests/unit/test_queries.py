@@ -1,0 +1,276 @@
+"""Every named query, recomputed from the rows with a few lines of polars."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from tests import factories, warehouses
+from warehouse import query, store
+from warehouse.metrics import METRICS, PROMPT_METRICS
+from warehouse.selection import Selection
+
+EVERYTHING = Selection(weights=(), only_valid=False)
+
+
+def made_rows() -> pl.DataFrame:
+    """A sound run with failed, throttled and unmeasured prompts; one with bad books; one on random weights."""
+    sound = [factories.record("run-a", index) for index in range(250)]
+    sound[1] |= {"throttled": True}
+    sound[2] |= {"energy_j": None, "energy_error_j": None, "energy_reason": "the counter went back"}
+    sound[3] |= {"finish_reason": "length"}
+    sound.append(factories.failed("run-a", 250))
+    books = [factories.record("run-b", index, task="chat-concise") for index in range(40)]
+    dummy = [
+        factories.record("run-c", index, weights="dummy", model_id="me/other", model_name="other", gpu_model=None)
+        for index in range(20)
+    ]
+    return factories.frame(sound + books + dummy)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("queries")
+    factories.write(made_rows(), folder / "results" / "part-0.parquet")
+    factories.run_json(folder / "results" / "run.json", "run-b", ratio=1.5)
+    bad = factories.frame([factories.record("run-d", 0, energy_j=-1.0), factories.record("run-d", 1)])
+    factories.write(bad, folder / "results" / "part-1.parquet")
+    path = folder / "warehouse.duckdb"
+    assert warehouses.ingest(warehouses.SHIPPED, folder / "results", into=path).status == 1
+    return str(path)
+
+
+def shown(only_valid: bool = True) -> pl.DataFrame:
+    """The pretrained rows of the sound runs, or with only_valid=False all rows that did not fail."""
+    rows = pl.concat([made_rows(), factories.frame([factories.record("run-d", 1)])]).filter(pl.col("status") == "ok")
+    if only_valid:
+        rows = rows.filter(~pl.col("throttled"), pl.col("run_id") != "run-b", pl.col("weights") == "pretrained")
+    return rows.with_columns(
+        energy_per_token_j=pl.col("energy_j") / pl.col("output_tokens"),
+        energy_per_word_j=pl.col("energy_j") / pl.col("output_words"),
+        tpot_s=(pl.col("latency_s") - pl.col("ttft_s")) / (pl.col("output_tokens") - 1),
+        throughput_tps=pl.col("output_tokens") / pl.col("latency_s"),
+        power_w=pl.col("energy_j") / pl.col("latency_s"),
+    )
+
+
+def test_every_query_runs_on_an_empty_warehouse(tmp_path: Path) -> None:
+    path = tmp_path / "empty.duckdb"
+    warehouses.ingest(tmp_path, into=path)
+    for name in query.names():
+        rows = query.load(name, None, str(path), metric="energy_j", by="model", bins=10, log=True)
+        assert rows.is_empty() or name == "reason_codes", name
+
+
+def test_every_query_says_what_a_row_is() -> None:
+    for name in query.names():
+        assert query.text(name).startswith("-- One row "), name
+
+
+def test_leaderboard_averages(warehouse: str) -> None:
+    board = query.load("leaderboard", Selection(sources=("Prompt Joules",)), warehouse)
+    run = board.filter(pl.col("result_id") == "run:run-a").row(0, named=True)
+    rows = shown().filter(pl.col("run_id") == "run-a")
+    measured = rows.filter(pl.col("energy_j").is_not_null())
+    assert run["prompts"] == rows.height == 249
+    assert run["energy_j"] == pytest.approx(measured["energy_j"].mean())
+    assert run["energy_median_j"] == pytest.approx(measured["energy_j"].median())
+    assert run["energy_p99_j"] == pytest.approx(measured["energy_j"].quantile(0.99, "linear"))
+    assert run["energy_per_token_j"] == pytest.approx(measured["energy_j"].sum() / measured["output_tokens"].sum())
+    assert run["throughput_tps"] == pytest.approx(rows["output_tokens"].sum() / rows["latency_s"].sum())
+    assert run["power_w"] == pytest.approx(measured["energy_j"].sum() / measured["latency_s"].sum())
+    above = measured["energy_j"] - 78.0 * measured["latency_s"]
+    assert run["energy_above_idle_j"] == pytest.approx(above.mean())
+    gaps = rows["itl_s"].explode().drop_nulls().cast(pl.Float64)
+    assert run["itl_p50_s"] == pytest.approx(gaps.median())
+    assert run["itl_p99_s"] == pytest.approx(gaps.quantile(0.99, "linear"))
+    assert run["truncated_share"] == pytest.approx(1 / 250)
+
+
+def test_leaderboard_hides_invalid_runs_and_random_weights(warehouse: str) -> None:
+    shown_runs = set(query.load("leaderboard", Selection(sources=("Prompt Joules",)), warehouse)["result_id"])
+    assert shown_runs == {"run:run-a", "run:run-d"}
+    every = query.load("leaderboard", EVERYTHING, warehouse)
+    assert every.height == 248 + 4
+    assert every.filter(pl.col("result_id") == "run:run-c")["gpu_model"].item() == "CPU"
+
+
+def test_leaderboard_is_in_order(warehouse: str) -> None:
+    assert query.load("leaderboard", EVERYTHING, warehouse)["energy_j"].is_sorted(nulls_last=True)
+
+
+@pytest.mark.parametrize(
+    ("selection", "column", "values"),
+    [
+        (Selection(models=("lmsys/vicuna-7B",)), "model_id", {"lmsys/vicuna-7B"}),
+        (Selection(gpus=("A40", "CPU"), weights=()), "gpu_model", {"A40", "CPU"}),
+        (Selection(tasks=("chat-concise",), only_valid=False), "task", {"chat-concise"}),
+        (Selection(sources=("ML.ENERGY v1",)), "source", {"ML.ENERGY v1"}),
+        (Selection(weights=("dummy",)), "weights", {"dummy"}),
+        (Selection(batch_sizes=(7,)), "batch_size", set()),
+        (Selection(engines=("none such",)), "engine", set()),
+    ],
+)
+def test_filters(warehouse: str, selection: Selection, column: str, values: set[str]) -> None:
+    assert set(query.load("leaderboard", selection, warehouse)[column]) == values
+
+
+@pytest.mark.parametrize("metric", PROMPT_METRICS)
+def test_percentiles(warehouse: str, metric: str) -> None:
+    found = query.load("distribution_percentiles", None, warehouse, metric=metric, by="task")
+    value = pl.col(metric).cast(pl.Float64)
+    levels = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+    expected = (
+        shown()
+        .group_by(series="task")
+        .agg(
+            prompts=value.count().cast(pl.Int64),
+            unmeasured=value.null_count().cast(pl.Int64),
+            mean=value.mean(),
+            **{name: value.quantile(level, "linear") for name, level in levels.items()},
+            minimum=value.min(),
+            maximum=value.max(),
+        )
+    )
+    assert_frame_equal(found, expected.sort("p50", "series"), check_exact=False)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("by", ["model", "task", "gpu", "engine"])
+def test_bins(warehouse: str, log: bool, by: str) -> None:
+    found = query.load("distribution_bins", EVERYTHING, warehouse, metric="energy_j", by=by, bins=12, log=log)
+    rows = shown(only_valid=False).with_columns(
+        series=pl.col({"model": "model_name", "task": "task", "gpu": "gpu_model", "engine": "engine"}[by]).fill_null(
+            "CPU"
+        )
+    )
+    values = rows.drop_nulls("energy_j")
+    assert found["count"].sum() == values.height
+    for series, low, high, count, share in found.iter_rows():
+        mine = values.filter(pl.col("series") == series)["energy_j"]
+        # The edges are computed twice, so a value on an edge may fall on either side of it.
+        strict = ((mine > low * (1 + 1e-9)) & (mine < high * (1 - 1e-9))).sum()
+        loose = ((mine >= low * (1 - 1e-9)) & (mine <= high * (1 + 1e-9))).sum()
+        assert strict <= count <= loose
+        assert share == pytest.approx(count / mine.len())
+    assert found["bin_low"].min() == pytest.approx(values["energy_j"].min())
+    assert found["bin_high"].max() == pytest.approx(values["energy_j"].max())
+
+
+def test_bins_of_equal_values(tmp_path: Path) -> None:
+    factories.write(factories.records(25, input_tokens=7), tmp_path / "part.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load(
+        "distribution_bins", None, str(tmp_path / "w.duckdb"), metric="input_tokens", by="task", bins=5, log=False
+    )
+    assert found.rows() == [("chat", 7.0, 7.0, 25, 1.0)]
+
+
+def test_ecdf(warehouse: str) -> None:
+    found = query.load("distribution_ecdf", None, warehouse, metric="energy_j", by="task")
+    values = shown()["energy_j"].drop_nulls().sort()
+    assert found.height <= 200
+    for value, share in found.select("value", "share").iter_rows():
+        assert value in values
+        assert abs(share - (values <= value).sum() / values.len()) <= 0.005
+    assert (found["value"][-1], found["share"][-1]) == (values[-1], 1.0)
+    assert found["value"][0] <= values[2]
+
+
+def test_lorenz(warehouse: str) -> None:
+    found = query.load("lorenz", None, warehouse, by="task")
+    values = shown()["energy_j"].drop_nulls().sort()
+    assert found.height <= 101
+    for prompts, energy in found.select("share_of_prompts", "share_of_energy").iter_rows():
+        count = round(prompts * values.len())
+        assert energy == pytest.approx(values[:count].sum() / values.sum())
+    costliest = values.tail(-(-values.len() // 20)).sum() / values.sum()
+    assert found["top5_share"].unique().to_list() == [pytest.approx(costliest)]
+    assert found.select("share_of_prompts", "share_of_energy").row(0) == (0, 0)
+    assert found.select("share_of_prompts", "share_of_energy").row(-1) == (1, 1)
+
+
+def test_hidden(warehouse: str) -> None:
+    found = query.load("hidden", Selection(), warehouse)
+    assert dict(found.iter_rows()) == {"run: books": 40, "failed": 1, "throttled": 1}
+    assert dict(query.load("hidden", EVERYTHING, warehouse).iter_rows()) == {"failed": 1}
+
+
+def test_options(warehouse: str) -> None:
+    found = query.options(warehouse)
+    board = query.load("leaderboard", EVERYTHING, warehouse)
+    for kind, column in (("gpu", "gpu_model"), ("task", "task"), ("model", "model_id"), ("weights", "weights")):
+        counts = dict(found.filter(pl.col("kind") == kind).select("value", "count").iter_rows())
+        assert counts == dict(board[column].value_counts().iter_rows()), kind
+    assert found.filter(pl.col("kind") == "batch")["value"].to_list() == ["1"]
+    labels = dict(found.filter(pl.col("kind") == "model").select("value", "label").iter_rows())
+    assert labels["metaai/llama-7B"] == "llama-7B"
+
+
+def test_runs(warehouse: str) -> None:
+    found = query.load("runs", EVERYTHING, warehouse)
+    assert set(found["run_id"]) == {"run-a", "run-b", "run-c", "run-d"}
+    made = made_rows().group_by("run_id").len()
+    assert {(run, count) for run, count in made.iter_rows()} < set(found.select("run_id", "prompts").iter_rows())
+    assert found.filter(~pl.col("valid"))["run_id"].to_list() == ["run-b"]
+
+
+def test_rejects_and_files(warehouse: str) -> None:
+    rejects = query.load("rejects", None, warehouse)
+    assert rejects.select("row", "column", "reason").rows() == [(1, "energy_j", "is negative")]
+    files = query.load("ingested_files", None, warehouse)
+    assert files.filter(pl.col("format") == "records")["accepted"].sum() == made_rows().height + 1
+    assert files["sha256"].str.len_chars().unique().to_list() == [64]
+
+
+def test_reason_codes(warehouse: str) -> None:
+    codes = query.load("reason_codes", None, warehouse)
+    assert {
+        code for code, scope in codes.filter("invalidates").select("code", "scope").iter_rows() if scope == "run"
+    } == {
+        "no-valid-rows",
+        "books",
+        "throttled",
+    }
+
+
+def test_verbosity_needs_both_tasks(warehouse: str) -> None:
+    assert query.load("verbosity_published", Selection(tasks=("chat",)), warehouse).is_empty()
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(query.UnknownQuery, match="leaderboard"):
+        query.load("nothing", None, "x")
+    with pytest.raises(query.UnknownQuery):
+        query.load("../schema", None, "x")
+    with pytest.raises(query.MissingParameter, match="metric"):
+        query.load("distribution_bins", None, "x", by="model", bins=3, log=False)
+
+
+def test_a_missing_warehouse_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(store.NoWarehouse, match="python -m ingest"):
+        query.load("leaderboard", None, str(tmp_path / "none.duckdb"))
+
+
+def test_hostile_values_are_only_values(warehouse: str) -> None:
+    hostile = Selection(models=("'; drop table runs; --", '"', "$models", "%"))
+    assert query.load("leaderboard", hostile, warehouse).is_empty()
+    assert query.load("leaderboard", EVERYTHING, warehouse).height == 252
+
+
+def test_every_metric_is_a_column(warehouse: str) -> None:
+    board = query.load("leaderboard", None, warehouse)
+    assert set(METRICS) - set(board.columns) == {"energy_per_word_j"}
+    assert set(PROMPT_METRICS) <= set(METRICS)
+    for key, metric in METRICS.items():
+        assert (metric.key, metric.label != "", metric.meaning.endswith(".")) == (key, True, True)
+    assert METRICS["energy_j"].title == "Energy (J)"
+    assert (METRICS["ttft_s"].title, METRICS["ttft_s"].display_factor) == ("TTFT (ms)", 1000.0)
+
+
+def test_every_column_of_every_table_says_what_it_is(warehouse: str) -> None:
+    silent = "select table_name, column_name from duckdb_columns() where database_name = 'results' and not internal "
+    tables = "and table_name in (select table_name from duckdb_tables() where database_name = 'results') "
+    assert warehouses.rows(Path(warehouse), silent + tables + "and comment is null").is_empty()
+    assert warehouses.rows(Path(warehouse), silent + tables).height > 200

@@ -1,0 +1,31 @@
+"""The tables say the same as the contract of a record."""
+
+import duckdb
+
+from bench.record import COLUMNS
+from warehouse import store
+
+SQL_TYPES = {
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "float32": "FLOAT",
+    "float64": "DOUBLE",
+    "string": "VARCHAR",
+    "bool": "BOOLEAN",
+    "timestamp[us, UTC]": "TIMESTAMP WITH TIME ZONE",
+    "list<float32>": "FLOAT[]",
+}
+
+
+def test_requests_has_every_column_of_the_contract() -> None:
+    connection = duckdb.connect()
+    store.create(connection)
+    listed = connection.execute(
+        "select column_name, data_type, not is_nullable, comment from duckdb_columns() where table_name = 'requests'"
+    ).fetchall()
+    found = {name: (kind, required, comment) for name, kind, required, comment in listed}
+    for column in COLUMNS:
+        comment = f"{column.unit}: {column.meaning}" if column.unit else column.meaning
+        assert found.pop(column.name) == (SQL_TYPES[column.type], column.required, comment)
+    assert set(found) == {"file_id", "valid", "reasons"}

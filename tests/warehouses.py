@@ -1,0 +1,43 @@
+"""Real warehouses for tests, made by the real ingest."""
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from ingest import build
+from warehouse import store
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "warehouse" / "data"
+
+
+def ingest(*paths: Path, into: Path, rebuild: bool = False) -> build.Report:
+    """Load files quietly."""
+    texts = [str(path) for path in paths]
+    return build.ingest(texts, str(into), rebuild=rebuild, say=lambda _: None, step=lambda *_: None)
+
+
+def rows(warehouse: Path, sql: str) -> pl.DataFrame:
+    """What a statement gives on a warehouse, read as a page reads it."""
+    connection = store.connect(str(warehouse))
+    try:
+        found: pl.DataFrame = connection.sql(sql).pl()
+        return found
+    finally:
+        connection.close()
+
+
+def content(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that a person could see, without numbers of files and times of loading; for comparing warehouses."""
+    tables = ("requests", "runs", "run_summary", "published", "quality", "models", "run_notes")
+    connection = duckdb.connect(str(warehouse), read_only=True)
+    try:
+        found = {}
+        for table in tables:
+            columns = [name for (name, *_) in connection.execute(f"describe {table}").fetchall() if name != "file_id"]
+            listed = ", ".join(f'"{name}"' for name in columns)
+            found[table] = connection.execute(f"select {listed} from {table} order by all").fetchall()
+        return found
+    finally:
+        connection.close()
