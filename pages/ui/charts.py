@@ -35,7 +35,9 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool) -> Chart
             "origin:N",
             title="Kind",
             scale=alt.Scale(domain=["published", "measured"], range=["circle", "diamond"]),
-            legend=alt.Legend(orient="bottom", columns=2) if points["origin"].n_unique() > 1 else None,
+            legend=alt.Legend(orient="bottom", columns=2, symbolFillColor="gray", symbolStrokeColor="gray")
+            if points["origin"].n_unique() > 1
+            else None,
         ),
         tooltip=_tooltip(x, y),
     )

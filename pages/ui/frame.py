@@ -102,8 +102,8 @@ def begin(title: str) -> Selection:
 def welcome() -> None:
     """What this is and where to start, in one line, and links to views worth a first look."""
     st.markdown(
-        "**Prompt Joules** shows what one answer of a language model costs in energy: published averages and our own prompt-by-prompt "
-        "measurements. Start with one of these, or filter on the left."
+        "**Prompt Joules** shows what one answer of a language model costs in energy: published averages and "
+        "our own prompt-by-prompt measurements. Start with one of these, or use the filters in the sidebar."
     )
     st.html(theme.PRESETS_STYLE)
     with st.container(horizontal=True, gap="small", key="presets"):
@@ -132,7 +132,8 @@ def provenance(rows: pl.DataFrame, selection: Selection) -> str:
         if (count := rows.filter(pl.col("origin") == origin).height)
     ]
     shown = [
-        f"{_count(rows['model_id'].n_unique(), 'model')} in {_count(rows.height, 'configuration')}, {' and '.join(kinds)}",
+        f"{_count(rows['model_id'].n_unique(), 'model')} in {_count(rows.height, 'configuration')}",
+        " and ".join(kinds),
         f"filters: {plain(selection.words())}",
         f"GPU: {plain(_listed(rows['gpu_model']))}",
         f"batch size: {_listed(rows['batch_size'])}",

@@ -15,11 +15,11 @@ ROW_HEIGHT = 35
 TALLEST = 563
 LEADERBOARD = (
     "model_name",
-    "model_url",
-    "gpu_model",
-    "task",
     "energy_j",
     "energy_per_token_j",
+    "gpu_model",
+    "task",
+    "model_url",
     "throughput_tps",
     "output_tokens",
     "latency_s",

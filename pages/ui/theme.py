@@ -14,7 +14,7 @@ PRESETS_STYLE = """<style>
 .st-key-presets a {
   background: transparent; border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 6px; padding: 2px 10px;
 }
-.st-key-presets a span { font-weight: 400; }
+.st-key-presets a * { font-weight: 400 !important; }
 </style>"""
 
 # Known names keep their place, and so their colour; names that are not listed follow in alphabetical order.
