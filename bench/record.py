@@ -1,9 +1,10 @@
 """The row contract: every column of a results file, with its type, unit and meaning.
 
-One row is one prompt answered once. The setup is repeated in every row, so that a lone Parquet file can be read by anyone. Storage is
-in base SI units. A value that was not measured is null with a reason beside it, never 0.
+One row is one prompt answered once. The setup is repeated in every row, so that a lone Parquet file can be read by
+anyone. Storage is in base SI units. A value that was not measured is null with a reason beside it, never 0.
 
-This module imports nothing heavy: the ingest reads it on machines that have no torch. A column is added here, with its unit, or not at all.
+This module imports nothing heavy: the ingest reads it on machines that have no torch. A column is added here, with its
+unit, or not at all.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,7 @@ from typing import Literal
 
 SCHEMA_VERSION = 1
 
-ColumnType = Literal[
-    "int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp[us, UTC]", "list<float32>"
-]
+ColumnType = Literal["int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp[us, UTC]", "list<float32>"]
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,9 @@ def _setup(name: str, type: ColumnType, meaning: str, *, unit: str = "", require
 
 COLUMNS: tuple[Column, ...] = (
     _setup("schema_version", "int16", "version of this contract", required=True),
-    _setup(
-        "run_id",
-        "string",
-        "time-ordered unique id (UUIDv7) of one run: one model, task, setup and prompt set",
-        required=True,
-    ),
+    _setup("run_id", "string", "time-ordered unique id (UUIDv7) of one run: one model, task, setup and prompt set", required=True),
     Column("sequence", "int32", "", "order in which the prompt was executed, from 0", required=True),
-    Column(
-        "prompt_id", "string", "", "stable id from the prompt set: the key on which two tasks are paired", required=True
-    ),
+    Column("prompt_id", "string", "", "stable id from the prompt set: the key on which two tasks are paired", required=True),
     Column("repetition", "int16", "", "0 unless the run repeats prompts", required=True),
     _setup("prompt_set", "string", "name of the prompt set", required=True),
     _setup("prompt_set_sha256", "string", "hash of the ids and texts of the prompt set"),
@@ -60,21 +52,11 @@ COLUMNS: tuple[Column, ...] = (
     _setup("model_id", "string", "the model as the engine loaded it", required=True),
     _setup("model_name", "string", "short name for people (--nickname)"),
     _setup("model_revision", "string", "commit or file hash of the weights"),
-    _setup(
-        "weights",
-        "string",
-        "pretrained, or dummy: random weights, energy per token is real and the text is not",
-        required=True,
-    ),
+    _setup("weights", "string", "pretrained, or dummy: random weights, energy per token is real and the text is not", required=True),
     _setup("params_total_b", "float64", "parameters, all of them", unit="1e9"),
     _setup("params_active_b", "float64", "parameters used per token; equal to the total for dense models", unit="1e9"),
     _setup("dtype", "string", "number format of the weights, e.g. float16", required=True),
-    _setup(
-        "engine",
-        "string",
-        "how the model was run, e.g. transformers-eager, transformers-compiled, openai",
-        required=True,
-    ),
+    _setup("engine", "string", "how the model was run, e.g. transformers-eager, transformers-compiled, openai", required=True),
     _setup("engine_version", "string", "version of the engine's package, or of the server"),
     _setup("harness_version", "string", "version of the measuring protocol", required=True),
     _setup("device", "string", "cuda, cpu, mps, or server", required=True),
@@ -99,22 +81,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("itl_s", "list<float32>", "s", "gaps between output tokens; null when switched off"),
     Column("energy_j", "float64", "J", "GPU energy of this response"),
     Column("energy_error_j", "float64", "J", "half-width: how far the counter's step can be off for this window"),
-    _setup(
-        "energy_source",
-        "string",
-        "how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...",
-        required=True,
-    ),
-    _setup(
-        "energy_edges",
-        "string",
-        "how the window's edges meet the counter's steps: plain or aligned; null without a counter",
-    ),
-    _setup(
-        "energy_attribution",
-        "string",
-        "exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)",
-    ),
+    _setup("energy_source", "string", "how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...", required=True),
+    _setup("energy_edges", "string", "how the window's edges meet the counter's steps: plain or aligned; null without a counter"),
+    _setup("energy_attribution", "string", "exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)"),
     Column("energy_reason", "string", "", "why energy_j is null"),
     Column("window_id", "int32", "", "rows that shared one measured window share this number"),
     Column("cpu_energy_j", "float64", "J", "CPU package energy of the window; never added into energy_j"),

@@ -112,9 +112,7 @@ def _news(found: Sequence[Found], known: dict[str, str], target: Path, report: R
     seen = dict(known)
     for item in found:
         if item.sha256 in seen:
-            report.lines.append(
-                Line(_name(item.path, target), item.format.name, "known", why=_same(item, seen, target))
-            )
+            report.lines.append(Line(_name(item.path, target), item.format.name, "known", why=_same(item, seen, target)))
         else:
             seen[item.sha256] = _name(item.path, target)
             news.append(item)
@@ -227,9 +225,7 @@ def _reference(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _load_batch(
-    connection: duckdb.DuckDBPyConnection, reader: Format, batch: Sequence[Found], target: Path
-) -> list[Line]:
+def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Sequence[Found], target: Path) -> list[Line]:
     """Load files in one transaction; when one of them is bad, each on its own: only the bad one is left out."""
     connection.execute("begin")
     try:

@@ -105,9 +105,7 @@ def record(run_id: str = "run-1", index: int = 0, **changes: Any) -> dict[str, A
 
 def failed(run_id: str = "run-1", index: int = 0, **changes: Any) -> dict[str, Any]:
     """One row of a prompt that crashed."""
-    nothing = dict.fromkeys(
-        ("output_tokens", "output_words", "output_chars", "ttft_s", "latency_s", "itl_s", "energy_j", "energy_error_j")
-    )
+    nothing = dict.fromkeys(("output_tokens", "output_words", "output_chars", "ttft_s", "latency_s", "itl_s", "energy_j", "energy_error_j"))
     return record(run_id, index, status="failed", reason="out of memory", finish_reason="error", **nothing) | changes
 
 

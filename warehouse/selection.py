@@ -60,11 +60,7 @@ class Selection:
 
     def words(self) -> str:
         """The filters as a person would say them, e.g. "GPU A40, task chat, only valid rows"."""
-        parts = [
-            f"{LABELS[key]} {' or '.join(getattr(self, field))}"
-            for key, field in TEXT_FILTERS.items()
-            if getattr(self, field)
-        ]
+        parts = [f"{LABELS[key]} {' or '.join(getattr(self, field))}" for key, field in TEXT_FILTERS.items() if getattr(self, field)]
         if self.batch_sizes:
             parts.append(f"batch size {' or '.join(str(size) for size in self.batch_sizes)}")
         if self.weights == ("dummy",):
@@ -76,9 +72,7 @@ class Selection:
 
     def to_query(self) -> dict[str, str | list[str]]:
         """The URL parameters; only those that differ from the default, so that links stay short."""
-        query: dict[str, str | list[str]] = {
-            key: list(getattr(self, field)) for key, field in TEXT_FILTERS.items() if getattr(self, field)
-        }
+        query: dict[str, str | list[str]] = {key: list(getattr(self, field)) for key, field in TEXT_FILTERS.items() if getattr(self, field)}
         if self.batch_sizes:
             query["batch"] = [str(size) for size in self.batch_sizes]
         if self.weights != DEFAULT_WEIGHTS:

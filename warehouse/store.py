@@ -24,9 +24,7 @@ class NoWarehouse(WarehouseError):
     """There is no file at the path."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(
-            f"There is no warehouse at {path}. Make one: python -m ingest warehouse/data results --warehouse {path}"
-        )
+        super().__init__(f"There is no warehouse at {path}. Make one: python -m ingest warehouse/data results --warehouse {path}")
 
 
 class OldWarehouse(WarehouseError):

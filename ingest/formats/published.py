@@ -66,9 +66,7 @@ def read_csv(path: Source) -> pl.DataFrame:
         raise Unreadable(f"is not a whole CSV file ({str(error).splitlines()[0]})") from error
 
 
-def checked(
-    cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required: Sequence[str]
-) -> tuple[pl.DataFrame, list[Reject]]:
+def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required: Sequence[str]) -> tuple[pl.DataFrame, list[Reject]]:
     """Turn text cells into typed columns; a row with a bad cell is left out and said.
 
     Args:
@@ -100,9 +98,7 @@ def _note(problems: dict[int, Reject], bad: pl.Series, column: str, reason: str)
         problems.setdefault(row, Reject(row + 1, column, reason))
 
 
-def store_figures(
-    connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()
-) -> Loaded:
+def store_figures(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
     """Load published figures. A figure that another file brought already counts once."""
     figures, rejects = checked(cells, FIGURES_SCHEMA, FIGURES_REQUIRED)
     return _store(connection, source, figures, [*extra, *rejects], "published")
@@ -114,9 +110,7 @@ def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: 
     return _store(connection, source, scores, rejects, "quality")
 
 
-def _store(
-    connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], table: str
-) -> Loaded:
+def _store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], table: str) -> Loaded:
     connection.register("incoming_figures", rows.to_arrow())
     try:
         connection.execute(statement("figures_named"))

@@ -112,10 +112,7 @@ def test_splitting_a_run_over_two_files_changes_no_aggregate(rows: pl.DataFrame,
         factories.write(rows.tail(rows.height - cut), here / "split" / "part-1.parquet")
         warehouses.ingest(here / "whole", into=here / "whole.duckdb")
         warehouses.ingest(here / "split", into=here / "split.duckdb")
-        whole, split = (
-            warehouses.rows(here / f"{name}.duckdb", "select * exclude (reasons) from results")
-            for name in ("whole", "split")
-        )
+        whole, split = (warehouses.rows(here / f"{name}.duckdb", "select * exclude (reasons) from results") for name in ("whole", "split"))
     assert_frame_equal(whole, split, check_exact=False)
 
 
@@ -153,11 +150,7 @@ def test_selection_to_url_to_selection_is_identity(selection: Selection) -> None
     assert Selection.from_query(selection.to_query()) == (selection, ())
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(["model", "batch", "weights", "valid", "x"]), st.lists(st.text(max_size=9)) | st.text()
-    )
-)
+@given(st.dictionaries(st.sampled_from(["model", "batch", "weights", "valid", "x"]), st.lists(st.text(max_size=9)) | st.text()))
 def test_any_link_gives_a_selection_whose_link_is_stable(query: dict[str, list[str] | str]) -> None:
     selection, _ = Selection.from_query(query)
     assert Selection.from_query(selection.to_query()) == (selection, ())

@@ -168,9 +168,7 @@ def test_a_row_that_is_in_the_warehouse_already(results: Path, warehouse: Path) 
         ),
     ],
 )
-def test_a_file_with_a_wrong_column_is_refused_whole(
-    tmp_path: Path, warehouse: Path, spoil: object, column: str, reason: str
-) -> None:
+def test_a_file_with_a_wrong_column_is_refused_whole(tmp_path: Path, warehouse: Path, spoil: object, column: str, reason: str) -> None:
     assert callable(spoil)
     spoil(factories.records(3)).write_parquet(tmp_path / "part.parquet")
     report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
@@ -311,9 +309,7 @@ def test_verdicts_of_rows_and_runs(tmp_path: Path, warehouse: Path) -> None:
     ]
     assert verdicts[22] == (False, ["failed"])
     run = warehouses.rows(warehouse, "select * from runs").row(0, named=True)
-    counts = [
-        run[key] for key in ("prompts", "ok", "failed", "counted", "measured", "resolved", "truncated", "throttled")
-    ]
+    counts = [run[key] for key in ("prompts", "ok", "failed", "counted", "measured", "resolved", "truncated", "throttled")]
     assert counts == [23, 22, 1, 21, 20, 19, 1, 1]
     assert (run["valid"], run["reasons"]) == (True, ["failed"])
 
@@ -333,9 +329,7 @@ def test_verdicts_of_rows_and_runs(tmp_path: Path, warehouse: Path) -> None:
         ),
     ],
 )
-def test_verdict_of_a_run(
-    tmp_path: Path, warehouse: Path, changes: dict[str, object], valid: bool, reasons: list[str]
-) -> None:
+def test_verdict_of_a_run(tmp_path: Path, warehouse: Path, changes: dict[str, object], valid: bool, reasons: list[str]) -> None:
     factories.write(factories.records(30, **changes), tmp_path / "part.parquet")
     warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
     assert warehouses.rows(warehouse, "select valid, reasons from runs").rows() == [(valid, reasons)]
@@ -345,9 +339,7 @@ def test_every_reason_is_explained(warehouse: Path, results: Path) -> None:
     warehouses.ingest(results, into=warehouse)
     codes = set(warehouses.rows(warehouse, "select code from reason_codes")["code"])
     views = (Path(store.__file__).parent / "views.sql").read_text()
-    given = {
-        line.split("'")[-2] for line in views.splitlines() if line.strip().startswith("case when") and "then '" in line
-    }
+    given = {line.split("'")[-2] for line in views.splitlines() if line.strip().startswith("case when") and "then '" in line}
     given = {code for code in given if "case when" not in code} - {"the source gives no energy of a response"}
     assert given <= codes
     assert codes <= given

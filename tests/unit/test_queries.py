@@ -23,8 +23,7 @@ def made_rows() -> pl.DataFrame:
     sound.append(factories.failed("run-a", 250))
     books = [factories.record("run-b", index, task="chat-concise") for index in range(40)]
     dummy = [
-        factories.record("run-c", index, weights="dummy", model_id="me/other", model_name="other", gpu_model=None)
-        for index in range(20)
+        factories.record("run-c", index, weights="dummy", model_id="me/other", model_name="other", gpu_model=None) for index in range(20)
     ]
     return factories.frame(sound + books + dummy)
 
@@ -141,9 +140,7 @@ def test_percentiles(warehouse: str, metric: str) -> None:
 def test_bins(warehouse: str, log: bool, by: str) -> None:
     found = query.load("distribution_bins", EVERYTHING, warehouse, metric="energy_j", by=by, bins=12, log=log)
     rows = shown(only_valid=False).with_columns(
-        series=pl.col({"model": "model_name", "task": "task", "gpu": "gpu_model", "engine": "engine"}[by]).fill_null(
-            "CPU"
-        )
+        series=pl.col({"model": "model_name", "task": "task", "gpu": "gpu_model", "engine": "engine"}[by]).fill_null("CPU")
     )
     values = rows.drop_nulls("energy_j")
     assert found["count"].sum() == values.height
@@ -161,9 +158,7 @@ def test_bins(warehouse: str, log: bool, by: str) -> None:
 def test_bins_of_equal_values(tmp_path: Path) -> None:
     factories.write(factories.records(25, input_tokens=7), tmp_path / "part.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load(
-        "distribution_bins", None, str(tmp_path / "w.duckdb"), metric="input_tokens", by="task", bins=5, log=False
-    )
+    found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), metric="input_tokens", by="task", bins=5, log=False)
     assert found.rows() == [("chat", 7.0, 7.0, 25, 1.0)]
 
 
@@ -226,9 +221,7 @@ def test_rejects_and_files(warehouse: str) -> None:
 
 def test_reason_codes(warehouse: str) -> None:
     codes = query.load("reason_codes", None, warehouse)
-    assert {
-        code for code, scope in codes.filter("invalidates").select("code", "scope").iter_rows() if scope == "run"
-    } == {
+    assert {code for code, scope in codes.filter("invalidates").select("code", "scope").iter_rows() if scope == "run"} == {
         "no-valid-rows",
         "books",
         "throttled",

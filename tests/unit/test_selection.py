@@ -11,9 +11,7 @@ def test_the_default_has_an_empty_link() -> None:
 def test_words() -> None:
     assert Selection(gpus=("A40",), tasks=("chat",)).words() == "GPU A40, task chat, only valid rows"
     everything = Selection(gpus=("A40", "CPU"), batch_sizes=(1, 8), weights=(), only_valid=False)
-    assert (
-        everything.words() == "GPU A40 or CPU, batch size 1 or 8, pretrained and random weights, valid and invalid rows"
-    )
+    assert everything.words() == "GPU A40 or CPU, batch size 1 or 8, pretrained and random weights, valid and invalid rows"
     assert Selection(weights=("dummy",)).words() == "random weights, only valid rows"
 
 
@@ -50,9 +48,7 @@ def test_junk_in_a_link_is_ignored_and_said() -> None:
 
 
 def test_repeated_values_count_once() -> None:
-    assert Selection.from_query({"gpu": ["A40", "A40"], "batch": ["8", "08"]})[0] == Selection(
-        gpus=("A40",), batch_sizes=(8,)
-    )
+    assert Selection.from_query({"gpu": ["A40", "A40"], "batch": ["8", "08"]})[0] == Selection(gpus=("A40",), batch_sizes=(8,))
 
 
 def test_both_weights() -> None:

@@ -74,9 +74,7 @@ def test_every_mean_is_over_2978_prompts(shipped: str) -> None:
 
 
 def test_energy_per_token_is_mean_energy_over_mean_length(shipped: str) -> None:
-    vicuna = query.load(
-        "leaderboard", Selection(models=("lmsys/vicuna-7B",), gpus=("A40",), tasks=("chat",)), shipped
-    ).row(0, named=True)
+    vicuna = query.load("leaderboard", Selection(models=("lmsys/vicuna-7B",), gpus=("A40",), tasks=("chat",)), shipped).row(0, named=True)
     assert vicuna["energy_per_token_j"] == pytest.approx(2239.068904633984 / 284.27266621893887)
     assert vicuna["throughput_tps"] == pytest.approx(30.071255281840546)
     assert vicuna["energy_above_idle_j"] is None

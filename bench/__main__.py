@@ -1,0 +1,71 @@
+"""`python -m bench`: run, prompts, devices. A thin shell: options in, one sentence out when something is wrong.
+
+Each command imports its own code when it is called, so that the help needs neither torch nor a GPU.
+Exit status: 0 done, 1 some prompts failed to be measured at all, 2 the command cannot be carried out, 130 interrupted.
+"""
+
+import sys
+from typing import Annotated
+
+import tyro
+
+from bench import errors
+from bench.config import RunConfig
+from bench.prompts import ShareGptConfig
+
+
+def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
+    """Measure a model on a prompt set: one row of Parquet per prompt.
+
+    The same command again goes on where the last one stopped. Ctrl-C finishes the prompt in hand and writes it.
+    """
+    from bench.runner import run_benchmark
+
+    return run_benchmark(config)
+
+
+def prompts_sharegpt(config: Annotated[ShareGptConfig, tyro.conf.arg(name="")]) -> int:
+    """Make a prompt set of the first human turns of a ShareGPT dump."""
+    from bench.prompts import convert_sharegpt
+
+    convert_sharegpt(config)
+    return 0
+
+
+def devices() -> int:
+    """List what can be measured on this machine, and for what cannot, why."""
+    from bench.devices import print_devices
+
+    print_devices()
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: as after `python -m bench`; None takes them from the process.
+
+    Returns:
+        Exit status.
+    """
+    app = tyro.extras.SubcommandApp()
+    prompts = tyro.extras.SubcommandApp()
+    prompts.command(name="sharegpt")(prompts_sharegpt)
+    app.command(name="run")(run)
+    app.command(prompts, name="prompts", help="Make prompt sets.")
+    app.command(name="devices")(devices)
+    try:
+        status = app.cli(args=arguments, prog="python -m bench", description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
+    except errors.BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return int(status)
+
+
+DESCRIPTION = "Measure what one answer of a language model costs in energy, prompt by prompt."
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""What `python -m bench run` can be told: one frozen dataclass, whose docstrings are the `--help`.
+
+Imports nothing heavy: the help must appear at once, on a machine without torch too.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from bench import errors
+from bench.tasks import TASKS
+
+Dtype = Literal["auto", "float16", "bfloat16", "float32"]
+EngineName = Literal["transformers-eager", "transformers-compiled"]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Measure a model: one row of Parquet per prompt, in OUT/RUN_ID/part-NNNNN.parquet.
+
+    The same command again goes on where the last one stopped. Ctrl-C finishes the prompt in hand and writes it.
+    """
+
+    model: str
+    """Folder of a model, or its id on the Hugging Face hub. With --dummy-weights also a config.json."""
+
+    task: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
+    """chat, chat-concise, instruct or instruct-concise; repeat the option for several, one run each. Default: chat."""
+
+    prompts: str = "default"
+    """Prompt set: "default" (shipped with the project) or a JSONL file of {id, prompt}."""
+
+    limit: int | None = None
+    """Use only the first N prompts of the set. Default: all."""
+
+    out: Path = Path("results")
+    """Folder that gets one folder per run."""
+
+    nickname: str | None = None
+    """Short name of the model for people, shown in charts."""
+
+    gguf_file: str | None = None
+    """Weights are in this GGUF file of the model's folder; "auto" finds the only one. They are de-quantized to --dtype."""
+
+    engine: EngineName = "transformers-eager"
+    """transformers-eager: the protocol of 2023. transformers-compiled: static buffers, one CUDA graph a step."""
+
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    """auto: the first CUDA GPU, else the CPU."""
+
+    dtype: Dtype = "auto"
+    """Number format of the weights. auto: float16 on a GPU, float32 on a CPU."""
+
+    batch_size: int = 1
+    """Prompts per static batch."""
+
+    max_new_tokens: int = 512
+    """Longest answer, in tokens."""
+
+    temperature: float = 0.7
+    """Sampling temperature; 0 always takes the likeliest token."""
+
+    top_p: float = 1.0
+    """Nucleus sampling: keep the likeliest tokens whose probabilities reach P. 1 is off."""
+
+    top_k: int = 0
+    """Keep only the K likeliest tokens. 0 is off."""
+
+    repetition_penalty: float = 1.0
+    """Above 1, tokens already seen become less likely. 1 is off."""
+
+    seed: int = 0
+    """Seed of the sampling (with the prompt's id, so each prompt has its own) and of the order of prompts."""
+
+    repetitions: int = 1
+    """Answer every prompt this many times."""
+
+    edges: Literal["plain", "aligned"] = "aligned"
+    """How a window meets the counter's steps. aligned: wait for a step before and after (up to 0.3 s a prompt, not part
+    of the latency); plain: read before and after."""
+
+    idle: bool = True
+    """Measure the GPU's idle power for a few seconds before the model is loaded."""
+
+    warmup: int = 8
+    """Answer up to N prompts without recording, until the speed is steady. 0 is off."""
+
+    text: bool = True
+    """Keep the texts of prompts and answers in the rows."""
+
+    dummy_weights: bool = False
+    """Random weights: joules per token are real, the text is not. Every answer has exactly --max-new-tokens tokens."""
+
+    dummy_prompt_tokens: int = 128
+    """Length of a prompt, in tokens, with --dummy-weights where there is no tokenizer."""
+
+    again: bool = False
+    """Measure a finished run once more, as a new run."""
+
+    replay: Path | None = None
+    """Take readings from this recording and not from a GPU. For tests: rows say energy_source=replay."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, each once, in the order given; `chat` when none was."""
+        return tuple(dict.fromkeys(self.task)) or ("chat",)
+
+
+def check(config: RunConfig) -> None:
+    """Refuse what cannot be run, before anything is loaded.
+
+    Raises:
+        UnknownTask: names the tasks there are.
+        BadOption: a number out of range, or a batch above 1 on the eager engine.
+    """
+    for name in config.tasks:
+        if name not in TASKS:
+            raise errors.UnknownTask(name, TASKS)
+    if config.batch_size > 1 and config.engine == "transformers-eager":
+        raise errors.BadOption(f"--batch-size {config.batch_size}", "static batches run on --engine transformers-compiled.")
+    at_least = {"batch-size": 1, "max-new-tokens": 1, "repetitions": 1, "limit": 1, "dummy-prompt-tokens": 1}
+    at_least |= {"temperature": 0, "top-k": 0, "warmup": 0}
+    for option, least in at_least.items():
+        value = getattr(config, option.replace("-", "_"))
+        if value is not None and not (value >= least and math.isfinite(value)):
+            raise errors.BadOption(f"--{option} {value}", f"must be at least {least}.")
+    if not 0 < config.top_p <= 1:
+        raise errors.BadOption(f"--top-p {config.top_p}", "must be above 0 and at most 1.")
+    if not (config.repetition_penalty > 0 and math.isfinite(config.repetition_penalty)):
+        raise errors.BadOption(f"--repetition-penalty {config.repetition_penalty}", "must be above 0; 1 is off.")

@@ -1,0 +1,113 @@
+"""What the runner needs from a way to run a model. One file beside this one per way; none is imported here.
+
+A prompt goes through `prepare` (before the clock), `generate` (inside the window), `decode` (after it). All three take or give one item per
+prompt of a batch, so that a static batch needs no other seam.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bench.tasks import Task
+
+
+class PromptFailed(Exception):
+    """One prompt could not be answered. `str(error)` is the row's reason.
+
+    Attributes:
+        input_tokens: prompt length, where it was known.
+        fatal: the device cannot be used again in this process.
+    """
+
+    def __init__(self, reason: str, *, input_tokens: int | None = None, fatal: bool = False) -> None:
+        super().__init__(reason)
+        self.input_tokens = input_tokens
+        self.fatal = fatal
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn, as it is applied: nothing is taken over from the model's own defaults.
+
+    Attributes:
+        temperature: 0 takes the likeliest token.
+        top_p: 1 is off.
+        top_k: 0 is off.
+        repetition_penalty: 1 is off.
+        max_new_tokens: longest answer (tokens).
+    """
+
+    temperature: float
+    top_p: float
+    top_k: int
+    repetition_penalty: float
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a loaded model says of itself.
+
+    Attributes:
+        params_total_b: parameters, tied ones counted once (1e9).
+        params_active_b: parameters used per token (1e9); None for a mixture whose routing is not known.
+    """
+
+    params_total_b: float
+    params_active_b: float | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prompt ready to run: on the device, and the sampling seeded.
+
+    Attributes:
+        inputs: what the engine's own `generate` takes.
+        input_tokens: prompt length, template included (tokens).
+        seed: of this prompt's sampling.
+    """
+
+    inputs: Any
+    input_tokens: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One answer.
+
+    Attributes:
+        token_ids: generated tokens, the stop token included.
+        stamps_s: monotonic time at which each token reached the host; as many as `token_ids`.
+        finish_reason: stop, length or error.
+        error: why, for `error`.
+    """
+
+    token_ids: tuple[int, ...]
+    stamps_s: tuple[float, ...]
+    finish_reason: str
+    error: str | None = None
+
+
+class Engine(Protocol):
+    """A loaded model."""
+
+    facts: ModelFacts
+
+    def use_task(self, task: Task) -> str | None:
+        """Take the task's template; its name for the `prompt_template` column (None: no tokenizer, no template)."""
+
+    def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
+        """Render, tokenize, move to the device. Raises PromptFailed (the context is too long, the text breaks the tokenizer)."""
+
+    def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
+        """Make whatever must not be measured: buffers, compiled code. Called before the window. Raises PromptFailed."""
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all it was given. Raises PromptFailed."""
+
+    def generate(self, prompts: Sequence[Prepared], sampling: Sampling) -> list[Generation]:
+        """Answer; the only call inside the window. Raises PromptFailed."""
+
+    def decode(self, generation: Generation) -> str | None:
+        """The answer as text, without its stop string; None without a tokenizer."""

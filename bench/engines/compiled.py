@@ -1,0 +1,79 @@
+"""Hugging Face transformers, compiled: the same model, tokens and stops as the eager engine, far fewer joules.
+
+Loading, templates and stops are the eager engine's; only the loop is `bench.engines.static_decode`. Static batches are left-padded.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from bench.engines import static_decode
+from bench.engines.base import Generation, Prepared, Sampling
+from bench.engines.transformers import TransformersEngine
+
+
+class CompiledEngine(TransformersEngine):
+    """A loaded transformers model in static buffers; see `bench.engines.base.Engine`."""
+
+    _decoder: static_decode.StaticDecoder | None = None
+
+    def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
+        """Allocate, compile and capture what these prompts need, before the window.
+
+        Raises:
+            PromptFailed: the buffers do not fit the memory.
+        """
+        with self._faults(None):
+            longest = max(prompt.input_tokens for prompt in prompts)
+            self._decoder_for(sampling).prepare(len(prompts), longest + sampling.max_new_tokens)
+
+    def generate(self, prompts: Sequence[Prepared], sampling: Sampling) -> list[Generation]:
+        """Answer one static batch.
+
+        Raises:
+            PromptFailed: it does not fit the memory, or the model broke on it.
+        """
+        ids, mask = left_padded([prompt.inputs for prompt in prompts])
+        with self._faults(prompts[0].input_tokens):
+            decoded = self._decoder_for(sampling).generate(
+                ids,
+                mask,
+                sampling.max_new_tokens,
+                frozenset(self._stop_token_ids()),
+                prompts[0].seed,
+                self._stop_text(),
+            )
+        return [_generation(decoded, row) for row in range(len(prompts))]
+
+    def _decoder_for(self, sampling: Sampling) -> static_decode.StaticDecoder:
+        drawn = static_decode.Sampling(sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty)
+        if self._decoder is None or self._decoder.sampling != drawn:
+            self._decoder = static_decode.StaticDecoder(self._model, drawn)
+        return self._decoder
+
+    def _stop_text(self) -> Callable[[list[int]], bool] | None:
+        strings = self._stop_strings()
+        if not strings:
+            return None
+        tail_tokens = max(len(string.encode()) for string in strings) + 1
+
+        def stops(tokens: list[int]) -> bool:
+            tail = self._tokenizer.decode(tokens[-tail_tokens:], skip_special_tokens=False)
+            return any(string in tail for string in strings)
+
+        return stops
+
+
+def left_padded(prompts: Sequence[Any]) -> tuple[Any, Any]:
+    """Token ids and mask, each (batch, tokens), of prompts that are each (1, tokens); the padding stands on the left."""
+    longest = max(prompt.shape[1] for prompt in prompts)
+    ids = torch.cat([torch.nn.functional.pad(prompt, (longest - prompt.shape[1], 0)) for prompt in prompts])
+    mask = torch.cat([torch.nn.functional.pad(torch.ones_like(prompt), (longest - prompt.shape[1], 0)) for prompt in prompts])
+    return ids, mask
+
+
+def _generation(decoded: static_decode.Decoded, row: int) -> Generation:
+    tokens = tuple(decoded.tokens[row])
+    error = f"NaN logits at token {len(tokens) + 1}" if decoded.finish[row] == "error" else None
+    return Generation(tokens, tuple(decoded.stamps_s[: len(tokens)]), decoded.finish[row], error)

@@ -1,0 +1,208 @@
+"""From `--model` to weights and tokenizer in memory: a folder, a GGUF file, a hub id, or random weights from a config.
+
+`plan` finds out what would be loaded and costs little; `load` loads it.
+"""
+
+import hashlib
+import platform
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+from bench import errors
+from bench.config import RunConfig
+from bench.engines.base import ModelFacts
+
+_WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.pth")
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    IndexError,
+    EOFError,
+    struct.error,
+    AttributeError,
+    ImportError,
+)
+"""What transformers and gguf raise on files that are not what they seem."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be loaded, known before it is.
+
+    Attributes:
+        model_id: hub id, or the folder's name (its path does not travel with the rows).
+        source: what `from_pretrained` gets.
+        gguf_file: file inside `source`, or None.
+        revision: commit of the hub, or SHA-256 over the weights' files; None where neither is known.
+        weights: pretrained or dummy.
+        device: cuda or cpu.
+        dtype: e.g. float16.
+        engine: its name, e.g. transformers-eager.
+        engine_version: of transformers.
+        model_config: the model's transformers config.
+    """
+
+    model_id: str
+    source: str
+    gguf_file: str | None
+    revision: str | None
+    weights: str
+    device: str
+    dtype: str
+    engine: str
+    engine_version: str
+    model_config: Any
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of what runs the model."""
+        return {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
+
+
+def plan(config: RunConfig) -> Plan:
+    """Decide device and number format, and find the model.
+
+    Raises:
+        NoGpu, ModelNotFound, ModelUnreadable, NoGguf.
+    """
+    device = config.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise errors.NoGpu()
+    dtype = config.dtype
+    if dtype == "auto":
+        dtype = "float16" if device == "cuda" else "float32"
+    path = Path(config.model)
+    if config.gguf_file and not path.is_dir():
+        raise errors.ModelNotFound(config.model, "a GGUF file needs a folder")
+    if path.is_file() and not config.dummy_weights:
+        raise errors.ModelNotFound(config.model, "it is a file; name its folder")
+    gguf_file = _gguf_file(path, config.gguf_file) if config.gguf_file else None
+    model_config = _model_config(config.model, gguf_file)
+    return Plan(
+        model_id=path.resolve().name if path.exists() else config.model,
+        source=config.model,
+        gguf_file=gguf_file,
+        revision=_revision(path, gguf_file, model_config, config.dummy_weights),
+        weights="dummy" if config.dummy_weights else "pretrained",
+        device=device,
+        dtype=dtype,
+        engine=config.engine,
+        engine_version=transformers.__version__,
+        model_config=model_config,
+    )
+
+
+def _gguf_file(folder: Path, name: str) -> str:
+    if name != "auto":
+        if not (folder / name).is_file():
+            raise errors.NoGguf(str(folder), f"There is no file {name!r}")
+        return name
+    found = sorted(folder.glob("*.gguf"))
+    if len(found) != 1:
+        raise errors.NoGguf(str(folder), f"There are {len(found)} GGUF files")
+    return found[0].name
+
+
+def _model_config(model: str, gguf_file: str | None) -> Any:
+    try:
+        return AutoConfig.from_pretrained(model, **_gguf(gguf_file))
+    except _UNREADABLE as error:
+        if Path(model).exists():
+            raise errors.ModelUnreadable(model, _first_line(error)) from error
+        raise errors.ModelNotFound(model, _first_line(error)) from error
+
+
+def _revision(path: Path, gguf_file: str | None, model_config: Any, dummy: bool) -> str | None:
+    if path.is_file():
+        return _sha256([path])
+    if not path.is_dir():
+        commit = getattr(model_config, "_commit_hash", None)
+        return str(commit) if commit else None
+    if gguf_file:
+        return _sha256([path / gguf_file])
+    if dummy:
+        return _sha256([path / "config.json"])
+    files = next((found for pattern in _WEIGHT_FILES if (found := sorted(path.glob(pattern)))), [])
+    return _sha256(files) if files else None
+
+
+def _sha256(files: list[Path]) -> str:
+    """Of one file its hash; of several the hash of their hashes, in order of name."""
+    digests = []
+    for path in files:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def load(chosen: Plan) -> tuple[Any, Any]:
+    """The model, on its device and ready to generate, and its tokenizer (None: random weights without one).
+
+    Raises:
+        ModelUnreadable, TokenizerMissing, ModelTooBig.
+    """
+    tokenizer = load_tokenizer(chosen)
+    kind = AutoModelForSeq2SeqLM if chosen.model_config.is_encoder_decoder else AutoModelForCausalLM
+    dtype = getattr(torch, chosen.dtype)
+    try:
+        if chosen.weights == "dummy":
+            with torch.device(chosen.device):
+                model = kind.from_config(chosen.model_config, dtype=dtype)
+        else:
+            model = kind.from_pretrained(chosen.source, dtype=dtype, **_gguf(chosen.gguf_file))
+        model = model.to(chosen.device)
+    except torch.OutOfMemoryError as error:
+        raise errors.ModelTooBig(chosen.model_id, chosen.device) from error
+    except _UNREADABLE as error:
+        raise errors.ModelUnreadable(chosen.source, _first_line(error)) from error
+    return model.eval(), tokenizer
+
+
+def load_tokenizer(chosen: Plan) -> Any:
+    """The model's tokenizer; None for random weights that have none. Raises TokenizerMissing."""
+    is_file = Path(chosen.source).is_file()
+    try:
+        if is_file:
+            raise OSError("a config file has none")
+        return AutoTokenizer.from_pretrained(chosen.source, **_gguf(chosen.gguf_file))
+    except _UNREADABLE as error:
+        if chosen.weights == "dummy":
+            return None
+        raise errors.TokenizerMissing(chosen.source, _first_line(error)) from error
+
+
+def model_facts(model: Any) -> ModelFacts:
+    """Count the parameters. For a mixture of experts the routed share of the experts' parameters counts as active."""
+    total = sum(parameter.numel() for parameter in model.parameters())
+    expert = sum(parameter.numel() for name, parameter in model.named_parameters() if ".experts." in name)
+    if not expert:
+        return ModelFacts(total / 1e9, total / 1e9)
+    text = model.config.get_text_config()
+    experts = next((n for key in ("num_local_experts", "num_experts", "n_routed_experts") if (n := getattr(text, key, None))), None)
+    used = getattr(text, "num_experts_per_tok", None)
+    active = (total - expert + expert * used / experts) / 1e9 if experts and used else None
+    return ModelFacts(total / 1e9, active)
+
+
+def _gguf(gguf_file: str | None) -> dict[str, str]:
+    return {"gguf_file": gguf_file} if gguf_file else {}
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return (text.splitlines()[0] if text else type(error).__name__).rstrip(".")

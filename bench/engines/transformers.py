@@ -1,0 +1,170 @@
+"""Hugging Face transformers, eager: `model.generate` with a stamp per token.
+
+Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the streamer, the logits processors and the criteria are called).
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+
+from bench.engines import loading
+from bench.engines.base import Generation, ModelFacts, Prepared, PromptFailed, Sampling
+from bench.engines.watch import FiniteLogits, Stamps, StopOnBadLogits, StopStrings
+from bench.tasks import Task
+from bench.templates import Template, choose_template
+
+_KEPT = ("bos_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id")
+"""What a model cannot do without; everything else in its generation config is a default of sampling and is not used."""
+
+
+class TransformersEngine:
+    """A loaded transformers model; see `bench.engines.base.Engine`.
+
+    Args:
+        plan: what was loaded.
+        model: on its device.
+        tokenizer: None for random weights without one.
+        random_prompt_tokens: length of a prompt where there is no tokenizer (tokens).
+    """
+
+    def __init__(self, plan: loading.Plan, model: Any, tokenizer: Any, random_prompt_tokens: int = 128) -> None:
+        self.facts: ModelFacts = loading.model_facts(model)
+        self._plan = plan
+        self._model = model
+        self._tokenizer = tokenizer
+        self._random_prompt_tokens = random_prompt_tokens
+        self._template: Template | None = None
+        self._own = model.generation_config
+        model.generation_config = GenerationConfig(**{key: getattr(self._own, key, None) for key in _KEPT})
+
+    def use_task(self, task: Task) -> str | None:
+        """Choose the template of a task; its name."""
+        self._template = choose_template(self._plan.model_id, self._tokenizer, task) if self._tokenizer else None
+        return self._template.name if self._template else None
+
+    def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
+        """Render, tokenize, check the length, move to the device.
+
+        Raises:
+            PromptFailed: prompt and longest answer do not fit the context, or the text breaks template or tokenizer.
+        """
+        with self._faults(None):
+            ids = self._tokenize(text, seed)
+            self._require_room(ids.shape[1], sampling.max_new_tokens)
+            return Prepared(ids.to(self._plan.device), ids.shape[1], seed)
+
+    def _tokenize(self, text: str, seed: int) -> Any:
+        """(1, tokens) int64 on the CPU."""
+        if self._tokenizer is None:
+            vocabulary = self._model.config.get_text_config().vocab_size
+            generator = torch.Generator().manual_seed(seed)
+            return torch.randint(vocabulary, (1, self._random_prompt_tokens), generator=generator)
+        if self._template is None:
+            raise AssertionError("use_task comes before prepare")
+        rendered = self._template.render(text)
+        return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")["input_ids"]
+
+    def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
+        """Nothing: `model.generate` makes what it needs as it goes."""
+
+    def synchronize(self) -> None:
+        """Wait for the device. Raises PromptFailed with the fault of an earlier kernel."""
+        if self._plan.device == "cuda":
+            with self._faults(None):
+                torch.cuda.synchronize()
+
+    def generate(self, prompts: Sequence[Prepared], sampling: Sampling) -> list[Generation]:
+        """Answer one prompt.
+
+        Raises:
+            PromptFailed: it does not fit the memory, or the model broke on it.
+        """
+        (prompt,) = prompts
+        stop_token_ids = self._stop_token_ids()
+        stamps, finite = Stamps(), FiniteLogits()
+        criteria: list[Any] = [StopOnBadLogits(finite)]
+        strings = self._stop_strings()
+        stop_strings = StopStrings(self._tokenizer, strings, stamps) if strings else None
+        if stop_strings:
+            criteria.append(stop_strings)
+        with self._faults(prompt.input_tokens):
+            torch.manual_seed(prompt.seed)
+            sequences = self._model.generate(
+                prompt.inputs,
+                attention_mask=torch.ones_like(prompt.inputs),
+                generation_config=self._generation_config(sampling, stop_token_ids),
+                logits_processor=LogitsProcessorList([finite]),
+                stopping_criteria=StoppingCriteriaList(criteria),
+                streamer=stamps,
+            )
+            token_ids = tuple(sequences[0, stamps.prompt_length :].tolist())
+            bad = bool(finite.bad is not None and finite.bad[0])
+        if bad:
+            return [Generation(token_ids[:-1], tuple(stamps.times_s[:-1]), "error", f"NaN logits at token {len(token_ids)}")]
+        stopped = token_ids[-1] in stop_token_ids or bool(stop_strings and stop_strings.hit)
+        return [Generation(token_ids, tuple(stamps.times_s), "stop" if stopped else "length")]
+
+    def decode(self, generation: Generation) -> str | None:
+        """The answer's text, special tokens and stop string taken off."""
+        if self._tokenizer is None:
+            return None
+        text = str(self._tokenizer.decode(list(generation.token_ids), skip_special_tokens=True))
+        cuts = [at for string in self._stop_strings() if (at := text.find(string)) >= 0]
+        return text[: min(cuts)] if cuts else text
+
+    def _stop_strings(self) -> tuple[str, ...]:
+        return self._template.stop_strings if self._template and self._plan.weights != "dummy" else ()
+
+    def _stop_token_ids(self) -> list[int]:
+        """Token ids that end an answer: the model's, the tokenizer's, the template's. None with random weights."""
+        if self._plan.weights == "dummy":
+            return []
+        own = self._own.eos_token_id
+        ids = set(own if isinstance(own, list) else [own])
+        ids.add(getattr(self._tokenizer, "eos_token_id", None))
+        ids.update(self._template.stop_token_ids if self._template else ())
+        return sorted(token for token in ids if token is not None)
+
+    def _generation_config(self, sampling: Sampling, stop_token_ids: list[int]) -> Any:
+        greedy = sampling.temperature == 0
+        drawn = {} if greedy else {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+        pad = self._own.pad_token_id
+        return GenerationConfig(
+            do_sample=not greedy,
+            **drawn,
+            repetition_penalty=sampling.repetition_penalty,
+            max_new_tokens=sampling.max_new_tokens,
+            eos_token_id=stop_token_ids or None,
+            pad_token_id=pad if pad is not None else (stop_token_ids or [0])[0],
+            use_cache=True,
+            **{key: getattr(self._own, key, None) for key in _KEPT},
+        )
+
+    def _require_room(self, input_tokens: int, max_new_tokens: int) -> None:
+        """Refuse a prompt that, with its longest answer, is longer than the positions the model has; never cut it."""
+        room = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        apart = self._model.config.is_encoder_decoder
+        needed = max(input_tokens, max_new_tokens) if apart else input_tokens + max_new_tokens
+        if room is not None and needed > room:
+            reason = f"context too long: {input_tokens} prompt tokens and up to {max_new_tokens} new ones, the model has room for {room}"
+            raise PromptFailed(reason, input_tokens=input_tokens)
+
+    @contextlib.contextmanager
+    def _faults(self, input_tokens: int | None) -> Iterator[None]:
+        """Turn whatever a model, template or tokenizer raises on one prompt into that prompt's reason."""
+        try:
+            yield
+        except (PromptFailed, AssertionError):
+            raise
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise PromptFailed("out of memory on the GPU", input_tokens=input_tokens) from error
+        except Exception as error:  # a model's own code can raise anything; the run must go on
+            text = " ".join(str(error).split())[:300]
+            if "can't allocate memory" in text:
+                raise PromptFailed("out of memory", input_tokens=input_tokens) from error
+            fatal = "CUDA error" in text or isinstance(error, getattr(torch, "AcceleratorError", ()))
+            raise PromptFailed(f"{type(error).__name__}: {text}", input_tokens=input_tokens, fatal=fatal) from error

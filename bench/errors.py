@@ -1,0 +1,129 @@
+"""What can go wrong on the measuring side, in one sentence each, with what to do next.
+
+Raised where the fault is found; `bench/__main__.py` prints the sentence and leaves with status 2.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class BenchError(Exception):
+    """Anything the person who ran the command can put right. `str(error)` is the whole message."""
+
+
+class UnknownTask(BenchError):
+    """A task name that `bench/tasks.py` does not list."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"There is no task {name!r}. Choose from: {', '.join(known)}.")
+
+
+class BadOption(BenchError):
+    """An option whose value cannot be used."""
+
+    def __init__(self, option: str, why: str) -> None:
+        super().__init__(f"{option}: {why}")
+
+
+class NoPrompts(BenchError):
+    """A prompt set with nothing in it."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(f"{source} holds no prompts. Give --prompts default, or a JSONL file of {{id, prompt}}.")
+
+
+class ModelNotFound(BenchError):
+    """Neither a folder nor a model id that can be had."""
+
+    def __init__(self, model: str, detail: str = "") -> None:
+        more = f" ({detail})" if detail else ""
+        super().__init__(
+            f"The model {model!r} is not a folder here and could not be had from the Hugging Face hub{more}. "
+            "Check the spelling of --model, or fetch the small test model with `make models/smollm2-135m/.done`."
+        )
+
+
+class ModelUnreadable(BenchError):
+    """The model is there and cannot be loaded."""
+
+    def __init__(self, model: str, detail: str) -> None:
+        super().__init__(f"The model {model!r} cannot be loaded: {detail}. Fetch its files again.")
+
+
+class NoGguf(BenchError):
+    """`--gguf-file auto` in a folder that has none, or more than one, or a name that is not there."""
+
+    def __init__(self, folder: str, why: str) -> None:
+        super().__init__(f"{why} in {folder!r}. Name the file with --gguf-file.")
+
+
+class TokenizerMissing(BenchError):
+    """Weights without a tokenizer."""
+
+    def __init__(self, model: str, detail: str) -> None:
+        super().__init__(
+            f"The model {model!r} has no tokenizer that can be loaded ({detail}). "
+            "Put its tokenizer files (tokenizer.json, tokenizer_config.json) beside the weights."
+        )
+
+
+class NoGpu(BenchError):
+    """`--device cuda` on a machine where torch sees none."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no CUDA GPU that torch can use. Leave out --device, or give --device cpu.")
+
+
+class GpuLost(BenchError):
+    """A fault after which the CUDA context cannot be used again in this process."""
+
+    def __init__(self, prompt_id: str, detail: str) -> None:
+        super().__init__(
+            f"The GPU failed on prompt {prompt_id!r} and this process cannot use it any more: {detail}. The prompt is "
+            "recorded as failed and all rows so far are written: run the same command again to go on with the next prompt."
+        )
+
+
+class ModelTooBig(BenchError):
+    """The weights do not fit the device."""
+
+    def __init__(self, model: str, device: str) -> None:
+        super().__init__(f"The model {model!r} does not fit the memory of {device}. Choose a smaller one or --dtype float16.")
+
+
+class MissingPackage(BenchError):
+    """A package of the `bench` extra is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(f"The package {package} is not installed. Run: pip install -e '.[bench]'.")
+
+
+class NotWritable(BenchError):
+    """The results folder cannot be written."""
+
+    def __init__(self, folder: Path, detail: str) -> None:
+        super().__init__(f"Cannot write to {str(folder)!r}: {detail}. Choose another folder with --out.")
+
+
+class DiskFull(BenchError):
+    """No room for the next part."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        super().__init__(
+            f"The disk of {str(folder)!r} is full: the last {rows} rows could not be written. "
+            "Make room and run the same command again; it goes on after the last whole part."
+        )
+
+
+class RunInUse(BenchError):
+    """Another process writes the same run."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"Another process is writing {str(folder)!r}. Wait for it, or choose another folder with --out.")
+
+
+class RunUnreadable(BenchError):
+    """A run.json or a part that is not what this program writes."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(f"{str(path)!r} cannot be read: {detail}. Move its folder away and run the command again.")

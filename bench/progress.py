@@ -1,0 +1,62 @@
+"""The bar of a run: how far, how fast, how many joules so far, how long still."""
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class RunProgress:
+    """A rich progress bar fed with rows.
+
+    Args:
+        console: where it is drawn.
+        label: the task.
+        done: rows that an earlier session wrote.
+        total: rows of the whole run.
+        energy_reason: why this run has no joules; None if it has.
+    """
+
+    def __init__(self, console: Console, label: str, done: int, total: int, energy_reason: str | None) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[energy]}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._energy_reason = energy_reason
+        self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self.energy_words())
+        self.rows = self.failed = self.tokens = 0
+        self.seconds = self.joules = 0.0
+
+    def __enter__(self) -> "RunProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Count a row and redraw."""
+        self.rows += 1
+        self.failed += row["status"] == "failed"
+        self.tokens += row.get("output_tokens") or 0
+        self.seconds += row.get("latency_s") or 0.0
+        self.joules += row.get("energy_j") or 0.0
+        self._bar.update(self._id, advance=1, rate=self.rate_words(), energy=self.energy_words())
+
+    def rate_words(self) -> str:
+        """Prompts and tokens per second of answering; total over total."""
+        if not self.seconds:
+            return ""
+        return f"{(self.rows - self.failed) / self.seconds:.2f} prompt/s, {self.tokens / self.seconds:.1f} token/s"
+
+    def energy_words(self) -> str:
+        """Joules so far, or why there are none."""
+        if self._energy_reason is not None:
+            return f"energy not measured: {self._energy_reason}"
+        return f"{getattr(self, 'joules', 0.0):,.0f} J"

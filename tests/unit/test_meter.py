@@ -1,0 +1,381 @@
+"""The meter against a simulated GPU whose energy is known exactly, and against faults."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bench import counters, meter
+from bench.conditions import Host, HostEnergy, NvmlConditions, State
+from bench.counters import CounterLost, CounterUnavailable, MigEnabled, NoSuchGpu, ZeusCounter, gpu_indices
+from bench.edges import CounterSteps, Step, aligned_energy, plain_bound_j
+from bench.meter import AbsentMeter, CounterMeter, SharedGpu, UnknownEdges, WindowNotOpen, open_meter
+from bench.replay import ReplayCounter, ReplayFileBroken, SimulatedCounter, load_trace
+
+
+def simulated(edges: str = "aligned", **options: object) -> tuple[CounterMeter, SimulatedCounter]:
+    gpu = SimulatedCounter(**options)  # type: ignore[arg-type]
+    return CounterMeter(gpu, edges, clock=gpu.clock, sleep=gpu.sleep), gpu
+
+
+def test_aligned_formula_by_hand() -> None:
+    steps = CounterSteps(0.1, 0.001, 0.0)
+    part = aligned_energy(Step(0, 0, 100), 0.0, 0.35, Step(0.4, 0, 180), Step(0.5, 0, 200), steps=steps)
+    assert part.tail_j == pytest.approx(10)  # 200 W for 0.05 s
+    assert part.energy_j == pytest.approx(70)
+    assert 0 < part.error_j <= 0.1 * 200 + 0.001
+
+
+def test_plain_bound_by_hand() -> None:
+    assert plain_bound_j(300.0, 1.0, 0.1) == pytest.approx(0.1 * 300 / 0.9)
+    assert plain_bound_j(30.0, 0.05, 0.1) == pytest.approx(30.0)
+
+
+def test_detects_step_and_resolution() -> None:
+    instrument, gpu = simulated(step_s=0.1)
+    assert instrument.steps.step_s == pytest.approx(0.1, abs=0.001)
+    assert 0.001 <= instrument.steps.resolution_j < 0.01
+    assert gpu.now_s < 2.5
+    assert simulated(step_s=0.02)[0].steps.step_s == pytest.approx(0.02, abs=0.001)
+
+
+@pytest.mark.parametrize("duration_s", [0.25, 0.5, 1.0, 2.0])
+def test_aligned_beats_plain(duration_s: float) -> None:
+    errors = {}
+    for edges in ("aligned", "plain"):
+        instrument, gpu = simulated(edges)
+        worst = 0.0
+        for index in range(10):
+            gpu.sleep(0.0137 * index)
+            instrument.begin()
+            before = gpu.true_j[0]
+            gpu.work(duration_s, (255.0,))
+            true_j = gpu.true_j[0] - before
+            reading = instrument.end()
+            assert reading.energy_j is not None and reading.error_j is not None
+            assert abs(reading.energy_j - true_j) <= reading.error_j
+            worst = max(worst, abs(reading.energy_j - true_j) / true_j)
+        errors[edges] = worst
+    assert errors["aligned"] < 0.004
+    assert errors["plain"] > 3 * errors["aligned"]
+
+
+def test_several_gpus_are_summed_each_at_its_own_steps() -> None:
+    instrument, gpu = simulated(idle_w=(78.0, 90.0, 60.0), phase_s=(0.01, 0.047, 0.083))
+    assert instrument.num_gpus == 3
+    instrument.begin()
+    before = sum(gpu.true_j)
+    gpu.work(0.8, (300.0, 410.0, 78.0))
+    true_j = sum(gpu.true_j) - before
+    reading = instrument.end()
+    assert reading.energy_j == pytest.approx(true_j, rel=0.004)
+
+
+def test_idle_power_is_the_counters_difference() -> None:
+    instrument, gpu = simulated(idle_w=(78.0, 90.0), phase_s=(0.01, 0.05))
+    began_s = gpu.now_s
+    assert instrument.idle_power_w(2.0) == pytest.approx(168.0, rel=0.002)
+    assert gpu.now_s - began_s >= 2.0
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [("lost_at_s", "stopped answering"), ("stuck_at_s", "has not moved"), ("reset_at_s", "reset")]
+)
+@pytest.mark.parametrize("edges", ["aligned", "plain"])
+def test_a_failing_counter_gives_no_joules_and_a_reason(fault: str, words: str, edges: str) -> None:
+    instrument, gpu = simulated(edges)
+    instrument.begin()
+    gpu.work(0.3, (200.0,))
+    good = instrument.end()
+    instrument.begin()
+    setattr(gpu, fault, gpu.now_s + 0.0001)
+    gpu.work(0.5, (200.0,))
+    ended_s = gpu.now_s
+    reading = instrument.end()
+    assert good.energy_j is not None
+    assert reading.energy_j is None and reading.error_j is None and reading.reason
+    if (fault, edges) != ("stuck_at_s", "plain"):
+        assert words in reading.reason
+    assert gpu.now_s - ended_s < 3.0  # never hangs
+    books = instrument.close()
+    assert books["lost_windows"] == 1 and books["windows"] == 2
+    assert reading.reason in books["notes"]  # type: ignore[operator]
+
+
+def test_a_counter_lost_before_begin_still_lets_the_response_run() -> None:
+    instrument, gpu = simulated()
+    gpu.lost_at_s = gpu.now_s
+    instrument.begin()
+    assert "stopped answering" in (instrument.end().reason or "")
+    assert instrument.idle_power_w(0.1) is None
+    assert instrument.close()["counter_j"] is None
+
+
+def test_plain_window_without_a_step_is_null_not_zero() -> None:
+    instrument, gpu = simulated("plain", step_s=0.1, phase_s=(0.03,))
+    gpu.sleep(0.1 - (gpu.now_s - 0.03) % 0.1 + 0.001)
+    instrument.begin()
+    gpu.work(0.02, (200.0,))
+    reading = instrument.end()
+    assert reading.energy_j is None and "did not move" in (reading.reason or "")
+
+
+@pytest.mark.parametrize("edges", ["aligned", "plain"])
+def test_books_close(edges: str) -> None:
+    instrument, gpu = simulated(edges)
+    gpu.work(3.0, (150.0,))
+    total = 0.0
+    for watts in (200.0, 300.0, 250.0):
+        instrument.begin()
+        gpu.work(0.7, (watts,))
+        total += instrument.end().energy_j or 0.0
+        gpu.work(0.4, (120.0,))
+    books = instrument.close()
+    assert books["ratio"] == pytest.approx(1.0, abs=1e-9)
+    assert books["windows_j"] == pytest.approx(total)
+    assert books["gaps_j"] > 450  # type: ignore[operator]
+    assert books["lost_windows"] == 0
+
+
+def test_books_show_a_window_that_was_lost_for_a_while() -> None:
+    instrument, gpu = simulated()
+    for fails in (False, True, False):
+        instrument.begin()
+        gpu.lost_at_s = gpu.now_s if fails else float("inf")
+        gpu.work(1.0, (300.0,))
+        instrument.end()
+        gpu.lost_at_s = float("inf")
+    books = instrument.close()
+    assert books["ratio"] < 0.75  # type: ignore[operator]
+
+
+def test_end_needs_begin() -> None:
+    with pytest.raises(WindowNotOpen):
+        simulated()[0].end()
+    with pytest.raises(WindowNotOpen):
+        AbsentMeter("none").end()
+
+
+def test_a_counter_that_never_moves_is_found_at_the_start() -> None:
+    gpu = SimulatedCounter()
+    gpu.stuck_at_s = 0.0
+    with pytest.raises(CounterLost, match="has not moved"):
+        CounterMeter(gpu, clock=gpu.clock, sleep=gpu.sleep)
+
+
+def test_cpu_has_no_gpu_joules_and_says_why() -> None:
+    instrument = open_meter("cpu")
+    instrument.begin()
+    reading = instrument.end()
+    assert (instrument.source, instrument.edges, instrument.num_gpus, instrument.gpu_model) == ("none", None, 0, None)
+    assert reading.energy_j is None and "CPU" in (reading.reason or "")
+    assert instrument.host_reason or reading.cpu_energy_j is not None
+    assert instrument.idle_power_w(1.0) is None and instrument.close() == {}
+
+
+def test_unknown_edges_are_refused() -> None:
+    with pytest.raises(UnknownEdges, match="aligned or plain"):
+        open_meter("cpu", edges="sharp")
+
+
+def test_host_energy_is_its_own_column() -> None:
+    values = iter([HostEnergy(10.0, None), HostEnergy(13.5, None), HostEnergy(1.0, None), HostEnergy(0.5, None)])
+    instrument = AbsentMeter("no GPU", Host("rapl", "none", "no memory zone", lambda: next(values)))
+    instrument.begin()
+    reading = instrument.end()
+    assert (reading.cpu_energy_j, reading.dram_energy_j, reading.energy_j) == (3.5, None, None)
+    instrument.begin()
+    assert instrument.end().cpu_energy_j is None  # a counter that fell is no measurement
+
+
+@pytest.mark.parametrize(
+    ("device", "indices"),
+    [("cuda", (0,)), ("cuda:1", (1,)), ("cuda:0,2", (0, 2)), ("cuda:all", (0, 1, 2)), ("server", (0, 1, 2))],
+)
+def test_device_names(device: str, indices: tuple[int, ...]) -> None:
+    assert gpu_indices(device, 3) == indices
+
+
+@pytest.mark.parametrize("device", ["cuda:3", "cuda:x", "cuda:-1"])
+def test_gpus_that_are_not_there(device: str) -> None:
+    with pytest.raises(NoSuchGpu, match=device):
+        gpu_indices(device, 3)
+
+
+class NVIDIAGPUs:
+    """Stands in for Zeus's class of the same name."""
+
+    def __init__(self, *gpus: object) -> None:
+        self.gpus = gpus
+
+    def __len__(self) -> int:
+        return len(self.gpus)
+
+
+def zeus_gpu(energy_mj: object = 1500, supported: bool = True) -> SimpleNamespace:
+    from zeus.device.gpu.common import ZeusGPULostError
+
+    def read() -> object:
+        if energy_mj is None:
+            raise ZeusGPULostError("GPU is lost")
+        return energy_mj
+
+    return SimpleNamespace(
+        gpu_index=0,
+        handle="handle",
+        get_name=lambda: "NVIDIA T",
+        supports_get_total_energy_consumption=lambda: supported,
+        get_total_energy_consumption=read,
+    )
+
+
+def test_zeus_counter_reads_joules_and_reports_a_lost_gpu() -> None:
+    assert ZeusCounter([zeus_gpu(), zeus_gpu(2)], "nvml-counter").read_j() == (1.5, 0.002)
+    with pytest.raises(CounterLost, match="GPU is lost"):
+        ZeusCounter([zeus_gpu(None)], "nvml-counter").read_j()
+
+
+@pytest.mark.parametrize("gpu", [zeus_gpu(supported=False), zeus_gpu(None)], ids=["too old", "refuses"])
+def test_a_driver_without_counter_gives_null_with_the_reason(gpu: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "zeus_gpus", lambda: NVIDIAGPUs(gpu))
+    monkeypatch.setattr(counters, "refuse_mig", lambda gpus: None)
+    instrument = open_meter("cuda")
+    instrument.begin()
+    assert instrument.source == "none" and instrument.gpu_model == "NVIDIA T" and instrument.num_gpus == 1
+    assert instrument.end().energy_j is None and "counter" in (instrument.reason or "")
+
+
+def test_no_driver_gives_null_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> None:
+        raise CounterUnavailable("no GPU driver answers: NVML unavailable")
+
+    monkeypatch.setattr(counters, "zeus_gpus", none)
+    assert "no GPU driver answers" in (open_meter("cuda").reason or "")
+    assert open_meter("server").source == "none"
+
+
+def test_mig_is_refused_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pynvml
+
+    monkeypatch.setattr(counters, "zeus_gpus", lambda: NVIDIAGPUs(zeus_gpu()))
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMigMode", lambda handle: [1, 1])
+    with pytest.raises(MigEnabled, match="MIG"):
+        open_meter("cuda")
+
+
+def test_mig_slice_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-0f1e")
+    with pytest.raises(MigEnabled, match="CUDA_VISIBLE_DEVICES"):
+        open_meter("cuda")
+
+
+class Nvml:
+    """NVML with what the tests need; questions it does not know raise, as a driver's do."""
+
+    NVML_TEMPERATURE_GPU = NVML_CLOCK_SM = NVML_CLOCK_MEM = 0
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, reasons: int = 0, pids: tuple[int, ...] = ()) -> None:
+        self.reasons, self.pids = reasons, pids
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> list[SimpleNamespace]:
+        return [SimpleNamespace(pid=pid) for pid in self.pids]
+
+    def nvmlDeviceGetTemperature(self, handle: object, sensor: int) -> int:
+        return {"cool": 40, "hot": 71}[str(handle)]
+
+    def nvmlDeviceGetCurrentClocksEventReasons(self, handle: object) -> int:
+        return self.reasons
+
+    def __getattr__(self, name: str) -> object:
+        def unknown(*arguments: object) -> object:
+            raise self.NVMLError(name)
+
+        return unknown
+
+
+@pytest.mark.parametrize(
+    ("reasons", "throttled", "capped"),
+    [
+        (0, False, False),
+        (0x4, False, True),
+        (0x20, True, False),
+        (0x40, True, False),
+        (0x80, True, False),
+        (0x5, False, True),
+    ],
+)
+def test_throttling_is_heat_or_brake_not_the_power_cap(reasons: int, throttled: bool, capped: bool) -> None:
+    state = NvmlConditions(["cool", "hot"], Nvml(reasons)).state()
+    assert state == State(71.0, throttled, capped)
+
+
+def test_other_processes_are_counted_and_warned_of() -> None:
+    nvml = Nvml(pids=(11,))
+    conditions = NvmlConditions(["hot"], nvml)
+    assert conditions.other_processes() == 1
+    nvml.pids = (11, 999_999)  # one newcomer under a number that is not ours: ourselves, in a container
+    assert conditions.other_processes() == 1
+    nvml.pids = (11, 999_999, 999_998)
+    assert conditions.other_processes() == 3
+    gpu = SimulatedCounter()
+    instrument = CounterMeter(gpu, conditions=conditions, clock=gpu.clock, sleep=gpu.sleep)
+    with pytest.warns(SharedGpu, match="3 other"):
+        assert instrument.environment()["gpu_shared"] is True
+    json.dumps(NvmlConditions(["hot"], Nvml()).snapshot())
+
+
+def write_trace(path: Path, step_s: float = 0.02, watts: float = 100.0) -> Path:
+    points = [[step_s * index, step_s * index * watts * 1000] for index in range(200)]
+    path.write_text(json.dumps({"gpu_models": ["Recorded GPU"], "traces": [points]}))
+    return path
+
+
+def test_replay_meter_measures_a_recorded_counter(tmp_path: Path) -> None:
+    import time
+
+    instrument = open_meter("cpu", replay=write_trace(tmp_path / "trace.json"))
+    assert (instrument.source, instrument.gpu_model, instrument.num_gpus) == ("replay", "Recorded GPU", 1)
+    instrument.begin()
+    began_s = time.perf_counter()
+    time.sleep(0.3)
+    took_s = time.perf_counter() - began_s
+    reading = instrument.end()
+    assert reading.energy_j is not None and reading.error_j is not None
+    assert abs(reading.energy_j - 100 * took_s) <= reading.error_j + 1.0  # 10 ms: the machine may be busy
+
+
+def test_replay_goes_on_after_the_recording_ends(tmp_path: Path) -> None:
+    now = [0.0]
+    counter = ReplayCounter(load_trace(write_trace(tmp_path / "t.json")), clock=lambda: now[0])
+    seen = []
+    for index in range(1000):
+        now[0] = 0.011 * index
+        seen.append(counter.read_j()[0])
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(100 * now[0], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", '{"gpu_models": ["a"], "traces": []}', '{"gpu_models": ["a"], "traces": [[[0, 5], [1, 4]]]}'],
+)
+def test_broken_recordings_are_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(ReplayFileBroken, match=r"broken\.json"):
+        load_trace(path)
+
+
+def test_importing_the_meter_imports_no_zeus() -> None:
+    import subprocess
+
+    code = (
+        "import sys, bench.meter, bench.devices; sys.exit(any(m in sys.modules for m in ('zeus', 'pynvml', 'torch')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert meter.__doc__
