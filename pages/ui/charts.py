@@ -35,9 +35,7 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool) -> Chart
             "origin:N",
             title="Kind",
             scale=alt.Scale(domain=["published", "measured"], range=["circle", "diamond"]),
-            legend=alt.Legend(orient="bottom", columns=2, symbolFillColor="gray", symbolStrokeColor="gray")
-            if points["origin"].n_unique() > 1
-            else None,
+            legend=alt.Legend(orient="top", symbolFillColor="gray", symbolStrokeColor="gray") if points["origin"].n_unique() > 1 else None,
         ),
         tooltip=_tooltip(x, y),
     )
@@ -56,9 +54,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     Args:
         bins: rows (series, bin_low, bin_high, count, share) in screen units.
     """
-    x = alt.X(
-        "bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=_axis(log)
-    )
+    x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=_axis(log))
     tooltip = [
         alt.Tooltip("series:N", title="Shown"),
         alt.Tooltip("bin_low:Q", title=f"From ({metric.display_unit})", format=",.4~g"),
@@ -75,9 +71,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
                 x=x,
                 x2="bin_high:Q",
                 y=alt.Y("series:N", title=None),
-                color=alt.Color(
-                    "share:Q", title="Share of the prompts", legend=alt.Legend(format="%", orient="bottom")
-                ),
+                color=alt.Color("share:Q", title="Share of the prompts", legend=alt.Legend(format="%", orient="bottom")),
                 tooltip=tooltip,
             )
         )
@@ -165,12 +159,8 @@ def _columns(rows: pl.DataFrame, x: str, y: str, colour: str) -> pl.DataFrame:
 
 
 def _tooltip(x: str, y: str) -> list[alt.Tooltip]:
-    texts = [
-        alt.Tooltip(f"{name}:N", title=LABELS.get(name, {"model_name": "Model"}.get(name, "Kind"))) for name in TEXTS
-    ]
-    numbers = [
-        alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=f",.{METRICS[key].decimals}f") for key in (x, y)
-    ]
+    texts = [alt.Tooltip(f"{name}:N", title=LABELS.get(name, {"model_name": "Model"}.get(name, "Kind"))) for name in TEXTS]
+    numbers = [alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=f",.{METRICS[key].decimals}f") for key in (x, y)]
     return [*texts[:3], *numbers, *texts[3:]]
 
 

@@ -39,9 +39,7 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
         chosen: dict[str, Sequence[str]] = {key: _many(key, options) for key in MANY if key not in ("engine", "batch")}
         with st.expander("More filters", expanded=any(query[key] for key in ("engine", "batch", "weights", "valid"))):
             chosen |= {key: _many(key, options) for key in ("engine", "batch")}
-            chosen["weights"] = [
-                _one("weights", "Weights", WEIGHTS, "dummy: random weights; energy is real, text is not.")
-            ]
+            chosen["weights"] = [_one("weights", "Weights", WEIGHTS, "dummy: random weights; energy is real, text is not.")]
             chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
     selection, _ = Selection.from_query(chosen)
     return selection, notes
@@ -52,11 +50,7 @@ def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[s
     notes = []
     for key, values in query.items():
         known = {"weights": WEIGHTS, "valid": VALID}.get(key) or tuple(values_of(key, options))
-        notes += [
-            f"{key}={value[:60]} in the link is not known here and was ignored."
-            for value in values
-            if value and value not in known
-        ]
+        notes += [f"{key}={value[:60]} in the link is not known here and was ignored." for value in values if value and value not in known]
     return notes
 
 
@@ -79,8 +73,6 @@ def _many(key: str, options: pl.DataFrame) -> list[str]:
 
 def _one(key: str, label: str, choices: tuple[str, ...], explanation: str) -> str:
     return (
-        st.segmented_control(
-            label, choices, default=choices[0], required=True, key=key, help=explanation, bind="query-params"
-        )
+        st.segmented_control(label, choices, default=choices[0], required=True, key=key, help=explanation, bind="query-params")
         or choices[0]
     )

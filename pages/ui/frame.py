@@ -18,9 +18,7 @@ SECTIONS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("leaderboard", "Leaderboard", ":material/leaderboard:", "Which model answers for the least energy?"),
         ("energy_vs_parameters", "Energy and parameters", ":material/scatter_plot:", "Does a bigger model cost more?"),
     ),
-    "Prompts": (
-        ("distributions", "Distributions", ":material/bar_chart:", "How does one prompt differ from the next?"),
-    ),
+    "Prompts": (("distributions", "Distributions", ":material/bar_chart:", "How does one prompt differ from the next?"),),
     "Decide": (),
     "Data": (
         ("runs", "Runs", ":material/fact_check:", "Can I trust these numbers?"),
@@ -28,10 +26,7 @@ SECTIONS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
 }
 HOME = "leaderboard"
-SCOPE = (
-    "Energy is that of the GPU only, as read by software from the GPU's own counter; "
-    "CPU, memory and cooling are not in it."
-)
+SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
 
 NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
@@ -158,9 +153,7 @@ def not_measured(summary: pl.DataFrame, metric: Metric, selection: Selection) ->
     why = f" Reason: {'; '.join(reasons)}." if metric.key.startswith(("energy", "power")) and len(reasons) else ""
     count = _count(int(summary["unmeasured"].sum()), "prompt")
     st.info(plain(f"{metric.label}: not measured in {count} of this selection.{why}"), icon=":material/help:")
-    st.markdown(
-        "Response length, latency and throughput are known without an energy counter: choose one of them above."
-    )
+    st.markdown("Response length, latency and throughput are known without an energy counter: choose one of them above.")
     st.caption(provenance(own(selection), selection))
     st.stop()
 
@@ -171,17 +164,12 @@ def where_the_joules_go(selection: Selection, by: str) -> None:
     if steps.is_empty():
         return
     st.subheader("Where the joules go", anchor=False)
-    st.markdown(
-        "If every prompt cost the same, the curve would be the straight line. "
-        "The deeper it hangs, the more a few prompts use."
-    )
+    st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([2, 1])
     with chart:
         st.altair_chart(charts.lorenz(steps), alt="Share of the energy that the cheapest share of the prompts used")
     with table:
-        tables.show(
-            tables.costliest(steps), ("series", "top5_share"), alt="Share of the energy that the costliest 5 % used"
-        )
+        tables.show(tables.costliest(steps), ("series", "top5_share"), alt="Share of the energy that the costliest 5 % used")
 
 
 def hidden_words(selection: Selection) -> str:

@@ -15,11 +15,12 @@ ROW_HEIGHT = 35
 TALLEST = 563
 LEADERBOARD = (
     "model_name",
+    "model_url",
     "energy_j",
     "energy_per_token_j",
+    "origin",
     "gpu_model",
     "task",
-    "model_url",
     "throughput_tps",
     "output_tokens",
     "latency_s",
@@ -29,7 +30,6 @@ LEADERBOARD = (
     "truthfulqa",
     "quality_mean",
     "source",
-    "origin",
     "engine",
     "batch_size",
     "prompts",
@@ -58,9 +58,13 @@ RUNS = (
 REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
-DEFINITIONS = ("number", "meaning", "formula", "better", "source", "key")
 # Where the full title of a metric would be wider than its numbers.
-SHORT = {"energy_per_token_j": "J/token", "params_total_b": "Parameters (B)"}
+SHORT = {
+    "energy_per_token_j": "J/token",
+    "throughput_tps": "token/s",
+    "output_tokens": "Length (token)",
+    "params_total_b": "Parameters (B)",
+}
 LABELS: dict[str, tuple[str, str]] = {
     "model_name": ("Model", "The model that answered."),
     "model_id": ("Model id", "The name under which the model is published."),
@@ -103,18 +107,12 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
     "scope": ("Holds for", "A single prompt (request) or a whole run."),
     "invalidates": ("Leaves out", "Whether rows with this remark are left out of averages."),
-    "number": ("Number", "Label and unit."),
-    "formula": ("Formula", "How it is computed."),
-    "better": ("Better", "Which way is better."),
-    "key": ("Column", "Its name in downloads."),
     "top5_share": (
-        "Costliest 5 % use (%)",
+        "Costliest 5 %",
         "How much of all the energy the costliest 5 % of the prompts used.",
     ),
 }
-PERCENTILES = {
-    f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)
-}
+PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
 
 
 def on_screen(rows: pl.DataFrame, columns: Iterable[str] = METRICS) -> pl.DataFrame:
@@ -130,9 +128,7 @@ def in_units_of(rows: pl.DataFrame, metric: Metric, columns: Iterable[str]) -> p
 
 def search(rows: pl.DataFrame, text: str) -> pl.DataFrame:
     """Rows whose model, GPU, task, engine or source contains every word of the text, whatever the case."""
-    places = [
-        name for name in ("model_name", "model_id", "gpu_model", "task", "engine", "source") if name in rows.columns
-    ]
+    places = [name for name in ("model_name", "model_id", "gpu_model", "task", "engine", "source") if name in rows.columns]
     haystack = pl.concat_str([pl.col(name).fill_null("") for name in places], separator=" ").str.to_lowercase()
     for word in text.lower().split():
         rows = rows.filter(haystack.str.contains(word, literal=True))
@@ -178,9 +174,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
     configured: dict[str, ColumnConfig] = {}
     for name in rows.columns:
         if name == "model_url":
-            configured[name] = st.column_config.LinkColumn(
-                "Card", help=known[name][1], display_text=":material/open_in_new:", width=50
-            )
+            configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
         elif name in METRICS:
             configured[name] = _number(
                 SHORT.get(name, METRICS[name].title),
@@ -190,12 +184,12 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             )
         elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
+        elif name == "top5_share":
+            configured[name] = st.column_config.NumberColumn(*known[name][:1], help=known[name][1], format="%.1f %%")
         elif rows.schema[name].is_float():
             configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
         elif name in known:
-            configured[name] = st.column_config.Column(
-                known[name][0], help=known[name][1], pinned=True if name == "model_name" else None
-            )
+            configured[name] = st.column_config.Column(known[name][0], help=known[name][1], pinned=True if name == "model_name" else None)
     return configured
 
 
@@ -206,7 +200,7 @@ def _number(label: str, explanation: str, decimals: int, width: int | None = Non
 def _definition(metric: Metric) -> str:
     """Column help: meaning, formula, which way is better, who defined it."""
     better = f" {metric.better.capitalize()} is better." if metric.better else ""
-    return f"{metric.meaning}{better}\n\nFormula: `{metric.formula}`\n\nSource: {metric.source}."
+    return f"{metric.title}. {metric.meaning}{better}\n\nFormula: `{metric.formula}`\n\nSource: {metric.source}."
 
 
 def to_csv(rows: pl.DataFrame) -> bytes:
@@ -229,9 +223,7 @@ def downloads(rows: pl.DataFrame, name: str) -> None:
     """Two buttons: exactly these rows, all their columns, in storage units. The file is made when asked for."""
     with st.container(horizontal=True):
         _download("Download CSV", partial(to_csv, rows), f"{name}.csv", "text/csv", rows.height)
-        _download(
-            "Download Parquet", partial(to_parquet, rows), f"{name}.parquet", "application/octet-stream", rows.height
-        )
+        _download("Download Parquet", partial(to_parquet, rows), f"{name}.parquet", "application/octet-stream", rows.height)
 
 
 def _download(label: str, make: Callable[[], bytes], name: str, mime: str, height: int) -> None:
@@ -246,9 +238,7 @@ def _download(label: str, make: Callable[[], bytes], name: str, mime: str, heigh
     )
 
 
-def show(
-    rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None, row_height: int = ROW_HEIGHT
-) -> None:
+def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None) -> None:
     """A table: what is missing says so, links lead only to the web, names are shown as text."""
     listed = rows.select(shown(rows, columns))
     if "model_url" in listed.columns:
@@ -261,6 +251,6 @@ def show(
         hide_index=True,
         placeholder="–" if metric else NOT_MEASURED,
         alt=alt,
-        height=min(row_height * listed.height + ROW_HEIGHT + 3, TALLEST),
-        row_height=row_height,
+        height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
+        row_height=ROW_HEIGHT,
     )

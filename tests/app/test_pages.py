@@ -75,9 +75,7 @@ def test_leaderboard_on_a40_chat_is_what_the_published_table_says(open_page: Ope
     figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("energy_j")
     shown = table(open_page(gpu="A40", task="chat"))
     assert shown["energy_j"].round(6).to_list() == figures["energy_j"].round(6).to_list()
-    assert shown["energy_per_token_j"].round(6).to_list() == (
-        (figures["energy_j"] / figures["output_tokens"]).round(6).to_list()
-    )
+    assert shown["energy_per_token_j"].round(6).to_list() == ((figures["energy_j"] / figures["output_tokens"]).round(6).to_list())
     first = shown.head(3).select("model_name", pl.col("energy_j").round(2)).rows()
     assert first == [("llama-7B", 525.71), ("alpaca-7B", 916.05), ("BiLLa-7B-SFT", 1218.64)]
 
