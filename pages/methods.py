@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import frame, tables, texts
+from pages.ui import frame, texts
 
 selection = frame.begin("How was it measured?")
 st.markdown(texts.SETUP)
@@ -14,7 +14,7 @@ for task, prompt in frame.load("tasks", selection).select("task", "system_prompt
     st.code(prompt, language=None, wrap_lines=True)
 
 st.subheader("Numbers", anchor=False)
-tables.show(texts.definitions(), tables.DEFINITIONS, alt="Every number: unit, formula, meaning, source", row_height=52)
+st.markdown(texts.definitions())
 
 st.subheader("What these numbers do not say", anchor=False)
 st.markdown(texts.LIMITS)

@@ -60,17 +60,5 @@ def reading_the_line(log: bool) -> str:
 
 def behind(x: str, y: str) -> tuple[str, ...]:
     """The columns of the table behind a scatter."""
-    named = (
-        "model_name",
-        "model_url",
-        "gpu_model",
-        "task",
-        x,
-        y,
-        "energy_j",
-        "params_total_b",
-        "source",
-        "origin",
-        "engine",
-    )
+    named = ("model_name", "model_url", x, y, "energy_j", "params_total_b", "origin", "gpu_model", "task", "engine")
     return tuple(dict.fromkeys(named))

@@ -165,7 +165,7 @@ def where_the_joules_go(selection: Selection, by: str) -> None:
         return
     st.subheader("Where the joules go", anchor=False)
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
-    chart, table = st.columns([2, 1])
+    chart, table = st.columns([3, 2])
     with chart:
         st.altair_chart(charts.lorenz(steps), alt="Share of the energy that the cheapest share of the prompts used")
     with table:

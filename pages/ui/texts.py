@@ -1,8 +1,6 @@
 """The words of the Methods page. Definitions come from METRICS; no number is defined here."""
 
-import polars as pl
-
-from warehouse.metrics import METRICS
+from warehouse.metrics import METRICS, Metric
 
 SETUP = """
 Prompt Joules asks: what does one answer of a language model cost in energy? It puts two kinds of results side by
@@ -40,15 +38,12 @@ LICENCES = """
 """
 
 
-def definitions() -> pl.DataFrame:
-    """One row per number: what METRICS says about it."""
-    return pl.DataFrame(
-        {
-            "number": [metric.title for metric in METRICS.values()],
-            "meaning": [metric.meaning for metric in METRICS.values()],
-            "formula": [metric.formula for metric in METRICS.values()],
-            "better": [metric.better or "neither" for metric in METRICS.values()],
-            "source": [metric.source for metric in METRICS.values()],
-            "key": [metric.key for metric in METRICS.values()],
-        }
-    )
+def definitions() -> str:
+    """Every number of METRICS as one line of a list: meaning, formula, which way is better, source."""
+    return "\n".join(_definition(metric) for metric in METRICS.values())
+
+
+def _definition(metric: Metric) -> str:
+    better = f" {metric.better.capitalize()} is better." if metric.better else ""
+    formula = f"Column `{metric.key}`, formula `{metric.formula}`"
+    return f"- **{metric.title}**: {metric.meaning}{better} {formula}. Source: {metric.source}."
