@@ -1,8 +1,14 @@
 """The frame: page settings, navigation, shared filters, run the page. Start with `streamlit run streamlit_app.py`."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.ui import frame
 
-st.set_page_config(page_title="Prompt Joules", page_icon=":material/bolt:", layout="wide")
-frame.run(frame.navigation())
+ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
+
+page = frame.navigation()
+# After the navigation, which would otherwise fetch the page's icon from Google to show it in the browser's tab.
+st.set_page_config(page_title=f"{page.title} · Prompt Joules", page_icon=ICON, layout="wide")
+frame.run(page)

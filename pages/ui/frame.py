@@ -1,7 +1,9 @@
 """The frame around every page: navigation, shared filters, data, and the words about what is shown."""
 
 import re
+from html import escape
 from typing import Literal
+from urllib.parse import urlencode
 
 import polars as pl
 import streamlit as st
@@ -33,16 +35,16 @@ NEEDS_PROMPTS = (
     "Measure some with “make demo”, or see the Leaderboard for the averages."
 )
 # Views worth a first look: page, label, icon, the filters of the link.
-PRESETS: tuple[tuple[str, str, str, dict[str, str | list[str]]], ...] = (
-    ("leaderboard", "All models on A40, chat", ":material/memory:", {"gpu": "A40", "task": "chat"}),
-    ("leaderboard", "Cheapest 7B on A40", ":material/eco:", {"gpu": "A40", "task": "chat", "search": "7b"}),
+PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
+    ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
+    ("leaderboard", "Cheapest 7B on A40", {"gpu": "A40", "task": "chat", "search": "7b"}),
     (
         "energy_vs_parameters",
         "Concise or verbose on A40",
-        ":material/short_text:",
         {"gpu": "A40", "task": ["chat", "chat-concise"], "colour": "task"},
     ),
-    ("leaderboard", "Our own runs", ":material/straighten:", {"source": "Prompt Joules"}),
+    ("leaderboard", "Our own runs", {"source": "Prompt Joules"}),
+    ("methods", "How it was measured", {}),
 )
 
 
@@ -51,15 +53,24 @@ def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
 
     The first page is served at the root, and once more, unlisted, under its own name: an address that people type.
     """
-    pages = {section: [_page(*entry) for entry in entries] for section, entries in SECTIONS.items() if entries}
-    pages["Results"].append(st.Page(f"pages/{HOME}.py", url_path=HOME, visibility="hidden"))
+    listed = position == "sidebar"
+    pages = {section: [_page(*entry, listed) for entry in entries] for section, entries in SECTIONS.items() if entries}
+    pages["Results"].append(st.Page(f"pages/{HOME}.py", title="Leaderboard", url_path=HOME, visibility="hidden"))
     return st.navigation(pages, position=position, expanded=True)
 
 
-def _page(file: str, title: str, icon: str, question: str) -> Page:
+def _page(file: str, title: str, icon: str, question: str, listed: bool) -> Page:
+    """One page. Its icon is for the list only: anywhere else the browser would fetch it from Google."""
     root = file == HOME
     path = "home" if root else file
-    return st.Page(f"pages/{file}.py", title=title, icon=icon, url_path=path, default=root, help=question)
+    return st.Page(
+        f"pages/{file}.py",
+        title=title,
+        icon=icon if listed else None,
+        url_path=path,
+        default=root,
+        help=question,
+    )
 
 
 def run(page: Page) -> None:
@@ -100,11 +111,23 @@ def welcome() -> None:
         "**Prompt Joules** shows what one answer of a language model costs in energy: published averages and "
         "our own prompt-by-prompt measurements. Start with one of these, or use the filters in the sidebar."
     )
-    st.html(theme.PRESETS_STYLE)
-    with st.container(horizontal=True, gap="small", key="presets"):
-        for page, label, icon, link in PRESETS:
-            st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params=link)
-        st.page_link("pages/methods.py", label="How it was measured", icon=":material/menu_book:")
+    st.html(links([(_address(page, query), label) for page, label, query in PRESETS]))
+
+
+def links(targets: list[tuple[str, str]]) -> str:
+    """HTML of links to views of this app, as a row of chips.
+
+    Plain links, since `st.page_link` does not set filters that are on screen, and Markdown links open a new tab.
+
+    Args:
+        targets: address and label of each; both are escaped.
+    """
+    anchors = (f'<a href="{escape(address)}">{escape(label)}</a>' for address, label in targets)
+    return f'{theme.LINKS_STYLE}<nav class="views" aria-label="Views">{" ".join(anchors)}</nav>'
+
+
+def _address(page: str, link: dict[str, str | list[str]]) -> str:
+    return ("./" if page == HOME else page) + ("?" + urlencode(link, doseq=True) if link else "")
 
 
 def load(name: str, selection: Selection, **parameters: str | bool | int) -> pl.DataFrame:
@@ -115,7 +138,7 @@ def load(name: str, selection: Selection, **parameters: str | bool | int) -> pl.
 def nothing_matches(selection: Selection, hint: str = "") -> None:
     """Say which filters leave nothing, offer the way back, and end the page."""
     st.warning(f"Nothing matches: {plain(selection.words())}. {hint}", icon=":material/filter_alt_off:")
-    st.page_link(f"pages/{HOME}.py", label="Show everything", icon=":material/restart_alt:")
+    st.html(links([("?", "Show this page without filters"), ("./", "Go to the Leaderboard")]))
     st.stop()
 
 

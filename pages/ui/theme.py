@@ -9,12 +9,13 @@ import altair as alt
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 HEIGHT = 460
 SMALL_HEIGHT = 320
-# Links to presets look alike, whichever page they lead to: Streamlit would mark those of the open page.
-PRESETS_STYLE = """<style>
-.st-key-presets a {
-  background: transparent; border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 6px; padding: 2px 10px;
+LINKS_STYLE = """<style>
+.views { display: flex; flex-wrap: wrap; gap: 8px; }
+.views a {
+  border: 1px solid rgba(128, 128, 128, 0.45); border-radius: 6px; padding: 3px 10px;
+  font-size: 0.9rem; text-decoration: none;
 }
-.st-key-presets a * { font-weight: 400 !important; }
+.views a:hover, .views a:focus-visible { border-color: currentColor; }
 </style>"""
 
 # Known names keep their place, and so their colour; names that are not listed follow in alphabetical order.
