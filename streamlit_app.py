@@ -9,6 +9,5 @@ from pages.ui import frame
 ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
 
 page = frame.navigation()
-# After the navigation, which would otherwise fetch the page's icon from Google to show it in the browser's tab.
 st.set_page_config(page_title=f"{page.title} · Prompt Joules", page_icon=ICON, layout="wide")
 frame.run(page)

@@ -14,17 +14,18 @@ from warehouse import query, store
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
-# Section → pages (file, title, icon, question). A new page is one line here and one file.
-SECTIONS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+# Section → pages (file, title, question). A new page is one line here and one file. No icons: the browser would fetch the
+# icon of the open page from Google.
+SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Results": (
-        ("leaderboard", "Leaderboard", ":material/leaderboard:", "Which model answers for the least energy?"),
-        ("energy_vs_parameters", "Energy and parameters", ":material/scatter_plot:", "Does a bigger model cost more?"),
+        ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
+        ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),
     ),
-    "Prompts": (("distributions", "Distributions", ":material/bar_chart:", "How does one prompt differ from the next?"),),
+    "Prompts": (("distributions", "Distributions", "How does one prompt differ from the next?"),),
     "Decide": (),
     "Data": (
-        ("runs", "Runs", ":material/fact_check:", "Can I trust these numbers?"),
-        ("methods", "Methods", ":material/menu_book:", "How was it measured?"),
+        ("runs", "Runs", "Can I trust these numbers?"),
+        ("methods", "Methods", "How was it measured?"),
     ),
 }
 HOME = "leaderboard"
@@ -53,24 +54,15 @@ def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
 
     The first page is served at the root, and once more, unlisted, under its own name: an address that people type.
     """
-    listed = position == "sidebar"
-    pages = {section: [_page(*entry, listed) for entry in entries] for section, entries in SECTIONS.items() if entries}
+    pages = {section: [_page(*entry) for entry in entries] for section, entries in SECTIONS.items() if entries}
     pages["Results"].append(st.Page(f"pages/{HOME}.py", title="Leaderboard", url_path=HOME, visibility="hidden"))
     return st.navigation(pages, position=position, expanded=True)
 
 
-def _page(file: str, title: str, icon: str, question: str, listed: bool) -> Page:
-    """One page. Its icon is for the list only: anywhere else the browser would fetch it from Google."""
+def _page(file: str, title: str, question: str) -> Page:
     root = file == HOME
     path = "home" if root else file
-    return st.Page(
-        f"pages/{file}.py",
-        title=title,
-        icon=icon if listed else None,
-        url_path=path,
-        default=root,
-        help=question,
-    )
+    return st.Page(f"pages/{file}.py", title=title, url_path=path, default=root, help=question)
 
 
 def run(page: Page) -> None:

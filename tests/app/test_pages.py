@@ -33,7 +33,7 @@ def table(app: AppTest, position: int = 0) -> pl.DataFrame:
 def test_opens_without_an_exception(open_page: Open, page: str) -> None:
     app = open_page(page)
     assert not app.exception
-    question = next(entry[3] for entries in frame.SECTIONS.values() for entry in entries if entry[0] == page)
+    question = next(entry[2] for entries in frame.SECTIONS.values() for entry in entries if entry[0] == page)
     assert [title.value for title in app.title] == [question]
 
 

@@ -13,7 +13,7 @@ from tests.e2e.conftest import Visitor
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Visitor]
-QUESTIONS = {entry[0]: entry[3] for entries in frame.SECTIONS.values() for entry in entries}
+QUESTIONS = {entry[0]: entry[2] for entries in frame.SECTIONS.values() for entry in entries}
 
 
 def query(visitor: Visitor) -> dict[str, list[str]]:
