@@ -101,7 +101,9 @@ def aligned_energy(
     head_w = raw_j / (after.t_s - start.t_s) if waiting_w is None else waiting_w
     energy_j = raw_j - tail_j - head_w * (begun_s - start.t_s)
     power_w = max(energy_j / max(ended_s - begun_s, steps.poll_gap_s), tail_w)
-    polling_j = power_w * (start.gap_s + after.gap_s) / 2 + tail_j * (after.gap_s + later.gap_s) / 2 / (later.t_s - after.t_s)
+    polling_j = power_w * (start.gap_s + after.gap_s) / 2 + tail_j * (after.gap_s + later.gap_s) / 2 / (
+        later.t_s - after.t_s
+    )
     modelled_j = SIGMAS * ALIGNED_SPREAD * abs(energy_j) + polling_j + 3 * steps.resolution_j
     return Aligned(energy_j, min(modelled_j, steps.step_s * power_w + steps.resolution_j), tail_j)
 
@@ -134,7 +136,9 @@ class Reader:
                     moves.append(Step((read_s + now_s) / 2, now_s - read_s, new_j))
                 last_s = moves[-1].t_s if moves else started_s
                 if len(moves) < needed and now_s - last_s > timeout_s:
-                    raise CounterLost(f"the energy counter has not moved for {timeout_s:g} s: GPU lost, or counter stuck")
+                    raise CounterLost(
+                        f"the energy counter has not moved for {timeout_s:g} s: GPU lost, or counter stuck"
+                    )
             values, read_s = now, now_s
         return found
 
@@ -147,8 +151,8 @@ class Reader:
         interval_s = max(moves[-1].t_s - moves[-2].t_s for moves in found)
         more = max(1, min(STEPS_TO_DETECT, int(DETECT_FOR_S / interval_s) - 2))
         found = self.steps(more + 1, DETECT_FOR_S)
-        gaps_s = [[b.t_s - a.t_s for a, b in zip(moves, moves[1:], strict=False)] for moves in found]
-        gained_mj = [round((b.energy_j - a.energy_j) * MJ_PER_J) for moves in found for a, b in zip(moves, moves[1:], strict=False)]
+        gaps_s = [[b.t_s - a.t_s for a, b in itertools.pairwise(moves)] for moves in found]
+        shown_mj = [round(move.energy_j * MJ_PER_J) for moves in found for move in moves]
         return CounterSteps(
             step_s=max(statistics.median(gaps) for gaps in gaps_s),
             resolution_j=max(math.gcd(*shown_mj), 1) / MJ_PER_J,

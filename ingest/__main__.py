@@ -30,6 +30,9 @@ MOST_LINES = 40
 class Load:
     """Load result files into the warehouse. Files that were loaded before are skipped.
 
+    Other commands, each with its own --help: formats (what is read), rejects (which rows were refused, and why),
+    publish (write published figures as CSV).
+
     Exit status: 0 all loaded, 1 some rows were refused (python -m ingest rejects lists them), 2 a file cannot be read.
     """
 
@@ -74,7 +77,7 @@ def main(arguments: list[str]) -> int:
             case "publish":
                 return run_publish(tyro.cli(Publish, args=arguments[1:], prog="python -m ingest publish"))
             case _:
-                return run_load(tyro.cli(Load, args=arguments, prog="python -m ingest"))
+                return run_load(tyro.cli(Load, args=arguments, prog="python -m ingest", config=(tyro.conf.FlagCreatePairsOff,)))
     except (store.WarehouseError, files.NoSuchPath, build.UnsoundBuild, publish.NothingToPublish) as error:
         ERR.print(escape(str(error)), style="red")
     except (OSError, duckdb.Error) as error:

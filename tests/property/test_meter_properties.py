@@ -80,4 +80,5 @@ def test_windows_and_gaps_make_the_counter(
     if not lost:
         assert books["ratio"] == pytest.approx(1.0, abs=1e-9)
     else:
-        assert books["ratio"] < 1.0  # type: ignore[operator]
+        # A lost window in which the counter showed no joule is missing nothing.
+        assert books["ratio"] <= 1.0 + 1e-9  # type: ignore[operator]
