@@ -45,6 +45,7 @@ class Visitor:
         """Wait for the title and for the script to end."""
         self.page.wait_for_selector("h1", timeout=40_000)
         self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=40_000)
+        self.page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')", timeout=40_000)
         self.page.wait_for_timeout(700)
         return self
 

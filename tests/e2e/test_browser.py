@@ -110,9 +110,11 @@ def test_a_desktop_in_both_themes(server: str, visit: Visit, page: str, dark: bo
 def test_every_chart_is_drawn_and_named(server: str, visit: Visit, page: str) -> None:
     visitor = visit(server).open(page)
     charts = visitor.page.locator("[data-testid=stVegaLiteChart]")
-    assert charts.count() == {"energy_vs_parameters": 1, "distributions": 3}[page]
+    expected = {"energy_vs_parameters": 1, "distributions": 3}[page]
+    charts.nth(expected - 1).wait_for()
+    assert charts.count() == expected
     for chart in charts.all():
-        assert chart.locator("svg path, canvas").count() > 0
+        chart.locator("svg.marks, canvas").first.wait_for()
         assert len(chart.get_attribute("aria-label") or "") > 20
     visitor.assert_sound()
 
