@@ -13,7 +13,7 @@ LINKS_STYLE = """<style>
 .views { display: flex; flex-wrap: wrap; gap: 8px; }
 .views a {
   border: 1px solid rgba(128, 128, 128, 0.45); border-radius: 6px; padding: 3px 10px;
-  font-size: 0.9rem; text-decoration: none;
+  font-size: 0.9rem; text-decoration: none; color: inherit;
 }
 .views a:hover, .views a:focus-visible { border-color: currentColor; }
 </style>"""

@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from bench.tasks import TASKS
 from pages.ui import frame, tables
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app
+from warehouse import query
 from warehouse.metrics import METRICS
 
 PAGES = [entry[0] for entries in frame.SECTIONS.values() for entry in entries]
@@ -208,3 +210,8 @@ def test_presets_lead_to_views_with_rows(open_page: Open) -> None:
         assert not app.exception
         assert not app.info, f"{link} has a value that no filter knows"
         assert page == "methods" or table(app).height > 0
+
+
+def test_the_tasks_are_those_that_are_run(app_warehouse: Path) -> None:
+    rows = query.load("tasks", None, str(app_warehouse))
+    assert rows.rows() == [(name, task.system, task.verbose_twin) for name, task in sorted(TASKS.items())]
