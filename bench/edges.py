@@ -101,9 +101,7 @@ def aligned_energy(
     head_w = raw_j / (after.t_s - start.t_s) if waiting_w is None else waiting_w
     energy_j = raw_j - tail_j - head_w * (begun_s - start.t_s)
     power_w = max(energy_j / max(ended_s - begun_s, steps.poll_gap_s), tail_w)
-    polling_j = power_w * (start.gap_s + after.gap_s) / 2 + tail_j * (after.gap_s + later.gap_s) / 2 / (
-        later.t_s - after.t_s
-    )
+    polling_j = power_w * (start.gap_s + after.gap_s) / 2 + tail_j * (after.gap_s + later.gap_s) / 2 / (later.t_s - after.t_s)
     modelled_j = SIGMAS * ALIGNED_SPREAD * abs(energy_j) + polling_j + 3 * steps.resolution_j
     return Aligned(energy_j, min(modelled_j, steps.step_s * power_w + steps.resolution_j), tail_j)
 
@@ -136,9 +134,7 @@ class Reader:
                     moves.append(Step((read_s + now_s) / 2, now_s - read_s, new_j))
                 last_s = moves[-1].t_s if moves else started_s
                 if len(moves) < needed and now_s - last_s > timeout_s:
-                    raise CounterLost(
-                        f"the energy counter has not moved for {timeout_s:g} s: GPU lost, or counter stuck"
-                    )
+                    raise CounterLost(f"the energy counter has not moved for {timeout_s:g} s: GPU lost, or counter stuck")
             values, read_s = now, now_s
         return found
 

@@ -228,9 +228,7 @@ def _read_dump(path: Path) -> list[Any]:
     except (ValueError, RecursionError) as error:
         raise ShareGptBroken(f"{path}: not a JSON file in UTF-8 ({error})") from error
     if not isinstance(dump, list):
-        raise ShareGptBroken(
-            f"{path}: a ShareGPT dump is a JSON list of conversations, this is a {type(dump).__name__}"
-        )
+        raise ShareGptBroken(f"{path}: a ShareGPT dump is a JSON list of conversations, this is a {type(dump).__name__}")
     return dump
 
 
@@ -439,8 +437,7 @@ _OTHERS = {
     " escribe pero más quiero",
     "Portuguese": "o os uma é e que de em para por com como não eu você olá qual meu sua está do da dos das ao faça"
     " escreva mas mais quero um",
-    "Italian": "il lo gli una è e che di per con come non io ciao puoi mio sono della del nel alla dei scrivi anche più"
-    " questo cosa un",
+    "Italian": "il lo gli una è e che di per con come non io ciao puoi mio sono della del nel alla dei scrivi anche più questo cosa un",
     "Dutch": "de het een en is niet ik je wij met voor op hoe kun wat van dat zijn naar ook maar schrijf graag mijn aan",
     "Scandinavian": "og er ikke jeg du det en et på som til av med hvordan kan vad är inte jag och att för ett hur om den"
     " skriv hej hei min",

@@ -21,7 +21,7 @@ class NothingToPublish(Exception):
 
 
 def publish(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
-    """Write the figures and the scores of some source files.
+    """Write the figures and the scores of some source files; a file that would be empty is not written.
 
     Returns:
         The files written, each with its number of rows.
@@ -46,6 +46,9 @@ def publish(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
     written = []
     for name, rows, schema in (("figures", figures, FIGURES_SCHEMA), ("quality", scores, QUALITY_SCHEMA)):
         path = Path(out) / f"{name}.csv"
+        if rows.is_empty():
+            path.unlink(missing_ok=True)
+            continue
         rows.select(list(schema)).write_csv(path)
         written.append((path, rows.height))
     return written

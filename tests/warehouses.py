@@ -4,12 +4,23 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+import pytest
 
 from ingest import build
 from warehouse import store
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "warehouse" / "data"
+DATA = ROOT / "tests" / "data"
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def shared(name: str) -> Path:
+    """Real files of other people's tools, which lie beside the repository on some machines; the test is skipped on the others."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"the real files are not here: {path} (a folder beside the repository)")
+    return path
 
 
 def ingest(*paths: Path, into: Path, rebuild: bool = False) -> build.Report:

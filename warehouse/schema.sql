@@ -255,12 +255,16 @@ create table published (
     model_id varchar not null,
     published_model_id varchar not null,
     gpu_model varchar not null,
+    published_gpu_model varchar not null,
     num_gpus smallint not null,
+    parallelism varchar,
     task varchar not null,
     engine varchar not null,
     dtype varchar,
     batch_size integer,
+    mean_batch_size double,
     concurrency integer,
+    repetition smallint,
     prompts integer,
     energy_j double,
     estimated_energy_j double,
@@ -270,6 +274,7 @@ create table published (
     input_tokens double,
     latency_s double,
     ttft_s double,
+    tpot_s double,
     itl_p50_s double,
     itl_p99_s double,
     power_w double,
@@ -284,13 +289,17 @@ comment on column published.source is 'who published';
 comment on column published.generation is 'v1, v2, v3';
 comment on column published.model_id is 'canonical id';
 comment on column published.published_model_id is 'as the source spells it';
-comment on column published.gpu_model is 'the GPU''s name';
+comment on column published.gpu_model is 'the chip''s short name, see gpu_label';
+comment on column published.published_gpu_model is 'the GPU''s name as the source spells it';
 comment on column published.num_gpus is 'GPUs whose energy is summed';
+comment on column published.parallelism is 'how the model was spread over GPUs: tp, pp, ep, dp and a number each; null when the source does not say';
 comment on column published.task is 'task';
 comment on column published.engine is 'how the model was run';
 comment on column published.dtype is 'number format of the weights';
 comment on column published.batch_size is 'prompts per batch, or requests served at once';
+comment on column published.mean_batch_size is 'requests that were served at once, on average';
 comment on column published.concurrency is 'requests in flight';
+comment on column published.repetition is 'number of the figure among those of the same setup, from 1; null for the first';
 comment on column published.prompts is 'prompts behind the averages';
 comment on column published.energy_j is 'J: mean GPU energy of a response, measured';
 comment on column published.estimated_energy_j is 'J: mean GPU energy of a response, modelled';
@@ -300,6 +309,7 @@ comment on column published.output_tokens is 'token: mean length of a response';
 comment on column published.input_tokens is 'token: mean length of a prompt';
 comment on column published.latency_s is 's: mean time of a response';
 comment on column published.ttft_s is 's: mean time to first token';
+comment on column published.tpot_s is 's: mean time per output token';
 comment on column published.itl_p50_s is 's: median gap between tokens';
 comment on column published.itl_p99_s is 's: 99th percentile of the gaps';
 comment on column published.power_w is 'W: mean GPU power';
@@ -353,6 +363,7 @@ create table runs (
     harness_version varchar,
     device varchar,
     gpu_model varchar,
+    gpu varchar not null,
     num_gpus smallint,
     batch_size smallint,
     concurrency smallint,
@@ -416,6 +427,7 @@ comment on column runs.engine_version is 'version of the engine''s package, or o
 comment on column runs.harness_version is 'version of the measuring protocol';
 comment on column runs.device is 'cuda, cpu, mps, or server';
 comment on column runs.gpu_model is 'the GPU''s name; null on a CPU';
+comment on column runs.gpu is 'the chip''s short name, see gpu_label; CPU without a GPU';
 comment on column runs.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
 comment on column runs.batch_size is 'prompts per static batch';
 comment on column runs.concurrency is 'requests in flight at once; 1 unless a server is measured';

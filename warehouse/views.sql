@@ -76,8 +76,25 @@ create macro ratio(upper, lower) as case when lower > 0 then upper / lower end;
 create macro time_per_output_token(latency_s, ttft_s, output_tokens) as
     case when output_tokens >= 2 then (latency_s - ttft_s) / (output_tokens - 1) end;
 
--- "CPU" stands for rows without a GPU.
-create macro gpu_label(gpu_model) as coalesce(gpu_model, 'CPU');
+-- The chip in a GPU's full name, or an empty text.
+create macro gpu_chip(full_name) as regexp_extract(
+    full_name,
+    '\b(GB300|GB200|GH200|B300|B200|H200|H100|H800|H20|A100|A800|A40|A30|A10G|A10|V100|P100|T4|L40S|L40|L4|MI[0-9]+[AX]?)\b',
+    1
+);
+
+-- A GPU's short name, so that "A100", "NVIDIA A100-SXM4-40GB" and "A100-SXM4-40GB" are one choice; what makes another card of the same chip
+-- (PCIe, NVL, the A100 of 80 GB) stays in it. "CPU" stands for rows without a GPU.
+create macro gpu_label(full_name) as case
+    when full_name is null then 'CPU'
+    when gpu_chip(full_name) = '' then regexp_replace(full_name, '^NVIDIA ', '')
+    else concat_ws(
+        ' ',
+        gpu_chip(full_name),
+        nullif(regexp_extract(full_name, '\b(PCIe|PCIE|NVL)\b', 1), ''),
+        case when gpu_chip(full_name) = 'A100' and contains(full_name, '80GB') then '80GB' end
+    )
+end;
 
 -- The source of every row of ours.
 create macro own_source() as 'Prompt Joules';
@@ -96,7 +113,7 @@ select
     runs.model_id,
     models.name as model_name,
     models.family,
-    gpu_label(runs.gpu_model) as gpu_model,
+    runs.gpu as gpu_model,
     runs.task,
     runs.engine,
     own_source() as source,
@@ -256,13 +273,16 @@ select
     input_tokens,
     latency_s,
     ttft_s,
-    null::double as tpot_s,
+    tpot_s,
     itl_p50_s,
     itl_p99_s,
     coalesce(power_w, ratio(energy_j, latency_s)) as power_w,
     null::double as idle_power_w,
     null::double as energy_above_idle_j,
-    case when energy_j is null then 'the source gives no energy of a response' end as energy_reason,
+    case
+        when energy_j is null and estimated_energy_j is not null then 'the source models the energy of a response, it did not measure it'
+        when energy_j is null then 'the source gives no energy of a response'
+    end as energy_reason,
     true as valid,
     []::varchar[] as reasons,
     null::double as truncated_share,
@@ -281,7 +301,7 @@ select
     own_source() as source,
     'own' as generation,
     runs.model_id,
-    gpu_label(runs.gpu_model) as gpu_model,
+    runs.gpu as gpu_model,
     runs.num_gpus::integer as num_gpus,
     runs.task,
     runs.engine,

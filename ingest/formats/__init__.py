@@ -1,6 +1,6 @@
 """The source formats, one file each. A format is recognised by looking at the content of a file, not at its name."""
 
-from ingest.formats import mlenergy_v1, published, records, run_json
+from ingest.formats import mlenergy_v1, mlenergy_v2, mlenergy_v3, published, records, run_json
 from ingest.formats.base import Format, Head
 
 # In this order: the first that recognises a file reads it.
@@ -12,6 +12,9 @@ FORMATS: tuple[Format, ...] = (
     mlenergy_v1.BENCHMARK,
     mlenergy_v1.SCORES,
     mlenergy_v1.MODELS,
+    mlenergy_v2.FORMAT,
+    mlenergy_v3.FORMAT,
+    mlenergy_v3.INDEX,
 )
 
 # Formats that only one of our own rows' files has: they load before run.json, which refers to runs.

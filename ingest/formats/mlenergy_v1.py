@@ -109,7 +109,7 @@ SCORES = Format(
 )
 MODELS = Format(
     name="mlenergy-v1-models",
-    meaning="ML.ENERGY v1 models.json",
+    meaning="ML.ENERGY v1 and v2 models.json",
     recognises=_is_models,
     load=_load_models,
 )

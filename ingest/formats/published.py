@@ -4,8 +4,9 @@
 `quality`. Readers of other people's formats produce these frames; `python -m ingest publish` writes them down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -19,11 +20,14 @@ FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {
     "published_model_id": TEXT,
     "gpu_model": TEXT,
     "num_gpus": pl.Int16,
+    "parallelism": TEXT,
     "task": TEXT,
     "engine": TEXT,
     "dtype": TEXT,
     "batch_size": pl.Int32,
+    "mean_batch_size": pl.Float64,
     "concurrency": pl.Int32,
+    "repetition": pl.Int16,
     "prompts": pl.Int32,
     "energy_j": pl.Float64,
     "estimated_energy_j": pl.Float64,
@@ -33,6 +37,7 @@ FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {
     "input_tokens": pl.Float64,
     "latency_s": pl.Float64,
     "ttft_s": pl.Float64,
+    "tpot_s": pl.Float64,
     "itl_p50_s": pl.Float64,
     "itl_p99_s": pl.Float64,
     "power_w": pl.Float64,
@@ -64,6 +69,15 @@ def read_csv(path: Source) -> pl.DataFrame:
         raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Unreadable(f"is not a whole CSV file ({str(error).splitlines()[0]})") from error
+
+
+def cells_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pl.DataFrame:
+    """Values out of JSON as text cells, so that they are checked like those of a CSV; null and absent stay null."""
+    return pl.DataFrame({name: [_cell(row.get(name)) for row in rows] for name in columns}, schema=dict.fromkeys(columns, TEXT))
+
+
+def _cell(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else repr(value)
 
 
 def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required: Sequence[str]) -> tuple[pl.DataFrame, list[Reject]]:

@@ -75,6 +75,7 @@ judged as (
     select
         counted.*,
         canonical_model(loaded_model_id, model_name) as model_id,
+        gpu_label(gpu_model) as gpu,
         gaps.itl_p50_s,
         gaps.itl_p99_s,
         run_notes.books_counter_j,

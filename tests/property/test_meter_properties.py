@@ -20,9 +20,7 @@ def opened(edges: str, phase_s: float) -> tuple[CounterMeter, SimulatedCounter]:
 
 @settings(max_examples=60, deadline=None)
 @given(response, phase, st.floats(0, 0.1))
-def test_aligned_is_within_its_bar_and_within_the_plain_bound(
-    trace: list[tuple[float, float]], phase_s: float, wait_s: float
-) -> None:
+def test_aligned_is_within_its_bar_and_within_the_plain_bound(trace: list[tuple[float, float]], phase_s: float, wait_s: float) -> None:
     instrument, gpu = opened("aligned", phase_s)
     gpu.sleep(wait_s)
     instrument.begin()
@@ -40,9 +38,7 @@ def test_aligned_is_within_its_bar_and_within_the_plain_bound(
 
 @settings(max_examples=60, deadline=None)
 @given(st.floats(0.12, 3.0), watts, phase, st.floats(0, 0.1))
-def test_plain_is_within_its_bound_at_steady_power(
-    seconds: float, power_w: float, phase_s: float, wait_s: float
-) -> None:
+def test_plain_is_within_its_bound_at_steady_power(seconds: float, power_w: float, phase_s: float, wait_s: float) -> None:
     instrument, gpu = opened("plain", phase_s)
     gpu.work(0.3 + wait_s, (power_w,))
     instrument.begin()
@@ -60,9 +56,7 @@ def test_plain_is_within_its_bound_at_steady_power(
     st.sampled_from(["aligned", "plain"]),
     phase,
 )
-def test_windows_and_gaps_make_the_counter(
-    run: list[tuple[list[tuple[float, float]], float]], edges: str, phase_s: float
-) -> None:
+def test_windows_and_gaps_make_the_counter(run: list[tuple[list[tuple[float, float]], float]], edges: str, phase_s: float) -> None:
     instrument, gpu = opened(edges, phase_s)
     total_j, lost = 0.0, 0
     for trace, gap_s in run:

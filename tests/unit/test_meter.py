@@ -80,9 +80,7 @@ def test_idle_power_is_the_counters_difference() -> None:
     assert gpu.now_s - began_s >= 2.0
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"), [("lost_at_s", "stopped answering"), ("stuck_at_s", "has not moved"), ("reset_at_s", "reset")]
-)
+@pytest.mark.parametrize(("fault", "words"), [("lost_at_s", "stopped answering"), ("stuck_at_s", "has not moved"), ("reset_at_s", "reset")])
 @pytest.mark.parametrize("edges", ["aligned", "plain"])
 def test_a_failing_counter_gives_no_joules_and_a_reason(fault: str, words: str, edges: str) -> None:
     instrument, gpu = simulated(edges)
@@ -374,8 +372,6 @@ def test_broken_recordings_are_named(tmp_path: Path, text: str) -> None:
 def test_importing_the_meter_imports_no_zeus() -> None:
     import subprocess
 
-    code = (
-        "import sys, bench.meter, bench.devices; sys.exit(any(m in sys.modules for m in ('zeus', 'pynvml', 'torch')))"
-    )
+    code = "import sys, bench.meter, bench.devices; sys.exit(any(m in sys.modules for m in ('zeus', 'pynvml', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert meter.__doc__

@@ -36,7 +36,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> str:
     bad = factories.frame([factories.record("run-d", 0, energy_j=-1.0), factories.record("run-d", 1)])
     factories.write(bad, folder / "results" / "part-1.parquet")
     path = folder / "warehouse.duckdb"
-    assert warehouses.ingest(warehouses.SHIPPED, folder / "results", into=path).status == 1
+    assert warehouses.ingest(warehouses.SHIPPED / "published" / "mlenergy_v1", folder / "results", into=path).status == 1
     return str(path)
 
 
@@ -99,6 +99,13 @@ def test_leaderboard_is_in_order(warehouse: str) -> None:
     assert query.load("leaderboard", EVERYTHING, warehouse)["energy_j"].is_sorted(nulls_last=True)
 
 
+def test_leaderboard_puts_modelled_energies_in_order_after_the_measured_ones(tmp_path: Path) -> None:
+    warehouses.ingest(warehouses.SHIPPED / "published" / "mlenergy_v3", into=tmp_path / "w.duckdb")
+    board = query.load("leaderboard", EVERYTHING, str(tmp_path / "w.duckdb"))
+    assert board.height == 565
+    assert board["estimated_energy_j"].is_sorted(nulls_last=True)
+
+
 @pytest.mark.parametrize(
     ("selection", "column", "values"),
     [
@@ -140,7 +147,9 @@ def test_percentiles(warehouse: str, metric: str) -> None:
 def test_bins(warehouse: str, log: bool, by: str) -> None:
     found = query.load("distribution_bins", EVERYTHING, warehouse, metric="energy_j", by=by, bins=12, log=log)
     rows = shown(only_valid=False).with_columns(
-        series=pl.col({"model": "model_name", "task": "task", "gpu": "gpu_model", "engine": "engine"}[by]).fill_null("CPU")
+        series=pl.col({"model": "model_name", "task": "task", "gpu": "gpu_model", "engine": "engine"}[by])
+        .fill_null("CPU")
+        .replace("NVIDIA H100 80GB HBM3", "H100")
     )
     values = rows.drop_nulls("energy_j")
     assert found["count"].sum() == values.height

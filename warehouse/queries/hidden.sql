@@ -9,7 +9,7 @@ with candidates as (
     from requests
     join runs on runs.run_id = requests.run_id
     where (len($models) = 0 or list_contains($models, runs.model_id))
-        and (len($gpus) = 0 or list_contains($gpus, gpu_label(runs.gpu_model)))
+        and (len($gpus) = 0 or list_contains($gpus, runs.gpu))
         and (len($tasks) = 0 or list_contains($tasks, runs.task))
         and (len($engines) = 0 or list_contains($engines, runs.engine))
         and (len($sources) = 0 or list_contains($sources, own_source()))

@@ -1,10 +1,11 @@
--- One row per configuration, published or measured, least energy per response first; those without an energy come last.
+-- One row per configuration, published or measured, least energy per response first; those whose energy is modelled come after, those without one last.
 select *
 from selected_results(
     $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
 )
 order by
     energy_j nulls last,
+    estimated_energy_j nulls last,
     model_name,
     gpu_model,
     task,
