@@ -6,14 +6,14 @@ SETUP = """
 Prompt Joules asks: what does one answer of a language model cost in energy? It puts two kinds of results side by
 side.
 
-- **Published** results are averages from the [ML.ENERGY Leaderboard](https://ml.energy/leaderboard), first edition
-  (2023): 22 chat models on
-  A40, A100 and V100 GPUs, the first turn of 2,978 ShareGPT conversations, one prompt at a time, 16-bit floating
-  point, PyTorch.
+- **Published** results are averages from the [ML.ENERGY Leaderboard](https://ml.energy/leaderboard). Its first edition
+  (v1, 2023) has 22 chat models on A40, A100 and V100 GPUs, the first turn of 2,978 ShareGPT conversations, one prompt at a
+  time, 16-bit floating point, PyTorch. Its later editions (v2, v3) use serving engines with many prompts at once, other
+  tasks and newer GPUs: compare within an edition and batch size.
 - **Measured** results are our own runs. Every prompt is one row: its tokens, its time, its energy and how far that
   energy can be off.
 
-A response is generated alone on the GPU (batch size 1 unless the table says otherwise), by sampling, until the
+In v1 and in our runs a response is generated alone on the GPU (batch size 1 unless the table says otherwise), by sampling, until the
 model stops or reaches
 the length limit. The GPU's energy counter is read before and after; the difference is the energy of the response.
 """
