@@ -1,0 +1,36 @@
+"""How does one prompt differ from the next?"""
+
+import streamlit as st
+
+from pages.ui import charts, controls, frame, tables
+from warehouse.metrics import METRICS, PROMPT_METRICS
+
+selection = frame.begin("How does one prompt differ from the next?")
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    key = controls.metric("Number", "metric", PROMPT_METRICS)
+    by = controls.group()
+    log = controls.log(False)
+metric = METRICS[key]
+
+summary = frame.load("distribution_percentiles", selection, metric=key, by=by)
+if summary.is_empty():
+    frame.nothing_matches(selection, frame.NEEDS_PROMPTS)
+measured = tables.with_prompts(summary)
+if measured.is_empty():
+    frame.not_measured(summary, metric, selection)
+
+bins = frame.load("distribution_bins", selection, metric=key, by=by, log=log, bins=40)
+steps = frame.load("distribution_ecdf", selection, metric=key, by=by)
+edges = tables.in_units_of(bins, metric, ("bin_low", "bin_high"))
+values = tables.in_units_of(steps, metric, ("value",))
+st.altair_chart(charts.histogram(edges, metric, log), alt=f"Histogram of {metric.title} over prompts, by {by}")
+
+st.subheader("Percentiles", anchor=False)
+table = tables.in_units_of(summary, metric, tables.SPREAD)
+tables.show(table, ("series", "prompts", "unmeasured", *tables.SPREAD), f"Percentiles of {metric.title}", metric)
+tables.downloads(table, f"percentiles-{key}")
+st.subheader("Share of the prompts at or below a value", anchor=False)
+st.altair_chart(charts.ecdf(values, metric, log), alt=f"Cumulative share of the prompts by {metric.title}")
+
+frame.where_the_joules_go(selection, by)
+st.caption(frame.provenance(frame.own(selection), selection))

@@ -1,0 +1,22 @@
+"""How was it measured?"""
+
+import streamlit as st
+
+from pages.ui import frame, texts
+
+selection = frame.begin("How was it measured?")
+st.markdown(texts.SETUP)
+
+st.subheader("Tasks", anchor=False)
+st.markdown("A task is a system prompt. Each concise task has a wordy twin that differs in its last sentence only.")
+for task, prompt in frame.load("tasks", selection).select("task", "system_prompt").iter_rows():
+    st.markdown(f"**{frame.plain(task)}**")
+    st.code(prompt, language=None, wrap_lines=True)
+
+st.subheader("Numbers", anchor=False)
+st.markdown(texts.definitions())
+
+st.subheader("What these numbers do not say", anchor=False)
+st.markdown(texts.LIMITS)
+st.subheader("Licences", anchor=False)
+st.markdown(texts.LICENCES)

@@ -1,0 +1,186 @@
+"""Charts: frames in, Altair charts out. Pure: no Streamlit, no database, no state.
+
+Every frame holds screen units already; every axis is titled with its unit.
+"""
+
+import altair as alt
+import polars as pl
+
+from pages.ui import theme
+from pages.ui.theme import Chart
+from warehouse.metrics import METRICS, Metric
+
+MANY_SERIES = 6
+
+
+def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool) -> Chart:
+    """One point per configuration, with the line of least squares through all of them.
+
+    On logarithmic axes the line is fitted to the logarithms, so its slope is the exponent of a power law.
+
+    Args:
+        rows: rows of `results` in screen units.
+        x, y: keys of METRICS.
+        colour: column that colours the points.
+        log: logarithmic axes; points that are not positive are left out.
+    """
+    points = drawable(rows, x, y, log)
+    base = alt.Chart(_columns(points, x, y, colour))
+    scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
+    dots = base.mark_point(filled=True, size=75, opacity=0.75, strokeWidth=1).encode(
+        x=alt.X(f"{x}:Q", title=METRICS[x].title, scale=scale, axis=_axis(log)),
+        y=alt.Y(f"{y}:Q", title=METRICS[y].title, scale=scale, axis=_axis(log)),
+        color=theme.colour(colour, LABELS.get(colour, colour), points[colour].drop_nulls().to_list()),
+        shape=alt.Shape(
+            "origin:N",
+            title="Kind",
+            scale=alt.Scale(domain=["published", "measured"], range=["circle", "diamond"]),
+            legend=alt.Legend(orient="top", symbolFillColor="gray", symbolStrokeColor="gray") if points["origin"].n_unique() > 1 else None,
+        ),
+        tooltip=_tooltip(x, y),
+    )
+    return theme.finish(alt.layer(dots, _trend(base, x, y, log)) if points[x].n_unique() > 2 else dots)
+
+
+def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
+    """The rows that have both numbers; on logarithmic axes, both positive."""
+    points = rows.filter(pl.col(x).is_not_null(), pl.col(y).is_not_null())
+    return points.filter(pl.col(x) > 0, pl.col(y) > 0) if log else points
+
+
+def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
+    """How many prompts fall into each bin; series overlaid, or as strips when there are many.
+
+    Args:
+        bins: rows (series, bin_low, bin_high, count, share) in screen units.
+    """
+    x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=_axis(log))
+    tooltip = [
+        alt.Tooltip("series:N", title="Shown"),
+        alt.Tooltip("bin_low:Q", title=f"From ({metric.display_unit})", format=",.4~g"),
+        alt.Tooltip("bin_high:Q", title=f"To ({metric.display_unit})", format=",.4~g"),
+        alt.Tooltip("count:Q", title="Prompts", format=","),
+        alt.Tooltip("share:Q", title="Share of the prompts", format=".1%"),
+    ]
+    series = bins["series"].unique().sort().to_list()
+    if len(series) > MANY_SERIES:
+        strips = (
+            alt.Chart(bins)
+            .mark_rect()
+            .encode(
+                x=x,
+                x2="bin_high:Q",
+                y=alt.Y("series:N", title=None),
+                color=alt.Color("share:Q", title="Share of the prompts", legend=alt.Legend(format="%", orient="bottom")),
+                tooltip=tooltip,
+            )
+        )
+        return theme.finish(strips, height=max(theme.SMALL_HEIGHT, 24 * len(series)))
+    bars = (
+        alt.Chart(bins)
+        .mark_rect(opacity=0.55)
+        .encode(
+            x=x,
+            x2="bin_high:Q",
+            y=alt.Y("share:Q", title="Share of the prompts", axis=alt.Axis(format="~%"), scale=alt.Scale(zero=True)),
+            y2=alt.Y2Datum(0),
+            color=theme.colour("series", "Shown", series),
+            tooltip=tooltip,
+        )
+    )
+    return theme.finish(bars)
+
+
+def ecdf(steps: pl.DataFrame, metric: Metric, log: bool) -> Chart:
+    """For every value, the share of the prompts at or below it.
+
+    Args:
+        steps: rows (series, value, share), `value` in screen units.
+    """
+    shown = steps.filter(pl.col("value") > 0) if log else steps
+    lines = (
+        alt.Chart(shown)
+        .mark_line(interpolate="step-after")
+        .encode(
+            x=alt.X(
+                "value:Q",
+                title=metric.title,
+                scale=alt.Scale(type="log" if log else "linear", nice=False),
+                axis=_axis(log),
+            ),
+            y=alt.Y("share:Q", title="Share at or below", axis=alt.Axis(format="%")),
+            color=theme.colour("series", "Shown", shown["series"].unique().to_list()),
+            tooltip=[
+                alt.Tooltip("series:N", title="Shown"),
+                alt.Tooltip("value:Q", title=metric.title, format=",.4~g"),
+                alt.Tooltip("share:Q", title="At or below", format=".1%"),
+            ],
+        )
+    )
+    return theme.finish(lines, theme.SMALL_HEIGHT)
+
+
+def lorenz(steps: pl.DataFrame) -> Chart:
+    """Where the joules go: the cheapest share of the prompts against their share of the energy.
+
+    The straight line is what equal prompts would give; the deeper a curve hangs, the more a few prompts use.
+
+    Args:
+        steps: rows (series, share_of_prompts, share_of_energy), both from 0 to 1.
+    """
+    x = alt.X("share_of_prompts:Q", title="Share of the prompts, cheapest first", axis=alt.Axis(format="%"))
+    y = alt.Y("share_of_energy:Q", title="Share of the energy", axis=alt.Axis(format="%"))
+    curves = (
+        alt.Chart(steps)
+        .mark_line()
+        .encode(
+            x=x,
+            y=y,
+            color=theme.colour("series", "Shown", steps["series"].unique().to_list()),
+            tooltip=[
+                alt.Tooltip("series:N", title="Shown"),
+                alt.Tooltip("share_of_prompts:Q", title="Cheapest share of the prompts", format=".0%"),
+                alt.Tooltip("share_of_energy:Q", title="Share of the energy", format=".1%"),
+            ],
+        )
+    )
+    equal = pl.DataFrame({"share_of_prompts": [0.0, 1.0], "share_of_energy": [0.0, 1.0]})
+    diagonal = alt.Chart(equal).mark_line(strokeDash=[4, 4], color="gray", strokeWidth=1).encode(x=x, y=y)
+    return theme.finish(alt.layer(diagonal, curves), theme.SMALL_HEIGHT)
+
+
+LABELS = {"gpu_model": "GPU", "source": "Source", "generation": "Generation", "task": "Task", "engine": "Engine"}
+TEXTS = ("model_name", "gpu_model", "task", "source", "engine", "origin")
+
+
+def _columns(rows: pl.DataFrame, x: str, y: str, colour: str) -> pl.DataFrame:
+    """Only what the chart draws: less for the browser to fetch."""
+    return rows.select(list(dict.fromkeys((*TEXTS, colour, x, y))))
+
+
+def _tooltip(x: str, y: str) -> list[alt.Tooltip]:
+    texts = [alt.Tooltip(f"{name}:N", title=LABELS.get(name, {"model_name": "Model"}.get(name, "Kind"))) for name in TEXTS]
+    numbers = [alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=f",.{METRICS[key].decimals}f") for key in (x, y)]
+    return [*texts[:3], *numbers, *texts[3:]]
+
+
+def _axis(log: bool) -> alt.Axis:
+    """Plain numbers; thousands as k where a logarithmic axis has room for few digits."""
+    if not log:
+        return alt.Axis(format=",.6~g", tickCount=6)
+    return alt.Axis(labelExpr="format(datum.value, datum.value < 1000 ? '~g' : '~s')", tickCount=6)
+
+
+def _trend(base: alt.Chart, x: str, y: str, log: bool) -> alt.Chart:
+    """Least squares, fitted in the browser; on logarithms where the axes are logarithmic."""
+    if not log:
+        line = base.transform_regression(x, y)
+    else:
+        line = (
+            base.transform_calculate(log_x=f"log(datum.{x})", log_y=f"log(datum.{y})")
+            .transform_regression("log_x", "log_y")
+            .transform_calculate(as_=x, calculate="exp(datum.log_x)")
+            .transform_calculate(as_=y, calculate="exp(datum.log_y)")
+        )
+    drawn: alt.Chart = line.mark_line(color="gray", strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q")
+    return drawn

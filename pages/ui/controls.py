@@ -1,0 +1,64 @@
+"""The small choices on a page: which number, which colour, which axis. Each is bound to the URL."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from warehouse.metrics import METRICS
+
+SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
+COSTS = (
+    "energy_j",
+    "energy_per_token_j",
+    "throughput_tps",
+    "latency_s",
+    "output_tokens",
+    "power_w",
+    "quality_mean",
+    "arc",
+    "hellaswag",
+    "truthfulqa",
+)
+COLOURS = {"GPU": "gpu_model", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
+GROUPS = ("model", "task", "gpu", "engine")
+
+
+def title(key: str) -> str:
+    """Label and unit of a metric, e.g. "Energy (J)"."""
+    return METRICS[key].title
+
+
+def metric(label: str, key: str, choices: Sequence[str]) -> str:
+    """One of several metrics, by its key in METRICS; the first is the default."""
+    titles = {title(choice): choice for choice in choices}
+    chosen = st.selectbox(label, list(titles), key=key, bind="query-params", width=230)
+    return titles[chosen or title(choices[0])]
+
+
+def colour() -> str:
+    """The column that colours the points."""
+    chosen = st.selectbox("Colour", list(COLOURS), key="colour", bind="query-params", width=150)
+    return COLOURS[chosen or "GPU"]
+
+
+def group() -> str:
+    """What one series of a distribution is."""
+    return st.selectbox("One series per", GROUPS, key="by", bind="query-params", width=150) or GROUPS[0]
+
+
+def log(default: bool) -> bool:
+    """Logarithmic axes or not."""
+    return st.toggle("Logarithmic", value=default, key="log", bind="query-params", help="Equal steps are equal ratios.")
+
+
+def reading_the_line(log: bool) -> str:
+    """What the dashed line is."""
+    if log:
+        return "The dashed line is a power law, fitted by least squares to the logarithms of all points shown."
+    return "The dashed line is fitted by least squares to all points shown."
+
+
+def behind(x: str, y: str) -> tuple[str, ...]:
+    """The columns of the table behind a scatter."""
+    named = ("model_name", "model_url", x, y, "energy_j", "params_total_b", "origin", "gpu_model", "task", "engine")
+    return tuple(dict.fromkeys(named))

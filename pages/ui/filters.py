@@ -1,0 +1,78 @@
+"""The shared filters: their widgets, and the Selection that they stand for.
+
+Each widget is bound to the URL under its public key, so a link restores the view. Only what differs from the default
+is in the URL.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+import streamlit as st
+
+from warehouse.selection import Selection
+
+# URL key → label, help. The order is that of the sidebar.
+MANY: dict[str, tuple[str, str]] = {
+    "model": ("Model", "All models when empty."),
+    "gpu": ("GPU", "All GPUs when empty; CPU stands for runs without a GPU."),
+    "task": ("Task", "All tasks when empty; Methods has the system prompts."),
+    "source": ("Source", "Who measured; all when empty."),
+    "engine": ("Engine", "The software that ran the model; all when empty."),
+    "batch": ("Batch size", "Prompts answered together; all when empty."),
+}
+WEIGHTS = ("pretrained", "dummy", "both")
+VALID = ("only", "all")
+
+
+def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
+    """Draw the filters.
+
+    Args:
+        options: rows (kind, value, label, count) of what each filter can be set to.
+
+    Returns:
+        The Selection, and a sentence for each value in the URL that was ignored.
+    """
+    query = {key: st.query_params.get_all(key) for key in (*MANY, "weights", "valid")}
+    notes = ignored(query, options)
+    with st.sidebar:
+        chosen: dict[str, Sequence[str]] = {key: _many(key, options) for key in MANY if key not in ("engine", "batch")}
+        with st.expander("More filters", expanded=any(query[key] for key in ("engine", "batch", "weights", "valid"))):
+            chosen |= {key: _many(key, options) for key in ("engine", "batch")}
+            chosen["weights"] = [_one("weights", "Weights", WEIGHTS, "dummy: random weights; energy is real, text is not.")]
+            chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
+    selection, _ = Selection.from_query(chosen)
+    return selection, notes
+
+
+def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[str]:
+    """One sentence for each value of the URL that no filter has."""
+    notes = []
+    for key, values in query.items():
+        known = {"weights": WEIGHTS, "valid": VALID}.get(key) or tuple(values_of(key, options))
+        notes += [f"{key}={value[:60]} in the link is not known here and was ignored." for value in values if value and value not in known]
+    return notes
+
+
+def values_of(kind: str, options: pl.DataFrame) -> list[str]:
+    """The values of one filter, most frequent first; models by name, batch sizes by size."""
+    rows = options.filter(pl.col("kind") == kind)
+    if kind == "model":
+        rows = rows.sort(pl.col("label").str.to_lowercase())
+    values: list[str] = rows["value"].drop_nulls().unique(maintain_order=True).to_list()
+    return sorted(values, key=int) if kind == "batch" else values
+
+
+def _many(key: str, options: pl.DataFrame) -> list[str]:
+    label, explanation = MANY[key]
+    chosen: list[str] = st.multiselect(
+        label, values_of(key, options), key=key, help=explanation, placeholder="All", bind="query-params", wrap=True
+    )
+    return chosen
+
+
+def _one(key: str, label: str, choices: tuple[str, ...], explanation: str) -> str:
+    return (
+        st.segmented_control(label, choices, default=choices[0], required=True, key=key, help=explanation, bind="query-params")
+        or choices[0]
+    )

@@ -1,0 +1,256 @@
+"""Tables: what a column is called, how it is shown, and the rows of a download."""
+
+import io
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import polars as pl
+import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
+
+from warehouse.metrics import METRICS, Metric
+
+NOT_MEASURED = "not measured"
+ROW_HEIGHT = 35
+TALLEST = 563
+LEADERBOARD = (
+    "model_name",
+    "model_url",
+    "energy_j",
+    "energy_per_token_j",
+    "source",
+    "gpu_model",
+    "task",
+    "batch_size",
+    "throughput_tps",
+    "output_tokens",
+    "latency_s",
+    "params_total_b",
+    "arc",
+    "hellaswag",
+    "truthfulqa",
+    "quality_mean",
+    "origin",
+    "engine",
+    "prompts",
+    "energy_reason",
+)
+SPREAD = ("mean", "p5", "p25", "p50", "p75", "p90", "p95", "p99", "minimum", "maximum")
+RUNS = (
+    "model_name",
+    "task",
+    "gpu_model",
+    "engine",
+    "valid",
+    "reasons",
+    "prompts",
+    "ok",
+    "failed",
+    "measured",
+    "truncated",
+    "energy_j_total",
+    "books_ratio",
+    "idle_power_w",
+    "energy_reason",
+    "started_at",
+    "run_id",
+)
+REMARKS = ("code", "scope", "invalidates", "meaning")
+FILES = ("path", "format", "accepted", "rejected", "ingested_at")
+REJECTS = ("path", "row", "column", "reason")
+# Where the full title of a metric would be wider than its numbers.
+SHORT = {
+    "energy_per_token_j": "J/token",
+    "throughput_tps": "token/s",
+    "output_tokens": "Length (token)",
+    "params_total_b": "Parameters (B)",
+}
+LABELS: dict[str, tuple[str, str]] = {
+    "model_name": ("Model", "The model that answered."),
+    "model_id": ("Model id", "The name under which the model is published."),
+    "model_url": ("Card", "Opens the model's own page."),
+    "gpu_model": ("GPU", "The GPU that the model ran on; CPU where there was none."),
+    "task": ("Task", "Which system prompt was used; see Methods."),
+    "source": ("Source", "Who measured."),
+    "origin": ("Kind", "published: an average from a published table. measured: our own run, kept prompt by prompt."),
+    "generation": ("Generation", "Which edition of the ML.ENERGY benchmark, or own."),
+    "engine": ("Engine", "The software that ran the model."),
+    "batch_size": ("Batch", "Prompts answered together."),
+    "energy_reason": ("Why energy is not measured", "What kept the energy from being measured."),
+    "series": ("Shown", "The group that the numbers belong to."),
+    "unmeasured": ("Not measured", "Prompts without this number; they are in none of the others."),
+    "valid": ("Valid", "Whether the run counts in comparisons."),
+    "reasons": ("Remarks", "What to know about the run; the list below the table explains each."),
+    "started_at": ("Started (UTC)", "When the run began."),
+    "run_id": ("Run", "Unique name of the run."),
+    "ok": ("Answered", "Prompts with an answer."),
+    "failed": ("Failed", "Prompts without an answer; they are in no average."),
+    "measured": ("With energy", "Prompts whose energy was measured."),
+    "truncated": ("Cut short", "Answers that reached the length limit."),
+    "path": ("File", "The file as it was loaded."),
+    "row": ("Row", "Row in the file."),
+    "column": ("Column", "Column in the file."),
+    "reason": ("Reason", "Why."),
+    "code": ("Remark", "The short name in the tables."),
+    "meaning": ("Meaning", "What the remark says."),
+    "format": ("Format", "What kind of file it is."),
+    "accepted": ("Rows loaded", "Rows that passed all checks."),
+    "rejected": ("Rows refused", "Rows that broke the format; each is listed with its reason."),
+    "ingested_at": ("Loaded (UTC)", "When the file was loaded."),
+    "mean": ("Mean", "Sum over count."),
+    "minimum": ("Smallest", "The smallest value."),
+    "maximum": ("Largest", "The largest value."),
+    "energy_j_total": ("Energy of all prompts (J)", "Sum over the prompts whose energy was measured."),
+    "books_ratio": (
+        "Energy books",
+        "Energy of responses and gaps over the counter of the whole run; 1 is perfect, 2 % off is refused.",
+    ),
+    "scope": ("Holds for", "A single prompt (request) or a whole run."),
+    "invalidates": ("Leaves out", "Whether rows with this remark are left out of averages."),
+    "top5_share": (
+        "Costliest 5 %",
+        "How much of all the energy the costliest 5 % of the prompts used.",
+    ),
+}
+PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
+
+
+def on_screen(rows: pl.DataFrame, columns: Iterable[str] = METRICS) -> pl.DataFrame:
+    """Storage units to screen units, e.g. seconds to milliseconds for TTFT. Columns of no metric stay."""
+    factors = {key: METRICS[key].display_factor for key in columns if key in rows.columns}
+    return rows.with_columns(pl.col(key) * factor for key, factor in factors.items() if factor != 1.0)
+
+
+def in_units_of(rows: pl.DataFrame, metric: Metric, columns: Iterable[str]) -> pl.DataFrame:
+    """The named columns all hold values of one metric: to its screen unit."""
+    return rows.with_columns(pl.col(column) * metric.display_factor for column in columns if column in rows.columns)
+
+
+def search(rows: pl.DataFrame, text: str) -> pl.DataFrame:
+    """Rows whose model, GPU, task, engine or source contains every word of the text, whatever the case."""
+    places = [name for name in ("model_name", "model_id", "gpu_model", "task", "engine", "source") if name in rows.columns]
+    haystack = pl.concat_str([pl.col(name).fill_null("") for name in places], separator=" ").str.to_lowercase()
+    for word in text.lower().split():
+        rows = rows.filter(haystack.str.contains(word, literal=True))
+    return rows
+
+
+def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
+    """The columns of a table in order; the reasons for missing energy only where an energy is missing."""
+    columns = [name for name in wanted if name in rows.columns]
+    if "energy_reason" in columns and rows["energy_reason"].null_count() == rows.height:
+        columns.remove("energy_reason")
+    return columns
+
+
+def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
+    """The series in which at least one prompt has the number."""
+    return summary.filter(pl.col("prompts") > 0)
+
+
+def costliest(steps: pl.DataFrame) -> pl.DataFrame:
+    """One row per series of a Lorenz curve: the share of the energy (%) of the costliest 5 % of the prompts."""
+    return (
+        steps.group_by("series", maintain_order=True)
+        .agg(pl.col("top5_share").first() * 100)
+        .sort("top5_share", "series", descending=[True, False])
+    )
+
+
+def safe_links(rows: pl.DataFrame, column: str = "model_url") -> pl.DataFrame:
+    """Only web addresses stay links: anything else in the column becomes empty."""
+    web = pl.col(column).str.contains(r"^https?://")
+    return rows.with_columns(pl.when(web).then(pl.col(column)).alias(column))
+
+
+def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, ColumnConfig]:
+    """Label, help and number format of every column, from METRICS.
+
+    Args:
+        rows: the table.
+        metric: what the percentile columns hold, where there are some.
+    """
+    known = LABELS | PERCENTILES
+    configured: dict[str, ColumnConfig] = {}
+    for name in rows.columns:
+        if name == "model_url":
+            configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
+        elif name in METRICS:
+            configured[name] = _number(
+                SHORT.get(name, METRICS[name].title),
+                _definition(METRICS[name]),
+                METRICS[name].decimals,
+                width=110 if rows[name].null_count() else None,
+            )
+        elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
+            configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
+        elif name == "top5_share":
+            configured[name] = st.column_config.NumberColumn(*known[name][:1], help=known[name][1], format="%.1f %%")
+        elif rows.schema[name].is_float():
+            configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
+        elif name in known:
+            configured[name] = st.column_config.Column(known[name][0], help=known[name][1], pinned=True if name == "model_name" else None)
+    return configured
+
+
+def _number(label: str, explanation: str, decimals: int, width: int | None = None) -> ColumnConfig:
+    return st.column_config.NumberColumn(label, help=explanation, format=f"%,.{decimals}f", width=width)
+
+
+def _definition(metric: Metric) -> str:
+    """Column help: meaning, formula, which way is better, who defined it."""
+    better = f" {metric.better.capitalize()} is better." if metric.better else ""
+    return f"{metric.title}. {metric.meaning}{better}\n\nFormula: `{metric.formula}`\n\nSource: {metric.source}."
+
+
+def to_csv(rows: pl.DataFrame) -> bytes:
+    """Rows as CSV. Lists become text; text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    lists = [name for name, kind in rows.schema.items() if isinstance(kind, pl.List)]
+    flat = rows.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join("; ") for name in lists)
+    formula = pl.col(pl.String).str.contains(r"^[=+\-@\t\r]")
+    guarded = flat.with_columns(pl.when(formula).then("'" + pl.col(pl.String)).otherwise(pl.col(pl.String)).name.keep())
+    return guarded.write_csv().encode()
+
+
+def to_parquet(rows: pl.DataFrame) -> bytes:
+    """Rows as Parquet, unchanged."""
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def downloads(rows: pl.DataFrame, name: str) -> None:
+    """Two buttons: exactly these rows, all their columns, in storage units. The file is made when asked for."""
+    with st.container(horizontal=True):
+        _download("Download CSV", partial(to_csv, rows), f"{name}.csv", "text/csv", rows.height)
+        _download("Download Parquet", partial(to_parquet, rows), f"{name}.parquet", "application/octet-stream", rows.height)
+
+
+def _download(label: str, make: Callable[[], bytes], name: str, mime: str, height: int) -> None:
+    st.download_button(
+        label,
+        data=make,
+        file_name=f"prompt-joules-{name}",
+        mime=mime,
+        on_click="ignore",
+        help=f"The {height:,} rows shown, all columns, in base units (J, s, W).",
+        key=f"download-{name}",
+    )
+
+
+def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None) -> None:
+    """A table: what is missing says so, links lead only to the web, names are shown as text."""
+    listed = rows.select(shown(rows, columns))
+    if "model_url" in listed.columns:
+        listed = safe_links(listed)
+    if "gpu_model" in listed.columns:
+        listed = listed.with_columns(pl.col("gpu_model").fill_null("CPU"))
+    st.dataframe(
+        on_screen(listed),
+        column_config=config(listed, metric),
+        hide_index=True,
+        placeholder="–" if metric else NOT_MEASURED,
+        alt=alt,
+        height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
+        row_height=ROW_HEIGHT,
+    )

@@ -1,0 +1,37 @@
+"""One warehouse for all app tests, and the app itself on it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.app import warehouse
+
+ENTRY = str(Path(__file__).parents[2] / "streamlit_app.py")
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def app_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Published tables and measured runs, ingested."""
+    return warehouse.make(tmp_path_factory.mktemp("app"))
+
+
+@pytest.fixture
+def open_page(app_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Open a page of the app with a query string given as keyword arguments."""
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(app_warehouse))
+    return open_app
+
+
+def open_app(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
+    """Run the app as a visitor who follows a link to a page."""
+    st.cache_data.clear()
+    app = AppTest.from_file(ENTRY, default_timeout=60)
+    app.query_params.update(query)
+    app.run()
+    if page != "leaderboard":
+        app.switch_page(f"pages/{page}.py").run()
+    return app

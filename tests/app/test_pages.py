@@ -1,0 +1,217 @@
+"""Every page through `streamlit_app.py`: numbers against polars, filters, no match, no warehouse, odd links."""
+
+import io
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bench.tasks import TASKS
+from pages.ui import frame, tables
+from tests.app import warehouse
+from tests.app.conftest import Open, open_app
+from warehouse import query
+from warehouse.metrics import METRICS
+
+PAGES = [entry[0] for entries in frame.SECTIONS.values() for entry in entries]
+FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
+GPU = "NVIDIA H100 80GB HBM3"
+
+
+def text(app: AppTest) -> str:
+    """All words on the page."""
+    kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.code)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def table(app: AppTest, position: int = 0) -> pl.DataFrame:
+    """What one table on the page holds."""
+    return pl.from_pandas(app.dataframe[position].value)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_opens_without_an_exception(open_page: Open, page: str) -> None:
+    app = open_page(page)
+    assert not app.exception
+    question = next(entry[2] for entries in frame.SECTIONS.values() for entry in entries if entry[0] == page)
+    assert [title.value for title in app.title] == [question]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_warehouse_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(tmp_path / "none.duckdb"))
+    app = open_app(page)
+    assert not app.exception
+    assert app.title[0].value == "No results yet"
+    assert "python -m ingest warehouse/data --warehouse" in app.code[0].value
+    assert not app.dataframe
+
+
+def test_old_and_broken_warehouses_have_their_own_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.duckdb"
+    broken.write_bytes(b"not a database" * 1000)
+    old = warehouse.make(tmp_path / "old")
+    with duckdb.connect(str(old)) as connection:
+        connection.execute("update meta set schema_version = 0")
+    for path, title in ((broken, "The results cannot be read"), (old, "The results are from another version")):
+        monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(path))
+        app = open_app()
+        assert not app.exception
+        assert app.title[0].value == title
+        assert app.code[0].value.endswith("--rebuild")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_unknown_values_in_a_link_are_ignored_with_a_note(open_page: Open, page: str) -> None:
+    app = open_page(page, gpu=["A40", "<b>Nonesuch</b>"], valid="perhaps", batch="many")
+    assert not app.exception
+    if page == "leaderboard":
+        assert len(app.info) == 3
+        assert all("was ignored" in note.value for note in app.info)
+        assert "\\<b\\>Nonesuch" in app.info[0].value
+    assert app.multiselect(key="gpu").value == ["A40"]
+
+
+def test_leaderboard_on_a40_chat_is_what_the_published_table_says(open_page: Open) -> None:
+    figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("energy_j")
+    shown = table(open_page(gpu="A40", task="chat"))
+    assert shown["energy_j"].round(6).to_list() == figures["energy_j"].round(6).to_list()
+    assert shown["energy_per_token_j"].round(6).to_list() == ((figures["energy_j"] / figures["output_tokens"]).round(6).to_list())
+    first = shown.head(3).select("model_name", pl.col("energy_j").round(2)).rows()
+    assert first == [("llama-7B", 525.71), ("alpaca-7B", 916.05), ("BiLLa-7B-SFT", 1218.64)]
+
+
+def test_leaderboard_shows_measured_rows_beside_published_ones(open_page: Open) -> None:
+    shown = table(open_page())
+    rows = warehouse.measured_rows().filter(pl.col("status") == "ok", pl.col("run_id") == "run-big")
+    big = shown.filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big["energy_j"] == pytest.approx(rows["energy_j"].mean())
+    assert big["energy_per_token_j"] == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
+    assert set(shown["origin"]) == {"published", "measured"}
+    cpu = shown.filter(pl.col("gpu_model") == "CPU").row(0, named=True)
+    assert cpu["energy_j"] is None
+    assert cpu["energy_reason"] == "no energy counter on this machine"
+    assert shown["gpu_model"].to_list()[-1] == "CPU", "rows without an energy come last and are not dropped"
+
+
+def test_a_filter_changes_the_leaderboard(open_page: Open) -> None:
+    app = open_page()
+    before = table(app).height
+    app.multiselect(key="gpu").set_value(["V100"]).run()
+    assert set(table(app)["gpu_model"]) == {"V100"}
+    assert table(app).height < before
+
+
+def test_search_combines_with_the_filters(open_page: Open) -> None:
+    app = open_page(gpu="A40", task="chat", search="VICUNA 7b")
+    assert table(app)["model_name"].to_list() == ["vicuna-7B"]
+    app.text_input(key="search").set_value("no such model").run()
+    assert not app.dataframe
+    assert "Nothing matches" in app.warning[0].value
+
+
+@pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "distributions"])
+def test_no_match_names_the_filters_and_offers_a_way_back(open_page: Open, page: str) -> None:
+    app = open_page(page, gpu="CPU", task="instruct")
+    assert not app.exception
+    assert "GPU CPU, task instruct" in app.warning[0].value
+    assert not app.dataframe
+
+
+def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", gpu="A40", task="chat")
+    figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    shown = table(app)
+    assert sorted(shown["energy_j"].round(6)) == sorted(figures["energy_j"].round(6))
+    assert shown["params_total_b"].null_count() == 0
+    app.selectbox(key="y").set_value("Latency (s)").run()
+    assert sorted(table(app)["latency_s"].round(6)) == sorted(figures["latency_s"].round(6))
+
+
+def test_rows_without_energy_are_counted_not_drawn(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", source="Prompt Joules")
+    assert table(app).height == 3
+    assert "1 configuration without both numbers left out" in text(app)
+
+
+def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> None:
+    app = open_page("distributions", task="chat")
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    shown = table(app).filter(pl.col("series") == "big-1B").row(0, named=True)
+    assert shown["prompts"] == rows.height
+    assert shown["p90"] == pytest.approx(rows["energy_j"].quantile(0.9, "linear"))
+    dearest = rows["energy_j"].sort(descending=True).head(3).sum() / rows["energy_j"].sum()
+    costliest = table(app, 1).filter(pl.col("series") == "big-1B")
+    assert costliest["top5_share"].item() == pytest.approx(100 * dearest)
+    assert "Hidden: 1 prompt (1 failed)" in text(app)
+
+
+def test_distribution_in_milliseconds_and_by_task(open_page: Open) -> None:
+    app = open_page("distributions", gpu=GPU)
+    app.selectbox(key="metric").set_value("TTFT (ms)").run()
+    app.selectbox(key="by").set_value("task").run()
+    rows = warehouse.measured_rows().filter(pl.col("task") == "chat-concise")
+    shown = table(app).filter(pl.col("series") == "chat-concise").row(0, named=True)
+    assert shown["p50"] == pytest.approx(1000 * rows["ttft_s"].quantile(0.5, "linear"))
+
+
+def test_a_cpu_run_says_not_measured_and_why(open_page: Open) -> None:
+    app = open_page("distributions", gpu="CPU")
+    assert not app.exception
+    assert "not measured in 25 prompts" in app.info[0].value.replace("\\", "")
+    assert "no energy counter on this machine" in app.info[0].value
+    app.selectbox(key="metric").set_value("Response length (token)").run()
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-cpu")
+    assert table(app)["p50"].item() == pytest.approx(rows["output_tokens"].quantile(0.5, "linear"))
+
+
+def test_runs_shows_every_run_and_what_was_loaded(open_page: Open) -> None:
+    app = open_page("runs")
+    rows = warehouse.measured_rows()
+    prompts = dict(rows.group_by("run_id").len().iter_rows())
+    assert dict(table(app).select("run_id", "prompts").iter_rows()) == prompts
+    app.multiselect(key="gpu").set_value(["CPU"]).run()
+    assert table(app)["run_id"].to_list() == ["run-cpu"]
+    assert table(app, 2)["accepted"].sum() >= rows.height
+
+
+def test_methods_shows_the_system_prompts_and_every_definition(open_page: Open) -> None:
+    app = open_page("methods")
+    assert "Below is an instruction that describes a task." in text(app)
+    assert all(f"**{metric.title}**" in text(app) for metric in METRICS.values())
+
+
+def test_names_are_shown_as_text(open_page: Open) -> None:
+    app = open_page(model="org/hostile")
+    assert table(app)["model_name"].to_list() == [warehouse.HOSTILE]
+    assert warehouse.HOSTILE not in text(app)
+    assert frame.plain("<b> *x* [a](b) $1$ :red[x]") == "\\<b\\> \\*x\\* \\[a\\]\\(b\\) \\$1\\$ \\:red\\[x\\]"
+
+
+def test_downloads_hold_the_rows_and_run_no_formula() -> None:
+    rows = pl.DataFrame({"model_name": ["=1+1", "ok"], "energy_j": [-1.5, None], "reasons": [["a", "b"], []]})
+    csv = pl.read_csv(tables.to_csv(rows))
+    assert csv["model_name"].to_list() == ["'=1+1", "ok"]
+    assert csv["energy_j"].to_list() == [-1.5, None]
+    assert csv["reasons"].to_list() == ["a; b", None] or csv["reasons"].to_list() == ["a; b", ""]
+    assert pl.read_parquet(io.BytesIO(tables.to_parquet(rows))).equals(rows)
+
+
+def test_links_lead_to_the_web_only() -> None:
+    rows = pl.DataFrame({"model_url": ["https://huggingface.co/x", "javascript:alert(1)", None]})
+    assert tables.safe_links(rows)["model_url"].to_list() == ["https://huggingface.co/x", None, None]
+
+
+def test_presets_lead_to_views_with_rows(open_page: Open) -> None:
+    for page, _, link in frame.PRESETS:
+        app = open_page(page, **link)
+        assert not app.exception
+        assert not app.info, f"{link} has a value that no filter knows"
+        assert page == "methods" or table(app).height > 0
+
+
+def test_the_tasks_are_those_that_are_run(app_warehouse: Path) -> None:
+    rows = query.load("tasks", None, str(app_warehouse))
+    assert rows.rows() == [(name, task.system, task.verbose_twin) for name, task in sorted(TASKS.items())]

@@ -1,0 +1,149 @@
+"""The app as visitors see it: deep links to a fresh server, filters in the URL, downloads, phones, both themes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import polars as pl
+import pytest
+
+from pages.ui import frame
+from tests.app import warehouse
+from tests.e2e.conftest import Visitor
+
+pytestmark = pytest.mark.e2e
+Visit = Callable[..., Visitor]
+QUESTIONS = {entry[0]: entry[2] for entries in frame.SECTIONS.values() for entry in entries}
+
+
+def query(visitor: Visitor) -> dict[str, list[str]]:
+    """The filters in the address bar."""
+    return parse_qs(urlsplit(visitor.page.url).query)
+
+
+def tags(visitor: Visitor) -> list[str]:
+    """The values chosen in the multiselects of the sidebar."""
+    found = visitor.page.locator("[data-testid=stSidebar] .react-aria-ComboBox [data-tag]")
+    return [str(tag.get_attribute("aria-label")) for tag in found.all()]
+
+
+@pytest.mark.parametrize("page", QUESTIONS)
+def test_the_first_request_to_a_fresh_server_is_a_deep_link(fresh_server: str, visit: Visit, page: str) -> None:
+    visitor = visit(fresh_server).open(f"{page}?gpu=A40&task=chat")
+    assert visitor.title() == QUESTIONS[page]
+    assert query(visitor) == {"gpu": ["A40"], "task": ["chat"]}
+    assert tags(visitor) == ["A40", "chat"]
+    assert visitor.page.get_by_text("Page not found").count() == 0
+    visitor.assert_sound()
+
+
+def test_filters_survive_navigation_and_reload(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("")
+    visitor.page.get_by_role("link", name="All models on A40, chat").click()
+    visitor.page.wait_for_url("**gpu=A40**")
+    visitor.settle()
+    assert tags(visitor) == ["A40", "chat"]
+    visitor.page.locator("section[data-testid=stSidebar]").get_by_role("link", name="Energy and parameters").click()
+    visitor.page.get_by_role("heading", name=QUESTIONS["energy_vs_parameters"]).wait_for()
+    visitor.settle()
+    assert query(visitor) == {"gpu": ["A40"], "task": ["chat"]}
+    assert tags(visitor) == ["A40", "chat"]
+    visitor.page.locator("[data-testid=stSidebar]").get_by_role("link", name="Leaderboard").click()
+    visitor.page.get_by_role("heading", name=QUESTIONS["leaderboard"]).wait_for()
+    visitor.settle()
+    assert query(visitor) == {"gpu": ["A40"], "task": ["chat"]}
+    visitor.page.reload()
+    visitor.settle()
+    assert tags(visitor) == ["A40", "chat"]
+    assert visitor.page.get_by_text("22 models in 22 configurations").count() == 1
+    visitor.assert_sound()
+
+
+def test_only_what_differs_from_the_default_is_in_the_url(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("?weights=pretrained&valid=only&gpu=V100")
+    visitor.page.get_by_role("button", name="Remove V100").click()
+    visitor.settle()
+    assert query(visitor) == {}
+    visitor.assert_sound()
+
+
+@pytest.mark.parametrize(("button", "read"), [("Download CSV", pl.read_csv), ("Download Parquet", pl.read_parquet)])
+def test_a_download_holds_exactly_the_rows_shown(
+    server: str, visit: Visit, tmp_path: Path, button: str, read: Callable[[Path], pl.DataFrame]
+) -> None:
+    visitor = visit(server).open("?gpu=A40&task=chat&search=7b")
+    with visitor.page.expect_download() as waiting:
+        visitor.page.get_by_role("button", name=button).click()
+    file = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(file)
+    figures = pl.read_csv(warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv")
+    expected = figures.filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("energy_j")
+    rows = read(file)
+    assert rows["model_name"].str.to_lowercase().str.contains("7b").all()
+    assert set(rows["energy_j"].round(6)) <= set(expected["energy_j"].round(6))
+    count = visitor.page.get_by_text(f"{rows.height} models in {rows.height} configurations").count()
+    assert count == 1, "the caption counts as many rows as the file has"
+    visitor.assert_sound()
+
+
+@pytest.mark.parametrize("page", QUESTIONS)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_phone_needs_no_sideways_scrolling(server: str, visit: Visit, page: str, dark: bool) -> None:
+    visitor = visit(server, 390, dark=dark).open(page)
+    widths = "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
+    assert max(visitor.page.evaluate(widths)) <= 390
+    visitor.shoot(f"{page}-phone-{'dark' if dark else 'light'}")
+    visitor.assert_sound()
+
+
+@pytest.mark.parametrize("page", QUESTIONS)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_desktop_in_both_themes(server: str, visit: Visit, page: str, dark: bool) -> None:
+    visitor = visit(server, dark=dark).open(page)
+    background = visitor.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert background == ("rgb(18, 23, 29)" if dark else "rgb(255, 255, 255)")
+    visitor.shoot(f"{page}-wide-{'dark' if dark else 'light'}")
+    visitor.assert_sound()
+
+
+@pytest.mark.parametrize("page", ["energy_vs_parameters", "distributions"])
+def test_every_chart_is_drawn_and_named(server: str, visit: Visit, page: str) -> None:
+    visitor = visit(server).open(page)
+    charts = visitor.page.locator("[data-testid=stVegaLiteChart]")
+    expected = {"energy_vs_parameters": 1, "distributions": 3}[page]
+    charts.nth(expected - 1).wait_for()
+    assert charts.count() == expected
+    for chart in charts.all():
+        chart.locator("svg.marks, canvas").first.wait_for()
+        assert len(chart.get_attribute("aria-label") or "") > 20
+    visitor.assert_sound()
+
+
+def test_a_hostile_name_is_text(server: str, visit: Visit) -> None:
+    visitor = visit(server)
+    visitor.page.on("dialog", lambda dialog: visitor.errors.append(f"script ran: {dialog.message}"))
+    for page in QUESTIONS:
+        visitor.open(f"{page}?model=org/hostile&gpu=%3Cscript%3Ealert(1)%3C/script%3E")
+        assert visitor.page.get_by_text("gpu=<script>alert(1)</script> in the link").count() == 1
+    visitor.assert_sound()
+
+
+def test_nothing_matches_has_a_way_out(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("distributions?gpu=CPU&task=instruct")
+    assert visitor.page.get_by_text("Nothing matches").count() == 1
+    visitor.page.get_by_role("link", name="Show this page without filters").click()
+    visitor.page.get_by_text("Where the joules go").wait_for()
+    assert visitor.title() == QUESTIONS["distributions"]
+    assert query(visitor) == {}
+    visitor.assert_sound()
+
+
+def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("")
+    visitor.page.get_by_role("combobox", name="GPU").fill("V100")
+    visitor.page.get_by_role("option", name="V100").click()
+    visitor.page.keyboard.press("Escape")
+    visitor.settle()
+    assert query(visitor) == {"gpu": ["V100"]}
+    assert visitor.page.get_by_text("filters: GPU V100").count() == 1
+    visitor.assert_sound()
