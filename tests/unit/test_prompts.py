@@ -139,7 +139,10 @@ def test_other_languages_are_dropped(text: str) -> None:
 
 
 def test_html_becomes_text() -> None:
-    html = '<div class="m"><p>Fix&nbsp;this &lt;b&gt;:</p><pre><code>if a:\n    b()</code></pre><ul><li>one</li><li>two</li></ul><style>x{}</style></div>'
+    html = (
+        '<div class="m"><p>Fix&nbsp;this &lt;b&gt;:</p><pre><code>if a:\n    b()</code></pre>'
+        "<ul><li>one</li><li>two</li></ul><style>x{}</style></div>"
+    )
     text = html_to_text(html)
     assert text == "Fix\xa0this <b>:\n\n```\nif a:\n    b()\n```\n\n- one\n\n- two"
     assert clean_turn(f" {html}\n") == text
