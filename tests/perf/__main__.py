@@ -1,0 +1,15 @@
+"""`make bench`: speed of our own code, as ratios against a bound measured in the same run."""
+
+from tests.perf import ingest, run_overhead
+
+
+def main() -> None:
+    """Every benchmark that needs no GPU, one after the other."""
+    print("== Loading our records against DuckDB's bare create table", flush=True)
+    ingest.main()
+    print("== Tokens/s of bench run against a bare generate loop", flush=True)
+    run_overhead.main([])
+
+
+if __name__ == "__main__":
+    main()
