@@ -46,6 +46,6 @@ def make(folder: Path) -> Path:
         factories.write(run, folder / "results" / str(run_id) / "part-00000.parquet")
         factories.run_json(folder / "results" / str(run_id) / "run.json", str(run_id))
     path = folder / "warehouse.duckdb"
-    paths = [str(SHIPPED), str(folder / "results")]
+    paths = [str(SHIPPED / "published"), str(folder / "results")]
     build.ingest(paths, str(path), rebuild=False, say=lambda _: None, step=lambda *_: None)
     return path
