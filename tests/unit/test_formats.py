@@ -109,7 +109,7 @@ def test_v1_prompts_that_were_cut_off(warehouse: Path) -> None:
     assert rejects(warehouse) == [(3, "output_tokens", "is negative"), (4, None, "is cut off or no JSON; what follows is not read")]
     first, second = requests(warehouse)
     assert (first["energy_j"], first["latency_s"], first["output_tokens"], first["energy_source"]) == (50.0, 0.5, 5, "zeus")
-    assert (first["task"], first["temperature"], first["repetition_penalty"], first["max_new_tokens"]) == ("chat", 0.7, 1.0, 512)
+    assert (first["task"], first["temperature"], first["repetition_penalty"], first["max_new_tokens"]) == ("chat", 0.7, 1.0, None)
     assert json.loads(first["environment"])["repetition_penalty_asked"] == 1.2
     assert (first["energy_attribution"], first["prompt_set"]) == ("exclusive", "sample.json")
     run = warehouses.rows(warehouse, "from runs").row(0, named=True)
