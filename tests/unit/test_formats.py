@@ -191,6 +191,14 @@ def test_mapped_csv(warehouse: Path, tmp_path: Path) -> None:
     assert (run["source"], run["gpu_model"], run["energy_j"]) == ("mapped file", "H100 PCIe", pytest.approx(85.25))
 
 
+def test_refused_rows_keep_their_number_in_the_file(tmp_path: Path, warehouse: Path) -> None:
+    """One row does not fit its column and is refused before the checks, a later one by the checks."""
+    lines = ["question,n_out,latency_ms,joules,when", "q1,many,500,60,2026-01-05", "q2,9,900,61,2026-01-05", "q3,9,-1,62,2026-01-05"]
+    (tmp_path / "lab.csv").write_text("\n".join(lines) + "\n")
+    assert main([str(tmp_path / "lab.csv"), "--map", str(DATA / "mapped" / "lab.yaml"), "--warehouse", str(warehouse)]) == 1
+    assert rejects(warehouse) == [(1, "output_tokens", "is not a whole number"), (3, "latency_s", "is negative")]
+
+
 def test_mapped_parquet_is_the_same(tmp_path: Path, warehouse: Path) -> None:
     table = pl.read_csv(DATA / "mapped" / "lab.csv").head(2).with_columns(pl.col("n_out").cast(pl.Int64))
     table.write_parquet(tmp_path / "lab.parquet")
