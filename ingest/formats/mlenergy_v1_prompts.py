@@ -1,6 +1,8 @@
 """The per-prompt JSON that the ML.ENERGY v1 script wrote, with its `config*.json` beside it. A run that was stopped has no closing bracket.
 
-Energy is Zeus's window around one answer. The script did not count the stop token and did not note the time; its
+Energy is Zeus's window around one answer. Its length is that of the
+answer encoded again: without the stop token, with a first special token where the tokenizer adds one, so that it can be
+above the limit, which is only kept in `environment`. The script did not note the time; its
 throughput is length over latency and is computed again here. With a batch the energy is one of several requests' share.
 """
 
@@ -76,7 +78,6 @@ def setup_of(config: Mapping[str, Any], source: Source) -> dict[str, Any]:
         "batch_size": batch,
         "temperature": config.get("temperature"),
         "repetition_penalty": 1.0,
-        "max_new_tokens": config.get("max_new_tokens"),
         "prompt_template": "fastchat",
         "energy_source": "zeus",
         "energy_attribution": "exclusive" if batch == 1 else "shared",
@@ -84,6 +85,7 @@ def setup_of(config: Mapping[str, Any], source: Source) -> dict[str, Any]:
         "environment": environment(
             started_at="time of the file; the source has none",
             repetition_penalty_asked=config.get(PENALTY),
+            max_new_tokens_asked=config.get("max_new_tokens"),
             model_path=config.get("model_path"),
         ),
     }

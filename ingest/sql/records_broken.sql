@@ -71,6 +71,9 @@ from (
             when not isfinite(gpu_temperature_c) then 'gpu_temperature_c: is not a finite number'
             when status = 'ok' and output_tokens is null then 'output_tokens: is missing in a row that did not fail'
             when status = 'ok' and latency_s is null then 'latency_s: is missing in a row that did not fail'
+            when output_tokens > max_new_tokens then 'output_tokens: is above max_new_tokens'
+            when status = 'ok' and finish_reason = 'error' then 'finish_reason: is error in a row that did not fail'
+            when status = 'failed' and finish_reason = 'stop' then 'finish_reason: is stop in a row that failed'
             when energy_j is not null and energy_source = 'none' then 'energy_source: is none although energy_j has a value'
         end as problem
     from incoming($files)

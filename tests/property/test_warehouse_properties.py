@@ -51,7 +51,7 @@ def changes() -> st.SearchStrategy[dict[str, Any]]:
 def runs(least: int = 1) -> st.SearchStrategy[pl.DataFrame]:
     """One run of some rows."""
     return st.lists(changes(), min_size=least, max_size=8).map(
-        lambda rows: factories.frame([factories.record("run-1", index, **row) for index, row in enumerate(rows)])
+        lambda rows: factories.frame([factories.record("run-1", index, max_new_tokens=2**31 - 1, **row) for index, row in enumerate(rows)])
     )
 
 

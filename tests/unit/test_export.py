@@ -106,7 +106,7 @@ def test_no_cell_of_a_csv_is_a_formula(texts: list[str], model: str) -> None:
     assert all(len(line) == 1 for line in head[:9])
     for line in lines[9:]:
         for place, cell in enumerate(line):
-            assert place == 1 or cell[:1] not in tuple(export.FORMULA)
+            assert place == 1 or cell[:1] not in ("=", "+", "-", "@", "\t", "\r", "\n")
     if texts:
         assert lines[10][1] == "-1.5"
 

@@ -109,7 +109,7 @@ def test_v1_prompts_that_were_cut_off(warehouse: Path) -> None:
     assert rejects(warehouse) == [(3, "output_tokens", "is negative"), (4, None, "is cut off or no JSON; what follows is not read")]
     first, second = requests(warehouse)
     assert (first["energy_j"], first["latency_s"], first["output_tokens"], first["energy_source"]) == (50.0, 0.5, 5, "zeus")
-    assert (first["task"], first["temperature"], first["repetition_penalty"], first["max_new_tokens"]) == ("chat", 0.7, 1.0, 512)
+    assert (first["task"], first["temperature"], first["repetition_penalty"], first["max_new_tokens"]) == ("chat", 0.7, 1.0, None)
     assert json.loads(first["environment"])["repetition_penalty_asked"] == 1.2
     assert (first["energy_attribution"], first["prompt_set"]) == ("exclusive", "sample.json")
     run = warehouses.rows(warehouse, "from runs").row(0, named=True)
@@ -189,6 +189,14 @@ def test_mapped_csv(warehouse: Path, tmp_path: Path) -> None:
     assert (second["sequence"], second["run_id"], second["task"]) == (1, "lab-1", "chat")
     run = query.load("leaderboard", None, str(warehouse)).row(0, named=True)
     assert (run["source"], run["gpu_model"], run["energy_j"]) == ("mapped file", "H100 PCIe", pytest.approx(85.25))
+
+
+def test_refused_rows_keep_their_number_in_the_file(tmp_path: Path, warehouse: Path) -> None:
+    """One row does not fit its column and is refused before the checks, a later one by the checks."""
+    lines = ["question,n_out,latency_ms,joules,when", "q1,many,500,60,2026-01-05", "q2,9,900,61,2026-01-05", "q3,9,-1,62,2026-01-05"]
+    (tmp_path / "lab.csv").write_text("\n".join(lines) + "\n")
+    assert main([str(tmp_path / "lab.csv"), "--map", str(DATA / "mapped" / "lab.yaml"), "--warehouse", str(warehouse)]) == 1
+    assert rejects(warehouse) == [(1, "output_tokens", "is not a whole number"), (3, "latency_s", "is negative")]
 
 
 def test_mapped_parquet_is_the_same(tmp_path: Path, warehouse: Path) -> None:

@@ -113,6 +113,9 @@ SOON = datetime.now(UTC) + timedelta(days=2)
         ({"energy_source": "none"}, "energy_source", "is none although energy_j has a value"),
         ({"prompt_id": "prompt-00000"}, "prompt_id", "this run, task, prompt and repetition were loaded already"),
         ({"dtype": "bfloat16"}, "run_id", "the setup differs from the other rows of this run"),
+        ({"output_tokens": 513, "finish_reason": "stop"}, "output_tokens", "is above max_new_tokens"),
+        ({"finish_reason": "error"}, "finish_reason", "is error in a row that did not fail"),
+        ({"status": "failed", "finish_reason": "stop"}, "finish_reason", "is stop in a row that failed"),
         ({"weights": "golden"}, "weights", "must be pretrained or dummy"),
         ({"concurrency": 0}, "concurrency", "is below 1"),
     ],
@@ -139,6 +142,8 @@ def test_a_bad_row_is_refused_and_the_others_load(
         {"itl_s": None},
         {"itl_s": []},
         {"output_tokens": 0},
+        {"output_tokens": 512, "finish_reason": "length"},
+        {"output_tokens": 900, "max_new_tokens": None},
         {"finish_reason": None},
     ],
 )
@@ -214,7 +219,7 @@ def test_a_damaged_page_leaves_nothing_half_loaded(tmp_path: Path, warehouse: Pa
 
 
 def test_a_number_too_large_for_its_column(tmp_path: Path, warehouse: Path) -> None:
-    rows = factories.records(3).with_columns(pl.lit(2**40).alias("output_tokens"))
+    rows = factories.records(3).with_columns(pl.lit(2**40).alias("output_chars"))
     rows.write_parquet(tmp_path / "part.parquet")
     report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
     assert report.status == 2
