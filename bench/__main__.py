@@ -20,6 +20,10 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
 
     The same command again goes on where the last one stopped. Ctrl-C finishes the prompt in hand and writes it.
     """
+    if config.engine == "openai":
+        from bench.serving import run_served
+
+        return run_served(config)
     from bench.runner import run_benchmark
 
     return run_benchmark(config)

@@ -132,7 +132,7 @@ def steady_state(flights: list[Flight], full: int | None, energy: SharedEnergy, 
         no_energy: why there are no joules.
 
     Returns:
-        `start_s` and `end_s` (monotonic, s), `duration_s`, `output_tokens`, `energy_j`, `energy_per_token_j`; what is not known is null, and
+        `start_s` and `end_s` (monotonic, s), `duration_s`, `output_tokens`, `energy_j`, `energy_per_token_j`; what is unknown is null, and
         `reason` says why.
     """
     empty: dict[str, object] = dict.fromkeys(("start_s", "end_s", "duration_s", "output_tokens", "energy_j", "energy_per_token_j"))

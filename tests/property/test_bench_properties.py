@@ -14,7 +14,8 @@ from bench import record
 from bench.engines.base import Generation
 from bench.measure import energy_shares, prompt_seed
 from bench.prompts import Prompt, PromptSet
-from bench.runner import execution_order, is_steady
+from bench.jobs import execution_order
+from bench.runner import is_steady
 from bench.sink import to_frame
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
