@@ -121,10 +121,10 @@ class ServerLost(BenchError):
 
 
 class MissingPackage(BenchError):
-    """A package of the `bench` extra is not installed."""
+    """A package of an extra is not installed."""
 
-    def __init__(self, package: str) -> None:
-        super().__init__(f"The package {package} is not installed. Run: pip install -e '.[bench]'.")
+    def __init__(self, package: str, extra: str = "bench") -> None:
+        super().__init__(f"The package {package} is not installed. Run: pip install -e '.[{extra}]'.")
 
 
 class NotWritable(BenchError):

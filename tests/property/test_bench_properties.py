@@ -12,9 +12,9 @@ pytest.importorskip("torch", reason="needs the bench extra: make test installs i
 
 from bench import record
 from bench.engines.base import Generation
+from bench.jobs import execution_order
 from bench.measure import energy_shares, prompt_seed
 from bench.prompts import Prompt, PromptSet
-from bench.jobs import execution_order
 from bench.runner import is_steady
 from bench.sink import to_frame
 
