@@ -27,12 +27,13 @@ class RunProgress:
         self._console = console
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[energy]}"),
             TimeRemainingColumn(),
             console=console,
+            expand=True,
         )
         self._energy_reason = energy_reason
         self._begun_s = time.perf_counter() if at_once else None
@@ -59,7 +60,7 @@ class RunProgress:
         else:
             self.seconds = time.perf_counter() - self._begun_s
         self.joules += row.get("energy_j") or 0.0
-        self._bar.update(self._id, advance=1, rate=self.rate_words(), energy=self._short_energy())
+        self._bar.update(self._id, advance=1, rate=self._short_rate(), energy=self._short_energy())
 
     def rate_words(self) -> str:
         """Prompts and tokens per second of answering; total over total."""
@@ -72,6 +73,9 @@ class RunProgress:
         if self._energy_reason is not None:
             return f"energy not measured: {self._energy_reason}"
         return f"{self.joules:,.0f} J"
+
+    def _short_rate(self) -> str:
+        return f"{self.tokens / self.seconds:.1f} token/s" if self.seconds else ""
 
     def _short_energy(self) -> str:
         return "no energy" if self._energy_reason is not None else self.energy_words()

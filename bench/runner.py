@@ -21,6 +21,7 @@ from bench.config import RunConfig
 from bench.engines.base import Engine, PromptFailed, Sampling
 from bench.engines.compiled import CompiledEngine
 from bench.engines.loading import Plan, load, plan
+from bench.engines.quiet import no_bars, warn_once
 from bench.engines.transformers import TransformersEngine
 from bench.jobs import Interrupt, Job, already_finished, choose_prompts, close_session, common_identity, pick_job, say
 from bench.measure import Item, measure, prompt_seed
@@ -76,8 +77,10 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
         machine = _machine_facts(config, chosen, probe, measure_idle=any(not job.run.setup for job in jobs))
     finally:
         probe.close()
-    console.print(f"Loading {config.model} ({chosen.dtype} on {chosen.device}) ...")
-    engine = _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
+    console.print(f"Loading {config.model} ({chosen.dtype} on {chosen.device}) ...", soft_wrap=True)
+    warn_once()
+    with no_bars():
+        engine = _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
     return _work_on_all(jobs, Session(config, chosen, engine, machine, console))
 
 
