@@ -238,11 +238,7 @@ async def warm_up(job: Job, served: Served, stop: Callable[[], bool]) -> None:
 def work_on(job: Job, served: Served, stop: Callable[[], bool]) -> int:
     """Answer what a run still lacks; write parts, and the session's books into run.json, however it ends.
 
-    Returns:
-        How many prompts were answered.
-
-    Raises:
-        RunInUse, DiskFull, NotWritable, ServerLost.
+    Returns how many prompts were answered. Raises RunInUse, DiskFull, NotWritable, ServerLost.
     """
     config = served.config
     job.run.folder.mkdir(parents=True, exist_ok=True)

@@ -98,6 +98,17 @@ def test_rows_of_a_good_server(config: RunConfig) -> None:
         assert frame["energy_j"].null_count() == 6 and frame["energy_reason"].null_count() == 0
 
 
+def test_the_ingest_takes_every_row_good_or_failed(config: RunConfig, recording: Path, tmp_path: Path) -> None:
+    from tests import warehouses
+
+    measured(replace(config, replay=recording), lambda body, n: stream(whole(usage=n != 2), 0.005) if n else refuse(400, "no"))
+    report = warehouses.ingest(config.out, into=tmp_path / "w.duckdb")
+    assert report.status == 0
+    assert warehouses.rows(tmp_path / "w.duckdb", "from rejects").is_empty()
+    found = warehouses.rows(tmp_path / "w.duckdb", "select status, count(*) as n from requests group by all order by all")
+    assert found.rows() == [("failed", 2), ("ok", 4)]
+
+
 def test_what_is_sent(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     asked = replace(config, task=("instruct-concise",), limit=1, top_k=3, repetition_penalty=1.2, temperature=0.5, top_p=0.9)
@@ -150,6 +161,7 @@ def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, 
         assert 0 < row["energy_error_j"] < 0.3 * row["energy_j"]
     whole_run = books(config)
     server = whole_run["server"]
+    assert whole_run["ratio"] == pytest.approx(1, abs=0.05)
     assert server["answered_j"] == pytest.approx(frame["energy_j"].sum())
     assert server["answered_j"] + server["failed_j"] + server["no_request_j"] == pytest.approx(server["shown_j"])
     assert server["shown_j"] == pytest.approx(whole_run["windows_j"], rel=0.1, abs=3)
