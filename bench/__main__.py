@@ -1,4 +1,4 @@
-"""`python -m bench`: run, prompts, devices. A thin shell: options in, one sentence out when something is wrong.
+"""`python -m bench`: run, sweep, prompts, devices. A thin shell: options in, one sentence out when something is wrong.
 
 Each command imports its own code when it is called, so that the help needs neither torch nor a GPU.
 Exit status: 0 done, 1 not one prompt could be answered, 2 the command cannot be carried out, 130 interrupted.
@@ -13,6 +13,7 @@ from bench import errors
 from bench.config import RunConfig
 from bench.counters import MeterError
 from bench.prompts import PromptError, ShareGptConfig
+from bench.sweep import SweepConfig
 
 
 def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
@@ -20,6 +21,10 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
 
     The same command again goes on where the last one stopped. Ctrl-C finishes the prompt in hand and writes it.
     """
+    if config.engine == "openai":
+        from bench.serving import run_served
+
+        return run_served(config)
     from bench.runner import run_benchmark
 
     return run_benchmark(config)
@@ -31,6 +36,16 @@ def prompts_sharegpt(config: Annotated[ShareGptConfig, tyro.conf.arg(name="")]) 
 
     convert_sharegpt(config)
     return 0
+
+
+def sweep(config: Annotated[SweepConfig, tyro.conf.arg(name="")]) -> int:
+    """Measure every combination of a grid of options.
+
+    A failed cell does not stop the rest. The same command again goes on with what is left.
+    """
+    from bench.sweep import run_sweep
+
+    return run_sweep(config)
 
 
 def devices() -> int:
@@ -54,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     prompts = tyro.extras.SubcommandApp()
     prompts.command(name="sharegpt")(prompts_sharegpt)
     app.command(name="run")(run)
+    app.command(name="sweep")(sweep)
     app.command(prompts, name="prompts", help="Make prompt sets.")
     app.command(name="devices")(devices)
     try:

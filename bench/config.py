@@ -14,7 +14,9 @@ from bench import errors
 from bench.tasks import TASKS
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32"]
-EngineName = Literal["transformers-eager", "transformers-compiled"]
+EngineName = Literal["transformers-eager", "transformers-compiled", "openai"]
+MOST_IN_FLIGHT = 256
+"""With a request rate, unless --concurrency says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,21 @@ class RunConfig:
     """Weights are in this GGUF file of the model's folder; "auto" finds the only one. They are de-quantized to --dtype."""
 
     engine: EngineName = "transformers-eager"
-    """transformers-eager: the protocol of 2023. transformers-compiled: static buffers, one CUDA graph a step."""
+    """transformers-eager: the protocol of 2023. transformers-compiled: static buffers, one CUDA graph a step. openai: a server that
+    runs on this host already; see --base-url."""
+
+    base_url: str | None = None
+    """Address of an OpenAI-compatible server on this host, e.g. http://localhost:8000/v1; --model is the name it gives the model. A key
+    is taken from OPENAI_API_KEY."""
+
+    concurrency: int | None = None
+    """Requests in flight at once, with --engine openai. Default: 1; with --request-rate at most 256."""
+
+    request_rate: float | None = None
+    """Send so many requests a second, at random moments (Poisson), with --engine openai."""
+
+    timeout: float = 600.0
+    """Longest wait for one answer of a server, in seconds."""
 
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """auto: the first CUDA GPU, else the CPU."""
@@ -108,6 +124,11 @@ class RunConfig:
         """Names of the tasks, each once, in the order given; `chat` when none was."""
         return tuple(dict.fromkeys(self.task)) or ("chat",)
 
+    @property
+    def in_flight(self) -> int:
+        """Most requests in flight at once."""
+        return self.concurrency or (MOST_IN_FLIGHT if self.request_rate else 1)
+
 
 def check(config: RunConfig) -> None:
     """Refuse what cannot be run, before anything is loaded.
@@ -121,13 +142,34 @@ def check(config: RunConfig) -> None:
             raise errors.UnknownTask(name, TASKS)
     if config.batch_size > 1 and config.engine == "transformers-eager":
         raise errors.BadOption(f"--batch-size {config.batch_size}", "static batches run on --engine transformers-compiled.")
-    at_least = {"batch-size": 1, "max-new-tokens": 1, "repetitions": 1, "limit": 1, "dummy-prompt-tokens": 1}
-    at_least |= {"temperature": 0, "top-k": 0, "warmup": 0}
+    _check_server(config)
+    at_least: dict[str, float] = {"batch-size": 1, "max-new-tokens": 1, "repetitions": 1, "limit": 1, "dummy-prompt-tokens": 1}
+    at_least |= {"temperature": 0, "top-k": 0, "warmup": 0, "concurrency": 1}
     for option, least in at_least.items():
         value = getattr(config, option.replace("-", "_"))
         if value is not None and not (value >= least and math.isfinite(value)):
             raise errors.BadOption(f"--{option} {value}", f"must be at least {least}.")
+    for option, number in (("request-rate", config.request_rate), ("timeout", config.timeout)):
+        if number is not None and not (number > 0 and math.isfinite(number)):
+            raise errors.BadOption(f"--{option} {number}", "must be above 0.")
     if not 0 < config.top_p <= 1:
         raise errors.BadOption(f"--top-p {config.top_p}", "must be above 0 and at most 1.")
     if not (config.repetition_penalty > 0 and math.isfinite(config.repetition_penalty)):
         raise errors.BadOption(f"--repetition-penalty {config.repetition_penalty}", "must be above 0; 1 is off.")
+
+
+def _check_server(config: RunConfig) -> None:
+    """Options of a server without one, and the other way round. Raises BadOption."""
+    if config.engine != "openai":
+        for option in ("base-url", "concurrency", "request-rate"):
+            if getattr(config, option.replace("-", "_")) is not None:
+                raise errors.BadOption(f"--{option}", "is for --engine openai.")
+        return
+    if not config.base_url or not config.base_url.startswith(("http://", "https://")):
+        raise errors.BadOption("--engine openai", "needs --base-url, e.g. --base-url http://localhost:8000/v1.")
+    if config.batch_size != 1:
+        raise errors.BadOption(f"--batch-size {config.batch_size}", "a server makes its own batches; use --concurrency.")
+    if config.gguf_file:
+        raise errors.BadOption("--gguf-file", "the server has loaded its model already.")
+    if config.concurrency is not None and config.concurrency > 32767:
+        raise errors.BadOption(f"--concurrency {config.concurrency}", "must be at most 32767.")

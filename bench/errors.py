@@ -92,11 +92,39 @@ class ModelTooBig(BenchError):
         super().__init__(f"The model {model!r} does not fit the memory of {device}. Choose a smaller one or --dtype float16.")
 
 
-class MissingPackage(BenchError):
-    """A package of the `bench` extra is not installed."""
+class ServerDown(BenchError):
+    """No server answers at `--base-url`."""
 
-    def __init__(self, package: str) -> None:
-        super().__init__(f"The package {package} is not installed. Run: pip install -e '.[bench]'.")
+    def __init__(self, base_url: str, detail: str) -> None:
+        super().__init__(f"No server answers at {base_url} ({detail}). Start it, or correct --base-url. Nothing was measured.")
+
+
+class ServerRefused(BenchError):
+    """The server is there and does not answer a first, one-token request."""
+
+    def __init__(self, model: str, detail: str, models: Iterable[str] = ()) -> None:
+        listed = ", ".join(models)
+        more = f" The models it lists: {listed}." if listed else ""
+        super().__init__(
+            f"The server refuses a first request for model {model!r}: {detail.rstrip('.')}.{more} Correct --model or the option."
+        )
+
+
+class ServerLost(BenchError):
+    """The server went away in the middle of a run."""
+
+    def __init__(self, base_url: str, detail: str) -> None:
+        super().__init__(
+            f"The server at {base_url} does not answer any more ({detail}). All rows so far are written: start it and run the "
+            "same command again to go on."
+        )
+
+
+class MissingPackage(BenchError):
+    """A package of an extra is not installed."""
+
+    def __init__(self, package: str, extra: str = "bench") -> None:
+        super().__init__(f"The package {package} is not installed. Run: pip install -e '.[{extra}]'.")
 
 
 class NotWritable(BenchError):

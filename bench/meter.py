@@ -114,6 +114,10 @@ class Meter(Protocol):
         """Close the window; call it right after the device is synchronized, with the latency already taken."""
         ...
 
+    def read_j(self) -> float | None:
+        """The counter now, summed over the GPUs, J; None if it cannot be read. Safe beside an open window, from any thread."""
+        ...
+
     def environment(self) -> dict[str, object]:
         """State of the devices now, and who else uses them."""
         ...
@@ -270,6 +274,13 @@ class CounterMeter:
         bound_j = sum(plain_bound_j(part, duration_s, self.steps.step_s) + self.steps.resolution_j for part in gained)
         return sum(gained), bound_j
 
+    def read_j(self) -> float | None:
+        """The counter now, summed over the GPUs, J; None if it fails."""
+        try:
+            return sum(self._reader.counter.read_j())
+        except CounterLost:
+            return None
+
     def environment(self) -> dict[str, object]:
         """GPUs, counter and sharing, for the `environment` column.
 
@@ -333,6 +344,10 @@ class AbsentMeter:
             raise WindowNotOpen("end() without begin(): a window is opened by begin() and closed once")
         host, self._begun = self._host.read().since(self._begun), None
         return Reading(reason=self.reason, cpu_energy_j=host.cpu_j, dram_energy_j=host.dram_j)
+
+    def read_j(self) -> float | None:
+        """None: there is no counter."""
+        return None
 
     def environment(self) -> dict[str, object]:
         """Nothing but the reason."""

@@ -1,5 +1,9 @@
-"""The bar of a run: how far, how fast, how many joules so far, how long still."""
+"""The bar of a run: how far, how fast, how many joules so far, how long still.
 
+Why there are no joules is a sentence; it stands on a line of its own above the bar, which on 80 columns would cut it.
+"""
+
+import time
 from types import TracebackType
 from typing import Any
 
@@ -16,24 +20,30 @@ class RunProgress:
         done: rows that an earlier session wrote.
         total: rows of the whole run.
         energy_reason: why this run has no joules; None if it has.
+        at_once: answers overlap, so speed is by the clock and not by the sum of the latencies.
     """
 
-    def __init__(self, console: Console, label: str, done: int, total: int, energy_reason: str | None) -> None:
+    def __init__(self, console: Console, label: str, done: int, total: int, energy_reason: str | None, *, at_once: bool = False) -> None:
+        self._console = console
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TextColumn("{task.fields[energy]}"),
             TimeRemainingColumn(),
             console=console,
+            expand=True,
         )
         self._energy_reason = energy_reason
-        self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self.energy_words())
+        self._begun_s = time.perf_counter() if at_once else None
         self.rows = self.failed = self.tokens = 0
         self.seconds = self.joules = 0.0
+        self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self._short_energy())
 
     def __enter__(self) -> "RunProgress":
+        if self._energy_reason is not None:
+            self._console.print(self.energy_words(), soft_wrap=True, highlight=False)
         self._bar.start()
         return self
 
@@ -45,9 +55,12 @@ class RunProgress:
         self.rows += 1
         self.failed += row["status"] == "failed"
         self.tokens += row.get("output_tokens") or 0
-        self.seconds += row.get("latency_s") or 0.0
+        if self._begun_s is None:
+            self.seconds += row.get("latency_s") or 0.0
+        else:
+            self.seconds = time.perf_counter() - self._begun_s
         self.joules += row.get("energy_j") or 0.0
-        self._bar.update(self._id, advance=1, rate=self.rate_words(), energy=self.energy_words())
+        self._bar.update(self._id, advance=1, rate=self._short_rate(), energy=self._short_energy())
 
     def rate_words(self) -> str:
         """Prompts and tokens per second of answering; total over total."""
@@ -59,4 +72,10 @@ class RunProgress:
         """Joules so far, or why there are none."""
         if self._energy_reason is not None:
             return f"energy not measured: {self._energy_reason}"
-        return f"{getattr(self, 'joules', 0.0):,.0f} J"
+        return f"{self.joules:,.0f} J"
+
+    def _short_rate(self) -> str:
+        return f"{self.tokens / self.seconds:.1f} token/s" if self.seconds else ""
+
+    def _short_energy(self) -> str:
+        return "no energy" if self._energy_reason is not None else self.energy_words()

@@ -5,6 +5,7 @@ Both have the interface of a real counter, so everything above the counter runs 
 
 import itertools
 import json
+import math
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ def load_trace(path: Path) -> Trace:
     """Read a trace: `{"gpu_models": ["name"], "traces": [[[t_s, energy_mj], ...]]}`, one trace per device.
 
     Raises:
-        ReplayFileBroken: missing, not JSON, or not such a trace.
+        ReplayFileBroken: missing, not JSON, not such a trace, or with NaN or Infinity in it (Python's JSON reads those).
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
@@ -46,6 +47,8 @@ def load_trace(path: Path) -> Trace:
     if not models or len(models) != len(points):
         raise ReplayFileBroken(f"{path}: {len(models)} gpu_models but {len(points)} traces; one each")
     for trace in points:
+        if not all(math.isfinite(number) for point in trace for number in point):
+            raise ReplayFileBroken(f"{path}: a trace holds a number that is not finite")
         if len(trace) < 2 or any(b[0] <= a[0] or b[1] < a[1] for a, b in itertools.pairwise(trace)):
             raise ReplayFileBroken(f"{path}: a trace needs two points or more, rising in time, never falling in mJ")
     return Trace(models, points)

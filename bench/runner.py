@@ -6,13 +6,11 @@ It does not know how a model is run (`engines/`), how a prompt is measured (`mea
 import dataclasses
 import hashlib
 import json
-import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import FrameType, TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -23,12 +21,14 @@ from bench.config import RunConfig
 from bench.engines.base import Engine, PromptFailed, Sampling
 from bench.engines.compiled import CompiledEngine
 from bench.engines.loading import Plan, load, plan
+from bench.engines.quiet import no_bars, warn_once
 from bench.engines.transformers import TransformersEngine
+from bench.jobs import Interrupt, Job, already_finished, choose_prompts, close_session, common_identity, pick_job, say
 from bench.measure import Item, measure, prompt_seed
 from bench.meter import Meter, open_meter
 from bench.progress import RunProgress
-from bench.prompts import Prompt, PromptSet, load_prompts
-from bench.runs import Run, find_runs, fingerprint, locked, require_writable, uuid7
+from bench.prompts import PromptSet, load_prompts
+from bench.runs import Run, locked, require_writable
 from bench.sink import PartSink
 from bench.tasks import TASKS
 
@@ -37,37 +37,6 @@ _ENGINES = {"transformers-eager": TransformersEngine, "transformers-compiled": C
 _WARMUP_TOKENS = 32
 _STEADY = 0.05
 """Warm-up ends when the last three speeds lie within this share of their mean."""
-
-
-class Interrupt:
-    """Ctrl-C as a wish: the first is noted, the second ends the process's work at once."""
-
-    def __init__(self, console: Console) -> None:
-        self.requested = False
-        self._console = console
-        self._before: Any = None
-
-    def __enter__(self) -> "Interrupt":
-        self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-        self._console.print("Finishing the prompt in hand (Ctrl-C again drops it) ...")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run to be worked on: its place on disk and what it asks."""
-
-    run: Run
-    task: str
-    items: tuple[tuple[Prompt, int], ...]
 
 
 @dataclass(frozen=True)
@@ -102,51 +71,26 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
     probe = open_meter(chosen.device, config.edges, config.replay)
     try:
         jobs = [find_or_make(config, chosen, prompts, task, probe) for task in config.tasks]
-        jobs = [job for job in jobs if not _already_finished(job, console)]
+        jobs = [job for job in jobs if not already_finished(job, console)]
         if not jobs:
             return 0
         machine = _machine_facts(config, chosen, probe, measure_idle=any(not job.run.setup for job in jobs))
     finally:
         probe.close()
-    console.print(f"Loading {config.model} ({chosen.dtype} on {chosen.device}) ...")
-    engine = _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
+    console.print(f"Loading {config.model} ({chosen.dtype} on {chosen.device}) ...", soft_wrap=True)
+    warn_once()
+    with no_bars():
+        engine = _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
     return _work_on_all(jobs, Session(config, chosen, engine, machine, console))
-
-
-def choose_prompts(prompts: PromptSet, limit: int | None) -> PromptSet:
-    """The first `limit` prompts of the set (all: None), so that every task and model gets the same. Raises NoPrompts."""
-    if not prompts.prompts:
-        raise errors.NoPrompts(prompts.name)
-    return dataclasses.replace(prompts, prompts=prompts.prompts[:limit])
-
-
-def execution_order(prompts: PromptSet, repetitions: int, seed: int) -> tuple[tuple[Prompt, int], ...]:
-    """Every (prompt, repetition) once, shuffled by the seed: the same on every machine and Python."""
-
-    def key(item: tuple[Prompt, int]) -> bytes:
-        return hashlib.sha256(f"order:{seed}:{item[1]}:{item[0].id}".encode()).digest()
-
-    items = ((prompt, repetition) for prompt in prompts.prompts for repetition in range(repetitions))
-    return tuple(sorted(items, key=key))
 
 
 def find_or_make(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> Job:
     """The unfinished run with this identity under `--out`, else the finished one, else a new one (nothing is written yet)."""
-    identity = run_identity(config, chosen, prompts, task, meter)
-    wanted = fingerprint(identity)
-    items = execution_order(prompts, config.repetitions, config.seed)
-    found = find_runs(config.out, wanted)
-    unfinished = [run for run in found if not run.finished]
-    if unfinished:
-        return Job(unfinished[-1], task, items)
-    if found and not config.again:
-        return Job(found[-1], task, items)
-    return Job(Run(config.out / uuid7(), wanted, identity, {}, len(items)), task, items)
+    return pick_job(config, run_identity(config, chosen, prompts, task, meter), prompts, task)
 
 
 def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """Everything that makes this run another run when it changes. JSON values only."""
-    ids = "\n".join(prompt.id for prompt in prompts.prompts)
     fields: tuple[str, ...] = (
         "max_new_tokens",
         "temperature",
@@ -162,25 +106,8 @@ def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str,
         **{name: getattr(config, name) for name in fields},
         **{name: getattr(chosen, name) for name in ("model_id", "revision", "gguf_file", "weights", "device", "dtype", "engine")},
         "versions": chosen.versions,
-        "harness_version": HARNESS_VERSION,
-        "schema_version": record.SCHEMA_VERSION,
-        "task": task,
-        "system_prompt": TASKS[task].system,
-        "prompt_set_sha256": prompts.sha256,
-        "prompt_set": prompts.name,
-        "prompt_ids_sha256": hashlib.sha256(ids.encode()).hexdigest(),
-        "energy_source": meter.source,
-        "gpu_model": meter.gpu_model,
-        "num_gpus": meter.num_gpus,
+        **common_identity(prompts, task, meter),
     }
-
-
-def _already_finished(job: Job, console: Console) -> bool:
-    if job.run.finished:
-        console.print(
-            f"{job.task}: finished before, {job.run.prompts} rows in {job.run.folder}. Nothing to do; --again measures it once more."
-        )
-    return job.run.finished
 
 
 def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, measure_idle: bool) -> dict[str, Any]:
@@ -281,8 +208,8 @@ def work_on(job: Job, session: Session, stop: Callable[[], bool]) -> int:
             try:
                 sink.flush()
             finally:
-                _close_session(run, sink, begun, end, progress.rows, books)
-    _say(job, run, progress, end, session.console)
+                close_session(run, sink, begun, end, progress.rows, books)
+    say(job, run, progress, end, session.console)
     return progress.rows - progress.failed
 
 
@@ -314,25 +241,6 @@ def _loop(
         if lost:
             raise errors.GpuLost(batch[-1][0].id, str(rows[-1]["reason"]))
     return "finished"
-
-
-def _close_session(run: Run, sink: PartSink, begun: datetime, end: str, rows: int, books: dict[str, Any]) -> None:
-    session = {
-        "started_at": begun.isoformat(),
-        "ended_at": datetime.now(UTC).isoformat(),
-        "rows": rows,
-        "end": end,
-        "books": books,
-    }
-    finished = len(sink.done()) >= run.prompts
-    dataclasses.replace(run, sessions=[*run.sessions, session], finished=finished).save()
-
-
-def _say(job: Job, run: Run, progress: RunProgress, end: str, console: Console) -> None:
-    words = [f"{job.task}: {end}, {progress.rows} rows in {run.folder}", progress.rate_words(), progress.energy_words()]
-    if progress.failed:
-        words.append(f"{progress.failed} failed (column `reason` says why)")
-    console.print("; ".join(word for word in words if word), soft_wrap=True)
 
 
 def warm_up(engine: Engine, items: Sequence[Item], config: RunConfig, stop: Callable[[], bool] = lambda: False) -> list[float]:

@@ -12,9 +12,10 @@ pytest.importorskip("torch", reason="needs the bench extra: make test installs i
 
 from bench import record
 from bench.engines.base import Generation
+from bench.jobs import execution_order
 from bench.measure import energy_shares, prompt_seed
 from bench.prompts import Prompt, PromptSet
-from bench.runner import execution_order, is_steady
+from bench.runner import is_steady
 from bench.sink import to_frame
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -68,6 +69,21 @@ def test_shares_of_a_window_add_up_and_longer_answers_get_no_less(batch: list[tu
     assert sum(shares) == pytest.approx(1)
     for (tokens, _), share in zip(batch, shares, strict=True):
         assert all(share >= other - 1e-9 for (fewer, _), other in zip(batch, shares, strict=True) if fewer <= tokens)
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 500)), min_size=1, max_size=6), st.data())
+def test_shares_add_up_to_1_and_equal_requests_get_equal_shares(batch: list[tuple[int, int]], data: st.DataObject) -> None:
+    """Whatever the lengths, prompts and times of the steps; a request that stands in the batch twice pays twice the same."""
+    twin = data.draw(st.integers(0, len(batch) - 1))
+    batch = [*batch, batch[twin]]
+    longest = max(tokens for tokens, _ in batch)
+    gaps_s = data.draw(st.lists(st.floats(1e-4, 5), min_size=longest, max_size=longest))
+    stamps_s = tuple(sum(gaps_s[: step + 1]) for step in range(longest))
+    answers = [Generation((0,) * tokens, stamps_s[:tokens], "length") for tokens, _ in batch]
+    shares = energy_shares(answers, [prompt for _, prompt in batch], 0.0, stamps_s[-1])
+    assert sum(shares) == pytest.approx(1)
+    assert shares[-1] == pytest.approx(shares[twin])
+    assert all(share > 0 for share in shares)
 
 
 @given(st.lists(st.floats(1, 1000), max_size=8))

@@ -366,7 +366,16 @@ def test_replay_goes_on_after_the_recording_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", "[]", '{"gpu_models": ["a"], "traces": []}', '{"gpu_models": ["a"], "traces": [[[0, 5], [1, 4]]]}'],
+    [
+        "",
+        "{}",
+        "[]",
+        '{"gpu_models": ["a"], "traces": []}',
+        '{"gpu_models": ["a"], "traces": [[[0, 5], [1, 4]]]}',
+        '{"gpu_models": ["a"], "traces": [[[0, 5], [1, NaN]]]}',
+        '{"gpu_models": ["a"], "traces": [[[0, 5], [1, Infinity]]]}',
+        '{"gpu_models": ["a"], "traces": [[[-Infinity, 5], [1, 6]]]}',
+    ],
 )
 def test_broken_recordings_are_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "broken.json"

@@ -1,0 +1,269 @@
+"""Any OpenAI-compatible server, one streamed chat completion at a time: what is sent, and what is made of what comes back.
+
+Token counts are the server's own (`usage`); where it gives none they are None, never guessed. This module knows neither energy nor rows.
+
+Source: OpenAI API reference, chat completions; the extensions `top_k`, `repetition_penalty` and `ignore_eos` as vLLM and SGLang name them.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import httpx
+
+from bench.engines.base import Sampling
+from bench.tasks import Task
+
+RETRIED = (429, 500, 502, 503, 504)
+"""HTTP statuses that a server may answer differently a moment later."""
+_STOPS = ("stop", "eos_token", "stop_sequence")
+_LONGEST_WAIT_S = 30.0
+_CONNECT_S = 10.0
+
+
+class RequestFailed(Exception):
+    """One request gave no whole answer. `str(error)` is the row's reason.
+
+    Attributes:
+        again: whether it is worth sending once more.
+        wait_s: how long the server asked us to wait, or None.
+        unreachable: there was no connection.
+        stamps_s: when pieces of the answer came before it broke.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        again: bool = False,
+        wait_s: float | None = None,
+        unreachable: bool = False,
+        stamps_s: tuple[float, ...] = (),
+    ) -> None:
+        super().__init__(reason)
+        self.again = again
+        self.wait_s = wait_s
+        self.unreachable = unreachable
+        self.stamps_s = stamps_s
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer.
+
+    Attributes:
+        text: the answer, reasoning included.
+        stamps_s: monotonic time at which each piece of text arrived; a piece is usually one token.
+        finished_s: monotonic time at which the server said that it was done.
+        finish_reason: stop or length.
+        input_tokens, output_tokens: the server's count; None if it gave none.
+    """
+
+    text: str
+    stamps_s: tuple[float, ...]
+    finished_s: float
+    finish_reason: str
+    input_tokens: int | None
+    output_tokens: int | None
+
+    def token_gaps_s(self) -> list[float] | None:
+        """Seconds between tokens; None if the pieces are not the tokens, so that nothing is known between them."""
+        stamps_s = self.stamps_s
+        if self.finish_reason == "stop" and self.output_tokens == len(stamps_s) + 1:
+            stamps_s = (*stamps_s, self.finished_s)  # the stop token has no text
+        if not stamps_s or len(stamps_s) != self.output_tokens:
+            return None
+        return [later - earlier for earlier, later in pairwise(stamps_s)]
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What a server says of itself: the models it lists (empty: it does not say), and its name and version (None)."""
+
+    models: tuple[str, ...]
+    version: str | None
+
+
+def request_body(model: str, task: Task, prompt: str, seed: int, sampling: Sampling, *, fixed_length: bool = False) -> dict[str, Any]:
+    """What is sent for one prompt.
+
+    Args:
+        model: as the server names it.
+        task: its system prompt becomes the system message.
+        prompt: the user's message.
+        seed: 31 bits of it are sent: not every server takes more.
+        sampling: `top_k` and `repetition_penalty` are sent only when they are on, because OpenAI's own API does not have them.
+        fixed_length: go on after a stop token, up to `max_new_tokens` (for random weights).
+    """
+    messages = [{"role": "system", "content": task.system}, {"role": "user", "content": prompt}]
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": messages,
+        "max_tokens": sampling.max_new_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": seed & 0x7FFFFFFF,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if sampling.top_k:
+        body["top_k"] = sampling.top_k
+    if sampling.repetition_penalty != 1:
+        body["repetition_penalty"] = sampling.repetition_penalty
+    if fixed_length:
+        body["ignore_eos"] = True
+    return body
+
+
+async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float) -> Answer:
+    """Send one request and read its stream to the end.
+
+    Args:
+        client: its base URL is the server's, with a slash at the end.
+        body: see `request_body`.
+        timeout_s: for the whole answer.
+
+    Raises:
+        RequestFailed: no connection, an HTTP error, too slow, or a stream that is broken or incomplete.
+    """
+    stream = _Stream()
+    try:
+        async with asyncio.timeout(timeout_s):
+            limits = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
+            async with client.stream("POST", "chat/completions", json=body, timeout=limits) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise _refused(response, await response.aread())
+                async for line in response.aiter_lines():
+                    stream.take(line)
+    except TimeoutError as error:
+        raise RequestFailed(f"no whole answer within {timeout_s:g} s", stamps_s=tuple(stream.stamps_s)) from error
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise RequestFailed(f"no connection: {_words(error)}", again=True, unreachable=True) from error
+    except httpx.TimeoutException as error:
+        raise RequestFailed(f"no whole answer within {timeout_s:g} s", stamps_s=tuple(stream.stamps_s)) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise RequestFailed(f"the stream broke: {_words(error)}", stamps_s=tuple(stream.stamps_s)) from error
+    return stream.answer()
+
+
+@dataclass
+class _Stream:
+    """Server-sent events as they come in."""
+
+    pieces: list[str] = field(default_factory=list)
+    stamps_s: list[float] = field(default_factory=list)
+    finish: str | None = None
+    finished_s: float = 0.0
+    usage: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, line: str) -> None:
+        """One line. Raises RequestFailed when it is not what the protocol allows, or says that the server failed."""
+        now_s = time.perf_counter()
+        if not line.startswith("data:"):
+            return
+        data = line.removeprefix("data:").strip()
+        if data == "[DONE]" or not data:
+            return
+        try:
+            chunk = json.loads(data)
+        except ValueError as error:
+            raise self.broken(f"not JSON: {data[:80]!r}") from error
+        if not isinstance(chunk, dict):
+            raise self.broken(f"not an object: {data[:80]!r}")
+        if chunk.get("error"):
+            raise RequestFailed(f"the server failed: {_message(chunk)}", stamps_s=tuple(self.stamps_s))
+        if isinstance(chunk.get("usage"), dict):
+            self.usage = chunk["usage"]
+        choices = chunk.get("choices")
+        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+            self._take_choice(choices[0], now_s)
+
+    def _take_choice(self, choice: dict[str, Any], now_s: float) -> None:
+        delta = choice.get("delta")
+        delta = delta if isinstance(delta, dict) else {}
+        names = ("reasoning_content", "reasoning", "content")
+        text = "".join(dict.fromkeys(value for name in names if isinstance(value := delta.get(name), str)))
+        if text:
+            self.pieces.append(text)
+            self.stamps_s.append(now_s)
+        if choice.get("finish_reason"):
+            self.finish, self.finished_s = str(choice["finish_reason"]), now_s
+
+    def broken(self, why: str) -> RequestFailed:
+        """The error for a stream that cannot be used."""
+        return RequestFailed(f"the stream broke: {why}", stamps_s=tuple(self.stamps_s))
+
+    def answer(self) -> Answer:
+        """The whole answer. Raises RequestFailed: it ended without a finish reason, or for a reason that is no end of an answer."""
+        if self.finish is None:
+            raise self.broken("it ended without a finish reason")
+        if self.finish not in (*_STOPS, "length"):
+            raise RequestFailed(f"the server ended with finish_reason={self.finish}", stamps_s=tuple(self.stamps_s))
+        text = "".join(self.pieces)
+        output_tokens = _count(self.usage.get("completion_tokens"))
+        if text and not output_tokens:
+            output_tokens = None  # it cannot have written text without a token
+        finish = "length" if self.finish == "length" else "stop"
+        return Answer(text, tuple(self.stamps_s), self.finished_s, finish, _count(self.usage.get("prompt_tokens")), output_tokens)
+
+
+def _count(value: object) -> int | None:
+    """A token count, if it is one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _refused(response: httpx.Response, content: bytes) -> RequestFailed:
+    try:
+        said = _message(json.loads(content))
+    except ValueError:
+        said = content.decode("utf-8", "replace")
+    wait_s: float | None
+    try:
+        wait_s = min(max(float(response.headers["retry-after"]), 0.0), _LONGEST_WAIT_S)
+    except (KeyError, ValueError):
+        wait_s = None
+    words = " ".join(said.split())[:300]
+    return RequestFailed(f"HTTP {response.status_code}: {words}", again=response.status_code in RETRIED, wait_s=wait_s)
+
+
+def _message(content: Any) -> str:
+    """The sentence in an error, in any of the shapes that servers use."""
+    found = content
+    for key in ("error", "message", "detail"):
+        if isinstance(found, dict) and key in found:
+            found = found[key]
+    return found if isinstance(found, str) else json.dumps(found)
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+async def describe(client: httpx.AsyncClient) -> ServerFacts:
+    """Ask a server for its models and its version; what it does not say is left out. Raises RequestFailed: it is not there."""
+    try:
+        listed = await _get(client, "models")
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise RequestFailed(f"no connection: {_words(error)}", unreachable=True) from error
+    data = listed.get("data")
+    models = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    owner = next((str(entry["owned_by"]) for entry in models if entry.get("owned_by")), None)
+    said = [(await _get(client, path)).get("version") for path in ("../version", "../info")]
+    version = next((version for version in said if isinstance(version, str)), None)
+    named = " ".join(str(part) for part in (owner, version) if part)
+    return ServerFacts(tuple(str(entry["id"]) for entry in models if "id" in entry), named if version else None)
+
+
+async def _get(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    """A JSON object, or {} if the server has none there. Raises httpx.ConnectError, httpx.ConnectTimeout."""
+    try:
+        response = await client.get(path, timeout=_CONNECT_S)
+        content = response.json() if response.status_code == httpx.codes.OK else {}
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

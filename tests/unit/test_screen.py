@@ -1,0 +1,85 @@
+"""What a person sees on an 80-column screen: one line while loading, the reason without joules in full, each warning once."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.progress import RunProgress
+
+pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+
+from bench.engines.quiet import no_bars, warn_once
+from tests.tiny_models import llama
+
+REASON = "the driver of this GPU has no total-energy counter (Volta or newer has one); power is not integrated per prompt"
+
+
+def drawn(width: int, reason: str | None, rows: int = 2, joules: float = 300.0) -> str:
+    """What a bar of so many rows leaves on a terminal."""
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, force_terminal=True, color_system=None)
+    with RunProgress(console, "instruct-concise", 0, rows, reason) as progress:
+        for _ in range(rows):
+            progress.add({"status": "ok", "output_tokens": 100, "latency_s": 2.0, "energy_j": None if reason else joules})
+    return screen.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_reason_without_joules_is_not_cut(width: int) -> None:
+    seen = drawn(width, REASON)
+    assert seen.count(f"energy not measured: {REASON}") == 1
+
+
+@pytest.mark.parametrize(("reason", "words"), [(None, "3,871,400 J"), (REASON, "no energy")])
+def test_the_bar_fits_80_columns_with_all_its_figures(reason: str | None, words: str) -> None:
+    last = [line for line in drawn(80, reason, rows=2978, joules=1300.0).splitlines() if "2978/2978" in line][-1]
+    assert all(part in last for part in ("instruct-concise", "50.0 token/s", "0:00:00", words))
+    assert "…" not in last
+
+
+def test_answers_at_once_are_counted_by_the_clock() -> None:
+    progress = RunProgress(Console(quiet=True), "chat", 0, 2, None, at_once=True)
+    for _ in range(2):
+        progress.add({"status": "ok", "output_tokens": 10, "latency_s": 1000.0, "energy_j": 1.0})
+    assert 0 < progress.seconds < 100
+
+
+def test_a_run_prints_no_bars_of_libraries(tmp_path: Path) -> None:
+    prompts = tmp_path / "one.jsonl"
+    prompts.write_text(json.dumps({"id": "a", "prompt": "Hello"}))
+    options = ["--model", llama(tmp_path / "tiny"), "--prompts", prompts, "--out", tmp_path / "out", "--device", "cpu", "--warmup", "0"]
+    words = [sys.executable, "-m", "bench", "run", *map(str, options), "--max-new-tokens", "3"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "80"})
+    assert done.returncode == 0, done.stderr
+    assert "it/s" not in done.stderr and "Loading weights" not in done.stderr
+    first, *rest = done.stderr.splitlines()
+    assert first.startswith("Loading ") and first.endswith("(float32 on cpu) ...")
+    assert "energy not measured: the model ran on a CPU: there is no GPU energy" in rest
+
+
+def test_bars_of_gguf_come_back_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
+    from transformers import modeling_gguf_pytorch_utils as gguf_loading
+
+    with no_bars():
+        assert list(gguf_loading.tqdm(range(3), desc="x")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    assert list(gguf_loading.tqdm(range(3), desc="x")) == [0, 1, 2]
+    assert "3/3" in capsys.readouterr().err
+
+
+def test_a_warning_of_transformers_is_shown_once() -> None:
+    import transformers
+
+    warn_once()
+    warn_once()
+    (handler, *_) = transformers.utils.logging._get_library_root_logger().handlers
+    assert len(handler.filters) == 1
+    records = [logging.LogRecord("transformers", logging.WARNING, "", 0, text, (), None) for text in ("a 7d1", "a 7d1", "b 7d1")]
+    assert [bool(handler.filter(record)) for record in records] == [True, False, True]

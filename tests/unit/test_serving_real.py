@@ -1,0 +1,89 @@
+"""A real server, `transformers serve` on the CPU with a tiny random model, measured as any other. Slow; needs no GPU."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import polars as pl
+import pytest
+
+pytest.importorskip("openai", reason="transformers serve needs it: make test installs it")
+pytest.importorskip("transformers", reason="needs the bench extra: make test installs it")
+
+from rich.console import Console
+
+from bench import errors
+from bench.config import RunConfig
+from bench.serving import run_served
+from bench.tasks import TASKS
+from tests.tiny_models import llama
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Address and model name of a running `transformers serve`."""
+    folder = llama(tmp_path_factory.mktemp("served") / "tiny-llama")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.getbasetemp() / "serve.log"
+    command = [Path(sys.executable).with_name("transformers"), "serve", folder, "--device", "cpu"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    offline = os.environ | {"HF_HUB_OFFLINE": "1"}
+    with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=offline) as server:
+        try:
+            for _ in range(600):
+                if server.poll() is not None or _healthy(port):
+                    break
+                time.sleep(0.1)
+            assert _healthy(port), log.read_text()[-3000:]
+            yield f"http://127.0.0.1:{port}", str(folder)
+        finally:
+            server.kill()
+
+
+def _healthy(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health", timeout=1).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture
+def config(served: tuple[str, str], tmp_path: Path) -> RunConfig:
+    url, model = served
+    path = tmp_path / "three.jsonl"
+    path.write_text("".join(json.dumps({"id": f"p{n}", "prompt": f"Question {n}?"}) + "\n" for n in range(3)))
+    common = RunConfig(model, engine="openai", prompts=str(path), out=tmp_path / "out", max_new_tokens=12, warmup=1)
+    return replace(common, base_url=url, concurrency=2)
+
+
+def test_rows_of_transformers_serve(config: RunConfig) -> None:
+    assert run_served(config, Console(quiet=True)) == 0
+    frame = pl.read_parquet(config.out / "*" / "part-*.parquet")
+    assert frame.height == 3 and set(frame["status"]) == {"ok"}
+    assert set(frame["model_id"]) == {"tiny-llama"}, "a path does not travel with the rows"
+    for row in frame.iter_rows(named=True):
+        rendered = f"<system>{TASKS['chat'].system}<user>{row['prompt_text']}<assistant>"
+        assert row["input_tokens"] == len(rendered.encode())
+        assert row["output_tokens"] == 12 or row["finish_reason"] == "stop"
+        assert 0 < row["ttft_s"] <= row["latency_s"]
+        assert row["energy_j"] is not None or row["energy_reason"]
+
+
+def test_transformers_serve_refuses_another_model(config: RunConfig) -> None:
+    with pytest.raises(errors.ServerRefused, match="pinned"):
+        run_served(replace(config, model="another/model"), Console(quiet=True))
+
+
+def test_transformers_serve_refuses_an_option_it_does_not_know(config: RunConfig) -> None:
+    with pytest.raises(errors.ServerRefused, match="top_k"):
+        run_served(replace(config, top_k=5), Console(quiet=True))
