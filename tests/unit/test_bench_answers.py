@@ -86,7 +86,9 @@ def test_a_batch_of_the_compiled_engine_shares_its_window(model: Path, tmp_path:
     assert frame.height == 5 and set(frame["status"]) == {"ok"} and set(frame["energy_attribution"]) == {"shared"}
     assert frame["window_id"].to_list() == [0, 0, 2, 2, 4]
     for _, window in frame.group_by("window_id"):
-        assert window["energy_j"].sum() == pytest.approx(WATTS * window["latency_s"].max(), rel=0.2, abs=0.5)
+        # The window holds the whole answer, and on a busy machine some waiting around it: never less, at most seconds more.
+        least_j = WATTS * window["latency_s"].max()
+        assert 0.9 * least_j - 1 <= window["energy_j"].sum() <= least_j + 5 * WATTS
         assert window["energy_j"].min() > 0
         assert window["started_at"].n_unique() == 1
     (path,) = config.out.glob("*/run.json")

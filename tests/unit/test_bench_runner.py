@@ -125,7 +125,8 @@ def test_energy_of_a_replayed_counter(config: RunConfig, tmp_path: Path) -> None
     assert set(frame["energy_source"]) == {"replay"}
     assert set(frame["gpu_model"]) == {"Replayed GPU"}
     for row in frame.iter_rows(named=True):
-        assert row["energy_j"] == pytest.approx(100 * row["latency_s"], rel=1 / 6)
+        # The window holds the whole answer, and on a busy machine some waiting around it: never less, at most seconds more.
+        assert 95 * row["latency_s"] - 1 <= row["energy_j"] <= 100 * (row["latency_s"] + 5)
         assert row["energy_error_j"] > 0
     assert frame["idle_power_w"][0] == pytest.approx(100, rel=0.02)
     (path,) = config.out.glob("*/run.json")
