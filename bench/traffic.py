@@ -148,6 +148,8 @@ class Traffic:
             self._energy.stop(key, end_s)
         if failure is None and answer is not None:
             self._flights.append(Flight(start_s, end_s, answer.stamps_s, answer.output_tokens))
+            if answer.output_tokens is None:
+                self._failed.add(key)
             self._waiting.append(_Waiting(key, row | answered(answer, start_s, end_s)))
             return None
         assert failure is not None
@@ -245,7 +247,7 @@ def answered(answer: Answer, start_s: float, end_s: float) -> Row:
     return {
         "status": "ok" if counted else "failed",
         "reason": None if counted else "the server gave no token count (usage) for this answer",
-        "finish_reason": answer.finish_reason,
+        "finish_reason": answer.finish_reason if counted else "error",
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,
         "ttft_s": answer.stamps_s[0] - start_s if answer.stamps_s else None,
