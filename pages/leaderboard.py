@@ -6,6 +6,7 @@ from pages.ui import frame, tables
 
 selection = frame.begin("Which model answers for the least energy?")
 frame.welcome()
+selection = frame.first_view(selection)
 
 rows = frame.load("leaderboard", selection)
 if rows.is_empty():

@@ -13,18 +13,17 @@ from warehouse.metrics import METRICS, Metric
 MANY_SERIES = 6
 
 
-def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool) -> Chart:
-    """One point per configuration, with the line of least squares through all of them.
-
-    On logarithmic axes the line is fitted to the logarithms, so its slope is the exponent of a power law.
+def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: pl.DataFrame) -> Chart:
+    """One point per configuration, with lines of least squares.
 
     Args:
         rows: rows of `results` in screen units.
         x, y: keys of METRICS.
         colour: column that colours the points.
-        log: logarithmic axes; points that are not positive are left out.
+        log: logarithmic axes.
+        lines: from `stats.lines`, one row per line.
     """
-    points = drawable(rows, x, y, log)
+    points = rows
     base = alt.Chart(_columns(points, x, y, colour))
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
     dots = base.mark_point(filled=True, size=75, opacity=0.75, strokeWidth=1).encode(
@@ -39,7 +38,7 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool) -> Chart
         ),
         tooltip=_tooltip(x, y),
     )
-    return theme.finish(alt.layer(dots, _trend(base, x, y, log)) if points[x].n_unique() > 2 else dots)
+    return theme.finish(alt.layer(dots, _trend(lines, x, y, colour, dots.encoding.color)) if not lines.is_empty() else dots)
 
 
 def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
@@ -171,16 +170,12 @@ def _axis(log: bool) -> alt.Axis:
     return alt.Axis(labelExpr="format(datum.value, datum.value < 1000 ? '~g' : '~s')", tickCount=6)
 
 
-def _trend(base: alt.Chart, x: str, y: str, log: bool) -> alt.Chart:
-    """Least squares, fitted in the browser; on logarithms where the axes are logarithmic."""
-    if not log:
-        line = base.transform_regression(x, y)
-    else:
-        line = (
-            base.transform_calculate(log_x=f"log(datum.{x})", log_y=f"log(datum.{y})")
-            .transform_regression("log_x", "log_y")
-            .transform_calculate(as_=x, calculate="exp(datum.log_x)")
-            .transform_calculate(as_=y, calculate="exp(datum.log_y)")
-        )
-    drawn: alt.Chart = line.mark_line(color="gray", strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q")
+def _trend(lines: pl.DataFrame, x: str, y: str, colour: str, scale: alt.Color) -> alt.Chart:
+    """The fitted lines from end to end, each in the colour of its points."""
+    ends = pl.concat(
+        lines.select(colour, pl.col("line"), pl.col(f"x_{end}").alias(x), pl.col(f"y_{end}").alias(y)) for end in ("low", "high")
+    )
+    drawn: alt.Chart = (
+        alt.Chart(ends).mark_line(strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q", color=scale, detail="line:N")
+    )
     return drawn

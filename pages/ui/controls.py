@@ -41,6 +41,13 @@ def colour() -> str:
     return COLOURS[chosen or "GPU"]
 
 
+def show_everything() -> bool:
+    """Whether to show all tasks and batch sizes, or one prompt at a time."""
+    choices = ("One prompt at a time", "Everything")
+    chosen = st.segmented_control("What to show", choices, default=choices[0], required=True, key="show", bind="query-params")
+    return chosen == choices[1]
+
+
 def group() -> str:
     """What one series of a distribution is."""
     return st.selectbox("One series per", GROUPS, key="by", bind="query-params", width=150) or GROUPS[0]
@@ -49,13 +56,6 @@ def group() -> str:
 def log(default: bool) -> bool:
     """Logarithmic axes or not."""
     return st.toggle("Logarithmic", value=default, key="log", bind="query-params", help="Equal steps are equal ratios.")
-
-
-def reading_the_line(log: bool) -> str:
-    """What the dashed line is."""
-    if log:
-        return "The dashed line is a power law, fitted by least squares to the logarithms of all points shown."
-    return "The dashed line is fitted by least squares to all points shown."
 
 
 def behind(x: str, y: str) -> tuple[str, ...]:

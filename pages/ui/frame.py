@@ -1,6 +1,5 @@
 """The frame around every page: navigation, shared filters, data, and the words about what is shown."""
 
-import re
 from html import escape
 from typing import Literal
 from urllib.parse import urlencode
@@ -9,10 +8,12 @@ import polars as pl
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from pages.ui import charts, filters, tables, theme
+from pages.ui import charts, controls, filters, tables, theme, words
 from warehouse import query, store
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
+
+plain = words.plain
 
 # Section → pages (file, title, question). A new page is one line here and one file. No icons: the browser would fetch the
 # icon of the open page from Google.
@@ -104,6 +105,23 @@ def welcome() -> None:
         "our own prompt-by-prompt measurements. Start with one of these, or use the filters in the sidebar."
     )
     st.html(links([(_address(page, query), label) for page, label, query in PRESETS]))
+
+
+def first_view(selection: Selection) -> Selection:
+    """One prompt at a time, of the task chat if none is chosen, unless the visitor asks for everything or filters by batch size.
+
+    A GPU that answers many prompts at once, or completes code, uses far less for each: such rows beside single chat answers mislead.
+    """
+    narrow = selection.one_prompt_at_a_time()
+    everything = load("leaderboard", selection)
+    shown = load("leaderboard", narrow)
+    if narrow == selection or shown.is_empty():
+        return selection
+    all_of_it = controls.show_everything()
+    others = everything.height - shown.height
+    if others:
+        st.caption(words.first_view(narrow.tasks, others, all_of_it))
+    return selection if all_of_it else narrow
 
 
 def links(targets: list[tuple[str, str]]) -> str:
@@ -205,12 +223,6 @@ def no_warehouse(error: store.WarehouseError) -> None:
     st.markdown("Load the results that come with the project, then reload this page:")
     st.code(f"python -m ingest warehouse/data --warehouse {store.default_warehouse()}{rebuild}", language="bash")
     st.markdown("To add measurements of your own, name their folder too: `python -m ingest warehouse/data results`.")
-
-
-def plain(text: str) -> str:
-    """Text that Markdown shows as it is: names come from files, and files come from anywhere."""
-    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", text)
-    return escaped.replace("\n", " ")
 
 
 def _warehouse() -> tuple[str, tuple[int, int]]:

@@ -143,6 +143,11 @@ def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
     return columns
 
 
+def apart(colour: str) -> list[str]:
+    """The columns that keep lines of least squares apart: editions and batch sizes are never one line."""
+    return list(dict.fromkeys((colour, "generation", "batch_size")))
+
+
 def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
     """The series in which at least one prompt has the number."""
     return summary.filter(pl.col("prompts") > 0)

@@ -1,6 +1,7 @@
 """Every page through `streamlit_app.py`: numbers against polars, filters, no match, no warehouse, odd links."""
 
 import io
+import re
 from pathlib import Path
 
 import duckdb
@@ -120,6 +121,27 @@ def test_no_match_names_the_filters_and_offers_a_way_back(open_page: Open, page:
     assert not app.dataframe
 
 
+def test_the_first_view_is_one_chat_prompt_at_a_time_and_all_is_one_click_away(open_page: Open) -> None:
+    app = open_page()
+    assert table(app).select("task", "batch_size").unique().rows() == [("chat", 1)]
+    shown = table(app).height
+    more = int(re.findall(r"([\d,]+) more results", text(app))[0].replace(",", ""))
+    app.segmented_control(key="show").set_value("Everything").run()
+    assert table(app).height == shown + more
+    assert set(table(app)["source"]) > {"ML.ENERGY v1", "ML.ENERGY v3"}
+    assert set(table(open_page(batch="64"))["batch_size"]) == {64}, "who filters by batch size sees what the filter says"
+    assert table(open_page(task="code")).height > 0, "nothing at batch size 1: everything is shown"
+
+
+def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", gpu="A40")
+    figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    shown = table(app).select(pl.col("params_total_b", "energy_j").log())
+    slope = shown.select(pl.cov("params_total_b", "energy_j") / pl.col("params_total_b").var()).item()
+    assert shown.height == figures.height
+    assert f"A40 · v1 · batch 1: energy grows as parameters to the power **{slope:.2f}**" in text(app).replace("\\", "")
+
+
 def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open) -> None:
     app = open_page("energy_vs_parameters", gpu="A40", task="chat")
     figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
@@ -131,7 +153,7 @@ def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open
 
 
 def test_rows_without_energy_are_counted_not_drawn(open_page: Open) -> None:
-    app = open_page("energy_vs_parameters", source="Prompt Joules")
+    app = open_page("energy_vs_parameters", source="Prompt Joules", show="Everything")
     assert table(app).height == 3
     assert "1 configuration without both numbers left out" in text(app)
 

@@ -1,0 +1,38 @@
+"""Intervals and fits against what is known of them."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from warehouse import stats
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(2, 4.3027), (3, 3.1824), (5, 2.5706), (20, 2.0860), (1000, 1.9623)])
+def test_student(freedom: int, quantile: float) -> None:
+    assert stats.student(freedom) == pytest.approx(quantile, rel=0.01)
+
+
+def test_a_power_law_is_found_with_its_exponent() -> None:
+    points = pl.DataFrame({"x": [1.0, 2.0, 4.0, 8.0], "y": [3.0, 12.0, 48.0, 192.0], "gpu": ["A40"] * 4})
+    line = stats.lines(points, "x", "y", ["gpu"], log=True).row(0, named=True)
+    assert line["slope"] == pytest.approx(2)
+    assert (line["slope_low"], line["slope_high"]) == (pytest.approx(2), pytest.approx(2))
+    assert (line["y_low"], line["y_high"]) == (pytest.approx(3), pytest.approx(192))
+
+
+def test_the_interval_of_a_slope_covers_the_truth_19_times_in_20() -> None:
+    chance = np.random.default_rng(1)
+    covered = 0
+    for _ in range(400):
+        x = np.arange(6.0)
+        points = pl.DataFrame({"x": x, "y": 2 * x + chance.normal(size=6), "g": ["a"] * 6})
+        line = stats.lines(points, "x", "y", ["g"], log=False).row(0, named=True)
+        covered += line["slope_low"] <= 2 <= line["slope_high"]
+    assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_groups_with_few_points_have_no_line() -> None:
+    points = pl.DataFrame({"x": [1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 3.0], "y": [1.0] * 7, "g": ["a"] * 4 + ["b"] * 3})
+    found = stats.lines(points, "x", "y", ["g"], log=False)
+    assert found.is_empty()
+    assert "slope" in found.columns
