@@ -68,3 +68,97 @@ def student(freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return float(sum(term / freedom**power for power, term in enumerate(terms)))
+
+
+def median_interval(values: Floats) -> tuple[float, float, float]:
+    """Median of the values and its bootstrap interval.
+
+    The median of a resample is the sample's value at a rank that follows a Beta distribution, so the ranks are drawn
+    and no resample is made: as fast for millions of values as for ten.
+
+    Args:
+        values: at least one number, in any order.
+    """
+    ordered = np.sort(values)
+    half = (len(ordered) + 1) / 2
+    ranks = np.random.default_rng(SEED).beta(half, half, RESAMPLES)
+    medians = ordered[np.minimum((ranks * len(ordered)).astype(int), len(ordered) - 1)]
+    return float(np.median(ordered)), float(np.quantile(medians, 0.025)), float(np.quantile(medians, 0.975))
+
+
+def paired(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Change of each prompt's energy from side A to side B, per setup.
+
+    Args:
+        pairs: rows of the query `contrast_prompts`.
+
+    Returns:
+        The same rows without `changes`, with `median_change`, its interval `change_low` and `change_high`, and `more_share`, the share of
+        the prompts that cost more on side B.
+    """
+    found = [median_interval(np.array(changes)) for changes in pairs["changes"]]
+    names = ("median_change", "change_low", "change_high")
+    numbers = pl.DataFrame(found, schema=dict.fromkeys(names, pl.Float64), orient="row")
+    share = (pl.col("more") / pl.col("pairs")).alias("more_share")
+    return pairs.drop("changes").hstack(numbers).with_columns(share)
+
+
+def change_of_means(published: pl.DataFrame) -> pl.DataFrame:
+    """Change of the mean energy from side A to side B over all models of a table.
+
+    Args:
+        published: rows of the query `contrast_published`.
+
+    Returns:
+        One row per table (`source`, `gpu_model`, `task`, `engine`, `batch_size`, `a`, `b`): `count`, `more` (how many use more on side B),
+        `median_change`, `change_low`, `change_high`; the largest first, then by name.
+    """
+    by = ["source", "gpu_model", "task", "engine", "batch_size", "a", "b"]
+    found = []
+    for names, group in published.group_by(by, maintain_order=True):
+        median, low, high = median_interval(group["change"].to_numpy())
+        numbers = {"median_change": median, "change_low": low, "change_high": high}
+        found.append(dict(zip(by, names, strict=True)) | {"count": group.height, "more": int((group["change"] > 0).sum())} | numbers)
+    schema = {name: published.schema[name] for name in by} | {"count": pl.Int64, "more": pl.Int64}
+    schema |= dict.fromkeys(("median_change", "change_low", "change_high"), pl.Float64())
+    return pl.DataFrame(found, schema=schema, orient="row").sort("count", *by, descending=[True] + [False] * len(by), nulls_last=True)
+
+
+def iso_energy(rows: pl.DataFrame) -> pl.DataFrame:
+    """Curves of equal energy through a chart of J/token against response length, cut at the edges of the chart.
+
+    Args:
+        rows: `output_tokens` and `energy_per_token_j`, positive.
+
+    Returns:
+        Two rows per curve, its ends: `energy_j` (J), `output_tokens`, `energy_per_token_j`, `end` (whether it is the right end).
+    """
+    margin = 1.25
+    (left, right), (low, high) = (_ends(rows[key]) for key in ("output_tokens", "energy_per_token_j"))
+    left, right, low, high = left / margin, right * margin, low / margin, high * margin
+    found = []
+    for energy in (step * 10.0**power for power in range(-6, 9) for step in (1, 1.5, 2, 3, 5, 7)):
+        start, end = max(left, energy / high), min(right, energy / low)
+        if end > start * 1.2:
+            found += [(energy, start, energy / start, False), (energy, end, energy / end, True)]
+    numbers = dict.fromkeys(("energy_j", "output_tokens", "energy_per_token_j"), pl.Float64)
+    return pl.DataFrame(found, schema=numbers | {"end": pl.Boolean}, orient="row")
+
+
+def _ends(values: pl.Series) -> tuple[float, float]:
+    """The smallest and the largest value."""
+    numbers = values.to_numpy().astype(float)
+    return float(numbers.min()), float(numbers.max())
+
+
+def spread(rows: pl.DataFrame) -> dict[str, float]:
+    """How far apart configurations are: smallest and largest energy, length and J/token, and the ratios.
+
+    Args:
+        rows: at least one row of `results` with `energy_j`, `output_tokens` and `energy_per_token_j`.
+    """
+    found: dict[str, float] = {"count": rows.height}
+    for key in ("energy_j", "output_tokens", "energy_per_token_j"):
+        low, high = _ends(rows[key])
+        found |= {f"{key}_low": low, f"{key}_high": high, f"{key}_ratio": high / low}
+    return found

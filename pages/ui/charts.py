@@ -3,6 +3,8 @@
 Every frame holds screen units already; every axis is titled with its unit.
 """
 
+import math
+
 import altair as alt
 import polars as pl
 
@@ -11,6 +13,7 @@ from pages.ui.theme import Chart
 from warehouse.metrics import METRICS, Metric
 
 MANY_SERIES = 6
+TOP = alt.Legend(orient="top", labelLimit=260)
 
 
 def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: pl.DataFrame) -> Chart:
@@ -163,6 +166,20 @@ def _tooltip(x: str, y: str) -> list[alt.Tooltip]:
     return [*texts[:3], *numbers, *texts[3:]]
 
 
+def _apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose names do not run into one another on logarithmic axes, from the least energy on."""
+    kept: list[dict[str, float]] = []
+    for row in rows.sort("energy_j").iter_rows(named=True):
+        near = (
+            abs(math.log(row["output_tokens"] / other["output_tokens"])) < 0.35
+            and abs(math.log(row["energy_per_token_j"] / other["energy_per_token_j"])) < 0.04
+            for other in kept
+        )
+        if not any(near):
+            kept.append(row)
+    return pl.DataFrame(kept, schema=rows.schema, orient="row")
+
+
 def _axis(log: bool) -> alt.Axis:
     """Plain numbers; thousands as k where a logarithmic axis has room for few digits."""
     if not log:
@@ -179,3 +196,105 @@ def _trend(lines: pl.DataFrame, x: str, y: str, colour: str, scale: alt.Color) -
         alt.Chart(ends).mark_line(strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q", color=scale, detail="line:N")
     )
     return drawn
+
+
+PER_MODEL = 26
+
+
+def _rows_high(names: pl.Series) -> int:
+    return max(120, PER_MODEL * names.n_unique() + 60)
+
+
+def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
+    """Energy on side A and side B, one line per model, the largest saving on top.
+
+    Args:
+        rows: rows of `contrast_published`, one per `name`.
+        name: the column that names a row.
+    """
+    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
+    x = alt.X("energy_j:Q", title=METRICS["energy_j"].title, axis=_axis(False), scale=alt.Scale(zero=True))
+    a, b = rows["a"][0], rows["b"][0]
+    ends = pl.concat(
+        rows.select(name, "change", pl.lit(side).alias("side"), pl.col(f"energy_{arm}_j").alias("energy_j"))
+        for side, arm in ((a, "a"), (b, "b"))
+    )
+    tips = [
+        alt.Tooltip(f"{name}:N", title="Model"),
+        alt.Tooltip("side:N", title="Side"),
+        alt.Tooltip("energy_j:Q", title=METRICS["energy_j"].title, format=",.1f"),
+        alt.Tooltip("change:Q", title="Change from A to B", format="+.1%"),
+    ]
+    bars = alt.Chart(rows).mark_rule(strokeWidth=2, color="gray").encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2="energy_b_j:Q")
+    dots = (
+        alt.Chart(ends)
+        .mark_point(filled=True, size=80, opacity=1)
+        .encode(y=y, x=x, color=alt.Color("side:N", title=None, scale=alt.Scale(domain=[a, b]), legend=TOP), tooltip=tips)
+    )
+    return theme.finish(alt.layer(bars, dots), _rows_high(rows[name]))
+
+
+def split(rows: pl.DataFrame, name: str) -> Chart:
+    """The change of energy as a sum of two effects: more or fewer tokens, and a different energy per token.
+
+    Args:
+        rows: rows of `contrast_published` or `contrast_prompts`, one per `name`.
+        name: the column that names a row.
+    """
+    effects = {"length_effect_log": "response length", "token_effect_log": "J/token"}
+    long = rows.unpivot(list(effects), index=[name, "energy_effect_log"], variable_name="effect", value_name="value").with_columns(
+        pl.col("effect").replace(effects), pl.col("value") * 100, pl.col("energy_effect_log") * 100
+    )
+    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
+    bars = (
+        alt.Chart(long)
+        .mark_bar(opacity=0.85)
+        .encode(
+            y=y,
+            x=alt.X("value:Q", title="Effect on energy (100 × ln)", axis=alt.Axis(format="+.0f", tickCount=6)),
+            color=alt.Color("effect:N", title=None, scale=alt.Scale(domain=list(effects.values())), legend=TOP),
+            tooltip=[
+                alt.Tooltip(f"{name}:N", title="Model"),
+                alt.Tooltip("effect:N", title="Effect of"),
+                alt.Tooltip("value:Q", title="100 × ln ratio", format="+.2f"),
+                alt.Tooltip("energy_effect_log:Q", title="Both effects", format="+.2f"),
+            ],
+        )
+    )
+    total = alt.Chart(long).mark_tick(color="gray", thickness=3, size=18).encode(y=y, x="energy_effect_log:Q")
+    return theme.finish(alt.layer(bars, total), _rows_high(rows[name]))
+
+
+def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
+    """J/token against response length; along a grey line every response costs the same energy.
+
+    Args:
+        rows: rows of `results` with length and J/token.
+        curves: from `stats.iso_energy`.
+    """
+    x = alt.X("output_tokens:Q", title=METRICS["output_tokens"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
+    y = alt.Y("energy_per_token_j:Q", title=METRICS["energy_per_token_j"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
+    lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail="energy_j:N")
+    labels = (
+        alt.Chart(curves.filter("end").with_columns(pl.format("{} J", pl.col("energy_j").cast(pl.Int64)).alias("label")))
+        .mark_text(align="right", dx=-2, dy=-6, color="gray", fontSize=11)
+        .encode(x=x, y=y, text="label:N")
+    )
+    points = alt.Chart(rows.select(*TEXTS, "family", "energy_j", "output_tokens", "energy_per_token_j"))
+    dots = points.mark_point(filled=True, size=90, opacity=0.9).encode(
+        x=x,
+        y=y,
+        color=theme.colour("family", "Architecture", rows["family"].to_list()),
+        tooltip=[
+            alt.Tooltip("model_name:N", title="Model"),
+            alt.Tooltip("family:N", title="Architecture"),
+            *(
+                alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=",.4~g")
+                for key in ("energy_j", "output_tokens", "energy_per_token_j")
+            ),
+        ],
+    )
+    layers = [lines, labels, dots]
+    named = alt.Chart(_apart(rows).select("model_name", "output_tokens", "energy_per_token_j"))
+    layers.append(named.mark_text(align="left", dx=8, dy=-8, fontSize=11, color="gray").encode(x=x, y=y, text="model_name:N"))
+    return theme.finish(alt.layer(*layers))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import polars as pl
 import streamlit as st
 
 from warehouse.metrics import METRICS
@@ -62,3 +63,41 @@ def behind(x: str, y: str) -> tuple[str, ...]:
     """The columns of the table behind a scatter."""
     named = ("model_name", "model_url", x, y, "energy_j", "params_total_b", "origin", "gpu_model", "task", "engine")
     return tuple(dict.fromkeys(named))
+
+
+SIDES = {
+    "Each task with its concise twin": "task",
+    "Two tasks": "task",
+    "Two models": "model",
+    "Two engines": "engine",
+    "Two GPUs": "gpu",
+}
+
+
+def sides(options: pl.DataFrame) -> tuple[str, str, str]:
+    """What is compared with what: the kind of difference, side A and side B; both empty for every task and its concise twin.
+
+    Args:
+        options: rows (kind, value, label, count).
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        compared = st.selectbox("Compare", list(SIDES), key="compare", bind="query-params", width=280) or next(iter(SIDES))
+        kind = SIDES[compared]
+        if compared == next(iter(SIDES)):
+            return kind, "", ""
+        names = options.filter(pl.col("kind") == kind)["label"].drop_nulls().unique().sort().to_list()
+        a = st.selectbox("A", names, key=f"a_{kind}", bind="query-params", width=260)
+        b = st.selectbox("B", names, index=min(1, len(names) - 1), key=f"b_{kind}", bind="query-params", width=260)
+    return kind, a or names[0], b or names[0]
+
+
+def cut_short() -> bool:
+    """Whether pairs in which an answer was cut short count."""
+    return st.toggle(
+        "Count answers that were cut short", key="cut", bind="query-params", help="An answer at the length limit hides what asking does."
+    )
+
+
+def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> str:
+    """One of several; the first is the default."""
+    return st.selectbox(label, choices, key=key, bind="query-params", width=width) or choices[0]

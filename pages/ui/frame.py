@@ -22,7 +22,10 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
         ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),
     ),
-    "Prompts": (("distributions", "Distributions", "How does one prompt differ from the next?"),),
+    "Prompts": (
+        ("distributions", "Distributions", "How does one prompt differ from the next?"),
+        ("verbosity", "Concise or verbose?", "Does asking for a short answer save energy?"),
+    ),
     "Decide": (),
     "Data": (
         ("runs", "Runs", "Can I trust these numbers?"),
@@ -32,6 +35,10 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
 HOME = "leaderboard"
 SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
 
+NO_PAIRS = (
+    "No run of ours has both sides with all else alike: the same prompts, model, GPU, engine and sampling. Answers that were cut short are "
+    "left out unless the switch above counts them."
+)
 NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
     "Measure some with “make demo”, or see the Leaderboard for the averages."
@@ -41,9 +48,9 @@ PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
     ("leaderboard", "Cheapest 7B on A40", {"gpu": "A40", "task": "chat", "search": "7b"}),
     (
-        "energy_vs_parameters",
+        "verbosity",
         "Concise or verbose on A40",
-        {"gpu": "A40", "task": ["chat", "chat-concise"], "colour": "task"},
+        {"gpu": "A40"},
     ),
     ("leaderboard", "Our own runs", {"source": "Prompt Joules"}),
     ("methods", "How it was measured", {}),
@@ -173,6 +180,11 @@ def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:
     """How many configurations are not in a chart because a number is missing."""
     left_out = rows.height - drawn.height
     return f"{_count(left_out, 'configuration')} without both numbers left out." if left_out else ""
+
+
+def options() -> pl.DataFrame:
+    """What the filters can be set to: rows (kind, value, label, count)."""
+    return _options(*_warehouse())
 
 
 def own(selection: Selection) -> pl.DataFrame:

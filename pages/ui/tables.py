@@ -55,6 +55,45 @@ RUNS = (
     "started_at",
     "run_id",
 )
+PAIRS = (
+    "model_name",
+    "gpu_model",
+    "task",
+    "engine",
+    "a",
+    "b",
+    "median_change",
+    "change_low",
+    "change_high",
+    "more_share",
+    "pairs",
+    "dropped",
+    "truncated",
+    "energy_a_j",
+    "energy_b_j",
+    "length_effect_log",
+    "token_effect_log",
+)
+MEANS = (
+    "model_name",
+    "change",
+    "energy_a_j",
+    "energy_b_j",
+    "output_tokens_a",
+    "output_tokens_b",
+    "energy_per_token_a_j",
+    "energy_per_token_b_j",
+    "length_effect_log",
+    "token_effect_log",
+    "gpu_model",
+    "task",
+    "a",
+    "b",
+    "source",
+)
+# Shares in storage, percent on screen; with a sign where it is a change.
+CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
+SHARES = ("more_share", "top5_share")
 REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
@@ -107,6 +146,26 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
     "scope": ("Holds for", "A single prompt (request) or a whole run."),
     "invalidates": ("Leaves out", "Whether rows with this remark are left out of averages."),
+    "a": ("A", "The side that is compared with."),
+    "b": ("B", "The side that is compared."),
+    "change": ("Change", "Mean energy of B over mean energy of A, less 1."),
+    "median_change": ("Median change", "Energy on side B over energy on side A, less 1, of each prompt; the median over prompts."),
+    "change_low": ("from", "Low end of the 95 % interval of the median, by bootstrap over prompts."),
+    "change_high": ("to", "High end of the 95 % interval of the median, by bootstrap over prompts."),
+    "more_share": ("B costs more", "Share of the prompts that cost more on side B."),
+    "pairs": ("Pairs", "Prompts answered on both sides with energy measured."),
+    "dropped": ("Dropped", "Prompts of the runs that are in no pair."),
+    "energy_a_j": ("Energy A (J)", "Mean energy of a response on side A."),
+    "energy_b_j": ("Energy B (J)", "Mean energy of a response on side B."),
+    "output_tokens_a": ("Length A (token)", "Mean length of a response on side A."),
+    "output_tokens_b": ("Length B (token)", "Mean length of a response on side B."),
+    "energy_per_token_a_j": ("J/token A", "Energy over tokens on side A."),
+    "energy_per_token_b_j": ("J/token B", "Energy over tokens on side B."),
+    "length_effect_log": (
+        "Length effect",
+        "100 × ln of the ratio of lengths, about percent; with the J/token effect it adds up to the change.",
+    ),
+    "token_effect_log": ("J/token effect", "100 × ln of the ratio of J/token, about percent."),
     "top5_share": (
         "Costliest 5 %",
         "How much of all the energy the costliest 5 % of the prompts used.",
@@ -136,16 +195,40 @@ def search(rows: pl.DataFrame, text: str) -> pl.DataFrame:
 
 
 def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
-    """The columns of a table in order; the reasons for missing energy only where an energy is missing."""
+    """The columns of a table in order; the reasons for missing energy only where an energy is missing, no empty names."""
     columns = [name for name in wanted if name in rows.columns]
     if "energy_reason" in columns and rows["energy_reason"].null_count() == rows.height:
         columns.remove("energy_reason")
-    return columns
+    return [name for name in columns if name not in ("task", "engine", "model_name") or rows[name].null_count() < rows.height]
 
 
 def apart(colour: str) -> list[str]:
     """The columns that keep lines of least squares apart: editions and batch sizes are never one line."""
     return list(dict.fromkeys((colour, "generation", "batch_size")))
+
+
+def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
+    """Adds `set`, the name of the table that a row belongs to: its values of the columns `by`. The largest sets come first."""
+    texts = [pl.format("batch {}", name) if name == "batch_size" else pl.col(name) for name in by]
+    named = rows.with_columns(pl.concat_str(texts, separator=" · ", ignore_nulls=True).alias("set"))
+    return named.with_columns(pl.len().over("set").alias("set_size")).sort("set_size", "set", descending=[True, False], maintain_order=True)
+
+
+def in_sizes(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `size`, the parameters of the model in words; the size of most models first. Only rows with length and J/token."""
+    sized = rows.filter(pl.col("energy_j") > 0, pl.col("output_tokens") > 0, pl.col("params_total_b").is_not_null())
+    sized = sized.with_columns(
+        pl.format("{} billion parameters", pl.col("params_total_b").round(1).cast(pl.String).str.strip_suffix(".0")).alias("size")
+    )
+    return sized.with_columns(pl.len().over("size").alias("size_count")).sort(
+        "size_count", "size", descending=[True, False], maintain_order=True
+    )
+
+
+def names(rows: pl.DataFrame, column: str) -> list[str]:
+    """The distinct texts of a column, in order of appearance."""
+    found: list[str] = rows[column].unique(maintain_order=True).to_list()
+    return found
 
 
 def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
@@ -154,10 +237,10 @@ def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
 
 
 def costliest(steps: pl.DataFrame) -> pl.DataFrame:
-    """One row per series of a Lorenz curve: the share of the energy (%) of the costliest 5 % of the prompts."""
+    """One row per series of a Lorenz curve: the share of the energy of the costliest 5 % of the prompts."""
     return (
         steps.group_by("series", maintain_order=True)
-        .agg(pl.col("top5_share").first() * 100)
+        .agg(pl.col("top5_share").first())
         .sort("top5_share", "series", descending=[True, False])
     )
 
@@ -189,8 +272,9 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             )
         elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
-        elif name == "top5_share":
-            configured[name] = st.column_config.NumberColumn(*known[name][:1], help=known[name][1], format="%.1f %%")
+        elif name in (*CHANGES, *SHARES):
+            sign = "+" if name in CHANGES else ""
+            configured[name] = st.column_config.NumberColumn(known[name][0], help=known[name][1], format=f"%{sign}.1f %%")
         elif rows.schema[name].is_float():
             configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
         elif name in known:
@@ -246,6 +330,7 @@ def _download(label: str, make: Callable[[], bytes], name: str, mime: str, heigh
 def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None) -> None:
     """A table: what is missing says so, links lead only to the web, names are shown as text."""
     listed = rows.select(shown(rows, columns))
+    listed = listed.with_columns(pl.col(name) * 100 for name in (*CHANGES, *SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed)
     if "gpu_model" in listed.columns:

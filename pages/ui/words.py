@@ -1,12 +1,18 @@
 """Sentences about numbers that were computed elsewhere. Pure: no Streamlit, no arithmetic beyond rounding."""
 
 import re
+from typing import Any
 
 import polars as pl
 
 from warehouse.metrics import METRICS
 
 MOST_LINES = 6
+SPLIT = "The change in energy is exactly the sum of two effects: the length of the answers, and the energy of a token. The tick is the sum; 10 is about 10 %."
+ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
+ISO = (
+    "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
+)
 
 
 def first_view(tasks: tuple[str, ...], others: int, everything: bool) -> str:
@@ -40,6 +46,53 @@ def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
         return f"- {plain(str(row['line']))}: {grows}; {row['points']} points"
     unit = f"{METRICS[y].display_unit} per {METRICS[x].display_unit or 'unit'}"
     return f"- {plain(str(row['line']))}: **{row['slope']:.3g}** {unit} ({interval}); {row['points']} points"
+
+
+def changes(summary: pl.DataFrame, kind: str) -> str:
+    """One item per published table: what going from side A to side B does."""
+    return "\n".join(f"- {_change(row, kind)}" for row in summary.iter_rows(named=True))
+
+
+def _change(row: dict[str, Any], kind: str) -> str:
+    """What going from side A to side B does, over the models of one published table."""
+    noun = "models" if kind != "model" else "results"
+    place = " · ".join(plain(str(row[name])) for name in ("source", "gpu_model", "task") if row[name] is not None)
+    median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
+    return (
+        f"**{place}**: going from {plain(row['a'])} to {plain(row['b'])}, the energy of a response changes by **{median}** "
+        f"(median over {row['count']} {noun}, 95 % interval {low} to {high}). **{row['more']} of {row['count']}** {noun} use more."
+    )
+
+
+def pairs(changes: pl.DataFrame) -> str:
+    """What going from side A to side B does to the same prompt, one item per setup."""
+    return "\n".join(_pair(row) for row in changes.head(MOST_LINES).iter_rows(named=True))
+
+
+def _pair(row: dict[str, Any]) -> str:
+    place = " · ".join(plain(str(row[name])) for name in ("model_name", "gpu_model", "engine", "task") if row[name] is not None)
+    median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
+    return (
+        f"- **{place}**, {plain(row['a'])} to {plain(row['b'])}: the same prompt changes by **{median}** (median of {row['pairs']:,} "
+        f"pairs, 95 % interval {low} to {high}); {row['more']:,} of {row['pairs']:,} prompts cost more. {row['dropped']:,} prompts "
+        f"are in no pair; in {row['truncated']:,} pairs an answer was cut short."
+    )
+
+
+def same_size(spread: dict[str, float], size: str) -> str:
+    """Why models of one size differ in energy."""
+    low, high, ratio = ({key: spread[f"{key}_{end}"] for key in ENDS} for end in ("low", "high", "ratio"))
+    return (
+        f"{int(spread['count'])} models of {size}: {low['energy_j']:,.1f} to {high['energy_j']:,.1f} J per response, "
+        f"**{ratio['energy_j']:.1f}×** apart. Their responses are {low['output_tokens']:,.0f} to {high['output_tokens']:,.0f} tokens "
+        f"long, **{ratio['output_tokens']:.1f}×** apart; a token costs {low['energy_per_token_j']:.1f} to "
+        f"{high['energy_per_token_j']:.1f} J, **{ratio['energy_per_token_j']:.1f}×** apart."
+    )
+
+
+def percent(share: float) -> str:
+    """A change as a signed percentage, e.g. −4.0 %."""
+    return f"{100 * share:+.1f} %".replace("-", "−")
 
 
 def plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """Every named query, recomputed from the rows with a few lines of polars."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from warehouse import query, store
 from warehouse.metrics import METRICS, PROMPT_METRICS
 from warehouse.selection import Selection
 
+EXTRA = {"contrast": "task", "a": "", "b": "", "finished": True}
 EVERYTHING = Selection(weights=(), only_valid=False)
 
 
@@ -58,7 +60,7 @@ def test_every_query_runs_on_an_empty_warehouse(tmp_path: Path) -> None:
     path = tmp_path / "empty.duckdb"
     warehouses.ingest(tmp_path, into=path)
     for name in query.names():
-        rows = query.load(name, None, str(path), metric="energy_j", by="model", bins=10, log=True)
+        rows = query.load(name, None, str(path), metric="energy_j", by="model", bins=10, log=True, **EXTRA)
         assert rows.is_empty() or name in ("reason_codes", "tasks"), name
 
 
@@ -243,8 +245,42 @@ def test_reason_codes(warehouse: str) -> None:
     }
 
 
-def test_verbosity_needs_both_tasks(warehouse: str) -> None:
-    assert query.load("verbosity_published", Selection(tasks=("chat",)), warehouse).is_empty()
+def test_published_sides(warehouse: str) -> None:
+    assert query.load("contrast_published", Selection(tasks=("chat",)), warehouse, contrast="task", a="", b="").is_empty()
+    rows = query.load("contrast_published", Selection(tasks=("chat",)), warehouse, contrast="gpu", a="A40", b="A100")
+    figures = pl.read_csv(warehouses.SHIPPED / "published" / "mlenergy_v1" / "figures.csv").filter(pl.col("task") == "chat")
+    a, b = (figures.filter(pl.col("gpu_model") == gpu) for gpu in ("A40", "A100"))
+    expected = a.join(b, on="published_model_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series().sort()
+    assert rows["change"].sort().to_list() == pytest.approx(expected.to_list())
+    split = rows["length_effect_log"] + rows["token_effect_log"]
+    assert split.to_list() == pytest.approx(rows["energy_effect_log"].to_list())
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_pairs_of_prompts(tmp_path: Path, finished: bool) -> None:
+    wordy = [factories.record("run-1", index) for index in range(40)]
+    brief = [factories.record("run-2", index, task="chat-concise") for index in range(40)]
+    older = [factories.record("run-0", index, started_at=factories.START - timedelta(days=1)) for index in range(40)]
+    longer = [factories.record("run-3", index, task="chat-concise", max_new_tokens=9) for index in range(40)]
+    wordy[0]["finish_reason"] = brief[1]["finish_reason"] = "length"
+    wordy[2] |= {"energy_j": None, "energy_error_j": None, "energy_reason": "the counter went back"}
+    wordy[3] = factories.failed("run-1", 3)
+    for rows in (wordy, brief, older, longer):
+        factories.write(factories.frame(rows), tmp_path / str(rows[0]["run_id"]) / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), contrast="task", a="", b="", finished=finished)
+    a, b = (factories.frame(rows).filter(pl.col("energy_j").is_not_null()) for rows in (wordy, brief))
+    pairs = a.join(b, on="prompt_id", suffix="_b")
+    if finished:
+        pairs = pairs.filter(pl.col("finish_reason") != "length", pl.col("finish_reason_b") != "length")
+    row = found.row(0, named=True)
+    assert found.height == 1
+    assert (row["pairs"], row["dropped"], row["truncated"]) == (pairs.height, 40 - pairs.height, 2)
+    assert row["more"] == (pairs["energy_j_b"] > pairs["energy_j"]).sum()
+    assert row["changes"] == pytest.approx((pairs["energy_j_b"] / pairs["energy_j"] - 1).sort().to_list())
+    assert row["energy_b_j"] == pytest.approx(pairs["energy_j_b"].mean())
+    assert row["energy_per_token_a_j"] == pytest.approx(pairs["energy_j"].sum() / pairs["output_tokens"].sum())
+    assert row["length_effect_log"] + row["token_effect_log"] == pytest.approx(row["energy_effect_log"])
 
 
 def test_unknown_names() -> None:

@@ -36,3 +36,20 @@ def test_groups_with_few_points_have_no_line() -> None:
     found = stats.lines(points, "x", "y", ["g"], log=False)
     assert found.is_empty()
     assert "slope" in found.columns
+
+
+def test_the_interval_of_a_median_is_that_of_a_bootstrap() -> None:
+    values = np.random.default_rng(2).lognormal(size=101)
+    median, low, high = stats.median_interval(values)
+    resamples = np.median(np.random.default_rng(3).choice(values, (4000, 101)), axis=1)
+    assert median == np.median(values)
+    assert (low, high) == pytest.approx(tuple(np.quantile(resamples, [0.025, 0.975])), rel=0.05)
+    assert stats.median_interval(values) == (median, low, high), "the same rows give the same interval"
+    assert stats.median_interval(np.array([3.0])) == (3.0, 3.0, 3.0)
+
+
+def test_along_a_curve_the_energy_is_the_same() -> None:
+    rows = pl.DataFrame({"output_tokens": [60.0, 430.0], "energy_per_token_j": [6.0, 9.0]})
+    curves = stats.iso_energy(rows)
+    assert (curves["output_tokens"] * curves["energy_per_token_j"]).to_list() == pytest.approx(curves["energy_j"].to_list())
+    assert {500.0, 1000.0, 2000.0} < set(curves["energy_j"])
