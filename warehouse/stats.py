@@ -162,3 +162,37 @@ def spread(rows: pl.DataFrame) -> dict[str, float]:
         low, high = _ends(rows[key])
         found |= {f"{key}_low": low, f"{key}_high": high, f"{key}_ratio": high / low}
     return found
+
+
+def frontier(rows: pl.DataFrame, x: str, y: str, x_is_good: bool) -> pl.DataFrame:
+    """Marks the configurations that no other beats: none is as good on both numbers and better on one.
+
+    Args:
+        rows: both numbers present; less of `y` is better.
+        x_is_good: more of `x` is better.
+
+    Returns:
+        The rows with `frontier` (true or false), best `x` first; of identical points one is on the frontier.
+    """
+    ordered = rows.sort(x, y, descending=[x_is_good, False], maintain_order=True)
+    before = pl.col(y).cum_min().shift(1)
+    return ordered.with_columns((before.is_null() | (pl.col(y) < before)).alias("frontier"))
+
+
+def levels(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
+    """Smallest, median and largest value of each group, in the order of the groups.
+
+    Returns:
+        One row per group: the `by` columns, `count`, `minimum`, `p50`, `maximum`.
+    """
+    numbers = (pl.len().alias("count"), pl.col(value).min().alias("minimum"), pl.col(value).median().alias("p50"))
+    return rows.group_by(by).agg(*numbers, pl.col(value).max().alias("maximum")).sort(by)
+
+
+def steps(low: float, high: float) -> list[float]:
+    """Round numbers 1, 1.5, 2, 3, 5, 7 and their tenfolds from just below `low` to just above `high`; both positive."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = [float(f"{step}e{power}") for power in range(first, last + 1) for step in (1, 1.5, 2, 3, 5, 7)]
+    start = max((i for i, value in enumerate(every) if value <= low), default=0)
+    end = min((i for i, value in enumerate(every) if value >= high), default=len(every) - 1)
+    return every[start : end + 1]

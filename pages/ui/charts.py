@@ -13,6 +13,8 @@ from pages.ui.theme import Chart
 from warehouse.metrics import METRICS, Metric
 
 MANY_SERIES = 6
+# On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
+ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datum.value, datum.value < 1000 ? '~g' : '~s') : ''"
 TOP = alt.Legend(orient="top", labelLimit=260)
 
 
@@ -180,11 +182,15 @@ def _apart(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(kept, schema=rows.schema, orient="row")
 
 
+def _tip(key: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=",.4~g")
+
+
 def _axis(log: bool) -> alt.Axis:
     """Plain numbers; thousands as k where a logarithmic axis has room for few digits."""
     if not log:
         return alt.Axis(format=",.6~g", tickCount=6)
-    return alt.Axis(labelExpr="format(datum.value, datum.value < 1000 ? '~g' : '~s')", tickCount=6)
+    return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6)
 
 
 def _trend(lines: pl.DataFrame, x: str, y: str, colour: str, scale: alt.Color) -> alt.Chart:
@@ -298,3 +304,57 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
     named = alt.Chart(_apart(rows).select("model_name", "output_tokens", "energy_per_token_j"))
     layers.append(named.mark_text(align="left", dx=8, dy=-8, fontSize=11, color="gray").encode(x=x, y=y, text="model_name:N"))
     return theme.finish(alt.layer(*layers))
+
+
+def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]) -> Chart:
+    """Energy against speed; the frontier as a line, the limits as dashed rules, what breaks a limit pale.
+
+    Args:
+        rows: rows of `results` in screen units with `frontier` and `inside`.
+        limits: `x` and `y` in screen units, or None.
+    """
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    across = alt.X(f"{x}:Q", title=METRICS[x].title, scale=scale, axis=_axis(True))
+    up = alt.Y(f"{y}:Q", title=METRICS[y].title, scale=scale, axis=_axis(True))
+    columns = list(dict.fromkeys((*TEXTS, "batch_size", x, y, "frontier", "inside")))
+    base = alt.Chart(rows.select(columns))
+    dots = base.mark_point(filled=True, size=70).encode(
+        x=across,
+        y=up,
+        color=theme.colour("gpu_model", "GPU", rows["gpu_model"].drop_nulls().to_list()),
+        opacity=alt.Opacity("inside:N", scale=alt.Scale(domain=[True, False], range=[0.9, 0.12]), legend=None),
+        tooltip=[*_tooltip(x, y), alt.Tooltip("batch_size:Q", title="Batch size")],
+    )
+    best = base.transform_filter("datum.frontier").mark_line(color="gray", strokeWidth=1.5, interpolate="linear").encode(x=across, y=up)
+    layers = [best, dots]
+    for key, value in limits.items():
+        if value is not None:
+            at = {"x": alt.X(f"{key}:Q", scale=scale)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
+            layers.append(alt.Chart(pl.DataFrame({key: [value]})).mark_rule(strokeDash=[4, 4], color="gray").encode(**at))
+    return theme.finish(alt.layer(*layers))
+
+
+def over_time(rows: pl.DataFrame) -> Chart:
+    """J/token of every result, by edition; one column of points per GPU.
+
+    Args:
+        rows: rows of `results` with `edition`.
+    """
+    key = "energy_per_token_j"
+    points = (
+        alt.Chart(rows.select(*TEXTS, "edition", "batch_size", "params_total_b", key))
+        .mark_point(filled=True, size=55, opacity=0.6)
+        .encode(
+            x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
+            xOffset=alt.XOffset("gpu_model:N"),
+            y=alt.Y(f"{key}:Q", title=METRICS[key].title, scale=alt.Scale(type="log"), axis=_axis(True)),
+            color=theme.colour("gpu_model", "GPU", rows["gpu_model"].drop_nulls().to_list()),
+            tooltip=[
+                *(alt.Tooltip(f"{name}:N", title=LABELS.get(name, "Model")) for name in ("model_name", "gpu_model", "task", "engine")),
+                alt.Tooltip("batch_size:Q", title="Batch size"),
+                _tip("params_total_b"),
+                _tip(key),
+            ],
+        )
+    )
+    return theme.finish(points)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 import streamlit as st
 
+from warehouse import stats
 from warehouse.metrics import METRICS
 
 SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
@@ -72,6 +73,46 @@ SIDES = {
     "Two engines": "engine",
     "Two GPUs": "gpu",
 }
+
+
+BANDS = {"All sizes": (0.0, 1e9), "up to 3 billion": (0.0, 3.0), "3 to 10": (3.0, 10.0), "10 to 40": (10.0, 40.0), "over 40": (40.0, 1e9)}
+
+
+def of_size(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the models of one band of sizes; a band without rows shows all."""
+    chosen = st.segmented_control("Parameters (billion)", list(BANDS), default="All sizes", required=True, key="band", bind="query-params")
+    low, high = BANDS[chosen or "All sizes"]
+    kept = rows.filter(pl.col("params_total_b") > low, pl.col("params_total_b") <= high)
+    return rows if chosen == "All sizes" or kept.is_empty() else kept
+
+
+NO_LIMIT = "no limit"
+SPEEDS = ("latency_s", "throughput_tps", "tpot_s", "ttft_s", "itl_p50_s")
+
+
+def limit(rows: pl.DataFrame, key: str) -> float | None:
+    """A slider over round values of one metric; None when there is no limit.
+
+    Args:
+        rows: all results, whatever the filters, so that the slider keeps its ends.
+        key: of METRICS; a limit from below where more is better.
+
+    Returns:
+        The limit in storage units.
+    """
+    metric = METRICS[key]
+    values = rows[key].drop_nulls() * metric.display_factor
+    values = values.filter(values > 0)
+    if values.is_empty():
+        return None
+    ends = values.to_numpy()
+    choices = [*(f"{step:g}" for step in stats.steps(float(ends.min()), float(ends.max()))), NO_LIMIT]
+    at_least = metric.better == "higher"
+    if at_least:
+        choices = [NO_LIMIT, *choices[:-1]]
+    label = f"{metric.title}, {'at least' if at_least else 'at most'}"
+    chosen = st.select_slider(label, choices, value=NO_LIMIT, key=f"limit_{key}", bind="query-params", width=330)
+    return None if chosen == NO_LIMIT else float(chosen) / metric.display_factor
 
 
 def sides(options: pl.DataFrame) -> tuple[str, str, str]:

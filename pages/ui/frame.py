@@ -21,6 +21,8 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Results": (
         ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
         ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),
+        ("tradeoffs", "Trade-offs", "What is the cheapest configuration that is fast enough?"),
+        ("three_years", "Three years", "How far has the energy of a token come?"),
     ),
     "Prompts": (
         ("distributions", "Distributions", "How does one prompt differ from the next?"),
@@ -162,8 +164,8 @@ def nothing_matches(selection: Selection, hint: str = "") -> None:
 def provenance(rows: pl.DataFrame, selection: Selection) -> str:
     """What is shown, what is not, and what the numbers cover, in words."""
     kinds = [
-        f"{count:,} {word}"
-        for origin, word in (("published", "published averages"), ("measured", "averages of our own runs"))
+        _count(count, word)
+        for origin, word in (("published", "published average"), ("measured", "result of our own run"))
         if (count := rows.filter(pl.col("origin") == origin).height)
     ]
     shown = [

@@ -1,7 +1,7 @@
 """Tables: what a column is called, how it is shown, and the rows of a download."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import polars as pl
@@ -94,6 +94,10 @@ MEANS = (
 # Shares in storage, percent on screen; with a sign where it is a change.
 CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
 SHARES = ("more_share", "top5_share")
+BEST = ("model_name", "frontier", "energy_j", "energy_per_token_j", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
+OVER_TIME = ("edition", "gpu_model", "engine", "batches", "count", "p50", "minimum", "maximum")
+EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "2026 · own"}
+CHAT = ("chat", "lm-arena-chat")
 REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
@@ -146,6 +150,10 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
     "scope": ("Holds for", "A single prompt (request) or a whole run."),
     "invalidates": ("Leaves out", "Whether rows with this remark are left out of averages."),
+    "frontier": ("Frontier", "No other shown configuration is as good on both numbers and better on one."),
+    "edition": ("Edition", "Year and edition of the benchmark, or our own runs."),
+    "batches": ("Batch sizes", "Prompts answered together."),
+    "count": ("Results", "How many results are behind the numbers."),
     "a": ("A", "The side that is compared with."),
     "b": ("B", "The side that is compared."),
     "change": ("Change", "Mean energy of B over mean energy of A, less 1."),
@@ -205,6 +213,38 @@ def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
 def apart(colour: str) -> list[str]:
     """The columns that keep lines of least squares apart: editions and batch sizes are never one line."""
     return list(dict.fromkeys((colour, "generation", "batch_size")))
+
+
+def within(rows: pl.DataFrame, limits: Mapping[str, float | None]) -> pl.DataFrame:
+    """Rows that keep every limit: at least where more is better, else at most."""
+    for key, bound in limits.items():
+        if bound is not None:
+            rows = rows.filter(pl.col(key) >= bound if METRICS[key].better == "higher" else pl.col(key) <= bound)
+    return rows
+
+
+def best_of_each_model(rows: pl.DataFrame, y: str) -> pl.DataFrame:
+    """The row of each model with the least of `y`, least first."""
+    return rows.sort(y, maintain_order=True).unique("model_id", keep="first", maintain_order=True)
+
+
+def with_edition(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `edition`, the year and name of the edition; results of other tools have none and are left out."""
+    return rows.with_columns(pl.col("generation").replace_strict(EDITIONS, default=None).alias("edition")).filter(
+        pl.col("edition").is_not_null()
+    )
+
+
+def batches(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per edition, GPU and engine: `batches`, the smallest and the largest batch size in words."""
+    low, high = pl.col("batch_size").min(), pl.col("batch_size").max()
+    words = pl.when(low == high).then(low.cast(pl.String)).otherwise(pl.format("{} to {}", low, high))
+    return rows.group_by("edition", "gpu_model", "engine").agg(words.alias("batches"))
+
+
+def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Limits from storage to screen units."""
+    return {key: None if bound is None else bound * METRICS[key].display_factor for key, bound in limits.items()}
 
 
 def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:

@@ -8,7 +8,14 @@ import polars as pl
 from warehouse.metrics import METRICS
 
 MOST_LINES = 6
-SPLIT = "The change in energy is exactly the sum of two effects: the length of the answers, and the energy of a token. The tick is the sum; 10 is about 10 %."
+SPLIT = (
+    "The change in energy is exactly the sum of two effects: the length of the answers, and the energy of a token. The tick is the sum; "
+    "10 is about 10 %."
+)
+OVER_TIME = (
+    "One point per result, of all batch sizes unless a filter chooses: later editions serve many prompts at once, which alone lowers "
+    "J/token. Compare within one colour, and look at the batch sizes in the table. v2 and v3 have other, often larger models than v1."
+)
 ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
 ISO = (
     "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
@@ -88,6 +95,17 @@ def same_size(spread: dict[str, float], size: str) -> str:
         f"long, **{ratio['output_tokens']:.1f}×** apart; a token costs {low['energy_per_token_j']:.1f} to "
         f"{high['energy_per_token_j']:.1f} J, **{ratio['energy_per_token_j']:.1f}×** apart."
     )
+
+
+def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
+    """How many configurations meet the limits, and which of them costs least."""
+    if best.is_empty():
+        return f"**None** of {shown:,} configurations is within the limits: raise one of them."
+    row = best.row(0, named=True)
+    numbers = " and ".join(f"{row[key] * METRICS[key].display_factor:,.4g} {METRICS[key].display_unit}" for key in (y, x))
+    place = ", ".join(plain(str(row[name])) for name in ("gpu_model", "engine")) + f", batch size {row['batch_size']}"
+    least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
+    return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"
 
 
 def percent(share: float) -> str:

@@ -113,7 +113,7 @@ def test_search_combines_with_the_filters(open_page: Open) -> None:
     assert "Nothing matches" in app.warning[0].value
 
 
-@pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "distributions", "verbosity"])
+@pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "distributions", "verbosity", "tradeoffs", "three_years"])
 def test_no_match_names_the_filters_and_offers_a_way_back(open_page: Open, page: str) -> None:
     app = open_page(page, gpu="CPU", task="instruct")
     assert not app.exception
@@ -156,6 +156,26 @@ def test_rows_without_energy_are_counted_not_drawn(open_page: Open) -> None:
     app = open_page("energy_vs_parameters", source="Prompt Joules", show="Everything")
     assert table(app).height == 3
     assert "1 configuration without both numbers left out" in text(app)
+
+
+def test_the_cheapest_within_a_deadline(open_page: Open) -> None:
+    app = open_page("tradeoffs", gpu="A40", task="chat", limit_latency_s="5")
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("latency_s") <= 5).sort("energy_j")
+    assert table(app)["energy_j"].to_list() == pytest.approx(v1["energy_j"].to_list())
+    assert f"**{v1.height}** of 22 configurations are within the limits" in text(app)
+    app.select_slider(key="limit_energy_j").set_value("500").run()
+    assert "**None** of 22 configurations" in text(app)
+    assert not open_page("tradeoffs", limit_latency_s="soon", x="beauty").exception
+
+
+def test_three_years_has_every_edition(open_page: Open) -> None:
+    app = open_page("three_years")
+    assert set(table(app)["edition"]) == {"2023 · v1", "2024 · v2", "2026 · v3", "2026 · own"}
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    row = table(app).filter(pl.col("edition") == "2023 · v1", pl.col("gpu_model") == "A40").row(0, named=True)
+    assert row["p50"] == pytest.approx((v1["energy_j"] / v1["output_tokens"]).median())
+    app.multiselect(key="gpu").set_value(["V100"]).run()
+    assert table(app)["gpu_model"].to_list() == ["V100"]
 
 
 def test_concise_or_verbose_gives_the_known_numbers(open_page: Open) -> None:
