@@ -19,9 +19,8 @@ st.markdown(words.OVER_TIME)
 st.altair_chart(charts.over_time(rows), alt="J per token of every result, by edition of the benchmark, one column of points per GPU")
 
 metric = METRICS["energy_per_token_j"]
-summary = stats.levels(rows, metric.key, ["edition", "gpu_model", "engine"]).join(
-    tables.batches(rows), on=["edition", "gpu_model", "engine"]
-)
+groups = ["edition", "gpu_model", "engine"]
+summary = stats.levels(rows, metric.key, groups).join(tables.batches(rows), on=groups).sort(groups)
 st.subheader(f"{metric.title} by edition, GPU and engine", anchor=False)
 tables.show(summary, tables.OVER_TIME, "Smallest, median and largest J per token by edition, GPU and engine", metric)
 tables.downloads(summary, "three-years")

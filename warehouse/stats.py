@@ -196,3 +196,122 @@ def steps(low: float, high: float) -> list[float]:
     start = max((i for i, value in enumerate(every) if value <= low), default=0)
     end = min((i for i, value in enumerate(every) if value >= high), default=len(every) - 1)
     return every[start : end + 1]
+
+
+# What energy is divided by: the name on screen → the sum in `blocks`.
+DENOMINATORS = {
+    "response": "prompts",
+    "output token": "output_tokens",
+    "total token": "total_tokens",
+    "word": "output_words",
+    "character": "output_chars",
+}
+
+
+def compared(rows: pl.DataFrame, blocks: pl.DataFrame, denominator: str) -> pl.DataFrame:
+    """Energy per response (or token, word, ...) of a few configurations, each against the first, with intervals and ranks.
+
+    Where single prompts are known, intervals are a bootstrap over them; each configuration is drawn on its own, which is
+    wider than need be where the prompts are the same. A published average has no interval.
+
+    Args:
+        rows: rows of `results`, the first is what the others are compared with; needs `result_id`, `energy_j`, `energy_per_token_j`.
+        blocks: rows of the query `blocks`.
+        denominator: a key of DENOMINATORS.
+
+    Returns:
+        `result_id`, `value` (J), `value_low`, `value_high`, `ratio` to the first, `ratio_low`, `ratio_high`, `rank_low`, `rank_high`, in
+        the order of `rows`. Numbers that are not known are null.
+    """
+    draws = [
+        _draws(row, blocks.filter(pl.col("result_id") == row["result_id"]), DENOMINATORS[denominator], place)
+        for place, row in enumerate(rows.iter_rows(named=True))
+    ]
+    known = [draw for draw in draws if draw is not None]
+    found = [
+        {"result_id": name}
+        | _interval("value", draw)
+        | _interval("ratio", None if draw is None or draws[0] is None else draw / draws[0])
+        | _ranks(draw, known)
+        for name, draw in zip(rows["result_id"], draws, strict=True)
+    ]
+    numbers = [f"{name}{end}" for name in ("value", "ratio") for end in ("", "_low", "_high")]
+    schema = {"result_id": pl.String()} | dict.fromkeys(numbers, pl.Float64()) | dict.fromkeys(("rank_low", "rank_high"), pl.Int64())
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def _draws(row: dict[str, float], blocks: pl.DataFrame, unit: str, place: int) -> Floats | None:
+    """The value itself, then RESAMPLES bootstrap values of it; None when it is not known."""
+    if blocks.is_empty():
+        value = {"prompts": row["energy_j"], "output_tokens": row["energy_per_token_j"]}.get(unit)
+        return None if value is None else np.full(RESAMPLES + 1, float(value))
+    energy, count = (blocks[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", unit))
+    weights = np.random.default_rng([SEED, place]).multinomial(len(energy), np.full(len(energy), 1 / len(energy)), RESAMPLES)
+    weights = np.vstack([np.ones(len(energy)), weights])
+    below = weights @ count
+    return (weights @ energy) / below if bool((below > 0).all()) else None
+
+
+def _interval(name: str, draw: Floats | None) -> dict[str, float | None]:
+    if draw is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    if np.ptp(draw) == 0 and name == "value":
+        return {name: float(draw[0]), f"{name}_low": None, f"{name}_high": None}
+    return {name: float(draw[0]), f"{name}_low": float(np.quantile(draw[1:], 0.025)), f"{name}_high": float(np.quantile(draw[1:], 0.975))}
+
+
+def _ranks(draw: Floats | None, known: list[Floats]) -> dict[str, int | None]:
+    if draw is None:
+        return {"rank_low": None, "rank_high": None}
+    ranks = 1 + sum((other < draw).astype(int) for other in known)[1:]  # type: ignore[index]
+    return {"rank_low": int(np.quantile(ranks, 0.025, method="nearest")), "rank_high": int(np.quantile(ranks, 0.975, method="nearest"))}
+
+
+def differing(setups: pl.DataFrame) -> pl.DataFrame:
+    """The keys on which configurations do not agree.
+
+    Args:
+        setups: rows of the query `setups`, one per configuration, in order.
+
+    Returns:
+        One row per key: `key`, and `value_1`, `value_2`, ... of the configurations.
+    """
+    found = [
+        {"key": key} | {f"value_{place}": value or "not stated" for place, value in enumerate(setups[key], 1)}
+        for key in setups.columns
+        if key != "result_id" and setups[key].n_unique() > 1
+    ]
+    return pl.DataFrame(found, schema=["key", *(f"value_{place}" for place in range(1, setups.height + 1))], orient="row")
+
+
+def band(row: dict[str, float]) -> tuple[float, float, float]:
+    """Value, low and high end of a row of `compared`; without an interval the value three times."""
+    value = row["value"]
+    return value, row["value_low"] or value, row["value_high"] or value
+
+
+JOULES_PER_KWH = 3.6e6
+PERIODS = {"day": 1.0, "month": 365.25 / 12, "year": 365.25}
+
+
+def workload(energy: tuple[float, float, float], requests: float, overhead: float, price: float, intensity: float) -> pl.DataFrame:
+    """What many responses use: an estimate from the mean of one, times the assumptions.
+
+    Args:
+        energy: J of one response: mean, low and high end of its interval.
+        requests: responses a day.
+        overhead: PUE, energy of the building over energy of the computers.
+        price: money per kWh.
+        intensity: g CO2e per kWh.
+
+    Returns:
+        One row per day, month, year: `period`, and `kwh`, `money`, `co2_kg`, each with `_low` and `_high`.
+    """
+    found = []
+    for period, days in PERIODS.items():
+        row: dict[str, str | float] = {"period": period}
+        for end, joules in zip(("", "_low", "_high"), energy, strict=True):
+            kwh = joules * requests * days * overhead / JOULES_PER_KWH
+            row |= {f"kwh{end}": kwh, f"money{end}": kwh * price, f"co2_kg{end}": kwh * intensity / 1000}
+        found.append(row)
+    return pl.DataFrame(found)

@@ -358,3 +358,33 @@ def over_time(rows: pl.DataFrame) -> Chart:
         )
     )
     return theme.finish(points)
+
+
+def intervals(found: pl.DataFrame, unit: str) -> Chart:
+    """One value per result with its interval, where there is one.
+
+    Args:
+        found: rows with `label`, `value`, `value_low`, `value_high` (J).
+        unit: what the energy is per.
+    """
+    y = alt.Y(
+        "label:N",
+        title=None,
+        sort=found["label"].to_list(),
+        axis=alt.Axis(labelExpr="slice(split(datum.label, ' · '), 0, 3)", labelLimit=170),
+    )
+    title = f"Energy per {unit} (J)"
+    numbers = [
+        alt.Tooltip("label:N", title="Result"),
+        *(alt.Tooltip(f"value{end}:Q", title=f"{name}", format=",.4~g") for end, name in ENDS.items()),
+    ]
+    bars = (
+        alt.Chart(found)
+        .mark_rule(strokeWidth=3, color="gray")
+        .encode(y=y, x=alt.X("value_low:Q", title=title, scale=alt.Scale(zero=True)), x2="value_high:Q")
+    )
+    dots = alt.Chart(found).mark_point(filled=True, size=90, opacity=1).encode(y=y, x=alt.X("value:Q", title=title), tooltip=numbers)
+    return theme.finish(alt.layer(bars, dots), 60 + 64 * found.height)
+
+
+ENDS = {"": "Energy (J)", "_low": "from (J)", "_high": "to (J)"}

@@ -142,3 +142,36 @@ def cut_short() -> bool:
 def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> str:
     """One of several; the first is the default."""
     return st.selectbox(label, choices, key=key, bind="query-params", width=width) or choices[0]
+
+
+def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """A few results by their `label`, in the order chosen; the first two at the start."""
+    labels = rows["label"].to_list()
+    chosen = st.multiselect("Results", labels, default=labels[:2], key="results", bind="query-params", max_selections=most, wrap=True)
+    return pl.DataFrame({"label": chosen}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
+
+
+def one_result(rows: pl.DataFrame) -> pl.DataFrame:
+    """One result by its `label`."""
+    return rows.filter(pl.col("label") == one_of("Result", "result", rows["label"].to_list(), 620))
+
+
+def denominator() -> str:
+    """What energy is divided by."""
+    choices = list(stats.DENOMINATORS)
+    return st.segmented_control("Energy per", choices, default=choices[0], required=True, key="per", bind="query-params") or choices[0]
+
+
+def assumptions() -> tuple[float, float, float, float]:
+    """Responses a day, PUE, price per kWh and grid intensity in g CO₂e per kWh."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        requests = _number("Responses a day", "requests", 10_000.0, 0.0, 1e12, "How many answers the model gives a day.")
+        overhead = _number("PUE", "pue", 1.2, 1.0, 5.0, "Energy of the building over energy of the computers; 1.2 is usual for a cloud.")
+        price = _number("Price per kWh", "price", 0.20, 0.0, 1000.0, "In any currency.")
+        intensity = _number("Grid (g CO₂e/kWh)", "grid", 400.0, 0.0, 2000.0, "Emissions of the electricity; look up your country's.")
+    return requests, overhead, price, intensity
+
+
+def _number(label: str, key: str, default: float, low: float, high: float, explanation: str) -> float:
+    given = st.number_input(label, low, high, default, key=key, bind="query-params", help=explanation, width=190, format="%.10g")
+    return default if given is None else float(given)

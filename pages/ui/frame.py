@@ -28,7 +28,10 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("distributions", "Distributions", "How does one prompt differ from the next?"),
         ("verbosity", "Concise or verbose?", "Does asking for a short answer save energy?"),
     ),
-    "Decide": (),
+    "Decide": (
+        ("compare", "Compare", "Is A really better than B?"),
+        ("planner", "Planner", "What will my workload use?"),
+    ),
     "Data": (
         ("runs", "Runs", "Can I trust these numbers?"),
         ("methods", "Methods", "How was it measured?"),
@@ -164,8 +167,8 @@ def nothing_matches(selection: Selection, hint: str = "") -> None:
 def provenance(rows: pl.DataFrame, selection: Selection) -> str:
     """What is shown, what is not, and what the numbers cover, in words."""
     kinds = [
-        _count(count, word)
-        for origin, word in (("published", "published average"), ("measured", "result of our own run"))
+        f"{count:,} {word}{'' if count == 1 else 's'}"
+        for origin, word in (("published", "published average"), ("measured", "measured average"))
         if (count := rows.filter(pl.col("origin") == origin).height)
     ]
     shown = [

@@ -70,3 +70,28 @@ def why_models_of_one_size_differ(selection: Selection) -> None:
         charts.iso(models, stats.iso_energy(models)), alt=f"J/token against response length, models of {size}, with lines of equal energy"
     )
     st.caption(words.ISO)
+
+
+def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
+    """Whether the chosen results may be compared: the keys on which they differ."""
+    setups = chosen.select("result_id").join(load("setups", selection), on="result_id", maintain_order="left")
+    keys = stats.differing(setups)
+    if keys.is_empty():
+        st.success(
+            "Comparable: task, GPU, engine, batch size, harness, sampling, prompts and power limit are alike.", icon=":material/check:"
+        )
+        return
+    st.warning(
+        f"Not alike in {words.listed(keys)}. The ratio holds for these setups; it is not only about the model.", icon=":material/rule:"
+    )
+    with st.expander("Where they differ"):
+        tables.show(keys, keys.columns, alt="Keys on which the results differ")
+
+
+def plan(rows: pl.DataFrame) -> None:
+    """The year in three numbers."""
+    year = rows.filter(pl.col("period") == "year").row(0, named=True)
+    with st.container(horizontal=True):
+        st.metric("Energy a year (kWh)", words.amount(year["kwh"]), border=True)
+        st.metric("Money a year", words.amount(year["money"]), border=True)
+        st.metric("CO₂e a year (kg)", words.amount(year["co2_kg"]), border=True)

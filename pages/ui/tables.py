@@ -98,6 +98,8 @@ BEST = ("model_name", "frontier", "energy_j", "energy_per_token_j", "gpu_model",
 OVER_TIME = ("edition", "gpu_model", "engine", "batches", "count", "p50", "minimum", "maximum")
 EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "2026 · own"}
 CHAT = ("chat", "lm-arena-chat")
+COMPARED = ("label", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
+PLAN = ("period", "kwh", "kwh_low", "kwh_high", "money", "money_low", "money_high", "co2_kg", "co2_kg_low", "co2_kg_high")
 REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
@@ -154,6 +156,27 @@ LABELS: dict[str, tuple[str, str]] = {
     "edition": ("Edition", "Year and edition of the benchmark, or our own runs."),
     "batches": ("Batch sizes", "Prompts answered together."),
     "count": ("Results", "How many results are behind the numbers."),
+    "label": ("Result", "Model, GPU, task, engine, batch size, who measured."),
+    "value": ("Energy (J)", "Energy per unit chosen above."),
+    "value_low": ("from (J)", "Low end of the 95 % interval; empty for a published average."),
+    "value_high": ("to (J)", "High end of the 95 % interval; empty for a published average."),
+    "ratio": ("Times the first", "Energy over that of the first result."),
+    "ratio_low": ("from", "Low end of the 95 % interval of the ratio."),
+    "ratio_high": ("to", "High end of the 95 % interval of the ratio."),
+    "rank_low": ("Rank from", "Best rank within the 95 % interval; 1 is the least energy."),
+    "rank_high": ("Rank to", "Worst rank within the 95 % interval."),
+    "key": ("Key", "What must be alike for a fair comparison."),
+    **{f"value_{place}": (f"Result {place}", "As stated by who measured.") for place in range(1, 5)},
+    "period": ("In a", "Period of time."),
+    "kwh": ("Energy (kWh)", "Estimate: requests × mean energy × PUE."),
+    "kwh_low": ("from (kWh)", "Low end of the band."),
+    "kwh_high": ("to (kWh)", "High end of the band."),
+    "money": ("Money", "Estimate: energy × price, in the currency of the price."),
+    "money_low": ("from", "Low end of the band."),
+    "money_high": ("to", "High end of the band."),
+    "co2_kg": ("CO₂e (kg)", "Estimate: energy × grid intensity."),
+    "co2_kg_low": ("from (kg)", "Low end of the band."),
+    "co2_kg_high": ("to (kg)", "High end of the band."),
     "a": ("A", "The side that is compared with."),
     "b": ("B", "The side that is compared."),
     "change": ("Change", "Mean energy of B over mean energy of A, less 1."),
@@ -245,6 +268,16 @@ def batches(rows: pl.DataFrame) -> pl.DataFrame:
 def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:
     """Limits from storage to screen units."""
     return {key: None if bound is None else bound * METRICS[key].display_factor for key, bound in limits.items()}
+
+
+def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
+    """Adds `label`, a name that no other result has; our own runs first. Only results that have the number."""
+    gpus = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", "gpu_model")).otherwise("gpu_model")
+    batch = pl.format("batch {}", pl.col("batch_size"))
+    label = pl.concat_str(["model_name", gpus, "task", "engine", batch, "source"], separator=" · ", ignore_nulls=True)
+    named = rows.filter(pl.col(needs) > 0).with_columns(label.alias("label")).sort("origin", maintain_order=True)
+    again = pl.int_range(pl.len()).over("label")
+    return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
 
 
 def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:

@@ -16,6 +16,12 @@ OVER_TIME = (
     "One point per result, of all batch sizes unless a filter chooses: later editions serve many prompts at once, which alone lowers "
     "J/token. Compare within one colour, and look at the batch sizes in the table. v2 and v3 have other, often larger models than v1."
 )
+BOOTSTRAP = "Intervals are 95 % intervals by bootstrap over single prompts; published averages have none."
+ASSUMPTIONS = (
+    "**Assumptions, not measurements**: every day has the same number of responses, like those that were measured in length and content; "
+    "the GPU works at the measured batch size and is not idle between; PUE, price and grid intensity are yours. CPU, memory, network and "
+    "the making of the hardware are not in it. The band covers the choice of prompts only."
+)
 ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
 ISO = (
     "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
@@ -106,6 +112,37 @@ def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
     place = ", ".join(plain(str(row[name])) for name in ("gpu_model", "engine")) + f", batch size {row['batch_size']}"
     least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"
+
+
+def compared(found: pl.DataFrame, unit: str) -> str:
+    """Each result against the first, one item a line."""
+    first = plain(found["label"][0])
+    return "\n".join(_times(row, first, unit) for row in found.iter_rows(named=True) if row["label"] != found["label"][0])
+
+
+def _times(row: dict[str, Any], first: str, unit: str) -> str:
+    name = plain(row["label"])
+    if row["ratio"] is None:
+        return f"- **{name}**: energy per {unit} is not known here or for the first result."
+    interval = "" if row["ratio_low"] == row["ratio_high"] else f" (95 % interval {row['ratio_low']:.3g} to {row['ratio_high']:.3g})"
+    return f"- **{name}** uses **{row['ratio']:.3g}×** the energy per {unit} of {first}{interval}."
+
+
+def planned(row: dict[str, Any], energy: dict[str, Any], requests: float) -> str:
+    """What a plan is made of, in words."""
+    mean, low, high = (energy[f"value{end}"] for end in ("", "_low", "_high"))
+    band = "a published average: no band" if low is None else f"95 % interval {low:,.4g} to {high:,.4g} J"
+    return f"An estimate for {requests:,.0f} responses a day of **{plain(row['label'])}** at {mean:,.4g} J a response ({band})."
+
+
+def amount(value: float) -> str:
+    """A number for a headline: whole from a hundred on."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
+
+
+def listed(keys: pl.DataFrame) -> str:
+    """Names of keys as a list in words."""
+    return ", ".join(str(key).replace("power_limit_w", "power limit (W)").replace("_", " ") for key in keys["key"])
 
 
 def percent(share: float) -> str:

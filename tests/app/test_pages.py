@@ -113,7 +113,9 @@ def test_search_combines_with_the_filters(open_page: Open) -> None:
     assert "Nothing matches" in app.warning[0].value
 
 
-@pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "distributions", "verbosity", "tradeoffs", "three_years"])
+@pytest.mark.parametrize(
+    "page", ["leaderboard", "energy_vs_parameters", "distributions", "verbosity", "tradeoffs", "three_years", "compare", "planner"]
+)
 def test_no_match_names_the_filters_and_offers_a_way_back(open_page: Open, page: str) -> None:
     app = open_page(page, gpu="CPU", task="instruct")
     assert not app.exception
@@ -166,6 +168,35 @@ def test_the_cheapest_within_a_deadline(open_page: Open) -> None:
     app.select_slider(key="limit_energy_j").set_value("500").run()
     assert "**None** of 22 configurations" in text(app)
     assert not open_page("tradeoffs", limit_latency_s="soon", x="beauty").exception
+
+
+def test_compare_says_how_many_times(open_page: Open) -> None:
+    label = "{} · {} · chat · transformers-eager · batch 1 · Prompt Joules"
+    labels = [label.format("SmolLM2-135M-Instruct", "H100"), label.format("big-1B", "H100")]
+    app = open_page("compare", results=labels)
+    rows = warehouse.measured_rows().filter(pl.col("status") == "ok")
+    small, big = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-big"))
+    assert table(app, -1)["ratio"][1] == pytest.approx(big["energy_j"].mean() / small["energy_j"].mean())
+    assert "Comparable" in app.success[0].value
+    app.segmented_control(key="per").set_value("word").run()
+    per_word = [run["energy_j"].sum() / run["output_words"].sum() for run in (small, big)]
+    assert table(app, -1)["value"].to_list() == pytest.approx(per_word)
+    v1 = open_page("compare", results=[labels[0], "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"])
+    assert "source, gpu model" in v1.warning[0].value
+    assert not open_page("compare", results="nobody", per="mile").exception
+
+
+def test_the_planner_multiplies(open_page: Open) -> None:
+    label = "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"
+    app = open_page("planner", result=label, requests="1000", pue="1.5")
+    day = table(app).row(0, named=True)
+    energy = pl.read_csv(FIGURES).filter(
+        pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("published_model_id").str.ends_with("vicuna-7B")
+    )
+    assert day["kwh"] == pytest.approx(energy["energy_j"].item() * 1000 * 1.5 / 3.6e6)
+    app.number_input(key="requests").set_value(2000.0).run()
+    assert table(app)["kwh"][0] == pytest.approx(2 * day["kwh"])
+    assert not open_page("planner", requests="lots", pue="-3").exception
 
 
 def test_three_years_has_every_edition(open_page: Open) -> None:

@@ -12,7 +12,7 @@ from warehouse import query, store
 from warehouse.metrics import METRICS, PROMPT_METRICS
 from warehouse.selection import Selection
 
-EXTRA = {"contrast": "task", "a": "", "b": "", "finished": True}
+EXTRA = {"results": "", "contrast": "task", "a": "", "b": "", "finished": True}
 EVERYTHING = Selection(weights=(), only_valid=False)
 
 
@@ -281,6 +281,21 @@ def test_pairs_of_prompts(tmp_path: Path, finished: bool) -> None:
     assert row["energy_b_j"] == pytest.approx(pairs["energy_j_b"].mean())
     assert row["energy_per_token_a_j"] == pytest.approx(pairs["energy_j"].sum() / pairs["output_tokens"].sum())
     assert row["length_effect_log"] + row["token_effect_log"] == pytest.approx(row["energy_effect_log"])
+
+
+def test_blocks_add_up_to_the_run(warehouse: str) -> None:
+    blocks = query.load("blocks", None, warehouse, results="run:run-a\nrun:none")
+    rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
+    assert blocks.height == blocks["prompts"].sum() == rows.height
+    assert blocks["energy_j"].sum() == pytest.approx(rows["energy_j"].sum())
+    assert blocks["total_tokens"].sum() == (rows["input_tokens"] + rows["output_tokens"]).sum()
+    assert blocks["output_words"].sum() == rows["output_words"].sum()
+
+
+def test_setups_say_what_a_run_was(warehouse: str) -> None:
+    row = query.load("setups", None, warehouse).filter(pl.col("result_id") == "run:run-a").row(0, named=True)
+    assert row["sampling"] == "temperature 0.7, top-p 1.0, repetition penalty 1.0"
+    assert (row["engine"], row["prompt_set"], row["power_limit_w"]) == ("transformers-eager", "default", "")
 
 
 def test_unknown_names() -> None:

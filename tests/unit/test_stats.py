@@ -71,3 +71,36 @@ def test_steps_enclose_the_values() -> None:
     found = stats.steps(0.013, 870)
     assert found[0] <= 0.013 and found[-1] >= 870 and found == sorted(found)
     assert stats.steps(2, 2) == [2.0]
+
+
+def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
+    chance = np.random.default_rng(5)
+    rows = pl.DataFrame({"result_id": ["a", "b", "c"], "energy_j": [10.0, 30.0, 15.0], "energy_per_token_j": [1.0, 3.0, 1.5]})
+    parts = [
+        pl.DataFrame(
+            {"result_id": name, "prompts": 1, "energy_j": mean + chance.normal(size=200), "output_tokens": 10, "output_words": [None] * 200}
+        )
+        for name, mean in (("a", 10.0), ("b", 30.0))
+    ]
+    found = stats.compared(rows, pl.concat(parts), "response")
+    b, c = found.row(1, named=True), found.row(2, named=True)
+    assert b["ratio"] == pytest.approx(parts[1]["energy_j"].mean() / parts[0]["energy_j"].mean())
+    assert b["ratio_low"] < b["ratio"] < b["ratio_high"]
+    assert (b["value_high"] - b["value_low"]) / 2 == pytest.approx(1.96 * parts[1]["energy_j"].std() / 200**0.5, rel=0.1)
+    assert (c["value"], c["value_low"]) == (15.0, None)
+    assert found.select("rank_low", "rank_high").rows() == [(1, 1), (3, 3), (2, 2)]
+    assert stats.compared(rows, pl.concat(parts), "word")["value"].null_count() == 3
+
+
+def test_a_workload_in_kilowatt_hours() -> None:
+    plan = stats.workload((3600.0, 1800.0, 7200.0), requests=1000, overhead=1.5, price=0.2, intensity=400)
+    day = plan.row(0, named=True)
+    assert (day["kwh"], day["kwh_low"], day["kwh_high"]) == (1.5, 0.75, 3.0)
+    assert day["money"] == pytest.approx(0.3)
+    assert day["co2_kg"] == pytest.approx(0.6)
+    assert plan["kwh"][2] == pytest.approx(1.5 * 365.25)
+
+
+def test_keys_that_differ_are_named() -> None:
+    setups = pl.DataFrame({"result_id": ["a", "b"], "task": ["chat", "chat"], "engine": ["vllm", ""]})
+    assert stats.differing(setups).rows() == [("engine", "vllm", "not stated")]
