@@ -315,3 +315,56 @@ def workload(energy: tuple[float, float, float], requests: float, overhead: floa
             row |= {f"kwh{end}": kwh, f"money{end}": kwh * price, f"co2_kg{end}": kwh * intensity / 1000}
         found.append(row)
     return pl.DataFrame(found)
+
+
+def cost_of_tokens(sums: pl.DataFrame) -> pl.DataFrame:
+    """E = a + b · input tokens + c · output tokens, by least squares, per run.
+
+    Args:
+        sums: rows of the query `cost_sums`.
+
+    Returns:
+        The same rows with `fixed_j` (a, J), `input_token_j` (b, J), `output_token_j` (c, J), each with `_low` and `_high`, `residual_j`
+        (standard deviation of what is left) and `explained` (share of the variance); runs in which the lengths do not vary enough are left
+        out.
+    """
+    found = [row | fit for row in sums.iter_rows(named=True) if (fit := _fit(row)) is not None]
+    schema: dict[str, pl.DataType | type[pl.DataType]] = dict(sums.schema)
+    names = [f"{key}{end}" for key in ("fixed_j", "input_token_j", "output_token_j") for end in ("", "_low", "_high")]
+    return pl.DataFrame(found, schema=schema | dict.fromkeys((*names, "residual_j", "explained"), pl.Float64), orient="row")
+
+
+def _fit(row: dict[str, float]) -> dict[str, float] | None:
+    """Coefficients and intervals from means, variances and covariances; None where they cannot be told apart."""
+    spread = np.array([[row["var_in"], row["cov_in_out"]], [row["cov_in_out"], row["var_out"]]])
+    if np.linalg.det(spread) <= 1e-9 * max(1.0, spread[0, 0] * spread[1, 1]):
+        return None
+    count, inverse = row["prompts"], np.linalg.inv(spread)
+    together = np.array([row["cov_in_energy"], row["cov_out_energy"]])
+    slopes = inverse @ together
+    means = np.array([row["mean_in"], row["mean_out"]])
+    left = max(0.0, row["var_energy"] - float(slopes @ together)) * count / (count - 3)
+    errors = np.sqrt(left / count * np.array([1 + means @ inverse @ means, inverse[0, 0], inverse[1, 1]]))
+    values = (row["mean_energy_j"] - float(slopes @ means), *slopes)
+    half = student(int(count) - 3) * errors
+    found: dict[str, float] = {
+        "residual_j": math.sqrt(left),
+        "explained": 1 - left * (count - 3) / count / row["var_energy"] if row["var_energy"] else 1.0,
+    }
+    for key, value, reach in zip(("fixed_j", "input_token_j", "output_token_j"), values, half, strict=True):
+        found |= {key: float(value), f"{key}_low": float(value - reach), f"{key}_high": float(value + reach)}
+    return found
+
+
+def what_if(fit: dict[str, float], tokens_in: float, tokens_out: float) -> tuple[float, float, float]:
+    """Energy (J) that the fit gives for a prompt and an answer of these lengths, and the 95 % interval of the mean of such answers.
+
+    Args:
+        fit: a row of `cost_of_tokens`.
+    """
+    spread = np.array([[fit["var_in"], fit["cov_in_out"]], [fit["cov_in_out"], fit["var_out"]]])
+    away = np.array([tokens_in - fit["mean_in"], tokens_out - fit["mean_out"]])
+    energy = fit["fixed_j"] + fit["input_token_j"] * tokens_in + fit["output_token_j"] * tokens_out
+    error = fit["residual_j"] * math.sqrt((1 + float(away @ np.linalg.inv(spread) @ away)) / fit["prompts"])
+    half = student(int(fit["prompts"]) - 3) * error
+    return energy, energy - half, energy + half

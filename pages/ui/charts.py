@@ -388,3 +388,61 @@ def intervals(found: pl.DataFrame, unit: str) -> Chart:
 
 
 ENDS = {"": "Energy (J)", "_low": "from (J)", "_high": "to (J)"}
+
+
+def printable(rows: pl.DataFrame) -> pl.DataFrame:
+    """Any frame with columns that every browser can show: nested values as text."""
+    nested = [name for name, kind in rows.schema.items() if kind.is_nested() or kind == pl.Object]
+    return rows.with_columns(
+        pl.Series(name, [None if value is None else str(value) for value in rows[name]], dtype=pl.String) for name in nested
+    )
+
+
+MOST_DRAWN = 2000
+
+
+def anything(rows: pl.DataFrame) -> Chart | None:
+    """The first column against the first other column of numbers: bars for names, points for numbers. None where there is neither."""
+    numbers = [name for name in rows.columns[1:] if rows.schema[name].is_numeric()]
+    if not numbers or rows.is_empty():
+        return None
+    first, second = rows.columns[0], numbers[0]
+    drawn = rows.head(MOST_DRAWN).select(pl.col(first).alias("x"), pl.col(second).alias("y"))
+    base = alt.Chart(drawn)
+    if rows.schema[first].is_numeric():
+        points = base.mark_point(filled=True, size=50).encode(
+            x=alt.X("x:Q", title=first), y=alt.Y("y:Q", title=second), tooltip=["x:Q", "y:Q"]
+        )
+        return theme.finish(points)
+    names = alt.Y("x:N", title=first, sort=None)
+    bars = base.mark_bar().encode(y=names, x=alt.X("y:Q", title=second), tooltip=["x:N", "y:Q"])
+    return theme.finish(bars, _rows_high(drawn["x"].head(60)))
+
+
+def measured_against_fit(prompts: pl.DataFrame) -> Chart:
+    """Measured energy of each prompt against its response length; the fitted energy as open points.
+
+    Args:
+        prompts: rows of `cost_prompts`, at most a thousand.
+    """
+    long = prompts.unpivot(
+        ["energy_j", "fitted_j"], index=["prompt_id", "input_tokens", "output_tokens"], variable_name="kind", value_name="joules"
+    )
+    kinds = {"energy_j": "measured", "fitted_j": "fitted"}
+    points = (
+        alt.Chart(long.with_columns(pl.col("kind").replace(kinds)))
+        .mark_point(filled=True, size=35, opacity=0.7)
+        .encode(
+            x=alt.X("output_tokens:Q", title=METRICS["output_tokens"].title, axis=_axis(False)),
+            y=alt.Y("joules:Q", title=METRICS["energy_j"].title, axis=_axis(False)),
+            color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(kinds.values())), legend=TOP),
+            tooltip=[
+                alt.Tooltip("prompt_id:N", title="Prompt"),
+                alt.Tooltip("kind:N", title="Kind"),
+                alt.Tooltip("joules:Q", title="Energy (J)", format=",.4~g"),
+                alt.Tooltip("input_tokens:Q", title="Prompt length (token)"),
+                alt.Tooltip("output_tokens:Q", title="Response length (token)"),
+            ],
+        )
+    )
+    return theme.finish(points)

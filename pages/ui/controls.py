@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 import streamlit as st
 
+from pages.ui import tables
 from warehouse import stats
 from warehouse.metrics import METRICS
 
@@ -86,6 +87,7 @@ def of_size(rows: pl.DataFrame) -> pl.DataFrame:
     return rows if chosen == "All sizes" or kept.is_empty() else kept
 
 
+LONGEST_SEARCH = 200
 NO_LIMIT = "no limit"
 SPEEDS = ("latency_s", "throughput_tps", "tpot_s", "ttft_s", "itl_p50_s")
 
@@ -139,6 +141,32 @@ def cut_short() -> bool:
     )
 
 
+def search(label: str, hint: str) -> str:
+    """Words to look for."""
+    return st.text_input(label, key="search", bind="query-params", placeholder=hint).strip()[:LONGEST_SEARCH]
+
+
+def pick_prompt(found: pl.DataFrame) -> str:
+    """The id of a prompt: typed, from a link, or by a click on a row; the first of the list at the start."""
+    by_hand = st.text_input("Prompt id", key="prompt", bind="query-params", placeholder=found["prompt_id"][0], width=420).strip()[
+        :LONGEST_SEARCH
+    ]
+    tables.clickable(found, "prompt_id", "prompt")
+    return by_hand or str(found["prompt_id"][0])
+
+
+EXAMPLE = """select model_name, gpu_model, energy_j, energy_per_token_j
+from results
+where task = 'chat' and batch_size = 1
+order by energy_j
+limit 20"""
+
+
+def sql_text() -> str:
+    """The visitor's SQL; an example at the start."""
+    return st.text_area("SQL (DuckDB)", EXAMPLE, key="sql", bind="query-params", height=150) or EXAMPLE
+
+
 def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> str:
     """One of several; the first is the default."""
     return st.selectbox(label, choices, key=key, bind="query-params", width=width) or choices[0]
@@ -175,3 +203,11 @@ def assumptions() -> tuple[float, float, float, float]:
 def _number(label: str, key: str, default: float, low: float, high: float, explanation: str) -> float:
     given = st.number_input(label, low, high, default, key=key, bind="query-params", help=explanation, width=190, format="%.10g")
     return default if given is None else float(given)
+
+
+def lengths() -> tuple[float, float]:
+    """Tokens of a prompt and of its answer, for a what-if."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        tokens_in = _number("Prompt (token)", "in", 200.0, 0.0, 1e6, "Tokens in the prompt.")
+        tokens_out = _number("Answer (token)", "out", 200.0, 1.0, 1e6, "Tokens in the answer.")
+    return tokens_in, tokens_out

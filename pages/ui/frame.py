@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from pages.ui import charts, controls, filters, tables, theme, words
-from warehouse import query, store
+from warehouse import query, sqlbox, store
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
@@ -27,6 +27,8 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Prompts": (
         ("distributions", "Distributions", "How does one prompt differ from the next?"),
         ("verbosity", "Concise or verbose?", "Does asking for a short answer save energy?"),
+        ("prompts", "Prompts", "What happened on this prompt?"),
+        ("cost_of_a_token", "Cost of a token", "What does an answer of any length cost?"),
     ),
     "Decide": (
         ("compare", "Compare", "Is A really better than B?"),
@@ -34,6 +36,7 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "Data": (
         ("runs", "Runs", "Can I trust these numbers?"),
+        ("export_sql", "Export and SQL", "Can I have the rows?"),
         ("methods", "Methods", "How was it measured?"),
     ),
 }
@@ -152,9 +155,14 @@ def _address(page: str, link: dict[str, str | list[str]]) -> str:
     return ("./" if page == HOME else page) + ("?" + urlencode(link, doseq=True) if link else "")
 
 
-def load(name: str, selection: Selection, **parameters: str | bool | int) -> pl.DataFrame:
+def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
     """The rows of a named query, from the cache while filters and warehouse stay the same."""
     return _load(name, selection, tuple(sorted(parameters.items())), *_warehouse())
+
+
+def ask(sql: str) -> sqlbox.Answer:
+    """The answer to a visitor's SQL, from the cache while text and warehouse stay the same. Raises sqlbox.RefusedSql."""
+    return _ask(sql, *_warehouse())
 
 
 def nothing_matches(selection: Selection, hint: str = "") -> None:
@@ -251,12 +259,17 @@ def _warehouse() -> tuple[str, tuple[int, int]]:
 def _load(
     name: str,
     selection: Selection,
-    parameters: tuple[tuple[str, str | bool | int], ...],
+    parameters: tuple[tuple[str, str | bool | float], ...],
     path: str,
     version: tuple[int, int],
 ) -> pl.DataFrame:
     """The only cache: keyed by question, filters and version of the file."""
     return query.load(name, selection, path, **dict(parameters))
+
+
+@st.cache_data(max_entries=32, show_spinner="Asking the warehouse …")
+def _ask(sql: str, path: str, version: tuple[int, int]) -> sqlbox.Answer:
+    return sqlbox.run(sql, path)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -1,16 +1,25 @@
 """Parts of pages that are too long for a page: each loads rows, says them in words, draws and lists them."""
 
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 import streamlit as st
 
 from pages.ui import charts, controls, tables, words
-from pages.ui.frame import load, options
-from warehouse import stats
+from pages.ui.frame import ask as answered
+from pages.ui.frame import load, options, plain
+from warehouse import export as exports
+from warehouse import query, sqlbox, stats, store
 from warehouse.selection import Selection
 
 MOST_TABLES = 6
+# What can be exported: name on screen → query, what one row is.
+EXPORTS = {
+    "Results": ("leaderboard", "one row per configuration, published or measured"),
+    "Prompts": ("prompts", "one row per prompt answered in a run of ours"),
+    "Runs": ("runs", "one row per run of ours"),
+}
 
 
 def contrast(selection: Selection, kind: str, a: str, b: str, cut: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -95,3 +104,54 @@ def plan(rows: pl.DataFrame) -> None:
         st.metric("Energy a year (kWh)", words.amount(year["kwh"]), border=True)
         st.metric("Money a year", words.amount(year["money"]), border=True)
         st.metric("CO₂e a year (kg)", words.amount(year["co2_kg"]), border=True)
+
+
+def export(selection: Selection, name: str) -> None:
+    """One button per format; the file is made when it is asked for."""
+    with st.container(horizontal=True):
+        for kind in exports.KINDS:
+            st.download_button(
+                kind.upper() if kind in ("csv", "json") else kind.capitalize(),
+                data=partial(_file, selection, name, kind, store.default_warehouse()),
+                file_name=f"prompt-joules-{name.lower()}.{kind}",
+                on_click="ignore",
+                key=f"export-{kind}",
+            )
+
+
+def _file(selection: Selection, name: str, kind: str, warehouse: str) -> bytes:
+    question, what = EXPORTS[name]
+    rows = query.load(question, selection, warehouse)
+    return exports.write(rows, exports.header_of(rows, selection, what), kind)
+
+
+def ask(sql: str) -> sqlbox.Answer:
+    """The answer to a visitor's SQL; what is wrong with it ends the page."""
+    try:
+        return answered(sql)
+    except sqlbox.RefusedSql as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        st.stop()
+
+
+def chart_of(rows: pl.DataFrame) -> None:
+    """A chart of any rows, where there is a number to draw."""
+    drawn = charts.anything(rows)
+    if drawn is None:
+        st.info("Nothing to draw: the second or a later column must be a number.", icon=":material/info:")
+        return
+    st.altair_chart(drawn, alt=f"{rows.columns[0]} against the first number of the answer")
+
+
+def texts(answers: pl.DataFrame) -> None:
+    """The prompt and its answers, where their texts were kept."""
+    kept = answers.filter(pl.col("prompt_text").is_not_null() | pl.col("output_text").is_not_null())
+    if kept.is_empty():
+        st.markdown("The texts of prompt and answers were not kept in these runs.")
+        return
+    st.subheader("Texts", anchor=False)
+    for text in kept["prompt_text"].drop_nulls().unique(maintain_order=True).head(3):
+        st.code(text, language=None, wrap_lines=True, height=200 if len(text) > 1000 else "content")
+    for row in kept.filter(pl.col("output_text").is_not_null()).head(8).iter_rows(named=True):
+        st.markdown(f"**{plain(row['model_name'])}**, {plain(row['task'])}, {plain(row['engine'])}: {words.energy(row)}")
+        st.code(row["output_text"], language=None, wrap_lines=True, height=200 if len(row["output_text"]) > 1000 else "content")

@@ -11,6 +11,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from warehouse.metrics import METRICS, Metric
 
 NOT_MEASURED = "not measured"
+NOT_KEPT = "not kept"
 ROW_HEIGHT = 35
 TALLEST = 563
 LEADERBOARD = (
@@ -93,13 +94,49 @@ MEANS = (
 )
 # Shares in storage, percent on screen; with a sign where it is a change.
 CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
-SHARES = ("more_share", "top5_share")
+SHARES = ("more_share", "top5_share", "explained")
+FOUR_DIGITS = ("input_token_j", "output_token_j")
 BEST = ("model_name", "frontier", "energy_j", "energy_per_token_j", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
 OVER_TIME = ("edition", "gpu_model", "engine", "batches", "count", "p50", "minimum", "maximum")
 EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "2026 · own"}
 CHAT = ("chat", "lm-arena-chat")
 COMPARED = ("label", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
 PLAN = ("period", "kwh", "kwh_low", "kwh_high", "money", "money_low", "money_high", "co2_kg", "co2_kg_low", "co2_kg_high")
+PROMPTS = ("prompt_id", "prompt_text", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
+ANSWERS = (
+    "model_name",
+    "task",
+    "gpu_model",
+    "engine",
+    "energy_j",
+    "energy_error_j",
+    "output_tokens",
+    "energy_per_token_j",
+    "power_w",
+    "latency_s",
+    "cut",
+    "input_tokens",
+    "reasons",
+    "energy_reason",
+    "prompt_set",
+)
+FITS = (
+    "label",
+    "prompts",
+    "fixed_j",
+    "fixed_j_low",
+    "fixed_j_high",
+    "input_token_j",
+    "input_token_j_low",
+    "input_token_j_high",
+    "output_token_j",
+    "output_token_j_low",
+    "output_token_j_high",
+    "residual_j",
+    "explained",
+)
+RESIDUALS = ("prompt_id", "energy_j", "fitted_j", "residual_j", "input_tokens", "output_tokens")
+COLUMNS = ("table", "column", "type", "meaning")
 REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
@@ -177,6 +214,26 @@ LABELS: dict[str, tuple[str, str]] = {
     "co2_kg": ("CO₂e (kg)", "Estimate: energy × grid intensity."),
     "co2_kg_low": ("from (kg)", "Low end of the band."),
     "co2_kg_high": ("to (kg)", "High end of the band."),
+    "prompt_id": ("Prompt", "Id of the prompt in its set."),
+    "prompt_text": ("Text", "The prompt, where its text was kept."),
+    "prompt_set": ("Prompt set", "The collection that the prompt is from."),
+    "answers": ("Answers", "How often the prompt was answered."),
+    "models": ("Models", "By how many models."),
+    "cut": ("Cut short", "The answer reached the length limit."),
+    "table": ("Table", "Table or view."),
+    "type": ("Type", "DuckDB type."),
+    "fixed_j": ("Fixed (J)", "a: energy of a response apart from its tokens."),
+    "fixed_j_low": ("from", "Low end of the 95 % interval."),
+    "fixed_j_high": ("to", "High end of the 95 % interval."),
+    "input_token_j": ("Input token (J)", "b: energy of one more token in the prompt."),
+    "input_token_j_low": ("from", "Low end of the 95 % interval."),
+    "input_token_j_high": ("to", "High end of the 95 % interval."),
+    "output_token_j": ("Output token (J)", "c: energy of one more token in the response."),
+    "output_token_j_low": ("from", "Low end of the 95 % interval."),
+    "output_token_j_high": ("to", "High end of the 95 % interval."),
+    "residual_j": ("Residual (J)", "What the fit leaves: measured less fitted energy; over all prompts its standard deviation."),
+    "fitted_j": ("Fitted (J)", "What the fit gives for the lengths of this prompt and answer."),
+    "explained": ("Explained", "Share of the variance of energy that the fit explains."),
     "a": ("A", "The side that is compared with."),
     "b": ("B", "The side that is compared."),
     "change": ("Change", "Mean energy of B over mean energy of A, less 1."),
@@ -348,6 +405,8 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
         elif name in (*CHANGES, *SHARES):
             sign = "+" if name in CHANGES else ""
             configured[name] = st.column_config.NumberColumn(known[name][0], help=known[name][1], format=f"%{sign}.1f %%")
+        elif name.startswith(FOUR_DIGITS):
+            configured[name] = _number(known[name][0], known[name][1], 4)
         elif rows.schema[name].is_float():
             configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
         elif name in known:
@@ -417,3 +476,54 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
         height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
         row_height=ROW_HEIGHT,
     )
+
+
+def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
+    """The list of prompts; a click on a row puts its `column` into the widget `key`."""
+    listed = rows.select(shown(rows, PROMPTS))
+
+    def chosen() -> None:
+        if places := st.session_state[f"{key}_rows"]["selection"]["rows"]:
+            st.session_state[key] = rows[column][places[0]]
+
+    st.dataframe(
+        on_screen(listed),
+        column_config=config(listed),
+        hide_index=True,
+        placeholder=NOT_KEPT,
+        height=min(ROW_HEIGHT * (listed.height + 1) + 3, 250),
+        row_height=ROW_HEIGHT,
+        on_select=chosen,
+        selection_mode="single-row",
+        key=f"{key}_rows",
+        alt="Prompts, the costliest first; choose one to see its answers",
+    )
+
+
+def with_error(answers: pl.DataFrame) -> pl.DataFrame:
+    """Answers with energy as labelled values with an interval: `label`, `value`, `value_low`, `value_high`; the first twenty."""
+    label = pl.concat_str(["model_name", pl.col("gpu_model").fill_null("CPU"), "task", "engine"], separator=" · ", ignore_nulls=True)
+    again = pl.int_range(pl.len()).over("label")
+    half = pl.col("energy_error_j")
+    return (
+        answers.filter(pl.col("energy_j").is_not_null())
+        .head(20)
+        .with_columns(label.alias("label"))
+        .with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+        .select(
+            "label",
+            pl.col("energy_j").alias("value"),
+            (pl.col("energy_j") - half).alias("value_low"),
+            (pl.col("energy_j") + half).alias("value_high"),
+        )
+    )
+
+
+def labelled_fits(fits: pl.DataFrame) -> pl.DataFrame:
+    """Adds `label`, a name that no other run has."""
+    label = pl.concat_str(
+        ["model_name", "gpu_model", "task", "engine", pl.format("batch {}", pl.col("batch_size"))], separator=" · ", ignore_nulls=True
+    )
+    again = pl.int_range(pl.len()).over("label")
+    named = fits.with_columns(label.alias("label"))
+    return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))

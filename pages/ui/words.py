@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from warehouse.metrics import METRICS
+from warehouse.sqlbox import Answer
 
 MOST_LINES = 6
 SPLIT = (
@@ -21,6 +22,19 @@ ASSUMPTIONS = (
     "**Assumptions, not measurements**: every day has the same number of responses, like those that were measured in length and content; "
     "the GPU works at the measured batch size and is not idle between; PUE, price and grid intensity are yours. CPU, memory, network and "
     "the making of the hardware are not in it. The band covers the choice of prompts only."
+)
+ONE_PROMPT = "The bar is how far the energy can be off, from the step of the GPU's counter; the address of this page leads to this prompt."
+EXPORT = (
+    "Exactly the rows that the filters of the sidebar choose, all columns, in base units (J, s, W). Each file starts with a header: the "
+    "filter in words, its link, the number of rows, their SHA-256, sources, licences and how to cite them."
+)
+SQL = (
+    "One SELECT on this warehouse: read-only, no files, no network, 10 s, 512 MB, 10,000 rows. `results` has one row per configuration, "
+    "`prompts` one row per prompt of our own runs."
+)
+COST = (
+    "For each run the energy of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
+    "intervals. The fit holds for the lengths that were measured; beyond them it is a guess."
 )
 ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
 ISO = (
@@ -143,6 +157,32 @@ def amount(value: float) -> str:
 def listed(keys: pl.DataFrame) -> str:
     """Names of keys as a list in words."""
     return ", ".join(str(key).replace("power_limit_w", "power limit (W)").replace("_", " ") for key in keys["key"])
+
+
+def prompt_list(height: int) -> str:
+    """What the list of prompts is."""
+    return f"{height:,} prompts, the costliest first{' (at most 200 are listed)' if height >= 200 else ''}. Click a row to see its answers."
+
+
+def answer(found: Answer) -> str:
+    """How many rows the SQL gave."""
+    return f"{found.rows.height:,} rows{': there are more, only the first are shown' if found.cut else ''}."
+
+
+def energy(row: dict[str, Any]) -> str:
+    """Energy and length of one answer."""
+    joules = "energy not measured" if row["energy_j"] is None else f"{row['energy_j']:,.4g} J"
+    return f"{joules}, {row['output_tokens']} tokens"
+
+
+def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: float, tokens_out: float) -> str:
+    """What the fit gives for other lengths."""
+    value, low, high = energy
+    beyond = f" Longer than any measured answer ({fit['longest']:,} tokens): a guess." if tokens_out > fit["longest"] else ""
+    return (
+        f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{value:,.4g} J** (fitted; 95 % interval of the "
+        f"mean {low:,.4g} to {high:,.4g} J).{beyond}"
+    )
 
 
 def percent(share: float) -> str:

@@ -1,6 +1,7 @@
 """Every page through `streamlit_app.py`: numbers against polars, filters, no match, no warehouse, odd links."""
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bench.tasks import TASKS
-from pages.ui import frame, tables
+from pages.ui import frame, sections, tables
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app
 from warehouse import query
 from warehouse.metrics import METRICS
+from warehouse.selection import Selection
 
 PAGES = [entry[0] for entries in frame.SECTIONS.values() for entry in entries]
 FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
@@ -114,7 +116,19 @@ def test_search_combines_with_the_filters(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["leaderboard", "energy_vs_parameters", "distributions", "verbosity", "tradeoffs", "three_years", "compare", "planner"]
+    "page",
+    [
+        "leaderboard",
+        "energy_vs_parameters",
+        "distributions",
+        "verbosity",
+        "tradeoffs",
+        "three_years",
+        "compare",
+        "planner",
+        "prompts",
+        "cost_of_a_token",
+    ],
 )
 def test_no_match_names_the_filters_and_offers_a_way_back(open_page: Open, page: str) -> None:
     app = open_page(page, gpu="CPU", task="instruct")
@@ -197,6 +211,58 @@ def test_the_planner_multiplies(open_page: Open) -> None:
     app.number_input(key="requests").set_value(2000.0).run()
     assert table(app)["kwh"][0] == pytest.approx(2 * day["kwh"])
     assert not open_page("planner", requests="lots", pue="-3").exception
+
+
+def test_a_prompt_and_its_answers(open_page: Open) -> None:
+    app = open_page("prompts", prompt="prompt-00007")
+    rows = warehouse.measured_rows().filter(pl.col("prompt_id") == "prompt-00007")
+    assert table(app, 1)["energy_j"].drop_nulls().to_list() == pytest.approx(rows["energy_j"].drop_nulls().sort().to_list())
+    assert "Answer 7." in text(app)
+    assert app.text_input(key="prompt").value == "prompt-00007"
+    app.text_input(key="prompt").set_value("no such prompt").run()
+    assert "Nothing matches" in app.warning[0].value
+    app = open_page("prompts", search="question 9?")
+    assert table(app)["prompt_id"].to_list() == ["prompt-00009"]
+    assert "only our own runs" in open_page("prompts", source="ML.ENERGY v1").warning[0].value.lower()
+
+
+def test_sql_answers_and_says_what_is_wrong(open_page: Open) -> None:
+    app = open_page(
+        "export_sql", sql="select gpu_model, count(*) as n from published where source = 'ML.ENERGY v1' group by all order by 1"
+    )
+    figures = pl.read_csv(FIGURES).group_by("gpu_model").len().sort("gpu_model")
+    assert table(app, -1).rows() == figures.rows()
+    app.text_area(key="sql").set_value("drop table published").run()
+    assert "Only SELECT" in app.error[0].value
+    app.text_area(key="sql").set_value("select * from '/etc/passwd'").run()
+    assert app.error and not app.exception
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "json", "arrow"])
+def test_an_export_holds_the_rows_and_a_header(app_warehouse: Path, kind: str) -> None:
+    made = sections._file(Selection(gpus=("A40",), tasks=("chat",)), "Results", kind, str(app_warehouse))
+    readers = {
+        "parquet": lambda: pl.read_parquet(io.BytesIO(made)),
+        "csv": lambda: pl.read_csv(io.BytesIO(made), comment_prefix="#"),
+        "json": lambda: pl.DataFrame(json.loads(made)["rows"], infer_schema_length=None),
+        "arrow": lambda: pl.read_ipc(io.BytesIO(made)),
+    }
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("energy_j")
+    assert readers[kind]()["energy_j"].to_list() == pytest.approx(v1["energy_j"].to_list())
+    assert made.replace(b";", b",").count(b"GPU A40, task chat") >= 1
+
+
+def test_the_cost_of_a_token(open_page: Open) -> None:
+    app = open_page("cost_of_a_token", task="chat", **{"in": "100", "out": "300"})
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    slope = rows.select(pl.cov("output_tokens", "energy_j") / pl.col("output_tokens").var()).item()
+    shown = table(app).filter(pl.col("label").str.contains("big-1B")).row(0, named=True)
+    assert shown["output_token_j"] == pytest.approx(slope, rel=0.05)
+    assert shown["output_token_j_low"] < shown["output_token_j"] < shown["output_token_j_high"]
+    assert "A prompt of 100 and an answer of 300 tokens" in text(app)
+    app.number_input(key="out").set_value(9000.0).run()
+    assert "a guess" in text(app)
+    assert not open_page("cost_of_a_token", out="-5", result="nobody").exception
 
 
 def test_three_years_has_every_edition(open_page: Open) -> None:
