@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import polars as pl
 import streamlit as st
 
-from pages.ui import tables
+from pages.ui import tables, words
+from warehouse import formula as formulas
 from warehouse import stats
 from warehouse.metrics import METRICS
 
@@ -141,9 +142,42 @@ def cut_short() -> bool:
     )
 
 
-def search(label: str, hint: str) -> str:
+def search(label: str, hint: str, explanation: str | None = None) -> str:
     """Words to look for."""
-    return st.text_input(label, key="search", bind="query-params", placeholder=hint).strip()[:LONGEST_SEARCH]
+    return st.text_input(label, key="search", bind="query-params", placeholder=hint, help=explanation).strip()[:LONGEST_SEARCH]
+
+
+STATISTICS = {
+    "Mean": "energy_j",
+    "Median": "energy_median_j",
+    "p90": "energy_p90_j",
+    "p95": "energy_p95_j",
+    "p99": "energy_p99_j",
+    "Mean above idle": "energy_above_idle_j",
+}
+
+
+def statistic() -> str:
+    """Which energy of a response ranks the results: the mean, a percentile, or the mean above idle."""
+    return STATISTICS[one_of("Energy of a response", "statistic", list(STATISTICS), 190)]
+
+
+def formula(columns: Sequence[str]) -> pl.Expr | None:
+    """A column of the visitor's own; None where there is none. A wrong formula says where it is wrong."""
+    text = st.text_input(
+        "Formula column",
+        key="formula",
+        bind="query-params",
+        placeholder="energy_j / params_total_b",
+        help=f"Columns: {', '.join(key for key in METRICS if key in columns)}. Functions: {', '.join(formulas.FUNCTIONS)}.",
+    )
+    if not text.strip():
+        return None
+    try:
+        return formulas.parse(text, [key for key in METRICS if key in columns])
+    except formulas.WrongFormula as error:
+        st.error(words.plain(str(error)), icon=":material/error:")
+        return None
 
 
 def pick_prompt(found: pl.DataFrame) -> str:

@@ -234,6 +234,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "residual_j": ("Residual (J)", "What the fit leaves: measured less fitted energy; over all prompts its standard deviation."),
     "fitted_j": ("Fitted (J)", "What the fit gives for the lengths of this prompt and answer."),
     "explained": ("Explained", "Share of the variance of energy that the fit explains."),
+    "formula": ("Formula", "The column of your own formula, in the units of its columns (J, s, token)."),
     "a": ("A", "The side that is compared with."),
     "b": ("B", "The side that is compared."),
     "change": ("Change", "Mean energy of B over mean energy of A, less 1."),
@@ -335,6 +336,18 @@ def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFr
     named = rows.filter(pl.col(needs) > 0).with_columns(label.alias("label")).sort("origin", maintain_order=True)
     again = pl.int_range(pl.len()).over("label")
     return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+
+
+def by_energy(rows: pl.DataFrame, energy: str, formula: pl.Expr | None) -> pl.DataFrame:
+    """Rows by one of the energies of a response, least first and unknown last; with `formula`, the visitor's own column."""
+    with_own = rows if formula is None else rows.with_columns(formula.alias("formula"))
+    return with_own if energy == "energy_j" else with_own.sort(energy, nulls_last=True, maintain_order=True)
+
+
+def leaderboard(energy: str, formula: pl.Expr | None) -> tuple[str, ...]:
+    """The columns of the leaderboard; the energy that ranks it, and the visitor's own column, come first."""
+    own = () if formula is None else ("formula",)
+    return tuple(dict.fromkeys((*LEADERBOARD[:2], energy, *own, *LEADERBOARD[2:])))
 
 
 def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:

@@ -159,6 +159,15 @@ def listed(keys: pl.DataFrame) -> str:
     return ", ".join(str(key).replace("power_limit_w", "power limit (W)").replace("_", " ") for key in keys["key"])
 
 
+def statistic(energy: str, rows: pl.DataFrame) -> str:
+    """Why some results do not have the chosen energy."""
+    lacking = rows[energy].null_count()
+    if energy == "energy_j" or not lacking:
+        return ""
+    why = "where idle power was recorded" if energy == "energy_above_idle_j" else "where single prompts were kept"
+    return f"{METRICS[energy].label} is known only {why}: {lacking:,} results, all published ones among them, have none."
+
+
 def prompt_list(height: int) -> str:
     """What the list of prompts is."""
     return f"{height:,} prompts, the costliest first{' (at most 200 are listed)' if height >= 200 else ''}. Click a row to see its answers."

@@ -99,6 +99,30 @@ def test_leaderboard_shows_measured_rows_beside_published_ones(open_page: Open) 
     assert shown["gpu_model"].to_list()[-1] == "CPU", "rows without an energy come last and are not dropped"
 
 
+def test_a_formula_is_a_column(open_page: Open) -> None:
+    app = open_page(gpu="A40", task="chat", formula="energy_j / params_total_b")
+    shown = table(app)
+    assert shown["formula"].to_list() == pytest.approx((shown["energy_j"] / shown["params_total_b"]).to_list())
+    app.text_input(key="formula").set_value("energy_j / paramz").run()
+    assert "There is no column paramz, at character 12" in app.error[0].value.replace("\\", "")
+    assert "formula" not in table(app).columns
+    assert table(app).height == 22
+
+
+def test_the_leaderboard_by_another_statistic(open_page: Open) -> None:
+    app = open_page(statistic="p95", source="Prompt Joules")
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big["energy_p95_j"] == pytest.approx(rows["energy_j"].quantile(0.95, "linear"))
+    app.selectbox(key="statistic").set_value("Mean above idle").run()
+    big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big["energy_above_idle_j"] == pytest.approx((rows["energy_j"] - 78 * rows["latency_s"]).mean())
+    assert not open_page(statistic="mode").exception
+    v1 = open_page(statistic="p95", source="ML.ENERGY v1")
+    assert "known only where single prompts were kept" in text(v1)
+    assert table(v1).height > 0
+
+
 def test_a_filter_changes_the_leaderboard(open_page: Open) -> None:
     app = open_page()
     before = table(app).height
