@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, frame, tables
+from pages.ui import charts, controls, frame, tables, words
+from warehouse import stats
 
 selection = frame.begin("Does a bigger model cost more?")
+selection = frame.first_view(selection)
 rows = frame.load("leaderboard", selection)
 if rows.is_empty():
     frame.nothing_matches(selection)
@@ -19,11 +21,12 @@ points = charts.drawable(rows, x, y, log)
 if points.is_empty():
     frame.nothing_matches(selection, "No row has both numbers: choose another metric.")
 
+lines = stats.lines(tables.on_screen(points), x, y, tables.apart(colour), log)
 st.altair_chart(
-    charts.scatter(tables.on_screen(rows), x, y, colour, log),
-    alt=f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with a line of least squares",
+    charts.scatter(tables.on_screen(points), x, y, colour, log, lines),
+    alt=f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares",
 )
-st.caption(controls.reading_the_line(log))
+st.markdown(words.lines(lines, x, y, log))
 st.caption(f"{frame.missing(rows, points)} {frame.provenance(points, selection)}")
 with st.expander("The rows behind the chart", expanded=True):
     tables.show(points, controls.behind(x, y), alt="The configurations in the chart")

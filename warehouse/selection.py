@@ -4,7 +4,7 @@ The URL vocabulary (model, gpu, task, engine, source, batch, weights, valid) is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # URL key → field, in the order in which a link and a sentence name them.
 TEXT_FILTERS: dict[str, str] = {
@@ -44,6 +44,12 @@ class Selection:
     batch_sizes: tuple[int, ...] = ()
     weights: tuple[str, ...] = DEFAULT_WEIGHTS
     only_valid: bool = True
+
+    def one_prompt_at_a_time(self) -> "Selection":
+        """Batch size 1 and task chat, unless the filters choose batch sizes; filters that choose tasks keep them."""
+        if self.batch_sizes:
+            return self
+        return replace(self, tasks=self.tasks or ("chat",), batch_sizes=(1,))
 
     def parameters(self) -> dict[str, object]:
         """The values of `$models`, `$gpus`, … in a query."""

@@ -3,6 +3,8 @@
 Every frame holds screen units already; every axis is titled with its unit.
 """
 
+import math
+
 import altair as alt
 import polars as pl
 
@@ -11,20 +13,22 @@ from pages.ui.theme import Chart
 from warehouse.metrics import METRICS, Metric
 
 MANY_SERIES = 6
+# On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
+ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datum.value, datum.value < 1000 ? '~g' : '~s') : ''"
+TOP = alt.Legend(orient="top", labelLimit=260)
 
 
-def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool) -> Chart:
-    """One point per configuration, with the line of least squares through all of them.
-
-    On logarithmic axes the line is fitted to the logarithms, so its slope is the exponent of a power law.
+def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: pl.DataFrame) -> Chart:
+    """One point per configuration, with lines of least squares.
 
     Args:
         rows: rows of `results` in screen units.
         x, y: keys of METRICS.
         colour: column that colours the points.
-        log: logarithmic axes; points that are not positive are left out.
+        log: logarithmic axes.
+        lines: from `stats.lines`, one row per line.
     """
-    points = drawable(rows, x, y, log)
+    points = rows
     base = alt.Chart(_columns(points, x, y, colour))
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
     dots = base.mark_point(filled=True, size=75, opacity=0.75, strokeWidth=1).encode(
@@ -39,7 +43,7 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool) -> Chart
         ),
         tooltip=_tooltip(x, y),
     )
-    return theme.finish(alt.layer(dots, _trend(base, x, y, log)) if points[x].n_unique() > 2 else dots)
+    return theme.finish(alt.layer(dots, _trend(lines, x, y, colour, dots.encoding.color)) if not lines.is_empty() else dots)
 
 
 def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
@@ -164,23 +168,281 @@ def _tooltip(x: str, y: str) -> list[alt.Tooltip]:
     return [*texts[:3], *numbers, *texts[3:]]
 
 
+def _apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose names do not run into one another on logarithmic axes, from the least energy on."""
+    kept: list[dict[str, float]] = []
+    for row in rows.sort("energy_j").iter_rows(named=True):
+        near = (
+            abs(math.log(row["output_tokens"] / other["output_tokens"])) < 0.35
+            and abs(math.log(row["energy_per_token_j"] / other["energy_per_token_j"])) < 0.04
+            for other in kept
+        )
+        if not any(near):
+            kept.append(row)
+    return pl.DataFrame(kept, schema=rows.schema, orient="row")
+
+
+def _tip(key: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=",.4~g")
+
+
 def _axis(log: bool) -> alt.Axis:
     """Plain numbers; thousands as k where a logarithmic axis has room for few digits."""
     if not log:
         return alt.Axis(format=",.6~g", tickCount=6)
-    return alt.Axis(labelExpr="format(datum.value, datum.value < 1000 ? '~g' : '~s')", tickCount=6)
+    return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6)
 
 
-def _trend(base: alt.Chart, x: str, y: str, log: bool) -> alt.Chart:
-    """Least squares, fitted in the browser; on logarithms where the axes are logarithmic."""
-    if not log:
-        line = base.transform_regression(x, y)
-    else:
-        line = (
-            base.transform_calculate(log_x=f"log(datum.{x})", log_y=f"log(datum.{y})")
-            .transform_regression("log_x", "log_y")
-            .transform_calculate(as_=x, calculate="exp(datum.log_x)")
-            .transform_calculate(as_=y, calculate="exp(datum.log_y)")
-        )
-    drawn: alt.Chart = line.mark_line(color="gray", strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q")
+def _trend(lines: pl.DataFrame, x: str, y: str, colour: str, scale: alt.Color) -> alt.Chart:
+    """The fitted lines from end to end, each in the colour of its points."""
+    ends = pl.concat(
+        lines.select(colour, pl.col("line"), pl.col(f"x_{end}").alias(x), pl.col(f"y_{end}").alias(y)) for end in ("low", "high")
+    )
+    drawn: alt.Chart = (
+        alt.Chart(ends).mark_line(strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q", color=scale, detail="line:N")
+    )
     return drawn
+
+
+PER_MODEL = 26
+
+
+def _rows_high(names: pl.Series) -> int:
+    return max(120, PER_MODEL * names.n_unique() + 60)
+
+
+def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
+    """Energy on side A and side B, one line per model, the largest saving on top.
+
+    Args:
+        rows: rows of `contrast_published`, one per `name`.
+        name: the column that names a row.
+    """
+    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
+    x = alt.X("energy_j:Q", title=METRICS["energy_j"].title, axis=_axis(False), scale=alt.Scale(zero=True))
+    a, b = rows["a"][0], rows["b"][0]
+    ends = pl.concat(
+        rows.select(name, "change", pl.lit(side).alias("side"), pl.col(f"energy_{arm}_j").alias("energy_j"))
+        for side, arm in ((a, "a"), (b, "b"))
+    )
+    tips = [
+        alt.Tooltip(f"{name}:N", title="Model"),
+        alt.Tooltip("side:N", title="Side"),
+        alt.Tooltip("energy_j:Q", title=METRICS["energy_j"].title, format=",.1f"),
+        alt.Tooltip("change:Q", title="Change from A to B", format="+.1%"),
+    ]
+    bars = alt.Chart(rows).mark_rule(strokeWidth=2, color="gray").encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2="energy_b_j:Q")
+    dots = (
+        alt.Chart(ends)
+        .mark_point(filled=True, size=80, opacity=1)
+        .encode(y=y, x=x, color=alt.Color("side:N", title=None, scale=alt.Scale(domain=[a, b]), legend=TOP), tooltip=tips)
+    )
+    return theme.finish(alt.layer(bars, dots), _rows_high(rows[name]))
+
+
+def split(rows: pl.DataFrame, name: str) -> Chart:
+    """The change of energy as a sum of two effects: more or fewer tokens, and a different energy per token.
+
+    Args:
+        rows: rows of `contrast_published` or `contrast_prompts`, one per `name`.
+        name: the column that names a row.
+    """
+    effects = {"length_effect_log": "response length", "token_effect_log": "J/token"}
+    long = rows.unpivot(list(effects), index=[name, "energy_effect_log"], variable_name="effect", value_name="value").with_columns(
+        pl.col("effect").replace(effects), pl.col("value") * 100, pl.col("energy_effect_log") * 100
+    )
+    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
+    bars = (
+        alt.Chart(long)
+        .mark_bar(opacity=0.85)
+        .encode(
+            y=y,
+            x=alt.X("value:Q", title="Effect on energy (100 × ln)", axis=alt.Axis(format="+.0f", tickCount=6)),
+            color=alt.Color("effect:N", title=None, scale=alt.Scale(domain=list(effects.values())), legend=TOP),
+            tooltip=[
+                alt.Tooltip(f"{name}:N", title="Model"),
+                alt.Tooltip("effect:N", title="Effect of"),
+                alt.Tooltip("value:Q", title="100 × ln ratio", format="+.2f"),
+                alt.Tooltip("energy_effect_log:Q", title="Both effects", format="+.2f"),
+            ],
+        )
+    )
+    total = alt.Chart(long).mark_tick(color="gray", thickness=3, size=18).encode(y=y, x="energy_effect_log:Q")
+    return theme.finish(alt.layer(bars, total), _rows_high(rows[name]))
+
+
+def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
+    """J/token against response length; along a grey line every response costs the same energy.
+
+    Args:
+        rows: rows of `results` with length and J/token.
+        curves: from `stats.iso_energy`.
+    """
+    x = alt.X("output_tokens:Q", title=METRICS["output_tokens"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
+    y = alt.Y("energy_per_token_j:Q", title=METRICS["energy_per_token_j"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
+    lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail="energy_j:N")
+    labels = (
+        alt.Chart(curves.filter("end").with_columns(pl.format("{} J", pl.col("energy_j").cast(pl.Int64)).alias("label")))
+        .mark_text(align="right", dx=-2, dy=-6, color="gray", fontSize=11)
+        .encode(x=x, y=y, text="label:N")
+    )
+    points = alt.Chart(rows.select(*TEXTS, "family", "energy_j", "output_tokens", "energy_per_token_j"))
+    dots = points.mark_point(filled=True, size=90, opacity=0.9).encode(
+        x=x,
+        y=y,
+        color=theme.colour("family", "Architecture", rows["family"].to_list()),
+        tooltip=[
+            alt.Tooltip("model_name:N", title="Model"),
+            alt.Tooltip("family:N", title="Architecture"),
+            *(
+                alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=",.4~g")
+                for key in ("energy_j", "output_tokens", "energy_per_token_j")
+            ),
+        ],
+    )
+    layers = [lines, labels, dots]
+    named = alt.Chart(_apart(rows).select("model_name", "output_tokens", "energy_per_token_j"))
+    layers.append(named.mark_text(align="left", dx=8, dy=-8, fontSize=11, color="gray").encode(x=x, y=y, text="model_name:N"))
+    return theme.finish(alt.layer(*layers))
+
+
+def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]) -> Chart:
+    """Energy against speed; the frontier as a line, the limits as dashed rules, what breaks a limit pale.
+
+    Args:
+        rows: rows of `results` in screen units with `frontier` and `inside`.
+        limits: `x` and `y` in screen units, or None.
+    """
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    across = alt.X(f"{x}:Q", title=METRICS[x].title, scale=scale, axis=_axis(True))
+    up = alt.Y(f"{y}:Q", title=METRICS[y].title, scale=scale, axis=_axis(True))
+    columns = list(dict.fromkeys((*TEXTS, "batch_size", x, y, "frontier", "inside")))
+    base = alt.Chart(rows.select(columns))
+    dots = base.mark_point(filled=True, size=70).encode(
+        x=across,
+        y=up,
+        color=theme.colour("gpu_model", "GPU", rows["gpu_model"].drop_nulls().to_list()),
+        opacity=alt.Opacity("inside:N", scale=alt.Scale(domain=[True, False], range=[0.9, 0.12]), legend=None),
+        tooltip=[*_tooltip(x, y), alt.Tooltip("batch_size:Q", title="Batch size")],
+    )
+    best = base.transform_filter("datum.frontier").mark_line(color="gray", strokeWidth=1.5, interpolate="linear").encode(x=across, y=up)
+    layers = [best, dots]
+    for key, value in limits.items():
+        if value is not None:
+            at = {"x": alt.X(f"{key}:Q", scale=scale)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
+            layers.append(alt.Chart(pl.DataFrame({key: [value]})).mark_rule(strokeDash=[4, 4], color="gray").encode(**at))
+    return theme.finish(alt.layer(*layers))
+
+
+def over_time(rows: pl.DataFrame) -> Chart:
+    """J/token of every result, by edition; one column of points per GPU.
+
+    Args:
+        rows: rows of `results` with `edition`.
+    """
+    key = "energy_per_token_j"
+    points = (
+        alt.Chart(rows.select(*TEXTS, "edition", "batch_size", "params_total_b", key))
+        .mark_point(filled=True, size=55, opacity=0.6)
+        .encode(
+            x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
+            xOffset=alt.XOffset("gpu_model:N"),
+            y=alt.Y(f"{key}:Q", title=METRICS[key].title, scale=alt.Scale(type="log"), axis=_axis(True)),
+            color=theme.colour("gpu_model", "GPU", rows["gpu_model"].drop_nulls().to_list()),
+            tooltip=[
+                *(alt.Tooltip(f"{name}:N", title=LABELS.get(name, "Model")) for name in ("model_name", "gpu_model", "task", "engine")),
+                alt.Tooltip("batch_size:Q", title="Batch size"),
+                _tip("params_total_b"),
+                _tip(key),
+            ],
+        )
+    )
+    return theme.finish(points)
+
+
+def intervals(found: pl.DataFrame, unit: str) -> Chart:
+    """One value per result with its interval, where there is one.
+
+    Args:
+        found: rows with `label`, `value`, `value_low`, `value_high` (J).
+        unit: what the energy is per.
+    """
+    y = alt.Y(
+        "label:N",
+        title=None,
+        sort=found["label"].to_list(),
+        axis=alt.Axis(labelExpr="slice(split(datum.label, ' · '), 0, 3)", labelLimit=170),
+    )
+    title = f"Energy per {unit} (J)"
+    numbers = [
+        alt.Tooltip("label:N", title="Result"),
+        *(alt.Tooltip(f"value{end}:Q", title=f"{name}", format=",.4~g") for end, name in ENDS.items()),
+    ]
+    bars = (
+        alt.Chart(found)
+        .mark_rule(strokeWidth=3, color="gray")
+        .encode(y=y, x=alt.X("value_low:Q", title=title, scale=alt.Scale(zero=True)), x2="value_high:Q")
+    )
+    dots = alt.Chart(found).mark_point(filled=True, size=90, opacity=1).encode(y=y, x=alt.X("value:Q", title=title), tooltip=numbers)
+    return theme.finish(alt.layer(bars, dots), 60 + 64 * found.height)
+
+
+ENDS = {"": "Energy (J)", "_low": "from (J)", "_high": "to (J)"}
+
+
+def printable(rows: pl.DataFrame) -> pl.DataFrame:
+    """Any frame with columns that every browser can show: nested values as text."""
+    nested = [name for name, kind in rows.schema.items() if kind.is_nested() or kind == pl.Object]
+    return rows.with_columns(
+        pl.Series(name, [None if value is None else str(value) for value in rows[name]], dtype=pl.String) for name in nested
+    )
+
+
+MOST_DRAWN = 2000
+
+
+def anything(rows: pl.DataFrame) -> Chart | None:
+    """The first column against the first other column of numbers: bars for names, points for numbers. None where there is neither."""
+    numbers = [name for name in rows.columns[1:] if rows.schema[name].is_numeric()]
+    if not numbers or rows.is_empty():
+        return None
+    first, second = rows.columns[0], numbers[0]
+    drawn = rows.head(MOST_DRAWN).select(pl.col(first).alias("x"), pl.col(second).alias("y"))
+    base = alt.Chart(drawn)
+    if rows.schema[first].is_numeric():
+        points = base.mark_point(filled=True, size=50).encode(
+            x=alt.X("x:Q", title=first), y=alt.Y("y:Q", title=second), tooltip=["x:Q", "y:Q"]
+        )
+        return theme.finish(points)
+    names = alt.Y("x:N", title=first, sort=None)
+    bars = base.mark_bar().encode(y=names, x=alt.X("y:Q", title=second), tooltip=["x:N", "y:Q"])
+    return theme.finish(bars, _rows_high(drawn["x"].head(60)))
+
+
+def measured_against_fit(prompts: pl.DataFrame) -> Chart:
+    """Measured energy of each prompt against its response length; the fitted energy as open points.
+
+    Args:
+        prompts: rows of `cost_prompts`, at most a thousand.
+    """
+    long = prompts.unpivot(
+        ["energy_j", "fitted_j"], index=["prompt_id", "input_tokens", "output_tokens"], variable_name="kind", value_name="joules"
+    )
+    kinds = {"energy_j": "measured", "fitted_j": "fitted"}
+    points = (
+        alt.Chart(long.with_columns(pl.col("kind").replace(kinds)))
+        .mark_point(filled=True, size=35, opacity=0.7)
+        .encode(
+            x=alt.X("output_tokens:Q", title=METRICS["output_tokens"].title, axis=_axis(False)),
+            y=alt.Y("joules:Q", title=METRICS["energy_j"].title, axis=_axis(False)),
+            color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(kinds.values())), legend=TOP),
+            tooltip=[
+                alt.Tooltip("prompt_id:N", title="Prompt"),
+                alt.Tooltip("kind:N", title="Kind"),
+                alt.Tooltip("joules:Q", title="Energy (J)", format=",.4~g"),
+                alt.Tooltip("input_tokens:Q", title="Prompt length (token)"),
+                alt.Tooltip("output_tokens:Q", title="Response length (token)"),
+            ],
+        )
+    )
+    return theme.finish(points)

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+import polars as pl
 import streamlit as st
 
+from pages.ui import tables, words
+from warehouse import formula as formulas
+from warehouse import stats
 from warehouse.metrics import METRICS
 
 SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
@@ -41,6 +45,13 @@ def colour() -> str:
     return COLOURS[chosen or "GPU"]
 
 
+def show_everything() -> bool:
+    """Whether to show all tasks and batch sizes, or one prompt at a time."""
+    choices = ("One prompt at a time", "Everything")
+    chosen = st.segmented_control("What to show", choices, default=choices[0], required=True, key="show", bind="query-params")
+    return chosen == choices[1]
+
+
 def group() -> str:
     """What one series of a distribution is."""
     return st.selectbox("One series per", GROUPS, key="by", bind="query-params", width=150) or GROUPS[0]
@@ -51,14 +62,186 @@ def log(default: bool) -> bool:
     return st.toggle("Logarithmic", value=default, key="log", bind="query-params", help="Equal steps are equal ratios.")
 
 
-def reading_the_line(log: bool) -> str:
-    """What the dashed line is."""
-    if log:
-        return "The dashed line is a power law, fitted by least squares to the logarithms of all points shown."
-    return "The dashed line is fitted by least squares to all points shown."
-
-
 def behind(x: str, y: str) -> tuple[str, ...]:
     """The columns of the table behind a scatter."""
     named = ("model_name", "model_url", x, y, "energy_j", "params_total_b", "origin", "gpu_model", "task", "engine")
     return tuple(dict.fromkeys(named))
+
+
+SIDES = {
+    "Each task with its concise twin": "task",
+    "Two tasks": "task",
+    "Two models": "model",
+    "Two engines": "engine",
+    "Two GPUs": "gpu",
+}
+
+
+BANDS = {"All sizes": (0.0, 1e9), "up to 3 billion": (0.0, 3.0), "3 to 10": (3.0, 10.0), "10 to 40": (10.0, 40.0), "over 40": (40.0, 1e9)}
+
+
+def of_size(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the models of one band of sizes; a band without rows shows all."""
+    chosen = st.segmented_control("Parameters (billion)", list(BANDS), default="All sizes", required=True, key="band", bind="query-params")
+    low, high = BANDS[chosen or "All sizes"]
+    kept = rows.filter(pl.col("params_total_b") > low, pl.col("params_total_b") <= high)
+    return rows if chosen == "All sizes" or kept.is_empty() else kept
+
+
+LONGEST_SEARCH = 200
+NO_LIMIT = "no limit"
+SPEEDS = ("latency_s", "throughput_tps", "tpot_s", "ttft_s", "itl_p50_s")
+
+
+def limit(rows: pl.DataFrame, key: str) -> float | None:
+    """A slider over round values of one metric; None when there is no limit.
+
+    Args:
+        rows: all results, whatever the filters, so that the slider keeps its ends.
+        key: of METRICS; a limit from below where more is better.
+
+    Returns:
+        The limit in storage units.
+    """
+    metric = METRICS[key]
+    values = rows[key].drop_nulls() * metric.display_factor
+    values = values.filter(values > 0)
+    if values.is_empty():
+        return None
+    ends = values.to_numpy()
+    choices = [*(f"{step:g}" for step in stats.steps(float(ends.min()), float(ends.max()))), NO_LIMIT]
+    at_least = metric.better == "higher"
+    if at_least:
+        choices = [NO_LIMIT, *choices[:-1]]
+    label = f"{metric.title}, {'at least' if at_least else 'at most'}"
+    chosen = st.select_slider(label, choices, value=NO_LIMIT, key=f"limit_{key}", bind="query-params", width=330)
+    return None if chosen == NO_LIMIT else float(chosen) / metric.display_factor
+
+
+def sides(options: pl.DataFrame) -> tuple[str, str, str]:
+    """What is compared with what: the kind of difference, side A and side B; both empty for every task and its concise twin.
+
+    Args:
+        options: rows (kind, value, label, count).
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        compared = st.selectbox("Compare", list(SIDES), key="compare", bind="query-params", width=280) or next(iter(SIDES))
+        kind = SIDES[compared]
+        if compared == next(iter(SIDES)):
+            return kind, "", ""
+        names = options.filter(pl.col("kind") == kind)["label"].drop_nulls().unique().sort().to_list()
+        a = st.selectbox("A", names, key=f"a_{kind}", bind="query-params", width=260)
+        b = st.selectbox("B", names, index=min(1, len(names) - 1), key=f"b_{kind}", bind="query-params", width=260)
+    return kind, a or names[0], b or names[0]
+
+
+def cut_short() -> bool:
+    """Whether pairs in which an answer was cut short count."""
+    return st.toggle(
+        "Count answers that were cut short", key="cut", bind="query-params", help="An answer at the length limit hides what asking does."
+    )
+
+
+def search(label: str, hint: str, explanation: str | None = None) -> str:
+    """Words to look for."""
+    return st.text_input(label, key="search", bind="query-params", placeholder=hint, help=explanation).strip()[:LONGEST_SEARCH]
+
+
+STATISTICS = {
+    "Mean": "energy_j",
+    "Median": "energy_median_j",
+    "p90": "energy_p90_j",
+    "p95": "energy_p95_j",
+    "p99": "energy_p99_j",
+    "Mean above idle": "energy_above_idle_j",
+}
+
+
+def statistic() -> str:
+    """Which energy of a response ranks the results: the mean, a percentile, or the mean above idle."""
+    return STATISTICS[one_of("Energy of a response", "statistic", list(STATISTICS), 190)]
+
+
+def formula(columns: Sequence[str]) -> pl.Expr | None:
+    """A column of the visitor's own; None where there is none. A wrong formula says where it is wrong."""
+    text = st.text_input(
+        "Formula column",
+        key="formula",
+        bind="query-params",
+        placeholder="energy_j / params_total_b",
+        help=f"Columns: {', '.join(key for key in METRICS if key in columns)}. Functions: {', '.join(formulas.FUNCTIONS)}.",
+    )
+    if not text.strip():
+        return None
+    try:
+        return formulas.parse(text, [key for key in METRICS if key in columns])
+    except formulas.WrongFormula as error:
+        st.error(words.plain(str(error)), icon=":material/error:")
+        return None
+
+
+def pick_prompt(found: pl.DataFrame) -> str:
+    """The id of a prompt: typed, from a link, or by a click on a row; the first of the list at the start."""
+    by_hand = st.text_input("Prompt id", key="prompt", bind="query-params", placeholder=found["prompt_id"][0], width=420).strip()[
+        :LONGEST_SEARCH
+    ]
+    tables.clickable(found, "prompt_id", "prompt")
+    return by_hand or str(found["prompt_id"][0])
+
+
+EXAMPLE = """select model_name, gpu_model, energy_j, energy_per_token_j
+from results
+where task = 'chat' and batch_size = 1
+order by energy_j
+limit 20"""
+
+
+def sql_text() -> str:
+    """The visitor's SQL; an example at the start."""
+    return st.text_area("SQL (DuckDB)", EXAMPLE, key="sql", bind="query-params", height=150) or EXAMPLE
+
+
+def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> str:
+    """One of several; the first is the default."""
+    return st.selectbox(label, choices, key=key, bind="query-params", width=width) or choices[0]
+
+
+def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """A few results by their `label`, in the order chosen; the first two at the start."""
+    labels = rows["label"].to_list()
+    chosen = st.multiselect("Results", labels, default=labels[:2], key="results", bind="query-params", max_selections=most, wrap=True)
+    return pl.DataFrame({"label": chosen}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
+
+
+def one_result(rows: pl.DataFrame) -> pl.DataFrame:
+    """One result by its `label`."""
+    return rows.filter(pl.col("label") == one_of("Result", "result", rows["label"].to_list(), 620))
+
+
+def denominator() -> str:
+    """What energy is divided by."""
+    choices = list(stats.DENOMINATORS)
+    return st.segmented_control("Energy per", choices, default=choices[0], required=True, key="per", bind="query-params") or choices[0]
+
+
+def assumptions() -> tuple[float, float, float, float]:
+    """Responses a day, PUE, price per kWh and grid intensity in g CO₂e per kWh."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        requests = _number("Responses a day", "requests", 10_000.0, 0.0, 1e12, "How many answers the model gives a day.")
+        overhead = _number("PUE", "pue", 1.2, 1.0, 5.0, "Energy of the building over energy of the computers; 1.2 is usual for a cloud.")
+        price = _number("Price per kWh", "price", 0.20, 0.0, 1000.0, "In any currency.")
+        intensity = _number("Grid (g CO₂e/kWh)", "grid", 400.0, 0.0, 2000.0, "Emissions of the electricity; look up your country's.")
+    return requests, overhead, price, intensity
+
+
+def _number(label: str, key: str, default: float, low: float, high: float, explanation: str) -> float:
+    given = st.number_input(label, low, high, default, key=key, bind="query-params", help=explanation, width=190, format="%.10g")
+    return default if given is None else float(given)
+
+
+def lengths() -> tuple[float, float]:
+    """Tokens of a prompt and of its answer, for a what-if."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        tokens_in = _number("Prompt (token)", "in", 200.0, 0.0, 1e6, "Tokens in the prompt.")
+        tokens_out = _number("Answer (token)", "out", 200.0, 1.0, 1e6, "Tokens in the answer.")
+    return tokens_in, tokens_out

@@ -1,6 +1,5 @@
 """The frame around every page: navigation, shared filters, data, and the words about what is shown."""
 
-import re
 from html import escape
 from typing import Literal
 from urllib.parse import urlencode
@@ -9,10 +8,12 @@ import polars as pl
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from pages.ui import charts, filters, tables, theme
-from warehouse import query, store
+from pages.ui import charts, controls, filters, tables, theme, words
+from warehouse import query, sqlbox, store
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
+
+plain = words.plain
 
 # Section → pages (file, title, question). A new page is one line here and one file. No icons: the browser would fetch the
 # icon of the open page from Google.
@@ -20,17 +21,32 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Results": (
         ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
         ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),
+        ("tradeoffs", "Trade-offs", "What is the cheapest configuration that is fast enough?"),
+        ("three_years", "Three years", "How far has the energy of a token come?"),
     ),
-    "Prompts": (("distributions", "Distributions", "How does one prompt differ from the next?"),),
-    "Decide": (),
+    "Prompts": (
+        ("distributions", "Distributions", "How does one prompt differ from the next?"),
+        ("verbosity", "Concise or verbose?", "Does asking for a short answer save energy?"),
+        ("prompts", "Prompts", "What happened on this prompt?"),
+        ("cost_of_a_token", "Cost of a token", "What does an answer of any length cost?"),
+    ),
+    "Decide": (
+        ("compare", "Compare", "Is A really better than B?"),
+        ("planner", "Planner", "What will my workload use?"),
+    ),
     "Data": (
         ("runs", "Runs", "Can I trust these numbers?"),
+        ("export_sql", "Export and SQL", "Can I have the rows?"),
         ("methods", "Methods", "How was it measured?"),
     ),
 }
 HOME = "leaderboard"
 SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
 
+NO_PAIRS = (
+    "No run of ours has both sides with all else alike: the same prompts, model, GPU, engine and sampling. Answers that were cut short are "
+    "left out unless the switch above counts them."
+)
 NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
     "Measure some with “make demo”, or see the Leaderboard for the averages."
@@ -40,9 +56,9 @@ PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
     ("leaderboard", "Cheapest 7B on A40", {"gpu": "A40", "task": "chat", "search": "7b"}),
     (
-        "energy_vs_parameters",
+        "verbosity",
         "Concise or verbose on A40",
-        {"gpu": "A40", "task": ["chat", "chat-concise"], "colour": "task"},
+        {"gpu": "A40"},
     ),
     ("leaderboard", "Our own runs", {"source": "Prompt Joules"}),
     ("methods", "How it was measured", {}),
@@ -106,6 +122,23 @@ def welcome() -> None:
     st.html(links([(_address(page, query), label) for page, label, query in PRESETS]))
 
 
+def first_view(selection: Selection) -> Selection:
+    """One prompt at a time, of the task chat if none is chosen, unless the visitor asks for everything or filters by batch size.
+
+    A GPU that answers many prompts at once, or completes code, uses far less for each: such rows beside single chat answers mislead.
+    """
+    narrow = selection.one_prompt_at_a_time()
+    everything = load("leaderboard", selection)
+    shown = load("leaderboard", narrow)
+    if narrow == selection or shown.is_empty():
+        return selection
+    all_of_it = controls.show_everything()
+    others = everything.height - shown.height
+    if others:
+        st.caption(words.first_view(narrow.tasks, others, all_of_it))
+    return selection if all_of_it else narrow
+
+
 def links(targets: list[tuple[str, str]]) -> str:
     """HTML of links to views of this app, as a row of chips.
 
@@ -122,9 +155,14 @@ def _address(page: str, link: dict[str, str | list[str]]) -> str:
     return ("./" if page == HOME else page) + ("?" + urlencode(link, doseq=True) if link else "")
 
 
-def load(name: str, selection: Selection, **parameters: str | bool | int) -> pl.DataFrame:
+def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
     """The rows of a named query, from the cache while filters and warehouse stay the same."""
     return _load(name, selection, tuple(sorted(parameters.items())), *_warehouse())
+
+
+def ask(sql: str) -> sqlbox.Answer:
+    """The answer to a visitor's SQL, from the cache while text and warehouse stay the same. Raises sqlbox.RefusedSql."""
+    return _ask(sql, *_warehouse())
 
 
 def nothing_matches(selection: Selection, hint: str = "") -> None:
@@ -137,8 +175,8 @@ def nothing_matches(selection: Selection, hint: str = "") -> None:
 def provenance(rows: pl.DataFrame, selection: Selection) -> str:
     """What is shown, what is not, and what the numbers cover, in words."""
     kinds = [
-        f"{count:,} {word}"
-        for origin, word in (("published", "published averages"), ("measured", "averages of our own runs"))
+        f"{count:,} {word}{'' if count == 1 else 's'}"
+        for origin, word in (("published", "published average"), ("measured", "measured average"))
         if (count := rows.filter(pl.col("origin") == origin).height)
     ]
     shown = [
@@ -155,6 +193,11 @@ def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:
     """How many configurations are not in a chart because a number is missing."""
     left_out = rows.height - drawn.height
     return f"{_count(left_out, 'configuration')} without both numbers left out." if left_out else ""
+
+
+def options() -> pl.DataFrame:
+    """What the filters can be set to: rows (kind, value, label, count)."""
+    return _options(*_warehouse())
 
 
 def own(selection: Selection) -> pl.DataFrame:
@@ -207,12 +250,6 @@ def no_warehouse(error: store.WarehouseError) -> None:
     st.markdown("To add measurements of your own, name their folder too: `python -m ingest warehouse/data results`.")
 
 
-def plain(text: str) -> str:
-    """Text that Markdown shows as it is: names come from files, and files come from anywhere."""
-    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", text)
-    return escaped.replace("\n", " ")
-
-
 def _warehouse() -> tuple[str, tuple[int, int]]:
     path = store.default_warehouse()
     return path, store.version(path)
@@ -222,12 +259,17 @@ def _warehouse() -> tuple[str, tuple[int, int]]:
 def _load(
     name: str,
     selection: Selection,
-    parameters: tuple[tuple[str, str | bool | int], ...],
+    parameters: tuple[tuple[str, str | bool | float], ...],
     path: str,
     version: tuple[int, int],
 ) -> pl.DataFrame:
     """The only cache: keyed by question, filters and version of the file."""
     return query.load(name, selection, path, **dict(parameters))
+
+
+@st.cache_data(max_entries=32, show_spinner="Asking the warehouse …")
+def _ask(sql: str, path: str, version: tuple[int, int]) -> sqlbox.Answer:
+    return sqlbox.run(sql, path)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

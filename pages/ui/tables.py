@@ -1,7 +1,7 @@
 """Tables: what a column is called, how it is shown, and the rows of a download."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import polars as pl
@@ -11,6 +11,7 @@ from streamlit.elements.lib.column_types import ColumnConfig
 from warehouse.metrics import METRICS, Metric
 
 NOT_MEASURED = "not measured"
+NOT_KEPT = "not kept"
 ROW_HEIGHT = 35
 TALLEST = 563
 LEADERBOARD = (
@@ -55,6 +56,87 @@ RUNS = (
     "started_at",
     "run_id",
 )
+PAIRS = (
+    "model_name",
+    "gpu_model",
+    "task",
+    "engine",
+    "a",
+    "b",
+    "median_change",
+    "change_low",
+    "change_high",
+    "more_share",
+    "pairs",
+    "dropped",
+    "truncated",
+    "energy_a_j",
+    "energy_b_j",
+    "length_effect_log",
+    "token_effect_log",
+)
+MEANS = (
+    "model_name",
+    "change",
+    "energy_a_j",
+    "energy_b_j",
+    "output_tokens_a",
+    "output_tokens_b",
+    "energy_per_token_a_j",
+    "energy_per_token_b_j",
+    "length_effect_log",
+    "token_effect_log",
+    "gpu_model",
+    "task",
+    "a",
+    "b",
+    "source",
+)
+# Shares in storage, percent on screen; with a sign where it is a change.
+CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
+SHARES = ("more_share", "top5_share", "explained")
+FOUR_DIGITS = ("input_token_j", "output_token_j")
+BEST = ("model_name", "frontier", "energy_j", "energy_per_token_j", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
+OVER_TIME = ("edition", "gpu_model", "engine", "batches", "count", "p50", "minimum", "maximum")
+EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "2026 · own"}
+CHAT = ("chat", "lm-arena-chat")
+COMPARED = ("label", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
+PLAN = ("period", "kwh", "kwh_low", "kwh_high", "money", "money_low", "money_high", "co2_kg", "co2_kg_low", "co2_kg_high")
+PROMPTS = ("prompt_id", "prompt_text", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
+ANSWERS = (
+    "model_name",
+    "task",
+    "gpu_model",
+    "engine",
+    "energy_j",
+    "energy_error_j",
+    "output_tokens",
+    "energy_per_token_j",
+    "power_w",
+    "latency_s",
+    "cut",
+    "input_tokens",
+    "reasons",
+    "energy_reason",
+    "prompt_set",
+)
+FITS = (
+    "label",
+    "prompts",
+    "fixed_j",
+    "fixed_j_low",
+    "fixed_j_high",
+    "input_token_j",
+    "input_token_j_low",
+    "input_token_j_high",
+    "output_token_j",
+    "output_token_j_low",
+    "output_token_j_high",
+    "residual_j",
+    "explained",
+)
+RESIDUALS = ("prompt_id", "energy_j", "fitted_j", "residual_j", "input_tokens", "output_tokens")
+COLUMNS = ("table", "column", "type", "meaning")
 REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
@@ -107,6 +189,72 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
     "scope": ("Holds for", "A single prompt (request) or a whole run."),
     "invalidates": ("Leaves out", "Whether rows with this remark are left out of averages."),
+    "frontier": ("Frontier", "No other shown configuration is as good on both numbers and better on one."),
+    "edition": ("Edition", "Year and edition of the benchmark, or our own runs."),
+    "batches": ("Batch sizes", "Prompts answered together."),
+    "count": ("Results", "How many results are behind the numbers."),
+    "label": ("Result", "Model, GPU, task, engine, batch size, who measured."),
+    "value": ("Energy (J)", "Energy per unit chosen above."),
+    "value_low": ("from (J)", "Low end of the 95 % interval; empty for a published average."),
+    "value_high": ("to (J)", "High end of the 95 % interval; empty for a published average."),
+    "ratio": ("Times the first", "Energy over that of the first result."),
+    "ratio_low": ("from", "Low end of the 95 % interval of the ratio."),
+    "ratio_high": ("to", "High end of the 95 % interval of the ratio."),
+    "rank_low": ("Rank from", "Best rank within the 95 % interval; 1 is the least energy."),
+    "rank_high": ("Rank to", "Worst rank within the 95 % interval."),
+    "key": ("Key", "What must be alike for a fair comparison."),
+    **{f"value_{place}": (f"Result {place}", "As stated by who measured.") for place in range(1, 5)},
+    "period": ("In a", "Period of time."),
+    "kwh": ("Energy (kWh)", "Estimate: requests × mean energy × PUE."),
+    "kwh_low": ("from (kWh)", "Low end of the band."),
+    "kwh_high": ("to (kWh)", "High end of the band."),
+    "money": ("Money", "Estimate: energy × price, in the currency of the price."),
+    "money_low": ("from", "Low end of the band."),
+    "money_high": ("to", "High end of the band."),
+    "co2_kg": ("CO₂e (kg)", "Estimate: energy × grid intensity."),
+    "co2_kg_low": ("from (kg)", "Low end of the band."),
+    "co2_kg_high": ("to (kg)", "High end of the band."),
+    "prompt_id": ("Prompt", "Id of the prompt in its set."),
+    "prompt_text": ("Text", "The prompt, where its text was kept."),
+    "prompt_set": ("Prompt set", "The collection that the prompt is from."),
+    "answers": ("Answers", "How often the prompt was answered."),
+    "models": ("Models", "By how many models."),
+    "cut": ("Cut short", "The answer reached the length limit."),
+    "table": ("Table", "Table or view."),
+    "type": ("Type", "DuckDB type."),
+    "fixed_j": ("Fixed (J)", "a: energy of a response apart from its tokens."),
+    "fixed_j_low": ("from", "Low end of the 95 % interval."),
+    "fixed_j_high": ("to", "High end of the 95 % interval."),
+    "input_token_j": ("Input token (J)", "b: energy of one more token in the prompt."),
+    "input_token_j_low": ("from", "Low end of the 95 % interval."),
+    "input_token_j_high": ("to", "High end of the 95 % interval."),
+    "output_token_j": ("Output token (J)", "c: energy of one more token in the response."),
+    "output_token_j_low": ("from", "Low end of the 95 % interval."),
+    "output_token_j_high": ("to", "High end of the 95 % interval."),
+    "residual_j": ("Residual (J)", "What the fit leaves: measured less fitted energy; over all prompts its standard deviation."),
+    "fitted_j": ("Fitted (J)", "What the fit gives for the lengths of this prompt and answer."),
+    "explained": ("Explained", "Share of the variance of energy that the fit explains."),
+    "formula": ("Formula", "The column of your own formula, in the units of its columns (J, s, token)."),
+    "a": ("A", "The side that is compared with."),
+    "b": ("B", "The side that is compared."),
+    "change": ("Change", "Mean energy of B over mean energy of A, less 1."),
+    "median_change": ("Median change", "Energy on side B over energy on side A, less 1, of each prompt; the median over prompts."),
+    "change_low": ("from", "Low end of the 95 % interval of the median, by bootstrap over prompts."),
+    "change_high": ("to", "High end of the 95 % interval of the median, by bootstrap over prompts."),
+    "more_share": ("B costs more", "Share of the prompts that cost more on side B."),
+    "pairs": ("Pairs", "Prompts answered on both sides with energy measured."),
+    "dropped": ("Dropped", "Prompts of the runs that are in no pair."),
+    "energy_a_j": ("Energy A (J)", "Mean energy of a response on side A."),
+    "energy_b_j": ("Energy B (J)", "Mean energy of a response on side B."),
+    "output_tokens_a": ("Length A (token)", "Mean length of a response on side A."),
+    "output_tokens_b": ("Length B (token)", "Mean length of a response on side B."),
+    "energy_per_token_a_j": ("J/token A", "Energy over tokens on side A."),
+    "energy_per_token_b_j": ("J/token B", "Energy over tokens on side B."),
+    "length_effect_log": (
+        "Length effect",
+        "100 × ln of the ratio of lengths, about percent; with the J/token effect it adds up to the change.",
+    ),
+    "token_effect_log": ("J/token effect", "100 × ln of the ratio of J/token, about percent."),
     "top5_share": (
         "Costliest 5 %",
         "How much of all the energy the costliest 5 % of the prompts used.",
@@ -136,11 +284,94 @@ def search(rows: pl.DataFrame, text: str) -> pl.DataFrame:
 
 
 def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
-    """The columns of a table in order; the reasons for missing energy only where an energy is missing."""
+    """The columns of a table in order; the reasons for missing energy only where an energy is missing, no empty names."""
     columns = [name for name in wanted if name in rows.columns]
     if "energy_reason" in columns and rows["energy_reason"].null_count() == rows.height:
         columns.remove("energy_reason")
-    return columns
+    return [name for name in columns if name not in ("task", "engine", "model_name") or rows[name].null_count() < rows.height]
+
+
+def apart(colour: str) -> list[str]:
+    """The columns that keep lines of least squares apart: editions and batch sizes are never one line."""
+    return list(dict.fromkeys((colour, "generation", "batch_size")))
+
+
+def within(rows: pl.DataFrame, limits: Mapping[str, float | None]) -> pl.DataFrame:
+    """Rows that keep every limit: at least where more is better, else at most."""
+    for key, bound in limits.items():
+        if bound is not None:
+            rows = rows.filter(pl.col(key) >= bound if METRICS[key].better == "higher" else pl.col(key) <= bound)
+    return rows
+
+
+def best_of_each_model(rows: pl.DataFrame, y: str) -> pl.DataFrame:
+    """The row of each model with the least of `y`, least first."""
+    return rows.sort(y, maintain_order=True).unique("model_id", keep="first", maintain_order=True)
+
+
+def with_edition(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `edition`, the year and name of the edition; results of other tools have none and are left out."""
+    return rows.with_columns(pl.col("generation").replace_strict(EDITIONS, default=None).alias("edition")).filter(
+        pl.col("edition").is_not_null()
+    )
+
+
+def batches(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per edition, GPU and engine: `batches`, the smallest and the largest batch size in words."""
+    low, high = pl.col("batch_size").min(), pl.col("batch_size").max()
+    words = pl.when(low == high).then(low.cast(pl.String)).otherwise(pl.format("{} to {}", low, high))
+    return rows.group_by("edition", "gpu_model", "engine").agg(words.alias("batches"))
+
+
+def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Limits from storage to screen units."""
+    return {key: None if bound is None else bound * METRICS[key].display_factor for key, bound in limits.items()}
+
+
+def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
+    """Adds `label`, a name that no other result has; our own runs first. Only results that have the number."""
+    gpus = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", "gpu_model")).otherwise("gpu_model")
+    batch = pl.format("batch {}", pl.col("batch_size"))
+    label = pl.concat_str(["model_name", gpus, "task", "engine", batch, "source"], separator=" · ", ignore_nulls=True)
+    named = rows.filter(pl.col(needs) > 0).with_columns(label.alias("label")).sort("origin", maintain_order=True)
+    again = pl.int_range(pl.len()).over("label")
+    return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+
+
+def by_energy(rows: pl.DataFrame, energy: str, formula: pl.Expr | None) -> pl.DataFrame:
+    """Rows by one of the energies of a response, least first and unknown last; with `formula`, the visitor's own column."""
+    with_own = rows if formula is None else rows.with_columns(formula.alias("formula"))
+    return with_own if energy == "energy_j" else with_own.sort(energy, nulls_last=True, maintain_order=True)
+
+
+def leaderboard(energy: str, formula: pl.Expr | None) -> tuple[str, ...]:
+    """The columns of the leaderboard; the energy that ranks it, and the visitor's own column, come first."""
+    own = () if formula is None else ("formula",)
+    return tuple(dict.fromkeys((*LEADERBOARD[:2], energy, *own, *LEADERBOARD[2:])))
+
+
+def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
+    """Adds `set`, the name of the table that a row belongs to: its values of the columns `by`. The largest sets come first."""
+    texts = [pl.format("batch {}", name) if name == "batch_size" else pl.col(name) for name in by]
+    named = rows.with_columns(pl.concat_str(texts, separator=" · ", ignore_nulls=True).alias("set"))
+    return named.with_columns(pl.len().over("set").alias("set_size")).sort("set_size", "set", descending=[True, False], maintain_order=True)
+
+
+def in_sizes(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `size`, the parameters of the model in words; the size of most models first. Only rows with length and J/token."""
+    sized = rows.filter(pl.col("energy_j") > 0, pl.col("output_tokens") > 0, pl.col("params_total_b").is_not_null())
+    sized = sized.with_columns(
+        pl.format("{} billion parameters", pl.col("params_total_b").round(1).cast(pl.String).str.strip_suffix(".0")).alias("size")
+    )
+    return sized.with_columns(pl.len().over("size").alias("size_count")).sort(
+        "size_count", "size", descending=[True, False], maintain_order=True
+    )
+
+
+def names(rows: pl.DataFrame, column: str) -> list[str]:
+    """The distinct texts of a column, in order of appearance."""
+    found: list[str] = rows[column].unique(maintain_order=True).to_list()
+    return found
 
 
 def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
@@ -149,10 +380,10 @@ def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
 
 
 def costliest(steps: pl.DataFrame) -> pl.DataFrame:
-    """One row per series of a Lorenz curve: the share of the energy (%) of the costliest 5 % of the prompts."""
+    """One row per series of a Lorenz curve: the share of the energy of the costliest 5 % of the prompts."""
     return (
         steps.group_by("series", maintain_order=True)
-        .agg(pl.col("top5_share").first() * 100)
+        .agg(pl.col("top5_share").first())
         .sort("top5_share", "series", descending=[True, False])
     )
 
@@ -184,8 +415,11 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             )
         elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
-        elif name == "top5_share":
-            configured[name] = st.column_config.NumberColumn(*known[name][:1], help=known[name][1], format="%.1f %%")
+        elif name in (*CHANGES, *SHARES):
+            sign = "+" if name in CHANGES else ""
+            configured[name] = st.column_config.NumberColumn(known[name][0], help=known[name][1], format=f"%{sign}.1f %%")
+        elif name.startswith(FOUR_DIGITS):
+            configured[name] = _number(known[name][0], known[name][1], 4)
         elif rows.schema[name].is_float():
             configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
         elif name in known:
@@ -241,6 +475,7 @@ def _download(label: str, make: Callable[[], bytes], name: str, mime: str, heigh
 def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None) -> None:
     """A table: what is missing says so, links lead only to the web, names are shown as text."""
     listed = rows.select(shown(rows, columns))
+    listed = listed.with_columns(pl.col(name) * 100 for name in (*CHANGES, *SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed)
     if "gpu_model" in listed.columns:
@@ -254,3 +489,54 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
         height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
         row_height=ROW_HEIGHT,
     )
+
+
+def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
+    """The list of prompts; a click on a row puts its `column` into the widget `key`."""
+    listed = rows.select(shown(rows, PROMPTS))
+
+    def chosen() -> None:
+        if places := st.session_state[f"{key}_rows"]["selection"]["rows"]:
+            st.session_state[key] = rows[column][places[0]]
+
+    st.dataframe(
+        on_screen(listed),
+        column_config=config(listed),
+        hide_index=True,
+        placeholder=NOT_KEPT,
+        height=min(ROW_HEIGHT * (listed.height + 1) + 3, 250),
+        row_height=ROW_HEIGHT,
+        on_select=chosen,
+        selection_mode="single-row",
+        key=f"{key}_rows",
+        alt="Prompts, the costliest first; choose one to see its answers",
+    )
+
+
+def with_error(answers: pl.DataFrame) -> pl.DataFrame:
+    """Answers with energy as labelled values with an interval: `label`, `value`, `value_low`, `value_high`; the first twenty."""
+    label = pl.concat_str(["model_name", pl.col("gpu_model").fill_null("CPU"), "task", "engine"], separator=" · ", ignore_nulls=True)
+    again = pl.int_range(pl.len()).over("label")
+    half = pl.col("energy_error_j")
+    return (
+        answers.filter(pl.col("energy_j").is_not_null())
+        .head(20)
+        .with_columns(label.alias("label"))
+        .with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+        .select(
+            "label",
+            pl.col("energy_j").alias("value"),
+            (pl.col("energy_j") - half).alias("value_low"),
+            (pl.col("energy_j") + half).alias("value_high"),
+        )
+    )
+
+
+def labelled_fits(fits: pl.DataFrame) -> pl.DataFrame:
+    """Adds `label`, a name that no other run has."""
+    label = pl.concat_str(
+        ["model_name", "gpu_model", "task", "engine", pl.format("batch {}", pl.col("batch_size"))], separator=" · ", ignore_nulls=True
+    )
+    again = pl.int_range(pl.len()).over("label")
+    named = fits.with_columns(label.alias("label"))
+    return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))

@@ -1,6 +1,8 @@
 """Every page through `streamlit_app.py`: numbers against polars, filters, no match, no warehouse, odd links."""
 
 import io
+import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -9,11 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bench.tasks import TASKS
-from pages.ui import frame, tables
+from pages.ui import frame, sections, tables
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app
 from warehouse import query
 from warehouse.metrics import METRICS
+from warehouse.selection import Selection
 
 PAGES = [entry[0] for entries in frame.SECTIONS.values() for entry in entries]
 FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
@@ -96,6 +99,30 @@ def test_leaderboard_shows_measured_rows_beside_published_ones(open_page: Open) 
     assert shown["gpu_model"].to_list()[-1] == "CPU", "rows without an energy come last and are not dropped"
 
 
+def test_a_formula_is_a_column(open_page: Open) -> None:
+    app = open_page(gpu="A40", task="chat", formula="energy_j / params_total_b")
+    shown = table(app)
+    assert shown["formula"].to_list() == pytest.approx((shown["energy_j"] / shown["params_total_b"]).to_list())
+    app.text_input(key="formula").set_value("energy_j / paramz").run()
+    assert "There is no column paramz, at character 12" in app.error[0].value.replace("\\", "")
+    assert "formula" not in table(app).columns
+    assert table(app).height == 22
+
+
+def test_the_leaderboard_by_another_statistic(open_page: Open) -> None:
+    app = open_page(statistic="p95", source="Prompt Joules")
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big["energy_p95_j"] == pytest.approx(rows["energy_j"].quantile(0.95, "linear"))
+    app.selectbox(key="statistic").set_value("Mean above idle").run()
+    big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big["energy_above_idle_j"] == pytest.approx((rows["energy_j"] - 78 * rows["latency_s"]).mean())
+    assert not open_page(statistic="mode").exception
+    v1 = open_page(statistic="p95", source="ML.ENERGY v1")
+    assert "known only where single prompts were kept" in text(v1)
+    assert table(v1).height > 0
+
+
 def test_a_filter_changes_the_leaderboard(open_page: Open) -> None:
     app = open_page()
     before = table(app).height
@@ -112,12 +139,47 @@ def test_search_combines_with_the_filters(open_page: Open) -> None:
     assert "Nothing matches" in app.warning[0].value
 
 
-@pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "distributions"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "leaderboard",
+        "energy_vs_parameters",
+        "distributions",
+        "verbosity",
+        "tradeoffs",
+        "three_years",
+        "compare",
+        "planner",
+        "prompts",
+        "cost_of_a_token",
+    ],
+)
 def test_no_match_names_the_filters_and_offers_a_way_back(open_page: Open, page: str) -> None:
     app = open_page(page, gpu="CPU", task="instruct")
     assert not app.exception
     assert "GPU CPU, task instruct" in app.warning[0].value
     assert not app.dataframe
+
+
+def test_the_first_view_is_one_chat_prompt_at_a_time_and_all_is_one_click_away(open_page: Open) -> None:
+    app = open_page()
+    assert table(app).select("task", "batch_size").unique().rows() == [("chat", 1)]
+    shown = table(app).height
+    more = int(re.findall(r"([\d,]+) more results", text(app))[0].replace(",", ""))
+    app.segmented_control(key="show").set_value("Everything").run()
+    assert table(app).height == shown + more
+    assert set(table(app)["source"]) > {"ML.ENERGY v1", "ML.ENERGY v3"}
+    assert set(table(open_page(batch="64"))["batch_size"]) == {64}, "who filters by batch size sees what the filter says"
+    assert table(open_page(task="code")).height > 0, "nothing at batch size 1: everything is shown"
+
+
+def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", gpu="A40")
+    figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    shown = table(app).select(pl.col("params_total_b", "energy_j").log())
+    slope = shown.select(pl.cov("params_total_b", "energy_j") / pl.col("params_total_b").var()).item()
+    assert shown.height == figures.height
+    assert f"A40 · v1 · batch 1: energy grows as parameters to the power **{slope:.2f}**" in text(app).replace("\\", "")
 
 
 def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open) -> None:
@@ -131,9 +193,138 @@ def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open
 
 
 def test_rows_without_energy_are_counted_not_drawn(open_page: Open) -> None:
-    app = open_page("energy_vs_parameters", source="Prompt Joules")
+    app = open_page("energy_vs_parameters", source="Prompt Joules", show="Everything")
     assert table(app).height == 3
     assert "1 configuration without both numbers left out" in text(app)
+
+
+def test_the_cheapest_within_a_deadline(open_page: Open) -> None:
+    app = open_page("tradeoffs", gpu="A40", task="chat", limit_latency_s="5")
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("latency_s") <= 5).sort("energy_j")
+    assert table(app)["energy_j"].to_list() == pytest.approx(v1["energy_j"].to_list())
+    assert f"**{v1.height}** of 22 configurations are within the limits" in text(app)
+    app.select_slider(key="limit_energy_j").set_value("500").run()
+    assert "**None** of 22 configurations" in text(app)
+    assert not open_page("tradeoffs", limit_latency_s="soon", x="beauty").exception
+
+
+def test_compare_says_how_many_times(open_page: Open) -> None:
+    label = "{} · {} · chat · transformers-eager · batch 1 · Prompt Joules"
+    labels = [label.format("SmolLM2-135M-Instruct", "H100"), label.format("big-1B", "H100")]
+    app = open_page("compare", results=labels)
+    rows = warehouse.measured_rows().filter(pl.col("status") == "ok")
+    small, big = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-big"))
+    assert table(app, -1)["ratio"][1] == pytest.approx(big["energy_j"].mean() / small["energy_j"].mean())
+    assert "Comparable" in app.success[0].value
+    app.segmented_control(key="per").set_value("word").run()
+    per_word = [run["energy_j"].sum() / run["output_words"].sum() for run in (small, big)]
+    assert table(app, -1)["value"].to_list() == pytest.approx(per_word)
+    v1 = open_page("compare", results=[labels[0], "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"])
+    assert "source, gpu model" in v1.warning[0].value
+    assert not open_page("compare", results="nobody", per="mile").exception
+
+
+def test_the_planner_multiplies(open_page: Open) -> None:
+    label = "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"
+    app = open_page("planner", result=label, requests="1000", pue="1.5")
+    day = table(app).row(0, named=True)
+    energy = pl.read_csv(FIGURES).filter(
+        pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("published_model_id").str.ends_with("vicuna-7B")
+    )
+    assert day["kwh"] == pytest.approx(energy["energy_j"].item() * 1000 * 1.5 / 3.6e6)
+    app.number_input(key="requests").set_value(2000.0).run()
+    assert table(app)["kwh"][0] == pytest.approx(2 * day["kwh"])
+    assert not open_page("planner", requests="lots", pue="-3").exception
+
+
+def test_a_prompt_and_its_answers(open_page: Open) -> None:
+    app = open_page("prompts", prompt="prompt-00007")
+    rows = warehouse.measured_rows().filter(pl.col("prompt_id") == "prompt-00007")
+    assert table(app, 1)["energy_j"].drop_nulls().to_list() == pytest.approx(rows["energy_j"].drop_nulls().sort().to_list())
+    assert "Answer 7." in text(app)
+    assert app.text_input(key="prompt").value == "prompt-00007"
+    app.text_input(key="prompt").set_value("no such prompt").run()
+    assert "Nothing matches" in app.warning[0].value
+    app = open_page("prompts", search="question 9?")
+    assert table(app)["prompt_id"].to_list() == ["prompt-00009"]
+    assert "only our own runs" in open_page("prompts", source="ML.ENERGY v1").warning[0].value.lower()
+
+
+def test_sql_answers_and_says_what_is_wrong(open_page: Open) -> None:
+    app = open_page(
+        "export_sql", sql="select gpu_model, count(*) as n from published where source = 'ML.ENERGY v1' group by all order by 1"
+    )
+    figures = pl.read_csv(FIGURES).group_by("gpu_model").len().sort("gpu_model")
+    assert table(app, -1).rows() == figures.rows()
+    app.text_area(key="sql").set_value("drop table published").run()
+    assert "Only SELECT" in app.error[0].value
+    app.text_area(key="sql").set_value("select * from '/etc/passwd'").run()
+    assert app.error and not app.exception
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "json", "arrow"])
+def test_an_export_holds_the_rows_and_a_header(app_warehouse: Path, kind: str) -> None:
+    made = sections._file(Selection(gpus=("A40",), tasks=("chat",)), "Results", kind, str(app_warehouse))
+    readers = {
+        "parquet": lambda: pl.read_parquet(io.BytesIO(made)),
+        "csv": lambda: pl.read_csv(io.BytesIO(made), comment_prefix="#"),
+        "json": lambda: pl.DataFrame(json.loads(made)["rows"], infer_schema_length=None),
+        "arrow": lambda: pl.read_ipc(io.BytesIO(made)),
+    }
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("energy_j")
+    assert readers[kind]()["energy_j"].to_list() == pytest.approx(v1["energy_j"].to_list())
+    assert made.replace(b";", b",").count(b"GPU A40, task chat") >= 1
+
+
+def test_the_cost_of_a_token(open_page: Open) -> None:
+    app = open_page("cost_of_a_token", task="chat", **{"in": "100", "out": "300"})
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    slope = rows.select(pl.cov("output_tokens", "energy_j") / pl.col("output_tokens").var()).item()
+    shown = table(app).filter(pl.col("label").str.contains("big-1B")).row(0, named=True)
+    assert shown["output_token_j"] == pytest.approx(slope, rel=0.05)
+    assert shown["output_token_j_low"] < shown["output_token_j"] < shown["output_token_j_high"]
+    assert "A prompt of 100 and an answer of 300 tokens" in text(app)
+    app.number_input(key="out").set_value(9000.0).run()
+    assert "a guess" in text(app)
+    assert not open_page("cost_of_a_token", out="-5", result="nobody").exception
+
+
+def test_three_years_has_every_edition(open_page: Open) -> None:
+    app = open_page("three_years")
+    assert set(table(app)["edition"]) == {"2023 · v1", "2024 · v2", "2026 · v3", "2026 · own"}
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    row = table(app).filter(pl.col("edition") == "2023 · v1", pl.col("gpu_model") == "A40").row(0, named=True)
+    assert row["p50"] == pytest.approx((v1["energy_j"] / v1["output_tokens"]).median())
+    app.multiselect(key="gpu").set_value(["V100"]).run()
+    assert table(app)["gpu_model"].to_list() == ["V100"]
+
+
+def test_concise_or_verbose_gives_the_known_numbers(open_page: Open) -> None:
+    words = text(open_page("verbosity", gpu="A40")).replace("\\", "")
+    assert "chat to chat-concise, the energy of a response changes by **−4.0 %** (median over 22 models" in words
+    assert "instruct to instruct-concise, the energy of a response changes by **−13.9 %** (median over 22 models" in words
+    assert "**6 of 22** models use more" in words
+    assert "525.7 to 2,621.4 J per response, **5.0×** apart" in words
+    assert "a token costs 6.0 to 9.1 J, **1.5×** apart" in words
+
+
+def test_pairs_of_our_own_prompts(open_page: Open) -> None:
+    app = open_page("verbosity", source="Prompt Joules")
+    rows = warehouse.measured_rows()
+    a, b = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-small-concise"))
+    change = a.join(b, on="prompt_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series()
+    assert table(app)["median_change"].item() == pytest.approx(100 * change.median())
+    assert table(app)["more_share"].item() == pytest.approx(100 * (change > 0).mean())
+    assert table(app)["pairs"].item() == 60
+
+
+def test_two_models_side_by_side(open_page: Open) -> None:
+    app = open_page("verbosity", compare="Two models", a_model="vicuna-7B", b_model="vicuna-13B", gpu="A40", task="chat")
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    figures = {name.split("/")[-1]: energy for name, energy in v1.select("published_model_id", "energy_j").iter_rows()}
+    change = figures["vicuna-13B"] / figures["vicuna-7B"] - 1
+    assert f"changes by **{100 * change:+.1f} %**" in text(app)
+    assert not open_page("verbosity", compare="nonsense", a_model="nobody").exception
 
 
 def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> None:
@@ -208,7 +399,7 @@ def test_presets_lead_to_views_with_rows(open_page: Open) -> None:
     for page, _, link in frame.PRESETS:
         app = open_page(page, **link)
         assert not app.exception
-        assert not app.info, f"{link} has a value that no filter knows"
+        assert not any("ignored" in note.value for note in app.info), f"{link} has a value that no filter knows"
         assert page == "methods" or table(app).height > 0
 
 

@@ -40,7 +40,7 @@ def measured_rows() -> pl.DataFrame:
 
 
 def make(folder: Path) -> Path:
-    """Ingest shipped and measured rows into a new warehouse."""
+    """Ingest the published tables and the measured rows into a new warehouse."""
     rows = measured_rows()
     for (run_id,), run in rows.partition_by("run_id", as_dict=True).items():
         factories.write(run, folder / "results" / str(run_id) / "part-00000.parquet")

@@ -13,6 +13,16 @@ from tests.e2e.conftest import Visitor
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Visitor]
+CHARTS = {
+    "energy_vs_parameters": 1,
+    "distributions": 3,
+    "tradeoffs": 1,
+    "three_years": 1,
+    "verbosity": 3,
+    "prompts": 1,
+    "cost_of_a_token": 1,
+    "compare": 1,
+}
 QUESTIONS = {entry[0]: entry[2] for entries in frame.SECTIONS.values() for entry in entries}
 
 
@@ -106,11 +116,11 @@ def test_a_desktop_in_both_themes(server: str, visit: Visit, page: str, dark: bo
     visitor.assert_sound()
 
 
-@pytest.mark.parametrize("page", ["energy_vs_parameters", "distributions"])
+@pytest.mark.parametrize("page", list(CHARTS))
 def test_every_chart_is_drawn_and_named(server: str, visit: Visit, page: str) -> None:
     visitor = visit(server).open(page)
     charts = visitor.page.locator("[data-testid=stVegaLiteChart]")
-    expected = {"energy_vs_parameters": 1, "distributions": 3}[page]
+    expected = CHARTS[page]
     charts.nth(expected - 1).wait_for()
     assert charts.count() == expected
     for chart in charts.all():

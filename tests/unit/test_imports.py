@@ -80,3 +80,9 @@ def test_the_walk_sees_modules_and_imports() -> None:
     assert is_under("bench.record.COLUMNS", ALLOWED["ingest"])
     assert not is_under("bench.recorder", ALLOWED["ingest"])
     assert not is_under("streamlit", ALLOWED["warehouse"])
+
+
+def test_every_page_is_documented() -> None:
+    documented = (ROOT / "docs" / "pages.md").read_text()
+    for page in (ROOT / "pages").glob("*.py"):
+        assert f"| `{page.stem}` |" in documented or page.stem == "leaderboard", page.stem

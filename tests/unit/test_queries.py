@@ -1,16 +1,19 @@
 """Every named query, recomputed from the rows with a few lines of polars."""
 
+from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from tests import factories, warehouses
-from warehouse import query, store
+from warehouse import query, stats, store
 from warehouse.metrics import METRICS, PROMPT_METRICS
 from warehouse.selection import Selection
 
+EXTRA = {"result": "", "c": 0.0, "search": "", "prompt": "", "results": "", "contrast": "task", "a": "", "b": "", "finished": True}
 EVERYTHING = Selection(weights=(), only_valid=False)
 
 
@@ -58,8 +61,9 @@ def test_every_query_runs_on_an_empty_warehouse(tmp_path: Path) -> None:
     path = tmp_path / "empty.duckdb"
     warehouses.ingest(tmp_path, into=path)
     for name in query.names():
-        rows = query.load(name, None, str(path), metric="energy_j", by="model", bins=10, log=True)
-        assert rows.is_empty() or name in ("reason_codes", "tasks"), name
+        given = EXTRA | ({"a": 0.0, "b": 0.0} if name == "cost_prompts" else {})
+        rows = query.load(name, None, str(path), metric="energy_j", by="model", bins=10, log=True, **given)
+        assert rows.is_empty() or name in ("reason_codes", "tasks", "columns"), name
 
 
 def test_every_query_says_what_a_row_is() -> None:
@@ -243,8 +247,98 @@ def test_reason_codes(warehouse: str) -> None:
     }
 
 
-def test_verbosity_needs_both_tasks(warehouse: str) -> None:
-    assert query.load("verbosity_published", Selection(tasks=("chat",)), warehouse).is_empty()
+def test_published_sides(warehouse: str) -> None:
+    assert query.load("contrast_published", Selection(tasks=("chat",)), warehouse, contrast="task", a="", b="").is_empty()
+    rows = query.load("contrast_published", Selection(tasks=("chat",)), warehouse, contrast="gpu", a="A40", b="A100")
+    figures = pl.read_csv(warehouses.SHIPPED / "published" / "mlenergy_v1" / "figures.csv").filter(pl.col("task") == "chat")
+    a, b = (figures.filter(pl.col("gpu_model") == gpu) for gpu in ("A40", "A100"))
+    expected = a.join(b, on="published_model_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series().sort()
+    assert rows["change"].sort().to_list() == pytest.approx(expected.to_list())
+    split = rows["length_effect_log"] + rows["token_effect_log"]
+    assert split.to_list() == pytest.approx(rows["energy_effect_log"].to_list())
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_pairs_of_prompts(tmp_path: Path, finished: bool) -> None:
+    wordy = [factories.record("run-1", index) for index in range(40)]
+    brief = [factories.record("run-2", index, task="chat-concise") for index in range(40)]
+    older = [factories.record("run-0", index, started_at=factories.START - timedelta(days=1)) for index in range(40)]
+    longer = [factories.record("run-3", index, task="chat-concise", max_new_tokens=9) for index in range(40)]
+    wordy[0]["finish_reason"] = brief[1]["finish_reason"] = "length"
+    wordy[2] |= {"energy_j": None, "energy_error_j": None, "energy_reason": "the counter went back"}
+    wordy[3] = factories.failed("run-1", 3)
+    for rows in (wordy, brief, older, longer):
+        factories.write(factories.frame(rows), tmp_path / str(rows[0]["run_id"]) / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), contrast="task", a="", b="", finished=finished)
+    a, b = (factories.frame(rows).filter(pl.col("energy_j").is_not_null()) for rows in (wordy, brief))
+    pairs = a.join(b, on="prompt_id", suffix="_b")
+    if finished:
+        pairs = pairs.filter(pl.col("finish_reason") != "length", pl.col("finish_reason_b") != "length")
+    row = found.row(0, named=True)
+    assert found.height == 1
+    assert (row["pairs"], row["dropped"], row["truncated"]) == (pairs.height, 40 - pairs.height, 2)
+    assert row["more"] == (pairs["energy_j_b"] > pairs["energy_j"]).sum()
+    assert row["changes"] == pytest.approx((pairs["energy_j_b"] / pairs["energy_j"] - 1).sort().to_list())
+    assert row["energy_b_j"] == pytest.approx(pairs["energy_j_b"].mean())
+    assert row["energy_per_token_a_j"] == pytest.approx(pairs["energy_j"].sum() / pairs["output_tokens"].sum())
+    assert row["length_effect_log"] + row["token_effect_log"] == pytest.approx(row["energy_effect_log"])
+
+
+def test_blocks_add_up_to_the_run(warehouse: str) -> None:
+    blocks = query.load("blocks", None, warehouse, results="run:run-a\nrun:none")
+    rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
+    assert blocks.height == blocks["prompts"].sum() == rows.height
+    assert blocks["energy_j"].sum() == pytest.approx(rows["energy_j"].sum())
+    assert blocks["total_tokens"].sum() == (rows["input_tokens"] + rows["output_tokens"]).sum()
+    assert blocks["output_words"].sum() == rows["output_words"].sum()
+
+
+def test_setups_say_what_a_run_was(warehouse: str) -> None:
+    row = query.load("setups", None, warehouse).filter(pl.col("result_id") == "run:run-a").row(0, named=True)
+    assert row["sampling"] == "temperature 0.7, top-p 1.0, repetition penalty 1.0"
+    assert (row["engine"], row["prompt_set"], row["power_limit_w"]) == ("transformers-eager", "default", "")
+
+
+def test_prompts_and_their_answers(warehouse: str) -> None:
+    listed = query.load("prompt_list", None, warehouse, search="PROMPT-0000")
+    rows = shown().filter(pl.col("prompt_id").str.contains("prompt-0000"))
+    expected = (
+        rows.group_by("prompt_id")
+        .agg(pl.col("energy_j").mean(), pl.len().alias("answers"))
+        .sort("energy_j", descending=True, nulls_last=True)
+    )
+    assert listed["prompt_id"].to_list() == expected["prompt_id"].to_list()
+    assert listed["answers"].to_list() == expected["answers"].to_list()
+    one = rows.filter(pl.col("prompt_id") == "prompt-00005")
+    answers = query.load("prompt_answers", None, warehouse, prompt="prompt-00005")
+    assert answers["energy_j"].to_list() == pytest.approx(one["energy_j"].sort().to_list())
+    assert answers["output_text"].to_list() == ["Answer 5."] * one.height
+    assert query.load("prompt_list", None, warehouse, search="question 7?")["prompt_id"].to_list() == ["prompt-00007"]
+
+
+def test_every_column_can_be_looked_up(warehouse: str) -> None:
+    columns = query.load("columns", None, warehouse)
+    assert {"results", "prompts", "published"} <= set(columns["table"])
+    assert columns.filter(pl.col("table") == "published", pl.col("column") == "energy_j")["meaning"].item().startswith("J:")
+
+
+def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str) -> None:
+    fits = stats.cost_of_tokens(query.load("cost_sums", None, warehouse))
+    fit = fits.filter(pl.col("result_id") == "run:run-a").row(0, named=True)
+    rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
+    across = np.column_stack([np.ones(rows.height), rows["input_tokens"], rows["output_tokens"]])
+    found, left, *_ = np.linalg.lstsq(across, rows["energy_j"].to_numpy(), rcond=None)
+    assert [fit[key] for key in ("fixed_j", "input_token_j", "output_token_j")] == pytest.approx(list(found))
+    variance = left.item() / (rows.height - 3)
+    errors = np.sqrt(variance * np.diag(np.linalg.inv(across.T @ across)))
+    assert fit["output_token_j_high"] - fit["output_token_j"] == pytest.approx(errors[2] * 1.9697, rel=1e-3)
+    assert fit["fixed_j_high"] - fit["fixed_j"] == pytest.approx(errors[0] * 1.9697, rel=1e-3)
+    assert stats.what_if(fit, 100, 50)[0] == pytest.approx(found @ [1, 100, 50])
+    prompts = query.load("cost_prompts", None, warehouse, result="run:run-a", a=found[0], b=found[1], c=found[2])
+    residuals = rows["energy_j"].to_numpy() - across @ found
+    assert prompts["residual_j"].abs().max() == pytest.approx(np.abs(residuals).max())
+    assert prompts.height == rows.height
 
 
 def test_unknown_names() -> None:

@@ -20,6 +20,10 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+def published(warehouse: str, *gpus: str) -> pl.DataFrame:
+    return query.load("contrast_published", Selection(gpus=gpus), warehouse, contrast="task", a="", b="")
+
+
 def test_the_first_three_on_an_a40(shipped: str) -> None:
     board = query.load("leaderboard", Selection(gpus=("A40",), tasks=("chat",)), shipped)
     first = [(name, round(energy, 2)) for name, energy in board.select("model_name", "energy_j").head(3).iter_rows()]
@@ -50,19 +54,19 @@ def test_every_figure_is_there(shipped: str) -> None:
     ],
 )
 def test_concise_against_verbose(shipped: str, gpu: str, family: str, models: int, median: float) -> None:
-    pairs = query.load("verbosity_published", Selection(gpus=(gpu,)), shipped).filter(pl.col("task_family") == family)
+    pairs = published(shipped, gpu).filter(pl.col("a") == family)
     assert pairs.height == models
     assert round(100 * pairs["change"].median(), 1) == median
 
 
 @pytest.mark.parametrize(("gpu", "use_more"), [("A40", 6), ("A100", 6), ("V100", 9)])
 def test_some_models_use_more_when_asked_to_be_brief(shipped: str, gpu: str, use_more: int) -> None:
-    pairs = query.load("verbosity_published", Selection(gpus=(gpu,)), shipped).filter(pl.col("task_family") == "chat")
+    pairs = published(shipped, gpu).filter(pl.col("a") == "chat")
     assert (pairs["change"] > 0).sum() == use_more
 
 
 def test_the_split_into_length_and_token_is_exact(shipped: str) -> None:
-    pairs = query.load("verbosity_published", None, shipped)
+    pairs = published(shipped)
     split = pairs["length_effect_log"] + pairs["token_effect_log"]
     assert (split - pairs["energy_effect_log"]).abs().max() < 1e-12
     assert ((1 + pairs["change"]).log() - pairs["energy_effect_log"]).abs().max() < 1e-12

@@ -1,0 +1,22 @@
+"""Can I have the rows?"""
+
+import streamlit as st
+
+from pages.ui import charts, controls, frame, sections, tables, words
+
+selection = frame.begin("Can I have the rows?")
+st.subheader("The rows of the filters", anchor=False)
+st.markdown(words.EXPORT)
+sections.export(selection, controls.one_of("Rows", "rows", list(sections.EXPORTS), 260))
+
+st.subheader("Ask in SQL", anchor=False)
+st.markdown(words.SQL)
+sql = controls.sql_text()
+with st.expander("Tables and columns"):
+    tables.show(frame.load("columns", selection), tables.COLUMNS, alt="Tables and views with their columns, types and meaning")
+answer = sections.ask(sql)
+st.caption(words.answer(answer))
+if st.toggle("Chart", key="chart", bind="query-params", help="First column across, first number up."):
+    sections.chart_of(answer.rows)
+st.dataframe(charts.printable(answer.rows), hide_index=True, alt="The answer to the SQL")
+tables.downloads(charts.printable(answer.rows), "sql")

@@ -1,0 +1,24 @@
+"""What will my workload use?"""
+
+import streamlit as st
+
+from pages.ui import controls, frame, sections, tables, words
+from warehouse import stats
+
+selection = frame.begin("What will my workload use?")
+rows = tables.labelled(frame.load("leaderboard", frame.first_view(selection)), "energy_j")
+if rows.is_empty():
+    frame.nothing_matches(selection, "A plan needs a result with the energy of a response.")
+
+chosen = controls.one_result(rows)
+requests, overhead, price, intensity = controls.assumptions()
+blocks = frame.load("blocks", selection, results=chosen["result_id"].item())
+energy = stats.compared(chosen, blocks, "response").row(0, named=True)
+plan = stats.workload(stats.band(energy), requests, overhead, price, intensity)
+
+sections.plan(plan)
+st.markdown(words.planned(chosen.row(0, named=True), energy, requests))
+tables.show(plan, tables.PLAN, alt="Estimated energy, money and emissions a day, a month and a year, with a band")
+tables.downloads(plan, "plan")
+st.markdown(words.ASSUMPTIONS)
+st.caption(frame.provenance(chosen, selection))

@@ -1,0 +1,26 @@
+"""What happened on this prompt?"""
+
+import streamlit as st
+
+from pages.ui import charts, controls, frame, sections, tables, words
+
+selection = frame.begin("What happened on this prompt?")
+wanted = controls.search("Find a prompt", "Words of the prompt, or its id")
+found = frame.load("prompt_list", selection, search=wanted)
+if found.is_empty():
+    frame.nothing_matches(selection, f"No prompt contains “{frame.plain(wanted)}”." if wanted else frame.NEEDS_PROMPTS)
+
+st.caption(words.prompt_list(found.height))
+prompt = controls.pick_prompt(found)
+answers = frame.load("prompt_answers", selection, prompt=prompt)
+if answers.is_empty():
+    frame.nothing_matches(selection, f"No answer to a prompt “{frame.plain(prompt)}”.")
+
+st.subheader(f"Prompt {frame.plain(prompt)}", anchor=False)
+measured = tables.with_error(answers)
+if not measured.is_empty():
+    st.altair_chart(charts.intervals(measured, "response"), alt=f"Energy of each answer to prompt {prompt}, with how far it can be off")
+tables.show(answers, tables.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
+tables.downloads(answers, "prompt")
+sections.texts(answers)
+st.caption(f"{words.ONE_PROMPT} {frame.hidden_words(selection)} {frame.SCOPE}")

@@ -1,0 +1,157 @@
+"""Parts of pages that are too long for a page: each loads rows, says them in words, draws and lists them."""
+
+from dataclasses import replace
+from functools import partial
+
+import polars as pl
+import streamlit as st
+
+from pages.ui import charts, controls, tables, words
+from pages.ui.frame import ask as answered
+from pages.ui.frame import load, options, plain
+from warehouse import export as exports
+from warehouse import query, sqlbox, stats, store
+from warehouse.selection import Selection
+
+MOST_TABLES = 6
+# What can be exported: name on screen → query, what one row is.
+EXPORTS = {
+    "Results": ("leaderboard", "one row per configuration, published or measured"),
+    "Prompts": ("prompts", "one row per prompt answered in a run of ours"),
+    "Runs": ("runs", "one row per run of ours"),
+}
+
+
+def contrast(selection: Selection, kind: str, a: str, b: str, cut: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Published means and our own pairs of prompts on two sides; the filter of what differs keeps pairs in which one side passes it.
+
+    Args:
+        kind: what differs: task, model, engine or gpu.
+        a, b: the sides; empty for every task and its concise twin.
+        cut: whether pairs with an answer that was cut short count.
+    """
+    wanted = {"task": selection.tasks, "model": selection.models, "engine": selection.engines, "gpu": selection.gpus}[kind]
+    free = replace(
+        selection,
+        models=() if kind == "model" else selection.models,
+        gpus=() if kind == "gpu" else selection.gpus,
+        tasks=() if kind == "task" else selection.tasks,
+        engines=() if kind == "engine" else selection.engines,
+    )
+    published = load("contrast_published", free, contrast=kind, a=a, b=b)
+    prompts = load("contrast_prompts", free, contrast=kind, a=a, b=b, finished=not cut)
+    labels = options().filter(pl.col("kind") == kind, pl.col("value").is_in(list(wanted)))["label"].to_list()
+    one_side = pl.col("a").is_in(labels) | pl.col("b").is_in(labels) if wanted else pl.lit(True)
+    return published.filter(one_side), prompts.filter(one_side)
+
+
+def change_of_means(published: pl.DataFrame, kind: str) -> None:
+    """Published averages on two sides: the change over all models, energy of each, and the split into two effects."""
+    if published.is_empty():
+        return
+    st.markdown(words.changes(stats.change_of_means(published).head(MOST_TABLES), kind))
+    sets = tables.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
+    rows = sets.filter(pl.col("set") == controls.one_of("Table", "table", tables.names(sets, "set")))
+    name = "model_name" if kind != "model" else "engine"
+    st.subheader("Energy of a response", anchor=False)
+    st.altair_chart(charts.dumbbells(rows, name), alt="Mean energy of a response on both sides, one line per model, largest saving on top")
+    st.subheader("Shorter answers, or cheaper tokens?", anchor=False)
+    st.markdown(words.SPLIT)
+    st.altair_chart(charts.split(rows, name), alt="Change in energy as effects of length and of J/token, one bar per model")
+    with st.expander("The rows behind the charts"):
+        tables.show(rows, tables.MEANS, alt="Energy, length and J/token on both sides, per model")
+        tables.downloads(rows, "concise-or-verbose")
+
+
+def why_models_of_one_size_differ(selection: Selection) -> None:
+    """J/token against response length for the models of one size, GPU and task."""
+    rows = tables.in_sizes(load("leaderboard", selection.one_prompt_at_a_time()))
+    if rows.is_empty():
+        return
+    st.subheader("Models of one size: why does one use five times the energy of another?", anchor=False)
+    sets = tables.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size"))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        group = sets.filter(pl.col("set") == controls.one_of("Results", "iso", tables.names(sets, "set")))
+        size = controls.one_of("Size", "size", tables.names(tables.in_sizes(group), "size"), 230)
+    models = group.filter(pl.col("size") == size)
+    st.markdown(words.same_size(stats.spread(models), size))
+    st.altair_chart(
+        charts.iso(models, stats.iso_energy(models)), alt=f"J/token against response length, models of {size}, with lines of equal energy"
+    )
+    st.caption(words.ISO)
+
+
+def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
+    """Whether the chosen results may be compared: the keys on which they differ."""
+    setups = chosen.select("result_id").join(load("setups", selection), on="result_id", maintain_order="left")
+    keys = stats.differing(setups)
+    if keys.is_empty():
+        st.success(
+            "Comparable: task, GPU, engine, batch size, harness, sampling, prompts and power limit are alike.", icon=":material/check:"
+        )
+        return
+    st.warning(
+        f"Not alike in {words.listed(keys)}. The ratio holds for these setups; it is not only about the model.", icon=":material/rule:"
+    )
+    with st.expander("Where they differ"):
+        tables.show(keys, keys.columns, alt="Keys on which the results differ")
+
+
+def plan(rows: pl.DataFrame) -> None:
+    """The year in three numbers."""
+    year = rows.filter(pl.col("period") == "year").row(0, named=True)
+    with st.container(horizontal=True):
+        st.metric("Energy a year (kWh)", words.amount(year["kwh"]), border=True)
+        st.metric("Money a year", words.amount(year["money"]), border=True)
+        st.metric("CO₂e a year (kg)", words.amount(year["co2_kg"]), border=True)
+
+
+def export(selection: Selection, name: str) -> None:
+    """One button per format; the file is made when it is asked for."""
+    with st.container(horizontal=True):
+        for kind in exports.KINDS:
+            st.download_button(
+                kind.upper() if kind in ("csv", "json") else kind.capitalize(),
+                data=partial(_file, selection, name, kind, store.default_warehouse()),
+                file_name=f"prompt-joules-{name.lower()}.{kind}",
+                on_click="ignore",
+                key=f"export-{kind}",
+            )
+
+
+def _file(selection: Selection, name: str, kind: str, warehouse: str) -> bytes:
+    question, what = EXPORTS[name]
+    rows = query.load(question, selection, warehouse)
+    return exports.write(rows, exports.header_of(rows, selection, what), kind)
+
+
+def ask(sql: str) -> sqlbox.Answer:
+    """The answer to a visitor's SQL; what is wrong with it ends the page."""
+    try:
+        return answered(sql)
+    except sqlbox.RefusedSql as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        st.stop()
+
+
+def chart_of(rows: pl.DataFrame) -> None:
+    """A chart of any rows, where there is a number to draw."""
+    drawn = charts.anything(rows)
+    if drawn is None:
+        st.info("Nothing to draw: the second or a later column must be a number.", icon=":material/info:")
+        return
+    st.altair_chart(drawn, alt=f"{rows.columns[0]} against the first number of the answer")
+
+
+def texts(answers: pl.DataFrame) -> None:
+    """The prompt and its answers, where their texts were kept."""
+    kept = answers.filter(pl.col("prompt_text").is_not_null() | pl.col("output_text").is_not_null())
+    if kept.is_empty():
+        st.markdown("The texts of prompt and answers were not kept in these runs.")
+        return
+    st.subheader("Texts", anchor=False)
+    for text in kept["prompt_text"].drop_nulls().unique(maintain_order=True).head(3):
+        st.code(text, language=None, wrap_lines=True, height=200 if len(text) > 1000 else "content")
+    for row in kept.filter(pl.col("output_text").is_not_null()).head(8).iter_rows(named=True):
+        st.markdown(f"**{plain(row['model_name'])}**, {plain(row['task'])}, {plain(row['engine'])}: {words.energy(row)}")
+        st.code(row["output_text"], language=None, wrap_lines=True, height=200 if len(row["output_text"]) > 1000 else "content")

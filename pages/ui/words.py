@@ -1,0 +1,205 @@
+"""Sentences about numbers that were computed elsewhere. Pure: no Streamlit, no arithmetic beyond rounding."""
+
+import re
+from typing import Any
+
+import polars as pl
+
+from warehouse.metrics import METRICS
+from warehouse.sqlbox import Answer
+
+MOST_LINES = 6
+SPLIT = (
+    "The change in energy is exactly the sum of two effects: the length of the answers, and the energy of a token. The tick is the sum; "
+    "10 is about 10 %."
+)
+OVER_TIME = (
+    "One point per result, of all batch sizes unless a filter chooses: later editions serve many prompts at once, which alone lowers "
+    "J/token. Compare within one colour, and look at the batch sizes in the table. v2 and v3 have other, often larger models than v1."
+)
+BOOTSTRAP = "Intervals are 95 % intervals by bootstrap over single prompts; published averages have none."
+ASSUMPTIONS = (
+    "**Assumptions, not measurements**: every day has the same number of responses, like those that were measured in length and content; "
+    "the GPU works at the measured batch size and is not idle between; PUE, price and grid intensity are yours. CPU, memory, network and "
+    "the making of the hardware are not in it. The band covers the choice of prompts only."
+)
+ONE_PROMPT = "The bar is how far the energy can be off, from the step of the GPU's counter; the address of this page leads to this prompt."
+EXPORT = (
+    "Exactly the rows that the filters of the sidebar choose, all columns, in base units (J, s, W). Each file starts with a header: the "
+    "filter in words, its link, the number of rows, their SHA-256, sources, licences and how to cite them."
+)
+SQL = (
+    "One SELECT on this warehouse: read-only, no files, no network, 10 s, 512 MB, 10,000 rows. `results` has one row per configuration, "
+    "`prompts` one row per prompt of our own runs."
+)
+COST = (
+    "For each run the energy of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
+    "intervals. The fit holds for the lengths that were measured; beyond them it is a guess."
+)
+ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
+ISO = (
+    "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
+)
+
+
+def first_view(tasks: tuple[str, ...], others: int, everything: bool) -> str:
+    """What the first view leaves out, or what mixes when it leaves out nothing."""
+    if everything:
+        return (
+            "All tasks and batch sizes together. A GPU that answers many prompts at once uses far less for each, and tasks differ in "
+            "length: compare within a task and a batch size."
+        )
+    return (
+        f"Batch size 1, task {plain(' or '.join(tasks))}. {others:,} more results, of other tasks or of GPUs that answer many prompts at "
+        "once, are under “Everything”: they use far less energy per answer and are no fair comparison."
+    )
+
+
+def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
+    """What the dashed lines say, one item a line."""
+    if fits.is_empty():
+        return "No line is drawn: it needs four points of one colour, edition and batch size, at three different places."
+    kind = "power laws, fitted to the logarithms" if log else "fitted"
+    start = f"Dashed lines are {kind} by least squares, one for each colour, edition and batch size, with a 95 % interval:\n"
+    items = [_line(row, x, y, log) for row in fits.head(MOST_LINES).iter_rows(named=True)]
+    more = f"\n- and {fits.height - MOST_LINES} more lines" if fits.height > MOST_LINES else ""
+    return "\n".join([start, *items]) + more
+
+
+def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
+    interval = f"{row['slope_low']:.3g} to {row['slope_high']:.3g}"
+    if log:
+        grows = f"{METRICS[y].label.lower()} grows as {METRICS[x].label.lower()} to the power **{row['slope']:.2f}** ({interval})"
+        return f"- {plain(str(row['line']))}: {grows}; {row['points']} points"
+    unit = f"{METRICS[y].display_unit} per {METRICS[x].display_unit or 'unit'}"
+    return f"- {plain(str(row['line']))}: **{row['slope']:.3g}** {unit} ({interval}); {row['points']} points"
+
+
+def changes(summary: pl.DataFrame, kind: str) -> str:
+    """One item per published table: what going from side A to side B does."""
+    return "\n".join(f"- {_change(row, kind)}" for row in summary.iter_rows(named=True))
+
+
+def _change(row: dict[str, Any], kind: str) -> str:
+    """What going from side A to side B does, over the models of one published table."""
+    noun = "models" if kind != "model" else "results"
+    place = " · ".join(plain(str(row[name])) for name in ("source", "gpu_model", "task") if row[name] is not None)
+    median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
+    return (
+        f"**{place}**: going from {plain(row['a'])} to {plain(row['b'])}, the energy of a response changes by **{median}** "
+        f"(median over {row['count']} {noun}, 95 % interval {low} to {high}). **{row['more']} of {row['count']}** {noun} use more."
+    )
+
+
+def pairs(changes: pl.DataFrame) -> str:
+    """What going from side A to side B does to the same prompt, one item per setup."""
+    return "\n".join(_pair(row) for row in changes.head(MOST_LINES).iter_rows(named=True))
+
+
+def _pair(row: dict[str, Any]) -> str:
+    place = " · ".join(plain(str(row[name])) for name in ("model_name", "gpu_model", "engine", "task") if row[name] is not None)
+    median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
+    return (
+        f"- **{place}**, {plain(row['a'])} to {plain(row['b'])}: the same prompt changes by **{median}** (median of {row['pairs']:,} "
+        f"pairs, 95 % interval {low} to {high}); {row['more']:,} of {row['pairs']:,} prompts cost more. {row['dropped']:,} prompts "
+        f"are in no pair; in {row['truncated']:,} pairs an answer was cut short."
+    )
+
+
+def same_size(spread: dict[str, float], size: str) -> str:
+    """Why models of one size differ in energy."""
+    low, high, ratio = ({key: spread[f"{key}_{end}"] for key in ENDS} for end in ("low", "high", "ratio"))
+    return (
+        f"{int(spread['count'])} models of {size}: {low['energy_j']:,.1f} to {high['energy_j']:,.1f} J per response, "
+        f"**{ratio['energy_j']:.1f}×** apart. Their responses are {low['output_tokens']:,.0f} to {high['output_tokens']:,.0f} tokens "
+        f"long, **{ratio['output_tokens']:.1f}×** apart; a token costs {low['energy_per_token_j']:.1f} to "
+        f"{high['energy_per_token_j']:.1f} J, **{ratio['energy_per_token_j']:.1f}×** apart."
+    )
+
+
+def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
+    """How many configurations meet the limits, and which of them costs least."""
+    if best.is_empty():
+        return f"**None** of {shown:,} configurations is within the limits: raise one of them."
+    row = best.row(0, named=True)
+    numbers = " and ".join(f"{row[key] * METRICS[key].display_factor:,.4g} {METRICS[key].display_unit}" for key in (y, x))
+    place = ", ".join(plain(str(row[name])) for name in ("gpu_model", "engine")) + f", batch size {row['batch_size']}"
+    least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
+    return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"
+
+
+def compared(found: pl.DataFrame, unit: str) -> str:
+    """Each result against the first, one item a line."""
+    first = plain(found["label"][0])
+    return "\n".join(_times(row, first, unit) for row in found.iter_rows(named=True) if row["label"] != found["label"][0])
+
+
+def _times(row: dict[str, Any], first: str, unit: str) -> str:
+    name = plain(row["label"])
+    if row["ratio"] is None:
+        return f"- **{name}**: energy per {unit} is not known here or for the first result."
+    interval = "" if row["ratio_low"] == row["ratio_high"] else f" (95 % interval {row['ratio_low']:.3g} to {row['ratio_high']:.3g})"
+    return f"- **{name}** uses **{row['ratio']:.3g}×** the energy per {unit} of {first}{interval}."
+
+
+def planned(row: dict[str, Any], energy: dict[str, Any], requests: float) -> str:
+    """What a plan is made of, in words."""
+    mean, low, high = (energy[f"value{end}"] for end in ("", "_low", "_high"))
+    band = "a published average: no band" if low is None else f"95 % interval {low:,.4g} to {high:,.4g} J"
+    return f"An estimate for {requests:,.0f} responses a day of **{plain(row['label'])}** at {mean:,.4g} J a response ({band})."
+
+
+def amount(value: float) -> str:
+    """A number for a headline: whole from a hundred on."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
+
+
+def listed(keys: pl.DataFrame) -> str:
+    """Names of keys as a list in words."""
+    return ", ".join(str(key).replace("power_limit_w", "power limit (W)").replace("_", " ") for key in keys["key"])
+
+
+def statistic(energy: str, rows: pl.DataFrame) -> str:
+    """Why some results do not have the chosen energy."""
+    lacking = rows[energy].null_count()
+    if energy == "energy_j" or not lacking:
+        return ""
+    why = "where idle power was recorded" if energy == "energy_above_idle_j" else "where single prompts were kept"
+    return f"{METRICS[energy].label} is known only {why}: {lacking:,} results, all published ones among them, have none."
+
+
+def prompt_list(height: int) -> str:
+    """What the list of prompts is."""
+    return f"{height:,} prompts, the costliest first{' (at most 200 are listed)' if height >= 200 else ''}. Click a row to see its answers."
+
+
+def answer(found: Answer) -> str:
+    """How many rows the SQL gave."""
+    return f"{found.rows.height:,} rows{': there are more, only the first are shown' if found.cut else ''}."
+
+
+def energy(row: dict[str, Any]) -> str:
+    """Energy and length of one answer."""
+    joules = "energy not measured" if row["energy_j"] is None else f"{row['energy_j']:,.4g} J"
+    return f"{joules}, {row['output_tokens']} tokens"
+
+
+def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: float, tokens_out: float) -> str:
+    """What the fit gives for other lengths."""
+    value, low, high = energy
+    beyond = f" Longer than any measured answer ({fit['longest']:,} tokens): a guess." if tokens_out > fit["longest"] else ""
+    return (
+        f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{value:,.4g} J** (fitted; 95 % interval of the "
+        f"mean {low:,.4g} to {high:,.4g} J).{beyond}"
+    )
+
+
+def percent(share: float) -> str:
+    """A change as a signed percentage, e.g. −4.0 %."""
+    return f"{100 * share:+.1f} %".replace("-", "−")
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is: names come from files, and files come from anywhere."""
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", text)
+    return escaped.replace("\n", " ")

@@ -1,0 +1,26 @@
+"""Does asking for a short answer save energy?"""
+
+import streamlit as st
+
+from pages.ui import controls, frame, sections, tables, words
+from warehouse import stats
+
+selection = frame.begin("Does asking for a short answer save energy?")
+kind, a, b = controls.sides(frame.options())
+published, pairs = sections.contrast(selection, kind, a, b, controls.cut_short())
+if published.is_empty() and pairs.is_empty():
+    frame.nothing_matches(selection, "No result has both sides with all else alike.")
+
+sections.change_of_means(published, kind)
+
+st.subheader("The same prompts, one by one", anchor=False)
+if pairs.is_empty():
+    st.info(frame.NO_PAIRS, icon=":material/info:")
+else:
+    changes = stats.paired(pairs)
+    st.markdown(words.pairs(changes))
+    tables.show(changes, tables.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
+    tables.downloads(changes, "pairs")
+
+sections.why_models_of_one_size_differ(selection)
+st.caption(f"{frame.hidden_words(selection)} {frame.SCOPE}")

@@ -1,0 +1,83 @@
+"""The SQL box: what it answers, what it refuses, and that it stops."""
+
+import time
+
+import polars as pl
+import pytest
+
+from tests import warehouses
+from warehouse import sqlbox
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("sqlbox") / "warehouse.duckdb"
+    warehouses.ingest(warehouses.SHIPPED / "published" / "mlenergy_v1", into=path)
+    return str(path)
+
+
+def test_an_answer(warehouse: str) -> None:
+    found = sqlbox.run("select count(*) as n from published", warehouse)
+    assert found.rows.rows() == [(248,)]
+    assert not found.cut
+
+
+def test_rows_are_limited(warehouse: str) -> None:
+    found = sqlbox.run("select * from range(1000000)", warehouse, most_rows=10)
+    assert (found.rows.height, found.cut) == (10, True)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "drop table published",
+        "create table x as select 1",
+        "insert into published select * from published",
+        "attach '/tmp/x.duckdb'",
+        "copy published to '/tmp/x.csv'",
+        "install httpfs",
+        "set memory_limit = '8GB'",
+        "pragma threads = 1",
+        "select 1; drop table published",
+        "",
+        "select * from read_csv('/etc/passwd')",
+        "select * from '/etc/passwd'",
+        "select * from read_text('/etc/hostname')",
+        "select * from glob('/*')",
+        "select getenv('HOME')",
+        "with x as (select 1) delete from published",
+        "explain analyze select 1; select 2",
+        "selekt 1",
+        "select nothing from published",
+        "select " + "1," * 20_000 + "1",
+    ],
+)
+def test_refused(warehouse: str, sql: str) -> None:
+    with pytest.raises(sqlbox.RefusedSql):
+        sqlbox.run(sql, warehouse)
+    assert sqlbox.run("select count(*) from published", warehouse).rows.item() == 248
+
+
+def test_a_long_statement_is_interrupted(warehouse: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(sqlbox.RefusedSql, match=r"Stopped after 0.5 s"):
+        sqlbox.run("select sum(a.range * b.range) from range(10000000) a, range(10000000) b", warehouse, seconds=0.5)
+    assert time.monotonic() - started < 5
+
+
+def test_memory_is_limited(warehouse: str) -> None:
+    with pytest.raises(sqlbox.RefusedSql):
+        sqlbox.run("select list(a.range::varchar || repeat('x', 1000)) from range(3000000) a", warehouse)
+
+
+def test_python_variables_are_out_of_reach(warehouse: str) -> None:
+    rows = pl.DataFrame({"secret": [1]})
+    for name in ("rows", "statement", "sql"):
+        with pytest.raises(sqlbox.RefusedSql):
+            sqlbox.run(f"select * from {name}", warehouse)
+    assert rows.height == 1
+
+
+def test_the_error_says_what_is_wrong(warehouse: str) -> None:
+    with pytest.raises(sqlbox.RefusedSql, match="energy_joules"):
+        sqlbox.run("select energy_joules from published", warehouse)

@@ -1,0 +1,106 @@
+"""Intervals and fits against what is known of them."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from warehouse import stats
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(2, 4.3027), (3, 3.1824), (5, 2.5706), (20, 2.0860), (1000, 1.9623)])
+def test_student(freedom: int, quantile: float) -> None:
+    assert stats.student(freedom) == pytest.approx(quantile, rel=0.01)
+
+
+def test_a_power_law_is_found_with_its_exponent() -> None:
+    points = pl.DataFrame({"x": [1.0, 2.0, 4.0, 8.0], "y": [3.0, 12.0, 48.0, 192.0], "gpu": ["A40"] * 4})
+    line = stats.lines(points, "x", "y", ["gpu"], log=True).row(0, named=True)
+    assert line["slope"] == pytest.approx(2)
+    assert (line["slope_low"], line["slope_high"]) == (pytest.approx(2), pytest.approx(2))
+    assert (line["y_low"], line["y_high"]) == (pytest.approx(3), pytest.approx(192))
+
+
+def test_the_interval_of_a_slope_covers_the_truth_19_times_in_20() -> None:
+    chance = np.random.default_rng(1)
+    covered = 0
+    for _ in range(400):
+        x = np.arange(6.0)
+        points = pl.DataFrame({"x": x, "y": 2 * x + chance.normal(size=6), "g": ["a"] * 6})
+        line = stats.lines(points, "x", "y", ["g"], log=False).row(0, named=True)
+        covered += line["slope_low"] <= 2 <= line["slope_high"]
+    assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_groups_with_few_points_have_no_line() -> None:
+    points = pl.DataFrame({"x": [1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 3.0], "y": [1.0] * 7, "g": ["a"] * 4 + ["b"] * 3})
+    found = stats.lines(points, "x", "y", ["g"], log=False)
+    assert found.is_empty()
+    assert "slope" in found.columns
+
+
+def test_the_interval_of_a_median_is_that_of_a_bootstrap() -> None:
+    values = np.random.default_rng(2).lognormal(size=101)
+    median, low, high = stats.median_interval(values)
+    resamples = np.median(np.random.default_rng(3).choice(values, (4000, 101)), axis=1)
+    assert median == np.median(values)
+    assert (low, high) == pytest.approx(tuple(np.quantile(resamples, [0.025, 0.975])), rel=0.05)
+    assert stats.median_interval(values) == (median, low, high), "the same rows give the same interval"
+    assert stats.median_interval(np.array([3.0])) == (3.0, 3.0, 3.0)
+
+
+def test_along_a_curve_the_energy_is_the_same() -> None:
+    rows = pl.DataFrame({"output_tokens": [60.0, 430.0], "energy_per_token_j": [6.0, 9.0]})
+    curves = stats.iso_energy(rows)
+    assert (curves["output_tokens"] * curves["energy_per_token_j"]).to_list() == pytest.approx(curves["energy_j"].to_list())
+    assert {500.0, 1000.0, 2000.0} < set(curves["energy_j"])
+
+
+def test_the_frontier_is_what_nobody_beats() -> None:
+    chance = np.random.default_rng(4)
+    rows = pl.DataFrame({"x": chance.integers(1, 12, 60).astype(float), "y": chance.integers(1, 12, 60).astype(float)})
+    for x_is_good in (True, False):
+        marked = stats.frontier(rows, "x", "y", x_is_good)
+        signed = [(-x if x_is_good else x, y) for x, y in rows.iter_rows()]
+        unbeaten = {point for point in signed if not any(a <= point[0] and b <= point[1] and (a, b) != point for a, b in signed)}
+        found = [(-x if x_is_good else x, y) for x, y in marked.filter("frontier").select("x", "y").iter_rows()]
+        assert len(found) == len(set(found)), "identical points are kept once"
+        assert set(found) == unbeaten
+
+
+def test_steps_enclose_the_values() -> None:
+    found = stats.steps(0.013, 870)
+    assert found[0] <= 0.013 and found[-1] >= 870 and found == sorted(found)
+    assert stats.steps(2, 2) == [2.0]
+
+
+def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
+    chance = np.random.default_rng(5)
+    rows = pl.DataFrame({"result_id": ["a", "b", "c"], "energy_j": [10.0, 30.0, 15.0], "energy_per_token_j": [1.0, 3.0, 1.5]})
+    parts = [
+        pl.DataFrame(
+            {"result_id": name, "prompts": 1, "energy_j": mean + chance.normal(size=200), "output_tokens": 10, "output_words": [None] * 200}
+        )
+        for name, mean in (("a", 10.0), ("b", 30.0))
+    ]
+    found = stats.compared(rows, pl.concat(parts), "response")
+    b, c = found.row(1, named=True), found.row(2, named=True)
+    assert b["ratio"] == pytest.approx(parts[1]["energy_j"].mean() / parts[0]["energy_j"].mean())
+    assert b["ratio_low"] < b["ratio"] < b["ratio_high"]
+    assert (b["value_high"] - b["value_low"]) / 2 == pytest.approx(1.96 * parts[1]["energy_j"].std() / 200**0.5, rel=0.1)
+    assert (c["value"], c["value_low"]) == (15.0, None)
+    assert found.select("rank_low", "rank_high").rows() == [(1, 1), (3, 3), (2, 2)]
+    assert stats.compared(rows, pl.concat(parts), "word")["value"].null_count() == 3
+
+
+def test_a_workload_in_kilowatt_hours() -> None:
+    plan = stats.workload((3600.0, 1800.0, 7200.0), requests=1000, overhead=1.5, price=0.2, intensity=400)
+    day = plan.row(0, named=True)
+    assert (day["kwh"], day["kwh_low"], day["kwh_high"]) == (1.5, 0.75, 3.0)
+    assert day["money"] == pytest.approx(0.3)
+    assert day["co2_kg"] == pytest.approx(0.6)
+    assert plan["kwh"][2] == pytest.approx(1.5 * 365.25)
+
+
+def test_keys_that_differ_are_named() -> None:
+    setups = pl.DataFrame({"result_id": ["a", "b"], "task": ["chat", "chat"], "engine": ["vllm", ""]})
+    assert stats.differing(setups).rows() == [("engine", "vllm", "not stated")]

@@ -1,0 +1,34 @@
+-- One row per run named in $results (ids, one a line) and block: sums over the prompts of the block. Prompts are dealt into at most 1,000 blocks
+-- in order, so that a bootstrap over blocks costs the same for any number of prompts; a run of up to 1,000 prompts has one in each.
+with dealt as (
+    select
+        'run:' || prompts.run_id as result_id,
+        (row_number() over (partition by prompts.run_id order by prompts.sequence, prompts.repetition) - 1) % 1000 as block,
+        prompts.energy_j,
+        prompts.output_tokens,
+        prompts.input_tokens,
+        prompts.output_words,
+        prompts.output_chars
+    from selected_prompts(
+        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+    ) as prompts
+    where prompts.status = 'ok'
+        and prompts.energy_j is not null
+        and list_contains(string_split($results, chr(10)), 'run:' || prompts.run_id)
+)
+select
+    result_id,
+    block,
+    count(*) as prompts,
+    sum(energy_j) as energy_j,
+    sum(output_tokens) as output_tokens,
+    sum(input_tokens + output_tokens) as total_tokens,
+    sum(output_words) as output_words,
+    sum(output_chars) as output_chars
+from dealt
+group by
+    result_id,
+    block
+order by
+    result_id,
+    block

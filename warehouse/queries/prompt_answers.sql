@@ -1,0 +1,39 @@
+-- One row per answer to the prompt $prompt (its id), least energy first, with the texts where they were kept.
+select
+    prompts.model_name,
+    prompts.task,
+    prompts.gpu_model,
+    prompts.engine,
+    prompts.batch_size,
+    requests.prompt_set,
+    prompts.prompt_id,
+    prompts.repetition,
+    prompts.energy_j,
+    prompts.energy_error_j,
+    prompts.input_tokens,
+    prompts.output_tokens,
+    prompts.energy_per_token_j,
+    prompts.power_w,
+    prompts.latency_s,
+    prompts.finish_reason = 'length' as cut,
+    prompts.reasons,
+    requests.energy_reason,
+    requests.prompt_text,
+    requests.output_text,
+    prompts.source,
+    prompts.run_id,
+    prompts.sequence
+from selected_prompts(
+    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+) as prompts
+join requests
+    on requests.run_id = prompts.run_id
+    and requests.sequence = prompts.sequence
+    and requests.repetition = prompts.repetition
+where prompts.prompt_id = $prompt
+    and prompts.status = 'ok'
+order by
+    prompts.energy_j nulls last,
+    prompts.run_id,
+    prompts.sequence
+limit 500

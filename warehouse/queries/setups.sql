@@ -1,0 +1,31 @@
+-- One row per selected configuration with energy: the keys on which two must agree to be comparable, as text; empty where the source does not say.
+select
+    results.result_id,
+    results.source,
+    results.task,
+    results.gpu_model,
+    coalesce(results.num_gpus::varchar, '') as num_gpus,
+    results.engine,
+    coalesce(runs.engine_version, '') as engine_version,
+    coalesce(results.dtype, '') as dtype,
+    results.weights,
+    coalesce(results.batch_size::varchar, '') as batch_size,
+    coalesce(results.concurrency::varchar, '') as concurrency,
+    coalesce(results.harness_version, '') as harness_version,
+    coalesce(runs.prompt_set, results.source) as prompt_set,
+    coalesce(runs.max_new_tokens::varchar, '') as max_new_tokens,
+    case
+        when runs.run_id is null then ''
+        else concat('temperature ', runs.temperature, ', top-p ', runs.top_p, ', repetition penalty ', runs.repetition_penalty)
+    end as sampling,
+    coalesce(runs.prompt_template, '') as prompt_template,
+    coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
+    coalesce(runs.energy_attribution, '') as energy_attribution,
+    coalesce(results.edges, '') as edges
+from selected_results(
+    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+) as results
+left join runs on 'run:' || runs.run_id = results.result_id
+where results.energy_j > 0
+    or results.energy_per_token_j > 0
+order by results.result_id

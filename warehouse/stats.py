@@ -1,0 +1,370 @@
+"""What the numbers are worth: intervals, paired changes, lines of least squares, frontiers. Frames in, frames out.
+
+Every interval is a 95 % interval. Bootstraps are seeded: the same rows give the same interval.
+Knows nothing of SQL and of screens; units are those of the frames.
+"""
+
+import math
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+SEED = 20260101
+RESAMPLES = 2000
+FEWEST_FOR_A_LINE = 4
+Floats = NDArray[np.float64]
+
+
+def lines(points: pl.DataFrame, x: str, y: str, by: list[str], log: bool) -> pl.DataFrame:
+    """Least squares of y on x, one line per group that has at least four points at three different x.
+
+    Args:
+        points: rows with both numbers; with `log` both positive.
+        by: columns that keep groups apart.
+        log: fit the logarithms, so that the slope is the exponent of a power law.
+
+    Returns:
+        One row per line: the `by` columns, `line` (its name), `points`, `slope`, `slope_low`, `slope_high`, and the ends `x_low`, `x_high`,
+        `y_low`, `y_high`; most points first.
+    """
+    found = [
+        dict(zip(by, names, strict=True)) | {"line": " · ".join(_named(by, names))} | _line(group[x].to_numpy(), group[y].to_numpy(), log)
+        for names, group in points.group_by(by, maintain_order=True)
+        if group.height >= FEWEST_FOR_A_LINE and group[x].n_unique() >= 3
+    ]
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {name: points.schema[name] for name in by}
+    numbers = ("slope", "slope_low", "slope_high", "x_low", "x_high", "y_low", "y_high")
+    schema |= {"line": pl.String, "points": pl.Int64} | dict.fromkeys(numbers, pl.Float64)
+    return pl.DataFrame(found, schema=schema, orient="row").sort("points", "line", descending=[True, False])
+
+
+def _named(by: list[str], names: tuple[object, ...]) -> list[str]:
+    return [f"batch {name}" if column == "batch_size" else str(name) for column, name in zip(by, names, strict=True)]
+
+
+def _line(x: Floats, y: Floats, log: bool) -> dict[str, float | int]:
+    across, up = (np.log(x), np.log(y)) if log else (x.astype(float), y.astype(float))
+    centred = across - across.mean()
+    spread = float(centred @ centred)
+    slope = float(centred @ up) / spread
+    residuals = up - up.mean() - slope * centred
+    half = student(len(x) - 2) * math.sqrt(float(residuals @ residuals) / (len(x) - 2) / spread)
+    ends = np.array([across.min(), across.max()])
+    heights = up.mean() + slope * (ends - across.mean())
+    (x_low, x_high), (y_low, y_high) = (np.exp(ends), np.exp(heights)) if log else (ends, heights)
+    numbers = {"slope": slope, "slope_low": slope - half, "slope_high": slope + half}
+    return numbers | {"points": len(x), "x_low": x_low, "x_high": x_high, "y_low": y_low, "y_high": y_high}
+
+
+def student(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t, by the expansion of Cornish and Fisher; right to 1 % from two degrees of freedom on."""
+    z = 1.959963984540054
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return float(sum(term / freedom**power for power, term in enumerate(terms)))
+
+
+def median_interval(values: Floats) -> tuple[float, float, float]:
+    """Median of the values and its bootstrap interval.
+
+    The median of a resample is the sample's value at a rank that follows a Beta distribution, so the ranks are drawn
+    and no resample is made: as fast for millions of values as for ten.
+
+    Args:
+        values: at least one number, in any order.
+    """
+    ordered = np.sort(values)
+    half = (len(ordered) + 1) / 2
+    ranks = np.random.default_rng(SEED).beta(half, half, RESAMPLES)
+    medians = ordered[np.minimum((ranks * len(ordered)).astype(int), len(ordered) - 1)]
+    return float(np.median(ordered)), float(np.quantile(medians, 0.025)), float(np.quantile(medians, 0.975))
+
+
+def paired(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Change of each prompt's energy from side A to side B, per setup.
+
+    Args:
+        pairs: rows of the query `contrast_prompts`.
+
+    Returns:
+        The same rows without `changes`, with `median_change`, its interval `change_low` and `change_high`, and `more_share`, the share of
+        the prompts that cost more on side B.
+    """
+    found = [median_interval(np.array(changes)) for changes in pairs["changes"]]
+    names = ("median_change", "change_low", "change_high")
+    numbers = pl.DataFrame(found, schema=dict.fromkeys(names, pl.Float64), orient="row")
+    share = (pl.col("more") / pl.col("pairs")).alias("more_share")
+    return pairs.drop("changes").hstack(numbers).with_columns(share)
+
+
+def change_of_means(published: pl.DataFrame) -> pl.DataFrame:
+    """Change of the mean energy from side A to side B over all models of a table.
+
+    Args:
+        published: rows of the query `contrast_published`.
+
+    Returns:
+        One row per table (`source`, `gpu_model`, `task`, `engine`, `batch_size`, `a`, `b`): `count`, `more` (how many use more on side B),
+        `median_change`, `change_low`, `change_high`; the largest first, then by name.
+    """
+    by = ["source", "gpu_model", "task", "engine", "batch_size", "a", "b"]
+    found = []
+    for names, group in published.group_by(by, maintain_order=True):
+        median, low, high = median_interval(group["change"].to_numpy())
+        numbers = {"median_change": median, "change_low": low, "change_high": high}
+        found.append(dict(zip(by, names, strict=True)) | {"count": group.height, "more": int((group["change"] > 0).sum())} | numbers)
+    schema = {name: published.schema[name] for name in by} | {"count": pl.Int64, "more": pl.Int64}
+    schema |= dict.fromkeys(("median_change", "change_low", "change_high"), pl.Float64())
+    return pl.DataFrame(found, schema=schema, orient="row").sort("count", *by, descending=[True] + [False] * len(by), nulls_last=True)
+
+
+def iso_energy(rows: pl.DataFrame) -> pl.DataFrame:
+    """Curves of equal energy through a chart of J/token against response length, cut at the edges of the chart.
+
+    Args:
+        rows: `output_tokens` and `energy_per_token_j`, positive.
+
+    Returns:
+        Two rows per curve, its ends: `energy_j` (J), `output_tokens`, `energy_per_token_j`, `end` (whether it is the right end).
+    """
+    margin = 1.25
+    (left, right), (low, high) = (_ends(rows[key]) for key in ("output_tokens", "energy_per_token_j"))
+    left, right, low, high = left / margin, right * margin, low / margin, high * margin
+    found = []
+    for energy in (step * 10.0**power for power in range(-6, 9) for step in (1, 1.5, 2, 3, 5, 7)):
+        start, end = max(left, energy / high), min(right, energy / low)
+        if end > start * 1.2:
+            found += [(energy, start, energy / start, False), (energy, end, energy / end, True)]
+    numbers = dict.fromkeys(("energy_j", "output_tokens", "energy_per_token_j"), pl.Float64)
+    return pl.DataFrame(found, schema=numbers | {"end": pl.Boolean}, orient="row")
+
+
+def _ends(values: pl.Series) -> tuple[float, float]:
+    """The smallest and the largest value."""
+    numbers = values.to_numpy().astype(float)
+    return float(numbers.min()), float(numbers.max())
+
+
+def spread(rows: pl.DataFrame) -> dict[str, float]:
+    """How far apart configurations are: smallest and largest energy, length and J/token, and the ratios.
+
+    Args:
+        rows: at least one row of `results` with `energy_j`, `output_tokens` and `energy_per_token_j`.
+    """
+    found: dict[str, float] = {"count": rows.height}
+    for key in ("energy_j", "output_tokens", "energy_per_token_j"):
+        low, high = _ends(rows[key])
+        found |= {f"{key}_low": low, f"{key}_high": high, f"{key}_ratio": high / low}
+    return found
+
+
+def frontier(rows: pl.DataFrame, x: str, y: str, x_is_good: bool) -> pl.DataFrame:
+    """Marks the configurations that no other beats: none is as good on both numbers and better on one.
+
+    Args:
+        rows: both numbers present; less of `y` is better.
+        x_is_good: more of `x` is better.
+
+    Returns:
+        The rows with `frontier` (true or false), best `x` first; of identical points one is on the frontier.
+    """
+    ordered = rows.sort(x, y, descending=[x_is_good, False], maintain_order=True)
+    before = pl.col(y).cum_min().shift(1)
+    return ordered.with_columns((before.is_null() | (pl.col(y) < before)).alias("frontier"))
+
+
+def levels(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
+    """Smallest, median and largest value of each group, in the order of the groups.
+
+    Returns:
+        One row per group: the `by` columns, `count`, `minimum`, `p50`, `maximum`.
+    """
+    numbers = (pl.len().alias("count"), pl.col(value).min().alias("minimum"), pl.col(value).median().alias("p50"))
+    return rows.group_by(by).agg(*numbers, pl.col(value).max().alias("maximum")).sort(by)
+
+
+def steps(low: float, high: float) -> list[float]:
+    """Round numbers 1, 1.5, 2, 3, 5, 7 and their tenfolds from just below `low` to just above `high`; both positive."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = [float(f"{step}e{power}") for power in range(first, last + 1) for step in (1, 1.5, 2, 3, 5, 7)]
+    start = max((i for i, value in enumerate(every) if value <= low), default=0)
+    end = min((i for i, value in enumerate(every) if value >= high), default=len(every) - 1)
+    return every[start : end + 1]
+
+
+# What energy is divided by: the name on screen → the sum in `blocks`.
+DENOMINATORS = {
+    "response": "prompts",
+    "output token": "output_tokens",
+    "total token": "total_tokens",
+    "word": "output_words",
+    "character": "output_chars",
+}
+
+
+def compared(rows: pl.DataFrame, blocks: pl.DataFrame, denominator: str) -> pl.DataFrame:
+    """Energy per response (or token, word, ...) of a few configurations, each against the first, with intervals and ranks.
+
+    Where single prompts are known, intervals are a bootstrap over them; each configuration is drawn on its own, which is
+    wider than need be where the prompts are the same. A published average has no interval.
+
+    Args:
+        rows: rows of `results`, the first is what the others are compared with; needs `result_id`, `energy_j`, `energy_per_token_j`.
+        blocks: rows of the query `blocks`.
+        denominator: a key of DENOMINATORS.
+
+    Returns:
+        `result_id`, `value` (J), `value_low`, `value_high`, `ratio` to the first, `ratio_low`, `ratio_high`, `rank_low`, `rank_high`, in
+        the order of `rows`. Numbers that are not known are null.
+    """
+    draws = [
+        _draws(row, blocks.filter(pl.col("result_id") == row["result_id"]), DENOMINATORS[denominator], place)
+        for place, row in enumerate(rows.iter_rows(named=True))
+    ]
+    known = [draw for draw in draws if draw is not None]
+    found = [
+        {"result_id": name}
+        | _interval("value", draw)
+        | _interval("ratio", None if draw is None or draws[0] is None else draw / draws[0])
+        | _ranks(draw, known)
+        for name, draw in zip(rows["result_id"], draws, strict=True)
+    ]
+    numbers = [f"{name}{end}" for name in ("value", "ratio") for end in ("", "_low", "_high")]
+    schema = {"result_id": pl.String()} | dict.fromkeys(numbers, pl.Float64()) | dict.fromkeys(("rank_low", "rank_high"), pl.Int64())
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def _draws(row: dict[str, float], blocks: pl.DataFrame, unit: str, place: int) -> Floats | None:
+    """The value itself, then RESAMPLES bootstrap values of it; None when it is not known."""
+    if blocks.is_empty():
+        value = {"prompts": row["energy_j"], "output_tokens": row["energy_per_token_j"]}.get(unit)
+        return None if value is None else np.full(RESAMPLES + 1, float(value))
+    energy, count = (blocks[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", unit))
+    weights = np.random.default_rng([SEED, place]).multinomial(len(energy), np.full(len(energy), 1 / len(energy)), RESAMPLES)
+    weights = np.vstack([np.ones(len(energy)), weights])
+    below = weights @ count
+    return (weights @ energy) / below if bool((below > 0).all()) else None
+
+
+def _interval(name: str, draw: Floats | None) -> dict[str, float | None]:
+    if draw is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    if np.ptp(draw) == 0 and name == "value":
+        return {name: float(draw[0]), f"{name}_low": None, f"{name}_high": None}
+    return {name: float(draw[0]), f"{name}_low": float(np.quantile(draw[1:], 0.025)), f"{name}_high": float(np.quantile(draw[1:], 0.975))}
+
+
+def _ranks(draw: Floats | None, known: list[Floats]) -> dict[str, int | None]:
+    if draw is None:
+        return {"rank_low": None, "rank_high": None}
+    ranks = 1 + sum((other < draw).astype(int) for other in known)[1:]  # type: ignore[index]
+    return {"rank_low": int(np.quantile(ranks, 0.025, method="nearest")), "rank_high": int(np.quantile(ranks, 0.975, method="nearest"))}
+
+
+def differing(setups: pl.DataFrame) -> pl.DataFrame:
+    """The keys on which configurations do not agree.
+
+    Args:
+        setups: rows of the query `setups`, one per configuration, in order.
+
+    Returns:
+        One row per key: `key`, and `value_1`, `value_2`, ... of the configurations.
+    """
+    found = [
+        {"key": key} | {f"value_{place}": value or "not stated" for place, value in enumerate(setups[key], 1)}
+        for key in setups.columns
+        if key != "result_id" and setups[key].n_unique() > 1
+    ]
+    return pl.DataFrame(found, schema=["key", *(f"value_{place}" for place in range(1, setups.height + 1))], orient="row")
+
+
+def band(row: dict[str, float]) -> tuple[float, float, float]:
+    """Value, low and high end of a row of `compared`; without an interval the value three times."""
+    value = row["value"]
+    return value, row["value_low"] or value, row["value_high"] or value
+
+
+JOULES_PER_KWH = 3.6e6
+PERIODS = {"day": 1.0, "month": 365.25 / 12, "year": 365.25}
+
+
+def workload(energy: tuple[float, float, float], requests: float, overhead: float, price: float, intensity: float) -> pl.DataFrame:
+    """What many responses use: an estimate from the mean of one, times the assumptions.
+
+    Args:
+        energy: J of one response: mean, low and high end of its interval.
+        requests: responses a day.
+        overhead: PUE, energy of the building over energy of the computers.
+        price: money per kWh.
+        intensity: g CO2e per kWh.
+
+    Returns:
+        One row per day, month, year: `period`, and `kwh`, `money`, `co2_kg`, each with `_low` and `_high`.
+    """
+    found = []
+    for period, days in PERIODS.items():
+        row: dict[str, str | float] = {"period": period}
+        for end, joules in zip(("", "_low", "_high"), energy, strict=True):
+            kwh = joules * requests * days * overhead / JOULES_PER_KWH
+            row |= {f"kwh{end}": kwh, f"money{end}": kwh * price, f"co2_kg{end}": kwh * intensity / 1000}
+        found.append(row)
+    return pl.DataFrame(found)
+
+
+def cost_of_tokens(sums: pl.DataFrame) -> pl.DataFrame:
+    """E = a + b · input tokens + c · output tokens, by least squares, per run.
+
+    Args:
+        sums: rows of the query `cost_sums`.
+
+    Returns:
+        The same rows with `fixed_j` (a, J), `input_token_j` (b, J), `output_token_j` (c, J), each with `_low` and `_high`, `residual_j`
+        (standard deviation of what is left) and `explained` (share of the variance); runs in which the lengths do not vary enough are left
+        out.
+    """
+    found = [row | fit for row in sums.iter_rows(named=True) if (fit := _fit(row)) is not None]
+    schema: dict[str, pl.DataType | type[pl.DataType]] = dict(sums.schema)
+    names = [f"{key}{end}" for key in ("fixed_j", "input_token_j", "output_token_j") for end in ("", "_low", "_high")]
+    return pl.DataFrame(found, schema=schema | dict.fromkeys((*names, "residual_j", "explained"), pl.Float64), orient="row")
+
+
+def _fit(row: dict[str, float]) -> dict[str, float] | None:
+    """Coefficients and intervals from means, variances and covariances; None where they cannot be told apart."""
+    spread = np.array([[row["var_in"], row["cov_in_out"]], [row["cov_in_out"], row["var_out"]]])
+    if np.linalg.det(spread) <= 1e-9 * max(1.0, spread[0, 0] * spread[1, 1]):
+        return None
+    count, inverse = row["prompts"], np.linalg.inv(spread)
+    together = np.array([row["cov_in_energy"], row["cov_out_energy"]])
+    slopes = inverse @ together
+    means = np.array([row["mean_in"], row["mean_out"]])
+    left = max(0.0, row["var_energy"] - float(slopes @ together)) * count / (count - 3)
+    errors = np.sqrt(left / count * np.array([1 + means @ inverse @ means, inverse[0, 0], inverse[1, 1]]))
+    values = (row["mean_energy_j"] - float(slopes @ means), *slopes)
+    half = student(int(count) - 3) * errors
+    found: dict[str, float] = {
+        "residual_j": math.sqrt(left),
+        "explained": 1 - left * (count - 3) / count / row["var_energy"] if row["var_energy"] else 1.0,
+    }
+    for key, value, reach in zip(("fixed_j", "input_token_j", "output_token_j"), values, half, strict=True):
+        found |= {key: float(value), f"{key}_low": float(value - reach), f"{key}_high": float(value + reach)}
+    return found
+
+
+def what_if(fit: dict[str, float], tokens_in: float, tokens_out: float) -> tuple[float, float, float]:
+    """Energy (J) that the fit gives for a prompt and an answer of these lengths, and the 95 % interval of the mean of such answers.
+
+    Args:
+        fit: a row of `cost_of_tokens`.
+    """
+    spread = np.array([[fit["var_in"], fit["cov_in_out"]], [fit["cov_in_out"], fit["var_out"]]])
+    away = np.array([tokens_in - fit["mean_in"], tokens_out - fit["mean_out"]])
+    energy = fit["fixed_j"] + fit["input_token_j"] * tokens_in + fit["output_token_j"] * tokens_out
+    error = fit["residual_j"] * math.sqrt((1 + float(away @ np.linalg.inv(spread) @ away)) / fit["prompts"])
+    half = student(int(fit["prompts"]) - 3) * error
+    return energy, energy - half, energy + half
