@@ -17,7 +17,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     everything = frame.load("leaderboard", Selection())
     limits = {key: controls.limit(everything, key) for key in (x, y)}
 
-points = controls.of_size(charts.drawable(rows, x, y, log=True))
+rows = controls.of_size(rows)
+points = charts.drawable(rows, x, y, log=True)
 if points.is_empty():
     frame.nothing_matches(selection, "No row has both numbers: choose others, or “Everything”.")
 inside = tables.within(points, limits)

@@ -402,7 +402,7 @@ MOST_DRAWN = 2000
 
 
 def anything(rows: pl.DataFrame) -> Chart | None:
-    """The first column against the first other column of numbers: bars for names, points for numbers. None where there is neither."""
+    """The first column against the first other column of numbers: one point per row. None where there is neither."""
     numbers = [name for name in rows.columns[1:] if rows.schema[name].is_numeric()]
     if not numbers or rows.is_empty():
         return None
@@ -415,8 +415,8 @@ def anything(rows: pl.DataFrame) -> Chart | None:
         )
         return theme.finish(points)
     names = alt.Y("x:N", title=first, sort=None)
-    bars = base.mark_bar().encode(y=names, x=alt.X("y:Q", title=second), tooltip=["x:N", "y:Q"])
-    return theme.finish(bars, _rows_high(drawn["x"].head(60)))
+    dots = base.mark_point(filled=True, size=60, opacity=0.8).encode(y=names, x=alt.X("y:Q", title=second), tooltip=["x:N", "y:Q"])
+    return theme.finish(dots, _rows_high(drawn["x"].head(60)))
 
 
 def measured_against_fit(prompts: pl.DataFrame) -> Chart:

@@ -11,7 +11,7 @@ from warehouse.sqlbox import Answer
 MOST_LINES = 6
 SPLIT = (
     "The change in energy is exactly the sum of two effects: the length of the answers, and the energy of a token. The tick is the sum; "
-    "10 is about 10 %."
+    "small numbers are about percent (−5 is −4.9 %, −50 is −39 %)."
 )
 OVER_TIME = (
     "One point per result, of all batch sizes unless a filter chooses: later editions serve many prompts at once, which alone lowers "
