@@ -4,14 +4,13 @@ AIPerf measures time, not the energy of a request: energy is null, with the reas
 counted when it reports usage (template included), else AIPerf's own count.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, text_of
+from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, parse_json, text_of
 from ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, scaled, store_requests, whole
 
 SUMMARY = "profile_export_aiperf.json"
@@ -86,7 +85,7 @@ def rows_of(text: str, setup: Mapping[str, Any]) -> tuple[list[Row], list[Reject
         if not line.strip():
             continue
         try:
-            content = json.loads(line)
+            content = parse_json(line)
         except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):

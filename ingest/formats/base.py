@@ -1,6 +1,7 @@
 """What a format is: how it is recognised, and how its files are loaded into a connection. Knows no format."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,19 @@ HEAD_BYTES = 4096
 
 class Unreadable(Exception):
     """A file cannot be loaded at all; the text is one sentence that says why."""
+
+
+def finite(value: Any) -> float:
+    """A number as float. Raises TypeError or ValueError for anything else, an infinite one included."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is not a finite number")
+    return number
+
+
+def parse_json(text: bytes | str) -> Any:
+    """JSON whose whole numbers fit a number: one too large becomes infinite, which no check lets pass. Raises ValueError."""
+    return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) <= 19 else float(digits))
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,7 @@ class Head:
         if self.start.lstrip()[:1] not in (b"{", b"[") or self.size > LARGEST_JSON:
             return None
         try:
-            return json.loads(self.path.read_bytes())
+            return parse_json(self.path.read_bytes())
         except (ValueError, RecursionError, OSError):
             return None
 

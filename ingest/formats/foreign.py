@@ -18,7 +18,7 @@ import polars as pl
 
 from bench.record import COLUMNS, SCHEMA_VERSION, ColumnType
 from ingest.formats import records
-from ingest.formats.base import Loaded, Reject, Source, Unreadable, statement, write_rejects
+from ingest.formats.base import Loaded, Reject, Source, Unreadable, parse_json, statement, write_rejects
 
 NO_ENERGY = {"energy_source": "none"}
 # What a required column holds when the source says nothing about it.
@@ -179,7 +179,7 @@ def run_name(kind: str, source: Source) -> str:
 def companion(path: Path, what: str) -> dict[str, Any]:
     """A JSON object in a file beside the rows. Raises Unreadable when it is not there or is no JSON object."""
     try:
-        content = json.loads(path.read_bytes())
+        content = parse_json(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise Unreadable(f"needs {path.name} beside it, which says {what}") from error
     if not isinstance(content, dict):

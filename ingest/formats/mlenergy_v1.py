@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from ingest.formats.base import Format, Head, Loaded, Source, Unreadable, statement
+from ingest.formats.base import Format, Head, Loaded, Source, Unreadable, finite, statement
 from ingest.formats.published import read_csv, store_figures, store_quality
 
 SOURCE = "ML.ENERGY v1"
@@ -85,7 +85,7 @@ def _load_models(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source
     for source in sources:
         content = Head.of(source.path).json
         try:
-            rows = [(key, key.split("/")[-1], m["url"], float(m["params"])) for key, m in content.items()]
+            rows = [(key, key.split("/")[-1], m["url"], finite(m["params"])) for key, m in content.items()]
         except (TypeError, ValueError, AttributeError) as error:
             raise Unreadable("is not a v1 models.json: `params` must be a number") from error
         connection.executemany("insert into named values ($1, $2, $3, $4, $4)", rows)

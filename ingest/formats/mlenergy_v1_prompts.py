@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from bench.tasks import TASKS
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, text_of
+from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, parse_json, text_of
 from ingest.formats.foreign import Row, environment, file_time, run_name, store_requests, whole, words
 
 MARKS = (b'"model"', b'"throughput"', b'"response_length"', b'"latency"')
@@ -51,7 +51,7 @@ def config_beside(path: Path) -> dict[str, Any]:
     others = sorted(path.parent.glob("config*.json"))
     chosen = same if same in others else others[0] if len(others) == 1 else None
     try:
-        content = json.loads(chosen.read_bytes()) if chosen else {}
+        content = parse_json(chosen.read_bytes()) if chosen else {}
     except (ValueError, OSError, RecursionError):
         content = {}
     if not isinstance(content, dict):

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, statement
+from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, finite, statement
 from ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 
 TEXT_TASKS = ("gpqa", "lm-arena-chat", "sourcegraph-fim")
@@ -105,7 +105,7 @@ def _load_index(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]
         models = Head.of(source.path).json["models"]
         try:
             rows = [
-                (key, str(m["nickname"]), None, float(m["total_params_billions"]), float(m["activated_params_billions"]))
+                (key, str(m["nickname"]), None, finite(m["total_params_billions"]), finite(m["activated_params_billions"]))
                 for key, m in models.items()
             ]
         except (TypeError, ValueError, KeyError) as error:

@@ -272,3 +272,12 @@ def test_the_real_lm_eval_results(warehouse: Path) -> None:
     scores = warehouses.rows(warehouse, "select model_id, metric, score, fewshot from quality order by metric").rows()
     model = "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert scores == [(model, "acc", 75.0, 0), (model, "acc_norm", 50.0, 0)]
+
+
+def test_a_whole_number_beyond_all_measure_is_refused_not_a_crash(tmp_path: Path) -> None:
+    huge = "1" + "0" * 400
+    path = tmp_path / "models.json"
+    path.write_text(f'{{"a/b": {{"url": "https://example.org", "nickname": "b", "params": {huge}}}}}')
+    report = warehouses.ingest(path, into=tmp_path / "w.duckdb")
+    assert report.status == 2
+    assert "params" in report.lines[0].why
