@@ -124,6 +124,11 @@ def queries(warehouse: Path, repeats: int) -> None:
             continue
         table, columns = NEEDS.get(name, ("runs", ("run_id",)))
         mine, scans = [], []
+        try:
+            query.load(name, everything, str(warehouse), **METRIC)
+        except query.MissingParameter as error:
+            print(f"{name:28} not timed: {error}")
+            continue
         for _ in range(repeats):
             mine.append(seconds(lambda name=name: query.load(name, everything, str(warehouse), **METRIC)))  # type: ignore[misc]
             scans.append(seconds(lambda table=table, columns=columns: scan(warehouse, table, columns)))  # type: ignore[misc]
