@@ -229,46 +229,54 @@ def _reference(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Sequence[Found], target: Path) -> list[Line]:
-    """Load files in one transaction; when one of them is bad, each on its own: only the bad one is left out."""
+    """Load files in one transaction; when one of them is bad, in halves, until only the bad one is left out."""
     connection.execute("begin")
     try:
-        loaded = reader.load(connection, [_register(connection, item, target) for item in batch])
+        loaded = reader.load(connection, _register(connection, batch, target))
         for item in batch:
             if files.stamp(item.path) != item.stamp:
                 raise Unreadable("changed while it was read; run the same command again")
-        for result in loaded:
-            _count(connection, result)
+        _remember(connection, reader, loaded)
         connection.execute("commit")
     except (Unreadable, OSError, UnicodeError, duckdb.Error) as error:
         connection.execute("rollback")
         if isinstance(error, duckdb.FatalException):
             raise
         if len(batch) > 1:
-            return [line for item in batch for line in _load_batch(connection, reader, [item], target)]
+            middle = len(batch) // 2
+            halves = (batch[:middle], batch[middle:])
+            return [line for half in halves for line in _load_batch(connection, reader, half, target)]
         why = "holds text that is not Unicode" if isinstance(error, UnicodeError) else str(error).splitlines()[0]
         return [Line(_name(batch[0].path, target), reader.name, "unreadable", why=why)]
     return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected) for r in loaded]
 
 
-def _register(connection: duckdb.DuckDBPyConnection, item: Found, target: Path) -> Source:
-    """Give a file its number. Rows of an earlier content of the same file are forgotten first."""
-    name = _name(item.path, target)
-    if connection.execute("select 1 from ingested_files where path = $path", {"path": name}).fetchall():
+def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], target: Path) -> list[Source]:
+    """Give files their numbers. Rows of an earlier content of the same file are forgotten first."""
+    names = [_name(item.path, target) for item in batch]
+    for (name,) in connection.execute(statement("loaded_before"), {"paths": names}).fetchall():
         for sql in statement("forget_file").split(";\n"):
             if sql.strip():
                 connection.execute(sql, {"path": name})
-    ((file_id,),) = connection.execute("select coalesce(max(file_id), 0) + 1 from ingested_files").fetchall()
-    connection.execute(
-        "insert into ingested_files values ($1, $2, $3, $4, 0, 0, $5, $6)",
-        [file_id, name, item.sha256, item.format.name, item.size, datetime.now(UTC)],
-    )
-    return Source(file_id, item.path, name, item.sha256, item.size)
+    ((last,),) = connection.execute(statement("last_file")).fetchall()
+    named = enumerate(zip(batch, names, strict=True), last + 1)
+    return [Source(number, item.path, name, item.sha256, item.size) for number, (item, name) in named]
 
 
-def _count(connection: duckdb.DuckDBPyConnection, result: Loaded) -> None:
+def _remember(connection: duckdb.DuckDBPyConnection, reader: Format, loaded: Sequence[Loaded]) -> None:
+    """Write down which files were loaded, and how many of their rows."""
     connection.execute(
-        "update ingested_files set accepted = $1, rejected = $2 where file_id = $3",
-        [result.accepted, result.rejected, result.source.file_id],
+        statement("loaded_files"),
+        {
+            "file_ids": [result.source.file_id for result in loaded],
+            "paths": [result.source.name for result in loaded],
+            "hashes": [result.source.sha256 for result in loaded],
+            "format": reader.name,
+            "accepted": [result.accepted for result in loaded],
+            "rejected": [result.rejected for result in loaded],
+            "sizes": [result.source.size for result in loaded],
+            "now": datetime.now(UTC),
+        },
     )
 
 

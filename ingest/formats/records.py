@@ -16,6 +16,8 @@ from bench.record import COLUMNS, NAMES, SCHEMA_VERSION, ColumnType
 from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, statement, write_rejects
 
 MOST_COLUMNS = 1000
+# So many files are loaded in one transaction: a second one into the same table makes DuckDB write rows twice.
+MOST_FILES = 20_000
 # A file may say that it unpacks to this much, or to this many times its size; more is a bomb, not a result.
 MOST_UNPACKED = 256 * 1024**3
 MOST_TIMES = 500
@@ -92,36 +94,21 @@ def _contract_problem(schema: pa.Schema) -> Reject | None:
     return None
 
 
-def _newest_version(connection: duckdb.DuckDBPyConnection, path: str) -> int:
-    """The largest schema_version in a file; 0 when there is none. Raises duckdb.Error when the file is damaged."""
-    rows = connection.execute(statement("records_version"), {"file": path}).fetchall()
-    return int(rows[0][0] or 0)
-
-
-def _readable(connection: duckdb.DuckDBPyConnection, source: Source) -> tuple[Reject | None, int]:
+def _readable(source: Source) -> tuple[Reject | None, int]:
     """The problem that refuses a whole file, if any, and its number of rows. Raises Unreadable."""
     schema, rows = _schema(str(source.path))
     if len(schema.names) > MOST_COLUMNS:
         raise Unreadable(f"has {len(schema.names)} columns; a file of records has {len(NAMES)}")
     if len(set(schema.names)) < len(schema.names):
         raise Unreadable("has two columns of the same name")
-    problem = _contract_problem(schema)
-    if problem is None and (version := _newest_version(connection, str(source.path))) > SCHEMA_VERSION:
-        raise Unreadable(
-            f"was written by a newer version of Prompt Joules (schema version {version}, this one reads up to "
-            f"{SCHEMA_VERSION}): update this project, then run the same command again"
-        )
-    return problem, rows
+    return _contract_problem(schema), rows
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded: list[Loaded] = []
     fit: list[Source] = []
     for source in sources:
-        try:
-            problem, rows = _readable(connection, source)
-        except duckdb.Error as error:
-            raise Unreadable(f"is damaged ({str(error).splitlines()[0]})") from error
+        problem, rows = _readable(source)
         if problem is None:
             fit.append(source)
         else:
@@ -131,24 +118,15 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 
 
 def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    """Check the rows of files whose columns are right, and load the good ones."""
+    """Check the rows of files whose columns are right, and load the good ones.
+
+    The files are read twice: once to survey them, once to load them. What looks at single rows is read again only where the survey found a
+    reason to.
+    """
     files = {"files": [str(source.path) for source in sources]}
-    connection.execute(statement("records_incoming"))
-    connection.execute("delete from batch")
-    connection.execute("delete from broken")
-    connection.executemany(
-        "insert into batch values ($file_id, $filename, $path)",
-        [{"file_id": s.file_id, "filename": str(s.path), "path": s.name} for s in sources],
-    )
-    sizes = {str(source.path): source.path.stat().st_size for source in sources}
+    _prepare(connection, sources)
     try:
-        for filename, unpacked in connection.execute(statement("records_texts"), files).fetchall():
-            _refuse_growth(sizes[filename], unpacked)
-        connection.execute(statement("records_broken"), files | {"now": datetime.now(UTC)})
-        connection.execute(statement("records_touched"), files)
-        connection.execute(statement("records_setup"), files)
-        if connection.execute(statement("records_duplicated_keys"), files).fetchall():
-            connection.execute(statement("records_duplicates"), files)
+        _check(connection, sources, files)
         connection.execute(statement("records_insert"), files)
     except duckdb.Error as error:
         raise Unreadable(f"is damaged or holds a number too large ({str(error).splitlines()[0]})") from error
@@ -158,11 +136,52 @@ def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -
     return [Loaded(by_id[file_id], accepted, rejected) for file_id, accepted, rejected in counts]
 
 
+def _prepare(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> None:
+    """Name the files of the batch, and forget what was found in the batch before."""
+    connection.execute(statement("records_incoming"))
+    connection.execute(statement("records_judged"))
+    connection.execute(statement("records_clear"))
+    connection.execute(
+        statement("records_batch"),
+        {
+            "file_ids": [source.file_id for source in sources],
+            "filenames": [str(source.path) for source in sources],
+            "paths": [source.name for source in sources],
+        },
+    )
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], files: dict[str, list[str]]) -> None:
+    """Fill `broken` with the rows to refuse, and `touched` with the runs. Raises Unreadable for a file that is refused as a whole."""
+    judged = files | {"now": datetime.now(UTC)}
+    connection.execute(statement("records_surveyed"), judged)
+    sizes = {str(source.path): source.path.stat().st_size for source in sources}
+    for filename, version, unpacked in connection.execute(statement("records_files")).fetchall():
+        _refuse_newer(version)
+        _refuse_growth(sizes[filename], unpacked)
+    ((broken, setups, keys),) = connection.execute(statement("records_doubts")).fetchall()
+    if broken:
+        connection.execute(statement("records_broken"), judged)
+    if setups:
+        connection.execute(statement("records_setup"), judged)
+    if keys or connection.execute(statement("records_duplicated_keys"), files).fetchall():
+        connection.execute(statement("records_duplicates"), files)
+    connection.execute(statement("records_touched"))
+
+
+def _refuse_newer(version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise Unreadable(
+            f"was written by a newer version of Prompt Joules (schema version {version}, this one reads up to "
+            f"{SCHEMA_VERSION}): update this project, then run the same command again"
+        )
+
+
 FORMAT = Format(
     name="records",
     meaning="our own rows: Parquet, one row per prompt",
     recognises=_recognises,
     load=_load,
-    batch=200,
+    batch=MOST_FILES,
     into="requests",
 )

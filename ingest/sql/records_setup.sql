@@ -1,19 +1,50 @@
 -- One row per incoming row whose setup is not that of its run: the setup most rows have, or the one already in the warehouse.
--- Idle power, environment and the host's reason may differ, because an interrupted run may go on another day.
 insert into broken
 with setups as (
     select
         filename,
         "row",
         run_id,
-        hash(prompt_set, prompt_set_sha256, task, model_id, model_name, model_revision, weights, params_total_b, params_active_b, dtype, engine, engine_version, harness_version, device, gpu_model, num_gpus, batch_size, concurrency, temperature, top_p, repetition_penalty, max_new_tokens, seed, prompt_template, energy_source, energy_edges, energy_attribution, cpu_energy_source, dram_energy_source) as setup
-    from incoming($files)
+        setup
+    from judged($files, $now)
     anti join broken using (filename, "row")
 ),
 known as (
     select
         run_id,
-        any_value(hash(prompt_set, prompt_set_sha256, task, model_id, model_name, model_revision, weights, params_total_b, params_active_b, dtype, engine, engine_version, harness_version, device, gpu_model, num_gpus, batch_size, concurrency, temperature, top_p, repetition_penalty, max_new_tokens, seed, prompt_template, energy_source, energy_edges, energy_attribution, cpu_energy_source, dram_energy_source)) as setup
+        any_value(
+            setup_of(
+                prompt_set,
+                prompt_set_sha256,
+                task,
+                model_id,
+                model_name,
+                model_revision,
+                weights,
+                params_total_b,
+                params_active_b,
+                dtype,
+                engine,
+                engine_version,
+                harness_version,
+                device,
+                gpu_model,
+                num_gpus,
+                batch_size,
+                concurrency,
+                temperature,
+                top_p,
+                repetition_penalty,
+                max_new_tokens,
+                seed,
+                prompt_template,
+                energy_source,
+                energy_edges,
+                energy_attribution,
+                cpu_energy_source,
+                dram_energy_source
+            )
+        ) as setup
     from requests
     where run_id in (select run_id from setups)
     group by run_id

@@ -60,8 +60,9 @@ with counted as (
 gaps as (
     select
         run_id,
-        quantile_cont(gap::double, 0.5) as itl_p50_s,
-        quantile_cont(gap::double, 0.99) as itl_p99_s
+        quantile_cont(gap::double, [0.5, 0.99]) as levels,
+        levels[1] as itl_p50_s,
+        levels[2] as itl_p99_s
     from (
         select
             run_id,

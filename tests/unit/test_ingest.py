@@ -162,6 +162,31 @@ def test_a_row_that_is_in_the_warehouse_already(results: Path, warehouse: Path) 
     assert warehouses.rows(warehouse, "select prompts from runs").item() == 33
 
 
+@pytest.mark.parametrize("keep", [2000, -1])
+def test_a_bad_file_between_two_parts_hides_no_duplicate(results: Path, warehouse: Path, keep: int) -> None:
+    whole = (results / "run-1" / "part-0.parquet").read_bytes()
+    (results / "run-1" / "part-1.parquet").write_bytes(whole[:keep])
+    overlapping = factories.frame([factories.record("run-1", index) for index in range(28, 33)])
+    factories.write(overlapping, results / "run-1" / "part-2.parquet")
+    report = warehouses.ingest(results, into=warehouse)
+    accepted = {Path(line.path).name: (line.state, line.accepted) for line in report.lines}
+    assert accepted == {
+        "part-0.parquet": ("loaded", 30),
+        "part-1.parquet": ("unreadable", 0),
+        "part-2.parquet": ("loaded", 3),
+        "run.json": ("loaded", 1),
+    }
+    assert rejects(warehouse) == [(row, "prompt_id", "this run, task, prompt and repetition were loaded already") for row in (1, 2)]
+
+
+def test_a_setup_that_differs_from_that_of_an_earlier_file(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    other = factories.frame([factories.record("run-1", index, temperature=0.1) for index in range(30, 33)])
+    factories.write(other, results / "run-1" / "part-1.parquet")
+    assert warehouses.ingest(results, into=warehouse).status == 1
+    assert rejects(warehouse) == [(row, "run_id", "the setup differs from the other rows of this run") for row in (1, 2, 3)]
+
+
 @pytest.mark.parametrize(
     ("spoil", "column", "reason"),
     [

@@ -1,0 +1,199 @@
+-- What a run's rows must have in common. Idle power, environment and the host's reason may differ, because an interrupted run may go on another day.
+create or replace temp macro setup_of(
+    prompt_set,
+    prompt_set_sha256,
+    task,
+    model_id,
+    model_name,
+    model_revision,
+    weights,
+    params_total_b,
+    params_active_b,
+    dtype,
+    engine,
+    engine_version,
+    harness_version,
+    device,
+    gpu_model,
+    num_gpus,
+    batch_size,
+    concurrency,
+    temperature,
+    top_p,
+    repetition_penalty,
+    max_new_tokens,
+    seed,
+    prompt_template,
+    energy_source,
+    energy_edges,
+    energy_attribution,
+    cpu_energy_source,
+    dram_energy_source
+) as hash(
+    prompt_set,
+    prompt_set_sha256,
+    task,
+    model_id,
+    model_name,
+    model_revision,
+    weights,
+    params_total_b,
+    params_active_b,
+    dtype,
+    engine,
+    engine_version,
+    harness_version,
+    device,
+    gpu_model,
+    num_gpus,
+    batch_size,
+    concurrency,
+    temperature,
+    top_p,
+    repetition_penalty,
+    max_new_tokens,
+    seed,
+    prompt_template,
+    energy_source,
+    energy_edges,
+    energy_attribution,
+    cpu_energy_source,
+    dram_energy_source
+);
+
+-- One row per incoming row: whose it is, a hash of its setup, the bytes of its texts, and the first thing that is wrong with it, as "column: what".
+create or replace temp macro judged(files, now_at) as table
+select
+    filename,
+    "row",
+    schema_version,
+    run_id,
+    setup_of(
+        prompt_set,
+        prompt_set_sha256,
+        task,
+        model_id,
+        model_name,
+        model_revision,
+        weights,
+        params_total_b,
+        params_active_b,
+        dtype,
+        engine,
+        engine_version,
+        harness_version,
+        device,
+        gpu_model,
+        num_gpus,
+        batch_size,
+        concurrency,
+        temperature,
+        top_p,
+        repetition_penalty,
+        max_new_tokens,
+        seed,
+        prompt_template,
+        energy_source,
+        energy_edges,
+        energy_attribution,
+        cpu_energy_source,
+        dram_energy_source
+    ) as setup,
+    coalesce(strlen(run_id), 0)
+    + coalesce(strlen(prompt_id), 0)
+    + coalesce(strlen(prompt_set), 0)
+    + coalesce(strlen(prompt_set_sha256), 0)
+    + coalesce(strlen(task), 0)
+    + coalesce(strlen(model_id), 0)
+    + coalesce(strlen(model_name), 0)
+    + coalesce(strlen(model_revision), 0)
+    + coalesce(strlen(weights), 0)
+    + coalesce(strlen(dtype), 0)
+    + coalesce(strlen(engine), 0)
+    + coalesce(strlen(engine_version), 0)
+    + coalesce(strlen(harness_version), 0)
+    + coalesce(strlen(device), 0)
+    + coalesce(strlen(gpu_model), 0)
+    + coalesce(strlen(prompt_template), 0)
+    + coalesce(strlen(finish_reason), 0)
+    + coalesce(strlen(energy_source), 0)
+    + coalesce(strlen(energy_edges), 0)
+    + coalesce(strlen(energy_attribution), 0)
+    + coalesce(strlen(energy_reason), 0)
+    + coalesce(strlen(cpu_energy_source), 0)
+    + coalesce(strlen(dram_energy_source), 0)
+    + coalesce(strlen(host_energy_reason), 0)
+    + coalesce(strlen(status), 0)
+    + coalesce(strlen(reason), 0)
+    + coalesce(strlen(prompt_text), 0)
+    + coalesce(strlen(output_text), 0)
+    + coalesce(strlen(environment), 0) as bytes,
+    case
+        when schema_version is null then 'schema_version: is missing'
+        when run_id is null then 'run_id: is missing'
+        when sequence is null then 'sequence: is missing'
+        when prompt_id is null then 'prompt_id: is missing'
+        when repetition is null then 'repetition: is missing'
+        when prompt_set is null then 'prompt_set: is missing'
+        when task is null then 'task: is missing'
+        when model_id is null then 'model_id: is missing'
+        when weights is null then 'weights: is missing'
+        when dtype is null then 'dtype: is missing'
+        when engine is null then 'engine: is missing'
+        when harness_version is null then 'harness_version: is missing'
+        when device is null then 'device: is missing'
+        when num_gpus is null then 'num_gpus: is missing'
+        when batch_size is null then 'batch_size: is missing'
+        when concurrency is null then 'concurrency: is missing'
+        when started_at is null then 'started_at: is missing'
+        when energy_source is null then 'energy_source: is missing'
+        when status is null then 'status: is missing'
+        when status not in ('ok', 'failed') then 'status: must be ok or failed'
+        when weights not in ('pretrained', 'dummy') then 'weights: must be pretrained or dummy'
+        when finish_reason not in ('stop', 'length', 'error') then 'finish_reason: must be stop, length or error'
+        when started_at > now_at + interval 1 hour then 'started_at: lies in the future'
+        when sequence < 0 then 'sequence: is negative'
+        when repetition < 0 then 'repetition: is negative'
+        when num_gpus < 0 then 'num_gpus: is negative'
+        when batch_size < 1 then 'batch_size: is below 1'
+        when concurrency < 1 then 'concurrency: is below 1'
+        when not isfinite(params_total_b) then 'params_total_b: is not a finite number'
+        when params_total_b < 0 then 'params_total_b: is negative'
+        when not isfinite(params_active_b) then 'params_active_b: is not a finite number'
+        when params_active_b < 0 then 'params_active_b: is negative'
+        when not isfinite(temperature) then 'temperature: is not a finite number'
+        when temperature < 0 then 'temperature: is negative'
+        when not isfinite(top_p) then 'top_p: is not a finite number'
+        when top_p < 0 then 'top_p: is negative'
+        when not isfinite(repetition_penalty) then 'repetition_penalty: is not a finite number'
+        when repetition_penalty < 0 then 'repetition_penalty: is negative'
+        when max_new_tokens < 0 then 'max_new_tokens: is negative'
+        when input_tokens < 0 then 'input_tokens: is negative'
+        when output_tokens < 0 then 'output_tokens: is negative'
+        when output_words < 0 then 'output_words: is negative'
+        when output_chars < 0 then 'output_chars: is negative'
+        when not isfinite(ttft_s) then 'ttft_s: is not a finite number'
+        when ttft_s < 0 then 'ttft_s: is negative'
+        when not isfinite(latency_s) then 'latency_s: is not a finite number'
+        when latency_s < 0 then 'latency_s: is negative'
+        when list_min(itl_s) < 0 or not isfinite(list_max(itl_s)) then 'itl_s: holds a negative or infinite gap'
+        when not isfinite(energy_j) then 'energy_j: is not a finite number'
+        when energy_j < 0 then 'energy_j: is negative'
+        when not isfinite(energy_error_j) then 'energy_error_j: is not a finite number'
+        when energy_error_j < 0 then 'energy_error_j: is negative'
+        when window_id < 0 then 'window_id: is negative'
+        when not isfinite(cpu_energy_j) then 'cpu_energy_j: is not a finite number'
+        when cpu_energy_j < 0 then 'cpu_energy_j: is negative'
+        when not isfinite(dram_energy_j) then 'dram_energy_j: is not a finite number'
+        when dram_energy_j < 0 then 'dram_energy_j: is negative'
+        when not isfinite(idle_power_w) then 'idle_power_w: is not a finite number'
+        when idle_power_w < 0 then 'idle_power_w: is negative'
+        when not isfinite(gpu_temperature_c) then 'gpu_temperature_c: is not a finite number'
+        when status = 'ok' and output_tokens is null then 'output_tokens: is missing in a row that did not fail'
+        when status = 'ok' and latency_s is null then 'latency_s: is missing in a row that did not fail'
+        when output_tokens > max_new_tokens then 'output_tokens: is above max_new_tokens'
+        when status = 'ok' and finish_reason = 'error' then 'finish_reason: is error in a row that did not fail'
+        when status = 'failed' and finish_reason = 'stop' then 'finish_reason: is stop in a row that failed'
+        when energy_j is not null and energy_source = 'none' then 'energy_source: is none although energy_j has a value'
+    end as problem
+from incoming(files)
