@@ -135,13 +135,11 @@ def check(config: RunConfig) -> None:
 
     Raises:
         UnknownTask: names the tasks there are.
-        BadOption: a number out of range, or a batch above 1 on the eager engine.
+        BadOption: a number out of range, or an option of another engine.
     """
     for name in config.tasks:
         if name not in TASKS:
             raise errors.UnknownTask(name, TASKS)
-    if config.batch_size > 1 and config.engine == "transformers-eager":
-        raise errors.BadOption(f"--batch-size {config.batch_size}", "static batches run on --engine transformers-compiled.")
     _check_server(config)
     at_least: dict[str, float] = {"batch-size": 1, "max-new-tokens": 1, "repetitions": 1, "limit": 1, "dummy-prompt-tokens": 1}
     at_least |= {"temperature": 0, "top-k": 0, "warmup": 0, "concurrency": 1}

@@ -4,12 +4,10 @@ Loading, templates and stops are the eager engine's; only the loop is `bench.eng
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import torch
 
 from bench.engines import static_decode
 from bench.engines.base import Generation, Prepared, Sampling
+from bench.engines.padding import padded
 from bench.engines.transformers import TransformersEngine
 
 
@@ -34,7 +32,7 @@ class CompiledEngine(TransformersEngine):
         Raises:
             PromptFailed: it does not fit the memory, or the model broke on it.
         """
-        ids, mask = left_padded([prompt.inputs for prompt in prompts])
+        ids, mask = padded([prompt.inputs for prompt in prompts])
         with self._faults(prompts[0].input_tokens):
             decoded = self._decoder_for(sampling).generate(
                 ids,
@@ -63,14 +61,6 @@ class CompiledEngine(TransformersEngine):
             return any(string in tail for string in strings)
 
         return stops
-
-
-def left_padded(prompts: Sequence[Any]) -> tuple[Any, Any]:
-    """Token ids and mask, each (batch, tokens), of prompts that are each (1, tokens); the padding stands on the left."""
-    longest = max(prompt.shape[1] for prompt in prompts)
-    ids = torch.cat([torch.nn.functional.pad(prompt, (longest - prompt.shape[1], 0)) for prompt in prompts])
-    mask = torch.cat([torch.nn.functional.pad(torch.ones_like(prompt), (longest - prompt.shape[1], 0)) for prompt in prompts])
-    return ids, mask
 
 
 def _generation(decoded: static_decode.Decoded, row: int) -> Generation:

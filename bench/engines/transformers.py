@@ -1,4 +1,4 @@
-"""Hugging Face transformers, eager: `model.generate` with a stamp per token.
+"""Hugging Face transformers, eager: `model.generate` with a stamp per token, one prompt or a static batch.
 
 Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the streamer, the logits processors and the criteria are called).
 """
@@ -12,6 +12,7 @@ from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteria
 
 from bench.engines import loading
 from bench.engines.base import Generation, ModelFacts, Prepared, PromptFailed, Sampling
+from bench.engines.padding import padded
 from bench.engines.watch import FiniteLogits, Stamps, StopOnBadLogits, StopStrings
 from bench.tasks import Task
 from bench.templates import Template, choose_template
@@ -77,35 +78,36 @@ class TransformersEngine:
                 torch.cuda.synchronize()
 
     def generate(self, prompts: Sequence[Prepared], sampling: Sampling) -> list[Generation]:
-        """Answer one prompt.
+        """Answer one static batch; the draws of a batch are seeded by its first prompt.
 
         Raises:
             PromptFailed: it does not fit the memory, or the model broke on it.
         """
-        (prompt,) = prompts
         stop_token_ids = self._stop_token_ids()
         stamps, finite = Stamps(), FiniteLogits()
         criteria: list[Any] = [StopOnBadLogits(finite)]
         strings = self._stop_strings()
-        stop_strings = StopStrings(self._tokenizer, strings, stamps) if strings else None
+        stop_strings = StopStrings(self._tokenizer, strings, stop_token_ids, stamps) if strings else None
         if stop_strings:
             criteria.append(stop_strings)
-        with self._faults(prompt.input_tokens):
-            torch.manual_seed(prompt.seed)
+        with self._faults(max(prompt.input_tokens for prompt in prompts)):
+            ids, mask = padded([prompt.inputs for prompt in prompts], "right" if self._model.config.is_encoder_decoder else "left")
+            torch.manual_seed(prompts[0].seed)
             sequences = self._model.generate(
-                prompt.inputs,
-                attention_mask=torch.ones_like(prompt.inputs),
+                ids,
+                attention_mask=mask,
                 generation_config=self._generation_config(sampling, stop_token_ids),
                 logits_processor=LogitsProcessorList([finite]),
                 stopping_criteria=StoppingCriteriaList(criteria),
                 streamer=stamps,
             )
-            token_ids = tuple(sequences[0, stamps.prompt_length :].tolist())
-            bad = bool(finite.bad is not None and finite.bad[0])
-        if bad:
-            return [Generation(token_ids[:-1], tuple(stamps.times_s[:-1]), "error", f"NaN logits at token {len(token_ids)}")]
-        stopped = token_ids[-1] in stop_token_ids or bool(stop_strings and stop_strings.hit)
-        return [Generation(token_ids, tuple(stamps.times_s), "stop" if stopped else "length")]
+            answers = sequences[:, stamps.prompt_length :].tolist()
+            bad_at = finite.bad_at()
+        ended_at = stop_strings.ended_at if stop_strings else [None] * len(answers)
+        return [
+            _generation(answer, stamps.times_s, stop_token_ids, ended, bad)
+            for answer, ended, bad in zip(answers, ended_at, bad_at, strict=True)
+        ]
 
     def decode(self, generation: Generation) -> str | None:
         """The answer's text, special tokens and stop string taken off."""
@@ -168,3 +170,22 @@ class TransformersEngine:
                 raise PromptFailed("out of memory", input_tokens=input_tokens) from error
             fatal = "CUDA error" in text or isinstance(error, getattr(torch, "AcceleratorError", ()))
             raise PromptFailed(f"{type(error).__name__}: {text}", input_tokens=input_tokens, fatal=fatal) from error
+
+
+def _generation(
+    tokens: list[int], stamps_s: list[float], stop_token_ids: list[int], ended_at: int | None, bad_at: int | None
+) -> Generation:
+    """One request's answer out of its row of a batch, the padding after its end left out.
+
+    Args:
+        tokens: as many as the longest answer of the batch.
+        stamps_s: when the tokens of each step had reached the host.
+        stop_token_ids: the first of them ends the answer.
+        ended_at: tokens after which a stop string had ended it.
+        bad_at: the token, from 0, whose logits were bad; it counts only before the end.
+    """
+    by_token = next((place + 1 for place, token in enumerate(tokens) if token in stop_token_ids), None)
+    end = min((at for at in (by_token, ended_at) if at is not None), default=None)
+    if bad_at is not None and (end is None or bad_at < end):
+        return Generation(tuple(tokens[:bad_at]), tuple(stamps_s[:bad_at]), "error", f"NaN logits at token {bad_at + 1}")
+    return Generation(tuple(tokens[:end]), tuple(stamps_s[: end or len(tokens)]), "length" if end is None else "stop")

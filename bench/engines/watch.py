@@ -5,6 +5,7 @@ transformers already does (once a token), and text is only decoded where a templ
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -38,18 +39,35 @@ class Stamps(BaseStreamer):  # type: ignore[misc]
 class FiniteLogits(LogitsProcessor):  # type: ignore[misc]
     """Sees NaN or infinite logits, and keeps them from the sampling, which on a GPU would end the process's CUDA context.
 
-    `bad` stays on the device, so looking costs no wait; `StopOnBadLogits` ends the loop in the same step.
+    What it notes stays on the device, so looking costs no wait; `StopOnBadLogits` ends a request in the same step.
+
+    Attributes:
+        bad: (batch,) bool, whether a request has had bad logits.
+        first_bad: (batch,) int64, at which token, from 0; only of use where `bad`.
     """
 
     def __init__(self) -> None:
         self.bad: Any = None
+        self.first_bad: Any = None
+        self._step = 0
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """`scores` (batch, vocabulary), float32; rows that cannot be sampled come back as zeros."""
         top = scores.amax(dim=-1, keepdim=True)
         bad = ~(top.abs() < torch.inf)
-        self.bad = bad[:, 0] if self.bad is None else self.bad | bad[:, 0]
+        if self.bad is None:
+            self.bad, self.first_bad = bad[:, 0], torch.zeros_like(bad[:, 0], dtype=torch.long)
+        else:
+            self.first_bad = self.first_bad.masked_fill(bad[:, 0] & ~self.bad, self._step)
+            self.bad = self.bad | bad[:, 0]
+        self._step += 1
         return scores.masked_fill(bad, 0.0)
+
+    def bad_at(self) -> list[int | None]:
+        """Of each request the token (from 0) whose logits were bad first; waits for the device."""
+        if self.bad is None:
+            return []
+        return [at if bad else None for bad, at in zip(self.bad.tolist(), self.first_bad.tolist(), strict=True)]
 
 
 class StopOnBadLogits(StoppingCriteria):  # type: ignore[misc]
@@ -64,24 +82,38 @@ class StopOnBadLogits(StoppingCriteria):  # type: ignore[misc]
 
 
 class StopStrings(StoppingCriteria):  # type: ignore[misc]
-    """Ends an answer once a stop string appears in it. Decodes only the tail that can hold one.
+    """Ends an answer once a stop string appears in it. Decodes only the tail that can hold one, of requests not yet ended.
 
     Args:
         tokenizer: decodes the tail.
         strings: not empty.
+        stop_token_ids: a request whose last token is one of these has ended already.
         stamps: knows where the prompt ends: a stop string in the prompt does not count.
+
+    Attributes:
+        ended_at: of each request the number of tokens after which it had ended, by a string or by a token; None while it runs.
     """
 
-    def __init__(self, tokenizer: Any, strings: tuple[str, ...], stamps: Stamps) -> None:
+    def __init__(self, tokenizer: Any, strings: tuple[str, ...], stop_token_ids: Sequence[int], stamps: Stamps) -> None:
         self._tokenizer = tokenizer
         self._strings = strings
+        self._stop_token_ids = frozenset(stop_token_ids)
         self._stamps = stamps
         self._tail_tokens = max(len(string.encode()) for string in strings) + 1
-        self.hit = False
+        self.ended_at: list[int | None] = []
 
     def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
-        """(batch,) bool; batch is 1."""
-        start = max(self._stamps.prompt_length or 0, input_ids.shape[1] - self._tail_tokens)
-        tail = self._tokenizer.decode(input_ids[0, start:].tolist(), skip_special_tokens=False)
-        self.hit = any(string in tail for string in self._strings)
-        return torch.full((input_ids.shape[0],), self.hit, dtype=torch.bool, device=input_ids.device)
+        """(batch,) bool."""
+        prompt = self._stamps.prompt_length or 0
+        start = max(prompt, input_ids.shape[1] - self._tail_tokens)
+        self.ended_at = self.ended_at or [None] * input_ids.shape[0]
+        for row, tail in enumerate(input_ids[:, start:].tolist()):
+            if self.ended_at[row] is None and self._ends(tail):
+                self.ended_at[row] = input_ids.shape[1] - prompt
+        return torch.tensor([at is not None for at in self.ended_at], device=input_ids.device)
+
+    def _ends(self, tail: list[int]) -> bool:
+        if tail[-1] in self._stop_token_ids:
+            return True
+        text = self._tokenizer.decode(tail, skip_special_tokens=False)
+        return any(string in text for string in self._strings)

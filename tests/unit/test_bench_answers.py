@@ -1,6 +1,7 @@
 """What ends an answer, and what a whole static batch costs: both engines, with a tiny random model."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,18 +10,20 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
+import torch
 from rich.console import Console
 
-from bench.config import RunConfig
+from bench.config import EngineName, RunConfig
 from bench.engines.base import Sampling
 from bench.engines.compiled import CompiledEngine
 from bench.engines.loading import load, plan
-from bench.engines.transformers import TransformersEngine
+from bench.engines.transformers import TransformersEngine, _generation
+from bench.engines.watch import FiniteLogits, StopOnBadLogits
 from bench.runner import run_benchmark
 from bench.runs import read_run
 from bench.tasks import TASKS
 from bench.templates import Template
-from tests.tiny_models import llama
+from tests.tiny_models import llama, t5
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, repetition_penalty=1.0, max_new_tokens=60)
 WATTS = 100.0
@@ -74,12 +77,64 @@ def test_a_stop_string_ends_the_answer_where_it_appears(model: Path, kind: type[
     assert tried >= 3
 
 
-def test_a_batch_of_the_compiled_engine_shares_its_window(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [llama, t5])
+def test_a_batch_of_the_eager_engine_answers_as_its_prompts_alone(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    """Greedy: the same tokens, and the padding after the end of an answer is none of them."""
+    chosen = plan(RunConfig(str(make(tmp_path)), device="cpu"))
+    engine = TransformersEngine(chosen, *load(chosen))
+    engine.use_task(TASKS["chat"])
+    engine._template = template(())
+    greedy = replace(SAMPLING, temperature=0.0, max_new_tokens=20)
+    prepared = [engine.prepare(text, 0, greedy) for text in ("Hi", "A much longer prompt than that", "a b c", "why")]
+    (first,) = engine.generate(prepared[:1], greedy)
+    engine._stop_token_ids = lambda: [first.token_ids[5]]  # type: ignore[method-assign]
+    alone = [engine.generate([one], greedy)[0] for one in prepared]
+    together = engine.generate(prepared, greedy)
+    assert [(one.token_ids, one.finish_reason) for one in together] == [(one.token_ids, one.finish_reason) for one in alone]
+    assert "stop" in {one.finish_reason for one in together}
+    assert all(len(one.stamps_s) == len(one.token_ids) for one in together)
+
+
+def test_stop_strings_end_each_request_of_an_eager_batch_on_its_own(model: Path) -> None:
+    chosen = plan(RunConfig(str(model), device="cpu"))
+    engine = TransformersEngine(chosen, *load(chosen))
+    engine.use_task(TASKS["chat"])
+    engine._template = template(())
+    prepared = [engine.prepare(text, 0, SAMPLING) for text in ("Hello", "A longer one")]
+    free = engine.generate(prepared, SAMPLING)
+    text = str(engine.decode(free[0]))
+    stop = next(
+        text[at : at + 2] for at in range(8, 40) if text[at : at + 2].isascii() and text[at : at + 2] not in str(engine.decode(free[1]))
+    )
+    engine._template = template((stop,))
+    first, second = engine.generate(prepared, SAMPLING)
+    assert first.finish_reason == "stop" and engine.decode(first) == text[: text.find(stop)]
+    assert len(first.token_ids) < len(free[0].token_ids)
+    assert (second.token_ids, second.finish_reason) == (free[1].token_ids, free[1].finish_reason)
+
+
+def test_bad_logits_end_only_their_request_and_only_before_its_end() -> None:
+    """Three requests: good, bad at the second token, bad at the third after it had ended at the first."""
+    finite = FiniteLogits()
+    stop = StopOnBadLogits(finite)
+    for bad in ([False, False, False], [False, True, False], [False, True, True]):
+        scores = torch.zeros(3, 4).masked_fill(torch.tensor(bad)[:, None], float("nan"))
+        assert torch.isfinite(finite(None, scores)).all()
+    assert stop(None, None).tolist() == [False, True, True]
+    assert finite.bad_at() == [None, 1, 2]
+    tokens, stamps = [[7, 8, 9], [7, 0, 0], [5, 0, 0]], [0.1, 0.2, 0.3]
+    answers = [_generation(row, stamps, [5], None, at) for row, at in zip(tokens, finite.bad_at(), strict=True)]
+    assert [(one.token_ids, one.finish_reason) for one in answers] == [((7, 8, 9), "length"), ((7,), "error"), ((5,), "stop")]
+    assert answers[1].error == "NaN logits at token 2" and answers[1].stamps_s == (0.1,)
+
+
+@pytest.mark.parametrize("name", ["transformers-eager", "transformers-compiled"])
+def test_a_batch_shares_its_window(model: Path, tmp_path: Path, name: EngineName) -> None:
     """A counter of 100 W: the rows of a window add up to it, and the books close."""
     trace, prompts = tmp_path / "trace.json", tmp_path / "five.jsonl"
     trace.write_text(json.dumps({"gpu_models": ["Replayed"], "traces": [[[n * 0.005, n * 0.005 * WATTS * 1000] for n in range(20000)]]}))
     prompts.write_text("".join(json.dumps({"id": f"p{n}", "prompt": "x" * (1 + 20 * n)}) + "\n" for n in range(5)))
-    config = RunConfig(str(model), engine="transformers-compiled", device="cpu", prompts=str(prompts), replay=trace, out=tmp_path / "out")
+    config = RunConfig(str(model), engine=name, device="cpu", prompts=str(prompts), replay=trace, out=tmp_path / "out")
     config = replace(config, batch_size=2, max_new_tokens=80, temperature=1.0, warmup=1, idle=False, seed=3)
     assert run_benchmark(config, Console(quiet=True)) == 0
     frame = pl.read_parquet(config.out / "*" / "part-*.parquet").sort("sequence")

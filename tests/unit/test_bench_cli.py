@@ -71,10 +71,6 @@ def test_unknown_task_lists_the_names(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(name in said for name in TASKS)
 
 
-def test_eager_engine_takes_one_prompt_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--batch-size 4" in sentence(capsys, "--model", "m", "--batch-size", "4")
-
-
 @pytest.mark.parametrize(
     "wrong",
     [

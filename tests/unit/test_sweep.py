@@ -88,7 +88,7 @@ def test_a_command_means_the_same_as_the_cell(file: Path) -> None:
         ("grid: {model: [m], out: [a]}", "'out' is no option"),
         ("grid: {model: [m], temperature: [hot]}", "cannot be used"),
         ("grid: {model: [m], temperature: [-1]}", "--temperature -1"),
-        ("grid: {model: [m], batch-size: [2]}", "Leave it out with `skip`"),
+        ("grid: {model: [m], concurrency: [2]}", "Leave it out with `skip`"),
         ("grid: {model: [m], task: [sing]}", "'sing'"),
         ("grid: {model: [m]}\nskip: [{model: m}]", "no cell"),
     ],
