@@ -6,21 +6,24 @@ from pages.ui import charts, controls, frame, sections, tables, words
 from warehouse import stats
 
 selection = frame.begin("Is A really better than B?")
-rows = tables.labelled(frame.load("leaderboard", selection))
+measure = frame.measure()
+results = frame.results(selection)
+frame.stated(results)
+rows = tables.labelled(results, measure.key)
 if rows.height < 2:
     frame.nothing_matches(selection, "A comparison needs two results with energy.")
 
 chosen = controls.some_of(rows, most=4)
-unit = controls.denominator()
+unit = measure.metric().title
 if chosen.height < 2:
     st.info("Choose at least two results.", icon=":material/info:")
     st.stop()
 
-blocks = frame.load("blocks", selection, results="\n".join(chosen["result_id"]))
-found = chosen.select("result_id", "label").join(stats.compared(chosen, blocks, unit), on="result_id", maintain_order="left")
-st.markdown(words.compared(found, unit))
+blocks = frame.load("blocks", selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
+found = chosen.select("result_id", "label").join(stats.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
+st.markdown(words.compared(found, measure.per))
 sections.comparable(selection, chosen)
-st.altair_chart(charts.intervals(found, unit), alt=f"Energy per {unit} of each result with its 95 % interval")
-tables.show(found, tables.COMPARED, alt=f"Energy per {unit}, ratio to the first result and rank, with intervals")
+st.altair_chart(charts.intervals(found, unit), alt=f"{unit} of each result with its 95 % interval")
+tables.show(found, tables.COMPARED, alt=f"{unit}, ratio to the first result and rank, with intervals")
 tables.downloads(found, "compare")
 st.caption(f"{words.BOOTSTRAP} {frame.provenance(chosen, selection)}")

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, frame, tables, words
+from pages.ui import charts, controls, frame, pick, tables, words
 from warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
+frame.only_per_response()
 fits = tables.labelled_fits(stats.cost_of_tokens(frame.load("cost_sums", selection)))
 if fits.is_empty():
     frame.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {frame.NEEDS_PROMPTS}")
@@ -20,10 +21,9 @@ st.markdown(words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens
 
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
 prompts = frame.load("cost_prompts", selection, result=fit["result_id"], **coefficients)
-st.altair_chart(
-    charts.measured_against_fit(prompts), alt="Measured energy of each prompt against its response length, and what the fit gives"
-)
+alt = "Measured energy of each prompt against its response length, and what the fit gives"
+chosen = pick.chart(charts.measured_against_fit(prompts), prompts, alt, "fit", field="prompt_id")
 st.subheader("Prompts farthest from the fit", anchor=False)
-tables.show(prompts.head(20), tables.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
-tables.downloads(prompts, "fit")
+tables.show(chosen.head(20), tables.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
+tables.downloads(chosen, "fit")
 st.caption(f"{frame.hidden_words(selection)} {frame.SCOPE}")

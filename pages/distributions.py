@@ -1,16 +1,17 @@
 """How does one prompt differ from the next?"""
 
+import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, frame, tables
-from warehouse.metrics import METRICS, PROMPT_METRICS
+from pages.ui import charts, controls, frame, pick, sections, tables
+from warehouse.measure import NUMBERS
 
 selection = frame.begin("How does one prompt differ from the next?")
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    key = controls.metric("Number", "metric", PROMPT_METRICS)
+    key = controls.metric("Number", "metric", controls.of_prompts(frame.measure()))
     by = controls.group()
     log = controls.log(False)
-metric = METRICS[key]
+metric = NUMBERS[key]
 
 summary = frame.load("distribution_percentiles", selection, metric=key, by=by)
 if summary.is_empty():
@@ -23,7 +24,11 @@ bins = frame.load("distribution_bins", selection, metric=key, by=by, log=log, bi
 steps = frame.load("distribution_ecdf", selection, metric=key, by=by)
 edges = tables.in_units_of(bins, metric, ("bin_low", "bin_high"))
 values = tables.in_units_of(steps, metric, ("value",))
-st.altair_chart(charts.histogram(edges, metric, log), alt=f"Histogram of {metric.title} over prompts, by {by}")
+frame.stated_of_prompts()
+alt = f"Histogram of {metric.title} over prompts, by {by}"
+bars = pick.chart(charts.histogram(edges, metric, log), edges, alt, "histogram", field="bin_low")
+if bars.height < edges.height:
+    sections.prompts_of_bars(selection, bins.filter(pl.Series(edges["bin_low"]).is_in(bars["bin_low"].to_list())), key, by)
 
 st.subheader("Percentiles", anchor=False)
 table = tables.in_units_of(summary, metric, tables.SPREAD)

@@ -2,24 +2,30 @@
 
 import streamlit as st
 
-from pages.ui import controls, frame, tables, words
+from pages.ui import controls, frame, pick, sections, tables
+from warehouse.selection import Selection
 
 selection = frame.begin("Which model answers for the least energy?")
 frame.welcome()
 selection = frame.first_view(selection)
+energy = frame.measure().key
 
-rows = frame.load("leaderboard", selection)
+rows = frame.results(selection)
 if rows.is_empty():
     frame.nothing_matches(selection)
 
 wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    energy = controls.statistic()
+with st.expander("Columns and formula", expanded="formula" in st.query_params):
     own = controls.formula(rows.columns)
-found = tables.by_energy(tables.search(rows, wanted), energy, own)
+    columns = controls.columns(rows)
+found = tables.search(tables.with_formula(rows, own), wanted)
+found = tables.in_ranges(found, controls.ranges(frame.results(Selection()), energy))
 if found.is_empty():
-    frame.nothing_matches(selection, f"No row contains “{frame.plain(wanted)}”.")
+    frame.nothing_matches(selection, f"No row contains “{frame.plain(wanted)}” within the ranges.")
 
-tables.show(found, tables.leaderboard(energy, own), alt="Configurations by energy per response, least energy first")
-st.caption(f"{words.statistic(energy, found)} {frame.provenance(found, selection)}")
+found = sections.marked(found, energy)
+frame.stated(found)
+chosen = pick.table(found, tables.leaderboard(found, energy, columns), "Configurations by energy, least first", key="rows")
+st.caption(f"Click at the left of a row for its detail. {frame.provenance(found, selection)}")
 tables.downloads(found, "leaderboard")
+sections.detail(chosen)

@@ -6,14 +6,15 @@ from pages.ui import controls, frame, sections, tables, words
 from warehouse import stats
 
 selection = frame.begin("What will my workload use?")
+frame.only_per_response()
 rows = tables.labelled(frame.load("leaderboard", frame.first_view(selection)), "energy_j")
 if rows.is_empty():
     frame.nothing_matches(selection, "A plan needs a result with the energy of a response.")
 
 chosen = controls.one_result(rows)
 requests, overhead, price, intensity = controls.assumptions()
-blocks = frame.load("blocks", selection, results=chosen["result_id"].item())
-energy = stats.compared(chosen, blocks, "response").row(0, named=True)
+blocks = frame.load("blocks", selection, results=chosen["result_id"].item(), above_idle=False)
+energy = stats.compared(chosen, blocks).row(0, named=True)
 plan = stats.workload(stats.band(energy), requests, overhead, price, intensity)
 
 sections.plan(plan)

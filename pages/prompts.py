@@ -12,14 +12,18 @@ if found.is_empty():
 
 st.caption(words.prompt_list(found.height))
 prompt = controls.pick_prompt(found)
-answers = frame.load("prompt_answers", selection, prompt=prompt)
+measure = frame.measure()
+answers = tables.with_measure(frame.load("prompt_answers", selection, prompt=prompt), measure)
 if answers.is_empty():
     frame.nothing_matches(selection, f"No answer to a prompt “{frame.plain(prompt)}”.")
 
 st.subheader(f"Prompt {frame.plain(prompt)}", anchor=False)
-measured = tables.with_error(answers)
+frame.stated_of_prompts()
+measured = tables.with_error(answers, measure)
 if not measured.is_empty():
-    st.altair_chart(charts.intervals(measured, "response"), alt=f"Energy of each answer to prompt {prompt}, with how far it can be off")
+    st.altair_chart(
+        charts.intervals(measured, measure.metric().title), alt=f"Energy of each answer to prompt {prompt}, with how far it can be off"
+    )
 tables.show(answers, tables.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
 tables.downloads(answers, "prompt")
 sections.texts(answers)

@@ -3,36 +3,39 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, frame, tables, words
+from pages.ui import charts, controls, frame, pick, tables, words
 from warehouse import stats
-from warehouse.metrics import METRICS
+from warehouse.measure import NUMBERS
 from warehouse.selection import Selection
 
 selection = frame.first_view(frame.begin("What is the cheapest configuration that is fast enough?"))
-rows = frame.load("leaderboard", selection)
+energy = frame.measure().key
+rows = frame.results(selection)
+frame.stated(rows)
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    y = controls.metric("Energy", "y", ("energy_j", "energy_per_token_j"))
+    y = controls.metric("Energy", "y", controls.axes(rows, (energy, "energy_j", "energy_per_token_j")))
     x = controls.metric("Speed", "x", controls.SPEEDS)
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    everything = frame.load("leaderboard", Selection())
+    everything = frame.results(Selection())
     limits = {key: controls.limit(everything, key) for key in (x, y)}
 
-rows = controls.of_size(rows)
+rows = controls.of_size(rows, default="3 to 10")
 points = charts.drawable(rows, x, y, log=True)
 if points.is_empty():
     frame.nothing_matches(selection, "No row has both numbers: choose others, or “Everything”.")
 inside = tables.within(points, limits)
-marked = stats.frontier(points, x, y, METRICS[x].better == "higher").with_columns(
+marked = stats.frontier(points, x, y, NUMBERS[x].better == "higher").with_columns(
     pl.col("result_id").is_in(inside["result_id"].to_list()).alias("inside")
 )
 best = tables.best_of_each_model(marked.filter("inside"), y)
 st.markdown(words.within(inside.height, points.height, best, x, y))
-st.altair_chart(
-    charts.tradeoff(tables.on_screen(marked), x, y, tables.bounds_on_screen(limits)),
-    alt=f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with the frontier and the limits",
-)
+alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with the frontier and the limits"
+chosen = pick.chart(charts.tradeoff(tables.on_screen(marked), x, y, tables.bounds_on_screen(limits)), marked, alt, "tradeoff")
 st.caption(f"The line joins the frontier: no other configuration is as good on both and better on one. {frame.missing(rows, points)}")
 st.subheader("The best configuration of each model within the limits", anchor=False)
 tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *tables.BEST)), alt="Best configuration of each model within the limits")
 tables.downloads(best, "trade-offs")
+with st.expander("The rows behind the chart", expanded=chosen.height < marked.height):
+    tables.show(chosen, controls.behind(x, y), alt="The configurations in the chart")
+    tables.downloads(chosen, "trade-offs-rows")
 st.caption(frame.provenance(points, selection))

@@ -7,6 +7,7 @@ from warehouse import stats
 
 selection = frame.begin("Does asking for a short answer save energy?")
 kind, a, b = controls.sides(frame.options())
+frame.only_per_response()
 published, pairs = sections.contrast(selection, kind, a, b, controls.cut_short())
 if published.is_empty() and pairs.is_empty():
     frame.nothing_matches(selection, "No result has both sides with all else alike.")

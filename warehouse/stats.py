@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from warehouse.measure import DEFAULT, Measure
+
 SEED = 20260101
 RESAMPLES = 2000
 FEWEST_FOR_A_LINE = 4
@@ -198,6 +200,7 @@ def steps(low: float, high: float) -> list[float]:
     return every[start : end + 1]
 
 
+LEVELS = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 # What energy is divided by: the name on screen → the sum in `blocks`.
 DENOMINATORS = {
     "response": "prompts",
@@ -208,23 +211,24 @@ DENOMINATORS = {
 }
 
 
-def compared(rows: pl.DataFrame, blocks: pl.DataFrame, denominator: str) -> pl.DataFrame:
+def compared(rows: pl.DataFrame, blocks: pl.DataFrame, measure: Measure = DEFAULT) -> pl.DataFrame:
     """Energy per response (or token, word, ...) of a few configurations, each against the first, with intervals and ranks.
 
     Where single prompts are known, intervals are a bootstrap over them; each configuration is drawn on its own, which is
     wider than need be where the prompts are the same. A published average has no interval.
 
     Args:
-        rows: rows of `results`, the first is what the others are compared with; needs `result_id`, `energy_j`, `energy_per_token_j`.
-        blocks: rows of the query `blocks`.
-        denominator: a key of DENOMINATORS.
+        rows: rows of `results`, the first is what the others are compared with; needs `result_id` and the column of the measure.
+        blocks: rows of the query `blocks`, gross or above idle like the measure. Where a block holds more than one prompt, a percentile
+            has no interval.
+        measure: which energy.
 
     Returns:
         `result_id`, `value` (J), `value_low`, `value_high`, `ratio` to the first, `ratio_low`, `ratio_high`, `rank_low`, `rank_high`, in
         the order of `rows`. Numbers that are not known are null.
     """
     draws = [
-        _draws(row, blocks.filter(pl.col("result_id") == row["result_id"]), DENOMINATORS[denominator], place)
+        _draws(row[measure.key], blocks.filter(pl.col("result_id") == row["result_id"]), measure, place)
         for place, row in enumerate(rows.iter_rows(named=True))
     ]
     known = [draw for draw in draws if draw is not None]
@@ -240,16 +244,27 @@ def compared(rows: pl.DataFrame, blocks: pl.DataFrame, denominator: str) -> pl.D
     return pl.DataFrame(found, schema=schema, orient="row")
 
 
-def _draws(row: dict[str, float], blocks: pl.DataFrame, unit: str, place: int) -> Floats | None:
+def _draws(value: float | None, blocks: pl.DataFrame, measure: Measure, place: int) -> Floats | None:
     """The value itself, then RESAMPLES bootstrap values of it; None when it is not known."""
+    parts = DENOMINATORS[measure.per]
+    if measure.statistic != "mean":
+        known = blocks.filter(pl.col(parts) > 0)
+        if not known.is_empty() and known["prompts"].max() == 1:
+            return _levels((known["energy_j"] / known[parts]).to_numpy(), LEVELS[measure.statistic], place)
+        blocks = blocks.clear()
     if blocks.is_empty():
-        value = {"prompts": row["energy_j"], "output_tokens": row["energy_per_token_j"]}.get(unit)
         return None if value is None else np.full(RESAMPLES + 1, float(value))
-    energy, count = (blocks[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", unit))
+    energy, count = (blocks[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
     weights = np.random.default_rng([SEED, place]).multinomial(len(energy), np.full(len(energy), 1 / len(energy)), RESAMPLES)
     weights = np.vstack([np.ones(len(energy)), weights])
     below = weights @ count
     return (weights @ energy) / below if bool((below > 0).all()) else None
+
+
+def _levels(values: Floats, level: float, place: int) -> Floats:
+    """A percentile of the values, then of RESAMPLES resamples."""
+    again = np.random.default_rng([SEED, place]).integers(0, len(values), (RESAMPLES, len(values)))
+    return np.concatenate([[np.quantile(values, level)], np.quantile(values[again], level, axis=1)])
 
 
 def _interval(name: str, draw: Floats | None) -> dict[str, float | None]:

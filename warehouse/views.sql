@@ -137,6 +137,9 @@ select
     requests.ttft_s,
     ratio(requests.energy_j, requests.output_tokens) as energy_per_token_j,
     ratio(requests.energy_j, requests.output_words) as energy_per_word_j,
+    case
+        when requests.energy_attribution is distinct from 'shared' then requests.energy_j - runs.idle_power_w * requests.latency_s
+    end as energy_above_idle_j,
     time_per_output_token(requests.latency_s, requests.ttft_s, requests.output_tokens) as tpot_s,
     ratio(requests.output_tokens, requests.latency_s) as throughput_tps,
     ratio(requests.energy_j, requests.latency_s) as power_w
@@ -160,6 +163,18 @@ create macro metric_value(
     when 'energy_per_word_j' then energy_per_word_j
     when 'power_w' then power_w
 end;
+
+-- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names.
+create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars) as ratio(
+    case when starts_with(metric, 'energy_above_idle') then energy_above_idle_j else energy_j end,
+    case
+        when metric = 'energy_above_idle_j' then 1
+        when ends_with(metric, '_per_output_token_j') then output_tokens
+        when ends_with(metric, '_per_total_token_j') then input_tokens + output_tokens
+        when ends_with(metric, '_per_word_j') then output_words
+        when ends_with(metric, '_per_character_j') then output_chars
+    end
+);
 
 -- The name of the group that a row belongs to.
 create macro series_name(grouping, model_name, task, gpu_model, engine) as case grouping
@@ -215,8 +230,11 @@ create macro selected_values(
 ) as table
 select
     series_name(grouping, model_name, task, gpu_model, engine) as series,
-    metric_value(
-        metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+    coalesce(
+        metric_value(
+            metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+        ),
+        divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
     ) as value
 from selected_prompts(
     some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
@@ -342,7 +360,11 @@ select
     runs.itl_p99_s,
     ratio(runs.energy_j_total, runs.measured_latency_s_total) as power_w,
     runs.idle_power_w,
-    (runs.energy_j_total - runs.idle_power_w * runs.measured_latency_s_total) / nullif(runs.measured, 0) as energy_above_idle_j,
+    -- Latencies of requests that share a GPU overlap: their sum times idle power would take the idle energy off many times.
+    case
+        when runs.energy_attribution is distinct from 'shared' then
+            (runs.energy_j_total - runs.idle_power_w * runs.measured_latency_s_total) / nullif(runs.measured, 0)
+    end as energy_above_idle_j,
     runs.energy_reason,
     runs.valid,
     runs.reasons,

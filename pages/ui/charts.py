@@ -10,7 +10,8 @@ import polars as pl
 
 from pages.ui import theme
 from pages.ui.theme import Chart
-from warehouse.metrics import METRICS, Metric
+from warehouse.measure import NUMBERS
+from warehouse.metrics import Metric
 
 MANY_SERIES = 6
 # On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
@@ -23,7 +24,7 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
 
     Args:
         rows: rows of `results` in screen units.
-        x, y: keys of METRICS.
+        x, y: keys of NUMBERS.
         colour: column that colours the points.
         log: logarithmic axes.
         lines: from `stats.lines`, one row per line.
@@ -32,8 +33,8 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
     base = alt.Chart(_columns(points, x, y, colour))
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
     dots = base.mark_point(filled=True, size=75, opacity=0.75, strokeWidth=1).encode(
-        x=alt.X(f"{x}:Q", title=METRICS[x].title, scale=scale, axis=_axis(log)),
-        y=alt.Y(f"{y}:Q", title=METRICS[y].title, scale=scale, axis=_axis(log)),
+        x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=_axis(log)),
+        y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=_axis(log)),
         color=theme.colour(colour, LABELS.get(colour, colour), points[colour].drop_nulls().to_list()),
         shape=alt.Shape(
             "origin:N",
@@ -43,7 +44,8 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         ),
         tooltip=_tooltip(x, y),
     )
-    return theme.finish(alt.layer(dots, _trend(lines, x, y, colour, dots.encoding.color)) if not lines.is_empty() else dots)
+    clicked = theme.pickable(dots)
+    return theme.finish(alt.layer(clicked, _trend(lines, x, y, colour, dots.encoding.color)) if not lines.is_empty() else clicked)
 
 
 def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
@@ -71,6 +73,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
         strips = (
             alt.Chart(bins)
             .mark_rect()
+            .add_params(alt.selection_point(name=theme.PICKED, fields=["series", "bin_low", "bin_high"], empty=True))
             .encode(
                 x=x,
                 x2="bin_high:Q",
@@ -83,6 +86,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     bars = (
         alt.Chart(bins)
         .mark_rect(opacity=0.55)
+        .add_params(alt.selection_point(name=theme.PICKED, fields=["series", "bin_low", "bin_high"], empty=True))
         .encode(
             x=x,
             x2="bin_high:Q",
@@ -154,7 +158,7 @@ def lorenz(steps: pl.DataFrame) -> Chart:
 
 
 LABELS = {"gpu_model": "GPU", "source": "Source", "generation": "Generation", "task": "Task", "engine": "Engine"}
-TEXTS = ("model_name", "gpu_model", "task", "source", "engine", "origin")
+TEXTS = ("result_id", "model_name", "gpu_model", "task", "source", "engine", "origin")
 
 
 def _columns(rows: pl.DataFrame, x: str, y: str, colour: str) -> pl.DataFrame:
@@ -163,8 +167,8 @@ def _columns(rows: pl.DataFrame, x: str, y: str, colour: str) -> pl.DataFrame:
 
 
 def _tooltip(x: str, y: str) -> list[alt.Tooltip]:
-    texts = [alt.Tooltip(f"{name}:N", title=LABELS.get(name, {"model_name": "Model"}.get(name, "Kind"))) for name in TEXTS]
-    numbers = [alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=f",.{METRICS[key].decimals}f") for key in (x, y)]
+    texts = [alt.Tooltip(f"{name}:N", title=LABELS.get(name, {"model_name": "Model"}.get(name, "Kind"))) for name in TEXTS[1:]]
+    numbers = [alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=f",.{NUMBERS[key].decimals}f") for key in (x, y)]
     return [*texts[:3], *numbers, *texts[3:]]
 
 
@@ -183,7 +187,7 @@ def _apart(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tip(key: str) -> alt.Tooltip:
-    return alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=",.4~g")
+    return alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=",.4~g")
 
 
 def _axis(log: bool) -> alt.Axis:
@@ -219,7 +223,7 @@ def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
         name: the column that names a row.
     """
     y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
-    x = alt.X("energy_j:Q", title=METRICS["energy_j"].title, axis=_axis(False), scale=alt.Scale(zero=True))
+    x = alt.X("energy_j:Q", title=NUMBERS["energy_j"].title, axis=_axis(False), scale=alt.Scale(zero=True))
     a, b = rows["a"][0], rows["b"][0]
     ends = pl.concat(
         rows.select(name, "change", pl.lit(side).alias("side"), pl.col(f"energy_{arm}_j").alias("energy_j"))
@@ -228,13 +232,14 @@ def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
     tips = [
         alt.Tooltip(f"{name}:N", title="Model"),
         alt.Tooltip("side:N", title="Side"),
-        alt.Tooltip("energy_j:Q", title=METRICS["energy_j"].title, format=",.1f"),
+        alt.Tooltip("energy_j:Q", title=NUMBERS["energy_j"].title, format=",.1f"),
         alt.Tooltip("change:Q", title="Change from A to B", format="+.1%"),
     ]
     bars = alt.Chart(rows).mark_rule(strokeWidth=2, color="gray").encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2="energy_b_j:Q")
     dots = (
         alt.Chart(ends)
         .mark_point(filled=True, size=80, opacity=1)
+        .add_params(alt.selection_point(name=theme.PICKED, fields=[name], empty=True))
         .encode(y=y, x=x, color=alt.Color("side:N", title=None, scale=alt.Scale(domain=[a, b]), legend=TOP), tooltip=tips)
     )
     return theme.finish(alt.layer(bars, dots), _rows_high(rows[name]))
@@ -278,8 +283,8 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
         rows: rows of `results` with length and J/token.
         curves: from `stats.iso_energy`.
     """
-    x = alt.X("output_tokens:Q", title=METRICS["output_tokens"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
-    y = alt.Y("energy_per_token_j:Q", title=METRICS["energy_per_token_j"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
+    x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
+    y = alt.Y("energy_per_token_j:Q", title=NUMBERS["energy_per_token_j"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
     lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail="energy_j:N")
     labels = (
         alt.Chart(curves.filter("end").with_columns(pl.format("{} J", pl.col("energy_j").cast(pl.Int64)).alias("label")))
@@ -295,15 +300,15 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
             alt.Tooltip("model_name:N", title="Model"),
             alt.Tooltip("family:N", title="Architecture"),
             *(
-                alt.Tooltip(f"{key}:Q", title=METRICS[key].title, format=",.4~g")
+                alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=",.4~g")
                 for key in ("energy_j", "output_tokens", "energy_per_token_j")
             ),
         ],
     )
-    layers = [lines, labels, dots]
+    layers = [lines, labels, theme.pickable(dots)]
     named = alt.Chart(_apart(rows).select("model_name", "output_tokens", "energy_per_token_j"))
     layers.append(named.mark_text(align="left", dx=8, dy=-8, fontSize=11, color="gray").encode(x=x, y=y, text="model_name:N"))
-    return theme.finish(alt.layer(*layers))
+    return theme.finish(alt.layer(*layers), 560)
 
 
 def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]) -> Chart:
@@ -314,8 +319,8 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         limits: `x` and `y` in screen units, or None.
     """
     scale = alt.Scale(type="log", nice=False, padding=12)
-    across = alt.X(f"{x}:Q", title=METRICS[x].title, scale=scale, axis=_axis(True))
-    up = alt.Y(f"{y}:Q", title=METRICS[y].title, scale=scale, axis=_axis(True))
+    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=_axis(True))
+    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=_axis(True))
     columns = list(dict.fromkeys((*TEXTS, "batch_size", x, y, "frontier", "inside")))
     base = alt.Chart(rows.select(columns))
     dots = base.mark_point(filled=True, size=70).encode(
@@ -326,7 +331,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         tooltip=[*_tooltip(x, y), alt.Tooltip("batch_size:Q", title="Batch size")],
     )
     best = base.transform_filter("datum.frontier").mark_line(color="gray", strokeWidth=1.5, interpolate="linear").encode(x=across, y=up)
-    layers = [best, dots]
+    layers = [best, theme.pickable(dots)]
     for key, value in limits.items():
         if value is not None:
             at = {"x": alt.X(f"{key}:Q", scale=scale)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
@@ -334,20 +339,20 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     return theme.finish(alt.layer(*layers))
 
 
-def over_time(rows: pl.DataFrame) -> Chart:
-    """J/token of every result, by edition; one column of points per GPU.
+def over_time(rows: pl.DataFrame, key: str) -> Chart:
+    """The energy of every result, by edition; one column of points per GPU.
 
     Args:
         rows: rows of `results` with `edition`.
+        key: of NUMBERS, the energy.
     """
-    key = "energy_per_token_j"
     points = (
         alt.Chart(rows.select(*TEXTS, "edition", "batch_size", "params_total_b", key))
         .mark_point(filled=True, size=55, opacity=0.6)
         .encode(
             x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
             xOffset=alt.XOffset("gpu_model:N"),
-            y=alt.Y(f"{key}:Q", title=METRICS[key].title, scale=alt.Scale(type="log"), axis=_axis(True)),
+            y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log"), axis=_axis(True)),
             color=theme.colour("gpu_model", "GPU", rows["gpu_model"].drop_nulls().to_list()),
             tooltip=[
                 *(alt.Tooltip(f"{name}:N", title=LABELS.get(name, "Model")) for name in ("model_name", "gpu_model", "task", "engine")),
@@ -357,15 +362,15 @@ def over_time(rows: pl.DataFrame) -> Chart:
             ],
         )
     )
-    return theme.finish(points)
+    return theme.finish(theme.pickable(points))
 
 
-def intervals(found: pl.DataFrame, unit: str) -> Chart:
+def intervals(found: pl.DataFrame, title: str) -> Chart:
     """One value per result with its interval, where there is one.
 
     Args:
         found: rows with `label`, `value`, `value_low`, `value_high` (J).
-        unit: what the energy is per.
+        title: what the value is, with its unit.
     """
     y = alt.Y(
         "label:N",
@@ -373,7 +378,6 @@ def intervals(found: pl.DataFrame, unit: str) -> Chart:
         sort=found["label"].to_list(),
         axis=alt.Axis(labelExpr="slice(split(datum.label, ' · '), 0, 3)", labelLimit=170),
     )
-    title = f"Energy per {unit} (J)"
     numbers = [
         alt.Tooltip("label:N", title="Result"),
         *(alt.Tooltip(f"value{end}:Q", title=f"{name}", format=",.4~g") for end, name in ENDS.items()),
@@ -432,9 +436,10 @@ def measured_against_fit(prompts: pl.DataFrame) -> Chart:
     points = (
         alt.Chart(long.with_columns(pl.col("kind").replace(kinds)))
         .mark_point(filled=True, size=35, opacity=0.7)
+        .add_params(alt.selection_point(name=theme.PICKED, fields=["prompt_id"], empty=True))
         .encode(
-            x=alt.X("output_tokens:Q", title=METRICS["output_tokens"].title, axis=_axis(False)),
-            y=alt.Y("joules:Q", title=METRICS["energy_j"].title, axis=_axis(False)),
+            x=alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, axis=_axis(False)),
+            y=alt.Y("joules:Q", title=NUMBERS["energy_j"].title, axis=_axis(False)),
             color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(kinds.values())), legend=TOP),
             tooltip=[
                 alt.Tooltip("prompt_id:N", title="Prompt"),

@@ -1,6 +1,7 @@
 """The small choices on a page: which number, which colour, which axis. Each is bound to the URL."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 import streamlit as st
@@ -8,7 +9,8 @@ import streamlit as st
 from pages.ui import tables, words
 from warehouse import formula as formulas
 from warehouse import stats
-from warehouse.metrics import METRICS
+from warehouse.measure import NUMBERS, Measure
+from warehouse.metrics import PROMPT_METRICS
 
 SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 COSTS = (
@@ -29,11 +31,11 @@ GROUPS = ("model", "task", "gpu", "engine")
 
 def title(key: str) -> str:
     """Label and unit of a metric, e.g. "Energy (J)"."""
-    return METRICS[key].title
+    return NUMBERS[key].title
 
 
 def metric(label: str, key: str, choices: Sequence[str]) -> str:
-    """One of several metrics, by its key in METRICS; the first is the default."""
+    """One of several metrics, by its key in NUMBERS; the first is the default."""
     titles = {title(choice): choice for choice in choices}
     chosen = st.selectbox(label, list(titles), key=key, bind="query-params", width=230)
     return titles[chosen or title(choices[0])]
@@ -62,6 +64,16 @@ def log(default: bool) -> bool:
     return st.toggle("Logarithmic", value=default, key="log", bind="query-params", help="Equal steps are equal ratios.")
 
 
+def of_prompts(measure: Measure) -> tuple[str, ...]:
+    """The numbers that a prompt has; the energy of the sidebar first."""
+    return tuple(dict.fromkeys((replace(measure, statistic="mean").key, *PROMPT_METRICS)))
+
+
+def axes(rows: pl.DataFrame, choices: Sequence[str]) -> tuple[str, ...]:
+    """What an axis can show: the choices, and the visitor's own formula where there is one."""
+    return tuple(dict.fromkeys((*choices, *(["formula"] if "formula" in rows.columns else []))))
+
+
 def behind(x: str, y: str) -> tuple[str, ...]:
     """The columns of the table behind a scatter."""
     named = ("model_name", "model_url", x, y, "energy_j", "params_total_b", "origin", "gpu_model", "task", "engine")
@@ -80,11 +92,13 @@ SIDES = {
 BANDS = {"All sizes": (0.0, 1e9), "up to 3 billion": (0.0, 3.0), "3 to 10": (3.0, 10.0), "10 to 40": (10.0, 40.0), "over 40": (40.0, 1e9)}
 
 
-def of_size(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the models of one band of sizes; a band without rows shows all."""
-    chosen = st.segmented_control("Parameters (billion)", list(BANDS), default="All sizes", required=True, key="band", bind="query-params")
-    low, high = BANDS[chosen or "All sizes"]
+def of_size(rows: pl.DataFrame, default: str = "All sizes") -> pl.DataFrame:
+    """Rows of the models of one band of sizes; a band without rows shows all, and says so."""
+    chosen = st.segmented_control("Parameters (billion)", list(BANDS), default=default, required=True, key="band", bind="query-params")
+    low, high = BANDS[chosen or default]
     kept = rows.filter(pl.col("params_total_b") > low, pl.col("params_total_b") <= high)
+    if kept.is_empty() and chosen != "All sizes" and not rows.is_empty():
+        st.caption("No model of these filters has this size: all sizes are shown.")
     return rows if chosen == "All sizes" or kept.is_empty() else kept
 
 
@@ -98,12 +112,12 @@ def limit(rows: pl.DataFrame, key: str) -> float | None:
 
     Args:
         rows: all results, whatever the filters, so that the slider keeps its ends.
-        key: of METRICS; a limit from below where more is better.
+        key: of NUMBERS; a limit from below where more is better.
 
     Returns:
         The limit in storage units.
     """
-    metric = METRICS[key]
+    metric = NUMBERS[key]
     values = rows[key].drop_nulls() * metric.display_factor
     values = values.filter(values > 0)
     if values.is_empty():
@@ -147,19 +161,47 @@ def search(label: str, hint: str, explanation: str | None = None) -> str:
     return st.text_input(label, key="search", bind="query-params", placeholder=hint, help=explanation).strip()[:LONGEST_SEARCH]
 
 
-STATISTICS = {
-    "Mean": "energy_j",
-    "Median": "energy_median_j",
-    "p90": "energy_p90_j",
-    "p95": "energy_p95_j",
-    "p99": "energy_p99_j",
-    "Mean above idle": "energy_above_idle_j",
-}
+# The numbers that can be narrowed to a range on the leaderboard.
+RANGES = ("params_total_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 
 
-def statistic() -> str:
-    """Which energy of a response ranks the results: the mean, a percentile, or the mean above idle."""
-    return STATISTICS[one_of("Energy of a response", "statistic", list(STATISTICS), 190)]
+def ranges(rows: pl.DataFrame, energy: str) -> dict[str, tuple[float, float]]:
+    """Sliders that narrow the leaderboard; those that stand at both ends narrow nothing.
+
+    Args:
+        rows: all results, whatever the filters, so that the sliders keep their ends.
+        energy: of NUMBERS, the energy that is shown.
+
+    Returns:
+        The narrowed ranges in storage units, by key.
+    """
+    with st.expander("Ranges", expanded=any(f"range_{key}" in st.query_params for key in (energy, *RANGES))), st.container(horizontal=True):
+        found = {key: _range(rows, key) for key in (energy, *RANGES)}
+    return {key: ends for key, ends in found.items() if ends is not None}
+
+
+def _range(rows: pl.DataFrame, key: str) -> tuple[float, float] | None:
+    metric = NUMBERS[key]
+    values = (rows[key].drop_nulls() * metric.display_factor).to_numpy()
+    values = values[values > 0]
+    if not len(values):
+        return None
+    ends = [f"{step:g}" for step in stats.steps(float(values.min()), float(values.max()))]
+    if len(ends) < 2:
+        return None
+    low, high = st.select_slider(metric.title, ends, value=(ends[0], ends[-1]), key=f"range_{key}", bind="query-params", width=300)
+    if (low, high) == (ends[0], ends[-1]):
+        return None
+    return float(low) / metric.display_factor, float(high) / metric.display_factor
+
+
+def columns(rows: pl.DataFrame) -> list[str]:
+    """The columns of the leaderboard besides model and energy."""
+    usual = {tables.title_of(key): key for key in tables.LEADERBOARD[2:] if key in (*rows.columns, "pareto", "spread")}
+    more = {tables.title_of(key): key for key in (*NUMBERS, "model_id", "family", "dtype", "num_gpus") if key in rows.columns}
+    known = usual | {title: key for title, key in more.items() if title not in usual}
+    picked = st.multiselect("Columns", list(known), default=list(usual), key="columns", bind="query-params", wrap=True)
+    return [known[title] for title in picked]
 
 
 def formula(columns: Sequence[str]) -> pl.Expr | None:
@@ -169,12 +211,12 @@ def formula(columns: Sequence[str]) -> pl.Expr | None:
         key="formula",
         bind="query-params",
         placeholder="energy_j / params_total_b",
-        help=f"Columns: {', '.join(key for key in METRICS if key in columns)}. Functions: {', '.join(formulas.FUNCTIONS)}.",
+        help=f"Columns: {', '.join(key for key in NUMBERS if key in columns)}. Functions: {', '.join(formulas.FUNCTIONS)}.",
     )
     if not text.strip():
         return None
     try:
-        return formulas.parse(text, [key for key in METRICS if key in columns])
+        return formulas.parse(text, [key for key in NUMBERS if key in columns])
     except formulas.WrongFormula as error:
         st.error(words.plain(str(error)), icon=":material/error:")
         return None
@@ -216,12 +258,6 @@ def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
 def one_result(rows: pl.DataFrame) -> pl.DataFrame:
     """One result by its `label`."""
     return rows.filter(pl.col("label") == one_of("Result", "result", rows["label"].to_list(), 620))
-
-
-def denominator() -> str:
-    """What energy is divided by."""
-    choices = list(stats.DENOMINATORS)
-    return st.segmented_control("Energy per", choices, default=choices[0], required=True, key="per", bind="query-params") or choices[0]
 
 
 def assumptions() -> tuple[float, float, float, float]:

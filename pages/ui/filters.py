@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 import streamlit as st
 
+from warehouse.measure import ABOVE_IDLE, GROSS, PER, STATISTICS, Measure
 from warehouse.selection import Selection
 
 # URL key → label, help. The order is that of the sidebar.
@@ -22,6 +23,8 @@ MANY: dict[str, tuple[str, str]] = {
 }
 WEIGHTS = ("pretrained", "dummy", "both")
 VALID = ("only", "all")
+# How energy is stated, on every page: URL key → its values, the default first.
+ENERGY: dict[str, tuple[str, ...]] = {"statistic": STATISTICS, "per": PER, "idle": (GROSS, ABOVE_IDLE)}
 
 
 def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
@@ -33,7 +36,7 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
     Returns:
         The Selection, and a sentence for each value in the URL that was ignored.
     """
-    query = {key: st.query_params.get_all(key) for key in (*MANY, "weights", "valid")}
+    query = {key: st.query_params.get_all(key) for key in (*MANY, "weights", "valid", *ENERGY)}
     notes = ignored(query, options)
     with st.sidebar:
         chosen: dict[str, Sequence[str]] = {key: _many(key, options) for key in MANY if key not in ("engine", "batch")}
@@ -45,11 +48,28 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
     return selection, notes
 
 
+def energy() -> Measure:
+    """Draw the switches of how energy is stated: the statistic over prompts, per what, gross or above idle."""
+    with st.sidebar, st.expander("Energy is shown as", expanded=True):
+        statistic = st.selectbox(
+            "Statistic",
+            STATISTICS,
+            key="statistic",
+            bind="query-params",
+            help="Over the prompts of a run. Published tables have the mean only.",
+        )
+        per = st.selectbox(
+            "Energy per", PER, key="per", bind="query-params", help="Published tables have the energy per response and token."
+        )
+        idle = _one("idle", "Idle power", ENERGY["idle"], "above idle: less what the idle GPU would have used; only where it was recorded.")
+    return Measure(statistic or STATISTICS[0], per or PER[0], idle == ABOVE_IDLE)
+
+
 def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[str]:
     """One sentence for each value of the URL that no filter has."""
     notes = []
     for key, values in query.items():
-        known = {"weights": WEIGHTS, "valid": VALID}.get(key) or tuple(values_of(key, options))
+        known = {"weights": WEIGHTS, "valid": VALID, **ENERGY}.get(key) or tuple(values_of(key, options))
         notes += [f"{key}={value[:60]} in the link is not known here and was ignored." for value in values if value and value not in known]
     return notes
 

@@ -1,5 +1,6 @@
 """The frame around every page: navigation, shared filters, data, and the words about what is shown."""
 
+from dataclasses import replace
 from html import escape
 from typing import Literal
 from urllib.parse import urlencode
@@ -9,7 +10,9 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from pages.ui import charts, controls, filters, tables, theme, words
+from warehouse import measure as measures
 from warehouse import query, sqlbox, store
+from warehouse.measure import Measure
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
@@ -54,13 +57,11 @@ NEEDS_PROMPTS = (
 # Views worth a first look: page, label, icon, the filters of the link.
 PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
-    ("leaderboard", "Cheapest 7B on A40", {"gpu": "A40", "task": "chat", "search": "7b"}),
-    (
-        "verbosity",
-        "Concise or verbose on A40",
-        {"gpu": "A40"},
-    ),
-    ("leaderboard", "Our own runs", {"source": "Prompt Joules"}),
+    ("leaderboard", "Cheapest 7B", {"gpu": "A40", "task": "chat", "search": "7b"}),
+    ("verbosity", "Concise or verbose on A40", {"gpu": "A40"}),
+    ("verbosity", "Why does one 7B model use five times another?", {"gpu": "A40", "task": "chat"}),
+    ("leaderboard", "H100: eager against compiled", {"source": "Prompt Joules", "weights": "both", "show": "Everything"}),
+    ("distributions", "One prompt and the next", {"source": "Prompt Joules"}),
     ("methods", "How it was measured", {}),
 )
 
@@ -85,6 +86,7 @@ def run(page: Page) -> None:
     """Draw the filters and run the page; without a readable warehouse, say what to run instead."""
     try:
         selection, notes = filters.sidebar(_options(*_warehouse()))
+        st.session_state["measure"] = filters.energy()
     except store.WarehouseError as error:
         no_warehouse(error)
         return
@@ -110,7 +112,53 @@ def begin(title: str) -> Selection:
     for note in st.session_state.get("notes", []):
         st.info(plain(note), icon=":material/link_off:")
     selection: Selection = st.session_state["selection"]
+    st.session_state["shown"] = selection
     return selection
+
+
+def measure(per: str | None = None) -> Measure:
+    """How energy is stated: the switches of the sidebar.
+
+    Args:
+        per: what the page divides by where the switch stands at the response.
+    """
+    chosen: Measure = st.session_state["measure"]
+    return replace(chosen, per=per) if per and chosen.per == measures.DEFAULT.per else chosen
+
+
+def results(selection: Selection, chosen: Measure | None = None) -> pl.DataFrame:
+    """The configurations with the energy that the switches ask for, least first; those that lack it stay, last."""
+    chosen = chosen or measure()
+    rows = load("leaderboard", selection)
+    if not chosen.is_kept:
+        rows = measures.joined(rows, load("energies", selection, **chosen.parameters()), chosen)
+    return rows if chosen == measures.DEFAULT else rows.sort(chosen.key, nulls_last=True, maintain_order=True)
+
+
+def stated(rows: pl.DataFrame, chosen: Measure | None = None) -> None:
+    """Say which energy is shown when it is not the usual one, and why results lack it; refuse where none has it."""
+    chosen = chosen or measure()
+    if measure() == measures.DEFAULT or rows.is_empty():
+        return
+    sentence = words.stated(chosen, rows)
+    if rows[chosen.key].null_count() == rows.height:
+        st.warning(sentence, icon=":material/block:")
+    else:
+        st.caption(sentence)
+
+
+def stated_of_prompts() -> None:
+    """Say which energy of a prompt comes first, when it is not the usual one."""
+    chosen = measure()
+    if chosen != measures.DEFAULT:
+        st.caption(words.stated_of_prompts(chosen))
+
+
+def only_per_response(statistic: bool = True) -> None:
+    """On a page that cannot follow the switches: say that it shows whole responses."""
+    chosen = measure()
+    if chosen.per != measures.DEFAULT.per or (statistic and chosen != measures.DEFAULT):
+        st.caption(words.ONLY_PER_RESPONSE)
 
 
 def welcome() -> None:
@@ -136,6 +184,7 @@ def first_view(selection: Selection) -> Selection:
     others = everything.height - shown.height
     if others:
         st.caption(words.first_view(narrow.tasks, others, all_of_it))
+    st.session_state["shown"] = selection if all_of_it else narrow
     return selection if all_of_it else narrow
 
 

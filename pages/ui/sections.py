@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from functools import partial
+from urllib.parse import urlencode
 
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, tables, words
+from pages.ui import charts, controls, pick, tables, words
 from pages.ui.frame import ask as answered
-from pages.ui.frame import load, options, plain
+from pages.ui.frame import links, load, options, plain
 from warehouse import export as exports
 from warehouse import query, sqlbox, stats, store
 from warehouse.selection import Selection
@@ -54,13 +55,14 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
     rows = sets.filter(pl.col("set") == controls.one_of("Table", "table", tables.names(sets, "set")))
     name = "model_name" if kind != "model" else "engine"
     st.subheader("Energy of a response", anchor=False)
-    st.altair_chart(charts.dumbbells(rows, name), alt="Mean energy of a response on both sides, one line per model, largest saving on top")
+    alt = "Mean energy of a response on both sides, one line per model, largest saving on top"
+    chosen = pick.chart(charts.dumbbells(rows, name), rows, alt, "dumbbells", field=name)
     st.subheader("Shorter answers, or cheaper tokens?", anchor=False)
     st.markdown(words.SPLIT)
     st.altair_chart(charts.split(rows, name), alt="Change in energy as effects of length and of J/token, one bar per model")
     with st.expander("The rows behind the charts"):
-        tables.show(rows, tables.MEANS, alt="Energy, length and J/token on both sides, per model")
-        tables.downloads(rows, "concise-or-verbose")
+        tables.show(chosen, tables.MEANS, alt="Energy, length and J/token on both sides, per model")
+        tables.downloads(chosen, "concise-or-verbose")
 
 
 def why_models_of_one_size_differ(selection: Selection) -> None:
@@ -75,10 +77,47 @@ def why_models_of_one_size_differ(selection: Selection) -> None:
         size = controls.one_of("Size", "size", tables.names(tables.in_sizes(group), "size"), 230)
     models = group.filter(pl.col("size") == size)
     st.markdown(words.same_size(stats.spread(models), size))
-    st.altair_chart(
-        charts.iso(models, stats.iso_energy(models)), alt=f"J/token against response length, models of {size}, with lines of equal energy"
+    st.markdown(words.ISO)
+    alt = f"J/token against response length, models of {size}, with lines of equal energy"
+    chosen = pick.chart(charts.iso(models, stats.iso_energy(models)), models, alt, "iso_chart")
+    with st.expander("The rows behind the chart"):
+        tables.show(chosen, controls.behind("output_tokens", "energy_per_token_j"), alt="The models in the chart")
+        tables.downloads(chosen, "models-of-one-size")
+
+
+def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
+    """Rows of the leaderboard with `pareto` (no other is as fast and as cheap) and `spread` (their distribution over prompts)."""
+    points = rows.filter(pl.col(energy).is_not_null(), pl.col("latency_s").is_not_null())
+    best = stats.frontier(points, "latency_s", energy, False).filter("frontier")["result_id"].to_list()
+    spreads = load("spreads", Selection())
+    return rows.with_columns(pl.col("result_id").is_in(best).alias("pareto")).join(
+        spreads, on="result_id", how="left", maintain_order="left"
     )
-    st.caption(words.ISO)
+
+
+def detail(chosen: pl.DataFrame) -> None:
+    """Everything that is known about the row that was clicked, and where its figures come from."""
+    for row in chosen.iter_rows(named=True):
+        st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu_model'])}, {plain(row['task'] or '')}", anchor=False)
+        if row["origin"] == "measured":
+            view = {"model": row["model_id"], "gpu": row["gpu_model"], "task": row["task"], "engine": row["engine"], "weights": "both"}
+            pages = {"distributions": "Its prompts", "cost_of_a_token": "Cost of a token", "runs": "Its verdict"}
+            st.html(links([(f"{page}?{urlencode(view)}", label) for page, label in pages.items()]))
+        elif row["url"]:
+            st.html(links([(row["url"], "Where it was published")] if row["url"].startswith("https://") else []))
+        tables.show(tables.upright(chosen), ("number", "is", "meaning"), alt="All numbers of the row that was clicked")
+
+
+def prompts_of_bars(selection: Selection, bars: pl.DataFrame, metric: str, by: str) -> None:
+    """The prompts behind the bars of a histogram that were clicked."""
+    found = [
+        load("prompts_between", selection, metric=metric, by=by, series=series, low=low, high=high)
+        for series, low, high in bars.select("series", "bin_low", "bin_high").iter_rows()
+    ]
+    rows = pl.concat(found).head(500)
+    st.subheader(f"The {rows.height:,} prompts of the bars", anchor=False)
+    tables.show(rows, tables.BEHIND_BARS, alt="The prompts behind the bars that were clicked")
+    tables.downloads(rows, "prompts-of-bars")
 
 
 def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
@@ -107,22 +146,24 @@ def plan(rows: pl.DataFrame) -> None:
 
 
 def export(selection: Selection, name: str) -> None:
-    """One button per format; the file is made when it is asked for."""
+    """One button per format; the file is made when it is asked for. Results can have a column by the visitor's formula."""
+    own = controls.formula(load("leaderboard", selection).columns) if name == "Results" else None
     with st.container(horizontal=True):
         for kind in exports.KINDS:
             st.download_button(
                 kind.upper() if kind in ("csv", "json") else kind.capitalize(),
-                data=partial(_file, selection, name, kind, store.default_warehouse()),
+                data=partial(_file, selection, name, kind, store.default_warehouse(), own, tables.address()),
                 file_name=f"prompt-joules-{name.lower()}.{kind}",
                 on_click="ignore",
                 key=f"export-{kind}",
             )
 
 
-def _file(selection: Selection, name: str, kind: str, warehouse: str) -> bytes:
+def _file(selection: Selection, name: str, kind: str, warehouse: str, formula: pl.Expr | None = None, link: str | None = None) -> bytes:
     question, what = EXPORTS[name]
-    rows = query.load(question, selection, warehouse)
-    return exports.write(rows, exports.header_of(rows, selection, what), kind)
+    rows = tables.with_formula(query.load(question, selection, warehouse), formula)
+    header = exports.header_of(rows, selection, what)
+    return exports.write(rows, header | ({"link": link} if link else {}), kind)
 
 
 def ask(sql: str) -> sqlbox.Answer:

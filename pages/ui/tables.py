@@ -1,14 +1,19 @@
 """Tables: what a column is called, how it is shown, and the rows of a download."""
 
-import io
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any
+from urllib.parse import urlencode
 
 import polars as pl
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from warehouse.metrics import METRICS, Metric
+from warehouse import export as exports
+from warehouse.measure import NUMBERS, Measure, per_prompt
+from warehouse.metrics import Metric
+from warehouse.selection import Selection
 
 NOT_MEASURED = "not measured"
 NOT_KEPT = "not kept"
@@ -18,6 +23,8 @@ LEADERBOARD = (
     "model_name",
     "model_url",
     "energy_j",
+    "pareto",
+    "spread",
     "energy_per_token_j",
     "source",
     "gpu_model",
@@ -33,8 +40,10 @@ LEADERBOARD = (
     "quality_mean",
     "origin",
     "engine",
+    "generation",
     "prompts",
     "energy_reason",
+    "measure_reason",
 )
 SPREAD = ("mean", "p5", "p25", "p50", "p75", "p90", "p95", "p99", "minimum", "maximum")
 RUNS = (
@@ -109,6 +118,7 @@ ANSWERS = (
     "gpu_model",
     "engine",
     "energy_j",
+    "shown_j",
     "energy_error_j",
     "output_tokens",
     "energy_per_token_j",
@@ -135,6 +145,7 @@ FITS = (
     "residual_j",
     "explained",
 )
+BEHIND_BARS = ("prompt_id", "energy_j", "output_tokens", "input_tokens", "latency_s", "model_name", "gpu_model", "task", "engine", "run_id")
 RESIDUALS = ("prompt_id", "energy_j", "fitted_j", "residual_j", "input_tokens", "output_tokens")
 COLUMNS = ("table", "column", "type", "meaning")
 REMARKS = ("code", "scope", "invalidates", "meaning")
@@ -234,6 +245,12 @@ LABELS: dict[str, tuple[str, str]] = {
     "residual_j": ("Residual (J)", "What the fit leaves: measured less fitted energy; over all prompts its standard deviation."),
     "fitted_j": ("Fitted (J)", "What the fit gives for the lengths of this prompt and answer."),
     "explained": ("Explained", "Share of the variance of energy that the fit explains."),
+    "shown_j": ("As asked for (J per …)", "The energy as the switches of the sidebar state it."),
+    "number": ("Number", "What is known."),
+    "is": ("Is", "In the unit of the first column."),
+    "spread": ("p5 to p99", "Energy of the prompts at p5, p25, p50, p75, p90, p95, p99: flat where prompts cost alike. Our own runs only."),
+    "pareto": ("Pareto", "No other row shown is as fast (latency) and as cheap, and better in one."),
+    "measure_reason": ("Why this energy is not known", "What kept it from being known."),
     "formula": ("Formula", "The column of your own formula, in the units of its columns (J, s, token)."),
     "a": ("A", "The side that is compared with."),
     "b": ("B", "The side that is compared."),
@@ -263,9 +280,9 @@ LABELS: dict[str, tuple[str, str]] = {
 PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
 
 
-def on_screen(rows: pl.DataFrame, columns: Iterable[str] = METRICS) -> pl.DataFrame:
+def on_screen(rows: pl.DataFrame, columns: Iterable[str] = NUMBERS) -> pl.DataFrame:
     """Storage units to screen units, e.g. seconds to milliseconds for TTFT. Columns of no metric stay."""
-    factors = {key: METRICS[key].display_factor for key in columns if key in rows.columns}
+    factors = {key: NUMBERS[key].display_factor for key in columns if key in rows.columns}
     return rows.with_columns(pl.col(key) * factor for key, factor in factors.items() if factor != 1.0)
 
 
@@ -300,7 +317,7 @@ def within(rows: pl.DataFrame, limits: Mapping[str, float | None]) -> pl.DataFra
     """Rows that keep every limit: at least where more is better, else at most."""
     for key, bound in limits.items():
         if bound is not None:
-            rows = rows.filter(pl.col(key) >= bound if METRICS[key].better == "higher" else pl.col(key) <= bound)
+            rows = rows.filter(pl.col(key) >= bound if NUMBERS[key].better == "higher" else pl.col(key) <= bound)
     return rows
 
 
@@ -325,7 +342,7 @@ def batches(rows: pl.DataFrame) -> pl.DataFrame:
 
 def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:
     """Limits from storage to screen units."""
-    return {key: None if bound is None else bound * METRICS[key].display_factor for key, bound in limits.items()}
+    return {key: None if bound is None else bound * NUMBERS[key].display_factor for key, bound in limits.items()}
 
 
 def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
@@ -338,16 +355,38 @@ def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFr
     return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
 
 
-def by_energy(rows: pl.DataFrame, energy: str, formula: pl.Expr | None) -> pl.DataFrame:
-    """Rows by one of the energies of a response, least first and unknown last; with `formula`, the visitor's own column."""
-    with_own = rows if formula is None else rows.with_columns(formula.alias("formula"))
-    return with_own if energy == "energy_j" else with_own.sort(energy, nulls_last=True, maintain_order=True)
+def with_formula(rows: pl.DataFrame, formula: pl.Expr | None) -> pl.DataFrame:
+    """Adds `formula`, the visitor's own column, where there is one."""
+    return rows if formula is None else rows.with_columns(formula.alias("formula"))
 
 
-def leaderboard(energy: str, formula: pl.Expr | None) -> tuple[str, ...]:
-    """The columns of the leaderboard; the energy that ranks it, and the visitor's own column, come first."""
-    own = () if formula is None else ("formula",)
-    return tuple(dict.fromkeys((*LEADERBOARD[:2], energy, *own, *LEADERBOARD[2:])))
+def leaderboard(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple[str, ...]:
+    """The columns of the leaderboard; the energy that ranks it, and the visitor's own column, come first.
+
+    Args:
+        picked: the columns that the visitor wants besides; empty columns are left out of the usual ones.
+    """
+    own = ("formula",) if "formula" in rows.columns else ()
+    return tuple(dict.fromkeys((*LEADERBOARD[:2], energy, *own, *picked)))
+
+
+def upright(row: pl.DataFrame) -> pl.DataFrame:
+    """One row as a list of what is known: `number` (its title), `is` (its value on screen), `meaning`."""
+    values = on_screen(row.drop("spread", strict=False)).row(0, named=True)
+    known = {key: value for key, value in values.items() if value is not None and value != [] and key != "model_url"}
+    return pl.DataFrame(
+        [
+            (title_of(key), f"{value:,.4g}" if isinstance(value, float) else str(value), NUMBERS[key].meaning if key in NUMBERS else "")
+            for key, value in known.items()
+        ],
+        schema={"number": pl.String, "is": pl.String, "meaning": pl.String},
+        orient="row",
+    )
+
+
+def in_ranges(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pl.DataFrame:
+    """Rows inside every range; a row that lacks a number is not inside a range of it."""
+    return rows.filter(pl.col(key).is_between(low, high) for key, (low, high) in ranges.items()) if ranges else rows
 
 
 def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
@@ -395,7 +434,7 @@ def safe_links(rows: pl.DataFrame, column: str = "model_url") -> pl.DataFrame:
 
 
 def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, ColumnConfig]:
-    """Label, help and number format of every column, from METRICS.
+    """Label, help and number format of every column, from NUMBERS.
 
     Args:
         rows: the table.
@@ -404,14 +443,16 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
     known = LABELS | PERCENTILES
     configured: dict[str, ColumnConfig] = {}
     for name in rows.columns:
-        if name == "model_url":
+        if name == "spread":
+            configured[name] = st.column_config.BarChartColumn(known[name][0], help=known[name][1], y_min=0)
+        elif name == "model_url":
             configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
-        elif name in METRICS:
+        elif name in NUMBERS:
             configured[name] = _number(
-                SHORT.get(name, METRICS[name].title),
-                _definition(METRICS[name]),
-                METRICS[name].decimals,
-                width=110 if rows[name].null_count() else None,
+                SHORT.get(name, NUMBERS[name].title),
+                _definition(NUMBERS[name]),
+                NUMBERS[name].decimals,
+                width=150 if len(NUMBERS[name].title) > 20 else 110 if rows[name].null_count() else None,
             )
         elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
@@ -431,33 +472,40 @@ def _number(label: str, explanation: str, decimals: int, width: int | None = Non
     return st.column_config.NumberColumn(label, help=explanation, format=f"%,.{decimals}f", width=width)
 
 
+def title_of(name: str) -> str:
+    """What a column is called."""
+    return NUMBERS[name].title if name in NUMBERS else (LABELS | PERCENTILES).get(name, (name.replace("_", " ").capitalize(), ""))[0]
+
+
 def _definition(metric: Metric) -> str:
     """Column help: meaning, formula, which way is better, who defined it."""
     better = f" {metric.better.capitalize()} is better." if metric.better else ""
     return f"{metric.title}. {metric.meaning}{better}\n\nFormula: `{metric.formula}`\n\nSource: {metric.source}."
 
 
-def to_csv(rows: pl.DataFrame) -> bytes:
-    """Rows as CSV. Lists become text; text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    lists = [name for name, kind in rows.schema.items() if isinstance(kind, pl.List)]
-    flat = rows.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join("; ") for name in lists)
-    formula = pl.col(pl.String).str.contains(r"^[=+\-@\t\r]")
-    guarded = flat.with_columns(pl.when(formula).then("'" + pl.col(pl.String)).otherwise(pl.col(pl.String)).name.keep())
-    return guarded.write_csv().encode()
+def address() -> str:
+    """The full address of the view, with what differs from the default."""
+    query = urlencode([(key, value) for key in st.query_params for value in st.query_params.get_all(key)])
+    return f"{(st.context.url or '').split('?')[0]}{'?' if query else ''}{query}"
 
 
-def to_parquet(rows: pl.DataFrame) -> bytes:
-    """Rows as Parquet, unchanged."""
-    buffer = io.BytesIO()
-    rows.write_parquet(buffer)
-    return buffer.getvalue()
+def file_of(rows: pl.DataFrame, name: str, kind: str, selection: Selection, link: str, measure: Measure) -> bytes:
+    """Rows with the header of an export: filter in words, full link, hash, sources, licences, citation.
+
+    Args:
+        kind: of `export.KINDS`.
+        link: the address of the view.
+    """
+    header = exports.header_of(rows, selection, f"{name}, as shown; energy shown as {measure.words}")
+    return exports.write(rows, header | {"link": link}, kind)
 
 
 def downloads(rows: pl.DataFrame, name: str) -> None:
-    """Two buttons: exactly these rows, all their columns, in storage units. The file is made when asked for."""
+    """Two buttons: exactly these rows, all their columns, in storage units, with a header. The file is made when asked for."""
+    made = partial(file_of, rows, name, selection=st.session_state["shown"], link=address(), measure=st.session_state["measure"])
     with st.container(horizontal=True):
-        _download("Download CSV", partial(to_csv, rows), f"{name}.csv", "text/csv", rows.height)
-        _download("Download Parquet", partial(to_parquet, rows), f"{name}.parquet", "application/octet-stream", rows.height)
+        _download("Download CSV", partial(made, "csv"), f"{name}.csv", "text/csv", rows.height)
+        _download("Download Parquet", partial(made, "parquet"), f"{name}.parquet", "application/octet-stream", rows.height)
 
 
 def _download(label: str, make: Callable[[], bytes], name: str, mime: str, height: int) -> None:
@@ -467,23 +515,26 @@ def _download(label: str, make: Callable[[], bytes], name: str, mime: str, heigh
         file_name=f"prompt-joules-{name}",
         mime=mime,
         on_click="ignore",
-        help=f"The {height:,} rows shown, all columns, in base units (J, s, W).",
+        help=f"The {height:,} rows shown, all columns, in base units (J, s, W); a header says what they are and how to cite them.",
         key=f"download-{name}",
     )
 
 
-def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None) -> None:
-    """A table: what is missing says so, links lead only to the web, names are shown as text."""
+def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None, key: str | None = None) -> Any:
+    """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked."""
     listed = rows.select(shown(rows, columns))
     listed = listed.with_columns(pl.col(name) * 100 for name in (*CHANGES, *SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed)
     if "gpu_model" in listed.columns:
         listed = listed.with_columns(pl.col("gpu_model").fill_null("CPU"))
-    st.dataframe(
+    return st.dataframe(
         on_screen(listed),
         column_config=config(listed, metric),
         hide_index=True,
+        key=key,
+        on_select="rerun" if key else "ignore",
+        selection_mode="single-row",
         placeholder="–" if metric else NOT_MEASURED,
         alt=alt,
         height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
@@ -513,21 +564,27 @@ def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
     )
 
 
-def with_error(answers: pl.DataFrame) -> pl.DataFrame:
+def with_measure(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    """Answers with `shown_j`, the energy that the switches ask for (statistics need more than one answer), least first."""
+    return answers.with_columns(per_prompt(measure).alias("shown_j")).sort("shown_j", nulls_last=True, maintain_order=True)
+
+
+def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     """Answers with energy as labelled values with an interval: `label`, `value`, `value_low`, `value_high`; the first twenty."""
     label = pl.concat_str(["model_name", pl.col("gpu_model").fill_null("CPU"), "task", "engine"], separator=" · ", ignore_nulls=True)
     again = pl.int_range(pl.len()).over("label")
-    half = pl.col("energy_error_j")
+    shown_j = pl.col("shown_j")
+    half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
     return (
-        answers.filter(pl.col("energy_j").is_not_null())
+        answers.filter(shown_j.is_not_null())
         .head(20)
         .with_columns(label.alias("label"))
         .with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
         .select(
             "label",
-            pl.col("energy_j").alias("value"),
-            (pl.col("energy_j") - half).alias("value_low"),
-            (pl.col("energy_j") + half).alias("value_high"),
+            shown_j.alias("value"),
+            (shown_j - half).alias("value_low"),
+            (shown_j + half).alias("value_high"),
         )
     )
 

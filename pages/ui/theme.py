@@ -8,6 +8,8 @@ import altair as alt
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 HEIGHT = 460
+# The name of the selection of a chart whose points can be clicked.
+PICKED = "picked"
 SMALL_HEIGHT = 320
 LINKS_STYLE = """<style>
 .views { display: flex; flex-wrap: wrap; gap: 8px; }
@@ -42,6 +44,12 @@ def colour(field: str, title: str, names: list[str]) -> alt.Color:
         scale=alt.Scale(domain=order(field, names)),
         legend=alt.Legend(values=shown, orient="bottom", columns=2, labelLimit=200, symbolLimit=30),
     )
+
+
+def pickable(points: alt.Chart, field: str = "result_id") -> alt.Chart:
+    """Points that can be clicked; their data must have the field."""
+    clicked: alt.Chart = points.add_params(alt.selection_point(name=PICKED, fields=[field], empty=True))
+    return clicked
 
 
 def finish(chart: Chart, height: int = HEIGHT) -> Chart:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from warehouse.metrics import METRICS
+from warehouse.measure import NUMBERS, UNITS, Measure
 from warehouse.sqlbox import Answer
 
 MOST_LINES = 6
@@ -36,6 +36,10 @@ COST = (
     "For each run the energy of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
     "intervals. The fit holds for the lengths that were measured; beyond them it is a guess."
 )
+ONLY_PER_RESPONSE = (
+    "This page compares whole responses: the switches of the sidebar for statistic, denominator and idle power do not act on it."
+)
+STATISTICS_BELOW = "the statistics of all prompts are in the table of percentiles."
 ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
 ISO = (
     "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
@@ -69,9 +73,9 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
 def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
     interval = f"{row['slope_low']:.3g} to {row['slope_high']:.3g}"
     if log:
-        grows = f"{METRICS[y].label.lower()} grows as {METRICS[x].label.lower()} to the power **{row['slope']:.2f}** ({interval})"
+        grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{row['slope']:.2f}** ({interval})"
         return f"- {plain(str(row['line']))}: {grows}; {row['points']} points"
-    unit = f"{METRICS[y].display_unit} per {METRICS[x].display_unit or 'unit'}"
+    unit = f"{NUMBERS[y].display_unit} per {NUMBERS[x].display_unit or 'unit'}"
     return f"- {plain(str(row['line']))}: **{row['slope']:.3g}** {unit} ({interval}); {row['points']} points"
 
 
@@ -122,7 +126,7 @@ def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
     if best.is_empty():
         return f"**None** of {shown:,} configurations is within the limits: raise one of them."
     row = best.row(0, named=True)
-    numbers = " and ".join(f"{row[key] * METRICS[key].display_factor:,.4g} {METRICS[key].display_unit}" for key in (y, x))
+    numbers = " and ".join(f"{row[key] * NUMBERS[key].display_factor:,.4g} {NUMBERS[key].display_unit}" for key in (y, x))
     place = ", ".join(plain(str(row[name])) for name in ("gpu_model", "engine")) + f", batch size {row['batch_size']}"
     least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"
@@ -159,13 +163,25 @@ def listed(keys: pl.DataFrame) -> str:
     return ", ".join(str(key).replace("power_limit_w", "power limit (W)").replace("_", " ") for key in keys["key"])
 
 
-def statistic(energy: str, rows: pl.DataFrame) -> str:
-    """Why some results do not have the chosen energy."""
-    lacking = rows[energy].null_count()
-    if energy == "energy_j" or not lacking:
-        return ""
-    why = "where idle power was recorded" if energy == "energy_above_idle_j" else "where single prompts were kept"
-    return f"{METRICS[energy].label} is known only {why}: {lacking:,} results, all published ones among them, have none."
+def stated(measure: Measure, rows: pl.DataFrame) -> str:
+    """Which energy is shown, and why some results do not have it."""
+    lacking = rows[measure.key].null_count()
+    shown = f"Energy is shown as {measure.words} ({UNITS[measure.per]})."
+    if not lacking:
+        return shown
+    if measure.above_idle:
+        why = "where idle power was recorded and the GPU was not shared"
+    elif measure.statistic != "mean":
+        why = "where single prompts were kept"
+    else:
+        why = f"where {measure.per}s were counted"
+    return f"{shown} It is known only {why}: {lacking:,} of {rows.height:,} results have none."
+
+
+def stated_of_prompts(measure: Measure) -> str:
+    """Which energy of a prompt is offered first."""
+    idle = "energy above idle" if measure.above_idle else "gross energy"
+    return f"The switches of the sidebar ask for the {idle} per {measure.per} ({UNITS[measure.per]}); {STATISTICS_BELOW}"
 
 
 def prompt_list(height: int) -> str:

@@ -11,10 +11,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bench.tasks import TASKS
-from pages.ui import frame, sections, tables
+from pages.ui import frame, pick, sections, tables
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app
 from warehouse import query
+from warehouse.measure import DEFAULT, EVERY, Measure, per_prompt
 from warehouse.metrics import METRICS
 from warehouse.selection import Selection
 
@@ -114,7 +115,8 @@ def test_the_leaderboard_by_another_statistic(open_page: Open) -> None:
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
     assert big["energy_p95_j"] == pytest.approx(rows["energy_j"].quantile(0.95, "linear"))
-    app.selectbox(key="statistic").set_value("Mean above idle").run()
+    app.selectbox(key="statistic").set_value("mean")
+    app.segmented_control(key="idle").set_value("above idle").run()
     big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
     assert big["energy_above_idle_j"] == pytest.approx((rows["energy_j"] - 78 * rows["latency_s"]).mean())
     assert not open_page(statistic="mode").exception
@@ -199,7 +201,7 @@ def test_rows_without_energy_are_counted_not_drawn(open_page: Open) -> None:
 
 
 def test_the_cheapest_within_a_deadline(open_page: Open) -> None:
-    app = open_page("tradeoffs", gpu="A40", task="chat", limit_latency_s="5")
+    app = open_page("tradeoffs", gpu="A40", task="chat", limit_latency_s="5", band="All sizes")
     v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("latency_s") <= 5).sort("energy_j")
     assert table(app)["energy_j"].to_list() == pytest.approx(v1["energy_j"].to_list())
     assert f"**{v1.height}** of 22 configurations are within the limits" in text(app)
@@ -216,7 +218,7 @@ def test_compare_says_how_many_times(open_page: Open) -> None:
     small, big = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-big"))
     assert table(app, -1)["ratio"][1] == pytest.approx(big["energy_j"].mean() / small["energy_j"].mean())
     assert "Comparable" in app.success[0].value
-    app.segmented_control(key="per").set_value("word").run()
+    app.selectbox(key="per").set_value("word").run()
     per_word = [run["energy_j"].sum() / run["output_words"].sum() for run in (small, big)]
     assert table(app, -1)["value"].to_list() == pytest.approx(per_word)
     v1 = open_page("compare", results=[labels[0], "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"])
@@ -383,11 +385,13 @@ def test_names_are_shown_as_text(open_page: Open) -> None:
 
 def test_downloads_hold_the_rows_and_run_no_formula() -> None:
     rows = pl.DataFrame({"model_name": ["=1+1", "ok"], "energy_j": [-1.5, None], "reasons": [["a", "b"], []]})
-    csv = pl.read_csv(tables.to_csv(rows))
+    made = {kind: tables.file_of(rows, "rows", kind, Selection(), "http://x/?a=b", DEFAULT) for kind in ("csv", "parquet")}
+    csv = pl.read_csv(made["csv"], comment_prefix="#")
+    assert b"# link: http://x/?a=b\n" in made["csv"] and b"content_sha256" in made["csv"]
     assert csv["model_name"].to_list() == ["'=1+1", "ok"]
     assert csv["energy_j"].to_list() == [-1.5, None]
-    assert csv["reasons"].to_list() == ["a; b", None] or csv["reasons"].to_list() == ["a; b", ""]
-    assert pl.read_parquet(io.BytesIO(tables.to_parquet(rows))).equals(rows)
+    assert csv["reasons"].fill_null("").to_list() == ["a|b", ""]
+    assert pl.read_parquet(io.BytesIO(made["parquet"])).equals(rows)
 
 
 def test_links_lead_to_the_web_only() -> None:
@@ -406,3 +410,124 @@ def test_presets_lead_to_views_with_rows(open_page: Open) -> None:
 def test_the_tasks_are_those_that_are_run(app_warehouse: Path) -> None:
     rows = query.load("tasks", None, str(app_warehouse))
     assert rows.rows() == [(name, task.system, task.verbose_twin) for name, task in sorted(TASKS.items())]
+
+
+def measured(measure: Measure) -> float:
+    """The energy of the run of big-1B by a measure, recomputed from its rows."""
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    rows = rows.with_columns(energy_above_idle_j=pl.col("energy_j") - 78 * pl.col("latency_s"))
+    each = rows.select(per_prompt(measure)).to_series()
+    if measure.statistic != "mean":
+        level = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}[measure.statistic]
+        return float(each.quantile(level, "linear") or 0)
+    parts = {
+        "output token": pl.col("output_tokens"),
+        "total token": pl.col("input_tokens") + pl.col("output_tokens"),
+        "word": pl.col("output_words"),
+        "character": pl.col("output_chars"),
+    }
+    joules = rows["energy_above_idle_j" if measure.above_idle else "energy_j"].sum()
+    return float(joules / (rows.height if measure.per == "response" else rows.select(parts[measure.per].sum()).item()))
+
+
+def test_every_statistic_denominator_and_idle_is_that_of_the_rows(app_warehouse: Path) -> None:
+    for measure in EVERY:
+        rows = query.load("energies", None, str(app_warehouse), **measure.parameters())
+        ours = rows.filter(pl.col("result_id") == "run:run-big").row(0, named=True)
+        assert ours["value"] == pytest.approx(measured(measure)), measure
+        assert (rows["value"].is_null() == rows["reason"].is_not_null()).all(), "what is not known has a reason, what is known has none"
+        published = rows.filter(pl.col("result_id").str.starts_with("published"), pl.col("value").is_not_null())
+        known = measure.statistic == "mean" and not measure.above_idle and measure.per in ("response", "output token")
+        assert (published.height > 0) == known, measure
+
+
+SWITCHED = {"statistic": "p90", "per": "word", "idle": "above idle"}
+
+
+@pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "tradeoffs"])
+def test_the_switches_hold_on_every_page(open_page: Open, page: str) -> None:
+    app = open_page(page, source="Prompt Joules", band="All sizes", **SWITCHED)
+    assert not app.exception
+    measure = Measure("p90", "word", True)
+    big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big[measure.key] == pytest.approx(measured(measure))
+    assert "p90 of the energy above idle per word (J/word)" in text(app)
+
+
+def test_three_years_divides_by_tokens_unless_asked_otherwise(open_page: Open) -> None:
+    app = open_page("three_years", source="Prompt Joules", model="org/big-1B", per="character")
+    assert table(app)["p50"].item() == pytest.approx(measured(Measure(per="character")))
+
+
+def test_compare_by_a_percentile_has_an_interval(open_page: Open) -> None:
+    label = "{} · H100 · chat · transformers-eager · batch 1 · Prompt Joules"
+    app = open_page("compare", results=[label.format("big-1B"), label.format("SmolLM2-135M-Instruct")], statistic="p90", per="word")
+    row = table(app, -1).row(0, named=True)
+    assert row["value"] == pytest.approx(measured(Measure("p90", "word")))
+    assert row["value_low"] <= row["value"] <= row["value_high"]
+
+
+def test_distributions_offer_the_energy_of_the_switches(open_page: Open) -> None:
+    app = open_page("distributions", model="org/big-1B", per="word", idle="above idle")
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    each = (rows["energy_j"] - 78 * rows["latency_s"]) / rows["output_words"]
+    assert table(app)["p50"].item() == pytest.approx(each.quantile(0.5, "linear"))
+
+
+def test_above_idle_is_refused_with_the_reason_where_none_was_recorded(open_page: Open) -> None:
+    app = open_page(source="ML.ENERGY v1", idle="above idle")
+    assert "known only where idle power was recorded" in app.warning[0].value
+    assert table(app).height == 62
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_odd_switches_in_a_link_are_ignored_with_a_note(open_page: Open, page: str) -> None:
+    app = open_page(page, statistic="mode", per="<b>", idle="1", range_latency_s="x", columns="y", formula="1/")
+    assert not app.exception
+    assert (app.selectbox(key="statistic").value, app.selectbox(key="per").value) == ("mean", "response")
+
+
+def test_search_ranges_columns_and_formula_combine(open_page: Open) -> None:
+    app = open_page(gpu="A40", task="chat", search="7b", range_latency_s=["2", "10"], formula="energy_j / params_total_b")
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("latency_s").is_between(2, 10))
+    expected = v1.filter(pl.col("published_model_id").str.to_lowercase().str.contains("7b"))["energy_j"].sort()
+    shown = table(app)
+    assert shown["energy_j"].to_list() == pytest.approx(expected.to_list())
+    assert shown["formula"].to_list() == pytest.approx((shown["energy_j"] / 7).to_list())
+    assert "pareto" in shown.columns
+    app.multiselect(key="columns").set_value(["Latency (s)", "ARC (%)"]).run()
+    assert table(app).columns == ["model_name", "model_url", "energy_j", "formula", "latency_s", "arc"]
+
+
+def test_pareto_marks_what_nothing_beats_and_spreads_are_the_percentiles(open_page: Open) -> None:
+    shown = table(open_page())
+    rows = (
+        shown.filter(pl.col("energy_j").is_not_null(), pl.col("latency_s").is_not_null()).select("energy_j", "latency_s", "pareto").rows()
+    )
+    for energy, latency, best in rows:
+        beaten = any(e <= energy and t <= latency and (e, t) != (energy, latency) for e, t, _ in rows)
+        assert best == (not beaten)
+    run = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
+    levels = [run.quantile(level, "linear") for level in (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)]
+    assert list(shown.filter(pl.col("model_name") == "big-1B")["spread"].item()) == pytest.approx(levels)
+
+
+def test_a_formula_is_an_axis(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", gpu="A40", task="chat", formula="energy_j / output_tokens", y="Formula")
+    shown = table(app)
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    assert sorted(shown["formula"]) == pytest.approx(sorted(v1["energy_j"] / v1["output_tokens"]))
+
+
+def test_a_click_keeps_the_rows_of_the_points() -> None:
+    rows = pl.DataFrame({"result_id": ["a", "b", "c"]})
+    assert pick.chosen({"selection": {"picked": [{"result_id": "b"}]}}, rows, "result_id")["result_id"].to_list() == ["b"]
+    for nothing in ({"selection": {"picked": []}}, {"selection": {}}, {"selection": {"picked": [{"result_id": "z"}]}}):
+        assert pick.chosen(nothing, rows, "result_id").height == 3
+
+
+def test_prompts_behind_a_bar_are_those_between_its_ends(app_warehouse: Path) -> None:
+    found = query.load("prompts_between", None, str(app_warehouse), metric="energy_j", by="model", series="big-1B", low=100.0, high=200.0)
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
+    assert sorted(found["energy_j"]) == pytest.approx(sorted(rows.filter(rows.is_between(100, 200))))
+    assert found.height > 0

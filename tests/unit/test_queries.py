@@ -14,6 +14,7 @@ from warehouse.metrics import METRICS, PROMPT_METRICS
 from warehouse.selection import Selection
 
 EXTRA = {"result": "", "c": 0.0, "search": "", "prompt": "", "results": "", "contrast": "task", "a": "", "b": "", "finished": True}
+EXTRA |= {"statistic": "mean", "per": "response", "above_idle": False, "series": "", "low": 0.0, "high": 1.0}
 EVERYTHING = Selection(weights=(), only_valid=False)
 
 
@@ -286,7 +287,7 @@ def test_pairs_of_prompts(tmp_path: Path, finished: bool) -> None:
 
 
 def test_blocks_add_up_to_the_run(warehouse: str) -> None:
-    blocks = query.load("blocks", None, warehouse, results="run:run-a\nrun:none")
+    blocks = query.load("blocks", None, warehouse, results="run:run-a\nrun:none", above_idle=False)
     rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
     assert blocks.height == blocks["prompts"].sum() == rows.height
     assert blocks["energy_j"].sum() == pytest.approx(rows["energy_j"].sum())

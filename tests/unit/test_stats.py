@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from warehouse import stats
+from warehouse.measure import Measure
 
 
 @pytest.mark.parametrize(("freedom", "quantile"), [(2, 4.3027), (3, 3.1824), (5, 2.5706), (20, 2.0860), (1000, 1.9623)])
@@ -82,14 +83,19 @@ def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
         )
         for name, mean in (("a", 10.0), ("b", 30.0))
     ]
-    found = stats.compared(rows, pl.concat(parts), "response")
+    found = stats.compared(rows, pl.concat(parts))
     b, c = found.row(1, named=True), found.row(2, named=True)
     assert b["ratio"] == pytest.approx(parts[1]["energy_j"].mean() / parts[0]["energy_j"].mean())
     assert b["ratio_low"] < b["ratio"] < b["ratio_high"]
     assert (b["value_high"] - b["value_low"]) / 2 == pytest.approx(1.96 * parts[1]["energy_j"].std() / 200**0.5, rel=0.1)
     assert (c["value"], c["value_low"]) == (15.0, None)
     assert found.select("rank_low", "rank_high").rows() == [(1, 1), (3, 3), (2, 2)]
-    assert stats.compared(rows, pl.concat(parts), "word")["value"].null_count() == 3
+    assert (
+        stats.compared(rows.with_columns(pl.lit(None).alias(Measure(per="word").key)), pl.concat(parts), Measure(per="word"))[
+            "value"
+        ].null_count()
+        == 3
+    )
 
 
 def test_a_workload_in_kilowatt_hours() -> None:

@@ -1,10 +1,11 @@
 -- One row per run named in $results (ids, one a line) and block: sums over the prompts of the block. Prompts are dealt into at most 1,000 blocks
 -- in order, so that a bootstrap over blocks costs the same for any number of prompts; a run of up to 1,000 prompts has one in each.
+-- With $above_idle the energy is that above the power of the idle GPU.
 with dealt as (
     select
         'run:' || prompts.run_id as result_id,
         (row_number() over (partition by prompts.run_id order by prompts.sequence, prompts.repetition) - 1) % 1000 as block,
-        prompts.energy_j,
+        case when $above_idle then prompts.energy_above_idle_j else prompts.energy_j end as energy_j,
         prompts.output_tokens,
         prompts.input_tokens,
         prompts.output_words,
@@ -13,7 +14,7 @@ with dealt as (
         $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     ) as prompts
     where prompts.status = 'ok'
-        and prompts.energy_j is not null
+        and case when $above_idle then prompts.energy_above_idle_j else prompts.energy_j end is not null
         and list_contains(string_split($results, chr(10)), 'run:' || prompts.run_id)
 )
 select
