@@ -25,6 +25,10 @@ from ingest.formats.mapped import ColumnMap
 from warehouse import store
 
 MODELS = Path(store.__file__).parent / "models.csv"
+# What DuckDB may hold while it builds; Python, the readers and the allocator come on top.
+MEMORY_LIMIT = "1400MB"
+# Rows whose runs are summarised at once.
+SLICE_ROWS = 500_000
 Say = Callable[[str], None]
 Step = Callable[[int, int], None]
 
@@ -157,7 +161,7 @@ def _build(target: Path, news: Sequence[Found], report: Report, *, fresh: bool, 
     try:
         if not fresh:
             shutil.copyfile(target, building)
-        connection = duckdb.connect(building, config={"memory_limit": store.MEMORY_LIMIT})
+        connection = duckdb.connect(building, config={"memory_limit": MEMORY_LIMIT})
         try:
             _fill(connection, news, target, report, fresh=fresh, step=step)
             connection.execute("checkpoint")
@@ -286,8 +290,9 @@ def _refresh(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(statement("models_named"))
     connection.execute("delete from runs where run_id in (select run_id from touched)")
     connection.execute("delete from run_summary where run_id in (select run_id from touched)")
-    connection.execute(statement("runs"))
-    connection.execute(statement("run_summary"))
+    for first, last in connection.execute(statement("slices"), {"rows": SLICE_ROWS}).fetchall():
+        connection.execute(statement("runs"), {"first": first, "last": last})
+        connection.execute(statement("run_summary"), {"first": first, "last": last})
 
 
 def _name(path: Path, target: Path) -> str:

@@ -1,23 +1,23 @@
--- One row per touched run and per-prompt metric: its distribution over valid rows that have it.
+-- One row per touched run from $first to $last and per-prompt metric: its distribution over valid rows that have it.
 insert into run_summary by name
-select * exclude (levels) from summarised('energy_error_j')
+select * exclude (levels) from summarised('energy_error_j', $first, $last)
 union all
-select * exclude (levels) from summarised('energy_j')
+select * exclude (levels) from summarised('energy_j', $first, $last)
 union all
-select * exclude (levels) from summarised('energy_per_token_j')
+select * exclude (levels) from summarised('energy_per_token_j', $first, $last)
 union all
-select * exclude (levels) from summarised('output_tokens')
+select * exclude (levels) from summarised('output_tokens', $first, $last)
 union all
-select * exclude (levels) from summarised('input_tokens')
+select * exclude (levels) from summarised('input_tokens', $first, $last)
 union all
-select * exclude (levels) from summarised('latency_s')
+select * exclude (levels) from summarised('latency_s', $first, $last)
 union all
-select * exclude (levels) from summarised('ttft_s')
+select * exclude (levels) from summarised('ttft_s', $first, $last)
 union all
-select * exclude (levels) from summarised('tpot_s')
+select * exclude (levels) from summarised('tpot_s', $first, $last)
 union all
-select * exclude (levels) from summarised('throughput_tps')
+select * exclude (levels) from summarised('throughput_tps', $first, $last)
 union all
-select * exclude (levels) from summarised('energy_per_word_j')
+select * exclude (levels) from summarised('energy_per_word_j', $first, $last)
 union all
-select * exclude (levels) from summarised('power_w')
+select * exclude (levels) from summarised('power_w', $first, $last)

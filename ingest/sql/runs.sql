@@ -1,4 +1,4 @@
--- One row per touched run: its setup, its totals over valid rows, the books of run.json, its verdict.
+-- One row per touched run from $first to $last: its setup, its totals over valid rows, the books of run.json, its verdict.
 insert into runs by name
 with counted as (
     select
@@ -54,13 +54,14 @@ with counted as (
         sum(output_tokens) filter (where valid) as output_tokens_total,
         sum(latency_s) filter (where valid) as latency_s_total
     from requests
-    where requests.run_id in (select run_id from touched)
+    where requests.run_id between $first and $last
+        and requests.run_id in (select run_id from touched)
     group by requests.run_id
 ),
 gaps as (
     select
         run_id,
-        quantile_cont(gap::double, [0.5, 0.99]) as levels,
+        quantile_cont(gap, [0.5, 0.99]) as levels,
         levels[1] as itl_p50_s,
         levels[2] as itl_p99_s
     from (
@@ -69,6 +70,7 @@ gaps as (
             unnest(itl_s) as gap
         from requests
         where valid
+            and run_id between $first and $last
             and run_id in (select run_id from touched)
     )
     group by run_id

@@ -1,5 +1,5 @@
--- One row per touched run: the distribution of one per-prompt metric over valid rows that have it.
-create or replace temp macro summarised(metric_name) as table
+-- One row per touched run of a range: the distribution of one per-prompt metric over valid rows that have it.
+create or replace temp macro summarised(metric_name, first_run, last_run) as table
 select
     run_id,
     metric_name as metric,
@@ -35,6 +35,7 @@ from (
         ) as value
     from requests
     where valid
+        and run_id between first_run and last_run
         and run_id in (select run_id from touched)
 )
 where value is not null

@@ -4,8 +4,8 @@
 
 Rows are made up (runs of 3,000 prompts, texts and 24 gaps each), written as one Parquet a run. Ours and the bare
 `create table as select * from read_parquet` alternate, each into a new file on the same disk, and medians are compared.
-The bare load checks nothing, hashes nothing and summarises nothing. A query is compared with a scan that only reads the
-columns it needs. Peak memory is that of a process of its own.
+The bare load checks nothing, hashes nothing and summarises nothing. Every named query is compared with a scan that only
+reads the columns it needs (tests/perf/queries.py). Peak memory is that of a process of its own.
 """
 
 import argparse
@@ -16,31 +16,18 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 
 from ingest import build
 from tests import factories
-from warehouse import query, store
-from warehouse.selection import Selection
+from tests.perf import queries
+from tests.perf.queries import seconds
+from warehouse import store
 
 RUN = 3000
 SQL = Path(__file__).parent
-METRIC = {"metric": "energy_j", "by": "model", "bins": 40, "log": True}
-# What each question must read at least: a table and its columns.
-NEEDS = {
-    "distribution_bins": ("requests", ("run_id", "valid", "status", "energy_j")),
-    "distribution_ecdf": ("requests", ("run_id", "valid", "status", "energy_j")),
-    "distribution_percentiles": ("requests", ("run_id", "valid", "status", "energy_j")),
-    "lorenz": ("requests", ("run_id", "valid", "status", "energy_j")),
-    "hidden": ("requests", ("run_id", "valid", "status", "reasons")),
-    "leaderboard": ("run_summary", ("run_id", "metric", "mean", "p50", "p90", "p95", "p99")),
-    "options": ("runs", ("model_id", "gpu", "task", "engine", "batch_size", "weights")),
-    "runs": ("runs", ("run_id", "valid", "reasons")),
-}
 
 
 def make(folder: Path, rows: int) -> list[Path]:
@@ -59,13 +46,6 @@ def make(folder: Path, rows: int) -> list[Path]:
         files.append(path)
     connection.close()
     return files
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Wall clock of one call."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def bare(files: list[Path], target: Path) -> None:
@@ -115,35 +95,6 @@ def add_one_run(folder: Path, warehouse: Path, repeats: int) -> None:
     print(f"add one run of {RUN:,} rows: {added:.2f} s; copy of the {size:,.0f} MiB file: {copied:.2f} s; ratio {added / copied:.1f}")
 
 
-def queries(warehouse: Path, repeats: int) -> None:
-    """Print every named query's median beside the bare scan of what it needs."""
-    everything = Selection(weights=(), only_valid=False)
-    print(f"{'query':28}{'ms':>9}{'scan ms':>9}{'ratio':>7}")
-    for name in query.names():
-        if name == "prompts":
-            continue
-        table, columns = NEEDS.get(name, ("runs", ("run_id",)))
-        mine, scans = [], []
-        try:
-            query.load(name, everything, str(warehouse), **METRIC)
-        except query.MissingParameter as error:
-            print(f"{name:28} not timed: {error}")
-            continue
-        for _ in range(repeats):
-            mine.append(seconds(lambda name=name: query.load(name, everything, str(warehouse), **METRIC)))  # type: ignore[misc]
-            scans.append(seconds(lambda table=table, columns=columns: scan(warehouse, table, columns)))  # type: ignore[misc]
-        taken, least = 1000 * statistics.median(mine), 1000 * statistics.median(scans)
-        print(f"{name:28}{taken:9.1f}{least:9.1f}{taken / least:7.1f}")
-
-
-def scan(warehouse: Path, table: str, columns: tuple[str, ...]) -> None:
-    """Attach and read every value of some columns, as a query of ours attaches and reads."""
-    connection = store.connect(str(warehouse))
-    parts = [duckdb.SQLExpression(f"max({column})") for column in columns]
-    connection.table(table).aggregate(parts).fetchall()
-    connection.close()
-
-
 def peak_memory(files: list[Path], folder: Path) -> None:
     """Print the most memory that an ingest of all files holds, in a process of its own."""
     target = folder / "memory.duckdb"
@@ -171,7 +122,7 @@ def main() -> None:
         size = sum(path.stat().st_size for path in files) / 2**20
         print(f"{options.rows:,} rows in {len(files):,} files, {size:,.0f} MiB, {os.cpu_count()} cores")
         warehouse = load_ratio(folder, files, options.repeats)
-        queries(warehouse, options.repeats)
+        queries.measure(warehouse, options.repeats)
         add_one_run(folder, warehouse, options.repeats)
         peak_memory(files, folder)
 

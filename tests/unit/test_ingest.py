@@ -61,6 +61,18 @@ def test_a_copy_of_a_file_counts_once(results: Path, warehouse: Path) -> None:
     assert warehouses.rows(warehouse, "select count(*) from requests").item() == 30
 
 
+def test_runs_summarised_in_slices_are_the_same(tmp_path: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        factories.write(factories.records(7 + number, f"run-{number}"), tmp_path / f"{number}.parquet")
+    warehouses.ingest(tmp_path, into=warehouse)
+    whole = warehouses.content(warehouse)
+    for rows in (1, 16):
+        monkeypatch.setattr(build, "SLICE_ROWS", rows)
+        warehouses.ingest(tmp_path, into=warehouse, rebuild=True)
+        assert warehouses.content(warehouse) == whole
+    assert len(whole["runs"]) == 5
+
+
 def test_a_changed_run_json_judges_the_run_anew(results: Path, warehouse: Path) -> None:
     warehouses.ingest(results, into=warehouse)
     factories.run_json(results / "run-1" / "run.json", "run-1", ratio=1.03)

@@ -1,0 +1,141 @@
+"""How long does each named query take, beside a bare scan of the columns that it needs? Both in the same run.
+
+Every query in `warehouse/queries` has a case here: what it must read at least, and, where it needs one, a representative choice. A query
+over prompts should take under 3 times the bare scan; one over runs under 20 ms, whatever the number of prompts.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from warehouse import query, store
+from warehouse.selection import Selection
+
+MOST_TIMES = 3.0
+MOST_MS = 20.0
+EVERYTHING = Selection(weights=(), only_valid=False)
+# Columns of the SELECT that keeps and labels prompts.
+KEPT = ("run_id", "valid", "status")
+METRIC: dict[str, object] = {"metric": "energy_j", "by": "model", "bins": 40, "log": True}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a query must read at least, and with which choice it is asked.
+
+    Attributes:
+        table: the table that decides.
+        columns: its columns.
+        choice: the query's own parameters.
+        selection: the filters.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    choice: dict[str, object] = field(default_factory=dict)
+    selection: Selection = EVERYTHING
+
+    @property
+    def over_prompts(self) -> bool:
+        """Whether the query reads a row per prompt; if not, its aim is a time and not a ratio."""
+        return self.table == "requests"
+
+
+def _prompts(*columns: str, selection: Selection = EVERYTHING, **choice: object) -> Case:
+    return Case("requests", KEPT + columns, choice, selection)
+
+
+def cases(warehouse: Path) -> dict[str, Case]:
+    """A case for each named query; the choices are the first runs and models of the warehouse."""
+    connection = store.connect(str(warehouse))
+    runs = [run for (run,) in connection.execute("select run_id from runs order by run_id limit 3").fetchall()]
+    models = connection.execute(
+        "select name, model_id from models where model_id in (select model_id from runs where task = 'chat') order by all limit 2"
+    ).fetchall()
+    connection.close()
+    (name_a, model_a), (name_b, _) = models
+    results = [f"run:{run}" for run in runs]
+    contrast = {"contrast": "model", "a": name_a, "b": name_b, "finished": False}
+    lengths = ("input_tokens", "output_tokens", "energy_j")
+    metrics = (
+        *lengths,
+        "energy_error_j",
+        "output_words",
+        "output_chars",
+        "latency_s",
+        "ttft_s",
+        "prompt_id",
+        "sequence",
+        "repetition",
+        "reasons",
+    )
+    return {
+        "blocks": _prompts(*lengths, "output_words", "output_chars", "sequence", "repetition", results="\n".join(results)),
+        "columns": Case("meta", ("schema_version",)),
+        "contrast_prompts": _prompts("prompt_id", "repetition", "energy_j", "output_tokens", "finish_reason", **contrast),
+        "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
+        "cost_prompts": _prompts("prompt_id", *lengths, result=results[0], a=1.0, b=0.1, c=3.0),
+        "cost_sums": _prompts(*lengths),
+        "distribution_bins": _prompts("energy_j", **METRIC),
+        "distribution_ecdf": _prompts("energy_j", **METRIC),
+        "distribution_percentiles": _prompts("energy_j", **METRIC),
+        "hidden": _prompts("reasons"),
+        "ingested_files": Case("ingested_files", ("file_id", "path", "sha256")),
+        "leaderboard": Case("run_summary", ("run_id", "metric", "mean", "p50", "p90", "p95", "p99")),
+        "lorenz": _prompts("energy_j", **METRIC),
+        "options": Case("runs", ("model_id", "gpu", "task", "engine", "batch_size", "weights")),
+        "prompt_answers": _prompts("prompt_id", *lengths, "sequence", "repetition", prompt="prompt-7"),
+        "prompt_list": _prompts("prompt_id", "prompt_set", "prompt_text", *lengths, search=""),
+        "prompts": _prompts(*metrics, selection=Selection(models=(model_a,), weights=(), only_valid=False)),
+        "reason_codes": Case("reason_codes", ("code",)),
+        "rejects": Case("rejects", ("path", "reason")),
+        "run_totals": Case("run_totals", ("run_id",)),
+        "runs": Case("runs", ("run_id", "valid", "reasons")),
+        "setups": Case("runs", ("run_id", "environment")),
+        "tasks": Case("tasks", ("task",)),
+    }
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall clock of one call."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def ask(name: str, case: Case, warehouse: Path) -> None:
+    """Run a query as a page does."""
+    query.load(name, case.selection, str(warehouse), **case.choice)
+
+
+def scan(case: Case, warehouse: Path) -> None:
+    """Attach and read every value of the columns, as a query attaches and reads."""
+    connection = store.connect(str(warehouse))
+    parts = [duckdb.SQLExpression(f"max({column})") for column in case.columns]
+    connection.table(case.table).aggregate(parts).fetchall()
+    connection.close()
+
+
+def verdict(case: Case, taken_ms: float, least_ms: float) -> tuple[str, bool]:
+    """The aim in words, and whether it is met."""
+    if case.over_prompts:
+        return f"< {MOST_TIMES:.0f}×", taken_ms < MOST_TIMES * least_ms
+    return f"< {MOST_MS:.0f} ms", taken_ms < MOST_MS
+
+
+def measure(warehouse: Path, repeats: int) -> None:
+    """Print a line a query: its median, that of the scan, their ratio, the aim and the verdict."""
+    print(f"{'query':26}{'ms':>9}{'scan ms':>9}{'ratio':>7}  aim      met")
+    for name, case in cases(warehouse).items():
+        ask(name, case, warehouse)
+        mine, scans = [], []
+        for _ in range(repeats):
+            mine.append(seconds(lambda name=name, case=case: ask(name, case, warehouse)))  # type: ignore[misc]
+            scans.append(seconds(lambda case=case: scan(case, warehouse)))  # type: ignore[misc]
+        taken, least = 1000 * statistics.median(mine), 1000 * statistics.median(scans)
+        aim, met = verdict(case, taken, least)
+        print(f"{name:26}{taken:9.1f}{least:9.1f}{taken / least:7.1f}  {aim:9}{'yes' if met else 'NO'}", flush=True)
