@@ -83,6 +83,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "distribution_bins": _prompts("energy_j", **METRIC),
         "distribution_ecdf": _prompts("energy_j", **METRIC),
         "distribution_percentiles": _prompts("energy_j", **METRIC),
+        "energies": _prompts(*lengths, "latency_s", "output_words", per="output token", statistic="p95", above_idle=True),
         "hidden": _prompts("reasons"),
         "ingested_files": Case("ingested_files", ("file_id", "path", "sha256")),
         "leaderboard": Case("run_summary", ("run_id", "metric", "mean", "p50", "p90", "p95", "p99")),
@@ -91,11 +92,13 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "prompt_answers": _prompts("prompt_id", *lengths, "sequence", "repetition", prompt="prompt-7"),
         "prompt_list": _prompts("prompt_id", "prompt_set", "prompt_text", *lengths, search=""),
         "prompts": _prompts(*metrics, selection=Selection(models=(model_a,), weights=(), only_valid=False)),
+        "prompts_between": _prompts(*metrics, metric="energy_j", by="model", series=name_a, low=1000.0, high=1100.0),
         "reason_codes": Case("reason_codes", ("code",)),
         "rejects": Case("rejects", ("path", "reason")),
         "run_totals": Case("run_totals", ("run_id",)),
         "runs": Case("runs", ("run_id", "valid", "reasons")),
         "setups": Case("runs", ("run_id", "environment")),
+        "spreads": Case("run_summary", ("run_id", "metric", "p5", "p25", "p50", "p75", "p90", "p95", "p99")),
         "tasks": Case("tasks", ("task",)),
     }
 
