@@ -74,7 +74,9 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "reasons",
     )
     return {
-        "blocks": _prompts(*lengths, "output_words", "output_chars", "sequence", "repetition", results="\n".join(results)),
+        "blocks": _prompts(
+            *lengths, "output_words", "output_chars", "sequence", "repetition", results="\n".join(results), above_idle=False
+        ),
         "columns": Case("meta", ("schema_version",)),
         "contrast_prompts": _prompts("prompt_id", "repetition", "energy_j", "output_tokens", "finish_reason", **contrast),
         "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
