@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.app import warehouse
@@ -28,7 +27,6 @@ def open_page(app_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
 
 def open_app(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
     """Run the app as a visitor who follows a link to a page."""
-    st.cache_data.clear()
     app = AppTest.from_file(ENTRY, default_timeout=60)
     app.query_params.update(query)
     app.run()

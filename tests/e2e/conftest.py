@@ -1,25 +1,32 @@
 """A real server and a real browser. Skipped, with a reason, only where there is no Chromium."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from tests.app import warehouse
+from tests.app import hostile, warehouse
+from tests.servers import ROOT, served
 
-ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "test-artifacts"
 # What Streamlit's own front end asks for and does not find: its back end below the page's path, its analytics, a map token.
 EXPECTED = ("_stcore/", "streamlit.io", "snowflake", "fivetran")
+
+# Streamlit puts the sections of its navigation into a list as elements that are no list items.
+STREAMLITS_OWN = ("list", "listitem")
+# Kept by the page itself: when something last changed on it.
+WATCH = """
+window.changed = performance.now();
+new MutationObserver(() => { window.changed = performance.now(); }).observe(document, {subtree: true, childList: true});
+"""
+SETTLED = """() => document.querySelector('h1')
+  && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
+  && !document.querySelector('[data-testid=stSkeleton]')
+  && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(chart => chart.querySelector('svg.marks, canvas'))
+  && performance.now() - window.changed > 500"""
 
 
 class Visitor:
@@ -29,6 +36,7 @@ class Visitor:
         self.page = page
         self.address = address
         self.errors: list[str] = []
+        page.add_init_script(WATCH)
         page.on("console", lambda message: self._heard(message.type, message.text, message.location.get("url", "")))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
@@ -42,11 +50,8 @@ class Visitor:
         return self.settle()
 
     def settle(self) -> "Visitor":
-        """Wait for the title and for the script to end."""
-        self.page.wait_for_selector("h1", timeout=40_000)
-        self.page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=40_000)
-        self.page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')", timeout=40_000)
-        self.page.wait_for_timeout(700)
+        """Wait until the script has ended, every chart is drawn, and nothing has changed for a while."""
+        self.page.wait_for_function(SETTLED, timeout=40_000)
         return self
 
     def title(self) -> str:
@@ -57,6 +62,19 @@ class Visitor:
         """Keep a picture."""
         ARTIFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+    def assert_accessible(self) -> None:
+        """axe-core finds no violation that it calls serious or critical."""
+        rules = {rule: {"enabled": False} for rule in STREAMLITS_OWN}
+        found = Axe().run(self.page, options={"resultTypes": ["violations"], "rules": rules}).response["violations"]
+        grave = [problem for problem in found if problem["impact"] in ("serious", "critical")]
+        lines = [f"{problem['id']}: {node['html'][:200]} {node['target']}" for problem in grave for node in problem["nodes"][:3]]
+        assert not lines, "\n".join(lines)
+
+    def assert_fits(self, width: int) -> None:
+        """The page needs no sideways scrolling at this width (px)."""
+        widths = "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
+        assert max(self.page.evaluate(widths)) <= width
 
     def assert_sound(self) -> None:
         """No exception on the page, no error in the console."""
@@ -86,13 +104,22 @@ def e2e_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fresh_server(e2e_warehouse: Path) -> Iterator[str]:
     """The address of a server that nobody has visited."""
-    yield from _serve(e2e_warehouse)
+    with served(e2e_warehouse) as started:
+        yield started.address
 
 
 @pytest.fixture(scope="session")
 def server(e2e_warehouse: Path) -> Iterator[str]:
     """The address of a server for all tests that do not care who came before."""
-    yield from _serve(e2e_warehouse)
+    with served(e2e_warehouse) as started:
+        yield started.address
+
+
+@pytest.fixture(scope="session")
+def hostile_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with nothing but hostile rows."""
+    with served(hostile.make(tmp_path_factory.mktemp("hostile"))) as started:
+        yield started.address
 
 
 @pytest.fixture
@@ -110,31 +137,3 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     yield make
     for context in contexts:
         context.close()
-
-
-def _serve(path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port)]
-    environment = os.environ | {"PROMPT_JOULES_WAREHOUSE": str(path)}
-    process = subprocess.Popen([*command, "--server.address", "127.0.0.1"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{address}/_stcore/health", process)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server ended before it answered"
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (URLError, OSError):
-            time.sleep(0.2)
-    raise TimeoutError(url)

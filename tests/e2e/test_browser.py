@@ -38,6 +38,18 @@ def tags(visitor: Visitor) -> list[str]:
     return [str(tag.get_attribute("aria-label")) for tag in found.all()]
 
 
+def tab_to(visitor: Visitor, name: str, *, backwards: bool = False) -> None:
+    """Press Tab until what has the focus is called `name`."""
+    called = "(e => (e.getAttribute('aria-label') || e.innerText || '').trim())(document.activeElement)"
+    heard = []
+    for _ in range(120):
+        visitor.page.keyboard.press("Shift+Tab" if backwards else "Tab")
+        heard.append(str(visitor.page.evaluate(called)))
+        if heard[-1].startswith(name):
+            return
+    raise AssertionError(f"{name} cannot be reached with the keyboard; there are {sorted(set(heard))}")
+
+
 @pytest.mark.parametrize("page", QUESTIONS)
 def test_the_first_request_to_a_fresh_server_is_a_deep_link(fresh_server: str, visit: Visit, page: str) -> None:
     visitor = visit(fresh_server).open(f"{page}?gpu=A40&task=chat")
@@ -101,43 +113,63 @@ def test_a_download_holds_exactly_the_rows_shown(
 
 @pytest.mark.parametrize("page", QUESTIONS)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_phone_needs_no_sideways_scrolling(server: str, visit: Visit, page: str, dark: bool) -> None:
-    visitor = visit(server, 390, dark=dark).open(page)
-    widths = "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
-    assert max(visitor.page.evaluate(widths)) <= 390
+def test_every_page_on_a_desktop_and_on_a_phone_in_both_themes(server: str, visit: Visit, page: str, dark: bool) -> None:
+    visitor = visit(server, dark=dark).open(page)
+    background = visitor.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert background == ("rgb(18, 23, 29)" if dark else "rgb(255, 255, 255)")
+    charts = visitor.page.locator("[data-testid=stVegaLiteChart]")
+    assert charts.count() == CHARTS.get(page, 0)
+    assert all(len(chart.get_attribute("aria-label") or "") > 20 for chart in charts.all())
+    visitor.shoot(f"{page}-wide-{'dark' if dark else 'light'}")
+    visitor.assert_accessible()
+    visitor.page.set_viewport_size({"width": 390, "height": 900})
+    visitor.settle().assert_fits(390)
     visitor.shoot(f"{page}-phone-{'dark' if dark else 'light'}")
     visitor.assert_sound()
 
 
-@pytest.mark.parametrize("page", QUESTIONS)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_desktop_in_both_themes(server: str, visit: Visit, page: str, dark: bool) -> None:
-    visitor = visit(server, dark=dark).open(page)
-    background = visitor.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
-    assert background == ("rgb(18, 23, 29)" if dark else "rgb(255, 255, 255)")
-    visitor.shoot(f"{page}-wide-{'dark' if dark else 'light'}")
+@pytest.mark.parametrize("page", ["leaderboard", "verbosity"])
+def test_a_phone_from_the_start(server: str, visit: Visit, page: str) -> None:
+    visitor = visit(server, 390).open(page)
+    visitor.assert_fits(390)
+    visitor.assert_accessible()
     visitor.assert_sound()
 
 
-@pytest.mark.parametrize("page", list(CHARTS))
-def test_every_chart_is_drawn_and_named(server: str, visit: Visit, page: str) -> None:
-    visitor = visit(server).open(page)
-    charts = visitor.page.locator("[data-testid=stVegaLiteChart]")
-    expected = CHARTS[page]
-    charts.nth(expected - 1).wait_for()
-    assert charts.count() == expected
-    for chart in charts.all():
-        chart.locator("svg.marks, canvas").first.wait_for()
-        assert len(chart.get_attribute("aria-label") or "") > 20
+def test_the_keyboard_alone_sets_a_filter_opens_a_page_and_downloads(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("")
+    keys = visitor.page.keyboard
+    tab_to(visitor, "GPU")
+    keys.type("V100")
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    keys.press("Escape")
+    visitor.settle()
+    assert query(visitor) == {"gpu": ["V100"]}
+    tab_to(visitor, "Energy and parameters", backwards=True)
+    keys.press("Enter")
+    visitor.page.get_by_role("heading", name=QUESTIONS["energy_vs_parameters"]).wait_for()
+    visitor.settle()
+    assert query(visitor) == {"gpu": ["V100"]}
+    with visitor.page.expect_download() as waiting:
+        tab_to(visitor, "Download CSV")
+        keys.press("Enter")
+    assert waiting.value.suggested_filename == "prompt-joules-energy-and-parameters.csv"
     visitor.assert_sound()
 
 
-def test_a_hostile_name_is_text(server: str, visit: Visit) -> None:
-    visitor = visit(server)
+def test_hostile_data_is_text(hostile_server: str, visit: Visit) -> None:
+    visitor = visit(hostile_server)
     visitor.page.on("dialog", lambda dialog: visitor.errors.append(f"script ran: {dialog.message}"))
-    for page in QUESTIONS:
-        visitor.open(f"{page}?model=org/hostile&gpu=%3Cscript%3Ealert(1)%3C/script%3E")
+    made = (
+        "main img[src=x], main script, .katex, a[href*='hostile.example'], [class*=stMarkdownColoredText], "
+        "[data-testid=stMain] :is(strong, b):text('hostilebold')"
+    )
+    for page in ("leaderboard", "verbosity", "prompts", "runs", "compare", "export_sql"):
+        visitor.open(f"{page}?gpu=%3Cscript%3Ealert(1)%3C/script%3E")
         assert visitor.page.get_by_text("gpu=<script>alert(1)</script> in the link").count() == 1
+        assert visitor.page.locator(made).count() == 0
+        visitor.assert_fits(1366)
     visitor.assert_sound()
 
 

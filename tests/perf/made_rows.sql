@@ -9,8 +9,8 @@ with numbers as (
 select
     one.* replace (
         'run-' || lpad($run::varchar, 6, '0') as run_id,
-        'me/model-' || ($run % 20) as model_id,
-        'model-' || ($run % 20) as model_name,
+        'me/model-' || ($run // 4 % 20) as model_id,
+        'model-' || ($run // 4 % 20) as model_name,
         (['chat', 'chat-concise', 'instruct', 'instruct-concise'])[1 + $run % 4] as task,
         i as sequence,
         'prompt-' || i as prompt_id,
