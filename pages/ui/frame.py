@@ -84,6 +84,7 @@ def _page(file: str, title: str, question: str) -> Page:
 
 def run(page: Page) -> None:
     """Draw the filters and run the page; without a readable warehouse, say what to run instead."""
+    st.html(theme.TAGS_STYLE)
     try:
         selection, notes = filters.sidebar(_options(*_warehouse()))
         st.session_state["measure"] = filters.energy()

@@ -20,6 +20,9 @@ LINKS_STYLE = """<style>
 .views a:hover, .views a:focus-visible { border-color: currentColor; }
 </style>"""
 
+# Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
+TAGS_STYLE = "<style>[data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }</style>"
+
 # Known names keep their place, and so their colour; names that are not listed follow in alphabetical order.
 FIXED_ORDER: dict[str, tuple[str, ...]] = {
     "gpu_model": ("A40", "A100", "V100", "H100", "B200", "H200", "CPU"),

@@ -215,7 +215,13 @@ def percent(share: float) -> str:
     return f"{100 * share:+.1f} %".replace("-", "−")
 
 
+# What Markdown makes a link of by itself, even where its signs are escaped, and where a sign without width stops it.
+LINKS_BY_THEMSELVES = re.compile(r"(?i)(https?:/(?=/)|www(?=\.)|@(?=\w))")
+WORD_JOINER = "\u2060"
+
+
 def plain(text: str) -> str:
     """Text that Markdown shows as it is: names come from files, and files come from anywhere."""
-    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", text)
+    unlinked = LINKS_BY_THEMSELVES.sub(rf"\1{WORD_JOINER}", text)
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", unlinked)
     return escaped.replace("\n", " ")

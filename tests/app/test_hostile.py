@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import frame, sections, tables
+from pages.ui import frame, sections
 from tests.app import hostile
 from tests.app.conftest import open_app
+from warehouse import export as exports
 from warehouse import query
 from warehouse.selection import Selection
 
@@ -43,6 +44,13 @@ def test_hostile_names_are_text_on_every_page(hostile_warehouse: Path, monkeypat
             assert not [markup for markup in hostile.MARKUP if markup in text], text[:300]
 
 
+def test_an_address_in_a_name_is_no_link() -> None:
+    assert "http\\://h" not in frame.plain("http://h.example")
+    assert "www\\.h" not in frame.plain("www.h.example")
+    assert "a@h" not in frame.plain("a@h.example")
+    assert frame.plain("v1.5 at 3://2") == "v1\\.5 at 3\\://2"
+
+
 def test_the_hostile_rows_are_there(hostile_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(hostile_warehouse))
     app = open_app("leaderboard")
@@ -68,6 +76,6 @@ def test_hostile_rows_survive_every_export(hostile_warehouse: Path, name: str, k
 
 def test_no_cell_of_a_csv_begins_a_formula(hostile_warehouse: Path) -> None:
     rows = query.load("prompt_answers", Selection(), str(hostile_warehouse), prompt=hostile.PROMPT_ID)
-    cells = pl.read_csv(tables.to_csv(rows)).select(pl.col(pl.String)).unpivot()["value"].drop_nulls()
+    cells = exports.harmless(rows).select(pl.col(pl.String)).unpivot()["value"].drop_nulls()
     assert cells.str.starts_with("'=").any()
     assert not cells.str.contains(r"^[=+@\t\r]").any()

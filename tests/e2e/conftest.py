@@ -1,6 +1,7 @@
 """A real server and a real browser. Skipped, with a reason, only where there is no Chromium."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,8 +74,11 @@ class Visitor:
 
     def assert_fits(self, width: int) -> None:
         """The page needs no sideways scrolling at this width (px)."""
-        widths = "[document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth]"
-        assert max(self.page.evaluate(widths)) <= width
+        widths = "Math.max(document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth)"
+        deadline = time.monotonic() + 5
+        while (found := self.page.evaluate(widths)) > width and time.monotonic() < deadline:
+            self.page.wait_for_timeout(100)
+        assert found <= width
 
     def assert_sound(self) -> None:
         """No exception on the page, no error in the console."""

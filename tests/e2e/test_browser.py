@@ -163,7 +163,7 @@ def test_hostile_data_is_text(hostile_server: str, visit: Visit) -> None:
     visitor.page.on("dialog", lambda dialog: visitor.errors.append(f"script ran: {dialog.message}"))
     made = (
         "main img[src=x], main script, .katex, a[href*='hostile.example'], [class*=stMarkdownColoredText], "
-        "[data-testid=stMain] :is(strong, b):text('hostilebold')"
+        "[data-testid=stMain] :is(strong, b):text-is('hostilebold')"
     )
     for page in ("leaderboard", "verbosity", "prompts", "runs", "compare", "export_sql"):
         visitor.open(f"{page}?gpu=%3Cscript%3Ealert(1)%3C/script%3E")

@@ -25,6 +25,7 @@ from ingest import build
 from pages.ui import frame
 from tests.perf import crowd, ingest
 from tests.servers import ROOT, Server, served
+from warehouse import store
 
 FOLDER = ROOT / "results" / "perf-pages"
 QUIET_MS = 400
@@ -116,8 +117,9 @@ class Site:
 
 
 def make(folder: Path, rows: int) -> Path:
-    """The published tables and `rows` made-up prompts in a warehouse; kept from run to run while the generator stays the same."""
-    generator = hashlib.sha256((ingest.SQL / "made_rows.sql").read_bytes()).hexdigest()[:8]
+    """The published tables and `rows` made-up prompts in a warehouse; kept from run to run while generator and schema stay the same."""
+    made_of = (ingest.SQL / "made_rows.sql", store.HERE / "schema.sql", store.HERE / "views.sql")
+    generator = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()[:8]
     path = folder / f"warehouse-{rows}-{generator}.duckdb"
     if path.exists():
         return path
