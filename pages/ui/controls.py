@@ -25,7 +25,7 @@ COSTS = (
     "hellaswag",
     "truthfulqa",
 )
-COLOURS = {"GPU": "gpu_model", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
+COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
 GROUPS = ("model", "task", "gpu", "engine")
 
 

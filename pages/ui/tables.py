@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from warehouse import export as exports
-from warehouse.measure import NUMBERS, Measure, per_prompt
+from warehouse.measure import DEFAULT, NUMBERS, Measure, per_prompt
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
@@ -444,7 +444,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
     configured: dict[str, ColumnConfig] = {}
     for name in rows.columns:
         if name == "spread":
-            configured[name] = st.column_config.BarChartColumn(known[name][0], help=known[name][1], y_min=0)
+            configured[name] = st.column_config.BarChartColumn(known[name][0], help=known[name][1], y_min=0, width=100)
         elif name == "model_url":
             configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
         elif name in NUMBERS:
@@ -565,7 +565,9 @@ def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
 
 
 def with_measure(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
-    """Answers with `shown_j`, the energy that the switches ask for (statistics need more than one answer), least first."""
+    """Answers with `shown_j`, the energy that the switches ask for (statistics need more than one answer), least first; as they are for gross energy per response."""
+    if (measure.per, measure.above_idle) == (DEFAULT.per, DEFAULT.above_idle):
+        return answers
     return answers.with_columns(per_prompt(measure).alias("shown_j")).sort("shown_j", nulls_last=True, maintain_order=True)
 
 
@@ -573,7 +575,7 @@ def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     """Answers with energy as labelled values with an interval: `label`, `value`, `value_low`, `value_high`; the first twenty."""
     label = pl.concat_str(["model_name", pl.col("gpu_model").fill_null("CPU"), "task", "engine"], separator=" · ", ignore_nulls=True)
     again = pl.int_range(pl.len()).over("label")
-    shown_j = pl.col("shown_j")
+    shown_j = per_prompt(measure)
     half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
     return (
         answers.filter(shown_j.is_not_null())
