@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, frame, sections, tables, words
+from pages.ui import controls, downloads, frame, prompt_charts, sections, shape, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("Is A really better than B?")
 measure = frame.measure()
 results = frame.results(selection)
 frame.stated(results)
-rows = tables.labelled(results, measure.key)
+rows = shape.labelled(results, measure.key)
 if rows.height < 2:
     frame.nothing_matches(selection, "A comparison needs two results with energy.")
 
@@ -23,7 +23,7 @@ blocks = frame.load("blocks", selection, results="\n".join(chosen["result_id"]),
 found = chosen.select("result_id", "label").join(stats.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
 st.markdown(words.compared(found, measure.per))
 sections.comparable(selection, chosen)
-st.altair_chart(charts.intervals(found, unit), alt=f"{unit} of each result with its 95 % interval")
-tables.show(found, tables.COMPARED, alt=f"{unit}, ratio to the first result and rank, with intervals")
-tables.downloads(found, "compare")
+st.altair_chart(prompt_charts.intervals(found, unit), alt=f"{unit} of each result with its 95 % interval")
+tables.show(found, titles.COMPARED, alt=f"{unit}, ratio to the first result and rank, with intervals")
+downloads.offer(found, "compare")
 st.caption(f"{words.BOOTSTRAP} {frame.provenance(chosen, selection)}")

@@ -2,18 +2,18 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, frame, pick, tables, words
+from pages.ui import controls, downloads, frame, pick, prompt_charts, shape, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
 frame.only_per_response()
-fits = tables.labelled_fits(stats.cost_of_tokens(frame.load("cost_sums", selection)))
+fits = shape.labelled_fits(stats.cost_of_tokens(frame.load("cost_sums", selection)))
 if fits.is_empty():
     frame.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {frame.NEEDS_PROMPTS}")
 
 st.markdown(words.COST)
-tables.show(fits, tables.FITS, alt="Energy of a response before its first token, per input token and per output token, with intervals")
-tables.downloads(fits, "cost-of-a-token")
+tables.show(fits, titles.FITS, alt="Energy of a response before its first token, per input token and per output token, with intervals")
+downloads.offer(fits, "cost-of-a-token")
 
 fit = controls.one_result(fits).row(0, named=True)
 tokens_in, tokens_out = controls.lengths()
@@ -22,8 +22,8 @@ st.markdown(words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
 prompts = frame.load("cost_prompts", selection, result=fit["result_id"], **coefficients)
 alt = "Measured energy of each prompt against its response length, and what the fit gives"
-chosen = pick.chart(charts.measured_against_fit(prompts), prompts, alt, "fit", field="prompt_id")
+chosen = pick.chart(prompt_charts.measured_against_fit(prompts), prompts, alt, "fit", field="prompt_id")
 st.subheader("Prompts farthest from the fit", anchor=False)
-tables.show(chosen.head(20), tables.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
-tables.downloads(chosen, "fit")
+tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
+downloads.offer(chosen, "fit")
 st.caption(f"{frame.hidden_words(selection)} {frame.SCOPE}")

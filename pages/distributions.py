@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, frame, pick, sections, tables
+from pages.ui import controls, downloads, frame, pick, prompt_charts, sections, shape, tables, titles
 from warehouse.measure import NUMBERS
 
 selection = frame.begin("How does one prompt differ from the next?")
@@ -16,26 +16,26 @@ metric = NUMBERS[key]
 summary = frame.load("distribution_percentiles", selection, metric=key, by=by)
 if summary.is_empty():
     frame.nothing_matches(selection, frame.NEEDS_PROMPTS)
-measured = tables.with_prompts(summary)
+measured = shape.with_prompts(summary)
 if measured.is_empty():
     frame.not_measured(summary, metric, selection)
 
 bins = frame.load("distribution_bins", selection, metric=key, by=by, log=log, bins=40)
 steps = frame.load("distribution_ecdf", selection, metric=key, by=by)
-edges = tables.in_units_of(bins, metric, ("bin_low", "bin_high"))
-values = tables.in_units_of(steps, metric, ("value",))
+edges = shape.in_units_of(bins, metric, ("bin_low", "bin_high"))
+values = shape.in_units_of(steps, metric, ("value",))
 frame.stated_of_prompts()
 alt = f"Histogram of {metric.title} over prompts, by {by}"
-bars = pick.chart(charts.histogram(edges, metric, log), edges, alt, "histogram", field="bin_low")
+bars = pick.chart(prompt_charts.histogram(edges, metric, log), edges, alt, "histogram", field="bin_low")
 if bars.height < edges.height:
     sections.prompts_of_bars(selection, bins.filter(pl.Series(edges["bin_low"]).is_in(bars["bin_low"].to_list())), key, by)
 
 st.subheader("Percentiles", anchor=False)
-table = tables.in_units_of(summary, metric, tables.SPREAD)
-tables.show(table, ("series", "prompts", "unmeasured", *tables.SPREAD), f"Percentiles of {metric.title}", metric)
-tables.downloads(table, f"percentiles-{key}")
+table = shape.in_units_of(summary, metric, titles.SPREAD)
+tables.show(table, ("series", "prompts", "unmeasured", *titles.SPREAD), f"Percentiles of {metric.title}", metric)
+downloads.offer(table, f"percentiles-{key}")
 st.subheader("Share of the prompts at or below a value", anchor=False)
-st.altair_chart(charts.ecdf(values, metric, log), alt=f"Cumulative share of the prompts by {metric.title}")
+st.altair_chart(prompt_charts.ecdf(values, metric, log), alt=f"Cumulative share of the prompts by {metric.title}")
 
 frame.where_the_joules_go(selection, by)
 st.caption(frame.provenance(frame.own(selection), selection))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, frame, pick, tables, words
+from pages.ui import charts, controls, downloads, frame, pick, shape, tables, words
 from warehouse import stats
 
 selection = frame.begin("Does a bigger model cost more?")
@@ -11,7 +11,7 @@ rows = frame.results(selection)
 if rows.is_empty():
     frame.nothing_matches(selection)
 
-rows = tables.with_formula(rows, controls.formula(rows.columns))
+rows = shape.with_formula(rows, controls.formula(rows.columns))
 with st.container(horizontal=True, vertical_alignment="bottom"):
     x = controls.metric("Across", "x", controls.axes(rows, controls.SIZES))
     y = controls.metric("Up", "y", controls.axes(rows, (frame.measure().key, *controls.COSTS)))
@@ -23,11 +23,11 @@ points = charts.drawable(rows, x, y, log)
 if points.is_empty():
     frame.nothing_matches(selection, "No row has both numbers: choose another metric.")
 
-lines = stats.lines(tables.on_screen(points), x, y, tables.apart(colour), log)
+lines = stats.lines(shape.on_screen(points), x, y, shape.apart(colour), log)
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
-chosen = pick.chart(charts.scatter(tables.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
+chosen = pick.chart(charts.scatter(shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
 st.markdown(words.lines(lines, x, y, log))
 st.caption(f"{frame.missing(rows, points)} {frame.provenance(points, selection)}")
 with st.expander("The rows behind the chart", expanded=True):
     tables.show(chosen, controls.behind(x, y), alt="The configurations in the chart")
-    tables.downloads(chosen, "energy-and-parameters")
+    downloads.offer(chosen, "energy-and-parameters")

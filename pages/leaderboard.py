@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, frame, pick, sections, tables
+from pages.ui import controls, downloads, frame, pick, sections, shape
 from warehouse.selection import Selection
 
 selection = frame.begin("Which model answers for the least energy?")
@@ -18,14 +18,14 @@ wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B",
 with st.expander("Columns and formula", expanded="formula" in st.query_params):
     own = controls.formula(rows.columns)
     columns = controls.columns(rows)
-found = tables.search(tables.with_formula(rows, own), wanted)
-found = tables.in_ranges(found, controls.ranges(frame.results(Selection()), energy))
+found = shape.search(shape.with_formula(rows, own), wanted)
+found = shape.in_ranges(found, controls.ranges(frame.results(Selection()), energy))
 if found.is_empty():
     frame.nothing_matches(selection, f"No row contains “{frame.plain(wanted)}” within the ranges.")
 
 found = sections.marked(found, energy)
 frame.stated(found)
-chosen = pick.table(found, tables.leaderboard(found, energy, columns), "Configurations by energy, least first", key="rows")
+chosen = pick.table(found, shape.leaderboard(found, energy, columns), "Configurations by energy, least first", key="rows")
 st.caption(f"Click at the left of a row for its detail. {frame.provenance(found, selection)}")
-tables.downloads(found, "leaderboard")
+downloads.offer(found, "leaderboard")
 sections.detail(chosen)

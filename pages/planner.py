@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.ui import controls, frame, sections, tables, words
+from pages.ui import controls, downloads, frame, sections, shape, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What will my workload use?")
 frame.only_per_response()
-rows = tables.labelled(frame.load("leaderboard", frame.first_view(selection)), "energy_j")
+rows = shape.labelled(frame.load("leaderboard", frame.first_view(selection)), "energy_j")
 if rows.is_empty():
     frame.nothing_matches(selection, "A plan needs a result with the energy of a response.")
 
@@ -19,7 +19,7 @@ plan = stats.workload(stats.band(energy), requests, overhead, price, intensity)
 
 sections.plan(plan)
 st.markdown(words.planned(chosen.row(0, named=True), energy, requests))
-tables.show(plan, tables.PLAN, alt="Estimated energy, money and emissions a day, a month and a year, with a band")
-tables.downloads(plan, "plan")
+tables.show(plan, titles.PLAN, alt="Estimated energy, money and emissions a day, a month and a year, with a band")
+downloads.offer(plan, "plan")
 st.markdown(words.ASSUMPTIONS)
 st.caption(frame.provenance(chosen, selection))

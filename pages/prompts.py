@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, frame, sections, tables, words
+from pages.ui import controls, downloads, frame, prompt_charts, sections, shape, tables, titles, words
 
 selection = frame.begin("What happened on this prompt?")
 wanted = controls.search("Find a prompt", "Words of the prompt, or its id")
@@ -13,18 +13,19 @@ if found.is_empty():
 st.caption(words.prompt_list(found.height))
 prompt = controls.pick_prompt(found)
 measure = frame.measure()
-answers = tables.with_measure(frame.load("prompt_answers", selection, prompt=prompt), measure)
+answers = shape.with_measure(frame.load("prompt_answers", selection, prompt=prompt), measure)
 if answers.is_empty():
     frame.nothing_matches(selection, f"No answer to a prompt “{frame.plain(prompt)}”.")
 
 st.subheader(f"Prompt {frame.plain(prompt)}", anchor=False)
 frame.stated_of_prompts()
-measured = tables.with_error(answers, measure)
+measured = shape.with_error(answers, measure)
 if not measured.is_empty():
     st.altair_chart(
-        charts.intervals(measured, measure.metric().title), alt=f"Energy of each answer to prompt {prompt}, with how far it can be off"
+        prompt_charts.intervals(measured, measure.metric().title),
+        alt=f"Energy of each answer to prompt {prompt} and how far it can be off",
     )
-tables.show(answers, tables.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
-tables.downloads(answers, "prompt")
+tables.show(answers, titles.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
+downloads.offer(answers, "prompt")
 sections.texts(answers)
 st.caption(f"{words.ONE_PROMPT} {frame.hidden_words(selection)} {frame.SCOPE}")

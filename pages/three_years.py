@@ -5,14 +5,14 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, frame, pick, tables, words
+from pages.ui import charts, controls, downloads, frame, pick, shape, tables, titles, words
 from warehouse import stats
 from warehouse.measure import NUMBERS
 
 selection = frame.begin("How far has the energy of a token come?")
-selection = replace(selection, tasks=selection.tasks or tables.CHAT)
+selection = replace(selection, tasks=selection.tasks or titles.CHAT)
 measure = frame.measure(per="output token")
-rows = tables.with_edition(frame.results(selection, measure))
+rows = shape.with_edition(frame.results(selection, measure))
 frame.stated(rows, measure)
 rows = rows.filter(pl.col(measure.key) > 0)
 if rows.is_empty():
@@ -24,11 +24,11 @@ alt = f"{metric.title} of every result, by edition of the benchmark, one column 
 chosen = pick.chart(charts.over_time(rows, measure.key), rows, alt, "editions")
 
 groups = ["edition", "gpu_model", "engine"]
-summary = stats.levels(chosen, measure.key, groups).join(tables.batches(chosen), on=groups).sort(groups)
+summary = stats.levels(chosen, measure.key, groups).join(shape.batches(chosen), on=groups).sort(groups)
 st.subheader(f"{metric.title} by edition, GPU and engine", anchor=False)
-tables.show(summary, tables.OVER_TIME, f"Smallest, median and largest {metric.label} by edition, GPU and engine", metric)
-tables.downloads(summary, "three-years")
+tables.show(summary, titles.OVER_TIME, f"Smallest, median and largest {metric.label} by edition, GPU and engine", metric)
+downloads.offer(summary, "three-years")
 with st.expander("The rows behind the chart"):
     tables.show(chosen, controls.behind("batch_size", measure.key), alt="The results in the chart")
-    tables.downloads(chosen, "three-years-rows")
+    downloads.offer(chosen, "three-years-rows")
 st.caption(frame.provenance(rows, selection))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, frame, sections, tables, words
+from pages.ui import controls, downloads, frame, sections, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("Does asking for a short answer save energy?")
@@ -20,8 +20,8 @@ if pairs.is_empty():
 else:
     changes = stats.paired(pairs)
     st.markdown(words.pairs(changes))
-    tables.show(changes, tables.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
-    tables.downloads(changes, "pairs")
+    tables.show(changes, titles.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
+    downloads.offer(changes, "pairs")
 
 sections.why_models_of_one_size_differ(selection)
 st.caption(f"{frame.hidden_words(selection)} {frame.SCOPE}")

@@ -1,4 +1,4 @@
-"""Charts: frames in, Altair charts out. Pure: no Streamlit, no database, no state.
+"""Charts of configurations: frames in, Altair charts out. Pure: no Streamlit, no database, no state.
 
 Every frame holds screen units already; every axis is titled with its unit.
 """
@@ -9,14 +9,9 @@ import altair as alt
 import polars as pl
 
 from pages.ui import theme
+from pages.ui.axes import TOP, axis_of, rows_high, tip
 from pages.ui.theme import Chart
 from warehouse.measure import NUMBERS
-from warehouse.metrics import Metric
-
-MANY_SERIES = 6
-# On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
-ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datum.value, datum.value < 1000 ? '~g' : '~s') : ''"
-TOP = alt.Legend(orient="top", labelLimit=260)
 
 
 def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: pl.DataFrame) -> Chart:
@@ -33,8 +28,8 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
     base = alt.Chart(_columns(points, x, y, colour))
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
     dots = base.mark_point(filled=True, size=75, opacity=0.75, strokeWidth=1).encode(
-        x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=_axis(log)),
-        y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=_axis(log)),
+        x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axis_of(log)),
+        y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axis_of(log)),
         color=theme.colour(colour, LABELS.get(colour, colour), points[colour].drop_nulls().to_list()),
         shape=alt.Shape(
             "origin:N",
@@ -52,109 +47,6 @@ def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
     """The rows that have both numbers; on logarithmic axes, both positive."""
     points = rows.filter(pl.col(x).is_not_null(), pl.col(y).is_not_null())
     return points.filter(pl.col(x) > 0, pl.col(y) > 0) if log else points
-
-
-def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
-    """How many prompts fall into each bin; series overlaid, or as strips when there are many.
-
-    Args:
-        bins: rows (series, bin_low, bin_high, count, share) in screen units.
-    """
-    x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=_axis(log))
-    tooltip = [
-        alt.Tooltip("series:N", title="Shown"),
-        alt.Tooltip("bin_low:Q", title=f"From ({metric.display_unit})", format=",.4~g"),
-        alt.Tooltip("bin_high:Q", title=f"To ({metric.display_unit})", format=",.4~g"),
-        alt.Tooltip("count:Q", title="Prompts", format=","),
-        alt.Tooltip("share:Q", title="Share of the prompts", format=".1%"),
-    ]
-    series = bins["series"].unique().sort().to_list()
-    if len(series) > MANY_SERIES:
-        strips = (
-            alt.Chart(bins)
-            .mark_rect()
-            .add_params(alt.selection_point(name=theme.PICKED, fields=["series", "bin_low", "bin_high"], empty=True))
-            .encode(
-                x=x,
-                x2="bin_high:Q",
-                y=alt.Y("series:N", title=None),
-                color=alt.Color("share:Q", title="Share of the prompts", legend=alt.Legend(format="%", orient="bottom")),
-                tooltip=tooltip,
-            )
-        )
-        return theme.finish(strips, height=max(theme.SMALL_HEIGHT, 24 * len(series)))
-    bars = (
-        alt.Chart(bins)
-        .mark_rect(opacity=0.55)
-        .add_params(alt.selection_point(name=theme.PICKED, fields=["series", "bin_low", "bin_high"], empty=True))
-        .encode(
-            x=x,
-            x2="bin_high:Q",
-            y=alt.Y("share:Q", title="Share of the prompts", axis=alt.Axis(format="~%"), scale=alt.Scale(zero=True)),
-            y2=alt.Y2Datum(0),
-            color=theme.colour("series", "Shown", series),
-            tooltip=tooltip,
-        )
-    )
-    return theme.finish(bars)
-
-
-def ecdf(steps: pl.DataFrame, metric: Metric, log: bool) -> Chart:
-    """For every value, the share of the prompts at or below it.
-
-    Args:
-        steps: rows (series, value, share), `value` in screen units.
-    """
-    shown = steps.filter(pl.col("value") > 0) if log else steps
-    lines = (
-        alt.Chart(shown)
-        .mark_line(interpolate="step-after")
-        .encode(
-            x=alt.X(
-                "value:Q",
-                title=metric.title,
-                scale=alt.Scale(type="log" if log else "linear", nice=False),
-                axis=_axis(log),
-            ),
-            y=alt.Y("share:Q", title="Share at or below", axis=alt.Axis(format="%")),
-            color=theme.colour("series", "Shown", shown["series"].unique().to_list()),
-            tooltip=[
-                alt.Tooltip("series:N", title="Shown"),
-                alt.Tooltip("value:Q", title=metric.title, format=",.4~g"),
-                alt.Tooltip("share:Q", title="At or below", format=".1%"),
-            ],
-        )
-    )
-    return theme.finish(lines, theme.SMALL_HEIGHT)
-
-
-def lorenz(steps: pl.DataFrame) -> Chart:
-    """Where the joules go: the cheapest share of the prompts against their share of the energy.
-
-    The straight line is what equal prompts would give; the deeper a curve hangs, the more a few prompts use.
-
-    Args:
-        steps: rows (series, share_of_prompts, share_of_energy), both from 0 to 1.
-    """
-    x = alt.X("share_of_prompts:Q", title="Share of the prompts, cheapest first", axis=alt.Axis(format="%"))
-    y = alt.Y("share_of_energy:Q", title="Share of the energy", axis=alt.Axis(format="%"))
-    curves = (
-        alt.Chart(steps)
-        .mark_line()
-        .encode(
-            x=x,
-            y=y,
-            color=theme.colour("series", "Shown", steps["series"].unique().to_list()),
-            tooltip=[
-                alt.Tooltip("series:N", title="Shown"),
-                alt.Tooltip("share_of_prompts:Q", title="Cheapest share of the prompts", format=".0%"),
-                alt.Tooltip("share_of_energy:Q", title="Share of the energy", format=".1%"),
-            ],
-        )
-    )
-    equal = pl.DataFrame({"share_of_prompts": [0.0, 1.0], "share_of_energy": [0.0, 1.0]})
-    diagonal = alt.Chart(equal).mark_line(strokeDash=[4, 4], color="gray", strokeWidth=1).encode(x=x, y=y)
-    return theme.finish(alt.layer(diagonal, curves), theme.SMALL_HEIGHT)
 
 
 LABELS = {"gpu_model": "GPU", "source": "Source", "generation": "Generation", "task": "Task", "engine": "Engine"}
@@ -186,17 +78,6 @@ def _apart(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(kept, schema=rows.schema, orient="row")
 
 
-def _tip(key: str) -> alt.Tooltip:
-    return alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=",.4~g")
-
-
-def _axis(log: bool) -> alt.Axis:
-    """Plain numbers; thousands as k where a logarithmic axis has room for few digits."""
-    if not log:
-        return alt.Axis(format=",.6~g", tickCount=6)
-    return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6)
-
-
 def _trend(lines: pl.DataFrame, x: str, y: str, colour: str, scale: alt.Color) -> alt.Chart:
     """The fitted lines from end to end, each in the colour of its points."""
     ends = pl.concat(
@@ -208,13 +89,6 @@ def _trend(lines: pl.DataFrame, x: str, y: str, colour: str, scale: alt.Color) -
     return drawn
 
 
-PER_MODEL = 26
-
-
-def _rows_high(names: pl.Series) -> int:
-    return max(120, PER_MODEL * names.n_unique() + 60)
-
-
 def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
     """Energy on side A and side B, one line per model, the largest saving on top.
 
@@ -223,7 +97,7 @@ def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
         name: the column that names a row.
     """
     y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
-    x = alt.X("energy_j:Q", title=NUMBERS["energy_j"].title, axis=_axis(False), scale=alt.Scale(zero=True))
+    x = alt.X("energy_j:Q", title=NUMBERS["energy_j"].title, axis=axis_of(False), scale=alt.Scale(zero=True))
     a, b = rows["a"][0], rows["b"][0]
     ends = pl.concat(
         rows.select(name, "change", pl.lit(side).alias("side"), pl.col(f"energy_{arm}_j").alias("energy_j"))
@@ -242,7 +116,7 @@ def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
         .add_params(alt.selection_point(name=theme.PICKED, fields=[name], empty=True))
         .encode(y=y, x=x, color=alt.Color("side:N", title=None, scale=alt.Scale(domain=[a, b]), legend=TOP), tooltip=tips)
     )
-    return theme.finish(alt.layer(bars, dots), _rows_high(rows[name]))
+    return theme.finish(alt.layer(bars, dots), rows_high(rows[name]))
 
 
 def split(rows: pl.DataFrame, name: str) -> Chart:
@@ -273,7 +147,7 @@ def split(rows: pl.DataFrame, name: str) -> Chart:
         )
     )
     total = alt.Chart(long).mark_tick(color="gray", thickness=3, size=18).encode(y=y, x="energy_effect_log:Q")
-    return theme.finish(alt.layer(bars, total), _rows_high(rows[name]))
+    return theme.finish(alt.layer(bars, total), rows_high(rows[name]))
 
 
 def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
@@ -283,8 +157,9 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
         rows: rows of `results` with length and J/token.
         curves: from `stats.iso_energy`.
     """
-    x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
-    y = alt.Y("energy_per_token_j:Q", title=NUMBERS["energy_per_token_j"].title, scale=alt.Scale(type="log", nice=False), axis=_axis(True))
+    scale = alt.Scale(type="log", nice=False)
+    x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, scale=scale, axis=axis_of(True))
+    y = alt.Y("energy_per_token_j:Q", title=NUMBERS["energy_per_token_j"].title, scale=scale, axis=axis_of(True))
     lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail="energy_j:N")
     labels = (
         alt.Chart(curves.filter("end").with_columns(pl.format("{} J", pl.col("energy_j").cast(pl.Int64)).alias("label")))
@@ -319,8 +194,8 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         limits: `x` and `y` in screen units, or None.
     """
     scale = alt.Scale(type="log", nice=False, padding=12)
-    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=_axis(True))
-    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=_axis(True))
+    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axis_of(True))
+    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axis_of(True))
     columns = list(dict.fromkeys((*TEXTS, "batch_size", x, y, "frontier", "inside")))
     base = alt.Chart(rows.select(columns))
     dots = base.mark_point(filled=True, size=70).encode(
@@ -352,102 +227,14 @@ def over_time(rows: pl.DataFrame, key: str) -> Chart:
         .encode(
             x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
             xOffset=alt.XOffset("gpu_model:N"),
-            y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log"), axis=_axis(True)),
+            y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log"), axis=axis_of(True)),
             color=theme.colour("gpu_model", "GPU", rows["gpu_model"].drop_nulls().to_list()),
             tooltip=[
                 *(alt.Tooltip(f"{name}:N", title=LABELS.get(name, "Model")) for name in ("model_name", "gpu_model", "task", "engine")),
                 alt.Tooltip("batch_size:Q", title="Batch size"),
-                _tip("params_total_b"),
-                _tip(key),
+                tip("params_total_b"),
+                tip(key),
             ],
         )
     )
     return theme.finish(theme.pickable(points))
-
-
-def intervals(found: pl.DataFrame, title: str) -> Chart:
-    """One value per result with its interval, where there is one.
-
-    Args:
-        found: rows with `label`, `value`, `value_low`, `value_high` (J).
-        title: what the value is, with its unit.
-    """
-    y = alt.Y(
-        "label:N",
-        title=None,
-        sort=found["label"].to_list(),
-        axis=alt.Axis(labelExpr="slice(split(datum.label, ' · '), 0, 3)", labelLimit=170),
-    )
-    numbers = [
-        alt.Tooltip("label:N", title="Result"),
-        *(alt.Tooltip(f"value{end}:Q", title=f"{name}", format=",.4~g") for end, name in ENDS.items()),
-    ]
-    bars = (
-        alt.Chart(found)
-        .mark_rule(strokeWidth=3, color="gray")
-        .encode(y=y, x=alt.X("value_low:Q", title=title, scale=alt.Scale(zero=True)), x2="value_high:Q")
-    )
-    dots = alt.Chart(found).mark_point(filled=True, size=90, opacity=1).encode(y=y, x=alt.X("value:Q", title=title), tooltip=numbers)
-    return theme.finish(alt.layer(bars, dots), 60 + 64 * found.height)
-
-
-ENDS = {"": "Energy (J)", "_low": "from (J)", "_high": "to (J)"}
-
-
-def printable(rows: pl.DataFrame) -> pl.DataFrame:
-    """Any frame with columns that every browser can show: nested values as text."""
-    nested = [name for name, kind in rows.schema.items() if kind.is_nested() or kind == pl.Object]
-    return rows.with_columns(
-        pl.Series(name, [None if value is None else str(value) for value in rows[name]], dtype=pl.String) for name in nested
-    )
-
-
-MOST_DRAWN = 2000
-
-
-def anything(rows: pl.DataFrame) -> Chart | None:
-    """The first column against the first other column of numbers: one point per row. None where there is neither."""
-    numbers = [name for name in rows.columns[1:] if rows.schema[name].is_numeric()]
-    if not numbers or rows.is_empty():
-        return None
-    first, second = rows.columns[0], numbers[0]
-    drawn = rows.head(MOST_DRAWN).select(pl.col(first).alias("x"), pl.col(second).alias("y"))
-    base = alt.Chart(drawn)
-    if rows.schema[first].is_numeric():
-        points = base.mark_point(filled=True, size=50).encode(
-            x=alt.X("x:Q", title=first), y=alt.Y("y:Q", title=second), tooltip=["x:Q", "y:Q"]
-        )
-        return theme.finish(points)
-    names = alt.Y("x:N", title=first, sort=None)
-    dots = base.mark_point(filled=True, size=60, opacity=0.8).encode(y=names, x=alt.X("y:Q", title=second), tooltip=["x:N", "y:Q"])
-    return theme.finish(dots, _rows_high(drawn["x"].head(60)))
-
-
-def measured_against_fit(prompts: pl.DataFrame) -> Chart:
-    """Measured energy of each prompt against its response length; the fitted energy as open points.
-
-    Args:
-        prompts: rows of `cost_prompts`, at most a thousand.
-    """
-    long = prompts.unpivot(
-        ["energy_j", "fitted_j"], index=["prompt_id", "input_tokens", "output_tokens"], variable_name="kind", value_name="joules"
-    )
-    kinds = {"energy_j": "measured", "fitted_j": "fitted"}
-    points = (
-        alt.Chart(long.with_columns(pl.col("kind").replace(kinds)))
-        .mark_point(filled=True, size=35, opacity=0.7)
-        .add_params(alt.selection_point(name=theme.PICKED, fields=["prompt_id"], empty=True))
-        .encode(
-            x=alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, axis=_axis(False)),
-            y=alt.Y("joules:Q", title=NUMBERS["energy_j"].title, axis=_axis(False)),
-            color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(kinds.values())), legend=TOP),
-            tooltip=[
-                alt.Tooltip("prompt_id:N", title="Prompt"),
-                alt.Tooltip("kind:N", title="Kind"),
-                alt.Tooltip("joules:Q", title="Energy (J)", format=",.4~g"),
-                alt.Tooltip("input_tokens:Q", title="Prompt length (token)"),
-                alt.Tooltip("output_tokens:Q", title="Response length (token)"),
-            ],
-        )
-    )
-    return theme.finish(points)

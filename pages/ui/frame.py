@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from pages.ui import charts, controls, filters, tables, theme, words
+from pages.ui import controls, filters, prompt_charts, shape, tables, theme, words
 from warehouse import measure as measures
 from warehouse import query, sqlbox, store
 from warehouse.measure import Measure
@@ -275,9 +275,9 @@ def where_the_joules_go(selection: Selection, by: str) -> None:
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([3, 2])
     with chart:
-        st.altair_chart(charts.lorenz(steps), alt="Share of the energy that the cheapest share of the prompts used")
+        st.altair_chart(prompt_charts.lorenz(steps), alt="Share of the energy that the cheapest share of the prompts used")
     with table:
-        tables.show(tables.costliest(steps), ("series", "top5_share"), alt="Share of the energy that the costliest 5 % used")
+        tables.show(shape.costliest(steps), ("series", "top5_share"), alt="Share of the energy that the costliest 5 % used")
 
 
 def hidden_words(selection: Selection) -> str:

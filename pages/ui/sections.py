@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, pick, tables, words
+from pages.ui import charts, controls, downloads, pick, prompt_charts, shape, tables, titles, words
 from pages.ui.frame import ask as answered
 from pages.ui.frame import links, load, options, plain
 from warehouse import export as exports
@@ -51,8 +51,8 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
     if published.is_empty():
         return
     st.markdown(words.changes(stats.change_of_means(published).head(MOST_TABLES), kind))
-    sets = tables.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
-    rows = sets.filter(pl.col("set") == controls.one_of("Table", "table", tables.names(sets, "set")))
+    sets = shape.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
+    rows = sets.filter(pl.col("set") == controls.one_of("Table", "table", shape.names(sets, "set")))
     name = "model_name" if kind != "model" else "engine"
     st.subheader("Energy of a response", anchor=False)
     alt = "Mean energy of a response on both sides, one line per model, largest saving on top"
@@ -61,20 +61,20 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
     st.markdown(words.SPLIT)
     st.altair_chart(charts.split(rows, name), alt="Change in energy as effects of length and of J/token, one bar per model")
     with st.expander("The rows behind the charts"):
-        tables.show(chosen, tables.MEANS, alt="Energy, length and J/token on both sides, per model")
-        tables.downloads(chosen, "concise-or-verbose")
+        tables.show(chosen, titles.MEANS, alt="Energy, length and J/token on both sides, per model")
+        downloads.offer(chosen, "concise-or-verbose")
 
 
 def why_models_of_one_size_differ(selection: Selection) -> None:
     """J/token against response length for the models of one size, GPU and task."""
-    rows = tables.in_sizes(load("leaderboard", selection.one_prompt_at_a_time()))
+    rows = shape.in_sizes(load("leaderboard", selection.one_prompt_at_a_time()))
     if rows.is_empty():
         return
     st.subheader("Models of one size: why does one use five times the energy of another?", anchor=False)
-    sets = tables.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size"))
+    sets = shape.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        group = sets.filter(pl.col("set") == controls.one_of("Results", "iso", tables.names(sets, "set")))
-        size = controls.one_of("Size", "size", tables.names(tables.in_sizes(group), "size"), 230)
+        group = sets.filter(pl.col("set") == controls.one_of("Results", "iso", shape.names(sets, "set")))
+        size = controls.one_of("Size", "size", shape.names(shape.in_sizes(group), "size"), 230)
     models = group.filter(pl.col("size") == size)
     st.markdown(words.same_size(stats.spread(models), size))
     st.markdown(words.ISO)
@@ -82,7 +82,7 @@ def why_models_of_one_size_differ(selection: Selection) -> None:
     chosen = pick.chart(charts.iso(models, stats.iso_energy(models)), models, alt, "iso_chart")
     with st.expander("The rows behind the chart"):
         tables.show(chosen, controls.behind("output_tokens", "energy_per_token_j"), alt="The models in the chart")
-        tables.downloads(chosen, "models-of-one-size")
+        downloads.offer(chosen, "models-of-one-size")
 
 
 def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
@@ -105,7 +105,7 @@ def detail(chosen: pl.DataFrame) -> None:
             st.html(links([(f"{page}?{urlencode(view)}", label) for page, label in pages.items()]))
         elif row["url"]:
             st.html(links([(row["url"], "Where it was published")] if row["url"].startswith("https://") else []))
-        tables.show(tables.upright(chosen), ("number", "is", "meaning"), alt="All numbers of the row that was clicked")
+        tables.show(shape.upright(chosen), ("number", "is", "meaning"), alt="All numbers of the row that was clicked")
 
 
 def prompts_of_bars(selection: Selection, bars: pl.DataFrame, metric: str, by: str) -> None:
@@ -116,8 +116,8 @@ def prompts_of_bars(selection: Selection, bars: pl.DataFrame, metric: str, by: s
     ]
     rows = pl.concat(found).head(500)
     st.subheader(f"The {rows.height:,} prompts of the bars", anchor=False)
-    tables.show(rows, tables.BEHIND_BARS, alt="The prompts behind the bars that were clicked")
-    tables.downloads(rows, "prompts-of-bars")
+    tables.show(rows, titles.BEHIND_BARS, alt="The prompts behind the bars that were clicked")
+    downloads.offer(rows, "prompts-of-bars")
 
 
 def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
@@ -152,7 +152,7 @@ def export(selection: Selection, name: str) -> None:
         for kind in exports.KINDS:
             st.download_button(
                 kind.upper() if kind in ("csv", "json") else kind.capitalize(),
-                data=partial(_file, selection, name, kind, store.default_warehouse(), own, tables.address()),
+                data=partial(_file, selection, name, kind, store.default_warehouse(), own, downloads.address()),
                 file_name=f"prompt-joules-{name.lower()}.{kind}",
                 on_click="ignore",
                 key=f"export-{kind}",
@@ -161,7 +161,7 @@ def export(selection: Selection, name: str) -> None:
 
 def _file(selection: Selection, name: str, kind: str, warehouse: str, formula: pl.Expr | None = None, link: str | None = None) -> bytes:
     question, what = EXPORTS[name]
-    rows = tables.with_formula(query.load(question, selection, warehouse), formula)
+    rows = shape.with_formula(query.load(question, selection, warehouse), formula)
     header = exports.header_of(rows, selection, what)
     return exports.write(rows, header | ({"link": link} if link else {}), kind)
 
@@ -177,7 +177,7 @@ def ask(sql: str) -> sqlbox.Answer:
 
 def chart_of(rows: pl.DataFrame) -> None:
     """A chart of any rows, where there is a number to draw."""
-    drawn = charts.anything(rows)
+    drawn = prompt_charts.anything(rows)
     if drawn is None:
         st.info("Nothing to draw: the second or a later column must be a number.", icon=":material/info:")
         return

@@ -28,6 +28,11 @@ FIXED_ORDER: dict[str, tuple[str, ...]] = {
     "gpu_model": ("A40", "A100", "V100", "H100", "B200", "H200", "CPU"),
     "source": ("ML.ENERGY v1", "Prompt Joules", "ML.ENERGY v2", "ML.ENERGY v3"),
     "generation": ("v1", "own", "v2", "v3"),
+    "family": (
+        *("LLaMA", "Llama 2", "RWKV", "BLOOM", "StableLM", "Pythia", "RedPajama", "T5"),
+        *("Qwen", "Llama 3", "Gemma", "Mistral", "GPT-OSS", "SmolLM", "DeepSeek", "Nemotron"),
+        *("OpenLLaMA", "Code Llama", "StarCoder", "Phi", "Llama 4"),
+    ),
     "task": ("chat", "chat-concise", "instruct", "instruct-concise"),
 }
 

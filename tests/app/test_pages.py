@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bench.tasks import TASKS
-from pages.ui import frame, pick, sections, tables
+from pages.ui import downloads, frame, pick, sections, tables
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app
 from warehouse import query
@@ -385,7 +385,7 @@ def test_names_are_shown_as_text(open_page: Open) -> None:
 
 def test_downloads_hold_the_rows_and_run_no_formula() -> None:
     rows = pl.DataFrame({"model_name": ["=1+1", "ok"], "energy_j": [-1.5, None], "reasons": [["a", "b"], []]})
-    made = {kind: tables.file_of(rows, "rows", kind, Selection(), "http://x/?a=b", DEFAULT) for kind in ("csv", "parquet")}
+    made = {kind: downloads.file_of(rows, "rows", kind, Selection(), "http://x/?a=b", DEFAULT) for kind in ("csv", "parquet")}
     csv = pl.read_csv(made["csv"], comment_prefix="#")
     assert b"# link: http://x/?a=b\n" in made["csv"] and b"content_sha256" in made["csv"]
     assert csv["model_name"].to_list() == ["'=1+1", "ok"]

@@ -192,3 +192,23 @@ def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit:
     assert query(visitor) == {"gpu": ["V100"]}
     assert visitor.page.get_by_text("filters: GPU V100").count() == 1
     visitor.assert_sound()
+
+
+def test_a_click_on_a_point_shows_its_rows_only(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("energy_vs_parameters?gpu=A40&task=chat")
+    chart = visitor.page.locator("[data-testid=stVegaLiteChart]").first
+    chart.scroll_into_view_if_needed()
+    chart.locator("svg.marks .mark-symbol.role-mark path").first.click(force=True)
+    visitor.page.get_by_text("rows chosen in the chart").wait_for()
+    assert visitor.page.get_by_text("1 of 22 rows chosen in the chart").count() == 1
+    assert visitor.page.get_by_role("button", name="Download CSV").count() == 1
+    visitor.assert_sound()
+
+
+def test_a_click_on_a_row_shows_its_detail(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("?gpu=A40&task=chat")
+    table = visitor.page.locator("[data-testid=stDataFrame]").first
+    table.click(position={"x": 18, "y": 52})
+    visitor.page.get_by_role("heading", name="llama-7B on A40, chat").wait_for()
+    visitor.settle()
+    visitor.assert_sound()

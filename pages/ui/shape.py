@@ -1,0 +1,196 @@
+"""Rows as a page shows them: chosen, named, marked, in screen units. Frames in, frames out; no Streamlit."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from pages.ui.titles import LEADERBOARD, title_of
+from warehouse.measure import DEFAULT, NUMBERS, Measure, per_prompt
+from warehouse.metrics import Metric
+
+EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "2026 · own"}
+
+
+def on_screen(rows: pl.DataFrame, columns: Iterable[str] = NUMBERS) -> pl.DataFrame:
+    """Storage units to screen units, e.g. seconds to milliseconds for TTFT. Columns of no metric stay."""
+    factors = {key: NUMBERS[key].display_factor for key in columns if key in rows.columns}
+    return rows.with_columns(pl.col(key) * factor for key, factor in factors.items() if factor != 1.0)
+
+
+def in_units_of(rows: pl.DataFrame, metric: Metric, columns: Iterable[str]) -> pl.DataFrame:
+    """The named columns all hold values of one metric: to its screen unit."""
+    return rows.with_columns(pl.col(column) * metric.display_factor for column in columns if column in rows.columns)
+
+
+def search(rows: pl.DataFrame, text: str) -> pl.DataFrame:
+    """Rows whose model, GPU, task, engine or source contains every word of the text, whatever the case."""
+    places = [name for name in ("model_name", "model_id", "gpu_model", "task", "engine", "source") if name in rows.columns]
+    haystack = pl.concat_str([pl.col(name).fill_null("") for name in places], separator=" ").str.to_lowercase()
+    for word in text.lower().split():
+        rows = rows.filter(haystack.str.contains(word, literal=True))
+    return rows
+
+
+def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
+    """The columns of a table in order; the reasons for missing energy only where an energy is missing, no empty names."""
+    columns = [name for name in wanted if name in rows.columns]
+    if "energy_reason" in columns and rows["energy_reason"].null_count() == rows.height:
+        columns.remove("energy_reason")
+    return [name for name in columns if name not in ("task", "engine", "model_name") or rows[name].null_count() < rows.height]
+
+
+def apart(colour: str) -> list[str]:
+    """The columns that keep lines of least squares apart: editions and batch sizes are never one line."""
+    return list(dict.fromkeys((colour, "generation", "batch_size")))
+
+
+def within(rows: pl.DataFrame, limits: Mapping[str, float | None]) -> pl.DataFrame:
+    """Rows that keep every limit: at least where more is better, else at most."""
+    for key, bound in limits.items():
+        if bound is not None:
+            rows = rows.filter(pl.col(key) >= bound if NUMBERS[key].better == "higher" else pl.col(key) <= bound)
+    return rows
+
+
+def best_of_each_model(rows: pl.DataFrame, y: str) -> pl.DataFrame:
+    """The row of each model with the least of `y`, least first."""
+    return rows.sort(y, maintain_order=True).unique("model_id", keep="first", maintain_order=True)
+
+
+def with_edition(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `edition`, the year and name of the edition; results of other tools have none and are left out."""
+    return rows.with_columns(pl.col("generation").replace_strict(EDITIONS, default=None).alias("edition")).filter(
+        pl.col("edition").is_not_null()
+    )
+
+
+def batches(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per edition, GPU and engine: `batches`, the smallest and the largest batch size in words."""
+    low, high = pl.col("batch_size").min(), pl.col("batch_size").max()
+    words = pl.when(low == high).then(low.cast(pl.String)).otherwise(pl.format("{} to {}", low, high))
+    return rows.group_by("edition", "gpu_model", "engine").agg(words.alias("batches"))
+
+
+def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Limits from storage to screen units."""
+    return {key: None if bound is None else bound * NUMBERS[key].display_factor for key, bound in limits.items()}
+
+
+def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
+    """Adds `label`, a name that no other result has; our own runs first. Only results that have the number."""
+    gpus = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", "gpu_model")).otherwise("gpu_model")
+    batch = pl.format("batch {}", pl.col("batch_size"))
+    label = pl.concat_str(["model_name", gpus, "task", "engine", batch, "source"], separator=" · ", ignore_nulls=True)
+    named = rows.filter(pl.col(needs) > 0).with_columns(label.alias("label")).sort("origin", maintain_order=True)
+    again = pl.int_range(pl.len()).over("label")
+    return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+
+
+def with_formula(rows: pl.DataFrame, formula: pl.Expr | None) -> pl.DataFrame:
+    """Adds `formula`, the visitor's own column, where there is one."""
+    return rows if formula is None else rows.with_columns(formula.alias("formula"))
+
+
+def leaderboard(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple[str, ...]:
+    """The columns of the leaderboard; the energy that ranks it, and the visitor's own column, come first.
+
+    Args:
+        picked: the columns that the visitor wants besides; empty columns are left out of the usual ones.
+    """
+    own = ("formula",) if "formula" in rows.columns else ()
+    return tuple(dict.fromkeys((*LEADERBOARD[:2], energy, *own, *picked)))
+
+
+def upright(row: pl.DataFrame) -> pl.DataFrame:
+    """One row as a list of what is known: `number` (its title), `is` (its value on screen), `meaning`."""
+    values = on_screen(row.drop("spread", strict=False)).row(0, named=True)
+    known = {key: value for key, value in values.items() if value is not None and value != [] and key != "model_url"}
+    return pl.DataFrame(
+        [
+            (title_of(key), f"{value:,.4g}" if isinstance(value, float) else str(value), NUMBERS[key].meaning if key in NUMBERS else "")
+            for key, value in known.items()
+        ],
+        schema={"number": pl.String, "is": pl.String, "meaning": pl.String},
+        orient="row",
+    )
+
+
+def in_ranges(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pl.DataFrame:
+    """Rows inside every range; a row that lacks a number is not inside a range of it."""
+    return rows.filter(pl.col(key).is_between(low, high) for key, (low, high) in ranges.items()) if ranges else rows
+
+
+def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
+    """Adds `set`, the name of the table that a row belongs to: its values of the columns `by`. The largest sets come first."""
+    texts = [pl.format("batch {}", name) if name == "batch_size" else pl.col(name) for name in by]
+    named = rows.with_columns(pl.concat_str(texts, separator=" · ", ignore_nulls=True).alias("set"))
+    return named.with_columns(pl.len().over("set").alias("set_size")).sort("set_size", "set", descending=[True, False], maintain_order=True)
+
+
+def in_sizes(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `size`, the parameters of the model in words; the size of most models first. Only rows with length and J/token."""
+    sized = rows.filter(pl.col("energy_j") > 0, pl.col("output_tokens") > 0, pl.col("params_total_b").is_not_null())
+    sized = sized.with_columns(
+        pl.format("{} billion parameters", pl.col("params_total_b").round(1).cast(pl.String).str.strip_suffix(".0")).alias("size")
+    )
+    return sized.with_columns(pl.len().over("size").alias("size_count")).sort(
+        "size_count", "size", descending=[True, False], maintain_order=True
+    )
+
+
+def names(rows: pl.DataFrame, column: str) -> list[str]:
+    """The distinct texts of a column, in order of appearance."""
+    found: list[str] = rows[column].unique(maintain_order=True).to_list()
+    return found
+
+
+def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
+    """The series in which at least one prompt has the number."""
+    return summary.filter(pl.col("prompts") > 0)
+
+
+def costliest(steps: pl.DataFrame) -> pl.DataFrame:
+    """One row per series of a Lorenz curve: the share of the energy of the costliest 5 % of the prompts."""
+    return (
+        steps.group_by("series", maintain_order=True)
+        .agg(pl.col("top5_share").first())
+        .sort("top5_share", "series", descending=[True, False])
+    )
+
+
+def with_measure(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    """Answers with `shown_j`, the energy that the switches ask for, least first; as they are where that is `energy_j`."""
+    if (measure.per, measure.above_idle) == (DEFAULT.per, DEFAULT.above_idle):
+        return answers
+    return answers.with_columns(per_prompt(measure).alias("shown_j")).sort("shown_j", nulls_last=True, maintain_order=True)
+
+
+def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    """Answers with energy as labelled values with an interval: `label`, `value`, `value_low`, `value_high`; the first twenty."""
+    label = pl.concat_str(["model_name", pl.col("gpu_model").fill_null("CPU"), "task", "engine"], separator=" · ", ignore_nulls=True)
+    again = pl.int_range(pl.len()).over("label")
+    shown_j = per_prompt(measure)
+    half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
+    return (
+        answers.filter(shown_j.is_not_null())
+        .head(20)
+        .with_columns(label.alias("label"))
+        .with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+        .select(
+            "label",
+            shown_j.alias("value"),
+            (shown_j - half).alias("value_low"),
+            (shown_j + half).alias("value_high"),
+        )
+    )
+
+
+def labelled_fits(fits: pl.DataFrame) -> pl.DataFrame:
+    """Adds `label`, a name that no other run has."""
+    label = pl.concat_str(
+        ["model_name", "gpu_model", "task", "engine", pl.format("batch {}", pl.col("batch_size"))], separator=" · ", ignore_nulls=True
+    )
+    again = pl.int_range(pl.len()).over("label")
+    named = fits.with_columns(label.alias("label"))
+    return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
