@@ -1,20 +1,29 @@
 -- One row per reason why prompts of the selected configurations are not shown: the most serious reason of each prompt, most prompts first.
-with candidates as (
+-- Only runs whose totals say that something is hidden are read prompt by prompt: most have nothing to hide.
+with places as (
+    select
+        run_id,
+        valid,
+        reasons
+    from runs
+    where (len($models) = 0 or list_contains($models, model_id))
+        and (len($gpus) = 0 or list_contains($gpus, gpu))
+        and (len($tasks) = 0 or list_contains($tasks, task))
+        and (len($engines) = 0 or list_contains($engines, engine))
+        and (len($sources) = 0 or list_contains($sources, source))
+        and (len($batch_sizes) = 0 or list_contains($batch_sizes, batch_size))
+        and (len($weights) = 0 or list_contains($weights, weights))
+        and (failed > 0 or ($only_valid and (counted < prompts or not valid)))
+),
+candidates as (
     select
         requests.status,
         requests.valid as row_valid,
         requests.reasons as row_reasons,
-        runs.valid as run_valid,
-        runs.reasons as run_reasons
+        places.valid as run_valid,
+        places.reasons as run_reasons
     from requests
-    join runs on runs.run_id = requests.run_id
-    where (len($models) = 0 or list_contains($models, runs.model_id))
-        and (len($gpus) = 0 or list_contains($gpus, runs.gpu))
-        and (len($tasks) = 0 or list_contains($tasks, runs.task))
-        and (len($engines) = 0 or list_contains($engines, runs.engine))
-        and (len($sources) = 0 or list_contains($sources, runs.source))
-        and (len($batch_sizes) = 0 or list_contains($batch_sizes, runs.batch_size))
-        and (len($weights) = 0 or list_contains($weights, runs.weights))
+    join places on places.run_id = requests.run_id
 ),
 named as (
     select
