@@ -177,7 +177,7 @@ create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens
 );
 
 -- The name of the group that a row belongs to.
-create macro series_name(grouping, model_name, task, gpu_model, engine) as case grouping
+create macro series_name(grouped_by, model_name, task, gpu_model, engine) as case grouped_by
     when 'model' then model_name
     when 'task' then task
     when 'gpu' then gpu_model
@@ -226,10 +226,10 @@ where (len(some_models) = 0 or list_contains(some_models, model_id))
 
 -- One row per selected prompt that did not fail: the series it belongs to and the value of one metric (null: not measured).
 create macro selected_values(
-    metric, grouping, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+    metric, grouped_by, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 ) as table
 select
-    series_name(grouping, model_name, task, gpu_model, engine) as series,
+    series_name(grouped_by, model_name, task, gpu_model, engine) as series,
     coalesce(
         metric_value(
             metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
