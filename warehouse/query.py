@@ -59,8 +59,8 @@ def load(name: str, selection: Selection | None, warehouse: str, **parameters: o
     try:
         rows: pl.DataFrame = connection.sql(sql, params={key: given[key] for key in wanted}).pl()
         return rows
-    except (duckdb.IOException, duckdb.CatalogException, duckdb.FatalException) as error:
-        raise store.BrokenWarehouse(warehouse, str(error).splitlines()[0]) from error
+    except (duckdb.IOException, duckdb.HTTPException, duckdb.CatalogException, duckdb.FatalException) as error:
+        raise store.broken(warehouse, error) from error
     finally:
         connection.close()
 
