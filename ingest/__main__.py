@@ -20,10 +20,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ingest import build, files, publish, reports
+from ingest import build, files, lake, publish, reports
 from ingest.formats import FORMATS, mapped
 from ingest.reports import Check, Export, Rejects
-from warehouse import export, store
+from warehouse import export, places, store
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -44,7 +44,7 @@ class Load:
     """Files, or folders to look through: our Parquet and run.json, published tables."""
 
     warehouse: str = field(default_factory=store.default_warehouse)
-    """The warehouse file; made when absent."""
+    """The warehouse file, or a lake that several machines share (docs/scale.md); made when absent."""
 
     map: str | None = None
     """A YAML file that says which columns of a CSV or Parquet file of no known format are which of ours (docs/formats/mapped.md)."""
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
     except SENTENCES as error:
         ERR.print(escape(str(error)), style="red")
     except (OSError, duckdb.Error) as error:
-        ERR.print(escape(f"The ingest stopped and changed nothing: {str(error).splitlines()[0]}"), style="red")
+        ERR.print(escape(f"The ingest stopped and changed nothing: {places.sentence(error)}"), style="red")
     except KeyboardInterrupt:
         ERR.print("Stopped; the warehouse is as it was. Run the same command to load the files.")
         return 130
@@ -94,10 +94,11 @@ def run_load(options: Load) -> int:
     if not options.paths:
         ERR.print("Name at least one file or folder, e.g. python -m ingest warehouse/data results", style="red")
         return 2
+    load = lake.ingest if store.place_of(options.warehouse).shared else build.ingest
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:
         bar = progress.add_task("Loading files", total=None)
-        report = build.ingest(
+        report = load(
             options.paths,
             options.warehouse,
             rebuild=options.rebuild,
@@ -152,6 +153,8 @@ SENTENCES = (
     store.WarehouseError,
     files.NoSuchPath,
     build.UnsoundBuild,
+    lake.SharedRebuild,
+    lake.TooManyConflicts,
     publish.NothingToPublish,
     mapped.BadMapping,
     export.UnknownKind,

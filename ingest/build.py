@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -31,6 +32,7 @@ MEMORY_LIMIT = "1400MB"
 SLICE_ROWS = 500_000
 Say = Callable[[str], None]
 Step = Callable[[int, int], None]
+Namer = Callable[[Path], str]
 
 
 class UnsoundBuild(Exception):
@@ -92,42 +94,44 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     report = Report()
     target = Path(warehouse).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
-    found, passed = _survey(paths, formats(mapping))
-    report.lines += [_passed_line(item, target) for item in passed]
+    name = partial(_name, target)
+    found, passed = survey(paths, formats(mapping))
+    report.lines += [passed_line(item, name) for item in passed]
     with _only_one(target, say):
         fresh = rebuild or not target.exists()
         known = {} if fresh else _known_hashes(warehouse)
-        news = _news(found, known, target, report)
+        news = pick_news(found, known, name, report)
         if news or fresh:
-            _build(target, news, report, fresh=fresh, step=step)
+            _build(target, news, name, report, fresh=fresh, step=step)
             report.changed = True
     report.seconds = time.monotonic() - started
     return report
 
 
-def _survey(paths: Sequence[str], candidates: Sequence[Format]) -> tuple[list[Found], list[Passed]]:
+def survey(paths: Sequence[str], candidates: Sequence[Format]) -> tuple[list[Found], list[Passed]]:
+    """Files under the paths whose format is known, and those that are passed over. Raises files.NoSuchPath."""
     walked, passed = files.walk(paths)
     looked = [files.look(path, named, candidates) for path, named in walked]
     found = [item for item in looked if isinstance(item, Found)]
     return found, passed + [item for item in looked if isinstance(item, Passed)]
 
 
-def _news(found: Sequence[Found], known: dict[str, str], target: Path, report: Report) -> list[Found]:
+def pick_news(found: Sequence[Found], known: dict[str, str], name: Namer, report: Report) -> list[Found]:
     """Files whose content is new, each content once. The others are reported as known."""
     news = []
     seen = dict(known)
     for item in found:
         if item.sha256 in seen:
-            report.lines.append(Line(_name(item.path, target), item.format.name, "known", why=_same(item, seen, target)))
+            report.lines.append(Line(name(item.path), item.format.name, "known", why=_same(item, seen, name)))
         else:
-            seen[item.sha256] = _name(item.path, target)
+            seen[item.sha256] = name(item.path)
             news.append(item)
     return news
 
 
-def _same(item: Found, seen: dict[str, str], target: Path) -> str:
+def _same(item: Found, seen: dict[str, str], name: Namer) -> str:
     other = seen[item.sha256]
-    return "loaded before" if other == _name(item.path, target) else f"same content as {other}"
+    return "loaded before" if other == name(item.path) else f"same content as {other}"
 
 
 @contextlib.contextmanager
@@ -155,7 +159,7 @@ def _known_hashes(warehouse: str) -> dict[str, str]:
     return dict(rows)
 
 
-def _build(target: Path, news: Sequence[Found], report: Report, *, fresh: bool, step: Step) -> None:
+def _build(target: Path, news: Sequence[Found], name: Namer, report: Report, *, fresh: bool, step: Step) -> None:
     building = target.with_name(target.name + ".building")
     _clear(building)
     try:
@@ -163,7 +167,11 @@ def _build(target: Path, news: Sequence[Found], report: Report, *, fresh: bool, 
             shutil.copyfile(target, building)
         connection = duckdb.connect(building, config={"memory_limit": MEMORY_LIMIT})
         try:
-            _fill(connection, news, target, report, fresh=fresh, step=step)
+            connection.execute("set timezone = 'UTC'")
+            if fresh:
+                store.create(connection)
+            fill(connection, news, name, report, step=step)
+            _judge(connection)
             connection.execute("checkpoint")
         finally:
             connection.close()
@@ -193,18 +201,8 @@ def _swap(building: Path, target: Path) -> None:
         os.close(folder)
 
 
-def _fill(
-    connection: duckdb.DuckDBPyConnection,
-    news: Sequence[Found],
-    target: Path,
-    report: Report,
-    *,
-    fresh: bool,
-    step: Step,
-) -> None:
-    connection.execute("set timezone = 'UTC'")
-    if fresh:
-        store.create(connection)
+def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Namer, report: Report, *, step: Step) -> None:
+    """Load files into the warehouse that is this connection's database, and compute again what they touch."""
     connection.execute(statement("work_tables"))
     connection.execute(statement("summarised"))
     _reference(connection)
@@ -213,10 +211,14 @@ def _fill(
         mine = [item for item in news if item.format.name == reader.name]
         for start in range(0, len(mine), reader.batch):
             batch = mine[start : start + reader.batch]
-            report.lines += _load_batch(connection, batch[0].format, batch, target)
+            report.lines += _load_batch(connection, batch[0].format, batch, name)
             done += len(batch)
             step(done, len(news))
     _refresh(connection)
+
+
+def _judge(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise UnsoundBuild when the books of a new warehouse do not close."""
     requests = [reader.name for reader in FORMATS if reader.into == "requests"]
     if problems := connection.execute(statement("problems"), {"requests": requests}).fetchall():
         raise UnsoundBuild("; ".join(problem for (problem,) in problems))
@@ -232,11 +234,11 @@ def _reference(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Sequence[Found], target: Path) -> list[Line]:
+def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Sequence[Found], name: Namer) -> list[Line]:
     """Load files in one transaction; when one of them is bad, in halves, until only the bad one is left out."""
     connection.execute("begin")
     try:
-        loaded = reader.load(connection, _register(connection, batch, target))
+        loaded = reader.load(connection, _register(connection, batch, name))
         for item in batch:
             if files.stamp(item.path) != item.stamp:
                 raise Unreadable("changed while it was read; run the same command again")
@@ -249,22 +251,22 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
         if len(batch) > 1:
             middle = len(batch) // 2
             halves = (batch[:middle], batch[middle:])
-            return [line for half in halves for line in _load_batch(connection, reader, half, target)]
+            return [line for half in halves for line in _load_batch(connection, reader, half, name)]
         why = "holds text that is not Unicode" if isinstance(error, UnicodeError) else str(error).splitlines()[0]
-        return [Line(_name(batch[0].path, target), reader.name, "unreadable", why=why)]
+        return [Line(name(batch[0].path), reader.name, "unreadable", why=why)]
     return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected) for r in loaded]
 
 
-def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], target: Path) -> list[Source]:
+def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], name: Namer) -> list[Source]:
     """Give files their numbers. Rows of an earlier content of the same file are forgotten first."""
-    names = [_name(item.path, target) for item in batch]
-    for (name,) in connection.execute(statement("loaded_before"), {"paths": names}).fetchall():
+    names = [name(item.path) for item in batch]
+    for (known,) in connection.execute(statement("loaded_before"), {"paths": names}).fetchall():
         for sql in statement("forget_file").split(";\n"):
             if sql.strip():
-                connection.execute(sql, {"path": name})
+                connection.execute(sql, {"path": known})
     ((last,),) = connection.execute(statement("last_file")).fetchall()
     named = enumerate(zip(batch, names, strict=True), last + 1)
-    return [Source(number, item.path, name, item.sha256, item.size) for number, (item, name) in named]
+    return [Source(number, item.path, called, item.sha256, item.size) for number, (item, called) in named]
 
 
 def _remember(connection: duckdb.DuckDBPyConnection, reader: Format, loaded: Sequence[Loaded]) -> None:
@@ -295,11 +297,12 @@ def _refresh(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(statement("run_summary"), {"first": first, "last": last})
 
 
-def _name(path: Path, target: Path) -> str:
+def _name(target: Path, path: Path) -> str:
     """How the warehouse calls a file: relative to the warehouse's folder when it lies below it."""
     path = path.absolute()
     return str(path.relative_to(target.parent)) if path.is_relative_to(target.parent) else str(path)
 
 
-def _passed_line(item: Passed, target: Path) -> Line:
-    return Line(_name(item.path, target), "", "unreadable" if item.failure else "foreign", why=item.why)
+def passed_line(item: Passed, name: Namer) -> Line:
+    """The line of the report for a file that will not be loaded."""
+    return Line(name(item.path), "", "unreadable" if item.failure else "foreign", why=item.why)

@@ -27,7 +27,7 @@ class Rejects:
     """List the rows that were refused, with file, row, column and reason. Exit status 1 when there are any."""
 
     warehouse: str = field(default_factory=store.default_warehouse)
-    """The warehouse file."""
+    """The warehouse file, or the address of a shared one (docs/scale.md)."""
 
     file: str = ""
     """Only files whose name contains this."""
@@ -44,7 +44,7 @@ class Check:
     """Compare the warehouse with its files: hash every file and count its rows again. Exit status 1 when something differs."""
 
     warehouse: str = field(default_factory=store.default_warehouse)
-    """The warehouse file."""
+    """The warehouse file, or the address of a shared one (docs/scale.md)."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Export:
     """all: rows and runs whose verdict is not valid, too."""
 
     warehouse: str = field(default_factory=store.default_warehouse)
-    """The warehouse file."""
+    """The warehouse file, or the address of a shared one (docs/scale.md)."""
 
 
 def show_rejects(options: Rejects) -> int:

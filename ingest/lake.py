@@ -1,0 +1,223 @@
+"""Load files into a warehouse that several machines share: one transaction per ingest, and again from the start after a conflict.
+
+The files are loaded into a small warehouse of this machine first, seeded with what the shared one knows: the same readers, checks and
+keys as ever. What that changed is then written to the lake in one transaction, whose first act is to write the lake's one row of `meta`.
+Two transactions that both wrote it cannot both commit: the later one is undone and starts again from the new state. So numbers of
+files and names of rows stay unique although a lake has no keys, and a reader sees a snapshot: the state before or the state after.
+"""
+
+import contextlib
+import random
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from ingest import build
+from ingest.build import Namer, Report, Say, Step
+from ingest.files import Found
+from ingest.formats import formats
+from ingest.formats.base import statement
+from ingest.formats.mapped import ColumnMap
+from warehouse import store
+from warehouse.places import Place
+
+MOST_ATTEMPTS = 20
+# Waits after a conflict grow from this many seconds, doubling, with as much chance as wait.
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+# Tables of facts: a row belongs to the file that brought it, comes with it and goes with it.
+OF_FILES = ("requests", "published", "quality", "run_totals", "run_notes", "rejects", "ingested_files")
+# Tables with a key, whose rows are replaced when they differ.
+KEYED = {"models": "model_id", "model_aliases": "alias", "tasks": "task", "run_notes": "run_id"}
+OF_RUNS = ("runs", "run_summary")
+SMALL_TABLES = ("ingested_files", "published", "quality", "run_totals", "run_notes", "runs", "models", "model_aliases", "tasks")
+
+
+class SharedRebuild(Exception):
+    """Nobody rebuilds what others wrote."""
+
+
+class TooManyConflicts(Exception):
+    """Other writers were faster every time."""
+
+
+class Conflict(Exception):
+    """Another writer changed the lake since this transaction began; nothing was written."""
+
+
+def name_of(path: Path) -> str:
+    """How a shared warehouse calls a file: two machines may have different files at one path."""
+    return f"{socket.gethostname()}:{path.absolute()}"
+
+
+def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step, mapping: ColumnMap | None = None) -> Report:
+    """Load files into a shared warehouse; the arguments are those of `build.ingest`.
+
+    Raises:
+        files.NoSuchPath: a path does not exist.
+        SharedRebuild: `rebuild` was asked for.
+        TooManyConflicts: gave up after MOST_ATTEMPTS; the warehouse has nothing of these files.
+        build.UnsoundBuild: a fault of ours; nothing was written.
+        store.WarehouseError: it cannot be reached, or another version of the project made it.
+        duckdb.Error, OSError: the connection broke; the warehouse has all of the files or nothing of them.
+    """
+    if rebuild:
+        raise SharedRebuild(f"{warehouse} is shared and is not rebuilt from the files of one machine; make a new one at another address.")
+    started = time.monotonic()
+    found, passed = build.survey(paths, formats(mapping))
+    place = store.place_of(warehouse)
+    _make(warehouse, place)
+    for attempt in range(MOST_ATTEMPTS):
+        report = Report([build.passed_line(item, name_of) for item in passed])
+        try:
+            with _writer(warehouse, place) as connection:
+                report.changed = _transaction(connection, place, found, report, step)
+        except Conflict:
+            wait = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
+            say(f"Another ingest was faster; starting again (attempt {attempt + 2}) …")
+            time.sleep(wait * (0.5 + random.random()))
+        else:
+            report.seconds = time.monotonic() - started
+            return report
+    raise TooManyConflicts(f"Other ingests were faster {MOST_ATTEMPTS} times; nothing was written. Run the same command again.")
+
+
+@contextlib.contextmanager
+def _writer(warehouse: str, place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect(config={"memory_limit": store.MEMORY_LIMIT})
+    try:
+        connection.execute("set timezone = 'UTC'")
+        store.attach(connection, warehouse, place, read_only=False)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _make(warehouse: str, place: Place) -> None:
+    """Make the tables of an empty lake. Another writer that does the same at this moment is no fault."""
+    for attempt in range(MOST_ATTEMPTS):
+        try:
+            with _writer(warehouse, place) as connection:
+                if connection.execute("select 1 from duckdb_tables() where database_name = $1", [place.catalog]).fetchall():
+                    store.check_version(connection, warehouse)
+                else:
+                    store.create(connection, keys=not place.shared)
+            return
+        except (store.UnreachableWarehouse, duckdb.Error) as error:
+            if attempt == MOST_ATTEMPTS - 1 or not is_conflict(error):
+                raise
+            time.sleep(FIRST_WAIT * (1 + random.random()))
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether an error says that another writer was faster, in the words of DuckLake, Postgres or SQLite."""
+    words = ("conflict", "could not serialize", "deadlock detected", "duplicate key", "already exists", "database is locked")
+    return any(word in str(error).lower() for word in words)
+
+
+def _transaction(connection: duckdb.DuckDBPyConnection, place: Place, found: Sequence[Found], report: Report, step: Step) -> bool:
+    """Load what is new and commit; whether anything was. Raises Conflict."""
+    connection.execute("begin")
+    try:
+        known = dict(connection.execute("select sha256, path from ingested_files").fetchall())
+        news = build.pick_news(found, known, name_of, report)
+        if news:
+            connection.execute("update meta set project_version = $1", [store.project_version()])
+            with tempfile.TemporaryDirectory(prefix="prompt-joules-") as folder:
+                _load(connection, place, Path(folder), news, report, step)
+        connection.execute("commit")
+    except duckdb.Error as error:
+        if is_conflict(error):
+            raise Conflict from error
+        raise
+    return bool(news)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, place: Place, folder: Path, news: Sequence[Found], report: Report, step: Step) -> None:
+    """Load on this machine, then write the difference."""
+    lines = list(report.lines)
+    runs = _runs_of_replaced(connection, [name_of(item.path) for item in news])
+    while True:
+        report.lines = list(lines)
+        local = folder / f"{len(runs)}.duckdb"
+        touched = _load_here(connection, local, runs, news, name_of, report, step)
+        more = _known_runs(connection, touched) - runs
+        if not more:
+            break
+        # Runs that the lake has rows of: their duplicates, setups and totals need those rows here.
+        runs |= more
+    connection.execute(f"attach '{local}' as local (read_only)")
+    _write(connection, place.catalog, touched)
+    if problems := connection.execute(statement("lake_problems"), {"touched": touched}).fetchall():
+        raise build.UnsoundBuild("; ".join(problem for (problem,) in problems))
+
+
+def _runs_of_replaced(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> set[str]:
+    return {run for (run,) in connection.execute(statement("lake_replaced"), {"paths": names}).fetchall()}
+
+
+def _known_runs(connection: duckdb.DuckDBPyConnection, touched: Sequence[str]) -> set[str]:
+    return {run for (run,) in connection.execute("select run_id from runs where list_contains($1, run_id)", [touched]).fetchall()}
+
+
+def _load_here(
+    connection: duckdb.DuckDBPyConnection,
+    local: Path,
+    runs: set[str],
+    news: Sequence[Found],
+    name: Namer,
+    report: Report,
+    step: Step,
+) -> list[str]:
+    """Load files into a new warehouse of this machine that knows the small tables of the lake and the rows of some runs.
+
+    Returns:
+        The runs whose totals were computed.
+    """
+    here = duckdb.connect(local, config={"memory_limit": store.MEMORY_LIMIT})
+    try:
+        here.execute("set timezone = 'UTC'")
+        store.create(here)
+        for table in SMALL_TABLES:
+            _seed(connection, here, table, f"from {table}")
+        if runs:
+            _seed(connection, here, "requests", "from requests where list_contains($runs, run_id)", runs=sorted(runs))
+            _seed(connection, here, "run_summary", "from run_summary where list_contains($runs, run_id)", runs=sorted(runs))
+        build.fill(here, news, name, report, step=step)
+        return [run for (run,) in here.execute("select run_id from touched order by run_id").fetchall()]
+    finally:
+        here.close()
+
+
+def _seed(connection: duckdb.DuckDBPyConnection, here: duckdb.DuckDBPyConnection, table: str, sql: str, **parameters: object) -> None:
+    here.register("seed", connection.sql(sql, params=parameters or None).pl().to_arrow())
+    here.execute(f"insert into {table} by name from seed")
+    here.unregister("seed")
+
+
+def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[str]) -> None:
+    """Write to the lake what differs in `local`: rows of files that came or went, totals of touched runs, names of models and tasks."""
+    gone, came = (
+        [
+            number
+            for (number,) in connection.execute(
+                f"select file_id from {one}.ingested_files anti join {other}.ingested_files using (sha256)"
+            ).fetchall()
+        ]
+        for one, other in ((lake, "local"), ("local", lake))
+    )
+    for table in OF_FILES:
+        if gone:
+            connection.execute(f"delete from {lake}.{table} where list_contains($1, file_id)", [gone])
+        if table not in KEYED:
+            connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, file_id)", [came])
+    for table, key in KEYED.items():
+        differs = f"select {key} from (from local.{table} except from {lake}.{table})"
+        connection.execute(f"delete from {lake}.{table} where {key} in ({differs})")
+        connection.execute(f"insert into {lake}.{table} by name from local.{table} anti join {lake}.{table} using ({key})")
+    for table in OF_RUNS:
+        connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [touched])
+        connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, run_id)", [touched])
