@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest import files
+from ingest import files, lake
 from ingest.formats import FORMATS
 from ingest.formats.base import statement
 from warehouse import store
@@ -15,7 +15,7 @@ SHARED_TABLES = ("published", "quality", "run_totals")
 
 @dataclass(frozen=True)
 class Verdict:
-    """One ingested file: `state` is ok, missing, changed, unreadable or wrong; `why` says more."""
+    """One ingested file: `state` is ok, elsewhere, missing, changed, unreadable or wrong; `why` says more."""
 
     path: str
     state: str
@@ -26,7 +26,8 @@ def check(warehouse: str) -> list[Verdict]:
     """Compare the warehouse with the files that it was made of.
 
     Args:
-        warehouse: path of the DuckDB file; names of files are relative to its folder.
+        warehouse: path of the DuckDB file; names of files are relative to its folder. Of a shared one, files of other machines are
+            counted, not hashed.
 
     Returns:
         One verdict per ingested file, in the order of their names, and one more per row that no file brought.
@@ -41,11 +42,9 @@ def check(warehouse: str) -> list[Verdict]:
         orphans = connection.execute(statement("orphans")).fetchall()
     finally:
         connection.close()
-    folder = Path(warehouse).absolute().parent
+    where = _here if store.place_of(warehouse).shared else Path(warehouse).absolute().parent.joinpath
     verdicts = [
-        _verdict(
-            folder / name, name, sha256, _counted_wrong(into.get(kind, ""), accepted, rejected, dict(zip(TABLES, counts, strict=True)))
-        )
+        _verdict(where(name), name, sha256, _counted_wrong(into.get(kind, ""), accepted, rejected, dict(zip(TABLES, counts, strict=True))))
         for name, sha256, kind, accepted, rejected, *counts in found
     ]
     return verdicts + [Verdict(table, "wrong", f"holds {count:,} rows that no file brought") for table, count in orphans]
@@ -66,9 +65,17 @@ def _counted_wrong(table: str, accepted: int, rejected: int, counts: dict[str, i
     return ""
 
 
-def _verdict(path: Path, name: str, sha256: str, wrong: str) -> Verdict:
+def _here(name: str) -> Path | None:
+    """The path of a file that a shared warehouse names, if it is one of this machine."""
+    host, _, path = name.partition(":")
+    return Path(path) if lake.name_of(Path(path)).partition(":")[0] == host else None
+
+
+def _verdict(path: Path | None, name: str, sha256: str, wrong: str) -> Verdict:
     if wrong:
         return Verdict(name, "wrong", wrong)
+    if path is None:
+        return Verdict(name, "elsewhere", "a file of another machine: its rows were counted, its content was not hashed")
     try:
         if not path.exists():
             return Verdict(name, "missing", "the file is gone; its rows are in the warehouse")

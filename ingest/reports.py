@@ -114,15 +114,17 @@ def show_rejects(options: Rejects) -> int:
 def show_check(options: Check) -> int:
     """List what differs, and say how many files are as they were."""
     verdicts = check.check(options.warehouse)
-    wrong = [verdict for verdict in verdicts if verdict.state != "ok"]
+    wrong = [verdict for verdict in verdicts if verdict.state not in ("ok", "elsewhere")]
+    elsewhere = sum(verdict.state == "elsewhere" for verdict in verdicts)
     if wrong:
         table = Table("file", "state", "what")
         for verdict in wrong:
             table.add_row(escape(verdict.path), verdict.state, escape(verdict.why))
         OUT.print(table)
-    OUT.print(
-        escape(f"{options.warehouse}: {len(verdicts) - len(wrong):,} of {len(verdicts):,} files are as they were when they were loaded.")
-    )
+    whole = len(verdicts) - len(wrong) - elsewhere
+    OUT.print(escape(f"{options.warehouse}: {whole:,} of {len(verdicts):,} files are as they were when they were loaded."))
+    if elsewhere:
+        OUT.print(f"{elsewhere:,} files of other machines: their rows were counted, their content was not hashed.")
     return 1 if wrong else 0
 
 

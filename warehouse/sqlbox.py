@@ -3,6 +3,7 @@
 One SELECT at a time, on a connection of its own. Errors are DuckDB's own words: they say where the text is wrong.
 """
 
+import re
 import threading
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ MOST_ROWS = 10_000
 MOST_SECONDS = 10.0
 MEMORY = "512MB"
 LONGEST = 20_000
+# Functions and schemas that reach past a lake's tables into its catalog, or through its extensions to other servers.
+BEHIND = re.compile(r"postgres_|sqlite_|ducklake_|__ducklake", re.IGNORECASE)
 
 
 class RefusedSql(Exception):
@@ -49,6 +52,9 @@ def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int 
     """
     if len(sql) > LONGEST:
         raise RefusedSql(f"The text is longer than {LONGEST:,} characters.")
+    shared = store.place_of(warehouse).shared
+    if shared and BEHIND.search(sql):
+        raise RefusedSql("Only the tables and views of the warehouse can be asked, not the catalog behind them.")
     connection = store.connect(warehouse)
     overdue = threading.Event()
 
@@ -58,7 +64,7 @@ def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int 
 
     timer = threading.Timer(seconds, stop)
     try:
-        _lock(connection)
+        _lock(connection, store.data_path(connection) if shared else None)
         statement = _only_select(connection, sql)
         timer.start()
         relation = connection.sql(statement)
@@ -77,8 +83,10 @@ def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int 
     return Answer(rows.head(most_rows), rows.height > most_rows)
 
 
-def _lock(connection: duckdb.DuckDBPyConnection) -> None:
-    """No files, no network, no extensions, little memory, and no way to change that."""
+def _lock(connection: duckdb.DuckDBPyConnection, readable: str | None) -> None:
+    """No files but those of the lake, no network, no extensions, little memory, and no way to change that."""
+    if readable:
+        connection.execute("set allowed_directories = [$folder]", {"folder": readable})
     connection.execute(f"set memory_limit = '{MEMORY}'")
     connection.execute("set temp_directory = ''")
     connection.execute("set python_enable_replacements = false")

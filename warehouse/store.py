@@ -109,6 +109,14 @@ def snapshot(connection: duckdb.DuckDBPyConnection) -> int:
     return int(number)
 
 
+def data_path(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Where the lake that is attached keeps its Parquet; None when it is no lake."""
+    found = connection.execute(
+        "select tags['data_path'] from duckdb_databases() where database_name = $name and type = 'ducklake'", {"name": places.ALIAS}
+    ).fetchall()
+    return str(found[0][0]) if found else None
+
+
 def _memory() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": os.cpu_count() or 1})
     connection.execute("set timezone = 'UTC'")

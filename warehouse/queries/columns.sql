@@ -5,7 +5,7 @@ select
     lower(data_type) as type,
     coalesce(comment, '') as meaning
 from duckdb_columns()
-where database_name = 'results'
+where database_name = current_database()
     and not internal
 order by
     table_name,
