@@ -1,0 +1,307 @@
+"""Shared warehouses: many writers, many readers, broken connections; the same answers as from a file."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+pytest.importorskip("duckdb_extension_ducklake", reason="runs in the environment that `make lake` makes, with DuckDB 1.5.5")
+
+from polars.testing import assert_frame_equal
+
+from ingest import check, lake
+from ingest.build import Report
+from tests import factories, warehouses
+from tests.lake.conftest import PASSWORD, Lake
+from warehouse import query, sqlbox, store
+
+ROOT = Path(__file__).parents[2]
+ROWS = 30
+NewLake = Callable[[], Lake]
+PARAMETERS = {
+    "metric": "energy_j",
+    "by": "model",
+    "bins": 40,
+    "log": True,
+    "prompt": "",
+    "search": "",
+    "results": [],
+    "contrast": "task",
+    "a": "chat",
+    "b": "chat-concise",
+    "finished": True,
+}
+WHOLE = """
+select
+    (select count(*) from requests) as stored,
+    (select coalesce(sum(accepted), 0) from ingested_files) as accepted,
+    (select coalesce(sum(prompts), 0) from runs) as summed,
+    (select coalesce(sum(prompts), 0) from run_summary where metric = 'latency_s') as summarised
+"""
+
+
+def load(into: str, *paths: Path) -> Report:
+    return lake.ingest([str(path) for path in paths], into, rebuild=False, say=lambda _: None, step=lambda *_: None)
+
+
+def start(into: str, paths: Sequence[Path]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "ingest", *map(str, paths), "--warehouse", into]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def ask(into: str, sql: str) -> pl.DataFrame:
+    connection = store.connect(into)
+    try:
+        rows: pl.DataFrame = connection.sql(sql).pl()
+        return rows
+    finally:
+        connection.close()
+
+
+def run_file(folder: Path, run_id: str, rows: int = ROWS, **changes: object) -> Path:
+    return factories.write(factories.records(rows, run_id, **changes), folder / f"{run_id}.parquet")
+
+
+@pytest.fixture(scope="module")
+def shipped(new_lake: NewLake, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, Path]:
+    """What ships with the project, in a lake and in a file."""
+    made = new_lake()
+    file = tmp_path_factory.mktemp("file") / "warehouse.duckdb"
+    assert load(made.address, warehouses.SHIPPED).status == 0
+    warehouses.ingest(warehouses.SHIPPED, into=file)
+    return made, file
+
+
+@pytest.mark.parametrize("name", query.names())
+def test_the_same_questions_have_the_same_answers(shipped: tuple[Lake, Path], name: str) -> None:
+    made, file = shipped
+    wanted = {key: PARAMETERS.get(key) for key in query.PARAMETER.findall(query.text(name))}
+    if name in ("cost_prompts", "cost_sums"):
+        wanted |= {"a": 1.0, "b": 1.0, "c": 1.0, "result": ""}
+    given = {key: value for key, value in wanted.items() if value is not None}
+    there, here = (query.load(name, None, address, **given) for address in (made.address, str(file)))
+    if name == "ingested_files":
+        there = there.with_columns(pl.col("path").str.split(":").list.last())
+        here = here.with_columns(pl.col("path").str.split(":").list.last())
+        there, here = (frame.drop([column for column in ("ingested_at", "file_id") if column in frame.columns]) for frame in (there, here))
+    assert_frame_equal(there, here, check_row_order=name != "ingested_files")
+
+
+def test_loading_again_changes_nothing(shipped: tuple[Lake, Path]) -> None:
+    made, _ = shipped
+    before = store.version(made.address)
+    report = load(made.address, warehouses.SHIPPED)
+    assert not report.changed
+    assert {line.state for line in report.lines} <= {"known", "foreign"}
+    assert store.version(made.address) == before
+
+
+def test_check_finds_every_file_as_it_was(shipped: tuple[Lake, Path]) -> None:
+    made, _ = shipped
+    assert {verdict.state for verdict in check.check(made.address)} == {"ok"}
+
+
+def test_check_does_not_look_for_files_of_other_machines(new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = new_lake()
+    load(made.address, run_file(tmp_path, "here"))
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    assert [verdict.state for verdict in check.check(made.address)] == ["elsewhere"]
+
+
+def test_two_machines_have_different_files_at_one_path(new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = new_lake()
+    load(made.address, factories.write(factories.records(ROWS, "one"), tmp_path / "part.parquet"))
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    load(made.address, factories.write(factories.records(ROWS, "two"), tmp_path / "part.parquet"))
+    assert ask(made.address, "select run_id from runs order by run_id")["run_id"].to_list() == ["one", "two"]
+
+
+def test_four_writers_and_two_readers(new_lake: NewLake, tmp_path: Path) -> None:
+    made = new_lake()
+    common = run_file(tmp_path / "common", "common")
+    mine = [[run_file(tmp_path / str(writer), f"w{writer}-{number}") for number in range(3)] for writer in range(4)]
+    bad = factories.records(2, "bad").with_columns(energy_j=pl.lit(-1.0))
+    broken = [factories.write(bad.with_columns(run_id=pl.lit(f"bad-{writer}")), tmp_path / f"bad-{writer}.parquet") for writer in range(4)]
+    writers = [start(made.address, [common, *files, broken[writer]]) for writer, files in enumerate(mine)]
+    states = []
+    while any(writer.poll() is None for writer in writers):
+        try:
+            states += [ask(made.address, WHOLE).row(0) for _ in range(2)]
+        except store.NoWarehouse:
+            time.sleep(0.05)
+    output = [writer.communicate()[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [1, 1, 1, 1], output
+    assert states
+    assert all(len(set(state)) == 1 for state in states), states
+    assert ask(made.address, WHOLE).row(0) == (13 * ROWS,) * 4
+    keys = ask(made.address, "select count(*), count(distinct (run_id, task, prompt_id, repetition)) from requests").row(0)
+    assert keys == (13 * ROWS, 13 * ROWS)
+    assert ask(made.address, "select count(*), count(distinct path) from rejects").row(0) == (8, 4)
+    assert ask(made.address, "select count(*), count(distinct file_id), count(distinct sha256) from ingested_files").row(0) == (17, 17, 17)
+
+
+def test_a_killed_writer_leaves_a_whole_state(new_lake: NewLake, tmp_path: Path) -> None:
+    made = new_lake()
+    load(made.address, run_file(tmp_path, "before"))
+    for number in range(3):
+        files = [run_file(tmp_path / f"k{number}", f"k{number}-{part}") for part in range(3)]
+        writer = start(made.address, files)
+        time.sleep(random.uniform(0.6, 2.0))
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+        assert len(set(ask(made.address, WHOLE).row(0))) == 1
+        load(made.address, *files)
+    assert ask(made.address, WHOLE).row(0) == (10 * ROWS,) * 4
+
+
+def test_a_cut_connection_writes_nothing_and_says_so(new_lake: NewLake, tmp_path: Path) -> None:
+    made = new_lake()
+    load(made.address, run_file(tmp_path, "before"))
+    after = [run_file(tmp_path / "after", f"after-{part}", 3000) for part in range(4)]
+    writer = start(made.address, after)
+    cut = f"select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '{made.database}' and pid <> pg_backend_pid()"
+    while writer.poll() is None:
+        made.postgres.run(cut)
+        time.sleep(0.02)
+    output = writer.communicate()[0]
+    assert writer.returncode == 2, output
+    assert "Traceback" not in output
+    assert ask(made.address, WHOLE).row(0) == (ROWS,) * 4
+    assert load(made.address, *after).status == 0
+    assert ask(made.address, WHOLE).row(0) == (ROWS + 12000,) * 4
+
+
+def test_resumed_runs_and_replaced_files_are_as_in_a_file(new_lake: NewLake, tmp_path: Path) -> None:
+    made, file = new_lake(), tmp_path / "warehouse.duckdb"
+    rows = factories.records(ROWS, "resumed")
+    first = factories.write(rows.head(20), tmp_path / "results" / "part-0.parquet")
+    second = factories.write(rows.tail(15), tmp_path / "results" / "part-1.parquet")  # 5 rows are in the first part already
+    notes = factories.run_json(tmp_path / "results" / "run.json", "resumed")
+    other = run_file(tmp_path / "results", "other")
+    for paths in ([first, other], [second], [notes]):
+        load(made.address, *paths)
+        warehouses.ingest(*paths, into=file)
+    factories.write(rows.head(10), first)
+    load(made.address, first)
+    warehouses.ingest(first, into=file)
+    for table in ("runs", "run_summary", "models", "run_notes", "requests"):
+        sql = f"select columns(c -> c <> 'file_id') from {table} order by all"
+        assert_frame_equal(ask(made.address, sql), ask(str(file), sql))
+    counts = "select format, accepted, rejected from ingested_files order by all"
+    assert ask(made.address, counts).rows() == ask(str(file), counts).rows()
+
+
+def test_a_reader_sees_one_state(new_lake: NewLake, tmp_path: Path) -> None:
+    made = new_lake()
+    load(made.address, run_file(tmp_path, "one"))
+    reader = store.connect(made.address)
+    try:
+        assert reader.execute("select count(*) from runs").fetchall() == [(1,)]
+        load(made.address, run_file(tmp_path, "two"))
+        assert reader.execute("select count(*) from requests").fetchall() == [(ROWS,)]
+    finally:
+        reader.close()
+    assert ask(made.address, "select count(*) from requests").item() == 2 * ROWS
+
+
+def test_a_page_shows_a_lake(shipped: tuple[Lake, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    made, file = shipped
+    monkeypatch.setenv(store.VARIABLE, made.address)
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    assert not app.exception
+    assert app.title[0].value == "Leaderboard"
+    monkeypatch.setenv(store.VARIABLE, str(file))
+    same = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    assert app.dataframe[0].value.equals(same.dataframe[0].value)
+
+
+def test_the_sql_box_reads_tables_and_nothing_else(shipped: tuple[Lake, Path]) -> None:
+    made, file = shipped
+    total = "select sum(energy_j) as joules from requests"
+    assert sqlbox.run(total, made.address).rows.item() == pytest.approx(sqlbox.run(total, str(file)).rows.item())
+    for sql in (
+        "from postgres_query('__ducklake_metadata_results', 'select 1')",
+        "from __ducklake_metadata_results.ducklake_snapshot",
+        "from read_text('/etc/passwd')",
+        "from read_text('s3://elsewhere/x')",
+    ):
+        with pytest.raises(sqlbox.RefusedSql):
+            sqlbox.run(sql, made.address)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("host=127.0.0.1 port={port} user=lake dbname=postgres", "password authentication failed"),
+        ("host=127.0.0.1 port=1 user=lake dbname=postgres", "Connection refused"),
+        ("host={folder} port={port} user=lake dbname=nobody", "does not exist"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_without_the_password(
+    new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, says: str
+) -> None:
+    postgres = new_lake().postgres
+    monkeypatch.setenv("PGPASSWORD", "wrong-" + PASSWORD)
+    address = "ducklake:postgres:" + place.format(port=postgres.port, folder=postgres.folder) + f"?data_path={tmp_path}"
+    writer = start(address, [run_file(tmp_path, "one")])
+    output = " ".join(writer.communicate()[0].split())
+    assert writer.returncode == 2
+    assert says in output
+    assert PASSWORD not in output
+    assert "Traceback" not in output
+    with pytest.raises(store.UnreachableWarehouse, match=says):
+        store.connect(address)
+
+
+def test_the_right_password_from_the_environment(new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = new_lake()
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    address = made.address.replace(f"host={made.postgres.folder}", "host=127.0.0.1")
+    load(address, run_file(tmp_path, "one"))
+    assert ask(address, WHOLE).row(0) == (ROWS,) * 4
+    assert PASSWORD not in str(ask(address, "select * exclude (tags) from duckdb_databases()").rows())
+
+
+def test_a_missing_bucket_is_said(new_lake: NewLake, tmp_path: Path) -> None:
+    made = new_lake()
+    address = made.address.replace("s3://team", "s3://nobody")
+    writer = start(address, [run_file(tmp_path, "one")])
+    output = writer.communicate()[0]
+    assert writer.returncode == 2, output
+    assert "nobody" in output
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in output
+    assert "Traceback" not in output
+
+
+def test_a_lake_that_is_not_there_and_one_that_is_not_rebuilt(new_lake: NewLake, tmp_path: Path) -> None:
+    made = new_lake()
+    with pytest.raises(store.NoWarehouse):
+        store.version(made.address)
+    with pytest.raises(lake.SharedRebuild):
+        lake.ingest([str(tmp_path)], made.address, rebuild=True, say=lambda _: None, step=lambda *_: None)
+
+
+def test_another_schema_version_is_refused(new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = new_lake()
+    load(made.address, run_file(tmp_path, "one"))
+    monkeypatch.setattr(store, "SCHEMA_VERSION", store.SCHEMA_VERSION + 1)
+    with pytest.raises(store.OldWarehouse, match="Make a new one"):
+        store.connect(made.address)
+    with pytest.raises(store.OldWarehouse):
+        load(made.address, run_file(tmp_path, "two"))
+
+
+def test_a_lake_whose_catalog_is_a_file(tmp_path: Path) -> None:
+    address = f"ducklake:{tmp_path}/team.ducklake?data_path={tmp_path}/team"
+    load(address, run_file(tmp_path, "one"))
+    load(address, run_file(tmp_path, "two"))
+    assert ask(address, WHOLE).row(0) == (2 * ROWS,) * 4
