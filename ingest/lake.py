@@ -4,6 +4,9 @@ The files are loaded into a small warehouse of this machine first, seeded with w
 keys as ever. What that changed is then written to the lake in one transaction, whose first act is to write the lake's one row of `meta`.
 Two transactions that both wrote it cannot both commit: the later one is undone and starts again from the new state. So numbers of
 files and names of rows stay unique although a lake has no keys, and a reader sees a snapshot: the state before or the state after.
+
+Writers of one Postgres catalog take turns, so that conflicts are rare and a large load does not starve. Turns save work; that no row
+is lost or doubled rests on the conflict alone.
 """
 
 import contextlib
@@ -22,7 +25,7 @@ from ingest.files import Found
 from ingest.formats import formats
 from ingest.formats.base import statement
 from ingest.formats.mapped import ColumnMap
-from warehouse import store
+from warehouse import places, store
 from warehouse.places import Place
 
 MOST_ATTEMPTS = 20
@@ -69,11 +72,11 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     started = time.monotonic()
     found, passed = build.survey(paths, formats(mapping))
     place = store.place_of(warehouse)
-    _make(warehouse, place)
     for attempt in range(MOST_ATTEMPTS):
         report = Report([build.passed_line(item, name_of) for item in passed])
         try:
-            with _writer(warehouse, place) as connection:
+            with _turn(warehouse, place), _writer(warehouse, place) as connection:
+                _make(connection, warehouse, place)
                 report.changed = _transaction(connection, place, found, report, step)
         except Conflict:
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
@@ -90,26 +93,50 @@ def _writer(warehouse: str, place: Place) -> Iterator[duckdb.DuckDBPyConnection]
     connection = duckdb.connect(config={"memory_limit": store.MEMORY_LIMIT})
     try:
         connection.execute("set timezone = 'UTC'")
-        store.attach(connection, warehouse, place, read_only=False)
+        with _conflicts():
+            store.attach(connection, warehouse, place, read_only=False)
         yield connection
     finally:
         connection.close()
 
 
-def _make(warehouse: str, place: Place) -> None:
-    """Make the tables of an empty lake. Another writer that does the same at this moment is no fault."""
-    for attempt in range(MOST_ATTEMPTS):
-        try:
-            with _writer(warehouse, place) as connection:
-                if connection.execute("select 1 from duckdb_tables() where database_name = $1", [place.catalog]).fetchall():
-                    store.check_version(connection, warehouse)
-                else:
-                    store.create(connection, keys=not place.shared)
-            return
-        except (store.UnreachableWarehouse, duckdb.Error) as error:
-            if attempt == MOST_ATTEMPTS - 1 or not is_conflict(error):
-                raise
-            time.sleep(FIRST_WAIT * (1 + random.random()))
+@contextlib.contextmanager
+def _turn(warehouse: str, place: Place) -> Iterator[None]:
+    """Hold this writer's turn, where the catalog can hand out turns."""
+    connection = duckdb.connect()
+    try:
+        if place.postgres is not None:
+            places.take_turn(connection, place.postgres)
+        yield
+    except places.BadPlace as error:
+        raise store.UnreachableWarehouse(f"{warehouse} cannot be reached: {error}") from error
+    except duckdb.ConnectionException as error:
+        raise store.UnreachableWarehouse(f"{warehouse} cannot be reached: {places.sentence(error)}.") from error
+    finally:
+        # A connection that the server cut must not be closed inside a transaction: DuckDB 1.5.5 ends the whole process then.
+        with contextlib.suppress(duckdb.Error):
+            connection.execute("rollback")
+        connection.close()
+
+
+def _make(connection: duckdb.DuckDBPyConnection, warehouse: str, place: Place) -> None:
+    """Make the tables of an empty lake. Raises Conflict: another writer did the same at this moment."""
+    if connection.execute("select 1 from duckdb_tables() where database_name = $1", [place.catalog]).fetchall():
+        store.check_version(connection, warehouse)
+        return
+    with _conflicts():
+        store.create(connection, keys=not place.shared)
+
+
+@contextlib.contextmanager
+def _conflicts() -> Iterator[None]:
+    """Turn the database's own words for a conflict into Conflict."""
+    try:
+        yield
+    except (store.UnreachableWarehouse, duckdb.Error) as error:
+        if is_conflict(error):
+            raise Conflict from error
+        raise
 
 
 def is_conflict(error: Exception) -> bool:
@@ -120,8 +147,8 @@ def is_conflict(error: Exception) -> bool:
 
 def _transaction(connection: duckdb.DuckDBPyConnection, place: Place, found: Sequence[Found], report: Report, step: Step) -> bool:
     """Load what is new and commit; whether anything was. Raises Conflict."""
-    connection.execute("begin")
-    try:
+    with _conflicts():
+        connection.execute("begin")
         known = dict(connection.execute("select sha256, path from ingested_files").fetchall())
         news = build.pick_news(found, known, name_of, report)
         if news:
@@ -129,10 +156,6 @@ def _transaction(connection: duckdb.DuckDBPyConnection, place: Place, found: Seq
             with tempfile.TemporaryDirectory(prefix="prompt-joules-") as folder:
                 _load(connection, place, Path(folder), news, report, step)
         connection.execute("commit")
-    except duckdb.Error as error:
-        if is_conflict(error):
-            raise Conflict from error
-        raise
     return bool(news)
 
 

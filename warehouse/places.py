@@ -55,15 +55,20 @@ class Place:
         return self.address.removeprefix(CLOUD) if self.kind == "cloud" else ALIAS
 
     @property
+    def postgres(self) -> str | None:
+        """How to reach the Postgres that holds a lake's catalog, if one does."""
+        scheme, found, rest = self.address.removeprefix(LAKE).partition(":")
+        return rest if self.kind == "lake" and found and scheme in ("postgres", "postgresql") else None
+
+    @property
     def extensions(self) -> tuple[str, ...]:
         """The parts of DuckDB that attaching needs."""
         if self.kind == "cloud":
             return ("motherduck",)
         if self.kind == "file":
             return ()
-        catalog = self.address.removeprefix(LAKE)
-        postgres = ("postgres_scanner",) if catalog.startswith(("postgres:", "postgresql:")) else ()
-        sqlite = ("sqlite_scanner",) if catalog.startswith("sqlite:") else ()
+        postgres = ("postgres_scanner",) if self.postgres is not None else ()
+        sqlite = ("sqlite_scanner",) if self.address.startswith(f"{LAKE}sqlite:") else ()
         # Without a data path only the catalog knows where the rows are: a bucket, as far as anyone can tell.
         remote = ("httpfs",) if self.data_path is None or "://" in self.data_path else ()
         return ("ducklake", *postgres, *sqlite, *remote)
@@ -77,13 +82,13 @@ def parse(text: str) -> Place:
         raise BadPlace(
             "A warehouse's address must not hold a password or token: leave it out and set PGPASSWORD (or ~/.pgpass), or motherduck_token."
         )
-    address, _, query = (part.strip() for part in text.partition("?"))
+    address, asked, query = (part.strip() for part in text.partition("?"))
     if text.startswith(CLOUD):
         if query or not re.fullmatch(r"md:[A-Za-z_][A-Za-z0-9_]*", address):
             raise BadPlace(f"{text} is no name of a MotherDuck database; write md: and its name, e.g. md:joules.")
         return Place("cloud", address)
     options = dict(parse_qsl(query, keep_blank_values=True))
-    if address == LAKE or options.keys() - {"data_path"} or "" in options.values() or (query and not options):
+    if address == LAKE or options.keys() - {"data_path"} or "" in options.values() or (asked and not options):
         raise BadPlace(f"{text} is no lake; write ducklake:postgres:dbname=joules?data_path=s3://bucket/joules (docs/scale.md).")
     return Place("lake", address, options.get("data_path"))
 
@@ -110,6 +115,14 @@ def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bo
         connection.execute(secret)
     connection.execute(attach_clause(place, read_only=read_only))
     connection.execute(f"use {place.catalog}")
+
+
+def take_turn(connection: duckdb.DuckDBPyConnection, postgres: str) -> None:
+    """Wait until no other writer of this catalog is at work. The turn lasts until the connection closes or dies. Raises duckdb.Error."""
+    load_extensions(connection, ("postgres_scanner",))
+    connection.execute(f"attach {_literal(postgres)} as queue (type postgres)")
+    connection.execute("begin")
+    connection.execute("from postgres_query('queue', 'select pg_advisory_xact_lock(hashtext(''prompt-joules'')) is null')").fetchall()
 
 
 def load_extensions(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:

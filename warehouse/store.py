@@ -7,6 +7,7 @@ besides a file stands in `places.py`.
 
 import os
 import re
+import shlex
 import time
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +21,7 @@ SCHEMA_VERSION = 3
 VARIABLE = "PROMPT_JOULES_WAREHOUSE"
 MEMORY_LIMIT = "2GB"
 HERE = Path(__file__).parent
-KEYS = re.compile(r",\s*primary key \([^)]*\)| primary key\b| unique\b")
+KEYS = re.compile(r",\s*primary key \([^)]*\)|( primary key| unique)(?=,|$)", re.MULTILINE)
 
 
 class WarehouseError(Exception):
@@ -31,7 +32,9 @@ class NoWarehouse(WarehouseError):
     """There is no file at the path, or no warehouse in the lake yet."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"There is no warehouse at {path}. Make one: python -m ingest warehouse/data results --warehouse {path}")
+        super().__init__(
+            f"There is no warehouse at {path}. Make one: python -m ingest warehouse/data results --warehouse {shlex.quote(path)}"
+        )
 
 
 class OldWarehouse(WarehouseError):

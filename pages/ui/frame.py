@@ -1,5 +1,6 @@
 """The frame around every page: navigation, shared filters, data, and the words about what is shown."""
 
+import shlex
 from dataclasses import replace
 from html import escape
 from typing import Literal
@@ -294,9 +295,11 @@ def no_warehouse(error: store.WarehouseError) -> None:
     titles = {store.NoWarehouse: "No results yet", store.OldWarehouse: "The results are from another version"}
     st.title(titles.get(type(error), "The results cannot be read"), anchor=False)
     st.error(plain(str(error).split(" Make one:")[0].split(" Rebuild it")[0]), icon=":material/database_off:")
+    if isinstance(error, store.UnreachableWarehouse):
+        return
     rebuild = "" if isinstance(error, store.NoWarehouse) else " --rebuild"
     st.markdown("Load the results that come with the project, then reload this page:")
-    st.code(f"python -m ingest warehouse/data --warehouse {store.default_warehouse()}{rebuild}", language="bash")
+    st.code(f"python -m ingest warehouse/data --warehouse {shlex.quote(store.default_warehouse())}{rebuild}", language="bash")
     st.markdown("To add measurements of your own, name their folder too: `python -m ingest warehouse/data results`.")
 
 

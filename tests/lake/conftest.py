@@ -1,7 +1,7 @@
 """A real Postgres and an S3-compatible server for the tests of shared warehouses. They run in the environment that `make lake` makes."""
 
-import glob
 import itertools
+import logging
 import os
 import shutil
 import socket
@@ -16,7 +16,6 @@ import pytest
 
 PASSWORD = "correct-horse"
 COUNTER = itertools.count(1)
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Lake:
 
 def _binary(name: str) -> str | None:
     """A program of the newest Postgres of a Debian package, or the one on the path."""
-    packaged = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), key=lambda path: int(Path(path).parts[4]))
-    return packaged[-1] if packaged else shutil.which(name)
+    packaged = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    return str(packaged[-1]) if packaged else shutil.which(name)
 
 
 def _as_postgres() -> list[str]:
@@ -99,6 +98,7 @@ def bucket() -> Iterator[str]:
     """An S3-compatible server with one bucket; AWS_* point to it."""
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
