@@ -38,6 +38,12 @@ PARAMETERS = {
     "a": "chat",
     "b": "chat-concise",
     "finished": True,
+    "statistic": "mean",
+    "per": "response",
+    "above_idle": False,
+    "low": 0.0,
+    "high": 1e6,
+    "series": "SmolLM2-135M-Instruct",
 }
 WHOLE = """
 select
