@@ -228,7 +228,8 @@ def test_a_page_shows_a_lake(shipped: tuple[Lake, Path], monkeypatch: pytest.Mon
     assert "least energy" in app.title[0].value
     monkeypatch.setenv(store.VARIABLE, str(file))
     same = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
-    assert app.dataframe[0].value.equals(same.dataframe[0].value)
+    shown, wanted = (pl.from_pandas(opened.dataframe[0].value) for opened in (app, same))
+    assert_frame_equal(shown, wanted)  # sums of another order differ in their last digit
 
 
 def test_the_sql_box_reads_tables_and_nothing_else(shipped: tuple[Lake, Path]) -> None:
