@@ -1,6 +1,5 @@
 """How does one prompt differ from the next?"""
 
-import polars as pl
 import streamlit as st
 
 from pages.ui import controls, downloads, frame, pick, prompt_charts, sections, shape, tables, titles
@@ -20,18 +19,18 @@ measured = shape.with_prompts(summary)
 if measured.is_empty():
     frame.not_measured(summary, metric, selection)
 
-bins = frame.load("distribution_bins", selection, metric=key, by=by, log=log, bins=40)
+bins = shape.with_bars(frame.load("distribution_bins", selection, metric=key, by=by, log=log, bins=40))
 steps = frame.load("distribution_ecdf", selection, metric=key, by=by)
 edges = shape.in_units_of(bins, metric, ("bin_low", "bin_high"))
 values = shape.in_units_of(steps, metric, ("value",))
 frame.stated_of_prompts()
 alt = f"Histogram of {metric.title} over prompts, by {by}"
-bars = pick.chart(prompt_charts.histogram(edges, metric, log), edges, alt, "histogram", field="bin_low")
-if bars.height < edges.height:
-    sections.prompts_of_bars(selection, bins.filter(pl.Series(edges["bin_low"]).is_in(bars["bin_low"].to_list())), key, by)
+chosen = pick.chart(prompt_charts.histogram(edges, metric, log), edges, alt, "histogram", field="bar", noun="bars")
+sections.prompts_of_bars(selection, bins, chosen, key, by)
 
 st.subheader("Percentiles", anchor=False)
 table = shape.in_units_of(summary, metric, titles.SPREAD)
+st.altair_chart(prompt_charts.boxes(table, metric, log), alt=f"{metric.title}: middle half, median and 5 to 95 % of the prompts, by {by}")
 tables.show(table, ("series", "prompts", "unmeasured", *titles.SPREAD), f"Percentiles of {metric.title}", metric)
 downloads.offer(table, f"percentiles-{key}")
 st.subheader("Share of the prompts at or below a value", anchor=False)

@@ -16,8 +16,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     y = controls.metric("Energy", "y", controls.axes(rows, (energy, "energy_j", "energy_per_token_j")))
     x = controls.metric("Speed", "x", controls.SPEEDS)
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    everything = frame.results(Selection())
-    limits = {key: controls.limit(everything, key) for key in (x, y)}
+    limits = {key: controls.limit(frame.results(Selection()), key) for key in (x, y)}
 
 rows = controls.of_size(rows, default="3 to 10")
 points = charts.drawable(rows, x, y, log=True)

@@ -12,7 +12,7 @@ from pages.ui.theme import Chart
 HINT = "Click a point to see its rows only; Shift adds points, a click beside them shows all again."
 
 
-def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "result_id") -> pl.DataFrame:
+def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "result_id", noun: str = "rows") -> pl.DataFrame:
     """Draw a chart whose points can be clicked.
 
     Args:
@@ -20,13 +20,14 @@ def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "re
         rows: what the points stand for.
         alt: what the chart shows, in words.
         field: the column of the rows that a point carries.
+        noun: what a point is.
 
     Returns:
         The rows of the points that were clicked; all rows where none was.
     """
     event = st.altair_chart(drawn, alt=alt, key=key, on_select="rerun", selection_mode=theme.PICKED)
     kept = chosen(event, rows, field)
-    st.caption(f"{kept.height:,} of {rows.height:,} rows chosen in the chart." if kept.height < rows.height else HINT)
+    st.caption(f"{kept.height:,} of {rows.height:,} {noun} chosen in the chart." if kept.height < rows.height else HINT)
     return kept
 
 

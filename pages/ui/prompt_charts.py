@@ -19,7 +19,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     """How many prompts fall into each bin; series overlaid, or as strips when there are many.
 
     Args:
-        bins: rows (series, bin_low, bin_high, count, share) in screen units.
+        bins: rows (series, bin_low, bin_high, count, share) in screen units, with `bar` from `shape.with_bars`.
     """
     x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=axis_of(log))
     tooltip = [
@@ -34,7 +34,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
         strips = (
             alt.Chart(bins)
             .mark_rect()
-            .add_params(alt.selection_point(name=theme.PICKED, fields=["series", "bin_low", "bin_high"], empty=True))
+            .add_params(alt.selection_point(name=theme.PICKED, fields=["bar"], empty=True))
             .encode(
                 x=x,
                 x2="bin_high:Q",
@@ -47,7 +47,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     bars = (
         alt.Chart(bins)
         .mark_rect(opacity=0.55)
-        .add_params(alt.selection_point(name=theme.PICKED, fields=["series", "bin_low", "bin_high"], empty=True))
+        .add_params(alt.selection_point(name=theme.PICKED, fields=["bar"], empty=True))
         .encode(
             x=x,
             x2="bin_high:Q",
@@ -58,6 +58,25 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
         )
     )
     return theme.finish(bars)
+
+
+def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
+    """One box per series: the middle half of the prompts, a tick at the median, a line from 5 to 95 %.
+
+    Args:
+        table: rows of `distribution_percentiles` in screen units.
+    """
+    rows = table.filter(pl.col("p5") > 0 if log else pl.col("p50").is_not_null())
+    scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
+    y = alt.Y("series:N", title=None, sort=rows["series"].to_list())
+    tips = [alt.Tooltip("series:N", title="Shown"), alt.Tooltip("prompts:Q", title="Prompts", format=",")]
+    levels = ("p5", "p25", "p50", "p75", "p95")
+    tips += [alt.Tooltip(f"{level}:Q", title=f"{level} ({metric.display_unit})", format=",.4~g") for level in levels]
+    base = alt.Chart(rows.select("series", "prompts", *levels)).encode(y=y, tooltip=tips)
+    ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axis_of(log)), x2="p95:Q")
+    middle = base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2="p75:Q")
+    median = base.mark_tick(color="gray", thickness=3, size=20).encode(x=alt.X("p50:Q"))
+    return theme.finish(alt.layer(ends, middle, median), 70 + 30 * rows.height)
 
 
 def ecdf(steps: pl.DataFrame, metric: Metric, log: bool) -> Chart:

@@ -108,11 +108,20 @@ def detail(chosen: pl.DataFrame) -> None:
         tables.show(shape.upright(chosen), ("number", "is", "meaning"), alt="All numbers of the row that was clicked")
 
 
-def prompts_of_bars(selection: Selection, bars: pl.DataFrame, metric: str, by: str) -> None:
-    """The prompts behind the bars of a histogram that were clicked."""
+def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFrame, metric: str, by: str) -> None:
+    """The prompts behind the bars of a histogram that were clicked; nothing where none was.
+
+    Args:
+        bins: all bins in storage units, with `bar`.
+        chosen: the bins that were clicked.
+    """
+    if chosen.height == bins.height:
+        return
+    clicked = chosen["bar"].to_list()
     found = [
         load("prompts_between", selection, metric=metric, by=by, series=series, low=low, high=high)
-        for series, low, high in bars.select("series", "bin_low", "bin_high").iter_rows()
+        for bar, (series, low, high) in zip(bins["bar"], shape.ends_of(bins), strict=True)
+        if bar in clicked
     ]
     rows = pl.concat(found).head(500)
     st.subheader(f"The {rows.height:,} prompts of the bars", anchor=False)

@@ -1,11 +1,12 @@
 """Rows as a page shows them: chosen, named, marked, in screen units. Frames in, frames out; no Streamlit."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import polars as pl
 
-from pages.ui.titles import LEADERBOARD, title_of
+from pages.ui.titles import LABELS, LEADERBOARD, title_of
 from warehouse.measure import DEFAULT, NUMBERS, Measure, per_prompt
 from warehouse.metrics import Metric
 
@@ -106,14 +107,12 @@ def upright(row: pl.DataFrame) -> pl.DataFrame:
     """One row as a list of what is known: `number` (its title), `is` (its value on screen), `meaning`."""
     values = on_screen(row.drop("spread", strict=False)).row(0, named=True)
     known = {key: value for key, value in values.items() if value is not None and value != [] and key != "model_url"}
-    return pl.DataFrame(
-        [
-            (title_of(key), f"{value:,.4g}" if isinstance(value, float) else str(value), NUMBERS[key].meaning if key in NUMBERS else "")
-            for key, value in known.items()
-        ],
-        schema={"number": pl.String, "is": pl.String, "meaning": pl.String},
-        orient="row",
-    )
+    found = [(title_of(key), f"{value:,.4g}" if isinstance(value, float) else str(value), _meaning(key)) for key, value in known.items()]
+    return pl.DataFrame(found, schema=["number", "is", "meaning"], orient="row")
+
+
+def _meaning(key: str) -> str:
+    return NUMBERS[key].meaning if key in NUMBERS else LABELS.get(key, ("", ""))[1]
 
 
 def in_ranges(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pl.DataFrame:
@@ -148,6 +147,20 @@ def names(rows: pl.DataFrame, column: str) -> list[str]:
 def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
     """The series in which at least one prompt has the number."""
     return summary.filter(pl.col("prompts") > 0)
+
+
+def with_bars(bins: pl.DataFrame) -> pl.DataFrame:
+    """Adds `bar`, a name for each bin of each series."""
+    return bins.with_columns(pl.int_range(pl.len()).cast(pl.String).alias("bar"))
+
+
+def ends_of(bins: pl.DataFrame) -> list[tuple[str, float, float]]:
+    """Series, smallest and largest value of each bin: a value on the edge of two belongs to the upper one; the last has both its ends."""
+    last = bins["bin_high"].max()
+    return [
+        (series, low, high if high == last else math.nextafter(high, low))
+        for series, low, high in bins.select("series", "bin_low", "bin_high").iter_rows()
+    ]
 
 
 def costliest(steps: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bench.tasks import TASKS
-from pages.ui import downloads, frame, pick, sections, tables
+from pages.ui import downloads, frame, pick, sections, shape, tables
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app
 from warehouse import query
@@ -531,3 +531,15 @@ def test_prompts_behind_a_bar_are_those_between_its_ends(app_warehouse: Path) ->
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
     assert sorted(found["energy_j"]) == pytest.approx(sorted(rows.filter(rows.is_between(100, 200))))
     assert found.height > 0
+
+
+def test_bars_hold_each_prompt_once(app_warehouse: Path) -> None:
+    bins = query.load("distribution_bins", None, str(app_warehouse), metric="energy_j", by="model", log=False, bins=40)
+    for count, (series, low, high) in zip(bins["count"], shape.ends_of(bins), strict=True):
+        found = query.load("prompts_between", None, str(app_warehouse), metric="energy_j", by="model", series=series, low=low, high=high)
+        assert found.height == count
+
+
+def test_the_detail_of_a_row_leaves_out_what_is_not_known() -> None:
+    row = pl.DataFrame({"model_name": ["m"], "energy_j": [12.345678], "ttft_s": [0.0123], "arc": [None], "spread": [[1.0]]})
+    assert shape.upright(row).select("number", "is").rows() == [("Model", "m"), ("Energy (J)", "12.35"), ("TTFT (ms)", "12.3")]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 Visit = Callable[..., Visitor]
 CHARTS = {
     "energy_vs_parameters": 1,
-    "distributions": 3,
+    "distributions": 4,
     "tradeoffs": 1,
     "three_years": 1,
     "verbosity": 3,
