@@ -49,7 +49,7 @@ def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
     return points.filter(pl.col(x) > 0, pl.col(y) > 0) if log else points
 
 
-LABELS = {"gpu_model": "GPU", "source": "Source", "generation": "Generation", "task": "Task", "engine": "Engine"}
+LABELS = {"gpu_model": "GPU", "source": "Source", "generation": "Generation", "task": "Task", "engine": "Engine", "family": "Family"}
 TEXTS = ("result_id", "model_name", "gpu_model", "task", "source", "engine", "origin")
 
 

@@ -198,7 +198,7 @@ def _range(rows: pl.DataFrame, key: str) -> tuple[float, float] | None:
 def columns(rows: pl.DataFrame) -> list[str]:
     """The columns of the leaderboard besides model and energy."""
     usual = {titles.title_of(key): key for key in titles.LEADERBOARD[2:] if key in (*rows.columns, "pareto", "spread")}
-    more = {titles.title_of(key): key for key in (*NUMBERS, "model_id", "family", "dtype", "num_gpus") if key in rows.columns}
+    more = {titles.title_of(key): key for key in (*NUMBERS, "model_id", "family", "dtype", "num_gpus", "weights") if key in rows.columns}
     known = usual | {title: key for title, key in more.items() if title not in usual}
     picked = st.multiselect("Columns", list(known), default=list(usual), key="columns", bind="query-params", wrap=True)
     return [known[title] for title in picked]

@@ -55,13 +55,19 @@ NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
     "Measure some with “make demo”, or see the Leaderboard for the averages."
 )
+# What tells engines apart, by the titles of the column picker.
+ENGINES_COLUMNS = ["Engine", "Energy per token (J/token)", "Throughput (token/s)", "Task", "Batch", "Weights"]
 # Views worth a first look: page, label, icon, the filters of the link.
 PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
     ("leaderboard", "Cheapest 7B", {"gpu": "A40", "task": "chat", "search": "7b"}),
     ("verbosity", "Concise or verbose on A40", {"gpu": "A40"}),
     ("verbosity", "Why does one 7B model use five times another?", {"gpu": "A40", "task": "chat"}),
-    ("leaderboard", "H100: eager against compiled", {"source": "Prompt Joules", "weights": "both", "show": "Everything"}),
+    (
+        "leaderboard",
+        "H100: eager against compiled",
+        {"gpu": "H100", "source": "Prompt Joules", "weights": "both", "show": "Everything", "columns": ENGINES_COLUMNS},
+    ),
     ("distributions", "One prompt and the next", {"source": "Prompt Joules"}),
     ("methods", "How it was measured", {}),
 )

@@ -30,8 +30,8 @@ FIXED_ORDER: dict[str, tuple[str, ...]] = {
     "generation": ("v1", "own", "v2", "v3"),
     "family": (
         *("LLaMA", "Llama 2", "RWKV", "BLOOM", "StableLM", "Pythia", "RedPajama", "T5"),
-        *("Qwen", "Llama 3", "Gemma", "Mistral", "GPT-OSS", "SmolLM", "DeepSeek", "Nemotron"),
-        *("OpenLLaMA", "Code Llama", "StarCoder", "Phi", "Llama 4"),
+        *("Qwen", "Llama 3", "Gemma", "Mistral", "GPT-OSS", "SmolLM", "DeepSeek", "OpenLLaMA"),
+        *("Nemotron", "Code Llama", "StarCoder", "Phi", "Llama 4"),
     ),
     "task": ("chat", "chat-concise", "instruct", "instruct-concise"),
 }
