@@ -1,5 +1,6 @@
 """Shared warehouses: many writers, many readers, broken connections; the same answers as from a file."""
 
+import contextlib
 import os
 import random
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -70,6 +72,16 @@ def ask(into: str, sql: str) -> pl.DataFrame:
         return rows
     finally:
         connection.close()
+
+
+def watch(into: str, writers: Sequence["subprocess.Popen[str]"]) -> list[tuple[object, ...]]:
+    """What a reader sees again and again until all writers are done; nothing before the first has made the tables."""
+    states = []
+    while any(writer.poll() is None for writer in writers):
+        with contextlib.suppress(store.NoWarehouse):
+            states.append(ask(into, WHOLE).row(0))
+        time.sleep(0.2)
+    return states
 
 
 def run_file(folder: Path, run_id: str, rows: int = ROWS, **changes: object) -> Path:
@@ -137,12 +149,9 @@ def test_four_writers_and_two_readers(new_lake: NewLake, tmp_path: Path) -> None
     bad = factories.records(2, "bad").with_columns(energy_j=pl.lit(-1.0))
     broken = [factories.write(bad.with_columns(run_id=pl.lit(f"bad-{writer}")), tmp_path / f"bad-{writer}.parquet") for writer in range(4)]
     writers = [start(made.address, [common, *files, broken[writer]]) for writer, files in enumerate(mine)]
-    states = []
-    while any(writer.poll() is None for writer in writers):
-        try:
-            states += [ask(made.address, WHOLE).row(0) for _ in range(2)]
-        except store.NoWarehouse:
-            time.sleep(0.05)
+    with ThreadPoolExecutor(2) as readers:
+        watched = [readers.submit(watch, made.address, writers) for _ in range(2)]
+        states = [state for reader in watched for state in reader.result()]
     output = [writer.communicate()[0] for writer in writers]
     assert [writer.returncode for writer in writers] == [1, 1, 1, 1], output
     assert states
