@@ -44,7 +44,18 @@ def served(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, *program, "run", entry, "--server.port", str(port), "--server.address", "127.0.0.1"]
+    command = [
+        sys.executable,
+        *program,
+        "run",
+        entry,
+        "--server.port",
+        str(port),
+        "--server.address",
+        "127.0.0.1",
+        "--logger.level",
+        "error",
+    ]
     environment = os.environ | {"PROMPT_JOULES_WAREHOUSE": str(warehouse), **(more or {})}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
