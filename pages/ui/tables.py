@@ -43,7 +43,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
                 SHORT.get(name, NUMBERS[name].title),
                 _definition(NUMBERS[name]),
                 NUMBERS[name].decimals,
-                width=150 if len(NUMBERS[name].title) > 20 else 110 if rows[name].null_count() else None,
+                width=150 if len(SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
             )
         elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
