@@ -27,7 +27,7 @@ from warehouse import store
 
 MODELS = Path(store.__file__).parent / "models.csv"
 # What DuckDB may hold while it builds; Python, the readers and the allocator come on top.
-MEMORY_LIMIT = "1400MB"
+MEMORY_LIMIT = "1000MB"
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
 Say = Callable[[str], None]
