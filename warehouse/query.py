@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from warehouse import store
+from warehouse import readers, store
 from warehouse.selection import Selection
 
 QUERIES = Path(__file__).parent / "queries"
@@ -55,14 +55,12 @@ def load(name: str, selection: Selection | None, warehouse: str, **parameters: o
     wanted = set(PARAMETER.findall(sql))
     if missing := wanted - given.keys():
         raise MissingParameter(f"The query {name!r} needs {', '.join(sorted(missing))}.")
-    connection = store.connect(warehouse)
     try:
-        rows: pl.DataFrame = connection.sql(sql, params={key: given[key] for key in wanted}).pl()
-        return rows
+        with readers.reading(warehouse) as connection:
+            rows: pl.DataFrame = connection.sql(sql, params={key: given[key] for key in wanted}).pl()
+            return rows
     except (duckdb.IOException, duckdb.HTTPException, duckdb.CatalogException, duckdb.FatalException) as error:
         raise store.broken(warehouse, error) from error
-    finally:
-        connection.close()
 
 
 def options(warehouse: str) -> pl.DataFrame:

@@ -1,8 +1,8 @@
 """Where the warehouse is, and how to read it: short-lived, read-only, never in the way of an ingest.
 
 The reader attaches the warehouse to a connection in memory, because a plain connection keeps seeing the old file after an
-ingest has put a new one in its place. Attaching a file costs about 16 ms; keep results, not connections. What may be attached
-besides a file stands in `places.py`.
+ingest has put a new one in its place. Who asks often reads through `readers.py`. What may be attached besides a file stands in
+`places.py`.
 """
 
 import os

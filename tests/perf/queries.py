@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import query, store
+from warehouse import query, readers, store
 from warehouse.selection import Selection
 
 MOST_TIMES = 3.0
@@ -118,11 +118,10 @@ def ask(name: str, case: Case, warehouse: Path) -> None:
 
 
 def scan(case: Case, warehouse: Path) -> None:
-    """Attach and read every value of the columns, as a query attaches and reads."""
-    connection = store.connect(str(warehouse))
-    parts = [duckdb.SQLExpression(f"max({column})") for column in case.columns]
-    connection.table(case.table).aggregate(parts).fetchall()
-    connection.close()
+    """Read every value of the columns, through the same reader as a query."""
+    with readers.reading(str(warehouse)) as connection:
+        parts = [duckdb.SQLExpression(f"max({column})") for column in case.columns]
+        connection.table(case.table).aggregate(parts).fetchall()
 
 
 def verdict(case: Case, taken_ms: float, least_ms: float) -> tuple[str, bool]:
