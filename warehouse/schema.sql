@@ -427,6 +427,7 @@ create table runs (
     measured_latency_s_total double,
     output_tokens_total bigint,
     latency_s_total double,
+    busy_s_total double,
     itl_p50_s double,
     itl_p99_s double,
     books_counter_j double,
@@ -492,6 +493,7 @@ comment on column runs.measured_output_tokens_total is 'token: sum over measured
 comment on column runs.measured_latency_s_total is 's: sum over measured rows';
 comment on column runs.output_tokens_total is 'token: sum over valid rows';
 comment on column runs.latency_s_total is 's: sum over valid rows';
+comment on column runs.busy_s_total is 's: time in which a valid row was being answered; as latency_s_total, but a batch or a server''s session counts once';
 comment on column runs.itl_p50_s is 's: median gap between tokens of valid rows';
 comment on column runs.itl_p99_s is 's: 99th percentile of the gaps';
 comment on column runs.books_counter_j is 'J: counter over the whole run';

@@ -350,7 +350,7 @@ select
     run_metrics.energy_error_j,
     null::double as estimated_energy_j,
     ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
-    ratio(runs.output_tokens_total, runs.latency_s_total) as throughput_tps,
+    ratio(runs.output_tokens_total, runs.busy_s_total) as throughput_tps,
     run_metrics.output_tokens,
     run_metrics.input_tokens,
     run_metrics.latency_s,
@@ -358,7 +358,10 @@ select
     run_metrics.tpot_s,
     runs.itl_p50_s,
     runs.itl_p99_s,
-    ratio(runs.energy_j_total, runs.measured_latency_s_total) as power_w,
+    case
+        when runs.busy_s_total = runs.latency_s_total then ratio(runs.energy_j_total, runs.measured_latency_s_total)
+        when runs.measured = runs.counted then ratio(runs.energy_j_total, runs.busy_s_total)
+    end as power_w,
     runs.idle_power_w,
     -- Latencies of requests that share a GPU overlap: their sum times idle power would take the idle energy off many times.
     case

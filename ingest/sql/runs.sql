@@ -47,7 +47,11 @@ with counted as (
         count(energy_j) filter (where valid and not list_contains(reasons, 'not-resolved')) as resolved,
         count(*) filter (where status = 'ok' and finish_reason = 'length') as truncated,
         count(*) filter (where status = 'ok' and throttled) as throttled,
-        case when measured = 0 then mode(requests.energy_reason) end as energy_reason,
+        -- The most frequent reason; of several as frequent, the first by alphabet: the keys of a histogram are sorted.
+        histogram(requests.energy_reason) as causes,
+        case
+            when measured = 0 then map_keys(causes)[list_position(map_values(causes), list_max(map_values(causes)))]
+        end as energy_reason,
         sum(energy_j) filter (where valid) as energy_j_total,
         sum(output_tokens) filter (where valid and energy_j is not null) as measured_output_tokens_total,
         sum(latency_s) filter (where valid and energy_j is not null) as measured_latency_s_total,
@@ -75,9 +79,36 @@ gaps as (
     )
     group by run_id
 ),
+-- Requests that share a window overlap: its time counts once, from the first start to the last end.
+windows as (
+    select
+        run_id,
+        date_diff(
+            'microseconds',
+            min(started_at),
+            max(started_at + to_microseconds(round(1e6 * latency_s)::bigint))
+        ) / 1e6 as seconds
+    from requests
+    where valid
+        and (batch_size > 1 or concurrency > 1)
+        and window_id is not null
+        and run_id between $first and $last
+        and run_id in (select run_id from touched)
+    group by
+        run_id,
+        window_id
+),
+busy as (
+    select
+        run_id,
+        sum(seconds) as seconds
+    from windows
+    group by run_id
+),
 judged as (
     select
-        counted.* exclude (file_id),
+        counted.* exclude (file_id, causes),
+        coalesce(busy.seconds, counted.latency_s_total) as busy_s_total,
         canonical_model(loaded_model_id, model_name) as model_id,
         case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
         source_of(ingested_files.format) as source,
@@ -95,6 +126,7 @@ judged as (
     from counted
     join ingested_files using (file_id)
     left join gaps using (run_id)
+    left join busy using (run_id)
     left join run_notes using (run_id)
 )
 select

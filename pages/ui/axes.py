@@ -14,11 +14,21 @@ def tip(key: str) -> alt.Tooltip:
     return alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=",.4~g")
 
 
-def axis_of(log: bool) -> alt.Axis:
-    """Plain numbers; thousands as k where a logarithmic axis has room for few digits."""
-    if not log:
+def axis_of(log: bool, values: pl.Series | None = None) -> alt.Axis:
+    """Plain numbers; thousands as k where a logarithmic axis has room for few digits.
+
+    Args:
+        log: whether the axis is logarithmic.
+        values: what is drawn. Where they lie within a factor of 4, every tick has a label: round ones alone would be too few.
+    """
+    if not log or (values is not None and _narrow(values)):
         return alt.Axis(format=",.6~g", tickCount=6)
     return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6)
+
+
+def _narrow(values: pl.Series) -> bool:
+    low, high = values.min(), values.max()
+    return isinstance(low, int | float) and isinstance(high, int | float) and low > 0 and high < 4 * low
 
 
 PER_MODEL = 26

@@ -158,8 +158,9 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
         curves: from `stats.iso_energy`.
     """
     scale = alt.Scale(type="log", nice=False)
-    x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, scale=scale, axis=axis_of(True))
-    y = alt.Y("energy_per_token_j:Q", title=NUMBERS["energy_per_token_j"].title, scale=scale, axis=axis_of(True))
+    across, up = (axis_of(True, rows[key]) for key in ("output_tokens", "energy_per_token_j"))
+    x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, scale=scale, axis=across)
+    y = alt.Y("energy_per_token_j:Q", title=NUMBERS["energy_per_token_j"].title, scale=scale, axis=up)
     lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail="energy_j:N")
     labels = (
         alt.Chart(curves.filter("end").with_columns(pl.format("{} J", pl.col("energy_j").cast(pl.Int64)).alias("label")))

@@ -74,7 +74,7 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
     listed = rows.select(shown(rows, columns))
     listed = listed.with_columns(pl.col(name) * 100 for name in (*CHANGES, *SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
-        listed = safe_links(listed)
+        listed = safe_links(listed).with_columns(pl.col("model_url").fill_null(""))
     if "gpu_model" in listed.columns:
         listed = listed.with_columns(pl.col("gpu_model").fill_null("CPU"))
     return st.dataframe(

@@ -53,6 +53,7 @@ PAIRS = (
     "gpu_model",
     "task",
     "engine",
+    "prompt_set",
     "a",
     "b",
     "median_change",

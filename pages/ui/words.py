@@ -102,11 +102,13 @@ def pairs(changes: pl.DataFrame) -> str:
 
 def _pair(row: dict[str, Any]) -> str:
     place = " · ".join(plain(str(row[name])) for name in ("model_name", "gpu_model", "engine", "task") if row[name] is not None)
+    place += f" · batch {row['batch_size']}" if row["batch_size"] != 1 else ""
+    prompts = f", prompts of {plain(str(row['prompt_set']))}" if row["prompt_set"] else ""
     median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
     return (
-        f"- **{place}**, {plain(row['a'])} to {plain(row['b'])}: the same prompt changes by **{median}** (median of {row['pairs']:,} "
-        f"pairs, 95 % interval {low} to {high}); {row['more']:,} of {row['pairs']:,} prompts cost more. {row['dropped']:,} prompts "
-        f"are in no pair; in {row['truncated']:,} pairs an answer was cut short."
+        f"- **{place}**{prompts}, {plain(row['a'])} to {plain(row['b'])}: the same prompt changes by **{median}** (median of "
+        f"{row['pairs']:,} pairs, 95 % interval {low} to {high}); {row['more']:,} of {row['pairs']:,} prompts cost more. "
+        f"{row['dropped']:,} prompts are in no pair; in {row['truncated']:,} pairs an answer was cut short."
     )
 
 
@@ -114,7 +116,7 @@ def same_size(spread: dict[str, float], size: str) -> str:
     """Why models of one size differ in energy."""
     low, high, ratio = ({key: spread[f"{key}_{end}"] for key in ENDS} for end in ("low", "high", "ratio"))
     return (
-        f"{int(spread['count'])} models of {size}: {low['energy_j']:,.1f} to {high['energy_j']:,.1f} J per response, "
+        f"{int(spread['count'])} results of {size}: {low['energy_j']:,.1f} to {high['energy_j']:,.1f} J per response, "
         f"**{ratio['energy_j']:.1f}×** apart. Their responses are {low['output_tokens']:,.0f} to {high['output_tokens']:,.0f} tokens "
         f"long, **{ratio['output_tokens']:.1f}×** apart; a token costs {low['energy_per_token_j']:.1f} to "
         f"{high['energy_per_token_j']:.1f} J, **{ratio['energy_per_token_j']:.1f}×** apart."

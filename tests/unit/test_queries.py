@@ -377,3 +377,28 @@ def test_every_column_of_every_table_says_what_it_is(warehouse: str) -> None:
     tables = "and table_name in (select table_name from duckdb_tables() where database_name = 'results') "
     assert warehouses.rows(Path(warehouse), silent + tables + "and comment is null").is_empty()
     assert warehouses.rows(Path(warehouse), silent + tables).height > 200
+
+
+def test_the_time_of_a_batch_counts_once(tmp_path: Path) -> None:
+    """Two windows of two requests, 4 s and 6 s long: 400 tokens in 10 s, at 200 J in 10 s, although the latencies add up to 16 s."""
+    latency_s = [4.0, 2.0, 6.0, 4.0]
+    shared = {"batch_size": 2, "energy_attribution": "shared", "output_tokens": 100, "finish_reason": "stop", "energy_j": 50.0}
+    rows = [factories.record("run-b", n, window_id=n // 2 * 2, latency_s=latency_s[n], **shared) for n in range(4)]
+    for n in (1, 3):
+        rows[n]["started_at"] = rows[n - 1]["started_at"]
+    factories.write(factories.frame(rows), tmp_path / "in" / "part-0.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    row = query.load("leaderboard", None, str(tmp_path / "w.duckdb")).row(0, named=True)
+    assert row["throughput_tps"] == pytest.approx(40)
+    assert row["power_w"] == pytest.approx(20)
+    assert row["latency_s"] == pytest.approx(4)
+
+
+def test_of_two_reasons_as_frequent_the_first_by_alphabet_is_shown(tmp_path: Path) -> None:
+    reasons = ["no counter", "a stuck counter"]
+    for n, order in enumerate((reasons, reasons[::-1])):
+        nothing = {"energy_j": None, "energy_error_j": None}
+        rows = [factories.record(f"run-{n}", place, energy_reason=reason, **nothing) for place, reason in enumerate(order)]
+        factories.write(factories.frame(rows), tmp_path / "in" / f"part-{n}.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    assert warehouses.rows(tmp_path / "w.duckdb", "select energy_reason from runs")["energy_reason"].to_list() == ["a stuck counter"] * 2
