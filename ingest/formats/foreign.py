@@ -124,7 +124,7 @@ def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: 
 
 def _through_parquet(connection: duckdb.DuckDBPyConnection, source: Source, rows: Sequence[Row]) -> Loaded:
     """Let the reader of our own records check the rows; refused ones keep their number in the source file."""
-    frame = pl.DataFrame([{name: row.values.get(name) for name in SCHEMA} for row in rows], schema=SCHEMA)
+    frame = pl.DataFrame([{name: _cell(row.values.get(name)) for name in SCHEMA} for row in rows], schema=SCHEMA)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         frame.write_parquet(path)
@@ -132,6 +132,11 @@ def _through_parquet(connection: duckdb.DuckDBPyConnection, source: Source, rows
     if loaded.rejected:
         connection.execute(statement("foreign_rows"), {"numbers": [row.number for row in rows], "file_id": source.file_id})
     return replace(loaded, source=source)
+
+
+def _cell(value: Any) -> Any:
+    """A value as polars takes it: whole numbers of a JSON list beside others become floats."""
+    return [float(item) for item in value] if isinstance(value, list) else value
 
 
 def misfit(name: str, value: Any) -> Reject | None:

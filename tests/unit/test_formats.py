@@ -102,6 +102,15 @@ def test_vllm_lists_of_different_lengths(tmp_path: Path, warehouse: Path) -> Non
     assert "different lengths (2 to 3)" in warehouses.ingest(tmp_path, into=warehouse).lines[0].why
 
 
+def test_gaps_of_vllm_may_mix_whole_and_other_numbers(tmp_path: Path, warehouse: Path) -> None:
+    content = json.loads((DATA / "vllm_bench" / "vllm-inf-qps.json").read_text())
+    content["itls"][0][0] = 0
+    assert len(content["itls"][0]) > 1
+    (tmp_path / "bench.json").write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    assert requests(warehouse)[0]["itl_s"][0] == 0.0
+
+
 def test_v1_prompts_that_were_cut_off(warehouse: Path) -> None:
     folder = DATA / "mlenergy_v1_prompts"
     report = warehouses.ingest(folder, into=warehouse)

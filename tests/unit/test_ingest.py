@@ -122,6 +122,8 @@ SOON = datetime.now(UTC) + timedelta(days=2)
         ({"status": "fine"}, "status", "must be ok or failed"),
         ({"finish_reason": "tired"}, "finish_reason", "must be stop, length or error"),
         ({"started_at": SOON}, "started_at", "lies in the future"),
+        ({"started_at": datetime(1969, 12, 31, tzinfo=UTC)}, "started_at", "lies before 1970"),
+        ({"latency_s": 9.2e12}, "latency_s", "is more than a year"),
         ({"energy_source": "none"}, "energy_source", "is none although energy_j has a value"),
         ({"prompt_id": "prompt-00000"}, "prompt_id", "this run, task, prompt and repetition were loaded already"),
         ({"dtype": "bfloat16"}, "run_id", "the setup differs from the other rows of this run"),
