@@ -1,6 +1,6 @@
 """`make bench`: speed of our own code, as ratios against a bound measured in the same run."""
 
-from tests.perf import ingest, pages, run_overhead
+from tests.perf import ingest, pages, run_overhead, window_share
 
 
 def main() -> None:
@@ -9,6 +9,8 @@ def main() -> None:
     ingest.main()
     print("== Tokens/s of bench run against a bare generate loop", flush=True)
     run_overhead.main([])
+    print("== The harness's own share between first and last token", flush=True)
+    window_share.main([])
     print("== Pages in a browser against an app of one small chart", flush=True)
     pages.main([])
 
