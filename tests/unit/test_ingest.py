@@ -103,6 +103,16 @@ def test_a_later_part_joins_its_run(results: Path, warehouse: Path) -> None:
     assert warehouses.rows(warehouse, "select prompts from runs").item() == 45
 
 
+def test_one_id_may_be_two_models_with_and_without_a_short_name(tmp_path: Path, warehouse: Path) -> None:
+    """A folder and a shape of the same name: the short name of the one is known, the other has none."""
+    for run, name in (("run-1", "SmolLM2-135M-Instruct"), ("run-2", None)):
+        rows = factories.records(5, run, model_id="smollm2-135m", model_name=name)
+        factories.write(rows, tmp_path / "in" / f"{run}.parquet")
+    assert warehouses.ingest(tmp_path / "in", into=warehouse).status == 0
+    named = warehouses.rows(warehouse, "select model_id, name from runs join models using (model_id) order by run_id").rows()
+    assert named == [("HuggingFaceTB/SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct"), ("smollm2-135m", "smollm2-135m")]
+
+
 SOON = datetime.now(UTC) + timedelta(days=2)
 
 
