@@ -49,12 +49,16 @@ known as (
     where run_id in (select run_id from setups)
     group by run_id
 ),
+-- Of several setups as frequent, the one with the least hash: which rows stay must not depend on the order of files.
 usual as (
     select
         run_id,
-        mode(setup) as setup
+        setup
     from setups
-    group by run_id
+    group by
+        run_id,
+        setup
+    qualify row_number() over (partition by run_id order by count(*) desc, setup) = 1
 )
 select
     setups.filename,

@@ -103,6 +103,25 @@ def test_a_later_part_joins_its_run(results: Path, warehouse: Path) -> None:
     assert warehouses.rows(warehouse, "select prompts from runs").item() == 45
 
 
+def test_of_two_setups_as_frequent_the_same_one_stays_whatever_the_order_of_files(tmp_path: Path) -> None:
+    for case in range(8):
+        kept = []
+        for order in ((case, 9), (9, case)):
+            folder = tmp_path / f"{order[0]}-{order[1]}"
+            for place, temperature in enumerate(order):
+                row = factories.record("run-1", int(temperature == 9), temperature=float(temperature))
+                factories.write(factories.frame([row]), folder / f"part-{place}.parquet")
+            assert warehouses.ingest(folder, into=folder / "w.duckdb").status == 1
+            kept.append(warehouses.rows(folder / "w.duckdb", "select temperature from requests").rows())
+        assert kept[0] == kept[1] and len(kept[0]) == 1
+
+
+def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, warehouse: Path) -> None:
+    demo = factories.records(6, "run-demo", model_id="smollm2-135m", model_name="SmolLM2-135M-Instruct")
+    factories.write(demo, tmp_path / "demo" / "part-0.parquet")
+    assert warehouses.ingest(warehouses.SHIPPED, tmp_path / "demo", into=warehouse).status == 0
+
+
 def test_one_id_may_be_two_models_with_and_without_a_short_name(tmp_path: Path, warehouse: Path) -> None:
     """A folder and a shape of the same name: the short name of the one is known, the other has none."""
     for run, name in (("run-1", "SmolLM2-135M-Instruct"), ("run-2", None)):
