@@ -12,15 +12,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     log = controls.log(False)
 metric = NUMBERS[key]
 
-summary = frame.load("distribution_percentiles", selection, metric=key, by=by)
+summary = frame.load("distribution_percentiles", selection, metric=key, by=by, prompt_set="")
 if summary.is_empty():
     frame.nothing_matches(selection, frame.NEEDS_PROMPTS)
 measured = shape.with_prompts(summary)
 if measured.is_empty():
     frame.not_measured(summary, metric, selection)
 
-bins = shape.with_bars(frame.load("distribution_bins", selection, metric=key, by=by, log=log, bins=40))
-steps = frame.load("distribution_ecdf", selection, metric=key, by=by)
+bins = shape.with_bars(frame.load("distribution_bins", selection, metric=key, by=by, prompt_set="", log=log, bins=40))
+steps = frame.load("distribution_ecdf", selection, metric=key, by=by, prompt_set="")
 edges = shape.in_units_of(bins, metric, ("bin_low", "bin_high"))
 values = shape.in_units_of(steps, metric, ("value",))
 frame.stated_of_prompts()

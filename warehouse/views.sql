@@ -127,6 +127,7 @@ select
     runs.source,
     runs.batch_size,
     runs.weights,
+    runs.prompt_set,
     requests.energy_j,
     requests.energy_error_j,
     requests.input_tokens,
@@ -176,12 +177,17 @@ create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens
     end
 );
 
--- The name of the group that a row belongs to.
-create macro series_name(grouped_by, model_name, task, gpu_model, engine) as case grouped_by
+-- The name of the group that a row belongs to. A result is all that names a configuration of ours.
+create macro series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights) as case grouped_by
+    when 'result' then concat_ws(
+        ' · ', model_name, gpu_model, task, engine, 'batch ' || batch_size, prompt_set, case when weights = 'dummy' then 'random weights' end
+    )
     when 'model' then model_name
     when 'task' then task
     when 'gpu' then gpu_model
     when 'engine' then engine
+    when 'batch size' then 'batch ' || batch_size
+    when 'prompt set' then prompt_set
 end;
 
 -- The family of a model that nobody has put into models.csv: guessed from its name.
@@ -224,12 +230,13 @@ where (len(some_models) = 0 or list_contains(some_models, model_id))
     and (len(some_weights) = 0 or list_contains(some_weights, weights))
     and (valid or not valid_only);
 
--- One row per selected prompt that did not fail: the series it belongs to and the value of one metric (null: not measured).
+-- One row per selected prompt that did not fail: the series and prompt set it belongs to and the value of one metric (null: not measured).
 create macro selected_values(
     metric, grouped_by, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 ) as table
 select
-    series_name(grouped_by, model_name, task, gpu_model, engine) as series,
+    series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights) as series,
+    prompt_set,
     coalesce(
         metric_value(
             metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
@@ -291,6 +298,7 @@ select
     'pretrained' as weights,
     batch_size,
     concurrency,
+    null::varchar as prompt_set,
     prompts::bigint as prompts,
     energy_j,
     null::double as energy_median_j,
@@ -341,6 +349,7 @@ select
     runs.weights,
     runs.batch_size::integer as batch_size,
     runs.concurrency::integer as concurrency,
+    runs.prompt_set,
     runs.counted as prompts,
     run_metrics.energy_j,
     run_metrics.energy_median_j,

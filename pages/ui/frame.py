@@ -275,7 +275,7 @@ def not_measured(summary: pl.DataFrame, metric: Metric, selection: Selection) ->
 
 def where_the_joules_go(selection: Selection, by: str) -> None:
     """Lorenz curve and the share of the costliest prompts, where energy was measured."""
-    steps = load("lorenz", selection, by=by)
+    steps = load("lorenz", selection, by=by, prompt_set="")
     if steps.is_empty():
         return
     st.subheader("Where the joules go", anchor=False)

@@ -119,7 +119,7 @@ def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFra
         return
     clicked = chosen["bar"].to_list()
     found = [
-        load("prompts_between", selection, metric=metric, by=by, series=series, low=low, high=high)
+        load("prompts_between", selection, metric=metric, by=by, prompt_set="", series=series, low=low, high=high)
         for bar, (series, low, high) in zip(bins["bar"], shape.ends_of(bins), strict=True)
         if bar in clicked
     ]

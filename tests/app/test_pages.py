@@ -22,6 +22,7 @@ from warehouse.selection import Selection
 PAGES = [entry[0] for entries in frame.SECTIONS.values() for entry in entries]
 FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
 GPU = "NVIDIA H100 80GB HBM3"
+OF_MODELS = {"metric": "energy_j", "by": "model", "prompt_set": ""}
 
 
 def text(app: AppTest) -> str:
@@ -527,16 +528,16 @@ def test_a_click_keeps_the_rows_of_the_points() -> None:
 
 
 def test_prompts_behind_a_bar_are_those_between_its_ends(app_warehouse: Path) -> None:
-    found = query.load("prompts_between", None, str(app_warehouse), metric="energy_j", by="model", series="big-1B", low=100.0, high=200.0)
+    found = query.load("prompts_between", None, str(app_warehouse), **OF_MODELS, series="big-1B", low=100.0, high=200.0)
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
     assert sorted(found["energy_j"]) == pytest.approx(sorted(rows.filter(rows.is_between(100, 200))))
     assert found.height > 0
 
 
 def test_bars_hold_each_prompt_once(app_warehouse: Path) -> None:
-    bins = query.load("distribution_bins", None, str(app_warehouse), metric="energy_j", by="model", log=False, bins=40)
+    bins = query.load("distribution_bins", None, str(app_warehouse), **OF_MODELS, log=False, bins=40)
     for count, (series, low, high) in zip(bins["count"], shape.ends_of(bins), strict=True):
-        found = query.load("prompts_between", None, str(app_warehouse), metric="energy_j", by="model", series=series, low=low, high=high)
+        found = query.load("prompts_between", None, str(app_warehouse), **OF_MODELS, series=series, low=low, high=high)
         assert found.height == count
 
 

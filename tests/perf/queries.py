@@ -20,7 +20,7 @@ MOST_MS = 20.0
 EVERYTHING = Selection(weights=(), only_valid=False)
 # Columns of the SELECT that keeps and labels prompts.
 KEPT = ("run_id", "valid", "status")
-METRIC: dict[str, object] = {"metric": "energy_j", "by": "model", "bins": 40, "log": True}
+METRIC: dict[str, object] = {"metric": "energy_j", "by": "model", "prompt_set": "", "bins": 40, "log": True}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "prompt_answers": _prompts("prompt_id", *lengths, "sequence", "repetition", prompt="prompt-7"),
         "prompt_list": _prompts("prompt_id", "prompt_set", "prompt_text", *lengths, search=""),
         "prompts": _prompts(*metrics, selection=Selection(models=(model_a,), weights=(), only_valid=False)),
-        "prompts_between": _prompts(*metrics, metric="energy_j", by="model", series=name_a, low=1000.0, high=1100.0),
+        "prompts_between": _prompts(*metrics, metric="energy_j", by="model", prompt_set="", series=name_a, low=1000.0, high=1100.0),
         "reason_codes": Case("reason_codes", ("code",)),
         "rejects": Case("rejects", ("path", "reason")),
         "run_totals": Case("run_totals", ("run_id",)),

@@ -14,7 +14,7 @@ from warehouse.metrics import METRICS, PROMPT_METRICS
 from warehouse.selection import Selection
 
 EXTRA = {"result": "", "c": 0.0, "search": "", "prompt": "", "results": "", "contrast": "task", "a": "", "b": "", "finished": True}
-EXTRA |= {"statistic": "mean", "per": "response", "above_idle": False, "series": "", "low": 0.0, "high": 1.0}
+EXTRA |= {"statistic": "mean", "per": "response", "above_idle": False, "series": "", "low": 0.0, "high": 1.0, "prompt_set": ""}
 EVERYTHING = Selection(weights=(), only_valid=False)
 
 
@@ -129,7 +129,7 @@ def test_filters(warehouse: str, selection: Selection, column: str, values: set[
 
 @pytest.mark.parametrize("metric", PROMPT_METRICS)
 def test_percentiles(warehouse: str, metric: str) -> None:
-    found = query.load("distribution_percentiles", None, warehouse, metric=metric, by="task")
+    found = query.load("distribution_percentiles", None, warehouse, metric=metric, by="task", prompt_set="")
     value = pl.col(metric).cast(pl.Float64)
     levels = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
     expected = (
@@ -148,14 +148,15 @@ def test_percentiles(warehouse: str, metric: str) -> None:
 
 
 @pytest.mark.parametrize("log", [False, True])
-@pytest.mark.parametrize("by", ["model", "task", "gpu", "engine"])
+@pytest.mark.parametrize("by", ["model", "task", "gpu", "engine", "batch size", "prompt set", "result"])
 def test_bins(warehouse: str, log: bool, by: str) -> None:
-    found = query.load("distribution_bins", EVERYTHING, warehouse, metric="energy_j", by=by, bins=12, log=log)
-    rows = shown(only_valid=False).with_columns(
-        series=pl.col({"model": "model_name", "task": "task", "gpu": "gpu_model", "engine": "engine"}[by])
-        .fill_null("CPU")
-        .replace("NVIDIA H100 80GB HBM3", "H100")
-    )
+    found = query.load("distribution_bins", EVERYTHING, warehouse, metric="energy_j", by=by, prompt_set="", bins=12, log=log)
+    rows = shown(only_valid=False).with_columns(gpu=pl.col("gpu_model").replace("NVIDIA H100 80GB HBM3", "H100").fill_null("CPU"))
+    batch = pl.format("batch {}", pl.col("batch_size"))
+    random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
+    name = pl.concat_str("model_name", "gpu", "task", "engine", batch, "prompt_set", random, separator=" · ", ignore_nulls=True)
+    names = {"model": "model_name", "task": "task", "gpu": "gpu", "engine": "engine", "prompt set": "prompt_set"}
+    rows = rows.with_columns(series=batch if by == "batch size" else name if by == "result" else names[by])
     values = rows.drop_nulls("energy_j")
     assert found["count"].sum() == values.height
     for series, low, high, count, share in found.iter_rows():
@@ -172,12 +173,14 @@ def test_bins(warehouse: str, log: bool, by: str) -> None:
 def test_bins_of_equal_values(tmp_path: Path) -> None:
     factories.write(factories.records(25, input_tokens=7), tmp_path / "part.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), metric="input_tokens", by="task", bins=5, log=False)
+    found = query.load(
+        "distribution_bins", None, str(tmp_path / "w.duckdb"), metric="input_tokens", by="task", prompt_set="", bins=5, log=False
+    )
     assert found.rows() == [("chat", 7.0, 7.0, 25, 1.0)]
 
 
 def test_ecdf(warehouse: str) -> None:
-    found = query.load("distribution_ecdf", None, warehouse, metric="energy_j", by="task")
+    found = query.load("distribution_ecdf", None, warehouse, metric="energy_j", by="task", prompt_set="")
     values = shown()["energy_j"].drop_nulls().sort()
     assert found.height <= 200
     for value, share in found.select("value", "share").iter_rows():
@@ -187,8 +190,24 @@ def test_ecdf(warehouse: str) -> None:
     assert found["value"][0] <= values[2]
 
 
+def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
+    other = factories.frame([factories.record("run-e", index, prompt_set="other", energy_j=1.0 + index) for index in range(30)])
+    for name, rows in (("run-a", factories.records(30, "run-a")), ("run-e", other)):
+        factories.write(rows, tmp_path / name / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    given = {"metric": "energy_j", "by": "result", "bins": 10, "log": False, "low": 0.0, "high": 1e9}
+    given["series"] = f"{other['model_name'][0]} · H100 · chat · transformers-eager · batch 1 · other"
+    for question in ("distribution_bins", "distribution_ecdf", "distribution_percentiles", "lorenz", "prompts_between"):
+        found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="other", **given)
+        assert found["series"].unique().to_list() == [given["series"]], question
+    assert sorted(found["energy_j"]) == other["energy_j"].to_list()
+    for question in ("distribution_percentiles", "lorenz"):
+        found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="", **given)
+        assert found["series"].n_unique() == 2, question
+
+
 def test_lorenz(warehouse: str) -> None:
-    found = query.load("lorenz", None, warehouse, by="task")
+    found = query.load("lorenz", None, warehouse, by="task", prompt_set="")
     values = shown()["energy_j"].drop_nulls().sort()
     assert found.height <= 101
     for prompts, energy in found.select("share_of_prompts", "share_of_energy").iter_rows():

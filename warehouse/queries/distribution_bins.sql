@@ -1,4 +1,5 @@
 -- One row per series and bin of one per-prompt metric; all series share the bins; empty bins are left out.
+-- With $prompt_set only the prompts of that set.
 -- With $log the bins are equally wide in the logarithm and values that are not positive are left out.
 with metric as (
     select
@@ -9,6 +10,7 @@ with metric as (
     )
     where value is not null
         and (value > 0 or not $log)
+        and ($prompt_set = '' or prompt_set = $prompt_set)
 ),
 edges as (
     select

@@ -1,5 +1,5 @@
 -- One row per series and step of the empirical distribution of one per-prompt metric: `share` of the prompts are at or below `value`.
--- At most 200 steps a series, at every half percent; the share is right to half a percent.
+-- At most 200 steps a series, at every half percent; the share is right to half a percent. With $prompt_set only the prompts of that set.
 with steps as (
     select
         series,
@@ -9,6 +9,7 @@ with steps as (
         $metric, $by, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
     where value is not null
+        and ($prompt_set = '' or prompt_set = $prompt_set)
     group by series
 )
 select

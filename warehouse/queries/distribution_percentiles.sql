@@ -1,4 +1,4 @@
--- One row per series: the percentiles of one per-prompt metric; `prompts` have it, `unmeasured` do not.
+-- One row per series: the percentiles of one per-prompt metric; `prompts` have it, `unmeasured` do not. With $prompt_set only the prompts of that set.
 with summarised as (
     select
         series,
@@ -11,6 +11,8 @@ with summarised as (
     from selected_values(
         $metric, $by, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
+    where $prompt_set = ''
+        or prompt_set = $prompt_set
     group by series
 )
 select

@@ -1,5 +1,5 @@
 -- One row per series and step: the cheapest `share_of_prompts` used `share_of_energy`; `top5_share` is what the costliest 5 % used.
--- At most 101 steps a series, from (0, 0) to (1, 1). Only prompts with an energy.
+-- At most 101 steps a series, from (0, 0) to (1, 1). Only prompts with an energy; with $prompt_set only those of that set.
 -- Sorting one list a series is twice as fast as a window over all rows.
 with sorted as (
     select
@@ -11,6 +11,7 @@ with sorted as (
         'energy_j', $by, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
     where value is not null
+        and ($prompt_set = '' or prompt_set = $prompt_set)
     group by series
 ),
 ranked as (
