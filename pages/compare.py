@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, downloads, frame, prompt_charts, sections, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, shape, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("Is A really better than B?")
@@ -11,7 +11,7 @@ results = frame.results(selection)
 frame.stated(results)
 rows = shape.labelled(results, measure.key)
 if rows.height < 2:
-    frame.nothing_matches(selection, "A comparison needs two results with energy.")
+    scope.nothing_matches(selection, "A comparison needs two results with energy.")
 
 chosen = controls.some_of(rows, most=4)
 unit = measure.metric().title
@@ -19,11 +19,11 @@ if chosen.height < 2:
     st.info("Choose at least two results.", icon=":material/info:")
     st.stop()
 
-blocks = frame.load("blocks", selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
+blocks = data.load("blocks", selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
 found = chosen.select("result_id", "label").join(stats.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
 st.markdown(words.compared(found, measure.per))
 sections.comparable(selection, chosen)
 st.altair_chart(prompt_charts.intervals(found, unit), alt=f"{unit} of each result with its 95 % interval")
 tables.show(found, titles.COMPARED, alt=f"{unit}, ratio to the first result and rank, with intervals")
 downloads.offer(found, "compare")
-st.caption(f"{words.BOOTSTRAP} {frame.provenance(chosen, selection)}")
+st.caption(f"{words.BOOTSTRAP} {scope.provenance(chosen, selection)}")

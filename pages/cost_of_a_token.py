@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.ui import controls, downloads, frame, pick, prompt_charts, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, pick, prompt_charts, scope, shape, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
 frame.only_per_response()
-fits = shape.labelled_fits(stats.cost_of_tokens(frame.load("cost_sums", selection)))
+fits = shape.labelled_fits(stats.cost_of_tokens(data.load("cost_sums", selection)))
 if fits.is_empty():
-    frame.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {frame.NEEDS_PROMPTS}")
+    scope.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {scope.NEEDS_PROMPTS}")
 
 st.markdown(words.COST)
 tables.show(fits, titles.FITS, alt="Energy of a response before its first token, per input token and per output token, with intervals")
@@ -20,10 +20,10 @@ tokens_in, tokens_out = controls.lengths()
 st.markdown(words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
 
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
-prompts = frame.load("cost_prompts", selection, result=fit["result_id"], **coefficients)
+prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients)
 alt = "Measured energy of each prompt against its response length, and what the fit gives"
 chosen = pick.chart(prompt_charts.measured_against_fit(prompts), prompts, alt, "fit", field="prompt_id")
 st.subheader("Prompts farthest from the fit", anchor=False)
 tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
 downloads.offer(chosen, "fit")
-st.caption(f"{frame.hidden_words(selection)} {frame.SCOPE}")
+st.caption(f"{scope.hidden_words(selection)} {scope.SCOPE}")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, downloads, frame, pick, prompt_charts, sections, shape, tables, titles
+from pages.ui import controls, data, downloads, frame, pick, prompt_charts, scope, sections, shape, tables, titles
 from warehouse.measure import NUMBERS
 
 selection = frame.begin("How does one prompt differ from the next?")
@@ -12,15 +12,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     log = controls.log(False)
 metric = NUMBERS[key]
 
-summary = frame.load("distribution_percentiles", selection, metric=key, by=by, prompt_set="")
+summary = data.load("distribution_percentiles", selection, metric=key, by=by, prompt_set="")
 if summary.is_empty():
-    frame.nothing_matches(selection, frame.NEEDS_PROMPTS)
+    scope.nothing_matches(selection, scope.NEEDS_PROMPTS)
 measured = shape.with_prompts(summary)
 if measured.is_empty():
-    frame.not_measured(summary, metric, selection)
+    scope.not_measured(summary, metric, selection)
 
-bins = shape.with_bars(frame.load("distribution_bins", selection, metric=key, by=by, prompt_set="", log=log, bins=40))
-steps = frame.load("distribution_ecdf", selection, metric=key, by=by, prompt_set="")
+bins = shape.with_bars(data.load("distribution_bins", selection, metric=key, by=by, prompt_set="", log=log, bins=40))
+steps = data.load("distribution_ecdf", selection, metric=key, by=by, prompt_set="")
 edges = shape.in_units_of(bins, metric, ("bin_low", "bin_high"))
 values = shape.in_units_of(steps, metric, ("value",))
 frame.stated_of_prompts()
@@ -36,5 +36,5 @@ downloads.offer(table, f"percentiles-{key}")
 st.subheader("Share of the prompts at or below a value", anchor=False)
 st.altair_chart(prompt_charts.ecdf(values, metric, log), alt=f"Cumulative share of the prompts by {metric.title}")
 
-frame.where_the_joules_go(selection, by)
-st.caption(frame.provenance(frame.own(selection), selection))
+sections.where_the_joules_go(selection, by)
+st.caption(scope.provenance(data.own(selection), selection))

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, frame, pick, shape, tables, words
+from pages.ui import charts, controls, downloads, frame, pick, scope, shape, tables, words
 from warehouse import stats
 
 selection = frame.begin("Does a bigger model cost more?")
 selection = frame.first_view(selection)
 rows = frame.results(selection)
 if rows.is_empty():
-    frame.nothing_matches(selection)
+    scope.nothing_matches(selection)
 
 rows = shape.with_formula(rows, controls.formula(rows.columns))
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -21,13 +21,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 frame.stated(rows)
 points = charts.drawable(rows, x, y, log)
 if points.is_empty():
-    frame.nothing_matches(selection, "No row has both numbers: choose another metric.")
+    scope.nothing_matches(selection, "No row has both numbers: choose another metric.")
 
 lines = stats.lines(shape.on_screen(points), x, y, shape.apart(colour), log)
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
 chosen = pick.chart(charts.scatter(shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
 st.markdown(words.lines(lines, x, y, log))
-st.caption(f"{frame.missing(rows, points)} {frame.provenance(points, selection)}")
+st.caption(f"{scope.missing(rows, points)} {scope.provenance(points, selection)}")
 with st.expander("The rows behind the chart", expanded=True):
     tables.show(chosen, controls.behind(x, y), alt="The configurations in the chart")
     downloads.offer(chosen, "energy-and-parameters")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, downloads, frame, prompt_charts, sections, tables, titles, words
+from pages.ui import controls, data, downloads, frame, prompt_charts, sections, tables, titles, words
 
 selection = frame.begin("Can I have the rows?")
 st.subheader("The rows of the filters", anchor=False)
@@ -13,7 +13,7 @@ st.subheader("Ask in SQL", anchor=False)
 st.markdown(words.SQL)
 sql = controls.sql_text()
 with st.expander("Tables and columns"):
-    tables.show(frame.load("columns", selection), titles.COLUMNS, alt="Tables and views with their columns, types and meaning")
+    tables.show(data.load("columns", selection), titles.COLUMNS, alt="Tables and views with their columns, types and meaning")
 answer = sections.ask(sql)
 st.caption(words.answer(answer))
 if st.toggle("Chart", key="chart", bind="query-params", help="First column across, first number up."):

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from pages.ui import controls, downloads, frame, pick, sections, shape
+from pages.ui import controls, downloads, frame, pick, scope, sections, shape, site, words
 from warehouse.selection import Selection
 
 selection = frame.begin("Which model answers for the least energy?")
-frame.welcome()
+site.welcome()
 selection = frame.first_view(selection)
 energy = frame.measure().key
 
 rows = frame.results(selection)
 if rows.is_empty():
-    frame.nothing_matches(selection)
+    scope.nothing_matches(selection)
 
 wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
 with st.expander("Columns and formula", expanded="formula" in st.query_params):
@@ -21,11 +21,11 @@ with st.expander("Columns and formula", expanded="formula" in st.query_params):
 found = shape.search(shape.with_formula(rows, own), wanted)
 found = shape.in_ranges(found, controls.ranges(frame.results(Selection()), energy))
 if found.is_empty():
-    frame.nothing_matches(selection, f"No row contains “{frame.plain(wanted)}” within the ranges.")
+    scope.nothing_matches(selection, f"No row contains “{words.plain(wanted)}” within the ranges.")
 
 found = sections.marked(found, energy)
 frame.stated(found)
 chosen = pick.table(found, shape.leaderboard(found, energy, columns), "Configurations by energy, least first", key="rows")
-st.caption(f"Click at the left of a row for its detail. {frame.provenance(found, selection)}")
+st.caption(f"Click at the left of a row for its detail. {scope.provenance(found, selection)}")
 downloads.offer(found, "leaderboard")
 sections.detail(chosen)

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from pages.ui import frame, texts
+from pages.ui import data, frame, texts, words
 
 selection = frame.begin("How was it measured?")
 st.markdown(texts.SETUP)
 
 st.subheader("Tasks", anchor=False)
 st.markdown("A task is a system prompt. Each concise task has a wordy twin that differs in its last sentence only.")
-for task, prompt in frame.load("tasks", selection).select("task", "system_prompt").iter_rows():
-    st.markdown(f"**{frame.plain(task)}**")
+for task, prompt in data.load("tasks", selection).select("task", "system_prompt").iter_rows():
+    st.markdown(f"**{words.plain(task)}**")
     st.code(prompt, language=None, wrap_lines=True)
 
 st.subheader("Numbers", anchor=False)

@@ -2,18 +2,18 @@
 
 import streamlit as st
 
-from pages.ui import controls, downloads, frame, sections, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, scope, sections, shape, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What will my workload use?")
 frame.only_per_response()
-rows = shape.labelled(frame.load("leaderboard", frame.first_view(selection)), "energy_j")
+rows = shape.labelled(data.load("leaderboard", frame.first_view(selection)), "energy_j")
 if rows.is_empty():
-    frame.nothing_matches(selection, "A plan needs a result with the energy of a response.")
+    scope.nothing_matches(selection, "A plan needs a result with the energy of a response.")
 
 chosen = controls.one_result(rows)
 requests, overhead, price, intensity = controls.assumptions()
-blocks = frame.load("blocks", selection, results=chosen["result_id"].item(), above_idle=False)
+blocks = data.load("blocks", selection, results=chosen["result_id"].item(), above_idle=False)
 energy = stats.compared(chosen, blocks).row(0, named=True)
 plan = stats.workload(stats.band(energy), requests, overhead, price, intensity)
 
@@ -22,4 +22,4 @@ st.markdown(words.planned(chosen.row(0, named=True), energy, requests))
 tables.show(plan, titles.PLAN, alt="Estimated energy, money and emissions a day, a month and a year, with a band")
 downloads.offer(plan, "plan")
 st.markdown(words.ASSUMPTIONS)
-st.caption(frame.provenance(chosen, selection))
+st.caption(scope.provenance(chosen, selection))

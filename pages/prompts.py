@@ -2,22 +2,22 @@
 
 import streamlit as st
 
-from pages.ui import controls, downloads, frame, prompt_charts, sections, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, shape, tables, titles, words
 
 selection = frame.begin("What happened on this prompt?")
 wanted = controls.search("Find a prompt", "Words of the prompt, or its id")
-found = frame.load("prompt_list", selection, search=wanted)
+found = data.load("prompt_list", selection, search=wanted)
 if found.is_empty():
-    frame.nothing_matches(selection, f"No prompt contains “{frame.plain(wanted)}”." if wanted else frame.NEEDS_PROMPTS)
+    scope.nothing_matches(selection, f"No prompt contains “{words.plain(wanted)}”." if wanted else scope.NEEDS_PROMPTS)
 
 st.caption(words.prompt_list(found.height))
 prompt = controls.pick_prompt(found)
 measure = frame.measure()
-answers = shape.with_measure(frame.load("prompt_answers", selection, prompt=prompt), measure)
+answers = shape.with_measure(data.load("prompt_answers", selection, prompt=prompt), measure)
 if answers.is_empty():
-    frame.nothing_matches(selection, f"No answer to a prompt “{frame.plain(prompt)}”.")
+    scope.nothing_matches(selection, f"No answer to a prompt “{words.plain(prompt)}”.")
 
-st.subheader(f"Prompt {frame.plain(prompt)}", anchor=False)
+st.subheader(f"Prompt {words.plain(prompt)}", anchor=False)
 frame.stated_of_prompts()
 measured = shape.with_error(answers, measure)
 if not measured.is_empty():
@@ -28,4 +28,4 @@ if not measured.is_empty():
 tables.show(answers, titles.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
 downloads.offer(answers, "prompt")
 sections.texts(answers)
-st.caption(f"{words.ONE_PROMPT} {frame.hidden_words(selection)} {frame.SCOPE}")
+st.caption(f"{words.ONE_PROMPT} {scope.hidden_words(selection)} {scope.SCOPE}")

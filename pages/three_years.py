@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, frame, pick, shape, tables, titles, words
+from pages.ui import charts, controls, downloads, frame, pick, scope, shape, tables, titles, words
 from warehouse import stats
 from warehouse.measure import NUMBERS
 
@@ -16,7 +16,7 @@ rows = shape.with_edition(frame.results(selection, measure))
 frame.stated(rows, measure)
 rows = rows.filter(pl.col(measure.key) > 0)
 if rows.is_empty():
-    frame.nothing_matches(selection)
+    scope.nothing_matches(selection)
 rows = controls.of_size(rows)
 st.markdown(words.OVER_TIME)
 metric = NUMBERS[measure.key]
@@ -31,4 +31,4 @@ downloads.offer(summary, "three-years")
 with st.expander("The rows behind the chart"):
     tables.show(chosen, controls.behind("batch_size", measure.key), alt="The results in the chart")
     downloads.offer(chosen, "three-years-rows")
-st.caption(frame.provenance(rows, selection))
+st.caption(scope.provenance(rows, selection))

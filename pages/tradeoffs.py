@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, frame, pick, shape, tables, titles, words
+from pages.ui import charts, controls, downloads, frame, pick, scope, shape, tables, titles, words
 from warehouse import stats
 from warehouse.measure import NUMBERS
 from warehouse.selection import Selection
@@ -21,7 +21,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 rows = controls.of_size(rows, default="3 to 10")
 points = charts.drawable(rows, x, y, log=True)
 if points.is_empty():
-    frame.nothing_matches(selection, "No row has both numbers: choose others, or “Everything”.")
+    scope.nothing_matches(selection, "No row has both numbers: choose others, or “Everything”.")
 inside = shape.within(points, limits)
 marked = stats.frontier(points, x, y, NUMBERS[x].better == "higher").with_columns(
     pl.col("result_id").is_in(inside["result_id"].to_list()).alias("inside")
@@ -30,11 +30,11 @@ best = shape.best_of_each_model(marked.filter("inside"), y)
 st.markdown(words.within(inside.height, points.height, best, x, y))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with the frontier and the limits"
 chosen = pick.chart(charts.tradeoff(shape.on_screen(marked), x, y, shape.bounds_on_screen(limits)), marked, alt, "tradeoff")
-st.caption(f"The line joins the frontier: no other configuration is as good on both and better on one. {frame.missing(rows, points)}")
+st.caption(f"The line joins the frontier: no other configuration is as good on both and better on one. {scope.missing(rows, points)}")
 st.subheader("The best configuration of each model within the limits", anchor=False)
 tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *titles.BEST)), alt="Best configuration of each model within the limits")
 downloads.offer(best, "trade-offs")
 with st.expander("The rows behind the chart", expanded=chosen.height < marked.height):
     tables.show(chosen, controls.behind(x, y), alt="The configurations in the chart")
     downloads.offer(chosen, "trade-offs-rows")
-st.caption(frame.provenance(points, selection))
+st.caption(scope.provenance(points, selection))

@@ -8,8 +8,10 @@ import polars as pl
 import streamlit as st
 
 from pages.ui import charts, controls, downloads, pick, prompt_charts, shape, tables, titles, words
-from pages.ui.frame import ask as answered
-from pages.ui.frame import links, load, options, plain
+from pages.ui.data import ask as answered
+from pages.ui.data import load, options
+from pages.ui.site import links
+from pages.ui.words import plain
 from warehouse import export as exports
 from warehouse import query, sqlbox, stats, store
 from warehouse.selection import Selection
@@ -127,6 +129,20 @@ def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFra
     st.subheader(f"The {rows.height:,} prompts of the bars", anchor=False)
     tables.show(rows, titles.BEHIND_BARS, alt="The prompts behind the bars that were clicked")
     downloads.offer(rows, "prompts-of-bars")
+
+
+def where_the_joules_go(selection: Selection, by: str) -> None:
+    """Lorenz curve and the share of the costliest prompts, where energy was measured."""
+    steps = load("lorenz", selection, by=by, prompt_set="")
+    if steps.is_empty():
+        return
+    st.subheader("Where the joules go", anchor=False)
+    st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
+    chart, table = st.columns([3, 2])
+    with chart:
+        st.altair_chart(prompt_charts.lorenz(steps), alt="Share of the energy that the cheapest share of the prompts used")
+    with table:
+        tables.show(shape.costliest(steps), ("series", "top5_share"), alt="Share of the energy that the costliest 5 % used")
 
 
 def comparable(selection: Selection, chosen: pl.DataFrame) -> None:

@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import frame, sections
+from pages.ui import sections, site, words
 from tests.app import hostile
 from tests.app.conftest import open_app
 from warehouse import export as exports
 from warehouse import query
 from warehouse.selection import Selection
 
-PAGES = [file for entries in frame.SECTIONS.values() for file, *_ in entries]
+PAGES = [file for entries in site.SECTIONS.values() for file, *_ in entries]
 # Elements whose text Streamlit reads as Markdown.
 MARKDOWN = ("markdown", "caption", "title", "header", "subheader", "info", "warning", "error", "success", "metric", "toggle", "expander")
 
@@ -45,10 +45,10 @@ def test_hostile_names_are_text_on_every_page(hostile_warehouse: Path, monkeypat
 
 
 def test_an_address_in_a_name_is_no_link() -> None:
-    assert "http\\://h" not in frame.plain("http://h.example")
-    assert "www\\.h" not in frame.plain("www.h.example")
-    assert "a@h" not in frame.plain("a@h.example")
-    assert frame.plain("v1.5 at 3://2") == "v1\\.5 at 3\\://2"
+    assert "http\\://h" not in words.plain("http://h.example")
+    assert "www\\.h" not in words.plain("www.h.example")
+    assert "a@h" not in words.plain("a@h.example")
+    assert words.plain("v1.5 at 3://2") == "v1\\.5 at 3\\://2"
 
 
 def test_the_hostile_rows_are_there(hostile_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:

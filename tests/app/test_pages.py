@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bench.tasks import TASKS
-from pages.ui import downloads, frame, pick, sections, shape, tables
+from pages.ui import downloads, pick, sections, shape, site, tables, words
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app
 from warehouse import query
@@ -19,7 +19,7 @@ from warehouse.measure import DEFAULT, EVERY, Measure, per_prompt
 from warehouse.metrics import METRICS
 from warehouse.selection import Selection
 
-PAGES = [entry[0] for entries in frame.SECTIONS.values() for entry in entries]
+PAGES = [entry[0] for entries in site.SECTIONS.values() for entry in entries]
 FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
 GPU = "NVIDIA H100 80GB HBM3"
 OF_MODELS = {"metric": "energy_j", "by": "model", "prompt_set": ""}
@@ -40,7 +40,7 @@ def table(app: AppTest, position: int = 0) -> pl.DataFrame:
 def test_opens_without_an_exception(open_page: Open, page: str) -> None:
     app = open_page(page)
     assert not app.exception
-    question = next(entry[2] for entries in frame.SECTIONS.values() for entry in entries if entry[0] == page)
+    question = next(entry[2] for entries in site.SECTIONS.values() for entry in entries if entry[0] == page)
     assert [title.value for title in app.title] == [question]
 
 
@@ -381,7 +381,7 @@ def test_names_are_shown_as_text(open_page: Open) -> None:
     app = open_page(model="org/hostile")
     assert table(app)["model_name"].to_list() == [warehouse.HOSTILE]
     assert warehouse.HOSTILE not in text(app)
-    assert frame.plain("<b> *x* [a](b) $1$ :red[x]") == "\\<b\\> \\*x\\* \\[a\\]\\(b\\) \\$1\\$ \\:red\\[x\\]"
+    assert words.plain("<b> *x* [a](b) $1$ :red[x]") == "\\<b\\> \\*x\\* \\[a\\]\\(b\\) \\$1\\$ \\:red\\[x\\]"
 
 
 def test_downloads_hold_the_rows_and_run_no_formula() -> None:
@@ -401,7 +401,7 @@ def test_links_lead_to_the_web_only() -> None:
 
 
 def test_presets_lead_to_views_with_rows(open_page: Open) -> None:
-    for page, _, link in frame.PRESETS:
+    for page, _, link in site.PRESETS:
         app = open_page(page, **link)
         assert not app.exception
         assert not any("ignored" in note.value for note in app.info), f"{link} has a value that no filter knows"
@@ -547,7 +547,7 @@ def test_the_detail_of_a_row_leaves_out_what_is_not_known() -> None:
 
 
 def test_the_preset_of_the_engines_names_columns_that_exist(open_page: Open) -> None:
-    shown = table(open_page(columns=frame.ENGINES_COLUMNS, source="Prompt Joules", show="Everything"))
+    shown = table(open_page(columns=site.ENGINES_COLUMNS, source="Prompt Joules", show="Everything"))
     assert shown.columns == [
         "model_name",
         "model_url",

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import polars as pl
 import pytest
 
-from pages.ui import frame
+from pages.ui import site
 from tests.app import warehouse
 from tests.e2e.conftest import Visitor
 
@@ -24,7 +24,7 @@ CHARTS = {
     "cost_of_a_token": 1,
     "compare": 1,
 }
-QUESTIONS = {entry[0]: entry[2] for entries in frame.SECTIONS.values() for entry in entries}
+QUESTIONS = {entry[0]: entry[2] for entries in site.SECTIONS.values() for entry in entries}
 
 
 def query(visitor: Visitor) -> dict[str, list[str]]:

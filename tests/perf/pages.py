@@ -22,7 +22,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ingest import build
-from pages.ui import frame
+from pages.ui.site import SECTIONS
 from tests.perf import crowd, ingest
 from tests.servers import ROOT, Server, served
 from warehouse import store
@@ -163,7 +163,7 @@ def visit(browser: Browser, place: Site, path: str, question: str, times: Times)
     if path and path != "methods":
         place.forget()
         tab.open(f"{place.server.address}/methods", "How was it measured?")
-        label = next(title for entries in frame.SECTIONS.values() for file, title, _ in entries if file == path)
+        label = next(title for entries in SECTIONS.values() for file, title, _ in entries if file == path)
         sidebar = "section[data-testid=stSidebar]"
         times.page.append(tab.click(lambda page: page.locator(sidebar).get_by_role("link", name=label, exact=True).click(), question))
     times.filter.append(tab.click(choose_chat, question))
@@ -207,7 +207,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
-    questions = {file: question for entries in frame.SECTIONS.values() for file, _, question in entries}
+    questions = {file: question for entries in SECTIONS.values() for file, _, question in entries}
     wanted = options.pages or list(questions)
     files = [make(options.folder, rows) for rows in (options.few, options.rows)]
     with sync_playwright() as playwright, ExitStack() as open_:

@@ -1,0 +1,54 @@
+"""Rows for the pages: named queries and a visitor's SQL, cached while filters and warehouse stay the same."""
+
+import polars as pl
+import streamlit as st
+
+from warehouse import query, sqlbox, store
+from warehouse.selection import Selection
+
+
+def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
+    """The rows of a named query, from the cache while filters and warehouse stay the same."""
+    return _load(name, selection, tuple(sorted(parameters.items())), *_place())
+
+
+def ask(sql: str) -> sqlbox.Answer:
+    """The answer to a visitor's SQL, from the cache while text and warehouse stay the same. Raises sqlbox.RefusedSql."""
+    return _ask(sql, *_place())
+
+
+def options() -> pl.DataFrame:
+    """What the filters can be set to: rows (kind, value, label, count)."""
+    return _options(*_place())
+
+
+def own(selection: Selection) -> pl.DataFrame:
+    """The configurations of our own runs: those that single prompts come from."""
+    return load("leaderboard", selection).filter(pl.col("origin") == "measured")
+
+
+def _place() -> tuple[str, tuple[int, int]]:
+    path = store.default_warehouse()
+    return path, store.version(path)
+
+
+@st.cache_data(max_entries=256, show_spinner="Reading the warehouse …")
+def _load(
+    name: str,
+    selection: Selection,
+    parameters: tuple[tuple[str, str | bool | float], ...],
+    path: str,
+    version: tuple[int, int],
+) -> pl.DataFrame:
+    """The only cache: keyed by question, filters and version of the file."""
+    return query.load(name, selection, path, **dict(parameters))
+
+
+@st.cache_data(max_entries=32, show_spinner="Asking the warehouse …")
+def _ask(sql: str, path: str, version: tuple[int, int]) -> sqlbox.Answer:
+    return sqlbox.run(sql, path)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _options(path: str, version: tuple[int, int]) -> pl.DataFrame:
+    return query.options(path)

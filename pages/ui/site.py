@@ -1,0 +1,94 @@
+"""The map of the app: its pages in sections, links to views, and what a first visitor sees."""
+
+from html import escape
+from typing import Literal
+from urllib.parse import urlencode
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from pages.ui import theme
+
+# Section → pages (file, title, question). A new page is one line here and one file. No icons: the browser would fetch the
+# icon of the open page from Google.
+SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Results": (
+        ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
+        ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),
+        ("tradeoffs", "Trade-offs", "What is the cheapest configuration that is fast enough?"),
+        ("three_years", "Three years", "How far has the energy of a token come?"),
+    ),
+    "Prompts": (
+        ("distributions", "Distributions", "How does one prompt differ from the next?"),
+        ("verbosity", "Concise or verbose?", "Does asking for a short answer save energy?"),
+        ("prompts", "Prompts", "What happened on this prompt?"),
+        ("cost_of_a_token", "Cost of a token", "What does an answer of any length cost?"),
+    ),
+    "Decide": (
+        ("compare", "Compare", "Is A really better than B?"),
+        ("planner", "Planner", "What will my workload use?"),
+    ),
+    "Data": (
+        ("runs", "Runs", "Can I trust these numbers?"),
+        ("export_sql", "Export and SQL", "Can I have the rows?"),
+        ("methods", "Methods", "How was it measured?"),
+    ),
+}
+HOME = "leaderboard"
+# What tells engines apart, by the titles of the column picker.
+ENGINES_COLUMNS = ["Engine", "Energy per token (J/token)", "Throughput (token/s)", "Task", "Batch", "Weights"]
+# Views worth a first look: page, label, icon, the filters of the link.
+PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
+    ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
+    ("leaderboard", "Cheapest 7B", {"gpu": "A40", "task": "chat", "search": "7b"}),
+    ("verbosity", "Concise or verbose on A40", {"gpu": "A40"}),
+    ("verbosity", "Why does one 7B model use five times another?", {"gpu": "A40", "task": "chat"}),
+    (
+        "leaderboard",
+        "H100: eager against compiled",
+        {"gpu": "H100", "source": "Prompt Joules", "weights": "both", "show": "Everything", "columns": ENGINES_COLUMNS},
+    ),
+    ("distributions", "One prompt and the next", {"source": "Prompt Joules"}),
+    ("methods", "How it was measured", {}),
+)
+
+
+def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
+    """All pages, in their sections; sections without a page yet are left out.
+
+    The first page is served at the root, and once more, unlisted, under its own name: an address that people type.
+    """
+    pages = {section: [_page(*entry) for entry in entries] for section, entries in SECTIONS.items() if entries}
+    pages["Results"].append(st.Page(f"pages/{HOME}.py", title="Leaderboard", url_path=HOME, visibility="hidden"))
+    return st.navigation(pages, position=position, expanded=True)
+
+
+def _page(file: str, title: str, question: str) -> Page:
+    root = file == HOME
+    path = "home" if root else file
+    return st.Page(f"pages/{file}.py", title=title, url_path=path, default=root, help=question)
+
+
+def welcome() -> None:
+    """What this is and where to start, in one line, and links to views worth a first look."""
+    st.markdown(
+        "**Prompt Joules** shows what one answer of a language model costs in energy: published averages and "
+        "our own prompt-by-prompt measurements. Start with one of these, or use the filters in the sidebar."
+    )
+    st.html(links([(address(page, query), label) for page, label, query in PRESETS]))
+
+
+def links(targets: list[tuple[str, str]]) -> str:
+    """HTML of links to views of this app, as a row of chips.
+
+    Plain links, since `st.page_link` does not set filters that are on screen, and Markdown links open a new tab.
+
+    Args:
+        targets: address and label of each; both are escaped.
+    """
+    anchors = (f'<a href="{escape(address)}">{escape(label)}</a>' for address, label in targets)
+    return f'{theme.LINKS_STYLE}<nav class="views" aria-label="Views">{" ".join(anchors)}</nav>'
+
+
+def address(page: str, link: dict[str, str | list[str]]) -> str:
+    return ("./" if page == HOME else page) + ("?" + urlencode(link, doseq=True) if link else "")
