@@ -1,7 +1,7 @@
 """Energy counters: who counts the joules of a device, and how to read the number.
 
 A counter only ever grows, and does so in steps (every 100 ms on an NVIDIA H100). How to make a measurement out of it is
-the business of `bench/meter.py`. NVIDIA, AMD and Apple are all read through Zeus, which is imported when a counter is
+the business of `bench/counter_meter.py`. NVIDIA, AMD and Apple are all read through Zeus, which is imported when a counter is
 opened and not before.
 
 AMD and Apple follow Zeus's documented interface; we have not run them on such machines.

@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.conditions import open_host
+from bench.counter_meter import CounterMeter
 from bench.counters import CounterUnavailable, MeterError, zeus_gpus
-from bench.meter import CounterMeter, open_meter
+from bench.meter import open_meter
 
 IDLE_FOR_S = 2.0
 

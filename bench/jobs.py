@@ -15,9 +15,9 @@ from rich.console import Console
 
 from bench import HARNESS_VERSION, errors, record
 from bench.config import RunConfig
-from bench.meter import Meter
 from bench.progress import RunProgress
 from bench.prompts import Prompt, PromptSet
+from bench.reading import Meter
 from bench.runs import Run, find_runs, fingerprint, uuid7
 from bench.sink import PartSink
 from bench.tasks import TASKS

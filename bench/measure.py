@@ -16,8 +16,8 @@ from itertools import pairwise
 from typing import Any
 
 from bench.engines.base import Engine, Generation, Prepared, PromptFailed, Sampling
-from bench.meter import Meter, Reading
 from bench.prompts import Prompt
+from bench.reading import Meter, Reading
 
 Item = tuple[Prompt, int]
 """A prompt and which repetition of it."""

@@ -25,9 +25,10 @@ from bench.engines.quiet import no_bars, warn_once
 from bench.engines.transformers import TransformersEngine
 from bench.jobs import Interrupt, Job, already_finished, choose_prompts, close_session, common_identity, pick_job, say
 from bench.measure import Item, measure, prompt_seed
-from bench.meter import Meter, open_meter
+from bench.meter import open_meter
 from bench.progress import RunProgress
 from bench.prompts import PromptSet, load_prompts
+from bench.reading import Meter
 from bench.runs import Run, locked, require_writable
 from bench.sink import PartSink
 from bench.tasks import TASKS

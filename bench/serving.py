@@ -30,9 +30,10 @@ from bench.engines.base import Sampling
 from bench.engines.openai import RequestFailed, ServerFacts, ask, describe, request_body
 from bench.jobs import Interrupt, Job, already_finished, choose_prompts, close_session, common_identity, pick_job, say
 from bench.measure import prompt_seed
-from bench.meter import AbsentMeter, Meter, SharedGpu, open_meter
+from bench.meter import AbsentMeter, open_meter
 from bench.progress import RunProgress
 from bench.prompts import PromptSet, load_prompts
+from bench.reading import Meter, SharedGpu
 from bench.runs import locked, require_writable
 from bench.sink import PartSink
 from bench.tasks import TASKS

@@ -20,7 +20,7 @@ from bench.config import RunConfig
 from bench.engines.base import Sampling
 from bench.engines.openai import Answer, RequestFailed, ask, request_body
 from bench.measure import Item, prompt_seed
-from bench.meter import Meter, Reading
+from bench.reading import Meter, Reading
 from bench.sharing import Flight, SharedEnergy, steady_state
 from bench.tasks import Task
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.meter import CounterMeter
+from bench.counter_meter import CounterMeter
 from bench.replay import SimulatedCounter
 
 watts = st.floats(60, 700)

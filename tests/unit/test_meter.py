@@ -9,9 +9,11 @@ import pytest
 
 from bench import counters, meter
 from bench.conditions import Host, HostEnergy, NvmlConditions, State
+from bench.counter_meter import CounterMeter
 from bench.counters import CounterLost, CounterUnavailable, MigEnabled, NoSuchGpu, ZeusCounter, gpu_indices
 from bench.edges import CounterSteps, Step, aligned_energy, plain_bound_j, resolution_mj
-from bench.meter import AbsentMeter, CounterMeter, SharedGpu, UnknownEdges, WindowNotOpen, open_meter
+from bench.meter import AbsentMeter, open_meter
+from bench.reading import SharedGpu, UnknownEdges, WindowNotOpen
 from bench.replay import ReplayCounter, ReplayFileBroken, SimulatedCounter, load_trace
 
 

@@ -313,7 +313,7 @@ def test_second_ctrl_c_keeps_what_was_answered(config: RunConfig, recording: Pat
 
 def test_a_counter_that_stops_leaves_null_and_the_reason(config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = iter(range(10**9))
-    from bench.meter import CounterMeter
+    from bench.counter_meter import CounterMeter
 
     good = CounterMeter.read_j
     monkeypatch.setattr(CounterMeter, "read_j", lambda self: good(self) if next(reads) < 15 else None)
