@@ -2,39 +2,42 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, pick, prompt_charts, scope, sections, shape, tables, titles
+from pages.ui import controls, data, frame, pick, prompt_charts, scope, sections, shape, titles, words
 from warehouse.measure import NUMBERS
 
-selection = frame.begin("How does one prompt differ from the next?")
+selection, prompt_set = frame.one_setup(frame.begin("How does one prompt differ from the next?"))
 with st.container(horizontal=True, vertical_alignment="bottom"):
     key = controls.metric("Number", "metric", controls.of_prompts(frame.measure()))
     by = controls.group()
-    log = controls.log(False)
+    asked = {"metric": key, "by": by, "prompt_set": prompt_set}
+    summary = data.load("distribution_percentiles", selection, **asked)
+    log = controls.axis(shape.is_wide(summary))
 metric = NUMBERS[key]
-
-summary = data.load("distribution_percentiles", selection, metric=key, by=by, prompt_set="")
 if summary.is_empty():
     scope.nothing_matches(selection, scope.NEEDS_PROMPTS)
-measured = shape.with_prompts(summary)
+names = shape.short(summary["series"])
+measured = shape.with_short_names(shape.with_prompts(summary), names)
 if measured.is_empty():
     scope.not_measured(summary, metric, selection)
 
-bins = shape.with_bars(data.load("distribution_bins", selection, metric=key, by=by, prompt_set="", log=log, bins=40))
-steps = data.load("distribution_ecdf", selection, metric=key, by=by, prompt_set="")
-edges = shape.in_units_of(bins, metric, ("bin_low", "bin_high"))
-values = shape.in_units_of(steps, metric, ("value",))
+bins = shape.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **asked))
+steps = data.load("distribution_ecdf", selection, **asked)
+edges = shape.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
+values = shape.with_short_names(shape.in_units_of(steps, metric, ("value",)), names)
+table = shape.in_units_of(measured, metric, titles.SPREAD)
+series = shape.names(table, "shown_as")
+st.markdown(words.spreads(table, metric))
+sections.mixed(selection, prompt_set, by)
 frame.stated_of_prompts()
 alt = f"Histogram of {metric.title} over prompts, by {by}"
-chosen = pick.chart(prompt_charts.histogram(edges, metric, log), edges, alt, "histogram", field="bar", noun="bars")
-sections.prompts_of_bars(selection, bins, chosen, key, by)
+drawn = prompt_charts.histogram(edges, metric, log, series)
+chosen = pick.chart(drawn, edges, alt, "histogram", field="bar", noun="bars")
+runs = scope.of_set(data.own(selection), prompt_set)
+st.caption(f"{words.axis(log, metric)} {words.cut(shape.cut_share(runs))}")
+sections.prompts_of_bars(selection, bins, chosen, asked)
 
-st.subheader("Percentiles", anchor=False)
-table = shape.in_units_of(summary, metric, titles.SPREAD)
-st.altair_chart(prompt_charts.boxes(table, metric, log), alt=f"{metric.title}: middle half, median and 5 to 95 % of the prompts, by {by}")
-tables.show(table, ("series", "prompts", "unmeasured", *titles.SPREAD), f"Percentiles of {metric.title}", metric)
-downloads.offer(table, f"percentiles-{key}")
+sections.percentiles(table, metric, log)
 st.subheader("Share of the prompts at or below a value", anchor=False)
-st.altair_chart(prompt_charts.ecdf(values, metric, log), alt=f"Cumulative share of the prompts by {metric.title}")
-
-sections.where_the_joules_go(selection, by)
-st.caption(scope.provenance(data.own(selection), selection))
+st.altair_chart(prompt_charts.ecdf(values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
+sections.where_the_joules_go(selection, by, prompt_set, names)
+st.caption(scope.provenance(runs, selection, prompt_set))

@@ -24,13 +24,14 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         log: logarithmic axes.
         lines: from `stats.lines`, one row per line.
     """
-    points = rows
-    base = alt.Chart(_columns(points, x, y, colour))
+    names = theme.own_colours(rows[colour])
+    points = theme.coloured(rows, colour, names)
+    base = alt.Chart(_columns(points, x, y, "colour"))
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
     dots = base.mark_point(filled=True, size=75, opacity=0.75, strokeWidth=1).encode(
         x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axis_of(log)),
         y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axis_of(log)),
-        color=theme.colour(colour, LABELS.get(colour, colour), points[colour].drop_nulls().to_list()),
+        color=theme.colour(colour, LABELS.get(colour, colour), points),
         shape=alt.Shape(
             "origin:N",
             title="Kind",
@@ -40,7 +41,8 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         tooltip=_tooltip(x, y),
     )
     clicked = theme.pickable(dots)
-    return theme.finish(alt.layer(clicked, _trend(lines, x, y, colour, dots.encoding.color)) if not lines.is_empty() else clicked)
+    trend = _trend(theme.coloured(lines, colour, names), x, y, dots.encoding.color)
+    return theme.finish(clicked if lines.is_empty() else alt.layer(clicked, trend), theme.HEIGHT + theme.legend_height(points))
 
 
 def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
@@ -78,10 +80,10 @@ def _apart(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(kept, schema=rows.schema, orient="row")
 
 
-def _trend(lines: pl.DataFrame, x: str, y: str, colour: str, scale: alt.Color) -> alt.Chart:
+def _trend(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
     """The fitted lines from end to end, each in the colour of its points."""
     ends = pl.concat(
-        lines.select(colour, pl.col("line"), pl.col(f"x_{end}").alias(x), pl.col(f"y_{end}").alias(y)) for end in ("low", "high")
+        lines.select("colour", pl.col("line"), pl.col(f"x_{end}").alias(x), pl.col(f"y_{end}").alias(y)) for end in ("low", "high")
     )
     drawn: alt.Chart = (
         alt.Chart(ends).mark_line(strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q", color=scale, detail="line:N")
@@ -167,11 +169,12 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
         .mark_text(align="right", dx=-2, dy=-6, color="gray", fontSize=11)
         .encode(x=x, y=y, text="label:N")
     )
-    points = alt.Chart(rows.select(*TEXTS, "family", "energy_j", "output_tokens", "energy_per_token_j"))
+    families = theme.coloured(rows, "family", theme.own_colours(rows["family"]))
+    points = alt.Chart(families.select(*TEXTS, "family", "colour", "energy_j", "output_tokens", "energy_per_token_j"))
     dots = points.mark_point(filled=True, size=90, opacity=0.9).encode(
         x=x,
         y=y,
-        color=theme.colour("family", "Architecture", rows["family"].to_list()),
+        color=theme.colour("family", "Architecture", families),
         tooltip=[
             alt.Tooltip("model_name:N", title="Model"),
             alt.Tooltip("family:N", title="Architecture"),
@@ -184,7 +187,7 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
     layers = [lines, labels, theme.pickable(dots)]
     named = alt.Chart(_apart(rows).select("model_name", "output_tokens", "energy_per_token_j"))
     layers.append(named.mark_text(align="left", dx=8, dy=-8, fontSize=11, color="gray").encode(x=x, y=y, text="model_name:N"))
-    return theme.finish(alt.layer(*layers), 560)
+    return theme.finish(alt.layer(*layers), 500 + theme.legend_height(families))
 
 
 def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]) -> Chart:
@@ -197,12 +200,13 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     scale = alt.Scale(type="log", nice=False, padding=12)
     across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axis_of(True))
     up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axis_of(True))
-    columns = list(dict.fromkeys((*TEXTS, "batch_size", x, y, "frontier", "inside")))
-    base = alt.Chart(rows.select(columns))
+    columns = list(dict.fromkeys((*TEXTS, "colour", "batch_size", x, y, "frontier", "inside")))
+    points = theme.coloured(rows, "gpu_model", theme.own_colours(rows["gpu_model"]))
+    base = alt.Chart(points.select(columns))
     dots = base.mark_point(filled=True, size=70).encode(
         x=across,
         y=up,
-        color=theme.colour("gpu_model", "GPU", rows["gpu_model"].drop_nulls().to_list()),
+        color=theme.colour("gpu_model", "GPU", points),
         opacity=alt.Opacity("inside:N", scale=alt.Scale(domain=[True, False], range=[0.9, 0.12]), legend=None),
         tooltip=[*_tooltip(x, y), alt.Tooltip("batch_size:Q", title="Batch size")],
     )
@@ -212,7 +216,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         if value is not None:
             at = {"x": alt.X(f"{key}:Q", scale=scale)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
             layers.append(alt.Chart(pl.DataFrame({key: [value]})).mark_rule(strokeDash=[4, 4], color="gray").encode(**at))
-    return theme.finish(alt.layer(*layers))
+    return theme.finish(alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
 
 
 def over_time(rows: pl.DataFrame, key: str) -> Chart:
@@ -222,14 +226,15 @@ def over_time(rows: pl.DataFrame, key: str) -> Chart:
         rows: rows of `results` with `edition`.
         key: of NUMBERS, the energy.
     """
+    gpus = theme.coloured(rows, "gpu_model", theme.own_colours(rows["gpu_model"]))
     points = (
-        alt.Chart(rows.select(*TEXTS, "edition", "batch_size", "params_total_b", key))
+        alt.Chart(gpus.select(*TEXTS, "colour", "edition", "batch_size", "params_total_b", key))
         .mark_point(filled=True, size=55, opacity=0.6)
         .encode(
             x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
             xOffset=alt.XOffset("gpu_model:N"),
             y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log"), axis=axis_of(True)),
-            color=theme.colour("gpu_model", "GPU", rows["gpu_model"].drop_nulls().to_list()),
+            color=theme.colour("gpu_model", "GPU", gpus),
             tooltip=[
                 *(alt.Tooltip(f"{name}:N", title=LABELS.get(name, "Model")) for name in ("model_name", "gpu_model", "task", "engine")),
                 alt.Tooltip("batch_size:Q", title="Batch size"),
@@ -238,4 +243,4 @@ def over_time(rows: pl.DataFrame, key: str) -> Chart:
             ],
         )
     )
-    return theme.finish(theme.pickable(points))
+    return theme.finish(theme.pickable(points), theme.HEIGHT + theme.legend_height(gpus))

@@ -26,7 +26,9 @@ COSTS = (
     "truthfulqa",
 )
 COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
-GROUPS = ("model", "task", "gpu", "engine")
+GROUPS = ("result", "model", "task", "gpu", "engine", "batch size", "prompt set")
+AXES = ("automatic", "linear", "logarithmic")
+ALL_SETUPS = "All setups together"
 
 
 def title(key: str) -> str:
@@ -62,6 +64,21 @@ def group() -> str:
 def log(default: bool) -> bool:
     """Logarithmic axes or not."""
     return st.toggle("Logarithmic", value=default, key="log", bind="query-params", help="Equal steps are equal ratios.")
+
+
+def setup(names: Sequence[str]) -> str | None:
+    """One setup; None for all of them together."""
+    explanation = "What is alike for all prompts of the chart: GPU, engine, prompts answered together, prompt set."
+    choices = [*names, *([ALL_SETUPS] if len(names) > 1 else [])]
+    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=540, help=explanation) or choices[0]
+    return None if chosen == ALL_SETUPS else chosen
+
+
+def axis(wide: bool) -> bool:
+    """Whether the axis is logarithmic: as chosen, or where values lie far apart."""
+    explanation = "automatic: logarithmic where a linear axis would squeeze the typical prompt into its first tenth."
+    chosen = st.selectbox("Axis", AXES, key="axis", bind="query-params", width=150, help=explanation)
+    return wide if chosen in (None, AXES[0]) else chosen == AXES[2]
 
 
 def of_prompts(measure: Measure) -> tuple[str, ...]:

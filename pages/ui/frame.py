@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from pages.ui import controls, data, filters, scope, site, theme, words
+from pages.ui import controls, data, filters, scope, shape, site, theme, words
 from pages.ui.data import load
 from pages.ui.words import plain
 from warehouse import measure as measures
@@ -93,6 +93,23 @@ def only_per_response(statistic: bool = True) -> None:
     chosen = measure()
     if chosen.per != measures.DEFAULT.per or (statistic and chosen != measures.DEFAULT):
         st.caption(words.ONLY_PER_RESPONSE)
+
+
+def one_setup(selection: Selection) -> tuple[Selection, str]:
+    """The filters narrowed to one setup of our own runs whose prompts are comparable, as the visitor chooses, and its prompt set.
+
+    Returns:
+        The filters as they were and an empty text where there is no run, or where all setups are wanted.
+    """
+    rows = shape.in_setups(data.own(selection))
+    chosen = None if rows.is_empty() else controls.setup(shape.names(rows, "setup"))
+    if chosen is None:
+        return selection, ""
+    row = rows.filter(pl.col("setup") == chosen).row(0, named=True)
+    batches = () if row["batch_size"] is None else (row["batch_size"],)
+    one = replace(selection, gpus=(row["gpu_model"],), engines=(row["engine"],), batch_sizes=batches, weights=(row["weights"],))
+    st.session_state["shown"] = one
+    return one, row["prompt_set"]
 
 
 def first_view(selection: Selection) -> Selection:

@@ -3,6 +3,8 @@
 Every frame holds screen units already; every axis is titled with its unit.
 """
 
+import json
+
 import altair as alt
 import polars as pl
 
@@ -12,52 +14,78 @@ from pages.ui.theme import Chart
 from warehouse.measure import NUMBERS
 from warehouse.metrics import Metric
 
-MANY_SERIES = 6
+MANY_SERIES = 12
+# The tallest bar of a series fills this much of its row.
+ROW_FILL = 0.9
+# The parts of a name below one another.
+IN_LINES = "split(datum.label, ' · ')"
 
 
-def histogram(bins: pl.DataFrame, metric: Metric, log: bool) -> Chart:
-    """How many prompts fall into each bin; series overlaid, or as strips when there are many.
+def histogram(bins: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> Chart:
+    """How many prompts fall into each bin: bars for one series, a row of bars each for a few, strips for many.
 
     Args:
-        bins: rows (series, bin_low, bin_high, count, share) in screen units, with `bar` from `shape.with_bars`.
+        bins: rows (series, bin_low, bin_high, count, share) in screen units, with `bar` and `shown_as`.
+        series: the names `shown_as`, from top to bottom.
     """
     x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=axis_of(log))
     tooltip = [
-        alt.Tooltip("series:N", title="Shown"),
+        alt.Tooltip("shown_as:N", title="Shown"),
         alt.Tooltip("bin_low:Q", title=f"From ({metric.display_unit})", format=",.4~g"),
         alt.Tooltip("bin_high:Q", title=f"To ({metric.display_unit})", format=",.4~g"),
         alt.Tooltip("count:Q", title="Prompts", format=","),
         alt.Tooltip("share:Q", title="Share of the prompts", format=".1%"),
     ]
-    series = bins["series"].unique().sort().to_list()
+    series = [name for name in series if name in set(bins["shown_as"])]
     if len(series) > MANY_SERIES:
-        strips = (
-            alt.Chart(bins)
-            .mark_rect()
-            .add_params(alt.selection_point(name=theme.PICKED, fields=["bar"], empty=True))
-            .encode(
-                x=x,
-                x2="bin_high:Q",
-                y=alt.Y("series:N", title=None),
-                color=alt.Color("share:Q", title="Share of the prompts", legend=alt.Legend(format="%", orient="bottom")),
-                tooltip=tooltip,
-            )
-        )
-        return theme.finish(strips, height=max(theme.SMALL_HEIGHT, 24 * len(series)))
-    bars = (
-        alt.Chart(bins)
-        .mark_rect(opacity=0.55)
-        .add_params(alt.selection_point(name=theme.PICKED, fields=["bar"], empty=True))
-        .encode(
-            x=x,
-            x2="bin_high:Q",
-            y=alt.Y("share:Q", title="Share of the prompts", axis=alt.Axis(format="~%"), scale=alt.Scale(zero=True)),
-            y2=alt.Y2Datum(0),
-            color=theme.colour("series", "Shown", series),
-            tooltip=tooltip,
-        )
+        return _strips(bins, x, tooltip, len(series))
+    return _rows(bins, x, tooltip, series) if len(series) > 1 else _bars(bins, x, tooltip)
+
+
+def _lines(names: pl.Series) -> int:
+    """How many lines the longest name takes."""
+    return max((name.count(" · ") + 1 for name in names), default=1)
+
+
+def _picked(marks: alt.Chart) -> alt.Chart:
+    """Bars that can be clicked."""
+    clicked: alt.Chart = marks.add_params(alt.selection_point(name=theme.PICKED, fields=["bar"], empty=True))
+    return clicked
+
+
+def _bars(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip]) -> Chart:
+    """One series: bars on a common axis of shares."""
+    y = alt.Y("share:Q", title="Share of the prompts", axis=alt.Axis(format="~%", tickCount=5), scale=alt.Scale(zero=True))
+    bars = _picked(alt.Chart(bins).mark_rect(opacity=0.8)).encode(x=x, x2="bin_high:Q", y=y, y2=alt.Y2Datum(0), tooltip=tooltip)
+    return theme.finish(bars, theme.SMALL_HEIGHT)
+
+
+def _rows(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], series: list[str]) -> Chart:
+    """A few series: one row of bars each, all to the same scale, so that none hides another."""
+    foot = {name: float(len(series) - place) for place, name in enumerate(series, 1)}
+    tallest = bins["share"].max()
+    placed = theme.coloured(bins, "shown_as", theme.enough(series))
+    placed = placed.with_columns(pl.col("shown_as").replace_strict(foot, return_dtype=pl.Float64).alias("foot"))
+    placed = placed.with_columns((pl.col("foot") + pl.col("share") / tallest * ROW_FILL).alias("top"))
+    # The name of a row stands at its middle: the axis is one of numbers, so the names are looked up.
+    names = json.dumps([name for name, _ in sorted(foot.items(), key=lambda entry: entry[1])])
+    middles = [at + 0.45 for at in sorted(foot.values())]
+    ticks = alt.Axis(values=middles, labelExpr=f"split({names}[floor(datum.value)], ' · ')", grid=False, ticks=False, domain=False)
+    y = alt.Y("foot:Q", title=None, axis=ticks, scale=alt.Scale(domain=[0, len(series)], nice=False))
+    colour = theme.colour("shown_as", "Shown", placed)
+    bars = _picked(alt.Chart(placed).mark_rect(opacity=0.85)).encode(
+        x=x, x2="bin_high:Q", y=y, y2="top:Q", color=colour.copy().legend(None), tooltip=tooltip
     )
-    return theme.finish(bars)
+    return theme.finish(bars, 60 + len(series) * max(70, 12 + 15 * _lines(bins["shown_as"])))
+
+
+def _strips(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], rows: int) -> Chart:
+    """Many series: one strip each, darker where more prompts are."""
+    shades = alt.Color("share:Q", title="Share of the prompts", legend=alt.Legend(format="%", orient="bottom"))
+    strips = _picked(alt.Chart(bins).mark_rect()).encode(
+        x=x, x2="bin_high:Q", y=alt.Y("shown_as:N", title=None), color=shades, tooltip=tooltip
+    )
+    return theme.finish(strips, max(theme.SMALL_HEIGHT, 24 * rows))
 
 
 def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
@@ -68,24 +96,26 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     """
     rows = table.filter(pl.col("p5") > 0 if log else pl.col("p50").is_not_null())
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
-    y = alt.Y("series:N", title=None, sort=rows["series"].to_list())
-    tips = [alt.Tooltip("series:N", title="Shown"), alt.Tooltip("prompts:Q", title="Prompts", format=",")]
+    y = alt.Y("shown_as:N", title=None, sort=rows["shown_as"].to_list(), axis=alt.Axis(labelExpr=IN_LINES))
+    tips = [alt.Tooltip("shown_as:N", title="Shown"), alt.Tooltip("prompts:Q", title="Prompts", format=",")]
     levels = ("p5", "p25", "p50", "p75", "p95")
     tips += [alt.Tooltip(f"{level}:Q", title=f"{level} ({metric.display_unit})", format=",.4~g") for level in levels]
-    base = alt.Chart(rows.select("series", "prompts", *levels)).encode(y=y, tooltip=tips)
+    base = alt.Chart(rows.select("shown_as", "prompts", *levels)).encode(y=y, tooltip=tips)
     ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axis_of(log)), x2="p95:Q")
     middle = base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2="p75:Q")
     median = base.mark_tick(color="gray", thickness=3, size=20).encode(x=alt.X("p50:Q"))
-    return theme.finish(alt.layer(ends, middle, median), 70 + 30 * rows.height)
+    return theme.finish(alt.layer(ends, middle, median), 70 + rows.height * max(30, 12 + 15 * _lines(rows["shown_as"])))
 
 
-def ecdf(steps: pl.DataFrame, metric: Metric, log: bool) -> Chart:
+def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> Chart:
     """For every value, the share of the prompts at or below it.
 
     Args:
-        steps: rows (series, value, share), `value` in screen units.
+        steps: rows (value, share, shown_as), `value` in screen units.
+        series: the names `shown_as`; the first ones have a colour of their own.
     """
     shown = steps.filter(pl.col("value") > 0) if log else steps
+    shown = theme.coloured(shown, "shown_as", theme.enough(series))
     lines = (
         alt.Chart(shown)
         .mark_line(interpolate="step-after")
@@ -97,36 +127,40 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool) -> Chart:
                 axis=axis_of(log),
             ),
             y=alt.Y("share:Q", title="Share at or below", axis=alt.Axis(format="%")),
-            color=theme.colour("series", "Shown", shown["series"].unique().to_list()),
+            color=theme.colour("shown_as", "Shown", shown),
+            detail="shown_as:N",
             tooltip=[
-                alt.Tooltip("series:N", title="Shown"),
+                alt.Tooltip("shown_as:N", title="Shown"),
                 alt.Tooltip("value:Q", title=metric.title, format=",.4~g"),
                 alt.Tooltip("share:Q", title="At or below", format=".1%"),
             ],
         )
     )
-    return theme.finish(lines, theme.SMALL_HEIGHT)
+    return theme.finish(lines, theme.SMALL_HEIGHT + theme.legend_height(shown))
 
 
-def lorenz(steps: pl.DataFrame) -> Chart:
+def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
     """Where the joules go: the cheapest share of the prompts against their share of the energy.
 
     The straight line is what equal prompts would give; the deeper a curve hangs, the more a few prompts use.
 
     Args:
-        steps: rows (series, share_of_prompts, share_of_energy), both from 0 to 1.
+        steps: rows (shown_as, share_of_prompts, share_of_energy), both shares from 0 to 1.
+        series: the names `shown_as`; the first ones have a colour of their own.
     """
     x = alt.X("share_of_prompts:Q", title="Share of the prompts, cheapest first", axis=alt.Axis(format="%"))
     y = alt.Y("share_of_energy:Q", title="Share of the energy", axis=alt.Axis(format="%"))
+    shown = theme.coloured(steps, "shown_as", theme.enough(series))
     curves = (
-        alt.Chart(steps)
+        alt.Chart(shown)
         .mark_line()
         .encode(
             x=x,
             y=y,
-            color=theme.colour("series", "Shown", steps["series"].unique().to_list()),
+            color=theme.colour("shown_as", "Shown", shown),
+            detail="shown_as:N",
             tooltip=[
-                alt.Tooltip("series:N", title="Shown"),
+                alt.Tooltip("shown_as:N", title="Shown"),
                 alt.Tooltip("share_of_prompts:Q", title="Cheapest share of the prompts", format=".0%"),
                 alt.Tooltip("share_of_energy:Q", title="Share of the energy", format=".1%"),
             ],
@@ -134,7 +168,7 @@ def lorenz(steps: pl.DataFrame) -> Chart:
     )
     equal = pl.DataFrame({"share_of_prompts": [0.0, 1.0], "share_of_energy": [0.0, 1.0]})
     diagonal = alt.Chart(equal).mark_line(strokeDash=[4, 4], color="gray", strokeWidth=1).encode(x=x, y=y)
-    return theme.finish(alt.layer(diagonal, curves), theme.SMALL_HEIGHT)
+    return theme.finish(alt.layer(diagonal, curves), theme.SMALL_HEIGHT + theme.legend_height(shown))
 
 
 def intervals(found: pl.DataFrame, title: str) -> Chart:

@@ -30,8 +30,13 @@ def nothing_matches(selection: Selection, hint: str = "") -> None:
     st.stop()
 
 
-def provenance(rows: pl.DataFrame, selection: Selection) -> str:
-    """What is shown, what is not, and what the numbers cover, in words."""
+def provenance(rows: pl.DataFrame, selection: Selection, prompt_set: str = "") -> str:
+    """What is shown, what is not, and what the numbers cover, in words.
+
+    Args:
+        rows: rows of `results`.
+        prompt_set: to what the page narrowed its rows, besides the filters.
+    """
     kinds = [
         f"{count:,} {word}{'' if count == 1 else 's'}"
         for origin, word in (("published", "published average"), ("measured", "measured average"))
@@ -43,8 +48,14 @@ def provenance(rows: pl.DataFrame, selection: Selection) -> str:
         f"filters: {plain(selection.words())}",
         f"GPU: {plain(_listed(rows['gpu_model']))}",
         f"batch size: {_listed(rows['batch_size'])}",
+        *([f"prompts of {plain(prompt_set)}"] if prompt_set else []),
     ]
     return f"{'; '.join(shown)}. {hidden_words(selection)} {SCOPE}"
+
+
+def of_set(rows: pl.DataFrame, prompt_set: str) -> pl.DataFrame:
+    """Rows of `results` that are of one prompt set; all where none is named."""
+    return rows.filter(pl.col("prompt_set") == prompt_set) if prompt_set else rows
 
 
 def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """Parts of pages that are too long for a page: each loads rows, says them in words, draws and lists them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from urllib.parse import urlencode
@@ -14,9 +15,20 @@ from pages.ui.site import links
 from pages.ui.words import plain
 from warehouse import export as exports
 from warehouse import query, sqlbox, stats, store
+from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
 MOST_TABLES = 6
+# On what runs differ when they are told apart by a series.
+SERIES_KEYS = {
+    "result": ("task",),
+    "model": (),
+    "task": ("task",),
+    "gpu": ("gpu_model",),
+    "engine": ("engine", "engine_version"),
+    "batch size": ("batch_size",),
+    "prompt set": ("prompt_set",),
+}
 # What can be exported: name on screen → query, what one row is.
 EXPORTS = {
     "Results": ("leaderboard", "one row per configuration, published or measured"),
@@ -110,18 +122,19 @@ def detail(chosen: pl.DataFrame) -> None:
         tables.show(shape.upright(chosen), ("number", "is", "meaning"), alt="All numbers of the row that was clicked")
 
 
-def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFrame, metric: str, by: str) -> None:
+def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFrame, asked: Mapping[str, str]) -> None:
     """The prompts behind the bars of a histogram that were clicked; nothing where none was.
 
     Args:
         bins: all bins in storage units, with `bar`.
         chosen: the bins that were clicked.
+        asked: the parameters of the histogram: `metric`, `by`, `prompt_set`.
     """
     if chosen.height == bins.height:
         return
     clicked = chosen["bar"].to_list()
     found = [
-        load("prompts_between", selection, metric=metric, by=by, prompt_set="", series=series, low=low, high=high)
+        load("prompts_between", selection, series=series, low=low, high=high, **asked)
         for bar, (series, low, high) in zip(bins["bar"], shape.ends_of(bins), strict=True)
         if bar in clicked
     ]
@@ -131,18 +144,42 @@ def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFra
     downloads.offer(rows, "prompts-of-bars")
 
 
-def where_the_joules_go(selection: Selection, by: str) -> None:
+def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
+    """Percentiles of a number as boxes and as a table.
+
+    Args:
+        table: rows of `distribution_percentiles` in screen units, with `shown_as`.
+    """
+    st.subheader("Percentiles", anchor=False)
+    st.altair_chart(prompt_charts.boxes(table, metric, log), alt=f"{metric.title}: middle half, median and 5 to 95 % of the prompts")
+    tables.show(table, ("shown_as", "prompts", "unmeasured", *titles.SPREAD), f"Percentiles of {metric.title}", metric)
+    downloads.offer(table, f"percentiles-{metric.key}")
+
+
+def where_the_joules_go(selection: Selection, by: str, prompt_set: str, names: Mapping[str, str]) -> None:
     """Lorenz curve and the share of the costliest prompts, where energy was measured."""
-    steps = load("lorenz", selection, by=by, prompt_set="")
+    steps = load("lorenz", selection, by=by, prompt_set=prompt_set)
     if steps.is_empty():
         return
+    steps = shape.with_short_names(steps, names)
     st.subheader("Where the joules go", anchor=False)
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([3, 2])
     with chart:
-        st.altair_chart(prompt_charts.lorenz(steps), alt="Share of the energy that the cheapest share of the prompts used")
+        st.altair_chart(
+            prompt_charts.lorenz(steps, list(names.values())), alt="Share of the energy that the cheapest share of the prompts used"
+        )
     with table:
-        tables.show(shape.costliest(steps), ("series", "top5_share"), alt="Share of the energy that the costliest 5 % used")
+        tables.show(shape.costliest(steps), ("shown_as", "top5_share"), alt="Share of the energy that the costliest 5 % used")
+
+
+def mixed(selection: Selection, prompt_set: str, by: str) -> None:
+    """Say on what the runs differ whose prompts are shown together, besides what the series stand for."""
+    setups = load("setups", selection).filter(pl.col("result_id").str.starts_with("run:"))
+    setups = setups.filter(pl.col("prompt_set") == prompt_set) if prompt_set else setups
+    keys = stats.differing(setups).filter(~pl.col("key").is_in(SERIES_KEYS[by])) if setups.height else setups.clear()
+    if not keys.is_empty():
+        st.warning(words.mixed(keys), icon=":material/rule:")
 
 
 def comparable(selection: Selection, chosen: pl.DataFrame) -> None:

@@ -144,6 +144,45 @@ def names(rows: pl.DataFrame, column: str) -> list[str]:
     return found
 
 
+def in_setups(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `setup`, what must be alike for prompts to be comparable. First the setups with energy, one prompt at a time, most prompts.
+
+    Args:
+        rows: rows of `results` of our own runs.
+    """
+    batch, prompts = pl.format("batch {}", pl.col("batch_size")), pl.format("prompts of {}", pl.col("prompt_set"))
+    random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
+    setup = pl.concat_str("gpu_model", "engine", batch, prompts, random, separator=" · ", ignore_nulls=True)
+    first = (pl.col("energy_j").is_null().all(), (pl.col("batch_size") != 1).all(), -pl.col("prompts").sum().cast(pl.Int64), pl.len())
+    named = rows.with_columns(setup.alias("setup"))
+    ranked = named.group_by("setup").agg(place.alias(f"place_{n}") for n, place in enumerate(first)).sort(r"^place_.*$", "setup")
+    return ranked.select("setup").join(named, on="setup", maintain_order="left_right")
+
+
+def short(names: Iterable[str]) -> dict[str, str]:
+    """Names without the parts that all of them share; a name that would be empty, or is the only one, stays whole."""
+    parts = {name: name.split(" · ") for name in names}
+    shared = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
+    left = {name: " · ".join(part for part in each if part not in shared) for name, each in parts.items()}
+    return {name: text or name for name, text in left.items()}
+
+
+def with_short_names(rows: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    """Adds `shown_as`, the short names of the column `series`."""
+    return rows.with_columns(pl.col("series").replace_strict(names, return_dtype=pl.String).alias("shown_as"))
+
+
+def is_wide(summary: pl.DataFrame) -> bool:
+    """Whether a linear axis would squeeze the typical prompt of some series into its first tenth.
+
+    Args:
+        summary: rows of `distribution_percentiles`, with prompts.
+    """
+    smallest, typical, largest = summary["minimum"].min(), summary["p50"].min(), summary["maximum"].max()
+    numbers = [value for value in (smallest, typical, largest) if isinstance(value, int | float)]
+    return len(numbers) == 3 and numbers[0] > 0 and numbers[2] > 10 * numbers[1]
+
+
 def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
     """The series in which at least one prompt has the number."""
     return summary.filter(pl.col("prompts") > 0)
@@ -163,10 +202,17 @@ def ends_of(bins: pl.DataFrame) -> list[tuple[str, float, float]]:
     ]
 
 
+def cut_share(rows: pl.DataFrame) -> float | None:
+    """The share of the answers of runs of ours that were cut short; None where it is not known."""
+    counted = rows.filter(pl.col("truncated_share").is_not_null())
+    answers = int(counted["prompts"].sum())
+    return float((counted["truncated_share"] * counted["prompts"]).sum()) / answers if answers else None
+
+
 def costliest(steps: pl.DataFrame) -> pl.DataFrame:
     """One row per series of a Lorenz curve: the share of the energy of the costliest 5 % of the prompts."""
     return (
-        steps.group_by("series", maintain_order=True)
+        steps.group_by("series", "shown_as", maintain_order=True)
         .agg(pl.col("top5_share").first())
         .sort("top5_share", "series", descending=[True, False])
     )

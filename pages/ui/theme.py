@@ -5,12 +5,15 @@ fixes which name comes first in that list, so that a GPU or a source keeps its c
 """
 
 import altair as alt
+import polars as pl
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 HEIGHT = 460
 # The name of the selection of a chart whose points can be clicked.
 PICKED = "picked"
 SMALL_HEIGHT = 320
+# A name that no data has, so that its colour stays free.
+UNUSED = "\u2060"
 LINKS_STYLE = """<style>
 .views { display: flex; flex-wrap: wrap; gap: 8px; }
 .views a {
@@ -37,21 +40,77 @@ FIXED_ORDER: dict[str, tuple[str, ...]] = {
 }
 
 
-def order(field: str, names: list[str]) -> list[str]:
-    """The domain of a colour scale: known names in their fixed places, then the others."""
+# The colours of `.streamlit/config.toml`. Where there are more names than colours the last one, a grey, stands for all rare names.
+COLOURS = 8
+OTHER = "other"
+LEGEND_LINE = 19
+
+
+def own_colours(values: pl.Series) -> list[str]:
+    """The names that get a colour of their own: all where there are enough colours, else the most frequent."""
+    counts = values.drop_nulls().cast(pl.String).value_counts().sort("count", values.name, descending=[True, False])
+    return enough(counts[values.name].to_list())
+
+
+def enough(names: list[str]) -> list[str]:
+    """All names where there is a colour for each, else the first ones: the last colour is for all others."""
+    return names if len(names) <= COLOURS else names[: COLOURS - 1]
+
+
+def coloured(rows: pl.DataFrame, field: str, names: list[str]) -> pl.DataFrame:
+    """Adds `colour`: the name where it has a colour of its own, else "other"."""
+    own = pl.col(field).cast(pl.String)
+    return rows.with_columns(pl.when(own.is_null() | own.is_in(names)).then(own).otherwise(pl.lit(OTHER)).alias("colour"))
+
+
+def slots(field: str, names: list[str], others: bool) -> list[str]:
+    """Names in the order of the colours: known names in their fixed places, the others, and names that clash, in free ones.
+
+    Args:
+        others: whether the last place is that of "other".
+    """
+    places = COLOURS - 1 if others else COLOURS
     fixed = FIXED_ORDER.get(field, ())
-    return [*fixed, *sorted(set(names) - set(fixed))]
+    known = sorted((name for name in names if name in fixed), key=fixed.index)
+    found: dict[int, str] = {}
+    late = []
+    for name in known:
+        place = fixed.index(name) % places
+        if place in found:
+            late.append(name)
+        else:
+            found[place] = name
+    free = (place for place in range(places) if place not in found)
+    found |= dict(zip(free, [*late, *sorted(set(names) - set(known))], strict=False))
+    return [found.get(place, UNUSED * (place + 1)) for place in range(places)] + ([OTHER] if others else [])
 
 
-def colour(field: str, title: str, names: list[str]) -> alt.Color:
-    """A colour scale in which a name keeps its colour; the legend lists only what is shown."""
-    shown = [name for name in order(field, names) if name in set(names)]
-    return alt.Color(
-        f"{field}:N",
-        title=title,
-        scale=alt.Scale(domain=order(field, names)),
-        legend=alt.Legend(values=shown, orient="bottom", columns=2, labelLimit=200, symbolLimit=30),
-    )
+def colour(field: str, title: str, rows: pl.DataFrame) -> alt.Color:
+    """A colour scale in which a name keeps its colour; the legend lists only what is shown.
+
+    Args:
+        field: the column that `colour` of the rows was made from, with `coloured`.
+    """
+    shown = rows["colour"].drop_nulls().unique().to_list()
+    names = [name for name in shown if name != OTHER]
+    domain = slots(field, names, OTHER in shown)
+    return alt.Color("colour:N", title=title, scale=alt.Scale(domain=domain), legend=legend([name for name in domain if name in shown]))
+
+
+def legend(names: list[str]) -> alt.Legend:
+    """Below the chart, in as many columns as the names have room for on a phone."""
+    return alt.Legend(values=names, orient="bottom", columns=_columns(names), labelLimit=320, symbolLimit=30)
+
+
+def _columns(names: list[str]) -> int:
+    longest = max(map(len, names), default=0)
+    return 4 if longest <= 8 else 2 if longest <= 18 else 1
+
+
+def legend_height(rows: pl.DataFrame) -> int:
+    """How much taller (px) a chart gets by the legend of its colours."""
+    names = rows["colour"].drop_nulls().unique().to_list()
+    return 30 + LEGEND_LINE * -(-len(names) // _columns(names))
 
 
 def pickable(points: alt.Chart, field: str = "result_id") -> alt.Chart:

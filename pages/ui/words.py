@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from warehouse.measure import NUMBERS, UNITS, Measure
+from warehouse.metrics import Metric
 from warehouse.sqlbox import Answer
 
 MOST_LINES = 6
@@ -162,7 +163,8 @@ def amount(value: float) -> str:
 
 def listed(keys: pl.DataFrame) -> str:
     """Names of keys as a list in words."""
-    return ", ".join(str(key).replace("power_limit_w", "power limit (W)").replace("_", " ") for key in keys["key"])
+    names = {"power_limit_w": "power limit (W)", "gpu_model": "GPU model", "num_gpus": "number of GPUs"}
+    return ", ".join(names.get(key, key.replace("_", " ")) for key in keys["key"])
 
 
 def stated(measure: Measure, rows: pl.DataFrame) -> str:
@@ -184,6 +186,41 @@ def stated_of_prompts(measure: Measure) -> str:
     """Which energy of a prompt is offered first."""
     idle = "energy above idle" if measure.above_idle else "gross energy"
     return f"The switches of the sidebar ask for the {idle} per {measure.per} ({UNITS[measure.per]}); {STATISTICS_BELOW}"
+
+
+def spreads(table: pl.DataFrame, metric: Metric) -> str:
+    """How far apart prompts are, one item per series.
+
+    Args:
+        table: rows of `distribution_percentiles` in screen units, with `shown_as`.
+    """
+    items = [_spread(row, metric) for row in table.head(MOST_LINES).iter_rows(named=True)]
+    return "\n".join(items + ([f"- and {table.height - MOST_LINES} more in the table"] if table.height > MOST_LINES else []))
+
+
+def _spread(row: dict[str, Any], metric: Metric) -> str:
+    times = f", **{row['p95'] / row['p5']:,.2g}×** as much" if row["p5"] > 0 else ""
+    low, middle_low, middle_high, high = (f"{row[level]:,.3g}" for level in ("p5", "p25", "p75", "p95"))
+    return (
+        f"- **{plain(row['shown_as'])}**: half of the {row['prompts']:,} prompts lie between {middle_low} and {middle_high} "
+        f"{metric.display_unit}; one in twenty is at most {low}, one in twenty at least {high} {metric.display_unit}{times}."
+    )
+
+
+def axis(log: bool, metric: Metric) -> str:
+    """What the axis of a histogram is."""
+    kind = "logarithmic: equal steps are equal ratios, and so are the widths of the bars" if log else "linear"
+    return f"Each bar is the share of the prompts of its group. The axis of {metric.label.lower()} is {kind}."
+
+
+def cut(share: float | None) -> str:
+    """How many answers were cut short, which bounds what they can cost."""
+    return f"{share:.0%} of these answers reached the length limit and were cut there." if share else ""
+
+
+def mixed(keys: pl.DataFrame) -> str:
+    """On what runs differ whose prompts are shown together."""
+    return f"The runs shown are not alike in {listed(keys)}: choose one setup, or one task, for a fair comparison."
 
 
 def prompt_list(height: int) -> str:

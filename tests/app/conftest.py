@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,6 +11,7 @@ from tests.app import warehouse
 
 ENTRY = str(Path(__file__).parents[2] / "streamlit_app.py")
 Open = Callable[..., AppTest]
+FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +35,14 @@ def open_app(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
     if page != "leaderboard":
         app.switch_page(f"pages/{page}.py").run()
     return app
+
+
+def text(app: AppTest) -> str:
+    """All words on the page."""
+    kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.code)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def table(app: AppTest, position: int = 0) -> pl.DataFrame:
+    """What one table on the page holds."""
+    return pl.from_pandas(app.dataframe[position].value)

@@ -315,6 +315,8 @@ def test_blocks_add_up_to_the_run(warehouse: str) -> None:
 
 
 def test_setups_say_what_a_run_was(warehouse: str) -> None:
+    every = query.load("setups", EVERYTHING, warehouse)["result_id"]
+    assert set(every) == set(query.load("leaderboard", EVERYTHING, warehouse)["result_id"])
     row = query.load("setups", None, warehouse).filter(pl.col("result_id") == "run:run-a").row(0, named=True)
     assert row["sampling"] == "temperature 0.7, top-p 1.0, repetition penalty 1.0"
     assert (row["engine"], row["prompt_set"], row["power_limit_w"]) == ("transformers-eager", "default", "")

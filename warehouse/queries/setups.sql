@@ -1,4 +1,4 @@
--- One row per selected configuration with energy: the keys on which two must agree to be comparable, as text; empty where the source does not say.
+-- One row per selected configuration: the keys on which two must agree to be comparable, as text; empty where the source does not say.
 select
     results.result_id,
     results.source,
@@ -26,6 +26,4 @@ from selected_results(
     $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
 ) as results
 left join runs on 'run:' || runs.run_id = results.result_id
-where results.energy_j > 0
-    or results.energy_per_token_j > 0
 order by results.result_id

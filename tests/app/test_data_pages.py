@@ -1,0 +1,80 @@
+"""Runs, Export and SQL, Methods, and every download."""
+
+import io
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from bench.tasks import TASKS
+from pages.ui import downloads, sections, tables
+from tests.app import warehouse
+from tests.app.conftest import FIGURES, Open, table, text
+from warehouse import query
+from warehouse.measure import DEFAULT
+from warehouse.metrics import METRICS
+from warehouse.selection import Selection
+
+
+def test_sql_answers_and_says_what_is_wrong(open_page: Open) -> None:
+    app = open_page(
+        "export_sql", sql="select gpu_model, count(*) as n from published where source = 'ML.ENERGY v1' group by all order by 1"
+    )
+    figures = pl.read_csv(FIGURES).group_by("gpu_model").len().sort("gpu_model")
+    assert table(app, -1).rows() == figures.rows()
+    app.text_area(key="sql").set_value("drop table published").run()
+    assert "Only SELECT" in app.error[0].value
+    app.text_area(key="sql").set_value("select * from '/etc/passwd'").run()
+    assert app.error and not app.exception
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "json", "arrow"])
+def test_an_export_holds_the_rows_and_a_header(app_warehouse: Path, kind: str) -> None:
+    made = sections._file(Selection(gpus=("A40",), tasks=("chat",)), "Results", kind, str(app_warehouse))
+    readers = {
+        "parquet": lambda: pl.read_parquet(io.BytesIO(made)),
+        "csv": lambda: pl.read_csv(io.BytesIO(made), comment_prefix="#"),
+        "json": lambda: pl.DataFrame(json.loads(made)["rows"], infer_schema_length=None),
+        "arrow": lambda: pl.read_ipc(io.BytesIO(made)),
+    }
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("energy_j")
+    assert readers[kind]()["energy_j"].to_list() == pytest.approx(v1["energy_j"].to_list())
+    assert made.replace(b";", b",").count(b"GPU A40, task chat") >= 1
+
+
+def test_runs_shows_every_run_and_what_was_loaded(open_page: Open) -> None:
+    app = open_page("runs")
+    rows = warehouse.measured_rows()
+    prompts = dict(rows.group_by("run_id").len().iter_rows())
+    assert dict(table(app).select("run_id", "prompts").iter_rows()) == prompts
+    app.multiselect(key="gpu").set_value(["CPU"]).run()
+    assert table(app)["run_id"].to_list() == ["run-cpu"]
+    assert table(app, 2)["accepted"].sum() >= rows.height
+
+
+def test_methods_shows_the_system_prompts_and_every_definition(open_page: Open) -> None:
+    app = open_page("methods")
+    assert "Below is an instruction that describes a task." in text(app)
+    assert all(f"**{metric.title}**" in text(app) for metric in METRICS.values())
+
+
+def test_downloads_hold_the_rows_and_run_no_formula() -> None:
+    rows = pl.DataFrame({"model_name": ["=1+1", "ok"], "energy_j": [-1.5, None], "reasons": [["a", "b"], []]})
+    made = {kind: downloads.file_of(rows, "rows", kind, Selection(), "http://x/?a=b", DEFAULT) for kind in ("csv", "parquet")}
+    csv = pl.read_csv(made["csv"], comment_prefix="#")
+    assert b"# link: http://x/?a=b\n" in made["csv"] and b"content_sha256" in made["csv"]
+    assert csv["model_name"].to_list() == ["'=1+1", "ok"]
+    assert csv["energy_j"].to_list() == [-1.5, None]
+    assert csv["reasons"].fill_null("").to_list() == ["a|b", ""]
+    assert pl.read_parquet(io.BytesIO(made["parquet"])).equals(rows)
+
+
+def test_links_lead_to_the_web_only() -> None:
+    rows = pl.DataFrame({"model_url": ["https://huggingface.co/x", "javascript:alert(1)", None]})
+    assert tables.safe_links(rows)["model_url"].to_list() == ["https://huggingface.co/x", None, None]
+
+
+def test_the_tasks_are_those_that_are_run(app_warehouse: Path) -> None:
+    rows = query.load("tasks", None, str(app_warehouse))
+    assert rows.rows() == [(name, task.system, task.verbose_twin) for name, task in sorted(TASKS.items())]

@@ -1,0 +1,36 @@
+"""Compare and Planner: numbers against polars."""
+
+import polars as pl
+import pytest
+
+from tests.app import warehouse
+from tests.app.conftest import FIGURES, Open, table
+
+
+def test_compare_says_how_many_times(open_page: Open) -> None:
+    label = "{} · {} · chat · transformers-eager · batch 1 · Prompt Joules"
+    labels = [label.format("SmolLM2-135M-Instruct", "H100"), label.format("big-1B", "H100")]
+    app = open_page("compare", results=labels)
+    rows = warehouse.measured_rows().filter(pl.col("status") == "ok")
+    small, big = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-big"))
+    assert table(app, -1)["ratio"][1] == pytest.approx(big["energy_j"].mean() / small["energy_j"].mean())
+    assert "Comparable" in app.success[0].value
+    app.selectbox(key="per").set_value("word").run()
+    per_word = [run["energy_j"].sum() / run["output_words"].sum() for run in (small, big)]
+    assert table(app, -1)["value"].to_list() == pytest.approx(per_word)
+    v1 = open_page("compare", results=[labels[0], "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"])
+    assert "source, GPU model" in v1.warning[0].value
+    assert not open_page("compare", results="nobody", per="mile").exception
+
+
+def test_the_planner_multiplies(open_page: Open) -> None:
+    label = "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"
+    app = open_page("planner", result=label, requests="1000", pue="1.5")
+    day = table(app).row(0, named=True)
+    energy = pl.read_csv(FIGURES).filter(
+        pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("published_model_id").str.ends_with("vicuna-7B")
+    )
+    assert day["kwh"] == pytest.approx(energy["energy_j"].item() * 1000 * 1.5 / 3.6e6)
+    app.number_input(key="requests").set_value(2000.0).run()
+    assert table(app)["kwh"][0] == pytest.approx(2 * day["kwh"])
+    assert not open_page("planner", requests="lots", pue="-3").exception

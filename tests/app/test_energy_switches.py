@@ -1,0 +1,102 @@
+"""The statistic, the denominator and gross or above idle, on every page."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pages.ui import site
+from tests.app import warehouse
+from tests.app.conftest import Open, table, text
+from warehouse import query
+from warehouse.measure import EVERY, Measure, per_prompt
+
+SWITCHED = {"statistic": "p90", "per": "word", "idle": "above idle"}
+PAGES = [entry[0] for entries in site.SECTIONS.values() for entry in entries]
+
+
+def measured(measure: Measure) -> float:
+    """The energy of the run of big-1B by a measure, recomputed from its rows."""
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    rows = rows.with_columns(energy_above_idle_j=pl.col("energy_j") - 78 * pl.col("latency_s"))
+    each = rows.select(per_prompt(measure)).to_series()
+    if measure.statistic != "mean":
+        level = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}[measure.statistic]
+        return float(each.quantile(level, "linear") or 0)
+    parts = {
+        "output token": pl.col("output_tokens"),
+        "total token": pl.col("input_tokens") + pl.col("output_tokens"),
+        "word": pl.col("output_words"),
+        "character": pl.col("output_chars"),
+    }
+    joules = rows["energy_above_idle_j" if measure.above_idle else "energy_j"].sum()
+    return float(joules / (rows.height if measure.per == "response" else rows.select(parts[measure.per].sum()).item()))
+
+
+def test_the_leaderboard_by_another_statistic(open_page: Open) -> None:
+    app = open_page(statistic="p95", source="Prompt Joules")
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big["energy_p95_j"] == pytest.approx(rows["energy_j"].quantile(0.95, "linear"))
+    app.selectbox(key="statistic").set_value("mean")
+    app.segmented_control(key="idle").set_value("above idle").run()
+    big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big["energy_above_idle_j"] == pytest.approx((rows["energy_j"] - 78 * rows["latency_s"]).mean())
+    assert not open_page(statistic="mode").exception
+    v1 = open_page(statistic="p95", source="ML.ENERGY v1")
+    assert "known only where single prompts were kept" in text(v1)
+    assert table(v1).height > 0
+
+
+def test_every_statistic_denominator_and_idle_is_that_of_the_rows(app_warehouse: Path) -> None:
+    for measure in EVERY:
+        rows = query.load("energies", None, str(app_warehouse), **measure.parameters())
+        ours = rows.filter(pl.col("result_id") == "run:run-big").row(0, named=True)
+        assert ours["value"] == pytest.approx(measured(measure)), measure
+        assert (rows["value"].is_null() == rows["reason"].is_not_null()).all(), "what is not known has a reason, what is known has none"
+        published = rows.filter(pl.col("result_id").str.starts_with("published"), pl.col("value").is_not_null())
+        known = measure.statistic == "mean" and not measure.above_idle and measure.per in ("response", "output token")
+        assert (published.height > 0) == known, measure
+
+
+@pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "tradeoffs"])
+def test_the_switches_hold_on_every_page(open_page: Open, page: str) -> None:
+    app = open_page(page, source="Prompt Joules", band="All sizes", **SWITCHED)
+    assert not app.exception
+    measure = Measure("p90", "word", True)
+    big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big[measure.key] == pytest.approx(measured(measure))
+    assert "p90 of the energy above idle per word (J/word)" in text(app)
+
+
+def test_three_years_divides_by_tokens_unless_asked_otherwise(open_page: Open) -> None:
+    app = open_page("three_years", source="Prompt Joules", model="org/big-1B", per="character")
+    assert table(app)["p50"].item() == pytest.approx(measured(Measure(per="character")))
+
+
+def test_compare_by_a_percentile_has_an_interval(open_page: Open) -> None:
+    label = "{} · H100 · chat · transformers-eager · batch 1 · Prompt Joules"
+    app = open_page("compare", results=[label.format("big-1B"), label.format("SmolLM2-135M-Instruct")], statistic="p90", per="word")
+    row = table(app, -1).row(0, named=True)
+    assert row["value"] == pytest.approx(measured(Measure("p90", "word")))
+    assert row["value_low"] <= row["value"] <= row["value_high"]
+
+
+def test_distributions_offer_the_energy_of_the_switches(open_page: Open) -> None:
+    app = open_page("distributions", model="org/big-1B", per="word", idle="above idle")
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    each = (rows["energy_j"] - 78 * rows["latency_s"]) / rows["output_words"]
+    assert table(app)["p50"].item() == pytest.approx(each.quantile(0.5, "linear"))
+
+
+def test_above_idle_is_refused_with_the_reason_where_none_was_recorded(open_page: Open) -> None:
+    app = open_page(source="ML.ENERGY v1", idle="above idle")
+    assert "known only where idle power was recorded" in app.warning[0].value
+    assert table(app).height == 62
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_odd_switches_in_a_link_are_ignored_with_a_note(open_page: Open, page: str) -> None:
+    app = open_page(page, statistic="mode", per="<b>", idle="1", range_latency_s="x", columns="y", formula="1/")
+    assert not app.exception
+    assert (app.selectbox(key="statistic").value, app.selectbox(key="per").value) == ("mean", "response")

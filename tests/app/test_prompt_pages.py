@@ -1,0 +1,174 @@
+"""Distributions, Concise or verbose?, Prompts, Cost of a token: numbers against polars."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pages.ui import shape
+from tests.app import warehouse
+from tests.app.conftest import FIGURES, Open, table, text
+from warehouse import query
+
+GPU = "NVIDIA H100 80GB HBM3"
+OF_MODELS = {"metric": "energy_j", "by": "model", "prompt_set": ""}
+
+
+def test_a_prompt_and_its_answers(open_page: Open) -> None:
+    app = open_page("prompts", prompt="prompt-00007")
+    rows = warehouse.measured_rows().filter(pl.col("prompt_id") == "prompt-00007")
+    assert table(app, 1)["energy_j"].drop_nulls().to_list() == pytest.approx(rows["energy_j"].drop_nulls().sort().to_list())
+    assert "Answer 7." in text(app)
+    assert app.text_input(key="prompt").value == "prompt-00007"
+    app.text_input(key="prompt").set_value("no such prompt").run()
+    assert "Nothing matches" in app.warning[0].value
+    app = open_page("prompts", search="question 9?")
+    assert table(app)["prompt_id"].to_list() == ["prompt-00009"]
+    assert "only our own runs" in open_page("prompts", source="ML.ENERGY v1").warning[0].value.lower()
+
+
+def test_the_cost_of_a_token(open_page: Open) -> None:
+    app = open_page("cost_of_a_token", task="chat", **{"in": "100", "out": "300"})
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    slope = rows.select(pl.cov("output_tokens", "energy_j") / pl.col("output_tokens").var()).item()
+    shown = table(app).filter(pl.col("label").str.contains("big-1B")).row(0, named=True)
+    assert shown["output_token_j"] == pytest.approx(slope, rel=0.05)
+    assert shown["output_token_j_low"] < shown["output_token_j"] < shown["output_token_j_high"]
+    assert "A prompt of 100 and an answer of 300 tokens" in text(app)
+    app.number_input(key="out").set_value(9000.0).run()
+    assert "a guess" in text(app)
+    assert not open_page("cost_of_a_token", out="-5", result="nobody").exception
+
+
+def test_concise_or_verbose_gives_the_known_numbers(open_page: Open) -> None:
+    words = text(open_page("verbosity", gpu="A40")).replace("\\", "")
+    assert "chat to chat-concise, the energy of a response changes by **−4.0 %** (median over 22 models" in words
+    assert "instruct to instruct-concise, the energy of a response changes by **−13.9 %** (median over 22 models" in words
+    assert "**6 of 22** models use more" in words
+    assert "525.7 to 2,621.4 J per response, **5.0×** apart" in words
+    assert "a token costs 6.0 to 9.1 J, **1.5×** apart" in words
+
+
+def test_pairs_of_our_own_prompts(open_page: Open) -> None:
+    app = open_page("verbosity", source="Prompt Joules")
+    rows = warehouse.measured_rows()
+    a, b = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-small-concise"))
+    change = a.join(b, on="prompt_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series()
+    assert table(app)["median_change"].item() == pytest.approx(100 * change.median())
+    assert table(app)["more_share"].item() == pytest.approx(100 * (change > 0).mean())
+    assert table(app)["pairs"].item() == 60
+
+
+def test_two_models_side_by_side(open_page: Open) -> None:
+    app = open_page("verbosity", compare="Two models", a_model="vicuna-7B", b_model="vicuna-13B", gpu="A40", task="chat")
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    figures = {name.split("/")[-1]: energy for name, energy in v1.select("published_model_id", "energy_j").iter_rows()}
+    change = figures["vicuna-13B"] / figures["vicuna-7B"] - 1
+    assert f"changes by **{100 * change:+.1f} %**" in text(app)
+    assert not open_page("verbosity", compare="nonsense", a_model="nobody").exception
+
+
+def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> None:
+    app = open_page("distributions", task="chat")
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    shown = table(app).filter(pl.col("shown_as") == "big-1B").row(0, named=True)
+    assert shown["prompts"] == rows.height
+    assert shown["p90"] == pytest.approx(rows["energy_j"].quantile(0.9, "linear"))
+    dearest = rows["energy_j"].sort(descending=True).head(3).sum() / rows["energy_j"].sum()
+    costliest = table(app, 1).filter(pl.col("shown_as") == "big-1B")
+    assert costliest["top5_share"].item() == pytest.approx(100 * dearest)
+    assert "Hidden: 1 prompt (1 failed)" in text(app)
+
+
+def test_distribution_in_milliseconds_and_by_task(open_page: Open) -> None:
+    app = open_page("distributions", gpu=GPU)
+    app.selectbox(key="metric").set_value("TTFT (ms)").run()
+    app.selectbox(key="by").set_value("task").run()
+    rows = warehouse.measured_rows().filter(pl.col("task") == "chat-concise")
+    shown = table(app).filter(pl.col("shown_as") == "chat-concise").row(0, named=True)
+    assert shown["p50"] == pytest.approx(1000 * rows["ttft_s"].quantile(0.5, "linear"))
+
+
+def test_a_cpu_run_says_not_measured_and_why(open_page: Open) -> None:
+    app = open_page("distributions", gpu="CPU")
+    assert not app.exception
+    assert "not measured in 25 prompts" in app.info[0].value.replace("\\", "")
+    assert "no energy counter on this machine" in app.info[0].value
+    app.selectbox(key="metric").set_value("Response length (token)").run()
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-cpu")
+    assert table(app)["p50"].item() == pytest.approx(rows["output_tokens"].quantile(0.5, "linear"))
+
+
+def test_prompts_behind_a_bar_are_those_between_its_ends(app_warehouse: Path) -> None:
+    found = query.load("prompts_between", None, str(app_warehouse), **OF_MODELS, series="big-1B", low=100.0, high=200.0)
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
+    assert sorted(found["energy_j"]) == pytest.approx(sorted(rows.filter(rows.is_between(100, 200))))
+    assert found.height > 0
+
+
+def test_bars_hold_each_prompt_once(app_warehouse: Path) -> None:
+    bins = query.load("distribution_bins", None, str(app_warehouse), **OF_MODELS, log=False, bins=40)
+    for count, (series, low, high) in zip(bins["count"], shape.ends_of(bins), strict=True):
+        found = query.load("prompts_between", None, str(app_warehouse), **OF_MODELS, series=series, low=low, high=high)
+        assert found.height == count
+
+
+def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: Open) -> None:
+    app = open_page("distributions")
+    setups = app.selectbox(key="setup").options
+    assert setups == [
+        "H100 · transformers-eager · batch 1 · prompts of default",
+        "CPU · transformers-eager · batch 1 · prompts of default",
+        "All setups together",
+    ]
+    assert table(app)["prompts"].to_list() == [60, 60, 60]
+    assert set(table(app)["shown_as"]) == {"SmolLM2-135M-Instruct · chat", "SmolLM2-135M-Instruct · chat-concise", "big-1B · chat"}
+    assert not app.warning
+    app.selectbox(key="metric").set_value("Latency (s)").run()
+    app.selectbox(key="setup").set_value("All setups together").run()
+    assert table(app)["prompts"].sum() == 205
+    assert "not alike in GPU model" in app.warning[0].value
+    assert not open_page("distributions", setup="nonsense", axis="round", by="moon").exception
+
+
+def test_the_setups_of_most_prompts_come_first_one_prompt_at_a_time_and_with_energy() -> None:
+    rows = pl.DataFrame(
+        {
+            "gpu_model": ["H100", "H100", "H100", "CPU", "H100"],
+            "engine": ["compiled", "compiled", "eager", "eager", "compiled"],
+            "batch_size": [32, 1, 1, 1, 1],
+            "prompt_set": ["big", "small", "small", "big", "small"],
+            "weights": ["pretrained", "pretrained", "pretrained", "pretrained", "dummy"],
+            "prompts": [1000, 100, 4, 2000, 50],
+            "energy_j": [1.0, 2.0, 3.0, None, 1.0],
+        }
+    )
+    assert shape.names(shape.in_setups(rows), "setup") == [
+        "H100 · compiled · batch 1 · prompts of small",
+        "H100 · compiled · batch 1 · prompts of small · random weights",
+        "H100 · eager · batch 1 · prompts of small",
+        "H100 · compiled · batch 32 · prompts of big",
+        "CPU · eager · batch 1 · prompts of big",
+    ]
+
+
+def test_short_names_leave_out_what_all_share() -> None:
+    assert shape.short(["m · A40 · chat", "m · A40 · chat-concise"]) == {"m · A40 · chat": "chat", "m · A40 · chat-concise": "chat-concise"}
+    assert shape.short(["m · A40"]) == {"m · A40": "m · A40"}
+    assert shape.short(["m", "m · random weights"]) == {"m": "m", "m · random weights": "random weights"}
+
+
+def test_the_axis_is_logarithmic_where_the_typical_prompt_would_be_squeezed() -> None:
+    near = pl.DataFrame({"minimum": [1.0, 2.0], "p50": [20.0, 30.0], "maximum": [200.0, 100.0]})
+    assert not shape.is_wide(near)
+    assert shape.is_wide(near.with_columns(maximum=201.0))
+    assert not shape.is_wide(near.with_columns(maximum=201.0, minimum=0.0)), "nothing that is not positive has a place on it"
+    assert not shape.is_wide(near.clear())
+
+
+def test_the_words_of_a_distribution_are_its_percentiles(open_page: Open) -> None:
+    app = open_page("distributions", model="org/big-1B")
+    each = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
+    low, quarter, three, high = (each.quantile(level, "linear") or 0 for level in (0.05, 0.25, 0.75, 0.95))
+    assert f"half of the 60 prompts lie between {quarter:,.3g} and {three:,.3g} J" in text(app)
+    assert f"at most {low:,.3g}, one in twenty at least {high:,.3g} J, **{high / low:,.2g}×** as much" in text(app)

@@ -1,0 +1,160 @@
+"""Leaderboard, Energy and parameters, Trade-offs, Three years: numbers against polars, filters, formulas."""
+
+import polars as pl
+import pytest
+
+from pages.ui import shape, site, words
+from tests.app import warehouse
+from tests.app.conftest import FIGURES, Open, table, text
+
+
+def test_leaderboard_on_a40_chat_is_what_the_published_table_says(open_page: Open) -> None:
+    figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("energy_j")
+    shown = table(open_page(gpu="A40", task="chat"))
+    assert shown["energy_j"].round(6).to_list() == figures["energy_j"].round(6).to_list()
+    assert shown["energy_per_token_j"].round(6).to_list() == ((figures["energy_j"] / figures["output_tokens"]).round(6).to_list())
+    first = shown.head(3).select("model_name", pl.col("energy_j").round(2)).rows()
+    assert first == [("llama-7B", 525.71), ("alpaca-7B", 916.05), ("BiLLa-7B-SFT", 1218.64)]
+
+
+def test_leaderboard_shows_measured_rows_beside_published_ones(open_page: Open) -> None:
+    shown = table(open_page())
+    rows = warehouse.measured_rows().filter(pl.col("status") == "ok", pl.col("run_id") == "run-big")
+    big = shown.filter(pl.col("model_name") == "big-1B").row(0, named=True)
+    assert big["energy_j"] == pytest.approx(rows["energy_j"].mean())
+    assert big["energy_per_token_j"] == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
+    assert set(shown["origin"]) == {"published", "measured"}
+    cpu = shown.filter(pl.col("gpu_model") == "CPU").row(0, named=True)
+    assert cpu["energy_j"] is None
+    assert cpu["energy_reason"] == "no energy counter on this machine"
+    assert shown["gpu_model"].to_list()[-1] == "CPU", "rows without an energy come last and are not dropped"
+
+
+def test_a_formula_is_a_column(open_page: Open) -> None:
+    app = open_page(gpu="A40", task="chat", formula="energy_j / params_total_b")
+    shown = table(app)
+    assert shown["formula"].to_list() == pytest.approx((shown["energy_j"] / shown["params_total_b"]).to_list())
+    app.text_input(key="formula").set_value("energy_j / paramz").run()
+    assert "There is no column paramz, at character 12" in app.error[0].value.replace("\\", "")
+    assert "formula" not in table(app).columns
+    assert table(app).height == 22
+
+
+def test_a_filter_changes_the_leaderboard(open_page: Open) -> None:
+    app = open_page()
+    before = table(app).height
+    app.multiselect(key="gpu").set_value(["V100"]).run()
+    assert set(table(app)["gpu_model"]) == {"V100"}
+    assert table(app).height < before
+
+
+def test_search_combines_with_the_filters(open_page: Open) -> None:
+    app = open_page(gpu="A40", task="chat", search="VICUNA 7b")
+    assert table(app)["model_name"].to_list() == ["vicuna-7B"]
+    app.text_input(key="search").set_value("no such model").run()
+    assert not app.dataframe
+    assert "Nothing matches" in app.warning[0].value
+
+
+def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", gpu="A40")
+    figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    shown = table(app).select(pl.col("params_total_b", "energy_j").log())
+    slope = shown.select(pl.cov("params_total_b", "energy_j") / pl.col("params_total_b").var()).item()
+    assert shown.height == figures.height
+    assert f"A40 · v1 · batch 1: energy grows as parameters to the power **{slope:.2f}**" in text(app).replace("\\", "")
+
+
+def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", gpu="A40", task="chat")
+    figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    shown = table(app)
+    assert sorted(shown["energy_j"].round(6)) == sorted(figures["energy_j"].round(6))
+    assert shown["params_total_b"].null_count() == 0
+    app.selectbox(key="y").set_value("Latency (s)").run()
+    assert sorted(table(app)["latency_s"].round(6)) == sorted(figures["latency_s"].round(6))
+
+
+def test_rows_without_energy_are_counted_not_drawn(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", source="Prompt Joules", show="Everything")
+    assert table(app).height == 3
+    assert "1 configuration without both numbers left out" in text(app)
+
+
+def test_the_cheapest_within_a_deadline(open_page: Open) -> None:
+    app = open_page("tradeoffs", gpu="A40", task="chat", limit_latency_s="5", band="All sizes")
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("latency_s") <= 5).sort("energy_j")
+    assert table(app)["energy_j"].to_list() == pytest.approx(v1["energy_j"].to_list())
+    assert f"**{v1.height}** of 22 configurations are within the limits" in text(app)
+    app.select_slider(key="limit_energy_j").set_value("500").run()
+    assert "**None** of 22 configurations" in text(app)
+    assert not open_page("tradeoffs", limit_latency_s="soon", x="beauty").exception
+
+
+def test_three_years_has_every_edition(open_page: Open) -> None:
+    app = open_page("three_years")
+    assert set(table(app)["edition"]) == {"2023 · v1", "2024 · v2", "2026 · v3", "2026 · own"}
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    row = table(app).filter(pl.col("edition") == "2023 · v1", pl.col("gpu_model") == "A40").row(0, named=True)
+    assert row["p50"] == pytest.approx((v1["energy_j"] / v1["output_tokens"]).median())
+    app.multiselect(key="gpu").set_value(["V100"]).run()
+    assert table(app)["gpu_model"].to_list() == ["V100"]
+
+
+def test_names_are_shown_as_text(open_page: Open) -> None:
+    app = open_page(model="org/hostile")
+    assert table(app)["model_name"].to_list() == [warehouse.HOSTILE]
+    assert warehouse.HOSTILE not in text(app)
+    assert words.plain("<b> *x* [a](b) $1$ :red[x]") == "\\<b\\> \\*x\\* \\[a\\]\\(b\\) \\$1\\$ \\:red\\[x\\]"
+
+
+def test_search_ranges_columns_and_formula_combine(open_page: Open) -> None:
+    app = open_page(gpu="A40", task="chat", search="7b", range_latency_s=["2", "10"], formula="energy_j / params_total_b")
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("latency_s").is_between(2, 10))
+    expected = v1.filter(pl.col("published_model_id").str.to_lowercase().str.contains("7b"))["energy_j"].sort()
+    shown = table(app)
+    assert shown["energy_j"].to_list() == pytest.approx(expected.to_list())
+    assert shown["formula"].to_list() == pytest.approx((shown["energy_j"] / 7).to_list())
+    assert "pareto" in shown.columns
+    app.multiselect(key="columns").set_value(["Latency (s)", "ARC (%)"]).run()
+    assert table(app).columns == ["model_name", "model_url", "energy_j", "formula", "latency_s", "arc"]
+
+
+def test_pareto_marks_what_nothing_beats_and_spreads_are_the_percentiles(open_page: Open) -> None:
+    shown = table(open_page())
+    rows = (
+        shown.filter(pl.col("energy_j").is_not_null(), pl.col("latency_s").is_not_null()).select("energy_j", "latency_s", "pareto").rows()
+    )
+    for energy, latency, best in rows:
+        beaten = any(e <= energy and t <= latency and (e, t) != (energy, latency) for e, t, _ in rows)
+        assert best == (not beaten)
+    run = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
+    levels = [run.quantile(level, "linear") for level in (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)]
+    assert list(shown.filter(pl.col("model_name") == "big-1B")["spread"].item()) == pytest.approx(levels)
+
+
+def test_a_formula_is_an_axis(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", gpu="A40", task="chat", formula="energy_j / output_tokens", y="Formula")
+    shown = table(app)
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    assert sorted(shown["formula"]) == pytest.approx(sorted(v1["energy_j"] / v1["output_tokens"]))
+
+
+def test_the_detail_of_a_row_leaves_out_what_is_not_known() -> None:
+    row = pl.DataFrame({"model_name": ["m"], "energy_j": [12.345678], "ttft_s": [0.0123], "arc": [None], "spread": [[1.0]]})
+    assert shape.upright(row).select("number", "is").rows() == [("Model", "m"), ("Energy (J)", "12.35"), ("TTFT (ms)", "12.3")]
+
+
+def test_the_preset_of_the_engines_names_columns_that_exist(open_page: Open) -> None:
+    shown = table(open_page(columns=site.ENGINES_COLUMNS, source="Prompt Joules", show="Everything"))
+    assert shown.columns == [
+        "model_name",
+        "model_url",
+        "energy_j",
+        "engine",
+        "energy_per_token_j",
+        "throughput_tps",
+        "task",
+        "batch_size",
+        "weights",
+    ]
