@@ -1,11 +1,11 @@
 """Joules of one response, or None with the reason: never 0, never a guess.
 
 A counter shows energy in steps (100 ms on an H100), so reading it before and after a short response is wrong by up to a
-step's worth. With *aligned* edges the meter waits for a step before the response (t0, E0), lets it run, takes the time
-at its end (t1), and waits for the next step (t2, E2) and one more (t3, E3); the energy from t1 to t2 is taken off at
-the power seen from t2 to t3:
+step's worth. With *aligned* edges the meter waits for a step before the response (ts, E0), lets it run from t0 to t1, and waits for the
+next step that is at least `SETTLE_S` away (t2, E2) and one more (t3, E3); what the waiting device used before t0 and after t1 is taken off
+at the power w seen from t2 to t3:
 
-    E = E2 − E0 − (E3 − E2) / (t3 − t2) · (t2 − t1)
+    E = E2 − E0 − w · ((t2 − t1) + (t0 − ts)),    w = (E3 − E2) / (t3 − t2)
 
 Neither wait is part of the latency. *Plain* edges read before and after. What this module does not know: whether the
 counter itself is right; it is the driver's. Several GPUs are summed, each aligned to its own steps.
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from bench.books import Books
 from bench.conditions import Conditions, Host, HostEnergy, NoConditions, no_host
 from bench.counters import Counter, CounterLost
-from bench.edges import Reader, Step, aligned_energy, plain_bound_j
+from bench.edges import SETTLE_S, Reader, Step, aligned_energy, plain_bound_j
 from bench.reading import Reading, SharedGpu, WindowNotOpen, check_edges, join_names
 
 SHORTEST_TIMEOUT_S = 1.0
@@ -124,7 +124,7 @@ class CounterMeter:
         return tuple(Step(now_s, 0.0, value) for value in values), (None,) * len(values)
 
     def end(self) -> Reading:
-        """Close the window. With aligned edges this waits for two steps, up to 0.2 s on an H100.
+        """Close the window. With aligned edges this waits for two steps, up to 0.25 s on an H100.
 
         Raises WindowNotOpen.
         """
@@ -146,7 +146,7 @@ class CounterMeter:
         return Reading(energy_j, error_j, None, host.cpu_j, host.dram_j, state.temperature_c, state.throttled)
 
     def _aligned_end(self, window: _Window, ended_s: float) -> tuple[float, float]:
-        found = self._reader.steps(2, self._timeout_s)
+        found = self._reader.steps(2, self._timeout_s, ended_s + SETTLE_S)
         if any(moves[0].energy_j < start.energy_j for moves, start in zip(found, window.starts, strict=True)):
             raise CounterLost("the energy counter went back during the response: it was reset")
         parts = [

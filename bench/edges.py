@@ -18,6 +18,10 @@ ALIGNED_SPREAD = 0.0148
 """
 SIGMAS = 2.0
 """Half-width of an aligned row's error bar, in standard deviations: about 95 %."""
+SETTLE_S = 0.05
+"""A step this soon after a window's end does not close it. On an H100 the counter shows about 2 J of the answer only 10 to 20 ms after its
+end, 0.5 J after 30 ms and at most 0.3 J after 50 ms (`docs/measurement.md`).
+"""
 POLL_S = 0.0002
 """Pause between two reads while waiting for a step."""
 STEPS_TO_DETECT = 10
@@ -85,10 +89,9 @@ def aligned_energy(
     Args:
         start: the last step before the window.
         begun_s, ended_s: the window itself.
-        after, later: the first two steps after it.
+        after, later: two steps after it, the first no sooner than `SETTLE_S`.
         steps: how this counter moves.
-        waiting_w: power between `start` and `begun_s`, W; None takes the window's own, for one GPU, where that time is
-            microseconds.
+        waiting_w: power between `start` and `begun_s`, W; None takes the power between `after` and `later`, at which the device waits too.
 
     Returns:
         Energy, with an error bar that is the smaller of two: the spread found in the truth test plus what the poll gap
@@ -97,10 +100,10 @@ def aligned_energy(
     raw_j = after.energy_j - start.energy_j
     tail_w = (later.energy_j - after.energy_j) / (later.t_s - after.t_s)
     tail_j = tail_w * (after.t_s - ended_s)
-    head_w = raw_j / (after.t_s - start.t_s) if waiting_w is None else waiting_w
+    head_w = tail_w if waiting_w is None else waiting_w
     energy_j = raw_j - tail_j - head_w * (begun_s - start.t_s)
     power_w = max(energy_j / max(ended_s - begun_s, steps.poll_gap_s), tail_w)
-    polling_j = power_w * (start.gap_s + after.gap_s) / 2 + tail_j * (after.gap_s + later.gap_s) / 2 / (later.t_s - after.t_s)
+    polling_j = max(head_w, tail_w) * (start.gap_s + after.gap_s) / 2 + tail_j * (after.gap_s + later.gap_s) / 2 / (later.t_s - after.t_s)
     modelled_j = SIGMAS * ALIGNED_SPREAD * abs(energy_j) + polling_j + 3 * steps.resolution_j
     return Aligned(energy_j, min(modelled_j, steps.step_s * power_w + steps.resolution_j), tail_j)
 
@@ -113,8 +116,8 @@ class Reader:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
 
-    def steps(self, needed: int, timeout_s: float) -> list[list[Step]]:
-        """Wait until every device has moved `needed` times, and return the moves of each.
+    def steps(self, needed: int, timeout_s: float, not_before_s: float = -math.inf) -> list[list[Step]]:
+        """Wait until every device has moved `needed` times, moves before `not_before_s` not counted, and return the moves of each.
 
         Raises:
             CounterLost: a counter does not answer, has not moved for `timeout_s`, or went back.
@@ -129,9 +132,9 @@ class Reader:
             for moves, old_j, new_j in zip(found, values, now, strict=True):
                 if new_j < old_j:
                     raise CounterLost(f"the energy counter went back from {old_j:.3f} to {new_j:.3f} J: it was reset")
-                if new_j > old_j:
+                if new_j > old_j and (read_s + now_s) / 2 >= not_before_s:
                     moves.append(Step((read_s + now_s) / 2, now_s - read_s, new_j))
-                last_s = moves[-1].t_s if moves else started_s
+                last_s = moves[-1].t_s if moves else max(started_s, not_before_s)
                 if len(moves) < needed and now_s - last_s > timeout_s:
                     raise CounterLost(f"the energy counter has not moved for {timeout_s:g} s: GPU lost, or counter stuck")
             values, read_s = now, now_s

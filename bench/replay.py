@@ -96,6 +96,7 @@ class SimulatedCounter:
         step_s: the counter's step.
         phase_s: when each device's first step falls.
         read_s: how long one read of the counters takes.
+        lag_s: time constant with which the counter follows the power (a first-order filter); no energy is lost by it.
     """
 
     source: str = "simulated"
@@ -106,8 +107,11 @@ class SimulatedCounter:
         step_s: float = 0.1,
         phase_s: Sequence[float] = (0.03,),
         read_s: float = 20e-6,
+        lag_s: float = 0.0,
     ) -> None:
         self.idle_w = tuple(idle_w)
+        self._seen_w = list(idle_w)
+        self._lag_s = lag_s
         self.gpu_models = ("Simulated GPU",) * len(self.idle_w)
         self.now_s = 0.0
         self.true_j = [0.0] * len(self.idle_w)
@@ -134,13 +138,19 @@ class SimulatedCounter:
             at_s = self.now_s
             while self._next_step_s[device] <= end_s:
                 step_s = self._next_step_s[device]
-                self.true_j[device] += watts * (step_s - at_s)
+                self._use(device, watts, step_s - at_s)
                 at_s = step_s
                 self._next_step_s[device] = step_s + self._step_s
                 if step_s < self.stuck_at_s:
-                    self.shown_j[device] = self.true_j[device]
-            self.true_j[device] += watts * (end_s - at_s)
+                    behind_j = self._lag_s * (self._seen_w[device] - self.idle_w[device])
+                    self.shown_j[device] = self.true_j[device] - behind_j
+            self._use(device, watts, end_s - at_s)
         self.now_s = end_s
+
+    def _use(self, device: int, watts: float, seconds: float) -> None:
+        self.true_j[device] += watts * seconds
+        kept = math.exp(-seconds / self._lag_s) if self._lag_s else 0.0
+        self._seen_w[device] = watts + (self._seen_w[device] - watts) * kept
 
     def read_j(self) -> tuple[float, ...]:
         """The counters as a driver shows them, in J. Raises CounterLost from `lost_at_s` on."""

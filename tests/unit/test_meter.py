@@ -70,6 +70,25 @@ def test_aligned_beats_plain(duration_s: float) -> None:
     assert errors["plain"] > 3 * errors["aligned"]
 
 
+def lagging_errors() -> list[float]:
+    """Relative errors of aligned windows of 0.25 s, ended at every phase of a counter that follows the power with a lag of 12 ms."""
+    errors = []
+    for index in range(20):
+        instrument, gpu = simulated(lag_s=0.012, idle_w=(125.0,))
+        instrument.begin()
+        before = gpu.true_j[0]
+        gpu.work(0.25 + 0.005 * index, (415.0,))
+        true_j = gpu.true_j[0] - before
+        errors.append((instrument.end().energy_j or 0.0) / true_j - 1)
+    return errors
+
+
+def test_a_step_right_after_the_end_does_not_close_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert max(map(abs, lagging_errors())) < 0.003
+    monkeypatch.setattr(meter, "SETTLE_S", 0.0)
+    assert min(lagging_errors()) < -0.01
+
+
 def test_several_gpus_are_summed_each_at_its_own_steps() -> None:
     instrument, gpu = simulated(idle_w=(78.0, 90.0, 60.0), phase_s=(0.01, 0.047, 0.083))
     assert instrument.num_gpus == 3
