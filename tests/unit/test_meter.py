@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import counters, meter
+from bench import counter_meter, counters, meter
 from bench.conditions import Host, HostEnergy, NvmlConditions, State
 from bench.counter_meter import CounterMeter
 from bench.counters import CounterLost, CounterUnavailable, MigEnabled, NoSuchGpu, ZeusCounter, gpu_indices
@@ -85,7 +85,7 @@ def lagging_errors() -> list[float]:
 
 def test_a_step_right_after_the_end_does_not_close_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(abs, lagging_errors())) < 0.003
-    monkeypatch.setattr(meter, "SETTLE_S", 0.0)
+    monkeypatch.setattr(counter_meter, "SETTLE_S", 0.0)
     assert min(lagging_errors()) < -0.01
 
 
