@@ -92,6 +92,13 @@ class ModelTooBig(BenchError):
         super().__init__(f"The model {model!r} does not fit the memory of {device}. Choose a smaller one or --dtype float16.")
 
 
+class EngineUnsuited(BenchError):
+    """The engine cannot run this kind of model."""
+
+    def __init__(self, model: str, detail: str) -> None:
+        super().__init__(f"The model {model!r} cannot be measured with this engine: {detail}.")
+
+
 class ServerDown(BenchError):
     """No server answers at `--base-url`."""
 

@@ -45,7 +45,7 @@ def measure(engine: Engine, meter: Meter, items: Sequence[Item], seed: int, samp
     """
     rows: list[dict[str, Any]] = []
     prepared: list[tuple[int, Prepared]] = []
-    lost = False
+    fault: PromptFailed | None = None
     for place, (prompt, repetition) in enumerate(items):
         rows.append({"prompt_id": prompt.id, "repetition": repetition, "started_at": datetime.now(UTC)})
         try:
@@ -53,10 +53,13 @@ def measure(engine: Engine, meter: Meter, items: Sequence[Item], seed: int, samp
             rows[place]["input_tokens"] = prepared[-1][1].input_tokens
         except PromptFailed as failure:
             rows[place] |= _failed(failure)
-            lost = lost or failure.fatal
-    if prepared and not lost:
-        lost = _window(engine, meter, [rows[place] for place, _ in prepared], [ready for _, ready in prepared], sampling)
-    return rows, lost
+            fault = failure if failure.fatal else fault
+    waiting = [rows[place] for place, _ in prepared]
+    if fault is not None:
+        for row in waiting:
+            row.update(_failed(PromptFailed(str(fault))))
+        return rows, True
+    return rows, bool(prepared) and _window(engine, meter, waiting, [ready for _, ready in prepared], sampling)
 
 
 def _window(engine: Engine, meter: Meter, rows: list[dict[str, Any]], prepared: list[Prepared], sampling: Sampling) -> bool:

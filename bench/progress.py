@@ -37,6 +37,8 @@ class RunProgress:
         )
         self._energy_reason = energy_reason
         self._begun_s = time.perf_counter() if at_once else None
+        self._window: int | None = None
+        self._window_s = 0.0
         self.rows = self.failed = self.tokens = 0
         self.seconds = self.joules = 0.0
         self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self._short_energy())
@@ -55,15 +57,23 @@ class RunProgress:
         self.rows += 1
         self.failed += row["status"] == "failed"
         self.tokens += row.get("output_tokens") or 0
-        if self._begun_s is None:
-            self.seconds += row.get("latency_s") or 0.0
-        else:
-            self.seconds = time.perf_counter() - self._begun_s
+        self._count_seconds(row)
         self.joules += row.get("energy_j") or 0.0
         self._bar.update(self._id, advance=1, rate=self._short_rate(), energy=self._short_energy())
 
+    def _count_seconds(self, row: dict[str, Any]) -> None:
+        """The clock where answers overlap freely; else every window once, as long as its longest answer: a batch shares one."""
+        if self._begun_s is not None:
+            self.seconds = time.perf_counter() - self._begun_s
+            return
+        if row.get("window_id") != self._window or self._window is None:
+            self._window, self._window_s = row.get("window_id"), 0.0
+        longest_s = max(self._window_s, row.get("latency_s") or 0.0)
+        self.seconds += longest_s - self._window_s
+        self._window_s = longest_s
+
     def rate_words(self) -> str:
-        """Prompts and tokens per second of answering; total over total."""
+        """Prompts and tokens per second of answering, all requests of a batch together; total over total."""
         if not self.seconds:
             return ""
         return f"{(self.rows - self.failed) / self.seconds:.2f} prompt/s, {self.tokens / self.seconds:.1f} token/s"

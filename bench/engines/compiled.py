@@ -4,17 +4,30 @@ Loading, templates and stops are the eager engine's; only the loop is `bench.eng
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from bench.engines import static_decode
+from bench import errors
+from bench.engines import loading, static_decode
 from bench.engines.base import Generation, Prepared, Sampling
 from bench.engines.padding import padded
+from bench.engines.static_layers import UnsupportedArchitecture, decoder_layers
 from bench.engines.transformers import TransformersEngine
 
 
 class CompiledEngine(TransformersEngine):
-    """A loaded transformers model in static buffers; see `bench.engines.base.Engine`."""
+    """A loaded transformers model in static buffers; see `bench.engines.base.Engine`.
 
-    _decoder: static_decode.StaticDecoder | None = None
+    Raises:
+        EngineUnsuited: the model's layers cannot run in static buffers.
+    """
+
+    def __init__(self, plan: loading.Plan, model: Any, tokenizer: Any, random_prompt_tokens: int = 128) -> None:
+        try:
+            decoder_layers(model)
+        except UnsupportedArchitecture as error:
+            raise errors.EngineUnsuited(plan.model_id, str(error)) from error
+        super().__init__(plan, model, tokenizer, random_prompt_tokens)
+        self._decoder: static_decode.StaticDecoder | None = None
 
     def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
         """Allocate, compile and capture what these prompts need, before the window.

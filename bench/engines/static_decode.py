@@ -10,7 +10,6 @@ What it does not know: sliding-window or linear attention, encoder-decoder model
 `UnsupportedArchitecture`; use the `transformers-eager` engine for them.
 """
 
-import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,17 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-ATTENTION = "prompt_joules_static"
+from bench.engines.static_layers import LayerCache, cache_keyword, decoder_layers, plain_layer, register_attention
+
 SHORTEST = 512
 """Static buffers hold this many tokens, or twice, four times, ... as many: few graphs, and short answers stay short."""
 HELD = 4
 """Buffers kept at a time; the one used longest ago goes first."""
-
-
-class UnsupportedArchitecture(Exception):
-    """The model cannot run in static buffers; the message says why and which engine can run it."""
 
 
 @dataclass(frozen=True)
@@ -61,83 +57,6 @@ class Decoded:
     tokens: list[list[int]]
     finish: list[str]
     stamps_s: list[float]
-
-
-def decode_attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
-) -> tuple[Tensor, None]:
-    """Attention of one new token over a static buffer; longer queries (the prefill) go to PyTorch's own kernel.
-
-    Args:
-        query: [batch, heads, 1, dim]; key, value: [batch, key heads, length, dim]; attention_mask: [batch, 1, 1,
-        length], True = visible.
-
-    Returns:
-        [batch, 1, heads, dim] and None, as transformers' attention interface asks.
-    """
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
-    if query.shape[2] > 1 or attention_mask is None:
-        result: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-        return result
-    batch, heads, _, dim = query.shape
-    groups = key.shape[1]
-    grouped = query.view(batch, groups, heads // groups, dim)
-    scaling = options.get("scaling") or dim**-0.5
-    visible = attention_mask.view(attention_mask.shape[0], 1, 1, -1)
-    if torch.compiler.is_compiling():
-        # Products and sums fuse into two reductions that read keys and values once; a one-row matrix product would not.
-        scores = (grouped.unsqueeze(3).float() * key.unsqueeze(2).float()).sum(-1) * scaling
-        weights = scores.masked_fill(~visible, float("-inf")).softmax(-1)
-        mixed = (weights.unsqueeze(-1) * value.unsqueeze(2).float()).sum(3).to(value.dtype)
-    else:
-        scores = (grouped @ key.transpose(2, 3)).float() * scaling
-        mixed = scores.masked_fill(~visible, float("-inf")).softmax(-1).to(value.dtype) @ value
-    return mixed.reshape(batch, 1, heads, dim), None
-
-
-class LayerCache:
-    """Keys and values of one layer in buffers that never move; answers `update` as transformers' caches do."""
-
-    def __init__(self, keys: Tensor, values: Tensor, slot: Tensor) -> None:
-        """keys, values: [batch, heads, length, dim]; slot: [1], where the current token goes."""
-        self.keys = keys
-        self.values = values
-        self.slot = slot
-
-    def update(self, key: Tensor, value: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        """Write the current token's key and value; return the whole buffers."""
-        self.keys.index_copy_(2, self.slot, key)
-        self.values.index_copy_(2, self.slot, value)
-        return self.keys, self.values
-
-
-def decoder_layers(model: nn.Module) -> nn.ModuleList:
-    """The stack of decoder layers, or `UnsupportedArchitecture`."""
-    config: Any = model.config
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if getattr(config, "is_encoder_decoder", False):
-        raise UnsupportedArchitecture("an encoder-decoder model does not run compiled; use --engine transformers-eager")
-    if kinds != {"full_attention"} or getattr(config, "use_sliding_window", False):
-        raise UnsupportedArchitecture(f"layers of kind {sorted(kinds)} do not run compiled; use --engine transformers-eager")
-    layers = getattr(getattr(model, "model", None), "layers", None)
-    if not isinstance(layers, nn.ModuleList) or _cache_keyword(layers[0]) is None:
-        raise UnsupportedArchitecture(f"{type(model).__name__} does not run compiled; use --engine transformers-eager")
-    return layers
-
-
-def _cache_keyword(layer: nn.Module) -> str | None:
-    names = inspect.signature(type(layer).forward).parameters
-    return next((name for name in ("cache", "past_key_values") if name in names), None)
-
-
-def _register_attention(model: Any) -> None:
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    AttentionInterface.register(ATTENTION, decode_attention)
-    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
-    model.set_attn_implementation(ATTENTION)
 
 
 def choose(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
@@ -204,9 +123,9 @@ class StaticDecoder:
         self.dtype = next(model.parameters()).dtype
         self.layers = decoder_layers(model)
         self.on_gpu = self.device.type == "cuda"
-        _register_attention(model)
-        self._keyword = _cache_keyword(self.layers[0]) or "cache"
-        self._layer_forward = self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else _plain_layer
+        register_attention(model)
+        self._keyword = cache_keyword(self.layers[0]) or "cache"
+        self._layer_forward = self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else plain_layer
         self._held: dict[tuple[int, int], _Buffers] = {}
 
     def _compiled(self) -> Callable[..., Any]:
@@ -216,7 +135,7 @@ class StaticDecoder:
         dynamo.allow_unspec_int_on_nn_module = True  # the layer's number must not make every layer a graph of its own
         dynamo.cache_size_limit = max(64, dynamo.cache_size_limit)
         inductor.coordinate_descent_tuning = True
-        compiled: Callable[..., Any] = torch.compile(_plain_layer, fullgraph=True, dynamic=False)
+        compiled: Callable[..., Any] = torch.compile(plain_layer, fullgraph=True, dynamic=False)
         return compiled
 
     def generate(
@@ -387,15 +306,11 @@ class StaticDecoder:
             for layer in self.layers:
                 del layer.forward
 
-    def _bound(self, layer: nn.Module, cache: LayerCache) -> Callable[..., Any]:
+    def _bound(self, layer: torch.nn.Module, cache: LayerCache) -> Callable[..., Any]:
         def forward(hidden: Tensor, **options: Any) -> Any:
             return self._layer_forward(layer, hidden, **{**options, self._keyword: cache})
 
         return forward
-
-
-def _plain_layer(layer: nn.Module, hidden: Tensor, **options: Any) -> Any:
-    return type(layer).forward(layer, hidden, **options)
 
 
 def _ends(token: int, row: int, decoded: Decoded, stop_ids: frozenset[int], should_stop: Callable[[list[int]], bool] | None) -> bool:

@@ -3,8 +3,10 @@
     python -m tests.perf.window_share [--model FOLDER --gguf-file FILE] [--prompts 3] [--tokens 48] [--stop-string TEXT]
 
 Everything of ours that runs between two tokens is timed while answers are generated: on the eager engine the stamps, the look at the
-logits and the stop strings, on the compiled one the bookkeeping of a request's token. What is ours on the device is counted by the time it
-takes to launch. The clock's own cost is in the share, so the share is an upper estimate.
+logits and the stop strings, on the compiled one the bookkeeping of a request's token. On a GPU two shares are given: of the host, what our
+code takes to run and to launch its kernels; of the GPU, what lies between an event before those kernels and one after them, waiting for
+their launches included. The clocks' own cost is in the shares, so both are upper estimates. Sampling inside the graph of the compiled
+step is not taken apart.
 """
 
 import argparse
@@ -20,11 +22,15 @@ from tests.perf.run_overhead import MODEL
 AIM = 0.01
 
 
-class Clock:
-    """Adds up the seconds of the calls that it is put around."""
+class HostClock:
+    """Adds up the host's seconds in the calls that it is put around."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._seconds = 0.0
+
+    def seconds(self) -> float:
+        """So far."""
+        return self._seconds
 
     def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, timed."""
@@ -34,46 +40,99 @@ class Clock:
             try:
                 return function(*arguments, **options)
             finally:
-                self.seconds += time.perf_counter() - start_s
+                self._seconds += time.perf_counter() - start_s
 
         return timed
 
 
-@contextmanager
-def timed(clock: Clock) -> Iterator[None]:
-    """Within, all of our own code that runs between two tokens is timed."""
+class GpuClock:
+    """Adds up the GPU's seconds between the first and the last kernel of the calls that it is put around.
+
+    Args:
+        event: makes a CUDA event that can be timed.
+    """
+
+    def __init__(self, event: Callable[[], Any]) -> None:
+        self._event = event
+        self._pairs: list[tuple[Any, Any]] = []
+
+    def seconds(self) -> float:
+        """So far; waits for the GPU."""
+        for _, last in self._pairs[-1:]:
+            last.synchronize()
+        return sum(float(first.elapsed_time(last)) for first, last in self._pairs) / 1000
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, between two events."""
+
+        def timed(*arguments: Any, **options: Any) -> Any:
+            first, last = self._event(), self._event()
+            first.record()
+            try:
+                return function(*arguments, **options)
+            finally:
+                last.record()
+                self._pairs.append((first, last))
+
+        return timed
+
+
+def our_places() -> list[tuple[Any, str]]:
+    """All of our own code that runs between two tokens, as (owner, name of the function)."""
     from bench.engines import static_decode, watch
 
-    places: list[tuple[Any, str]] = [
+    return [
         (watch.Stamps, "put"),
         (watch.FiniteLogits, "__call__"),
         (watch.StopOnBadLogits, "__call__"),
         (watch.StopStrings, "__call__"),
         (static_decode, "_ends"),
     ]
-    kept = [getattr(owner, name) for owner, name in places]
-    for (owner, name), function in zip(places, kept, strict=True):
+
+
+@contextmanager
+def timed(clock: HostClock | GpuClock) -> Iterator[None]:
+    """Within, our own code is timed."""
+    kept = [(owner, name, getattr(owner, name)) for owner, name in our_places()]
+    for owner, name, function in kept:
         setattr(owner, name, clock.around(function))
     try:
         yield
     finally:
-        for (owner, name), function in zip(places, kept, strict=True):
+        for owner, name, function in kept:
             setattr(owner, name, function)
 
 
-def share(engine: Any, prepared: list[Any], sampling: Any) -> float:
+def share(engine: Any, prepared: list[Any], sampling: Any, clock: HostClock | GpuClock) -> float:
     """Seconds in our own code over the seconds between first and last tokens."""
-    clock, between_s = Clock(), 0.0
+    between_s = 0.0
     with timed(clock):
         for prompt in prepared:
             engine.ready([prompt], sampling)
             (answer,) = engine.generate([prompt], sampling)
             between_s += sum(later - earlier for earlier, later in pairwise(answer.stamps_s))
-    return clock.seconds / between_s
+    return clock.seconds() / between_s
+
+
+def clocks(device: str) -> dict[str, Callable[[], HostClock | GpuClock]]:
+    """What can be timed on a device, by name: the host always, a CUDA GPU as well."""
+    import torch
+
+    found: dict[str, Callable[[], HostClock | GpuClock]] = {"host": HostClock}
+    if device == "cuda":
+        found["GPU"] = lambda: GpuClock(lambda: torch.cuda.Event(enable_timing=True))
+    return found
+
+
+def device_name(device: str) -> str:
+    """The GPU's name, or what the CPU is."""
+    import torch
+
+    return torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print the share of both engines and the aim."""
+    """Print the device, and the shares of both engines with the aim."""
     import dataclasses
 
     from bench.config import EngineName, RunConfig
@@ -106,11 +165,11 @@ def main(arguments: list[str] | None = None) -> None:
         sampling = sampling_of(config)
         prompts = load_prompts("default").prompts[: options.prompts]
         prepared = [engine.prepare(prompt.text, prompt_seed(0, prompt.id, 0), sampling) for prompt in prompts]
-        share(engine, prepared[:1], sampling)
-        print(
-            f"{name:24}{100 * share(engine, prepared, sampling):.3f} % of the time between first and last token (aim {100 * AIM:.0f} %)",
-            flush=True,
-        )
+        share(engine, prepared[:1], sampling, HostClock())
+        for what, make in clocks(chosen.device).items():
+            percent = 100 * share(engine, prepared, sampling, make())
+            where = f"{name} on {device_name(chosen.device)}, {what}"
+            print(f"{where}: {percent:.3f} % of the time between first and last token (aim {100 * AIM:.0f} %)", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from bench.tasks import TASKS
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from tests.tiny_models import llama
+from tests.tiny_models import llama, t5
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,14 @@ def test_results_folder_below_a_file(capsys: pytest.CaptureFixture[str], model: 
 def test_cuda_without_a_gpu(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert "--device cpu" in sentence(capsys, "--model", model, "--out", tmp_path, "--device", "cuda")
+
+
+def test_a_model_that_cannot_be_compiled_is_refused_before_the_first_prompt(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    said = sentence(
+        capsys, "--model", t5(tmp_path / "tiny-t5"), "--engine", "transformers-compiled", "--device", "cpu", "--out", tmp_path / "out"
+    )
+    assert "'tiny-t5' cannot be measured with this engine" in said and "--engine transformers-eager" in said
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_broken_recording_is_refused(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ from rich.console import Console  # noqa: E402
 
 from bench import errors, record, runner  # noqa: E402
 from bench.config import RunConfig  # noqa: E402
-from bench.engines.base import Generation, Prepared, Sampling  # noqa: E402
+from bench.engines.base import Generation, Prepared, PromptFailed, Sampling  # noqa: E402
 from bench.engines.transformers import TransformersEngine  # noqa: E402
+from bench.jobs import execution_order  # noqa: E402
+from bench.prompts import load_prompts  # noqa: E402
 from bench.runner import run_benchmark  # noqa: E402
 from bench.runs import read_run  # noqa: E402
 from tests.tiny_models import llama, t5  # noqa: E402
@@ -246,6 +248,22 @@ def test_lost_gpu_ends_the_run_after_writing_and_the_next_command_goes_on(breaki
     monkeypatch.setitem(runner._ENGINES, "transformers-eager", TransformersEngine)
     assert run(config) == 0
     assert rows(config)["status"].to_list() == ["ok", "failed", "ok", "ok"]
+
+
+def test_a_gpu_lost_before_a_batch_fails_all_of_it(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lost(TransformersEngine):
+        def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
+            if text == PROMPTS[order[1]]:
+                raise PromptFailed("CUDA error: illegal address", fatal=True)
+            return super().prepare(text, seed, sampling)
+
+    order = [item[0].id for item in execution_order(load_prompts(config.prompts), 1, config.seed)]
+    monkeypatch.setitem(runner._ENGINES, "transformers-eager", Lost)
+    with pytest.raises(errors.GpuLost, match="illegal address"):
+        run(replace(config, batch_size=2, warmup=0))
+    frame = rows(config)
+    assert frame["prompt_id"].to_list() == order[:2]
+    assert set(frame["status"]) == {"failed"} and set(frame["reason"]) == {"CUDA error: illegal address"}
 
 
 def test_first_ctrl_c_finishes_the_prompt_and_the_same_command_goes_on(breaking: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests import factories, warehouses
-from tests.perf import queries
+from tests.perf import queries, window_share
 from warehouse import query
 
 
@@ -24,3 +24,23 @@ def test_a_query_over_prompts_is_judged_by_the_scan_and_one_over_runs_by_the_clo
     over_prompts, over_runs = queries.Case("requests", ()), queries.Case("runs", ())
     assert [queries.verdict(over_prompts, taken, 100)[1] for taken in (299, 300)] == [True, False]
     assert [queries.verdict(over_runs, taken, 1)[1] for taken in (19, 20)] == [True, False]
+
+
+def test_the_clock_of_a_gpu_adds_up_what_lies_between_its_events() -> None:
+    class Event:
+        def record(self) -> None:
+            events.append(self)
+
+        def synchronize(self) -> None:
+            waited.append(self)
+
+        def elapsed_time(self, later: "Event") -> float:
+            return 1.5 * (events.index(later) - events.index(self))
+
+    events: list[Event] = []
+    waited: list[Event] = []
+    clock = window_share.GpuClock(Event)
+    double = clock.around(lambda value: 2 * value)
+    assert [double(1), double(2)] == [2, 4]
+    assert clock.seconds() == 0.003
+    assert waited == [events[-1]]

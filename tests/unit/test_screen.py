@@ -51,6 +51,15 @@ def test_answers_at_once_are_counted_by_the_clock() -> None:
     assert 0 < progress.seconds < 100
 
 
+def test_a_batch_is_as_fast_as_all_its_requests_together() -> None:
+    """Two windows: two answers in 4 s, and one in 2 s after a failed one; 40 tokens in 6 s."""
+    progress = RunProgress(Console(quiet=True), "chat", 0, 4, None)
+    for window, latency_s, tokens in ((0, 2.0, 10), (0, 4.0, 20), (2, None, None), (2, 2.0, 10)):
+        progress.add({"status": "ok" if tokens else "failed", "output_tokens": tokens, "latency_s": latency_s, "window_id": window})
+    assert progress.seconds == 6.0
+    assert progress.rate_words() == "0.50 prompt/s, 6.7 token/s"
+
+
 def test_a_run_prints_no_bars_of_libraries(tmp_path: Path) -> None:
     prompts = tmp_path / "one.jsonl"
     prompts.write_text(json.dumps({"id": "a", "prompt": "Hello"}))
