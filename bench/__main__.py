@@ -12,7 +12,8 @@ import tyro
 from bench import errors
 from bench.config import RunConfig
 from bench.counters import MeterError
-from bench.prompts import PromptError, ShareGptConfig
+from bench.prompts import PromptError
+from bench.sharegpt import ShareGptConfig
 from bench.sweep import SweepConfig
 
 
@@ -32,7 +33,7 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
 
 def prompts_sharegpt(config: Annotated[ShareGptConfig, tyro.conf.arg(name="")]) -> int:
     """Make a prompt set of the first human turns of a ShareGPT dump."""
-    from bench.prompts import convert_sharegpt
+    from bench.sharegpt import convert_sharegpt
 
     convert_sharegpt(config)
     return 0

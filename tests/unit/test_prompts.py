@@ -7,20 +7,10 @@ from pathlib import Path
 import pytest
 import tyro
 
-from bench.prompts import (
-    DuplicatePromptId,
-    PromptFileEmpty,
-    PromptFileMissing,
-    PromptLineBroken,
-    ShareGptBroken,
-    ShareGptConfig,
-    clean_turn,
-    convert_sharegpt,
-    first_human_turn,
-    html_to_text,
-    is_english,
-    load_prompts,
-)
+from bench.english import is_english
+from bench.errors import NotWritable
+from bench.prompts import DuplicatePromptId, PromptFileEmpty, PromptFileMissing, PromptLineBroken, load_prompts
+from bench.sharegpt import ShareGptBroken, ShareGptConfig, clean_turn, convert_sharegpt, first_human_turn, html_to_text
 
 SHAREGPT = Path(__file__).parents[2].parent / "shared" / "data" / "prompts" / "sharegpt_first_turns.json"
 
@@ -215,6 +205,13 @@ def test_broken_dumps_are_named_and_leave_no_file(tmp_path: Path, text: str) -> 
     with pytest.raises(ShareGptBroken, match=r"raw\.json"):
         convert_sharegpt(ShareGptConfig(tmp_path / "raw.json", out=tmp_path / "out.jsonl"))
     assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_a_set_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    raw = dump(tmp_path / "raw.json", "What is a tide?")
+    with pytest.raises(NotWritable, match="--out"):
+        convert_sharegpt(ShareGptConfig(raw, out=tmp_path / "file" / "set.jsonl"))
 
 
 def test_command_line() -> None:
