@@ -38,7 +38,7 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         "gpu_model": gpu or "CPU",
         "num_gpus": len(gpus) if gpu and isinstance(gpus, list) else 0,
         "task": dug(config, "backend", "task") or "text-generation",
-        "engine": f"optimum-{dug(config, 'backend', 'name') or 'unknown'}",
+        "engine": _engine(config),
         "dtype": dug(config, "backend", "torch_dtype") or dug(config, "backend", "dtype"),
         "batch_size": batch,
         "concurrency": 1,
@@ -51,6 +51,12 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         "harness_version": f"optimum-benchmark-{version or 'unknown'}",
         "licence": "as its owner says",
     }
+
+
+def _engine(config: Mapping[str, Any]) -> str:
+    """The backend's name; figures have no column for weights that were made up."""
+    name = f"optimum-{dug(config, 'backend', 'name') or 'unknown'}"
+    return f"{name}, random weights" if dug(config, "backend", "no_weights") is True else name
 
 
 def _mean_latency(report: Mapping[str, Any], part: str) -> float | None:

@@ -1,48 +1,58 @@
-"""`vllm bench serve --save-result --save-detailed`: one JSON file per run with a list per request metric.
+"""`vllm bench serve --save-result --save-detailed`: one JSON object per run with a list per request metric.
 
-A request's latency is not in the file; it is time to first token plus all gaps. vLLM measures no energy: null, with the reason.
+With --append-result a file holds several runs, one a line. A request's latency is not in the file; it is time to first token plus
+all gaps. vLLM measures no energy: null, with the reason.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from ingest.formats.base import LARGEST_JSON, Format, Head, Loaded, Source, Unreadable, parse_json
 from ingest.formats.foreign import NO_ENERGY, Row, environment, file_time, is_number, run_name, store_requests, words
 
 LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
 KEYS = {"model_id", "num_prompts", *LISTS}
 REASON = "vllm bench serve does not measure energy"
+LONGEST_S = 366 * 86_400
 FACTS = ("backend", "endpoint_type", "label", "tokenizer_id", "request_rate", "burstiness", "max_concurrency", "duration")
 
 
-def setup_of(content: Mapping[str, Any], source: Source) -> dict[str, Any]:
-    """The columns that are equal in all requests."""
+def setup_of(content: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+    """The columns that are equal in all requests of a run."""
     backend = content.get("backend") or content.get("endpoint_type")
     limit = content.get("max_concurrency")
     requests = len(content["ttfts"])
     return NO_ENERGY | {
-        "run_id": run_name("vllm-bench", source),
+        "run_id": run_id,
         "task": "vllm-bench",
         "model_id": content["model_id"],
         "engine": backend if isinstance(backend, str) else "vllm",
         "harness_version": "vllm-bench-serve",
         "concurrency": limit if isinstance(limit, int) else max(1, min(requests, 32_767)),
-        "started_at": _began(content.get("date")) or file_time(source),
         "prompt_template": "server",
         "energy_reason": REASON,
         "environment": environment(**{name: content.get(name) for name in FACTS}),
     }
 
 
-def _began(date: Any) -> datetime | None:
-    """The file's date, e.g. 20251120-093210, in the clock of its machine, taken as UTC."""
+def starts_of(content: Mapping[str, Any]) -> list[datetime | None]:
+    """When each request started: `date` is the end of the run in the clock of its machine, taken as UTC; `start_times` are s of no epoch.
+
+    Without a date None for all; without start times or the run's `duration` the date for all.
+    """
+    count = len(content["ttfts"])
     try:
-        return datetime.strptime(date, "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-    except (TypeError, ValueError):
-        return None
+        ended = datetime.strptime(str(content.get("date")), "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return [None] * count
+    clock, length = content.get("start_times"), content.get("duration")
+    if not isinstance(clock, list) or len(clock) != count or not all(is_number(value) for value in (*clock, length)):
+        return [ended] * count
+    left = [length - (value - min(clock)) for value in clock]
+    return [ended - timedelta(seconds=seconds) if 0 <= seconds < LONGEST_S else ended for seconds in left]
 
 
 def row_of(content: Mapping[str, Any], index: int) -> dict[str, Any]:
@@ -51,39 +61,65 @@ def row_of(content: Mapping[str, Any], index: int) -> dict[str, Any]:
     row = {"sequence": index, "prompt_id": f"request-{index:06d}", "input_tokens": content["input_lens"][index]}
     if error:
         return row | {"status": "failed", "finish_reason": "error", "reason": str(error).strip().splitlines()[-1]}
-    ttft, gaps = content["ttfts"][index], content["itls"][index]
     tokens = content["output_lens"][index]
-    known = is_number(ttft) and isinstance(gaps, list) and all(is_number(gap) for gap in gaps)
     texts = content.get("generated_texts")
     text = words(texts[index]) if isinstance(texts, list) and index < len(texts) else {}
-    return (
-        row
-        | text
-        | {
-            "output_tokens": tokens,
-            "ttft_s": ttft,
-            "latency_s": ttft + sum(gaps) if known else None,
-            "itl_s": gaps if isinstance(gaps, list) and isinstance(tokens, int) and len(gaps) + 1 == tokens else None,
-        }
-    )
+    return row | text | {"output_tokens": tokens} | times_of(content["ttfts"][index], content["itls"][index], tokens)
 
 
-def _recognises(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" else None
-    return isinstance(content, dict) and content.keys() >= KEYS
+def times_of(ttft: Any, gaps: Any, tokens: Any) -> dict[str, Any]:
+    """Latency, time to first token and gaps (s) out of the arrival of chunks, which need not hold one token each.
+
+    Some servers send an empty chunk before they compute. That was so when there are more chunks than tokens and the second took longer than
+    the first: the time to first token is then unknown.
+    """
+    if not (is_number(ttft) and isinstance(gaps, list) and all(is_number(gap) for gap in gaps) and isinstance(tokens, int)):
+        return {"ttft_s": ttft, "latency_s": None, "itl_s": None}
+    empty_first = len(gaps) >= tokens and bool(gaps) and gaps[0] > ttft
+    return {
+        "ttft_s": None if empty_first else ttft,
+        "latency_s": ttft + sum(gaps),
+        "itl_s": gaps if len(gaps) + 1 == tokens else None,
+    }
+
+
+def runs_in(head: Head) -> list[Mapping[str, Any]]:
+    """The runs in a file: one JSON object, or one a line. Empty when it is neither, or when any of them is no run with details."""
+    if head.json is not None:
+        found = [head.json]
+    elif b'"request_rate"' in head.start and head.size <= LARGEST_JSON:
+        found = _lines(head.path.read_bytes())
+    else:
+        return []
+    return found if all(isinstance(run, dict) and run.keys() >= KEYS for run in found) else []
+
+
+def _lines(content: bytes) -> list[Any]:
+    try:
+        return [parse_json(line) for line in content.splitlines() if line.strip()]
+    except (ValueError, RecursionError):
+        return [None]
+
+
+def _refuse_torn(run: Mapping[str, Any]) -> None:
+    """Raise Unreadable unless a run's lists are lists of one length."""
+    if not all(isinstance(run.get(name), list) for name in LISTS):
+        raise Unreadable("is a vLLM result whose per-request lists are not lists")
+    lengths = {len(run[name]) for name in LISTS}
+    if len(lengths) != 1:
+        raise Unreadable(f"is a vLLM result whose per-request lists have different lengths ({min(lengths)} to {max(lengths)})")
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        content = Head.of(source.path).json
-        if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in LISTS):
-            raise Unreadable("is a vLLM result whose per-request lists are not lists")
-        lengths = {len(content[name]) for name in LISTS}
-        if len(lengths) != 1:
-            raise Unreadable(f"is a vLLM result whose per-request lists have different lengths ({min(lengths)} to {max(lengths)})")
-        setup = setup_of(content, source)
-        rows = [Row(index + 1, setup | row_of(content, index)) for index in range(len(content["ttfts"]))]
+        rows: list[Row] = []
+        for place, run in enumerate(runs_in(Head.of(source.path))):
+            _refuse_torn(run)
+            setup = setup_of(run, run_name("vllm-bench", source) + (f":{place}" if place else ""))
+            for index, start in enumerate(starts_of(run)):
+                values = setup | row_of(run, index) | {"started_at": start or file_time(source)}
+                rows.append(Row(len(rows) + 1, values))
         loaded.append(store_requests(connection, source, rows))
     return loaded
 
@@ -91,7 +127,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 FORMAT = Format(
     name="vllm-bench",
     meaning="vllm bench serve --save-result --save-detailed",
-    recognises=_recognises,
+    recognises=lambda head: head.path.suffix == ".json" and bool(runs_in(head)),
     load=_load,
     into="requests",
 )

@@ -10,13 +10,14 @@ import pytest
 
 from bench.tasks import TASKS
 from ingest.__main__ import main
-from ingest.formats import mapped
+from ingest.formats import mapped, vllm_bench
 from ingest.formats.foreign import misfit
 from tests import warehouses
 from warehouse import query
 from warehouse.selection import Selection
 
 DATA = warehouses.DATA
+REAL = DATA / "real"
 
 
 @pytest.fixture
@@ -93,6 +94,36 @@ def test_vllm_bench(warehouse: Path) -> None:
     assert first["started_at"].isoformat() == "2026-01-05T12:00:00+00:00"
     assert (failed["status"], failed["reason"], failed["latency_s"]) == ("failed", "ValueError: too long", None)
     assert {row["energy_j"] for row in (first, second, failed)} == {None}
+
+
+def test_what_vllm_bench_serve_really_wrote(warehouse: Path) -> None:
+    """Three answers of six, then the server was killed. That server sends an empty chunk first, so no time to first token is known."""
+    assert warehouses.ingest(REAL / "vllm_bench", into=warehouse).status == 0
+    rows = requests(warehouse)
+    assert [row["status"] for row in rows] == ["ok"] * 3 + ["failed"] * 3
+    assert [row["output_tokens"] for row in rows] == [12, 12, 12, None, None, None]
+    assert {(row["ttft_s"], row["itl_s"], row["energy_j"]) for row in rows} == {(None, None, None)}
+    assert rows[0]["latency_s"] == pytest.approx(13.67, abs=0.01)
+    assert [row["started_at"].strftime("%H:%M:%S.%f")[:10] for row in rows[:4]] == ["14:45:25.4", "14:45:25.4", "14:45:31.5", "14:45:39.1"]
+    assert rows[3]["reason"].startswith("aiohttp.client_exceptions.ClientPayloadError: Response payload is not completed")
+    assert "Connect call failed" in rows[5]["reason"]
+
+
+def test_runs_that_vllm_appended_to_one_file(tmp_path: Path, warehouse: Path) -> None:
+    content = json.loads((DATA / "vllm_bench" / "vllm-inf-qps.json").read_text())
+    later = content | {"max_concurrency": 8}
+    (tmp_path / "both.json").write_text(f"{json.dumps(content)}\n{json.dumps(later)}\n")
+    assert warehouses.ingest(tmp_path, into=warehouse).lines[0].accepted == 6
+    assert [(row["concurrency"], row["sequence"]) for row in requests(warehouse)] == [(c, s) for c in (2, 8) for s in range(3)]
+    (tmp_path / "both.json").write_text(f"{json.dumps(content)}\n{json.dumps(later)[:-9]}")
+    assert warehouses.ingest(tmp_path, into=warehouse).lines[0].state == "foreign"
+
+
+@pytest.mark.parametrize(("gaps", "known"), [([0.5, 0.1, 0.1], False), ([0.0001, 0.1, 0.1], True), ([0.5, 0.1], True)])
+def test_a_first_chunk_that_came_before_the_first_token(gaps: list[float], known: bool) -> None:
+    times = vllm_bench.times_of(0.02, gaps, 3)
+    assert times["latency_s"] == pytest.approx(0.02 + sum(gaps))
+    assert times["ttft_s"] == (0.02 if known else None)
 
 
 def test_vllm_lists_of_different_lengths(tmp_path: Path, warehouse: Path) -> None:
@@ -177,6 +208,34 @@ def test_optimum_benchmark_on_a_cpu_has_no_gpu_energy(tmp_path: Path, warehouse:
     assert warehouses.ingest(tmp_path, into=warehouse).status == 0
     figure = warehouses.rows(warehouse, "select gpu_model, num_gpus, energy_j, latency_s from published").row(0)
     assert figure == ("CPU", 0, None, 2.5)
+
+
+def test_what_optimum_benchmark_really_wrote(warehouse: Path) -> None:
+    assert warehouses.ingest(REAL / "optimum_benchmark", into=warehouse).status == 0
+    figure = warehouses.rows(warehouse, "from published").row(0, named=True)
+    assert (figure["gpu_model"], figure["num_gpus"], figure["energy_j"]) == ("CPU", 0, None)
+    assert (figure["batch_size"], figure["input_tokens"], figure["output_tokens"], figure["dtype"]) == (2, 16.0, 12.0, "float32")
+    assert (figure["ttft_s"], figure["latency_s"]) == pytest.approx((0.7732243, 0.7732243 + 4.8596197))
+    assert (figure["throughput_tps"], figure["harness_version"]) == (pytest.approx(4.5271032), "optimum-benchmark-0.6.0")
+
+
+def test_random_weights_of_optimum_benchmark_say_so(tmp_path: Path, warehouse: Path) -> None:
+    config = json.loads((REAL / "optimum_benchmark" / "benchmark_config.json").read_text())
+    config["backend"]["no_weights"] = True
+    (tmp_path / "benchmark_config.json").write_text(json.dumps(config))
+    shutil.copy(REAL / "optimum_benchmark" / "benchmark_report.json", tmp_path)
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select engine from published").item() == "optimum-pytorch, random weights"
+
+
+def test_what_codecarbon_really_wrote(warehouse: Path) -> None:
+    """No GPU: its energy is null, although CodeCarbon writes 0; the power of the CPU is CodeCarbon's guess."""
+    assert warehouses.ingest(REAL / "codecarbon", into=warehouse).status == 0
+    first, second = query.load("run_totals", None, str(warehouse)).sort("ended_at").to_dicts()
+    assert (first["project"], second["project"]) == ("tiny-a", "tiny-b")
+    assert (first["gpu_energy_j"], first["num_gpus"], first["harness_version"]) == (None, 0, "codecarbon-3.3.2")
+    assert (first["cpu_energy_j"], first["dram_energy_j"]) == pytest.approx((32.0065, 80.0012), abs=1e-3)
+    assert first["duration_s"] == pytest.approx(4.0061, abs=1e-4)
 
 
 def test_codecarbon(warehouse: Path) -> None:
