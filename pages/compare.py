@@ -20,8 +20,11 @@ if chosen.height < 2:
     st.stop()
 
 blocks = data.load("blocks", selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
-found = chosen.select("result_id", "label").join(stats.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
+found = shape.in_short(
+    chosen.select("result_id", "label").join(stats.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
+)
 st.markdown(words.compared(found, measure.per))
+st.caption(words.alike(shape.alike(found["label"])))
 sections.comparable(selection, chosen)
 st.altair_chart(prompt_charts.intervals(found, unit), alt=f"{unit} of each result with its 95 % interval")
 tables.show(found, titles.COMPARED, alt=f"{unit}, ratio to the first result and rank, with intervals")

@@ -6,12 +6,13 @@ from pages.ui import controls, data, downloads, frame, pick, prompt_charts, scop
 from warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
-frame.only_per_response()
-fits = shape.labelled_fits(stats.cost_of_tokens(data.load("cost_sums", selection)))
+idle = {"above_idle": frame.measure().above_idle}
+fits = shape.in_short(shape.with_label(stats.cost_of_tokens(data.load("cost_sums", selection, **idle))))
 if fits.is_empty():
     scope.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {scope.NEEDS_PROMPTS}")
 
-st.markdown(words.COST)
+st.markdown(words.cost(**idle))
+st.caption(words.alike(shape.alike(fits["label"])))
 tables.show(fits, titles.FITS, alt="Energy of a response before its first token, per input token and per output token, with intervals")
 downloads.offer(fits, "cost-of-a-token")
 
@@ -20,7 +21,7 @@ tokens_in, tokens_out = controls.lengths()
 st.markdown(words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
 
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
-prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients)
+prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients, **idle)
 alt = "Measured energy of each prompt against its response length, and what the fit gives"
 chosen = pick.chart(prompt_charts.measured_against_fit(prompts), prompts, alt, "fit", field="prompt_id")
 st.subheader("Prompts farthest from the fit", anchor=False)

@@ -6,19 +6,21 @@ from pages.ui import controls, data, downloads, frame, scope, sections, shape, t
 from warehouse import stats
 
 selection = frame.begin("What will my workload use?")
-frame.only_per_response()
-rows = shape.labelled(data.load("leaderboard", frame.first_view(selection)), "energy_j")
+measure = frame.measure()
+results = frame.results(frame.first_view(selection))
+frame.stated(results)
+rows = shape.labelled(results, measure.key)
 if rows.is_empty():
     scope.nothing_matches(selection, "A plan needs a result with the energy of a response.")
 
 chosen = controls.one_result(rows)
 requests, overhead, price, intensity = controls.assumptions()
-blocks = data.load("blocks", selection, results=chosen["result_id"].item(), above_idle=False)
-energy = stats.compared(chosen, blocks).row(0, named=True)
+blocks = data.load("blocks", selection, results=chosen["result_id"].item(), above_idle=measure.above_idle)
+energy = stats.compared(chosen, blocks, measure).row(0, named=True)
 plan = stats.workload(stats.band(energy), requests, overhead, price, intensity)
 
 sections.plan(plan)
-st.markdown(words.planned(chosen.row(0, named=True), energy, requests))
+st.markdown(words.planned(chosen.row(0, named=True), energy, requests, measure))
 tables.show(plan, titles.PLAN, alt="Estimated energy, money and emissions a day, a month and a year, with a band")
 downloads.offer(plan, "plan")
 st.markdown(words.ASSUMPTIONS)

@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, scope, sections, tables, titles, words
+from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, shape, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("Does asking for a short answer save energy?")
 kind, a, b = controls.sides(data.options())
-frame.only_per_response()
-published, pairs = sections.contrast(selection, kind, a, b, controls.cut_short())
+above_idle = frame.measure().above_idle
+published, pairs = sections.contrast(selection, kind, a, b, controls.cut_short(), above_idle)
+if above_idle:
+    st.caption(words.GROSS_ONLY)
 if published.is_empty() and pairs.is_empty():
     scope.nothing_matches(selection, "No result has both sides with all else alike.")
 
@@ -18,8 +20,9 @@ st.subheader("The same prompts, one by one", anchor=False)
 if pairs.is_empty():
     st.info(scope.NO_PAIRS, icon=":material/info:")
 else:
-    changes = stats.paired(pairs)
-    st.markdown(words.pairs(changes))
+    changes = shape.pair_labels(stats.paired(pairs))
+    st.markdown(words.pairs(changes, above_idle))
+    st.altair_chart(prompt_charts.paired(changes), alt="Median change in energy of the same prompts from A to B with its interval")
     tables.show(changes, titles.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
     downloads.offer(changes, "pairs")
 

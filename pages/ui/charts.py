@@ -66,18 +66,41 @@ def _tooltip(x: str, y: str) -> list[alt.Tooltip]:
     return [*texts[:3], *numbers, *texts[3:]]
 
 
-def _apart(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows whose names do not run into one another on logarithmic axes, from the least energy on."""
-    kept: list[dict[str, float]] = []
-    for row in rows.sort("energy_j").iter_rows(named=True):
-        near = (
-            abs(math.log(row["output_tokens"] / other["output_tokens"])) < 0.35
-            and abs(math.log(row["energy_per_token_j"] / other["energy_per_token_j"])) < 0.04
-            for other in kept
-        )
-        if not any(near):
-            kept.append(row)
-    return pl.DataFrame(kept, schema=rows.schema, orient="row")
+# A usual size of the chart in px, to tell whether names would touch.
+WIDE, HIGH, LETTER, LINE = 880.0, 420.0, 6.5, 14.0
+
+
+def _places(rows: pl.DataFrame) -> list[tuple[float, float]]:
+    """Where the points of the chart of equal energy stand, in px from its lower left corner."""
+    found = []
+    for key, size in (("output_tokens", WIDE), ("energy_per_token_j", HIGH)):
+        values = [math.log(value) for value in rows[key]]
+        low, high = min(values) - math.log(1.25), max(values) + math.log(1.25)
+        found.append([(value - low) / (high - low) * size for value in values])
+    return list(zip(*found, strict=True))
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose names touch no other point and no other name, with `left` where the name has room on the left only.
+
+    The least and the most energy come first: they are what the chart is about.
+    """
+    order = rows.with_columns(pl.col("energy_j").rank("ordinal").alias("place")).with_columns(
+        pl.min_horizontal("place", pl.len() + 1 - pl.col("place")).alias("from_end")
+    )
+    rows = order.sort("from_end", "place").drop("place", "from_end")
+    places = _places(rows)
+    taken: list[tuple[float, float, float]] = []
+    kept = []
+    for row, (x, y) in zip(rows.iter_rows(named=True), places, strict=True):
+        wide = LETTER * len(row["model_name"]) + 8
+        left = x + wide > WIDE
+        start, level = (x - wide if left else x), y + LINE / 2
+        near = [(px, px, py) for px, py in places if (px, py) != (x, y)] + taken
+        if not any(start - 4 < end and begin < start + wide + 4 and abs(level - height) < LINE for begin, end, height in near):
+            taken.append((start, start + wide, level))
+            kept.append(row | {"left": left})
+    return pl.DataFrame(kept, schema=rows.schema | {"left": pl.Boolean}, orient="row")
 
 
 def _trend(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
@@ -89,6 +112,10 @@ def _trend(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
         alt.Chart(ends).mark_line(strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q", color=scale, detail="line:N")
     )
     return drawn
+
+
+# A signed number without a sign at zero.
+SIGNED = "datum.value ? format(datum.value, '+.0f') : '0'"
 
 
 def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
@@ -138,7 +165,7 @@ def split(rows: pl.DataFrame, name: str) -> Chart:
         .mark_bar(opacity=0.85)
         .encode(
             y=y,
-            x=alt.X("value:Q", title="Effect on energy (100 × ln)", axis=alt.Axis(format="+.0f", tickCount=6)),
+            x=alt.X("value:Q", title="Effect on energy (100 × ln)", axis=alt.Axis(labelExpr=SIGNED, tickCount=6)),
             color=alt.Color("effect:N", title=None, scale=alt.Scale(domain=list(effects.values())), legend=TOP),
             tooltip=[
                 alt.Tooltip(f"{name}:N", title="Model"),
@@ -185,8 +212,11 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
         ],
     )
     layers = [lines, labels, theme.pickable(dots)]
-    named = alt.Chart(_apart(rows).select("model_name", "output_tokens", "energy_per_token_j"))
-    layers.append(named.mark_text(align="left", dx=8, dy=-8, fontSize=11, color="gray").encode(x=x, y=y, text="model_name:N"))
+    named = alt.Chart(_named(rows).select("model_name", "output_tokens", "energy_per_token_j", "left"))
+    for left in (False, True):
+        aside = named.transform_filter("datum.left" if left else "!datum.left")
+        text = aside.mark_text(align="right" if left else "left", dx=-8 if left else 8, dy=-8, fontSize=11, color="gray")
+        layers.append(text.encode(x=x, y=y, text="model_name:N"))
     return theme.finish(alt.layer(*layers), 500 + theme.legend_height(families))
 
 

@@ -70,7 +70,7 @@ def setup(names: Sequence[str]) -> str | None:
     """One setup; None for all of them together."""
     explanation = "What is alike for all prompts of the chart: GPU, engine, prompts answered together, prompt set."
     choices = [*names, *([ALL_SETUPS] if len(names) > 1 else [])]
-    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=540, help=explanation) or choices[0]
+    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=620, help=explanation) or choices[0]
     return None if chosen == ALL_SETUPS else chosen
 
 
@@ -274,7 +274,7 @@ def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
 
 def one_result(rows: pl.DataFrame) -> pl.DataFrame:
     """One result by its `label`."""
-    return rows.filter(pl.col("label") == one_of("Result", "result", rows["label"].to_list(), 620))
+    return rows.filter(pl.col("label") == one_of("Result", "result", rows["label"].to_list(), 760))
 
 
 def assumptions() -> tuple[float, float, float, float]:

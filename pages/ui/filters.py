@@ -4,11 +4,12 @@ Each widget is bound to the URL under its public key, so a link restores the vie
 is in the URL.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 import streamlit as st
 
+from pages.ui import words
 from warehouse.measure import ABOVE_IDLE, GROSS, PER, STATISTICS, Measure
 from warehouse.selection import Selection
 
@@ -25,6 +26,7 @@ WEIGHTS = ("pretrained", "dummy", "both")
 VALID = ("only", "all")
 # How energy is stated, on every page: URL key → its values, the default first.
 ENERGY: dict[str, tuple[str, ...]] = {"statistic": STATISTICS, "per": PER, "idle": (GROSS, ABOVE_IDLE)}
+NAMES = {"statistic": "the statistic", "per": "the denominator", "idle": "idle power"}
 
 
 def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
@@ -48,21 +50,35 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
     return selection, notes
 
 
-def energy() -> Measure:
-    """Draw the switches of how energy is stated: the statistic over prompts, per what, gross or above idle."""
+def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
+    """Draw the switches of how energy is stated: the statistic over prompts, per what, gross or above idle.
+
+    Args:
+        acting: the keys of ENERGY that the page follows; the others are switched off, and their values have no effect.
+        why: why they are.
+    """
+    off = {key: key not in acting for key in ENERGY}
+    about = "Published tables have the mean only." if acting else ""
     with st.sidebar, st.expander("Energy is shown as", expanded=True):
         statistic = st.selectbox(
             "Statistic",
             STATISTICS,
             key="statistic",
             bind="query-params",
-            help="Over the prompts of a run. Published tables have the mean only.",
+            help=f"Over the prompts of a run. {about}",
+            disabled=off["statistic"],
         )
-        per = st.selectbox(
-            "Energy per", PER, key="per", bind="query-params", help="Published tables have the energy per response and token."
-        )
-        idle = _one("idle", "Idle power", ENERGY["idle"], "above idle: less what the idle GPU would have used; only where it was recorded.")
-    return Measure(statistic or STATISTICS[0], per or PER[0], idle == ABOVE_IDLE)
+        about = "Published tables have the energy per response and token."
+        per = st.selectbox("Energy per", PER, key="per", bind="query-params", help=about, disabled=off["per"])
+        about = "above idle: less what the idle GPU would have used; only where it was recorded."
+        idle = _one("idle", "Idle power", ENERGY["idle"], about, disabled=off["idle"])
+        if any(off.values()):
+            st.caption(words.ignored([name for key, name in NAMES.items() if off[key]], why))
+    return Measure(
+        statistic if statistic and not off["statistic"] else STATISTICS[0],
+        per if per and not off["per"] else PER[0],
+        idle == ABOVE_IDLE and not off["idle"],
+    )
 
 
 def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[str]:
@@ -91,8 +107,8 @@ def _many(key: str, options: pl.DataFrame) -> list[str]:
     return chosen
 
 
-def _one(key: str, label: str, choices: tuple[str, ...], explanation: str) -> str:
-    return (
-        st.segmented_control(label, choices, default=choices[0], required=True, key=key, help=explanation, bind="query-params")
-        or choices[0]
+def _one(key: str, label: str, choices: tuple[str, ...], explanation: str, disabled: bool = False) -> str:
+    chosen = st.segmented_control(
+        label, choices, default=choices[0], required=True, key=key, help=explanation, bind="query-params", disabled=disabled
     )
+    return chosen or choices[0]

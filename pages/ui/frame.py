@@ -20,7 +20,7 @@ def run(page: Page) -> None:
     st.html(theme.TAGS_STYLE)
     try:
         selection, notes = filters.sidebar(data.options())
-        st.session_state["measure"] = filters.energy()
+        st.session_state["measure"] = filters.energy(*site.SWITCHES.get(page.url_path, ()))
     except store.WarehouseError as error:
         scope.no_warehouse(error)
         return
@@ -86,13 +86,6 @@ def stated_of_prompts() -> None:
     chosen = measure()
     if chosen != measures.DEFAULT:
         st.caption(words.stated_of_prompts(chosen))
-
-
-def only_per_response(statistic: bool = True) -> None:
-    """On a page that cannot follow the switches: say that it shows whole responses."""
-    chosen = measure()
-    if chosen.per != measures.DEFAULT.per or (statistic and chosen != measures.DEFAULT):
-        st.caption(words.ONLY_PER_RESPONSE)
 
 
 def one_setup(selection: Selection) -> tuple[Selection, str]:

@@ -47,6 +47,11 @@ def _lines(names: pl.Series) -> int:
     return max((name.count(" · ") + 1 for name in names), default=1)
 
 
+def _names(names: pl.Series) -> alt.Axis:
+    """An axis of names, their parts below one another around the middle of the row."""
+    return alt.Axis(labelExpr=IN_LINES, labelLimit=170, labelOffset=-7 * (_lines(names) - 1))
+
+
 def _picked(marks: alt.Chart) -> alt.Chart:
     """Bars that can be clicked."""
     clicked: alt.Chart = marks.add_params(alt.selection_point(name=theme.PICKED, fields=["bar"], empty=True))
@@ -70,7 +75,10 @@ def _rows(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], series: list
     # The name of a row stands at its middle: the axis is one of numbers, so the names are looked up.
     names = json.dumps([name for name, _ in sorted(foot.items(), key=lambda entry: entry[1])])
     middles = [at + 0.45 for at in sorted(foot.values())]
-    ticks = alt.Axis(values=middles, labelExpr=f"split({names}[floor(datum.value)], ' · ')", grid=False, ticks=False, domain=False)
+    lift = -7 * (_lines(bins["shown_as"]) - 1)
+    ticks = alt.Axis(
+        values=middles, labelExpr=f"split({names}[floor(datum.value)], ' · ')", grid=False, ticks=False, domain=False, labelOffset=lift
+    )
     y = alt.Y("foot:Q", title=None, axis=ticks, scale=alt.Scale(domain=[0, len(series)], nice=False))
     colour = theme.colour("shown_as", "Shown", placed)
     bars = _picked(alt.Chart(placed).mark_rect(opacity=0.85)).encode(
@@ -96,7 +104,7 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     """
     rows = table.filter(pl.col("p5") > 0 if log else pl.col("p50").is_not_null())
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
-    y = alt.Y("shown_as:N", title=None, sort=rows["shown_as"].to_list(), axis=alt.Axis(labelExpr=IN_LINES))
+    y = alt.Y("shown_as:N", title=None, sort=rows["shown_as"].to_list(), axis=_names(rows["shown_as"]))
     tips = [alt.Tooltip("shown_as:N", title="Shown"), alt.Tooltip("prompts:Q", title="Prompts", format=",")]
     levels = ("p5", "p25", "p50", "p75", "p95")
     tips += [alt.Tooltip(f"{level}:Q", title=f"{level} ({metric.display_unit})", format=",.4~g") for level in levels]
@@ -175,14 +183,14 @@ def intervals(found: pl.DataFrame, title: str) -> Chart:
     """One value per result with its interval, where there is one.
 
     Args:
-        found: rows with `label`, `value`, `value_low`, `value_high` (J).
+        found: rows with `label`, `shown_as`, `value`, `value_low`, `value_high` (J).
         title: what the value is, with its unit.
     """
     y = alt.Y(
-        "label:N",
+        "shown_as:N",
         title=None,
-        sort=found["label"].to_list(),
-        axis=alt.Axis(labelExpr="slice(split(datum.label, ' · '), 0, 3)", labelLimit=170),
+        sort=found["shown_as"].to_list(),
+        axis=_names(found["shown_as"]),
     )
     numbers = [
         alt.Tooltip("label:N", title="Result"),
@@ -191,12 +199,38 @@ def intervals(found: pl.DataFrame, title: str) -> Chart:
     bars = (
         alt.Chart(found)
         .mark_rule(strokeWidth=3, color="gray")
-        .encode(y=y, x=alt.X("value_low:Q", title=title, scale=alt.Scale(zero=True)), x2="value_high:Q")
+        .encode(y=y, x=alt.X("value_low:Q", title=title, scale=alt.Scale(zero=True), axis=axis_of(False)), x2="value_high:Q")
     )
     dots = alt.Chart(found).mark_point(filled=True, size=90, opacity=1).encode(y=y, x=alt.X("value:Q", title=title), tooltip=numbers)
-    return theme.finish(alt.layer(bars, dots), 60 + 64 * found.height)
+    return theme.finish(alt.layer(bars, dots), 60 + found.height * max(44, 14 + 15 * _lines(found["shown_as"])))
 
 
+def paired(changes: pl.DataFrame) -> Chart:
+    """The median change of the same prompts from side A to side B, with its interval; left of the line B costs less.
+
+    Args:
+        changes: rows of `stats.paired` with `shown_as`.
+    """
+    y = alt.Y("shown_as:N", title=None, sort=changes["shown_as"].to_list(), axis=_names(changes["shown_as"]))
+    axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", tickCount=6)
+    title = "Change in the energy of the same prompt, median and 95 % interval"
+    across = {
+        end: alt.X(f"{name}:Q", title=title, axis=axis, scale=alt.Scale(padding=12))
+        for end, name in (("low", "change_low"), ("median", "median_change"))
+    }
+    tips = [
+        alt.Tooltip("label:N", title="Prompts"),
+        *(alt.Tooltip(f"{key}:Q", title=name, format="+.1%") for key, name in CHANGE_ENDS.items()),
+        alt.Tooltip("pairs:Q", title="Pairs", format=","),
+    ]
+    zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color="gray", strokeDash=[4, 4]).encode(x=alt.X("zero:Q", title=title))
+    base = alt.Chart(changes.select("label", "shown_as", "pairs", *CHANGE_ENDS))
+    bars = base.mark_rule(strokeWidth=3, color="gray").encode(y=y, x=across["low"], x2="change_high:Q")
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, x=across["median"], tooltip=tips)
+    return theme.finish(alt.layer(zero, bars, dots), 70 + changes.height * max(36, 14 + 15 * _lines(changes["shown_as"])))
+
+
+CHANGE_ENDS = {"median_change": "Median change", "change_low": "from", "change_high": "to"}
 ENDS = {"": "Energy (J)", "_low": "from (J)", "_high": "to (J)"}
 
 

@@ -37,13 +37,14 @@ EXPORTS = {
 }
 
 
-def contrast(selection: Selection, kind: str, a: str, b: str, cut: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+def contrast(selection: Selection, kind: str, a: str, b: str, cut: bool, above_idle: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Published means and our own pairs of prompts on two sides; the filter of what differs keeps pairs in which one side passes it.
 
     Args:
         kind: what differs: task, model, engine or gpu.
         a, b: the sides; empty for every task and its concise twin.
         cut: whether pairs with an answer that was cut short count.
+        above_idle: whether pairs are of the energy above the power of the idle GPU.
     """
     wanted = {"task": selection.tasks, "model": selection.models, "engine": selection.engines, "gpu": selection.gpus}[kind]
     free = replace(
@@ -54,7 +55,7 @@ def contrast(selection: Selection, kind: str, a: str, b: str, cut: bool) -> tupl
         engines=() if kind == "engine" else selection.engines,
     )
     published = load("contrast_published", free, contrast=kind, a=a, b=b)
-    prompts = load("contrast_prompts", free, contrast=kind, a=a, b=b, finished=not cut)
+    prompts = load("contrast_prompts", free, contrast=kind, a=a, b=b, finished=not cut, above_idle=above_idle)
     labels = options().filter(pl.col("kind") == kind, pl.col("value").is_in(list(wanted)))["label"].to_list()
     one_side = pl.col("a").is_in(labels) | pl.col("b").is_in(labels) if wanted else pl.lit(True)
     return published.filter(one_side), prompts.filter(one_side)
@@ -80,12 +81,12 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
 
 
 def why_models_of_one_size_differ(selection: Selection) -> None:
-    """J/token against response length for the models of one size, GPU and task."""
-    rows = shape.in_sizes(load("leaderboard", selection.one_prompt_at_a_time()))
-    if rows.is_empty():
+    """J/token against response length for the models of one size, alike in all else: source, GPU, task, engine, batch size, prompts."""
+    rows = shape.in_sizes(load("leaderboard", selection))
+    sets = shape.of_several_models(shape.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size", "prompt_set")))
+    if sets.is_empty():
         return
     st.subheader("Models of one size: why does one use five times the energy of another?", anchor=False)
-    sets = shape.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         group = sets.filter(pl.col("set") == controls.one_of("Results", "iso", shape.names(sets, "set")))
         size = controls.one_of("Size", "size", shape.names(shape.in_sizes(group), "size"), 230)

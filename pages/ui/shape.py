@@ -46,6 +46,26 @@ def apart(colour: str) -> list[str]:
     return list(dict.fromkeys((colour, "generation", "batch_size")))
 
 
+def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
+    """Adds `label` and `shown_as`, what tells one comparison of the same prompts from the others; a number where nothing does.
+
+    Args:
+        changes: rows of `stats.paired`.
+    """
+    sides = pl.format("{} to {}", "a", "b")
+    parts = [
+        sides,
+        "model_name",
+        "gpu_model",
+        "task",
+        "engine",
+        pl.format("batch {}", "batch_size"),
+        pl.format("prompts of {}", "prompt_set"),
+    ]
+    named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
+    return in_short(numbered(named))
+
+
 def within(rows: pl.DataFrame, limits: Mapping[str, float | None]) -> pl.DataFrame:
     """Rows that keep every limit: at least where more is better, else at most."""
     for key, bound in limits.items():
@@ -78,14 +98,28 @@ def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | No
     return {key: None if bound is None else bound * NUMBERS[key].display_factor for key, bound in limits.items()}
 
 
-def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
-    """Adds `label`, a name that no other result has; our own runs first. Only results that have the number."""
-    gpus = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", "gpu_model")).otherwise("gpu_model")
-    batch = pl.format("batch {}", pl.col("batch_size"))
-    label = pl.concat_str(["model_name", gpus, "task", "engine", batch, "source"], separator=" · ", ignore_nulls=True)
-    named = rows.filter(pl.col(needs) > 0).with_columns(label.alias("label")).sort("origin", maintain_order=True)
+def with_label(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `label`, all that names a result, and a number where that names two: a name that no other row has."""
+    gpu = pl.col("gpu_model").fill_null("CPU")
+    if "num_gpus" in rows.columns:
+        gpu = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", gpu)).otherwise(gpu)
+    random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
+    source = ["source"] if "source" in rows.columns else []
+    parts: list[str | pl.Expr] = ["model_name", gpu, "task", "engine", pl.format("batch {}", "batch_size"), "prompt_set", random, *source]
+    named = rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
+    return numbered(named)
+
+
+def numbered(rows: pl.DataFrame) -> pl.DataFrame:
+    """A number after each `label` that has come before."""
     again = pl.int_range(pl.len()).over("label")
-    return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+    return rows.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+
+
+def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
+    """Adds `label`. Only results that have the number; our own runs first, then one prompt at a time, then most prompts."""
+    first = (pl.col("origin"), pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64))
+    return with_label(rows.filter(pl.col(needs) > 0).sort(*first, nulls_last=True, maintain_order=True))
 
 
 def with_formula(rows: pl.DataFrame, formula: pl.Expr | None) -> pl.DataFrame:
@@ -121,10 +155,27 @@ def in_ranges(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> 
 
 
 def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
-    """Adds `set`, the name of the table that a row belongs to: its values of the columns `by`. The largest sets come first."""
-    texts = [pl.format("batch {}", name) if name == "batch_size" else pl.col(name) for name in by]
-    named = rows.with_columns(pl.concat_str(texts, separator=" · ", ignore_nulls=True).alias("set"))
-    return named.with_columns(pl.len().over("set").alias("set_size")).sort("set_size", "set", descending=[True, False], maintain_order=True)
+    """Adds `set`, the name of the table that a row belongs to: its values of the columns `by`.
+
+    One prompt at a time comes first, then the largest set.
+    """
+    texts = {"batch_size": pl.format("batch {}", "batch_size"), "prompt_set": pl.format("prompts of {}", "prompt_set")}
+    named = rows.with_columns(
+        pl.concat_str([texts.get(name, pl.col(name)) for name in by], separator=" · ", ignore_nulls=True).alias("set")
+    )
+    batched = (pl.col("batch_size") != 1).fill_null(True)
+    return named.with_columns(pl.len().over("set").alias("set_size")).sort(
+        batched, -pl.col("set_size").cast(pl.Int64), "set", maintain_order=True
+    )
+
+
+def of_several_models(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of sets and sizes that have more than one model: those that say something about models.
+
+    Args:
+        rows: with `set` and `size`.
+    """
+    return rows.filter(pl.col("model_id").n_unique().over("set", "size") > 1)
 
 
 def in_sizes(rows: pl.DataFrame) -> pl.DataFrame:
@@ -159,17 +210,33 @@ def in_setups(rows: pl.DataFrame) -> pl.DataFrame:
     return ranked.select("setup").join(named, on="setup", maintain_order="left_right")
 
 
+def shared(names: Iterable[str]) -> set[str]:
+    """The parts that all of several names have."""
+    parts = [set(name.split(" · ")) for name in names]
+    return set.intersection(*parts) if len(parts) > 1 else set()
+
+
 def short(names: Iterable[str]) -> dict[str, str]:
     """Names without the parts that all of them share; a name that would be empty, or is the only one, stays whole."""
-    parts = {name: name.split(" · ") for name in names}
-    shared = set.intersection(*map(set, parts.values())) if len(parts) > 1 else set()
-    left = {name: " · ".join(part for part in each if part not in shared) for name, each in parts.items()}
-    return {name: text or name for name, text in left.items()}
+    names = list(names)
+    alike = shared(names)
+    return {name: " · ".join(part for part in name.split(" · ") if part not in alike) or name for name in names}
 
 
-def with_short_names(rows: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
-    """Adds `shown_as`, the short names of the column `series`."""
-    return rows.with_columns(pl.col("series").replace_strict(names, return_dtype=pl.String).alias("shown_as"))
+def alike(names: Iterable[str]) -> str:
+    """What several names share, in the order of the first."""
+    names = list(names)
+    return " · ".join(part for part in names[0].split(" · ") if part in shared(names)) if names else ""
+
+
+def with_short_names(rows: pl.DataFrame, names: Mapping[str, str], column: str = "series") -> pl.DataFrame:
+    """Adds `shown_as`, the short names of a column."""
+    return rows.with_columns(pl.col(column).replace_strict(names, return_dtype=pl.String).alias("shown_as"))
+
+
+def in_short(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `shown_as`, the short names of `label`."""
+    return with_short_names(rows, short(rows["label"]), "label")
 
 
 def is_wide(summary: pl.DataFrame) -> bool:
@@ -227,29 +294,8 @@ def with_measure(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
 
 def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     """Answers with energy as labelled values with an interval: `label`, `value`, `value_low`, `value_high`; the first twenty."""
-    label = pl.concat_str(["model_name", pl.col("gpu_model").fill_null("CPU"), "task", "engine"], separator=" · ", ignore_nulls=True)
-    again = pl.int_range(pl.len()).over("label")
     shown_j = per_prompt(measure)
     half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
-    return (
-        answers.filter(shown_j.is_not_null())
-        .head(20)
-        .with_columns(label.alias("label"))
-        .with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
-        .select(
-            "label",
-            shown_j.alias("value"),
-            (shown_j - half).alias("value_low"),
-            (shown_j + half).alias("value_high"),
-        )
-    )
-
-
-def labelled_fits(fits: pl.DataFrame) -> pl.DataFrame:
-    """Adds `label`, a name that no other run has."""
-    label = pl.concat_str(
-        ["model_name", "gpu_model", "task", "engine", pl.format("batch {}", pl.col("batch_size"))], separator=" · ", ignore_nulls=True
-    )
-    again = pl.int_range(pl.len()).over("label")
-    named = fits.with_columns(label.alias("label"))
-    return named.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+    named = with_label(answers.filter(shown_j.is_not_null()).head(20))
+    values = (shown_j.alias("value"), (shown_j - half).alias("value_low"), (shown_j + half).alias("value_high"))
+    return in_short(named.select("label", *values))

@@ -35,6 +35,17 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
 }
 HOME = "leaderboard"
+# Pages that cannot follow every switch of how energy is stated: those that act, and why the others do not.
+SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
+    "distributions": (("per", "idle"), "Single prompts are shown: every statistic is in the table of percentiles."),
+    "verbosity": (("idle",), "Whole answers are compared; the split into length and J/token shows what a denominator would."),
+    "prompts": (("per", "idle"), "Single answers are shown: there is nothing to average."),
+    "cost_of_a_token": (("idle",), "Whole answers are fitted; the coefficients are the energy per token."),
+    "planner": (("idle",), "A total is the number of answers times their mean."),
+    "runs": ((), "Runs are listed with their totals."),
+    "export_sql": ((), "The files hold every statistic as a column of its own."),
+    "methods": ((), "This page defines the numbers."),
+}
 # What tells engines apart, by the titles of the column picker.
 ENGINES_COLUMNS = ["Engine", "Energy per token (J/token)", "Throughput (token/s)", "Task", "Batch", "Weights"]
 # Views worth a first look: page, label, icon, the filters of the link.

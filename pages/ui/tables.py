@@ -42,7 +42,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             configured[name] = _number(
                 SHORT.get(name, NUMBERS[name].title),
                 _definition(NUMBERS[name]),
-                NUMBERS[name].decimals,
+                0 if rows.schema[name].is_integer() else NUMBERS[name].decimals,
                 width=150 if len(SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
             )
         elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:

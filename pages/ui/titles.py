@@ -92,7 +92,7 @@ FOUR_DIGITS = ("input_token_j", "output_token_j")
 BEST = ("model_name", "frontier", "energy_j", "energy_per_token_j", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
 OVER_TIME = ("edition", "gpu_model", "engine", "batches", "count", "p50", "minimum", "maximum")
 CHAT = ("chat", "lm-arena-chat")
-COMPARED = ("label", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
+COMPARED = ("shown_as", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
 PLAN = ("period", "kwh", "kwh_low", "kwh_high", "money", "money_low", "money_high", "co2_kg", "co2_kg_low", "co2_kg_high")
 PROMPTS = ("prompt_id", "prompt_text", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
 ANSWERS = (
@@ -114,7 +114,7 @@ ANSWERS = (
     "prompt_set",
 )
 FITS = (
-    "label",
+    "shown_as",
     "prompts",
     "fixed_j",
     "fixed_j_low",

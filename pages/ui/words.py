@@ -34,13 +34,10 @@ SQL = (
     "`prompts` one row per prompt of our own runs."
 )
 COST = (
-    "For each run the energy of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
+    "For each run {energy} of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
     "intervals. The fit holds for the lengths that were measured; beyond them it is a guess."
 )
-ONLY_PER_RESPONSE = (
-    "This page compares whole responses: the switches of the sidebar for statistic, denominator and idle power do not act on it."
-)
-STATISTICS_BELOW = "the statistics of all prompts are in the table of percentiles."
+GROSS_ONLY = "Published averages and the chart of models of one size show the gross energy: published tables record no idle power."
 ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
 ISO = (
     "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
@@ -96,18 +93,19 @@ def _change(row: dict[str, Any], kind: str) -> str:
     )
 
 
-def pairs(changes: pl.DataFrame) -> str:
+def pairs(changes: pl.DataFrame, above_idle: bool) -> str:
     """What going from side A to side B does to the same prompt, one item per setup."""
-    return "\n".join(_pair(row) for row in changes.head(MOST_LINES).iter_rows(named=True))
+    energy = "the energy above idle" if above_idle else "the energy"
+    return "\n".join(_pair(row, energy) for row in changes.head(MOST_LINES).iter_rows(named=True))
 
 
-def _pair(row: dict[str, Any]) -> str:
+def _pair(row: dict[str, Any], energy: str) -> str:
     place = " · ".join(plain(str(row[name])) for name in ("model_name", "gpu_model", "engine", "task") if row[name] is not None)
     place += f" · batch {row['batch_size']}" if row["batch_size"] != 1 else ""
     prompts = f", prompts of {plain(str(row['prompt_set']))}" if row["prompt_set"] else ""
     median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
     return (
-        f"- **{place}**{prompts}, {plain(row['a'])} to {plain(row['b'])}: the same prompt changes by **{median}** (median of "
+        f"- **{place}**{prompts}, {plain(row['a'])} to {plain(row['b'])}: {energy} of the same prompt changes by **{median}** (median of "
         f"{row['pairs']:,} pairs, 95 % interval {low} to {high}); {row['more']:,} of {row['pairs']:,} prompts cost more. "
         f"{row['dropped']:,} prompts are in no pair; in {row['truncated']:,} pairs an answer was cut short."
     )
@@ -136,24 +134,35 @@ def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
 
 
 def compared(found: pl.DataFrame, unit: str) -> str:
-    """Each result against the first, one item a line."""
-    first = plain(found["label"][0])
-    return "\n".join(_times(row, first, unit) for row in found.iter_rows(named=True) if row["label"] != found["label"][0])
+    """Each result against the first, one item a line.
+
+    Args:
+        found: rows of `stats.compared` with `shown_as`.
+    """
+    first = plain(found["shown_as"][0])
+    return "\n".join(_times(row, first, unit) for row in found.tail(-1).iter_rows(named=True))
 
 
 def _times(row: dict[str, Any], first: str, unit: str) -> str:
-    name = plain(row["label"])
+    name = plain(row["shown_as"])
     if row["ratio"] is None:
         return f"- **{name}**: energy per {unit} is not known here or for the first result."
     interval = "" if row["ratio_low"] == row["ratio_high"] else f" (95 % interval {row['ratio_low']:.3g} to {row['ratio_high']:.3g})"
-    return f"- **{name}** uses **{row['ratio']:.3g}×** the energy per {unit} of {first}{interval}."
+    apart = " No difference is shown: the interval includes 1." if row["ratio_low"] < 1 < row["ratio_high"] else ""
+    return f"- **{name}** uses **{row['ratio']:.3g}×** the energy per {unit} of {first}{interval}.{apart}"
 
 
-def planned(row: dict[str, Any], energy: dict[str, Any], requests: float) -> str:
+def alike(shared: str) -> str:
+    """What the results of a page have in common, which their short names leave out."""
+    return f"All of them: {plain(shared)}." if shared else ""
+
+
+def planned(row: dict[str, Any], energy: dict[str, Any], requests: float, measure: Measure) -> str:
     """What a plan is made of, in words."""
     mean, low, high = (energy[f"value{end}"] for end in ("", "_low", "_high"))
     band = "a published average: no band" if low is None else f"95 % interval {low:,.4g} to {high:,.4g} J"
-    return f"An estimate for {requests:,.0f} responses a day of **{plain(row['label'])}** at {mean:,.4g} J a response ({band})."
+    idle = ", above the power of the idle GPU" if measure.above_idle else ""
+    return f"An estimate for {requests:,.0f} responses a day of **{plain(row['label'])}** at {mean:,.4g} J a response{idle} ({band})."
 
 
 def amount(value: float) -> str:
@@ -185,7 +194,7 @@ def stated(measure: Measure, rows: pl.DataFrame) -> str:
 def stated_of_prompts(measure: Measure) -> str:
     """Which energy of a prompt is offered first."""
     idle = "energy above idle" if measure.above_idle else "gross energy"
-    return f"The switches of the sidebar ask for the {idle} per {measure.per} ({UNITS[measure.per]}); {STATISTICS_BELOW}"
+    return f"The switches of the sidebar ask for the {idle} per {measure.per} ({UNITS[measure.per]})."
 
 
 def spreads(table: pl.DataFrame, metric: Metric) -> str:
@@ -223,6 +232,11 @@ def mixed(keys: pl.DataFrame) -> str:
     return f"The runs shown are not alike in {listed(keys)}: choose one setup, or one task, for a fair comparison."
 
 
+def ignored(names: list[str], why: str) -> str:
+    """Which switches of energy do not act on the page, and why."""
+    return f"{' and '.join(names).capitalize()} {'does' if len(names) == 1 else 'do'} not act on this page. {why}" if names else ""
+
+
 def prompt_list(height: int) -> str:
     """What the list of prompts is."""
     return f"{height:,} prompts, the costliest first{' (at most 200 are listed)' if height >= 200 else ''}. Click a row to see its answers."
@@ -237,6 +251,11 @@ def energy(row: dict[str, Any]) -> str:
     """Energy and length of one answer."""
     joules = "energy not measured" if row["energy_j"] is None else f"{row['energy_j']:,.4g} J"
     return f"{joules}, {row['output_tokens']} tokens"
+
+
+def cost(above_idle: bool) -> str:
+    """What is fitted."""
+    return COST.format(energy="the energy above idle" if above_idle else "the energy")
 
 
 def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: float, tokens_out: float) -> str:

@@ -8,7 +8,7 @@ from tests.app.conftest import FIGURES, Open, table
 
 
 def test_compare_says_how_many_times(open_page: Open) -> None:
-    label = "{} · {} · chat · transformers-eager · batch 1 · Prompt Joules"
+    label = "{} · {} · chat · transformers-eager · batch 1 · default · Prompt Joules"
     labels = [label.format("SmolLM2-135M-Instruct", "H100"), label.format("big-1B", "H100")]
     app = open_page("compare", results=labels)
     rows = warehouse.measured_rows().filter(pl.col("status") == "ok")

@@ -1,9 +1,12 @@
 """The statistic, the denominator and gross or above idle, on every page."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pages.ui import site
 from tests.app import warehouse
@@ -75,7 +78,7 @@ def test_three_years_divides_by_tokens_unless_asked_otherwise(open_page: Open) -
 
 
 def test_compare_by_a_percentile_has_an_interval(open_page: Open) -> None:
-    label = "{} · H100 · chat · transformers-eager · batch 1 · Prompt Joules"
+    label = "{} · H100 · chat · transformers-eager · batch 1 · default · Prompt Joules"
     app = open_page("compare", results=[label.format("big-1B"), label.format("SmolLM2-135M-Instruct")], statistic="p90", per="word")
     row = table(app, -1).row(0, named=True)
     assert row["value"] == pytest.approx(measured(Measure("p90", "word")))
@@ -100,3 +103,48 @@ def test_odd_switches_in_a_link_are_ignored_with_a_note(open_page: Open, page: s
     app = open_page(page, statistic="mode", per="<b>", idle="1", range_latency_s="x", columns="y", formula="1/")
     assert not app.exception
     assert (app.selectbox(key="statistic").value, app.selectbox(key="per").value) == ("mean", "response")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_switches_that_do_not_act_on_a_page_are_off_and_say_why(open_page: Open, page: str) -> None:
+    app = open_page(page, **SWITCHED)
+    acting, why = site.SWITCHES.get(page, (("statistic", "per", "idle"), ""))
+    assert not app.exception
+    off = {key: element.disabled for key, element in switches(app).items()}
+    assert off == {key: key not in acting for key in off}
+    assert why in text(app)
+    measure = app.session_state["measure"]
+    assert measure.above_idle == ("idle" in acting)
+    assert measure.statistic == ("p90" if "statistic" in acting else "mean")
+    assert measure.per == ("word" if "per" in acting else "response")
+
+
+def switches(app: AppTest) -> dict[str, Any]:
+    """The switches of energy by their keys."""
+    return {"statistic": app.selectbox(key="statistic"), "per": app.selectbox(key="per"), "idle": app.segmented_control(key="idle")}
+
+
+def test_the_planner_above_idle(open_page: Open) -> None:
+    label = "big-1B · H100 · chat · transformers-eager · batch 1 · default · Prompt Joules"
+    app = open_page("planner", result=label, requests="1000", pue="1.0", idle="above idle")
+    assert table(app)["kwh"][0] == pytest.approx(measured(Measure(above_idle=True)) * 1000 / 3.6e6)
+    assert "above the power of the idle GPU" in text(app)
+    assert "Nothing matches" in open_page("planner", source="ML.ENERGY v1", idle="above idle").warning[-1].value
+
+
+def test_pairs_above_idle(open_page: Open) -> None:
+    app = open_page("verbosity", source="Prompt Joules", idle="above idle")
+    rows = warehouse.measured_rows().with_columns(pl.col("energy_j") - 78 * pl.col("latency_s"))
+    a, b = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-small-concise"))
+    change = a.join(b, on="prompt_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series()
+    assert table(app)["median_change"].item() == pytest.approx(100 * change.median())
+    assert "published tables record no idle power" in text(app)
+
+
+def test_the_cost_of_a_token_above_idle(open_page: Open) -> None:
+    app = open_page("cost_of_a_token", model="org/big-1B", idle="above idle")
+    rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
+    across = rows.select(pl.lit(1.0), pl.col("input_tokens"), pl.col("output_tokens")).to_numpy()
+    joules = (rows["energy_j"] - 78 * rows["latency_s"]).to_numpy()
+    assert table(app)["output_token_j"].item() == pytest.approx(np.linalg.lstsq(across, joules, rcond=None)[0][2])
+    assert "the energy above idle of a response is fitted" in text(app)

@@ -31,7 +31,7 @@ def test_the_cost_of_a_token(open_page: Open) -> None:
     app = open_page("cost_of_a_token", task="chat", **{"in": "100", "out": "300"})
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     slope = rows.select(pl.cov("output_tokens", "energy_j") / pl.col("output_tokens").var()).item()
-    shown = table(app).filter(pl.col("label").str.contains("big-1B")).row(0, named=True)
+    shown = table(app).filter(pl.col("shown_as") == "big-1B").row(0, named=True)
     assert shown["output_token_j"] == pytest.approx(slope, rel=0.05)
     assert shown["output_token_j_low"] < shown["output_token_j"] < shown["output_token_j_high"]
     assert "A prompt of 100 and an answer of 300 tokens" in text(app)
@@ -172,3 +172,25 @@ def test_the_words_of_a_distribution_are_its_percentiles(open_page: Open) -> Non
     low, quarter, three, high = (each.quantile(level, "linear") or 0 for level in (0.05, 0.25, 0.75, 0.95))
     assert f"half of the 60 prompts lie between {quarter:,.3g} and {three:,.3g} J" in text(app)
     assert f"at most {low:,.3g}, one in twenty at least {high:,.3g} J, **{high / low:,.2g}×** as much" in text(app)
+
+
+def test_models_of_one_size_are_alike_in_all_else(open_page: Open) -> None:
+    app = open_page("verbosity")
+    sets = app.selectbox(key="iso").options
+    assert sets[0] == "ML.ENERGY v1 · A40 · chat · transformers-eager · batch 1"
+    assert any("batch 192" in name for name in sets), "other batch sizes can be chosen"
+    assert not any(name.startswith("Prompt Joules") for name in sets), "one model of a size says nothing about models"
+    rows = pl.DataFrame(
+        {
+            "set": ["a", "a", "b", "b"],
+            "size": ["7", "7", "7", "13"],
+            "model_id": ["x", "y", "x", "y"],
+        }
+    )
+    assert shape.of_several_models(rows)["set"].to_list() == ["a", "a"]
+
+
+def test_sets_of_one_size_keep_prompt_sets_apart() -> None:
+    rows = pl.DataFrame({"batch_size": [1, 1, 8], "prompt_set": ["long", "short", "long"], "source": ["us"] * 3})
+    found = shape.in_sets(rows, ("source", "batch_size", "prompt_set"))["set"].to_list()
+    assert found == ["us · batch 1 · prompts of long", "us · batch 1 · prompts of short", "us · batch 8 · prompts of long"]

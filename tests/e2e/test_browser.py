@@ -19,7 +19,7 @@ CHARTS = {
     "distributions": 4,
     "tradeoffs": 1,
     "three_years": 1,
-    "verbosity": 3,
+    "verbosity": 4,
     "prompts": 1,
     "cost_of_a_token": 1,
     "compare": 1,

@@ -31,6 +31,7 @@ NewLake = Callable[[], Lake]
 PARAMETERS = {
     "metric": "energy_j",
     "by": "model",
+    "prompt_set": "",
     "bins": 40,
     "log": True,
     "prompt": "",

@@ -59,7 +59,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
     connection.close()
     (name_a, model_a), (name_b, _) = models
     results = [f"run:{run}" for run in runs]
-    contrast = {"contrast": "model", "a": name_a, "b": name_b, "finished": False}
+    contrast = {"contrast": "model", "a": name_a, "b": name_b, "finished": False, "above_idle": False}
     lengths = ("input_tokens", "output_tokens", "energy_j")
     metrics = (
         *lengths,
@@ -80,8 +80,8 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "columns": Case("meta", ("schema_version",)),
         "contrast_prompts": _prompts("prompt_id", "repetition", "energy_j", "output_tokens", "finish_reason", **contrast),
         "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
-        "cost_prompts": _prompts("prompt_id", *lengths, result=results[0], a=1.0, b=0.1, c=3.0),
-        "cost_sums": _prompts(*lengths),
+        "cost_prompts": _prompts("prompt_id", *lengths, above_idle=False, result=results[0], a=1.0, b=0.1, c=3.0),
+        "cost_sums": _prompts(*lengths, above_idle=False),
         "distribution_bins": _prompts("energy_j", **METRIC),
         "distribution_ecdf": _prompts("energy_j", **METRIC),
         "distribution_percentiles": _prompts("energy_j", **METRIC),

@@ -278,8 +278,8 @@ def test_published_sides(warehouse: str) -> None:
     assert split.to_list() == pytest.approx(rows["energy_effect_log"].to_list())
 
 
-@pytest.mark.parametrize("finished", [True, False])
-def test_pairs_of_prompts(tmp_path: Path, finished: bool) -> None:
+@pytest.mark.parametrize(("finished", "above_idle"), [(True, False), (False, False), (True, True)])
+def test_pairs_of_prompts(tmp_path: Path, finished: bool, above_idle: bool) -> None:
     wordy = [factories.record("run-1", index) for index in range(40)]
     brief = [factories.record("run-2", index, task="chat-concise") for index in range(40)]
     older = [factories.record("run-0", index, started_at=factories.START - timedelta(days=1)) for index in range(40)]
@@ -290,8 +290,13 @@ def test_pairs_of_prompts(tmp_path: Path, finished: bool) -> None:
     for rows in (wordy, brief, older, longer):
         factories.write(factories.frame(rows), tmp_path / str(rows[0]["run_id"]) / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), contrast="task", a="", b="", finished=finished)
-    a, b = (factories.frame(rows).filter(pl.col("energy_j").is_not_null()) for rows in (wordy, brief))
+    found = query.load(
+        "contrast_prompts", None, str(tmp_path / "w.duckdb"), contrast="task", a="", b="", finished=finished, above_idle=above_idle
+    )
+    idle = pl.col("idle_power_w") * pl.col("latency_s") if above_idle else 0.0
+    a, b = (
+        factories.frame(rows).filter(pl.col("energy_j").is_not_null()).with_columns(pl.col("energy_j") - idle) for rows in (wordy, brief)
+    )
     pairs = a.join(b, on="prompt_id", suffix="_b")
     if finished:
         pairs = pairs.filter(pl.col("finish_reason") != "length", pl.col("finish_reason_b") != "length")
@@ -345,10 +350,12 @@ def test_every_column_can_be_looked_up(warehouse: str) -> None:
     assert columns.filter(pl.col("table") == "published", pl.col("column") == "energy_j")["meaning"].item().startswith("J:")
 
 
-def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str) -> None:
-    fits = stats.cost_of_tokens(query.load("cost_sums", None, warehouse))
+@pytest.mark.parametrize("above_idle", [False, True])
+def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, above_idle: bool) -> None:
+    fits = stats.cost_of_tokens(query.load("cost_sums", None, warehouse, above_idle=above_idle))
     fit = fits.filter(pl.col("result_id") == "run:run-a").row(0, named=True)
     rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
+    rows = rows.with_columns(pl.col("energy_j") - (78.0 * pl.col("latency_s") if above_idle else 0.0))
     across = np.column_stack([np.ones(rows.height), rows["input_tokens"], rows["output_tokens"]])
     found, left, *_ = np.linalg.lstsq(across, rows["energy_j"].to_numpy(), rcond=None)
     assert [fit[key] for key in ("fixed_j", "input_token_j", "output_token_j")] == pytest.approx(list(found))
@@ -357,7 +364,7 @@ def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str) -> None:
     assert fit["output_token_j_high"] - fit["output_token_j"] == pytest.approx(errors[2] * 1.9697, rel=1e-3)
     assert fit["fixed_j_high"] - fit["fixed_j"] == pytest.approx(errors[0] * 1.9697, rel=1e-3)
     assert stats.what_if(fit, 100, 50)[0] == pytest.approx(found @ [1, 100, 50])
-    prompts = query.load("cost_prompts", None, warehouse, result="run:run-a", a=found[0], b=found[1], c=found[2])
+    prompts = query.load("cost_prompts", None, warehouse, result="run:run-a", above_idle=above_idle, a=found[0], b=found[1], c=found[2])
     residuals = rows["energy_j"].to_numpy() - across @ found
     assert prompts["residual_j"].abs().max() == pytest.approx(np.abs(residuals).max())
     assert prompts.height == rows.height

@@ -1,6 +1,7 @@
 -- One row per setup of ours that answered the same prompts on both sides, A and B; a pair is a prompt answered on both with energy measured.
 -- $contrast (task, model, engine or gpu) is what differs; with $a empty the sides are every task and its concise twin. Of several runs alike,
 -- the newest. With $finished pairs in which an answer was cut short are left out. `changes` is B over A less 1 of each pair, smallest first.
+-- With $above_idle the energy is that above the power of the idle GPU.
 with sides as (
     select verbose_twin as a, task as b
     from tasks
@@ -61,22 +62,22 @@ answered as (
         run_id,
         prompt_id,
         repetition,
-        energy_j,
+        case when $above_idle then energy_above_idle_j else energy_j end as joules,
         output_tokens,
         finish_reason = 'length' as cut
     from selected_prompts(
         $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
     where status = 'ok'
-        and energy_j > 0
+        and joules > 0
         and output_tokens > 0
 ),
 paired as (
     select
         matched.run_a,
         matched.run_b,
-        a.energy_j as energy_a_j,
-        b.energy_j as energy_b_j,
+        a.joules as energy_a_j,
+        b.joules as energy_b_j,
         a.output_tokens as tokens_a,
         b.output_tokens as tokens_b,
         coalesce(a.cut, false) or coalesce(b.cut, false) as cut

@@ -5,6 +5,7 @@ select
     prompts.gpu_model,
     prompts.engine,
     prompts.batch_size,
+    prompts.weights,
     requests.prompt_set,
     prompts.prompt_id,
     prompts.repetition,
