@@ -6,7 +6,7 @@ Imports nothing heavy: the help must appear at once, on a machine without torch 
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -19,6 +19,11 @@ MOST_IN_FLIGHT = 256
 """With a request rate, unless --concurrency says otherwise."""
 
 
+def option(metavar: str, otherwise: str) -> Any:
+    """How the help shows an option that may be left out: what it takes, and what is done without it."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {otherwise})")
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Measure a model: one row of Parquet per prompt, in OUT/RUN_ID/part-NNNNN.parquet.
@@ -29,36 +34,34 @@ class RunConfig:
     model: str
     """Folder of a model, or its id on the Hugging Face hub. With --dummy-weights also a config.json."""
 
-    task: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME")] = ()
-    """chat, chat-concise, instruct or instruct-concise; repeat the option for several, one run each. Default: chat."""
+    task: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, option("NAME", "chat")] = ()
+    """chat, chat-concise, instruct or instruct-concise; repeat the option for several, one run each."""
 
     prompts: str = "default"
     """Prompt set: "default" (shipped with the project) or a JSONL file of {id, prompt}."""
 
-    limit: int | None = None
-    """Use only the first N prompts of the set. Default: all."""
+    limit: Annotated[int | None, option("N", "all")] = None
+    """Use only the first N prompts of the set."""
 
     out: Path = Path("results")
     """Folder that gets one folder per run."""
 
-    nickname: str | None = None
+    nickname: Annotated[str | None, option("NAME", "the model's id")] = None
     """Short name of the model for people, shown in charts."""
 
-    gguf_file: str | None = None
+    gguf_file: Annotated[str | None, option("NAME", "the folder holds no GGUF")] = None
     """Weights are in this GGUF file of the model's folder; "auto" finds the only one. They are de-quantized to --dtype."""
 
     engine: EngineName = "transformers-eager"
-    """transformers-eager: the protocol of 2023. transformers-compiled: static buffers, one CUDA graph a step. openai: a server that
-    runs on this host already; see --base-url."""
+    """transformers-eager: the protocol of 2023. transformers-compiled: far fewer joules. openai: a running server, see --base-url."""
 
-    base_url: str | None = None
-    """Address of an OpenAI-compatible server on this host, e.g. http://localhost:8000/v1; --model is the name it gives the model. A key
-    is taken from OPENAI_API_KEY."""
+    base_url: Annotated[str | None, option("URL", "none")] = None
+    """Server on this host, e.g. http://localhost:8000/v1. --model is then its name for the model; OPENAI_API_KEY its key, if any."""
 
-    concurrency: int | None = None
-    """Requests in flight at once, with --engine openai. Default: 1; with --request-rate at most 256."""
+    concurrency: Annotated[int | None, option("N", "1; with --request-rate at most 256")] = None
+    """Requests in flight at once, with --engine openai."""
 
-    request_rate: float | None = None
+    request_rate: Annotated[float | None, option("R", "as soon as one has been answered")] = None
     """Send so many requests a second, at random moments (Poisson), with --engine openai."""
 
     timeout: float = 600.0
@@ -95,8 +98,7 @@ class RunConfig:
     """Answer every prompt this many times."""
 
     edges: Literal["plain", "aligned"] = "aligned"
-    """How a window meets the counter's steps. aligned: wait for a step before and after (up to 0.3 s a prompt, not part
-    of the latency); plain: read before and after."""
+    """aligned: each answer waits for steps of the energy counter (up to 0.3 s, not in its latency); plain: read before and after."""
 
     idle: bool = True
     """Measure the GPU's idle power for a few seconds before the model is loaded."""
@@ -116,7 +118,7 @@ class RunConfig:
     again: bool = False
     """Measure a finished run once more, as a new run."""
 
-    replay: Path | None = None
+    replay: Annotated[Path | None, option("FILE", "none")] = None
     """Take readings from this recording and not from a GPU. For tests: rows say energy_source=replay."""
 
     @property

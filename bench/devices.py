@@ -80,17 +80,22 @@ def _shown(value: float | None, scale: float, digits: int) -> str:
 
 
 def print_devices(console: Console | None = None) -> None:
-    """Print what this machine can measure, as a table; a device without a counter says why."""
+    """Print what this machine can measure, as a table; below it, why a device has no counter and what else to know."""
+    console = console or Console()
     table = Table(title="What this machine can measure")
-    for heading in ("device", "energy by", "step (ms)", "resolution (mJ)", "idle power (W)", "note"):
+    for heading in ("device", "energy by", "step (ms)", "resolution (mJ)", "idle power (W)"):
         table.add_column(heading, overflow="fold")
+    notes: dict[str, list[str]] = {}
     for device in find_devices():
+        if device.reason:
+            notes.setdefault(device.reason, []).append(device.name)
         table.add_row(
             device.name,
             device.source if device.source != "none" else "not measured",
             _shown(device.step_s, 1000, 1),
             _shown(device.resolution_j, 1000, 0),
             _shown(device.idle_power_w, 1, 1),
-            device.reason or "",
         )
-    (console or Console()).print(table)
+    console.print(table)
+    for reason, names in notes.items():
+        console.print(f"{', '.join(names)}: {reason}", soft_wrap=True, highlight=False)

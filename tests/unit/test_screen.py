@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench import devices
+from bench.devices import Device
 from bench.progress import RunProgress
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
@@ -58,6 +60,16 @@ def test_a_batch_is_as_fast_as_all_its_requests_together() -> None:
         progress.add({"status": "ok" if tokens else "failed", "output_tokens": tokens, "latency_s": latency_s, "window_id": window})
     assert progress.seconds == 6.0
     assert progress.rate_words() == "0.50 prompt/s, 6.7 token/s"
+
+
+def test_the_notes_of_devices_are_whole_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Device("GPU", "nvml-counter", 0.1, 0.001, 73.7), Device("CPU", "none", reason=REASON), Device("memory", "none", reason=REASON)]
+    monkeypatch.setattr(devices, "find_devices", lambda: found)
+    screen = io.StringIO()
+    devices.print_devices(Console(file=screen, width=80))
+    seen = screen.getvalue()
+    assert f"CPU, memory: {REASON}" in seen.splitlines()
+    assert all(part in seen for part in ("nvml-counter", "100.0", "73.7")) and seen.count("not measured") == 2
 
 
 def test_a_run_prints_no_bars_of_libraries(tmp_path: Path) -> None:
