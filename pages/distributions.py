@@ -21,7 +21,7 @@ if measured.is_empty():
     scope.not_measured(summary, metric, selection)
 
 bins = shape.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **asked))
-steps = data.load("distribution_ecdf", selection, **asked)
+steps = data.load("distribution_steps", selection, **asked)
 edges = shape.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
 values = shape.with_short_names(shape.in_units_of(steps, metric, ("value",)), names)
 table = shape.in_units_of(measured, metric, titles.SPREAD)

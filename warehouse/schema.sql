@@ -62,6 +62,7 @@ create table requests (
     output_text varchar,
     environment varchar,
     file_id integer not null,
+    run_number integer not null,
     valid boolean not null,
     reasons varchar[] not null
 );
@@ -125,6 +126,7 @@ comment on column requests.prompt_text is 'the prompt; left out with --no-text';
 comment on column requests.output_text is 'the answer; left out with --no-text';
 comment on column requests.environment is 'JSON: driver, power limit, clocks, package versions, host hash';
 comment on column requests.file_id is 'the ingested file';
+comment on column requests.run_number is 'runs.run_number: what rows are joined on, since a number is quicker than an id';
 comment on column requests.valid is 'counts in averages; see docs/verdicts.md';
 comment on column requests.reasons is 'codes of reason_codes that hold for this row';
 
@@ -375,6 +377,7 @@ comment on column run_notes.file_id is 'the ingested file';
 -- One row per run of ours: its setup, its totals over valid rows, its verdict.
 create table runs (
     run_id varchar primary key,
+    run_number integer not null unique,
     source varchar not null,
     model_id varchar not null,
     loaded_model_id varchar not null,
@@ -441,6 +444,7 @@ create table runs (
 );
 
 comment on column runs.run_id is 'the run';
+comment on column runs.run_number is 'number of the run in this warehouse';
 comment on column runs.source is 'who measured: this project, or the tool whose file it was';
 comment on column runs.model_id is 'canonical id';
 comment on column runs.loaded_model_id is 'the model as the engine loaded it';

@@ -17,7 +17,7 @@ import duckdb
 from warehouse import places
 from warehouse.places import Place
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 VARIABLE = "PROMPT_JOULES_WAREHOUSE"
 MEMORY_LIMIT = "2GB"
 HERE = Path(__file__).parent

@@ -107,10 +107,32 @@ create macro source_of(format) as case format
     else own_source()
 end;
 
+-- One row per run of ours, with the names that people filter by.
+create view labelled_runs as
+select
+    runs.run_number,
+    runs.run_id,
+    runs.valid,
+    runs.model_id,
+    models.name as model_name,
+    models.family,
+    runs.gpu as gpu_model,
+    runs.task,
+    runs.engine,
+    runs.source,
+    runs.batch_size,
+    runs.weights,
+    runs.prompt_set,
+    runs.prompt_set_sha256,
+    runs.idle_power_w
+from runs
+join models on models.model_id = runs.model_id;
+
 -- One row per prompt answered, with the labels of its run and every per-prompt metric.
 create view prompts as
 select
-    requests.run_id,
+    runs.run_number,
+    runs.run_id,
     requests.sequence,
     requests.prompt_id,
     requests.repetition,
@@ -119,9 +141,9 @@ select
     requests.valid and runs.valid as valid,
     requests.reasons,
     runs.model_id,
-    models.name as model_name,
-    models.family,
-    runs.gpu as gpu_model,
+    runs.model_name,
+    runs.family,
+    runs.gpu_model,
     runs.task,
     runs.engine,
     runs.source,
@@ -145,8 +167,7 @@ select
     ratio(requests.output_tokens, requests.latency_s) as throughput_tps,
     ratio(requests.energy_j, requests.latency_s) as power_w
 from requests
-join runs on runs.run_id = requests.run_id
-join models on models.model_id = runs.model_id;
+join labelled_runs as runs on runs.run_number = requests.run_number;
 
 -- One per-prompt metric by its name; null for a name that does not exist.
 create macro metric_value(
@@ -230,23 +251,58 @@ where (len(some_models) = 0 or list_contains(some_models, model_id))
     and (len(some_weights) = 0 or list_contains(some_weights, weights))
     and (valid or not valid_only);
 
--- One row per selected prompt that did not fail: the series and prompt set it belongs to and the value of one metric (null: not measured).
-create macro selected_values(
-    metric, grouped_by, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+-- One row per run that a Selection keeps.
+create macro selected_runs(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select *
+from labelled_runs
+where (len(some_models) = 0 or list_contains(some_models, model_id))
+    and (len(some_gpus) = 0 or list_contains(some_gpus, gpu_model))
+    and (len(some_tasks) = 0 or list_contains(some_tasks, task))
+    and (len(some_engines) = 0 or list_contains(some_engines, engine))
+    and (len(some_sources) = 0 or list_contains(some_sources, source))
+    and (len(some_batch_sizes) = 0 or list_contains(some_batch_sizes, batch_size))
+    and (len(some_weights) = 0 or list_contains(some_weights, weights))
+    and (valid or not valid_only);
+
+-- One row per selected run: the series that it belongs to, by name and by number. With a name of a prompt set only the runs of that set.
+create macro selected_series(
+    grouped_by, set_name, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 ) as table
 select
+    run_number,
     series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights) as series,
-    prompt_set,
+    dense_rank() over (order by series)::integer as series_number
+from selected_runs(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+)
+where set_name = ''
+    or prompt_set = set_name;
+
+-- One row per selected prompt that did not fail: the number of its series and the value of one metric (null: not measured). Numbers, since
+-- grouping millions of rows by a name costs more than reading them.
+create macro selected_values(
+    metric, grouped_by, set_name, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select
+    labels.series_number,
     coalesce(
         metric_value(
             metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
         ),
         divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
     ) as value
-from selected_prompts(
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-)
-where status = 'ok';
+from prompts
+join selected_series(
+    grouped_by, set_name, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as labels on labels.run_number = prompts.run_number
+where status = 'ok'
+    and (valid or not valid_only);
+
+-- A whole number that grows with a value and stays the same within a fifth of a percent, so that a rank can be looked for in one small part of
+-- the values. Those that are not positive share one.
+create macro bucket_of(value) as case when value > 0 then (500 * ln(value))::integer else -1000000 end;
 
 -- One row per model: the quality scores of the original leaderboard (percent). Several sources: the first by name.
 create view model_quality as

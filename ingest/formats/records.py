@@ -127,6 +127,7 @@ def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -
     _prepare(connection, sources)
     try:
         _check(connection, sources, files)
+        connection.execute(statement("records_numbered"))
         connection.execute(statement("records_insert"), files)
     except duckdb.Error as error:
         raise Unreadable(f"is damaged or holds a number too large ({str(error).splitlines()[0]})") from error

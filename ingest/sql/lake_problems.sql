@@ -15,6 +15,10 @@ select 'runs that are there twice: ' || count(*) - count(distinct run_id)
 from runs
 having count(*) > count(distinct run_id)
 union all
+select 'runs that share a number: ' || count(*) - count(distinct run_number)
+from runs
+having count(*) > count(distinct run_number)
+union all
 select 'runs without a model: ' || count(*)
 from runs
 anti join models using (model_id)

@@ -1,7 +1,7 @@
 -- One row per thing that is wrong with a warehouse that was just built; a sound one gives none.
 select 'rows of prompts without a run: ' || count(*) as problem
 from requests
-anti join runs using (run_id)
+anti join runs using (run_number, run_id)
 having count(*) > 0
 union all
 select 'rows of prompts differ from those that files brought: ' || (select count(*) from requests)

@@ -3,6 +3,7 @@ insert into requests by name
 select
     incoming.* exclude (filename, "row"),
     batch.file_id,
+    numbered.run_number,
     request_is_valid(incoming.status, incoming.throttled) as valid,
     request_reasons(
         incoming.status,
@@ -16,4 +17,5 @@ select
     ) as reasons
 from incoming($files) as incoming
 join batch using (filename)
+join numbered using (run_id)
 anti join broken using (filename, "row")

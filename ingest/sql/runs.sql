@@ -3,6 +3,7 @@ insert into runs by name
 with counted as (
     select
         requests.run_id,
+        any_value(requests.run_number) as run_number,
         min(requests.file_id) as file_id,
         any_value(requests.model_id) as loaded_model_id,
         any_value(requests.schema_version) as schema_version,

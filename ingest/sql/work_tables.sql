@@ -1,6 +1,8 @@
 -- Tables that live only during one ingest.
 -- One row per run whose totals must be computed again.
 create temp table touched (run_id varchar primary key);
+-- One row per run that this ingest loads rows of: its number in the warehouse.
+create temp table numbered (run_id varchar primary key, run_number integer not null);
 -- One row per incoming file of the batch in hand.
 create temp table batch (file_id integer, filename varchar, path varchar);
 -- One row per incoming file and run of the batch in hand: see records_surveyed.sql.

@@ -119,10 +119,11 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> C
     """For every value, the share of the prompts at or below it.
 
     Args:
-        steps: rows (value, share, shown_as), `value` in screen units.
+        steps: rows of `distribution_steps` with `shown_as`, `value` in screen units.
         series: the names `shown_as`; the first ones have a colour of their own.
     """
-    shown = steps.filter(pl.col("value") > 0) if log else steps
+    drawn = steps.select("shown_as", "value", "share_of_prompts")
+    shown = drawn.filter(pl.col("value") > 0) if log else drawn
     shown = theme.coloured(shown, "shown_as", theme.enough(series))
     lines = (
         alt.Chart(shown)
@@ -134,13 +135,13 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> C
                 scale=alt.Scale(type="log" if log else "linear", nice=False),
                 axis=axis_of(log),
             ),
-            y=alt.Y("share:Q", title="Share at or below", axis=alt.Axis(format="%")),
+            y=alt.Y("share_of_prompts:Q", title="Share at or below", axis=alt.Axis(format="%")),
             color=theme.colour("shown_as", "Shown", shown),
             detail="shown_as:N",
             tooltip=[
                 alt.Tooltip("shown_as:N", title="Shown"),
                 alt.Tooltip("value:Q", title=metric.title, format=",.4~g"),
-                alt.Tooltip("share:Q", title="At or below", format=".1%"),
+                alt.Tooltip("share_of_prompts:Q", title="At or below", format=".1%"),
             ],
         )
     )
@@ -153,12 +154,12 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
     The straight line is what equal prompts would give; the deeper a curve hangs, the more a few prompts use.
 
     Args:
-        steps: rows (shown_as, share_of_prompts, share_of_energy), both shares from 0 to 1.
+        steps: rows of `distribution_steps` for the energy, with `shown_as`.
         series: the names `shown_as`; the first ones have a colour of their own.
     """
     x = alt.X("share_of_prompts:Q", title="Share of the prompts, cheapest first", axis=alt.Axis(format="%"))
-    y = alt.Y("share_of_energy:Q", title="Share of the energy", axis=alt.Axis(format="%"))
-    shown = theme.coloured(steps, "shown_as", theme.enough(series))
+    y = alt.Y("share_of_total:Q", title="Share of the energy", axis=alt.Axis(format="%"))
+    shown = theme.coloured(steps.select("shown_as", "share_of_prompts", "share_of_total"), "shown_as", theme.enough(series))
     curves = (
         alt.Chart(shown)
         .mark_line()
@@ -170,11 +171,11 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
             tooltip=[
                 alt.Tooltip("shown_as:N", title="Shown"),
                 alt.Tooltip("share_of_prompts:Q", title="Cheapest share of the prompts", format=".0%"),
-                alt.Tooltip("share_of_energy:Q", title="Share of the energy", format=".1%"),
+                alt.Tooltip("share_of_total:Q", title="Share of the energy", format=".1%"),
             ],
         )
     )
-    equal = pl.DataFrame({"share_of_prompts": [0.0, 1.0], "share_of_energy": [0.0, 1.0]})
+    equal = pl.DataFrame({"share_of_prompts": [0.0, 1.0], "share_of_total": [0.0, 1.0]})
     diagonal = alt.Chart(equal).mark_line(strokeDash=[4, 4], color="gray", strokeWidth=1).encode(x=x, y=y)
     return theme.finish(alt.layer(diagonal, curves), theme.SMALL_HEIGHT + theme.legend_height(shown))
 

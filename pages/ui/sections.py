@@ -159,7 +159,7 @@ def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
 
 def where_the_joules_go(selection: Selection, by: str, prompt_set: str, names: Mapping[str, str]) -> None:
     """Lorenz curve and the share of the costliest prompts, where energy was measured."""
-    steps = load("lorenz", selection, by=by, prompt_set=prompt_set)
+    steps = load("distribution_steps", selection, metric="energy_j", by=by, prompt_set=prompt_set)
     if steps.is_empty():
         return
     steps = shape.with_short_names(steps, names)

@@ -30,6 +30,7 @@ ROWS = 30
 NewLake = Callable[[], Lake]
 PARAMETERS = {
     "metric": "energy_j",
+    "prompt_set": "",
     "by": "model",
     "prompt_set": "",
     "bins": 40,

@@ -179,15 +179,33 @@ def test_bins_of_equal_values(tmp_path: Path) -> None:
     assert found.rows() == [("chat", 7.0, 7.0, 25, 1.0)]
 
 
-def test_ecdf(warehouse: str) -> None:
-    found = query.load("distribution_ecdf", None, warehouse, metric="energy_j", by="task", prompt_set="")
-    values = shown()["energy_j"].drop_nulls().sort()
-    assert found.height <= 200
-    for value, share in found.select("value", "share").iter_rows():
-        assert value in values
-        assert abs(share - (values <= value).sum() / values.len()) <= 0.005
-    assert (found["value"][-1], found["share"][-1]) == (values[-1], 1.0)
-    assert found["value"][0] <= values[2]
+@pytest.mark.parametrize("metric", ["energy_j", "output_tokens", "energy_error_j"])
+def test_steps_of_a_distribution(warehouse: str, metric: str) -> None:
+    found = query.load("distribution_steps", None, warehouse, metric=metric, by="task", prompt_set="")
+    values = shown()[metric].drop_nulls().sort().cast(pl.Float64)
+    assert 200 <= found.height <= 202
+    assert found.row(0)[1:4] == (0, values[0], 0)
+    assert found.row(-1)[1:4] == (1, values[-1], 1)
+    for share, value, total in found[1:].select("share_of_prompts", "value", "share_of_total").iter_rows():
+        count = round(share * values.len())
+        assert value == values[count - 1]
+        assert total == pytest.approx(values[:count].sum() / values.sum())
+    costliest = values.tail(-(-values.len() // 20)).sum() / values.sum()
+    assert found["top5_share"].unique().to_list() == [pytest.approx(costliest)]
+
+
+@pytest.mark.parametrize("energies", [[7.0], [3.0, 0.0, 5.0, 3.0], [0.0, 0.0]])
+def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
+    rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate(energies)]
+    factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("distribution_steps", None, str(tmp_path / "w.duckdb"), metric="energy_j", by="model", prompt_set="")
+    ordered = sorted(energies)
+    assert found["value"].to_list() == [ordered[0], *ordered]
+    assert found["share_of_prompts"].to_list() == [place / len(ordered) for place in range(len(ordered) + 1)]
+    if total := sum(ordered):
+        assert found["share_of_total"].to_list() == pytest.approx([sum(ordered[:place]) / total for place in range(len(ordered) + 1)])
+        assert found["top5_share"][0] == pytest.approx(ordered[-1] / total)
 
 
 def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
@@ -197,26 +215,13 @@ def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     given = {"metric": "energy_j", "by": "result", "bins": 10, "log": False, "low": 0.0, "high": 1e9}
     given["series"] = f"{other['model_name'][0]} · H100 · chat · transformers-eager · batch 1 · other"
-    for question in ("distribution_bins", "distribution_ecdf", "distribution_percentiles", "lorenz", "prompts_between"):
+    for question in ("distribution_bins", "distribution_steps", "distribution_percentiles", "prompts_between"):
         found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="other", **given)
         assert found["series"].unique().to_list() == [given["series"]], question
     assert sorted(found["energy_j"]) == other["energy_j"].to_list()
-    for question in ("distribution_percentiles", "lorenz"):
+    for question in ("distribution_percentiles", "distribution_steps"):
         found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="", **given)
         assert found["series"].n_unique() == 2, question
-
-
-def test_lorenz(warehouse: str) -> None:
-    found = query.load("lorenz", None, warehouse, by="task", prompt_set="")
-    values = shown()["energy_j"].drop_nulls().sort()
-    assert found.height <= 101
-    for prompts, energy in found.select("share_of_prompts", "share_of_energy").iter_rows():
-        count = round(prompts * values.len())
-        assert energy == pytest.approx(values[:count].sum() / values.sum())
-    costliest = values.tail(-(-values.len() // 20)).sum() / values.sum()
-    assert found["top5_share"].unique().to_list() == [pytest.approx(costliest)]
-    assert found.select("share_of_prompts", "share_of_energy").row(0) == (0, 0)
-    assert found.select("share_of_prompts", "share_of_energy").row(-1) == (1, 1)
 
 
 def test_hidden(warehouse: str) -> None:
@@ -342,6 +347,40 @@ def test_prompts_and_their_answers(warehouse: str) -> None:
     assert answers["energy_j"].to_list() == pytest.approx(one["energy_j"].sort().to_list())
     assert answers["output_text"].to_list() == ["Answer 5."] * one.height
     assert query.load("prompt_list", None, warehouse, search="question 7?")["prompt_id"].to_list() == ["prompt-00007"]
+
+
+@pytest.mark.parametrize("search", ["", "sea", "lake", "prompt-00001"])
+def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> None:
+    def run(name: str, text: str | None, **changes: object) -> pl.DataFrame:
+        return factories.frame([factories.record(name, index, prompt_text=text and f"{text} {index}", **changes) for index in range(5)])
+
+    runs = [
+        run("run-a", "Sea"),
+        run("run-b", None),
+        run("run-c", "Lake", prompt_set_sha256="1" * 64),
+        run("run-d", "Sea", prompt_set_sha256=None),
+        run("run-e", "Lake", prompt_set_sha256=None, model_id="me/b", model_name="b"),
+        run("run-f", "Hill", prompt_set="hills", prompt_set_sha256="2" * 64),
+    ]
+    for rows in runs:
+        factories.write(rows, tmp_path / str(rows["run_id"][0]) / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search=search)
+    # Run b was measured without texts; its prompts are those of run a, as the hash of the set says.
+    texts = pl.concat(runs).with_columns(pl.col("prompt_text").fill_null(pl.format("Sea {}", "sequence")))
+    contained = pl.concat_str("prompt_id", "prompt_text").str.to_lowercase().str.contains(search, literal=True)
+    expected = (
+        texts.filter(contained)
+        .group_by("prompt_id", "prompt_set")
+        .agg(
+            pl.col("prompt_text").max(),
+            pl.len().alias("answers"),
+            pl.col("model_id").n_unique().alias("models"),
+            *(pl.col(name).mean() for name in ("energy_j", "input_tokens", "output_tokens")),
+        )
+        .sort("energy_j", descending=True)
+    )
+    assert_frame_equal(found, expected, check_dtypes=False)
 
 
 def test_every_column_can_be_looked_up(warehouse: str) -> None:

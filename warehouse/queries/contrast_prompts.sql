@@ -14,6 +14,7 @@ with sides as (
 ),
 setups as (
     select
+        runs.run_number,
         runs.run_id,
         models.name as model_name,
         models.family,
@@ -49,8 +50,8 @@ setups as (
 ),
 matched as (
     select
-        a.run_id as run_a,
-        b.run_id as run_b,
+        a.run_number as run_a,
+        b.run_number as run_b,
         sides.a,
         sides.b
     from sides
@@ -59,7 +60,7 @@ matched as (
 ),
 answered as (
     select
-        run_id,
+        run_number,
         prompt_id,
         repetition,
         case when $above_idle then energy_above_idle_j else energy_j end as joules,
@@ -71,6 +72,7 @@ answered as (
     where status = 'ok'
         and joules > 0
         and output_tokens > 0
+        and run_number in (select unnest([run_a, run_b]) from matched)
 ),
 paired as (
     select
@@ -82,8 +84,8 @@ paired as (
         b.output_tokens as tokens_b,
         coalesce(a.cut, false) or coalesce(b.cut, false) as cut
     from matched
-    join answered as a on a.run_id = matched.run_a
-    join answered as b on b.run_id = matched.run_b and b.prompt_id = a.prompt_id and b.repetition = a.repetition
+    join answered as a on a.run_number = matched.run_a
+    join answered as b on b.run_number = matched.run_b and b.prompt_id = a.prompt_id and b.repetition = a.repetition
 ),
 summed as (
     select
@@ -129,13 +131,13 @@ select
     summed.changes
 from summed
 join matched using (run_a, run_b)
-join setups on setups.run_id = summed.run_a
-join runs as run_a on run_a.run_id = summed.run_a
-join runs as run_b on run_b.run_id = summed.run_b
+join setups on setups.run_number = summed.run_a
+join runs as run_a on run_a.run_number = summed.run_a
+join runs as run_b on run_b.run_number = summed.run_b
 where summed.pairs > 0
 order by
     gpu_model,
     matched.a,
     matched.b,
     change,
-    summed.run_a
+    run_a.run_id

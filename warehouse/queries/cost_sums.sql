@@ -8,36 +8,43 @@ with chosen as (
         $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
     where status = 'ok'
+),
+summed as (
+    select
+        run_number,
+        count(*) as prompts,
+        avg(input_tokens) as mean_in,
+        avg(output_tokens) as mean_out,
+        avg(joules) as mean_energy_j,
+        var_pop(input_tokens) as var_in,
+        var_pop(output_tokens) as var_out,
+        var_pop(joules) as var_energy,
+        covar_pop(input_tokens, output_tokens) as cov_in_out,
+        covar_pop(input_tokens, joules) as cov_in_energy,
+        covar_pop(output_tokens, joules) as cov_out_energy,
+        max(output_tokens) as longest
+    from chosen
+    where joules is not null
+        and input_tokens is not null
+        and output_tokens is not null
+    group by run_number
+    having count(*) >= 8
 )
 select
-    'run:' || run_id as result_id,
-    any_value(model_id) as model_id,
-    any_value(model_name) as model_name,
-    any_value(gpu_model) as gpu_model,
-    any_value(task) as task,
-    any_value(engine) as engine,
-    any_value(batch_size) as batch_size,
-    any_value(source) as source,
-    any_value(prompt_set) as prompt_set,
-    any_value(weights) as weights,
-    count(*) as prompts,
-    avg(input_tokens) as mean_in,
-    avg(output_tokens) as mean_out,
-    avg(joules) as mean_energy_j,
-    var_pop(input_tokens) as var_in,
-    var_pop(output_tokens) as var_out,
-    var_pop(joules) as var_energy,
-    covar_pop(input_tokens, output_tokens) as cov_in_out,
-    covar_pop(input_tokens, joules) as cov_in_energy,
-    covar_pop(output_tokens, joules) as cov_out_energy,
-    max(output_tokens) as longest
-from chosen
-where joules is not null
-    and input_tokens is not null
-    and output_tokens is not null
-group by run_id
-having count(*) >= 8
+    'run:' || runs.run_id as result_id,
+    runs.model_id,
+    runs.model_name,
+    runs.gpu_model,
+    runs.task,
+    runs.engine,
+    runs.batch_size,
+    runs.source,
+    runs.prompt_set,
+    runs.weights,
+    summed.* exclude (run_number)
+from summed
+join labelled_runs as runs using (run_number)
 order by
-    any_value(batch_size) is distinct from 1,
+    runs.batch_size is distinct from 1,
     prompts desc,
     result_id

@@ -1,7 +1,15 @@
 -- One row per series: the percentiles of one per-prompt metric; `prompts` have it, `unmeasured` do not. With $prompt_set only the prompts of that set.
-with summarised as (
+with labels as (
+    select distinct
+        series_number,
+        series
+    from selected_series(
+        $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+    )
+),
+summarised as (
     select
-        series,
+        series_number,
         count(value) as prompts,
         count(*) - count(value) as unmeasured,
         avg(value) as mean,
@@ -9,11 +17,9 @@ with summarised as (
         min(value) as minimum,
         max(value) as maximum
     from selected_values(
-        $metric, $by, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+        $metric, $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
-    where $prompt_set = ''
-        or prompt_set = $prompt_set
-    group by series
+    group by series_number
 )
 select
     series,
@@ -30,6 +36,7 @@ select
     minimum,
     maximum
 from summarised
+join labels using (series_number)
 order by
     p50 nulls last,
     series

@@ -1,4 +1,17 @@
 -- One row per answer to the prompt $prompt (its id), least energy first, with the texts where they were kept.
+with found as (
+    select *
+    from selected_prompts(
+        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+    )
+    where prompt_id = $prompt
+        and status = 'ok'
+    order by
+        energy_j nulls last,
+        run_id,
+        sequence
+    limit 500
+)
 select
     prompts.model_name,
     prompts.task,
@@ -27,17 +40,13 @@ select
     prompts.source,
     prompts.run_id,
     prompts.sequence
-from selected_prompts(
-    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-) as prompts
+from found as prompts
 join requests
-    on requests.run_id = prompts.run_id
+    on requests.run_number = prompts.run_number
     and requests.sequence = prompts.sequence
     and requests.repetition = prompts.repetition
-where prompts.prompt_id = $prompt
-    and prompts.status = 'ok'
+where requests.prompt_id = $prompt
 order by
     prompts.energy_j nulls last,
     prompts.run_id,
     prompts.sequence
-limit 500

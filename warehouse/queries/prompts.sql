@@ -1,5 +1,5 @@
 -- One row per prompt answered in the selected runs of ours, with every per-prompt metric; by run and order.
-select *
+select * exclude (run_number)
 from selected_prompts(
     $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
 )

@@ -2,8 +2,8 @@
 -- With $prompt_set only the prompts of that set.
 with valued as (
     select
-        *,
-        series_name($by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights) as series,
+        prompts.* exclude (run_number),
+        labels.series,
         coalesce(
             metric_value(
                 $metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
@@ -12,14 +12,16 @@ with valued as (
         ) as value
     from selected_prompts(
         $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+    ) as prompts
+    join selected_series(
+        $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+    ) as labels on labels.run_number = prompts.run_number
     where status = 'ok'
-        and ($prompt_set = '' or prompt_set = $prompt_set)
+        and labels.series = $series
 )
 select *
 from valued
-where series = $series
-    and value between $low and $high
+where value between $low and $high
 order by
     value desc,
     run_id,
