@@ -32,7 +32,6 @@ PARAMETERS = {
     "metric": "energy_j",
     "prompt_set": "",
     "by": "model",
-    "prompt_set": "",
     "bins": 40,
     "log": True,
     "prompt": "",
