@@ -28,7 +28,7 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
     points = theme.coloured(rows, colour, names)
     base = alt.Chart(_columns(points, x, y, "colour"))
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
-    dots = base.mark_point(filled=True, size=75, opacity=0.75, strokeWidth=1).encode(
+    dots = base.mark_point(filled=True, size=75, strokeWidth=1).encode(
         x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axis_of(log)),
         y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axis_of(log)),
         color=theme.colour(colour, LABELS.get(colour, colour), points),
@@ -40,7 +40,7 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         ),
         tooltip=_tooltip(x, y),
     )
-    clicked = theme.pickable(dots)
+    clicked = theme.pickable(dots, box=("x", "y"))
     trend = _trend(theme.coloured(lines, colour, names), x, y, dots.encoding.color)
     return theme.finish(clicked if lines.is_empty() else alt.layer(clicked, trend), theme.HEIGHT + theme.legend_height(points))
 
@@ -141,11 +141,10 @@ def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
     bars = alt.Chart(rows).mark_rule(strokeWidth=2, color="gray").encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2="energy_b_j:Q")
     dots = (
         alt.Chart(ends)
-        .mark_point(filled=True, size=80, opacity=1)
-        .add_params(alt.selection_point(name=theme.PICKED, fields=[name], empty=True))
+        .mark_point(filled=True, size=80)
         .encode(y=y, x=x, color=alt.Color("side:N", title=None, scale=alt.Scale(domain=[a, b]), legend=TOP), tooltip=tips)
     )
-    return theme.finish(alt.layer(bars, dots), rows_high(rows[name]))
+    return theme.finish(alt.layer(bars, theme.pickable(dots, name)), rows_high(rows[name]))
 
 
 def split(rows: pl.DataFrame, name: str) -> Chart:
@@ -198,7 +197,7 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
     )
     families = theme.coloured(rows, "family", theme.own_colours(rows["family"]))
     points = alt.Chart(families.select(*TEXTS, "family", "colour", "energy_j", "output_tokens", "energy_per_token_j"))
-    dots = points.mark_point(filled=True, size=90, opacity=0.9).encode(
+    dots = points.mark_point(filled=True, size=90).encode(
         x=x,
         y=y,
         color=theme.colour("family", "Architecture", families),
@@ -211,7 +210,7 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
             ),
         ],
     )
-    layers = [lines, labels, theme.pickable(dots)]
+    layers = [lines, labels, theme.pickable(dots, box=("x", "y"))]
     named = alt.Chart(_named(rows).select("model_name", "output_tokens", "energy_per_token_j", "left"))
     for left in (False, True):
         aside = named.transform_filter("datum.left" if left else "!datum.left")
@@ -221,7 +220,7 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
 
 
 def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]) -> Chart:
-    """Energy against speed; the frontier as a line, the limits as dashed rules, what breaks a limit pale.
+    """Energy against speed; the frontier as a line, the limits as dashed rules, what breaks a limit small.
 
     Args:
         rows: rows of `results` in screen units with `frontier` and `inside`.
@@ -233,15 +232,15 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     columns = list(dict.fromkeys((*TEXTS, "colour", "batch_size", x, y, "frontier", "inside")))
     points = theme.coloured(rows, "gpu_model", theme.own_colours(rows["gpu_model"]))
     base = alt.Chart(points.select(columns))
-    dots = base.mark_point(filled=True, size=70).encode(
+    dots = base.mark_point(filled=True).encode(
         x=across,
         y=up,
         color=theme.colour("gpu_model", "GPU", points),
-        opacity=alt.Opacity("inside:N", scale=alt.Scale(domain=[True, False], range=[0.9, 0.12]), legend=None),
+        size=alt.Size("inside:N", scale=alt.Scale(domain=[True, False], range=[80, 14]), legend=None),
         tooltip=[*_tooltip(x, y), alt.Tooltip("batch_size:Q", title="Batch size")],
     )
     best = base.transform_filter("datum.frontier").mark_line(color="gray", strokeWidth=1.5, interpolate="linear").encode(x=across, y=up)
-    layers = [best, theme.pickable(dots)]
+    layers = [best, theme.pickable(dots, box=("x", "y"))]
     for key, value in limits.items():
         if value is not None:
             at = {"x": alt.X(f"{key}:Q", scale=scale)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
@@ -259,7 +258,7 @@ def over_time(rows: pl.DataFrame, key: str) -> Chart:
     gpus = theme.coloured(rows, "gpu_model", theme.own_colours(rows["gpu_model"]))
     points = (
         alt.Chart(gpus.select(*TEXTS, "colour", "edition", "batch_size", "params_total_b", key))
-        .mark_point(filled=True, size=55, opacity=0.6)
+        .mark_point(filled=True, size=55)
         .encode(
             x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
             xOffset=alt.XOffset("gpu_model:N"),
@@ -273,4 +272,4 @@ def over_time(rows: pl.DataFrame, key: str) -> Chart:
             ],
         )
     )
-    return theme.finish(theme.pickable(points), theme.HEIGHT + theme.legend_height(gpus))
+    return theme.finish(theme.pickable(points, box=("y",)), theme.HEIGHT + theme.legend_height(gpus))

@@ -1,4 +1,4 @@
-"""From a figure to its rows: a click on a point of a chart or on a row of a table chooses rows."""
+"""From a figure to its rows: points of a chart that are clicked, boxed or named, and rows of a table that are clicked."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,37 +6,64 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import tables, theme
+from pages.ui import shape, tables, theme
 from pages.ui.theme import Chart
 
-HINT = "Click a point to see its rows only; Shift adds points, a click beside them shows all again."
+CLICK = "Click a point to see its rows only; Shift adds points, a click beside them shows all again."
+BOX = "Click a point, or draw a box around some, to see their rows only; a click beside them shows all again."
 
 
 def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "result_id", noun: str = "rows") -> pl.DataFrame:
-    """Draw a chart whose points can be clicked.
+    """Draw a chart whose points can be clicked, boxed where it has a box, or named, which works with the keyboard and on a phone.
 
     Args:
-        drawn: made with `charts.pickable`.
-        rows: what the points stand for.
+        drawn: made with `theme.pickable`.
+        rows: what the points stand for, in storage units; charts of single results need what `shape.with_label` needs.
         alt: what the chart shows, in words.
         field: the column of the rows that a point carries.
         noun: what a point is.
 
     Returns:
-        The rows of the points that were clicked; all rows where none was.
+        The rows of the points that were chosen; all rows where none was.
     """
-    event = st.altair_chart(drawn, alt=alt, key=key, on_select="rerun", selection_mode=theme.PICKED)
-    kept = chosen(event, rows, field)
-    st.caption(f"{kept.height:,} of {rows.height:,} {noun} chosen in the chart." if kept.height < rows.height else HINT)
+    params = drawn.params if isinstance(drawn.params, list) else []
+    modes = [param.name for param in params if param.name in (theme.PICKED, theme.BOXED)]
+    event = st.altair_chart(drawn, alt=alt, key=key, on_select="rerun", selection_mode=modes)
+    kept = named(rows, field, key, noun)
+    kept = chosen(event, rows, field) if kept.is_empty() else kept
+    hint = BOX if theme.BOXED in modes else CLICK
+    st.caption(f"{kept.height:,} of {rows.height:,} {noun} chosen." if kept.height < rows.height else hint)
     return kept
 
 
+def named(rows: pl.DataFrame, field: str, key: str, noun: str) -> pl.DataFrame:
+    """The rows whose names the visitor chose from a list; none at the start."""
+    labels = shape.picked_by(rows, field)
+    wanted = st.multiselect(
+        f"Choose {noun} by name", labels.to_list(), key=f"{key}_names", placeholder=f"Choose {noun} by name", label_visibility="collapsed"
+    )
+    return rows.filter(labels.is_in(wanted))
+
+
 def chosen(event: Any, rows: pl.DataFrame, field: str) -> pl.DataFrame:
-    """The rows that a chart's selection names; all where it names none of them."""
-    picked = event["selection"].get(theme.PICKED, []) if isinstance(event, Mapping) else []
+    """The rows that a chart's selection names and whose numbers are in its box; all where there are none."""
+    selection = event["selection"] if isinstance(event, Mapping) else {}
+    picked, box = selection.get(theme.PICKED, []), selection.get(theme.BOXED, {})
     names = [point[field] for point in picked if field in point] if isinstance(picked, list) else []
-    kept = rows.filter(pl.col(field).is_in(names))
+    kept = rows.filter(pl.col(field).is_in(names)) if names else rows
+    kept = boxed(kept, box) if isinstance(box, Mapping) else kept
     return rows if kept.is_empty() else kept
+
+
+def boxed(rows: pl.DataFrame, box: Mapping[str, Any]) -> pl.DataFrame:
+    """The rows whose numbers, in screen units, lie between the ends of a box.
+
+    Args:
+        box: the two ends of each axis by its column; columns that the rows lack do not count.
+    """
+    sides = {key: sorted(ends) for key, ends in box.items() if key in rows.columns and len(ends) == 2}
+    within = shape.on_screen(rows, sides).select(pl.col(key).is_between(*ends) for key, ends in sides.items())
+    return rows.filter(within.select(pl.all_horizontal(pl.all())).to_series().fill_null(False)) if sides else rows
 
 
 def table(rows: pl.DataFrame, columns: tuple[str, ...], alt: str, key: str) -> pl.DataFrame:

@@ -52,16 +52,10 @@ def _names(names: pl.Series) -> alt.Axis:
     return alt.Axis(labelExpr=IN_LINES, labelLimit=170, labelOffset=-7 * (_lines(names) - 1))
 
 
-def _picked(marks: alt.Chart) -> alt.Chart:
-    """Bars that can be clicked."""
-    clicked: alt.Chart = marks.add_params(alt.selection_point(name=theme.PICKED, fields=["bar"], empty=True))
-    return clicked
-
-
 def _bars(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip]) -> Chart:
     """One series: bars on a common axis of shares."""
     y = alt.Y("share:Q", title="Share of the prompts", axis=alt.Axis(format="~%", tickCount=5), scale=alt.Scale(zero=True))
-    bars = _picked(alt.Chart(bins).mark_rect(opacity=0.8)).encode(x=x, x2="bin_high:Q", y=y, y2=alt.Y2Datum(0), tooltip=tooltip)
+    bars = theme.pickable(alt.Chart(bins).mark_rect(), "bar").encode(x=x, x2="bin_high:Q", y=y, y2=alt.Y2Datum(0), tooltip=tooltip)
     return theme.finish(bars, theme.SMALL_HEIGHT)
 
 
@@ -81,7 +75,7 @@ def _rows(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], series: list
     )
     y = alt.Y("foot:Q", title=None, axis=ticks, scale=alt.Scale(domain=[0, len(series)], nice=False))
     colour = theme.colour("shown_as", "Shown", placed)
-    bars = _picked(alt.Chart(placed).mark_rect(opacity=0.85)).encode(
+    bars = theme.pickable(alt.Chart(placed).mark_rect(), "bar").encode(
         x=x, x2="bin_high:Q", y=y, y2="top:Q", color=colour.copy().legend(None), tooltip=tooltip
     )
     return theme.finish(bars, 60 + len(series) * max(70, 12 + 15 * _lines(bins["shown_as"])))
@@ -90,7 +84,7 @@ def _rows(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], series: list
 def _strips(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], rows: int) -> Chart:
     """Many series: one strip each, darker where more prompts are."""
     shades = alt.Color("share:Q", title="Share of the prompts", legend=alt.Legend(format="%", orient="bottom"))
-    strips = _picked(alt.Chart(bins).mark_rect()).encode(
+    strips = theme.pickable(alt.Chart(bins).mark_rect(), "bar").encode(
         x=x, x2="bin_high:Q", y=alt.Y("shown_as:N", title=None), color=shades, tooltip=tooltip
     )
     return theme.finish(strips, max(theme.SMALL_HEIGHT, 24 * rows))
@@ -276,8 +270,7 @@ def measured_against_fit(prompts: pl.DataFrame) -> Chart:
     kinds = {"energy_j": "measured", "fitted_j": "fitted"}
     points = (
         alt.Chart(long.with_columns(pl.col("kind").replace(kinds)))
-        .mark_point(filled=True, size=35, opacity=0.7)
-        .add_params(alt.selection_point(name=theme.PICKED, fields=["prompt_id"], empty=True))
+        .mark_point(filled=True, size=35)
         .encode(
             x=alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, axis=axis_of(False)),
             y=alt.Y("joules:Q", title=NUMBERS["energy_j"].title, axis=axis_of(False)),
@@ -291,4 +284,4 @@ def measured_against_fit(prompts: pl.DataFrame) -> Chart:
             ],
         )
     )
-    return theme.finish(points)
+    return theme.finish(theme.pickable(points, "prompt_id", box=("x",)))

@@ -116,6 +116,16 @@ def numbered(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
 
 
+def picked_by(rows: pl.DataFrame, field: str) -> pl.Series:
+    """The names by which the rows of a chart are chosen without a mouse: of results, of bars, or the field itself."""
+    if field == "result_id":
+        return with_label(rows)["label"]
+    if field == "bar":
+        bar = pl.format("{}: {} to {}", "shown_as", pl.col("bin_low").round_sig_figs(3), pl.col("bin_high").round_sig_figs(3))
+        return numbered(rows.select(bar.alias("label")))["label"]
+    return rows[field].alias("label")
+
+
 def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
     """Adds `label`. Only results that have the number; our own runs first, then one prompt at a time, then most prompts."""
     first = (pl.col("origin"), pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64))

@@ -4,6 +4,8 @@ Categorical colours come from `.streamlit/config.toml`, which has one list for l
 fixes which name comes first in that list, so that a GPU or a source keeps its colour on every page.
 """
 
+from typing import Literal
+
 import altair as alt
 import polars as pl
 
@@ -11,6 +13,9 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 HEIGHT = 460
 # The name of the selection of a chart whose points can be clicked.
 PICKED = "picked"
+# That of a box drawn around points, and how opaque points are that are in it and that are not.
+BOXED = "boxed"
+SEEN, PALE = 0.8, 0.15
 SMALL_HEIGHT = 320
 # A name that no data has, so that its colour stays free.
 UNUSED = "\u2060"
@@ -113,10 +118,25 @@ def legend_height(rows: pl.DataFrame) -> int:
     return 30 + LEGEND_LINE * -(-len(names) // _columns(names))
 
 
-def pickable(points: alt.Chart, field: str = "result_id") -> alt.Chart:
-    """Points that can be clicked; their data must have the field."""
-    clicked: alt.Chart = points.add_params(alt.selection_point(name=PICKED, fields=[field], empty=True))
-    return clicked
+def pickable(points: alt.Chart, field: str = "result_id", box: tuple[Literal["x", "y"], ...] = ()) -> alt.Chart:
+    """Points that can be clicked and boxed; where some are, the others are pale.
+
+    Args:
+        points: their data must have the field; without an encoding of opacity.
+        field: what a clicked point tells.
+        box: the axes along which a box can be drawn.
+    """
+    picked = alt.selection_point(name=PICKED, fields=[field], empty=True)
+    if not box:
+        clicked: alt.Chart = points.add_params(picked).encode(opacity=alt.when(picked).then(alt.value(SEEN)).otherwise(alt.value(PALE)))
+        return clicked
+    # A finger scrolls the page: only a mouse or a pen draws a box.
+    start = "[pointerdown[event.pointerType !== 'touch'], window:pointerup] > window:pointermove!"
+    boxed = alt.selection_interval(name=BOXED, encodings=list(box), empty=True, on=start)
+    chosen: alt.Chart = points.add_params(picked, boxed).encode(
+        opacity=alt.when(picked & boxed).then(alt.value(SEEN)).otherwise(alt.value(PALE))
+    )
+    return chosen
 
 
 def finish(chart: Chart, height: int = HEIGHT) -> Chart:

@@ -99,8 +99,30 @@ def test_presets_lead_to_views_with_rows(open_page: Open) -> None:
         assert page == "methods" or table(app).height > 0
 
 
-def test_a_click_keeps_the_rows_of_the_points() -> None:
-    rows = pl.DataFrame({"result_id": ["a", "b", "c"]})
-    assert pick.chosen({"selection": {"picked": [{"result_id": "b"}]}}, rows, "result_id")["result_id"].to_list() == ["b"]
-    for nothing in ({"selection": {"picked": []}}, {"selection": {}}, {"selection": {"picked": [{"result_id": "z"}]}}):
-        assert pick.chosen(nothing, rows, "result_id").height == 3
+def test_a_click_or_a_box_keeps_the_rows_of_its_points() -> None:
+    rows = pl.DataFrame({"result_id": ["a", "b", "c"], "ttft_s": [0.01, 0.02, None], "energy_j": [1.0, 2.0, 3.0]})
+
+    def kept(**selection: object) -> list[str]:
+        return pick.chosen({"selection": selection}, rows, "result_id")["result_id"].to_list()
+
+    assert kept(picked=[{"result_id": "b"}]) == ["b"]
+    assert kept(boxed={"ttft_s": [9, 11]}) == ["a"], "a box is in screen units: milliseconds"
+    assert kept(boxed={"ttft_s": [100, 1], "energy_j": [1.5, 9]}) == ["b"]
+    assert kept(picked=[{"result_id": "a"}, {"result_id": "b"}], boxed={"energy_j": [1.5, 9]}) == ["b"]
+    for nothing in (
+        {"picked": []},
+        {},
+        {"picked": [{"result_id": "z"}]},
+        {"boxed": {}},
+        {"boxed": {"ttft_s": [500, 600]}},
+        {"boxed": {"nope": [1, 2]}},
+    ):
+        assert len(kept(**nothing)) == 3
+
+
+def test_points_are_chosen_by_name_without_a_mouse(open_page: Open) -> None:
+    app = open_page("energy_vs_parameters", gpu="A40", task="chat")
+    before = table(app).height
+    app.multiselect(key="scatter_names").set_value(["vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"]).run()
+    assert table(app)["model_name"].to_list() == ["vicuna-7B"]
+    assert f"1 of {before} rows chosen" in text(app)

@@ -1,5 +1,6 @@
 """The app as visitors see it: deep links to a fresh server, filters in the URL, downloads, phones, both themes."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -199,9 +200,49 @@ def test_a_click_on_a_point_shows_its_rows_only(server: str, visit: Visit) -> No
     chart = visitor.page.locator("[data-testid=stVegaLiteChart]").first
     chart.scroll_into_view_if_needed()
     chart.locator("svg.marks .mark-symbol.role-mark path").first.click(force=True)
-    visitor.page.get_by_text("rows chosen in the chart").wait_for()
-    assert visitor.page.get_by_text("1 of 22 rows chosen in the chart").count() == 1
+    visitor.page.get_by_text("1 of 22 rows chosen").wait_for()
     assert visitor.page.get_by_role("button", name="Download CSV").count() == 1
+    visitor.assert_sound()
+
+
+@pytest.mark.parametrize(("page", "noun"), [("energy_vs_parameters", "rows"), ("tradeoffs", "rows"), ("verbosity", "rows")])
+def test_a_box_around_points_leads_to_their_rows_and_to_a_file_of_them(
+    server: str, visit: Visit, tmp_path: Path, page: str, noun: str
+) -> None:
+    visitor = visit(server).open(f"{page}?gpu=A40&task=chat&band=All+sizes")
+    chart = visitor.page.locator("[data-testid=stVegaLiteChart]").last
+    chart.scroll_into_view_if_needed()
+    frame = chart.locator("svg.marks .mark-group.role-frame > g > path.background").first.bounding_box()
+    assert frame
+    across, up = frame["x"] + frame["width"], frame["y"] + frame["height"]
+    mouse = visitor.page.mouse
+    mouse.move(across - frame["width"] * 0.45, frame["y"] + 3)
+    mouse.down()
+    mouse.move(across - frame["width"] * 0.2, up - 40, steps=4)
+    mouse.move(across - 3, up - 3, steps=4)
+    mouse.up()
+    told = visitor.page.get_by_text(re.compile(rf"^\d+ of \d+ {noun} chosen")).last
+    told.wait_for()
+    visitor.settle()
+    kept, every = map(int, re.findall(r"\d+", told.inner_text())[:2])
+    assert 0 < kept < every
+    behind = visitor.page.get_by_text("The rows behind the chart", exact=True).last
+    if not visitor.page.get_by_role("button", name="Download CSV").last.is_visible() or page == "verbosity":
+        behind.click()
+    with visitor.page.expect_download() as waiting:
+        visitor.page.get_by_role("button", name="Download CSV").last.click()
+    waiting.value.save_as(tmp_path / "rows.csv")
+    assert pl.read_csv(tmp_path / "rows.csv", comment_prefix="#").height == kept
+    visitor.assert_sound()
+
+
+def test_points_can_be_chosen_with_the_keyboard(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("energy_vs_parameters?gpu=A40&task=chat")
+    tab_to(visitor, "Choose rows by name")
+    visitor.page.keyboard.type("vicuna-7B")
+    visitor.page.keyboard.press("ArrowDown")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.get_by_text("1 of 22 rows chosen").wait_for()
     visitor.assert_sound()
 
 
