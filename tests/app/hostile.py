@@ -28,7 +28,7 @@ PROMPT_ID = f"{FORMULA} {BOLD} {LATEX}"
 
 
 def rows() -> pl.DataFrame:
-    """Runs of a hostile model on two tasks, a run without energy for a hostile reason, and a failed prompt with a hostile reason."""
+    """A hostile model on two tasks; a name of 10,000 characters; hostile reasons for a run without energy and for a failed prompt."""
     model = {"model_id": MODEL_ID, "model_name": NAME, "gpu_model": f"GPU {COLOUR} {IMAGE}", "engine": f"engine {BOLD}", "prompt_set": LINK}
     texts = {"prompt_text": PROMPT, "output_text": f"{LONG} {SCRIPT}"}
     none = {
@@ -48,7 +48,8 @@ def rows() -> pl.DataFrame:
 
     failed = factories.failed("hostile-chat", 12, **{**model, **texts, "reason": f"{IMAGE} {BOLD} {LATEX}"})
     made = [*run("hostile-chat"), failed, *run("hostile-concise", task="chat-concise"), *run("hostile-task", task=TASK)]
-    return factories.frame([*made, *run("hostile-blind", model_id="hostile/blind", model_name=f"blind {NAME}", **none)])
+    long = run("hostile-long", model_id="hostile/long", model_name=LONG)
+    return factories.frame([*made, *long, *run("hostile-blind", model_id="hostile/blind", model_name=f"blind {NAME}", **none)])
 
 
 def make(folder: Path) -> Path:
