@@ -10,7 +10,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     key = controls.metric("Number", "metric", controls.of_prompts(frame.measure()))
     by = controls.group()
     asked = {"metric": key, "by": by, "prompt_set": prompt_set}
-    summary = data.load("distribution_percentiles", selection, **asked)
+    found = data.load("distribution", selection, **asked)
+    summary = shape.without_steps(found)
     log = controls.axis(shape.is_wide(summary))
 metric = NUMBERS[key]
 if summary.is_empty():
@@ -21,9 +22,8 @@ if measured.is_empty():
     scope.not_measured(summary, metric, selection)
 
 bins = shape.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **asked))
-steps = data.load("distribution_steps", selection, **asked)
 edges = shape.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
-values = shape.with_short_names(shape.in_units_of(steps, metric, ("value",)), names)
+values = shape.with_short_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
 table = shape.in_units_of(measured, metric, titles.SPREAD)
 series = shape.names(table, "shown_as")
 st.markdown(words.spreads(table, metric))

@@ -94,7 +94,7 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     """One box per series: the middle half of the prompts, a tick at the median, a line from 5 to 95 %.
 
     Args:
-        table: rows of `distribution_percentiles` in screen units.
+        table: rows of `distribution` in screen units.
     """
     rows = table.filter(pl.col("p5") > 0 if log else pl.col("p50").is_not_null())
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
@@ -113,7 +113,7 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> C
     """For every value, the share of the prompts at or below it.
 
     Args:
-        steps: rows of `distribution_steps` with `shown_as`, `value` in screen units.
+        steps: rows of `shape.steps_of` with `shown_as`, `value` in screen units.
         series: the names `shown_as`; the first ones have a colour of their own.
     """
     drawn = steps.select("shown_as", "value", "share_of_prompts")
@@ -148,7 +148,7 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
     The straight line is what equal prompts would give; the deeper a curve hangs, the more a few prompts use.
 
     Args:
-        steps: rows of `distribution_steps` for the energy, with `shown_as`.
+        steps: rows of `shape.steps_of` for the energy, with `shown_as`.
         series: the names `shown_as`; the first ones have a colour of their own.
     """
     x = alt.X("share_of_prompts:Q", title="Share of the prompts, cheapest first", axis=alt.Axis(format="%"))

@@ -149,7 +149,7 @@ def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
     """Percentiles of a number as boxes and as a table.
 
     Args:
-        table: rows of `distribution_percentiles` in screen units, with `shown_as`.
+        table: rows of `distribution` in screen units, with `shown_as`.
     """
     st.subheader("Percentiles", anchor=False)
     st.altair_chart(prompt_charts.boxes(table, metric, log), alt=f"{metric.title}: middle half, median and 5 to 95 % of the prompts")
@@ -159,7 +159,7 @@ def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
 
 def where_the_joules_go(selection: Selection, by: str, prompt_set: str, names: Mapping[str, str]) -> None:
     """Lorenz curve and the share of the costliest prompts, where energy was measured."""
-    steps = load("distribution_steps", selection, metric="energy_j", by=by, prompt_set=prompt_set)
+    steps = shape.steps_of(load("distribution", selection, metric="energy_j", by=by, prompt_set=prompt_set))
     if steps.is_empty():
         return
     steps = shape.with_short_names(steps, names)

@@ -253,11 +253,29 @@ def is_wide(summary: pl.DataFrame) -> bool:
     """Whether a linear axis would squeeze the typical prompt of some series into its first tenth.
 
     Args:
-        summary: rows of `distribution_percentiles`, with prompts.
+        summary: rows of `distribution`, with prompts.
     """
     smallest, typical, largest = summary["minimum"].min(), summary["p50"].min(), summary["maximum"].max()
     numbers = [value for value in (smallest, typical, largest) if isinstance(value, int | float)]
     return len(numbers) == 3 and numbers[0] > 0 and numbers[2] > 10 * numbers[1]
+
+
+def without_steps(found: pl.DataFrame) -> pl.DataFrame:
+    """The percentiles of each series, without the whole distribution.
+
+    Args:
+        found: rows of the query `distribution`.
+    """
+    return found.drop("steps", "top5_share")
+
+
+def steps_of(found: pl.DataFrame) -> pl.DataFrame:
+    """One row per series and step of its distribution: `series`, `top5_share`, `share_of_prompts`, `value`, `share_of_total`.
+
+    Args:
+        found: rows of the query `distribution`; a series without a value has no step.
+    """
+    return found.filter(pl.col("prompts") > 0).select("series", "top5_share", "steps").explode("steps").unnest("steps")
 
 
 def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:

@@ -201,7 +201,7 @@ def spreads(table: pl.DataFrame, metric: Metric) -> str:
     """How far apart prompts are, one item per series.
 
     Args:
-        table: rows of `distribution_percentiles` in screen units, with `shown_as`.
+        table: rows of `distribution` in screen units, with `shown_as`.
     """
     items = [_spread(row, metric) for row in table.head(MOST_LINES).iter_rows(named=True)]
     return "\n".join(items + ([f"- and {table.height - MOST_LINES} more in the table"] if table.height > MOST_LINES else []))

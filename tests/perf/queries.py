@@ -19,7 +19,7 @@ MOST_TIMES = 3.0
 MOST_MS = 20.0
 EVERYTHING = Selection(weights=(), only_valid=False)
 # Columns of the SELECT that keeps and labels prompts.
-KEPT = ("run_id", "valid", "status")
+KEPT = ("run_number", "valid", "status")
 METRIC: dict[str, object] = {"metric": "energy_j", "by": "model", "prompt_set": "", "bins": 40, "log": True}
 
 
@@ -82,9 +82,8 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
         "cost_prompts": _prompts("prompt_id", *lengths, above_idle=False, result=results[0], a=1.0, b=0.1, c=3.0),
         "cost_sums": _prompts(*lengths, above_idle=False),
+        "distribution": _prompts("energy_j", **METRIC),
         "distribution_bins": _prompts("energy_j", **METRIC),
-        "distribution_percentiles": _prompts("energy_j", **METRIC),
-        "distribution_steps": _prompts("energy_j", **METRIC),
         "energies": _prompts(*lengths, "latency_s", "output_words", per="output token", statistic="p95", above_idle=True),
         "hidden": _prompts("reasons"),
         "ingested_files": Case("ingested_files", ("file_id", "path", "sha256")),

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from pages.ui import shape
 from tests import factories, warehouses
 from warehouse import query, stats, store
 from warehouse.metrics import METRICS, PROMPT_METRICS
@@ -129,7 +130,7 @@ def test_filters(warehouse: str, selection: Selection, column: str, values: set[
 
 @pytest.mark.parametrize("metric", PROMPT_METRICS)
 def test_percentiles(warehouse: str, metric: str) -> None:
-    found = query.load("distribution_percentiles", None, warehouse, metric=metric, by="task", prompt_set="")
+    found = shape.without_steps(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set=""))
     value = pl.col(metric).cast(pl.Float64)
     levels = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
     expected = (
@@ -181,11 +182,11 @@ def test_bins_of_equal_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metric", ["energy_j", "output_tokens", "energy_error_j"])
 def test_steps_of_a_distribution(warehouse: str, metric: str) -> None:
-    found = query.load("distribution_steps", None, warehouse, metric=metric, by="task", prompt_set="")
+    found = shape.steps_of(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set=""))
     values = shown()[metric].drop_nulls().sort().cast(pl.Float64)
     assert 200 <= found.height <= 202
-    assert found.row(0)[1:4] == (0, values[0], 0)
-    assert found.row(-1)[1:4] == (1, values[-1], 1)
+    assert found.select("share_of_prompts", "value", "share_of_total").row(0) == (0, values[0], 0)
+    assert found.select("share_of_prompts", "value", "share_of_total").row(-1) == (1, values[-1], 1)
     for share, value, total in found[1:].select("share_of_prompts", "value", "share_of_total").iter_rows():
         count = round(share * values.len())
         assert value == values[count - 1]
@@ -199,7 +200,7 @@ def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
     rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate(energies)]
     factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("distribution_steps", None, str(tmp_path / "w.duckdb"), metric="energy_j", by="model", prompt_set="")
+    found = shape.steps_of(query.load("distribution", None, str(tmp_path / "w.duckdb"), metric="energy_j", by="model", prompt_set=""))
     ordered = sorted(energies)
     assert found["value"].to_list() == [ordered[0], *ordered]
     assert found["share_of_prompts"].to_list() == [place / len(ordered) for place in range(len(ordered) + 1)]
@@ -215,13 +216,11 @@ def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     given = {"metric": "energy_j", "by": "result", "bins": 10, "log": False, "low": 0.0, "high": 1e9}
     given["series"] = f"{other['model_name'][0]} · H100 · chat · transformers-eager · batch 1 · other"
-    for question in ("distribution_bins", "distribution_steps", "distribution_percentiles", "prompts_between"):
+    for question in ("distribution_bins", "distribution", "prompts_between"):
         found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="other", **given)
         assert found["series"].unique().to_list() == [given["series"]], question
     assert sorted(found["energy_j"]) == other["energy_j"].to_list()
-    for question in ("distribution_percentiles", "distribution_steps"):
-        found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="", **given)
-        assert found["series"].n_unique() == 2, question
+    assert query.load("distribution", None, str(tmp_path / "w.duckdb"), prompt_set="", **given)["series"].n_unique() == 2
 
 
 def test_hidden(warehouse: str) -> None:
