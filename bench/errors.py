@@ -33,6 +33,16 @@ class NoPrompts(BenchError):
         super().__init__(f"{source} holds no prompts. Give --prompts default, or a JSONL file of {{id, prompt}}.")
 
 
+class NoSuchFolder(BenchError):
+    """`--model` is a path, and nothing is there."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"There is no folder {model!r}. Give --model a folder with a model's files, or a model's id on the Hugging Face hub, "
+            "such as HuggingFaceTB/SmolLM2-135M-Instruct."
+        )
+
+
 class ModelNotFound(BenchError):
     """Neither a folder nor a model id that can be had."""
 
@@ -88,8 +98,9 @@ class GpuLost(BenchError):
 class ModelTooBig(BenchError):
     """The weights do not fit the device."""
 
-    def __init__(self, model: str, device: str) -> None:
-        super().__init__(f"The model {model!r} does not fit the memory of {device}. Choose a smaller one or --dtype float16.")
+    def __init__(self, model: str, device: str, dtype: str) -> None:
+        smaller = "Choose a smaller one" + (" or --dtype float16." if dtype == "float32" else ".")
+        super().__init__(f"The model {model!r} in {dtype} does not fit the memory of {device}. {smaller}")
 
 
 class EngineUnsuited(BenchError):

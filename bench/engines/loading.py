@@ -5,7 +5,6 @@
 
 import hashlib
 import platform
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,6 @@ from bench.config import RunConfig
 from bench.engines.base import ModelFacts
 
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.pth")
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    IndexError,
-    EOFError,
-    struct.error,
-    AttributeError,
-    ImportError,
-)
-"""What transformers and gguf raise on files that are not what they seem."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ def plan(config: RunConfig) -> Plan:
     """Decide device and number format, and find the model.
 
     Raises:
-        NoGpu, ModelNotFound, ModelUnreadable, NoGguf.
+        NoGpu, NoSuchFolder, ModelNotFound, ModelUnreadable, NoGguf.
     """
     device = config.device
     if device == "auto":
@@ -126,10 +112,13 @@ def _gguf_file(folder: Path, name: str) -> str:
 
 
 def _model_config(model: str, gguf_file: str | None) -> Any:
+    exists = Path(model).exists()
+    if not exists and (Path(model).is_absolute() or model.startswith(".") or model.count("/") > 1):
+        raise errors.NoSuchFolder(model)
     try:
         return AutoConfig.from_pretrained(model, **_gguf(gguf_file))
-    except _UNREADABLE as error:
-        if Path(model).exists():
+    except Exception as error:  # on files that are not what they seem, libraries raise anything
+        if exists:
             raise errors.ModelUnreadable(model, _first_line(error)) from error
         raise errors.ModelNotFound(model, _first_line(error)) from error
 
@@ -173,9 +162,9 @@ def load(chosen: Plan) -> tuple[Any, Any]:
         else:
             model = kind.from_pretrained(chosen.source, dtype=dtype, **_gguf(chosen.gguf_file))
         model = model.to(chosen.device)
-    except torch.OutOfMemoryError as error:
-        raise errors.ModelTooBig(chosen.model_id, chosen.device) from error
-    except _UNREADABLE as error:
+    except Exception as error:  # on files that are not what they seem, libraries raise anything
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+            raise errors.ModelTooBig(chosen.model_id, chosen.device, chosen.dtype) from error
         raise errors.ModelUnreadable(chosen.source, _first_line(error)) from error
     return model.eval(), tokenizer
 
@@ -187,7 +176,7 @@ def load_tokenizer(chosen: Plan) -> Any:
         if is_file:
             raise OSError("a config file has none")
         return AutoTokenizer.from_pretrained(chosen.source, **_gguf(chosen.gguf_file))
-    except _UNREADABLE as error:
+    except Exception as error:  # as above
         if chosen.weights == "dummy":
             return None
         raise errors.TokenizerMissing(chosen.source, _first_line(error)) from error

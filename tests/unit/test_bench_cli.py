@@ -1,6 +1,7 @@
 """The command line of bench: it starts at once, and every fault is one sentence and status 2."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,9 @@ from bench.config import RunConfig, check
 from bench.errors import BadOption
 from bench.tasks import TASKS
 
-pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from tests.tiny_models import llama, t5
+from tests.tiny_models import llama, t5  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +92,35 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, float]) -> None:
         check(RunConfig("m", **wrong))  # type: ignore[arg-type]
 
 
-def test_missing_model_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+def test_missing_model_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     said = sentence(capsys, "--model", tmp_path / "absent", "--out", tmp_path / "out", "--device", "cpu")
-    assert "absent" in said and "--model" in said
+    assert said.startswith("error: There is no folder") and "absent" in said and "--model" in said
+
+
+def test_a_model_id_that_cannot_be_had(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    said = sentence(capsys, "--model", "nobody/absent", "--out", tmp_path / "out", "--device", "cpu")
+    assert "nobody/absent" in said and "Hugging Face hub" in said
+
+
+@pytest.mark.parametrize("length", [0, 5, 3000])
+def test_weights_that_end_too_early(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, length: int) -> None:
+    shutil.copytree(model, tmp_path / "cut")
+    (tmp_path / "cut" / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes()[:length])
+    said = sentence(capsys, "--model", tmp_path / "cut", "--out", tmp_path / "out", "--device", "cpu")
+    assert "cannot be loaded" in said and "Fetch its files again" in said
+
+
+@pytest.mark.parametrize("fault", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory: you tried")])
+def test_weights_that_do_not_fit(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("transformers.LlamaForCausalLM.from_pretrained", full)
+    said = sentence(capsys, "--model", model, "--out", tmp_path / "out", "--device", "cpu")
+    assert "does not fit the memory of cpu" in said and "--dtype float16" in said
 
 
 def test_missing_tokenizer(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
