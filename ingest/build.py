@@ -164,7 +164,7 @@ def _build(target: Path, news: Sequence[Found], name: Namer, report: Report, *, 
     _clear(building)
     try:
         if not fresh:
-            shutil.copyfile(target, building)
+            files.copy(target, building)
         connection = duckdb.connect(building, config={"memory_limit": MEMORY_LIMIT})
         try:
             connection.execute("set timezone = 'UTC'")

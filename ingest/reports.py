@@ -1,5 +1,6 @@
 """The commands that read a warehouse: rejects, check, export. Each has its options as a dataclass and returns an exit status."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -92,8 +93,7 @@ def show_rejects(options: Rejects) -> int:
         OUT.print("No row was refused.")
         return 0
     if options.out:
-        header = export.header_of(rows, Selection(), "one row per row that an ingest refused")
-        _write(rows, header, options.out)
+        _save(iter([rows]), options.out, Selection(), "one row per row that an ingest refused")
         return 1
     reasons = Table("rows", "file", "column", "reason")
     counted = rows.group_by("path", "column", "reason").agg(pl.len().alias("rows"))
@@ -140,17 +140,19 @@ def run_export(options: Export) -> int:
         weights=WEIGHTS[options.weights],
         only_valid=options.valid == "only",
     )
-    rows = query.load(options.rows, selection, options.warehouse)
-    _write(rows, export.header_of(rows, selection, ABOUT[options.rows]), options.out)
+    _kind(options.out)
+    with query.stream(options.rows, selection, options.warehouse, part_rows=export.PART_ROWS) as parts:
+        _save(parts, options.out, selection, ABOUT[options.rows])
     return 0
 
 
-def _write(rows: pl.DataFrame, header: dict[str, object], out: str) -> None:
-    """Write beside, then rename: a file that is there is never half of the new one."""
-    target = Path(out)
-    content = export.write(rows, header, target.suffix.removeprefix(".").lower())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.part")
-    beside.write_bytes(content)
-    beside.replace(target)
-    OUT.print(escape(f"{out}: {rows.height:,} rows, content hash {header['content_sha256']}"))
+def _kind(out: str) -> str:
+    """How a file of this name is written. Raises export.UnknownKind."""
+    return export.known(Path(out).suffix.removeprefix(".").lower())
+
+
+def _save(parts: Iterator[pl.DataFrame], out: str, selection: Selection, what: str) -> None:
+    kind = _kind(out)
+    with export.replacing(Path(out)) as file:
+        header = export.save(parts, file, kind, selection, what, folder=Path(out).parent)
+    OUT.print(escape(f"{out}: {header['rows']:,} rows, content hash {header['content_sha256']}"))

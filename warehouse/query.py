@@ -1,10 +1,13 @@
 """Run a named question for a Selection. The text of each question is a file in `warehouse/queries/`."""
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from warehouse import readers, store
 from warehouse.selection import Selection
@@ -50,15 +53,37 @@ def load(name: str, selection: Selection | None, warehouse: str, **parameters: o
         UnknownQuery, MissingParameter: the caller is wrong.
         store.WarehouseError: the file is missing, old or broken.
     """
+    with _asked(name, selection, warehouse, parameters) as answer:
+        rows: pl.DataFrame = answer.pl()
+        return rows
+
+
+@contextmanager
+def stream(
+    name: str, selection: Selection | None, warehouse: str, *, part_rows: int, **parameters: object
+) -> Iterator[Iterator[pl.DataFrame]]:
+    """The rows of one named query in parts of `part_rows`, at least one, while the block runs; as `load` otherwise."""
+    with _asked(name, selection, warehouse, parameters) as answer:
+        yield _parts(answer.to_arrow_reader(part_rows))
+
+
+def _parts(reader: pa.RecordBatchReader) -> Iterator[pl.DataFrame]:
+    yield pl.DataFrame(reader.schema.empty_table())
+    for batch in reader:
+        yield pl.DataFrame(pa.Table.from_batches([batch]))
+
+
+@contextmanager
+def _asked(name: str, selection: Selection | None, warehouse: str, parameters: Mapping[str, object]) -> Iterator[duckdb.DuckDBPyRelation]:
+    """The relation of a named query; what goes wrong while it is read is said as an error of the warehouse."""
     sql = text(name)
-    given = (selection or Selection()).parameters() | parameters
+    given = {**(selection or Selection()).parameters(), **parameters}
     wanted = set(PARAMETER.findall(sql))
     if missing := wanted - given.keys():
         raise MissingParameter(f"The query {name!r} needs {', '.join(sorted(missing))}.")
     try:
         with readers.reading(warehouse) as connection:
-            rows: pl.DataFrame = connection.sql(sql, params={key: given[key] for key in wanted}).pl()
-            return rows
+            yield connection.sql(sql, params={key: given[key] for key in wanted})
     except (duckdb.IOException, duckdb.HTTPException, duckdb.CatalogException, duckdb.FatalException) as error:
         raise store.broken(warehouse, error) from error
 

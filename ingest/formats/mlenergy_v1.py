@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from ingest.formats.base import Format, Head, Loaded, Source, Unreadable, finite, statement
-from ingest.formats.published import read_csv, store_figures, store_quality
+from ingest.formats.base import Format, Head, Loaded, Source, Unreadable, finite
+from ingest.formats.published import name_models, read_csv, store_figures, store_quality
 
 SOURCE = "ML.ENERGY v1"
 LICENCE = "Apache-2.0 repository; research preview, non-commercial"
@@ -85,13 +85,11 @@ def _load_models(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source
     for source in sources:
         content = Head.of(source.path).json
         try:
-            rows = [(key, key.split("/")[-1], m["url"], finite(m["params"])) for key, m in content.items()]
+            sizes = {key: finite(model["params"]) for key, model in content.items()}
+            rows = [(key, key.split("/")[-1], content[key]["url"], size, size) for key, size in sizes.items()]
         except (TypeError, ValueError, AttributeError) as error:
             raise Unreadable("is not a v1 models.json: `params` must be a number") from error
-        connection.executemany("insert into named values ($1, $2, $3, $4, $4)", rows)
-        connection.execute(statement("models_named"))
-        connection.execute("delete from named")
-        loaded.append(Loaded(source, len(rows), 0))
+        loaded.append(name_models(connection, source, rows))
     return loaded
 
 

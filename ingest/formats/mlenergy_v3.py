@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, finite, statement
-from ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
+from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, finite
+from ingest.formats.published import FIGURES_SCHEMA, cells_of, name_models, store_figures
 
 TEXT_TASKS = ("gpqa", "lm-arena-chat", "sourcegraph-fim")
 CONFIGURATION_KEYS = {"gpu_model", "num_gpus", "max_num_seqs", "energy_per_token_joules", "energy_per_request_joules"}
@@ -110,10 +110,7 @@ def _load_index(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]
             ]
         except (TypeError, ValueError, KeyError) as error:
             raise Unreadable("is not a v3 index.json: every model needs a nickname and its parameters") from error
-        connection.executemany("insert into named values ($1, $2, $3, $4, $5)", rows)
-        connection.execute(statement("models_named"))
-        connection.execute("delete from named")
-        loaded.append(Loaded(source, len(rows), 0))
+        loaded.append(name_models(connection, source, rows))
     return loaded
 
 

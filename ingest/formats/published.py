@@ -133,6 +133,18 @@ def _store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataF
     return Loaded(source, rows.height, len(rejects))
 
 
+def name_models(connection: duckdb.DuckDBPyConnection, source: Source, rows: Sequence[tuple[str, str, str | None, float, float]]) -> Loaded:
+    """Load names of models that the reviewed `warehouse/models.csv` does not know.
+
+    Args:
+        rows: one per model: the source's id, short name, link, parameters in all and per token (1e9).
+    """
+    connection.executemany("insert into named values ($1, $2, $3, $4, $5)", rows)
+    connection.execute(statement("models_named"))
+    connection.execute("delete from named")
+    return Loaded(source, len(rows), 0)
+
+
 def _load_figures(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     return [store_figures(connection, source, read_csv(source)) for source in sources]
 

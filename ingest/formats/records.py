@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.record import COLUMNS, NAMES, SCHEMA_VERSION, ColumnType
+from bench.record import COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES, ColumnType
 from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, statement, write_rejects
 
 MOST_COLUMNS = 1000
@@ -23,6 +23,9 @@ MOST_UNPACKED = 256 * 1024**3
 MOST_TIMES = 500
 SMALL = 256 * 1024**2
 OURS = {"run_id", "prompt_id", "schema_version"}
+# What may differ between rows of a run: the key itself, and what is another on the day on which an interrupted run goes on.
+OWN_DAY = {"run_id", "schema_version", "idle_power_w", "host_energy_reason", "environment"}
+COMMON = [name for name in SETUP_NAMES if name not in OWN_DAY]
 
 
 def _schema(path: str) -> tuple[pa.Schema, int]:
@@ -139,6 +142,8 @@ def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -
 
 def _prepare(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> None:
     """Name the files of the batch, and forget what was found in the batch before."""
+    connection.execute("set variable contract = $names", {"names": list(NAMES)})
+    connection.execute("set variable common = $names", {"names": COMMON})
     connection.execute(statement("records_incoming"))
     connection.execute(statement("records_judged"))
     connection.execute(statement("records_clear"))

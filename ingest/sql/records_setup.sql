@@ -13,37 +13,7 @@ known as (
     select
         run_id,
         any_value(
-            setup_of(
-                prompt_set,
-                prompt_set_sha256,
-                task,
-                model_id,
-                model_name,
-                model_revision,
-                weights,
-                params_total_b,
-                params_active_b,
-                dtype,
-                engine,
-                engine_version,
-                harness_version,
-                device,
-                gpu_model,
-                num_gpus,
-                batch_size,
-                concurrency,
-                temperature,
-                top_p,
-                repetition_penalty,
-                max_new_tokens,
-                seed,
-                prompt_template,
-                energy_source,
-                energy_edges,
-                energy_attribution,
-                cpu_energy_source,
-                dram_energy_source
-            )
+            hash(*columns(getvariable('common')))
         ) as setup
     from requests
     where run_id in (select run_id from setups)

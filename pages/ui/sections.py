@@ -1,5 +1,6 @@
 """Parts of pages that are too long for a page: each loads rows, says them in words, draws and lists them."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -222,11 +223,12 @@ def export(selection: Selection, name: str) -> None:
             )
 
 
-def _file(selection: Selection, name: str, kind: str, warehouse: str, formula: pl.Expr | None = None, link: str | None = None) -> bytes:
+def _file(
+    selection: Selection, name: str, kind: str, warehouse: str, formula: pl.Expr | None = None, link: str | None = None
+) -> io.BufferedReader:
     question, what = EXPORTS[name]
-    rows = shape.with_formula(query.load(question, selection, warehouse), formula)
-    header = exports.header_of(rows, selection, what)
-    return exports.write(rows, header | ({"link": link} if link else {}), kind)
+    with query.stream(question, selection, warehouse, part_rows=exports.PART_ROWS) as parts:
+        return exports.temporary((shape.with_formula(part, formula) for part in parts), kind, selection, what, link=link)
 
 
 def ask(sql: str) -> sqlbox.Answer:

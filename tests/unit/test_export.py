@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -70,6 +72,58 @@ def test_the_hash_knows_every_value() -> None:
         export.content_sha256(changed) for changed in (rows, rows.reverse(), rows.head(1), rows.rename({"a": "c"}), rows.fill_null(""))
     }
     assert len(hashes) == 5
+
+
+@pytest.mark.parametrize("kind", export.KINDS)
+@pytest.mark.parametrize("heights", [(3,), (0, 3, 2), (0,)])
+def test_rows_in_parts_are_the_rows(kind: str, heights: tuple[int, ...]) -> None:
+    parts = [pl.DataFrame({"a": range(height), "b": ["=x"] * height}, schema={"a": pl.Int64, "b": pl.String}) for height in heights]
+    out = io.BytesIO()
+    header = export.save(iter(parts), out, kind, Selection(), "rows")
+    whole = pl.concat(parts)
+    assert header == export.header_of(whole, Selection(), "rows")
+    content = out.getvalue()
+    match kind:
+        case "parquet":
+            found = pl.read_parquet(content)
+        case "arrow":
+            found = pl.read_ipc(content)
+        case "json":
+            found = pl.DataFrame(json.loads(content)["rows"], schema=whole.schema)
+        case _:
+            found = pl.read_csv(content, comment_prefix="#", schema=whole.schema).with_columns(pl.col("b").str.strip_prefix("'"))
+    assert found.equals(whole)
+
+
+def test_no_more_than_one_part_is_in_memory() -> None:
+    alive: list[weakref.ref[pl.DataFrame]] = []
+
+    def parts() -> Iterator[pl.DataFrame]:
+        for _ in range(20):
+            part = pl.DataFrame({"a": range(100)})
+            alive.append(weakref.ref(part))
+            yield part
+            del part
+            assert sum(known() is not None for known in alive) <= 1
+
+    export.save(parts(), io.BytesIO(), "csv", Selection(), "rows")
+    assert len(alive) == 20
+
+
+def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("old")
+    with pytest.raises(OSError, match="full"), export.replacing(target) as out:
+        out.write(b"half")
+        raise OSError("the disk is full")
+    assert (target.read_text(), list(tmp_path.iterdir())) == ("old", [target])
+
+
+def test_the_app_gets_a_file_that_is_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with export.temporary([pl.DataFrame({"a": [1]})], "csv", Selection(), "rows") as file:
+        assert list(tmp_path.iterdir()) == []
+        assert file.read().endswith(b"a\n1\n")
 
 
 def test_prompts_are_exported_row_by_row(warehouse: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A crash, a second ingest and a reader: the warehouse is the old one or the new one, never anything else."""
 
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest import files
 from tests import factories, warehouses
 from warehouse import query, store
 
@@ -147,3 +150,26 @@ def test_a_full_disk_leaves_the_old_warehouse(results: Path, tmp_path: Path) -> 
     assert warehouse.read_bytes() == before
     assert not (tmp_path / "w.duckdb.building").exists() or finished.returncode < 0
     assert warehouses.ingest(results, into=warehouse).status == 0
+
+
+@pytest.mark.parametrize("trouble", [None, errno.EXDEV, errno.EOPNOTSUPP, "nothing", "half"])
+def test_a_copy_is_whole_whatever_the_file_system_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: int | str | None) -> None:
+    content = os.urandom(3_000_001)
+    (tmp_path / "old").write_bytes(content)
+    real = os.copy_file_range
+
+    def limping(source: int, target: int, count: int) -> int:
+        if isinstance(trouble, int):
+            raise OSError(trouble, "not here")
+        return 0 if trouble == "nothing" else real(source, target, min(count, 1_000_000))
+
+    if trouble:
+        monkeypatch.setattr(os, "copy_file_range", limping)
+    files.copy(tmp_path / "old", tmp_path / "new")
+    assert (tmp_path / "new").read_bytes() == content
+
+
+def test_a_copy_onto_a_full_disk_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"x" * 100)
+    with pytest.raises(OSError, match="No space left"):
+        files.copy(tmp_path / "old", Path("/dev/full"))
