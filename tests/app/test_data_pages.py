@@ -31,7 +31,8 @@ def test_sql_answers_and_says_what_is_wrong(open_page: Open) -> None:
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json", "arrow"])
 def test_an_export_holds_the_rows_and_a_header(app_warehouse: Path, kind: str) -> None:
-    made = sections._file(Selection(gpus=("A40",), tasks=("chat",)), "Results", kind, str(app_warehouse))
+    with sections._file(Selection(gpus=("A40",), tasks=("chat",)), "Results", kind, str(app_warehouse)) as file:
+        made = file.read()
     readers = {
         "parquet": lambda: pl.read_parquet(io.BytesIO(made)),
         "csv": lambda: pl.read_csv(io.BytesIO(made), comment_prefix="#"),
