@@ -62,7 +62,8 @@ def test_the_hostile_rows_are_there(hostile_warehouse: Path, monkeypatch: pytest
 @pytest.mark.parametrize("name", sections.EXPORTS)
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "json", "csv"])
 def test_hostile_rows_survive_every_export(hostile_warehouse: Path, name: str, kind: str) -> None:
-    made = sections._file(Selection(weights=(), only_valid=False), name, kind, str(hostile_warehouse))
+    with sections._file(Selection(weights=(), only_valid=False), name, kind, str(hostile_warehouse)) as file:
+        made = file.read()
     readers = {
         "parquet": lambda: pl.read_parquet(io.BytesIO(made)),
         "csv": lambda: pl.read_csv(io.BytesIO(made), comment_prefix="#"),
