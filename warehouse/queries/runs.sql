@@ -2,7 +2,7 @@
 select
     models.name as model_name,
     models.family,
-    runs.*
+    runs.* rename (model_name as nickname)
 from runs
 join models on models.model_id = runs.model_id
 where 'run:' || runs.run_id in (
