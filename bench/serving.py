@@ -89,7 +89,10 @@ def _served(config: RunConfig, base_url: str, facts: ServerFacts, meter: Meter, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SharedGpu)  # the other process is the server
         environment: dict[str, Any] = {"host": host, **meter.environment()}
-    options = {"server": facts.version, "request_rate": config.request_rate, "top_k": config.top_k or None}
+    other = facts.other_model(config.model)
+    if other is not None:
+        console.print(f"The server answers as {other}, not as {config.model}: check --model.", soft_wrap=True)
+    options = {"server": facts.version, "answered_as": other, "request_rate": config.request_rate, "top_k": config.top_k or None}
     environment |= {name: value for name, value in options.items() if value is not None}
     is_path = Path(config.model).is_absolute() or Path(config.model).exists()
     model_id = Path(config.model).name if is_path else config.model
@@ -137,23 +140,23 @@ async def first_contact(config: RunConfig, base_url: str) -> ServerFacts:
     """
     sampling = dataclasses.replace(_sampling(config), max_new_tokens=1)
     body = request_body(config.model, TASKS[config.tasks[0]], "Hello", 0, sampling, fixed_length=config.dummy_weights)
+    facts, attempt = ServerFacts((), None), 0
     async with client_of(base_url, 1) as client:
-        facts = ServerFacts((), None)
-        for attempt in range(ATTEMPTS):
+        while True:
             try:
                 facts = await describe(client)
                 answer = await ask(client, body, config.timeout)
+                break
             except RequestFailed as failure:
                 if failure.unreachable:
                     raise errors.ServerDown(base_url, str(failure)) from failure
                 if not failure.again or attempt == ATTEMPTS - 1:
                     raise errors.ServerRefused(config.model, str(failure), facts.models) from failure
                 await asyncio.sleep(failure.wait_s if failure.wait_s is not None else 0.5 * 2**attempt)
-            else:
-                if answer.output_tokens is None:
-                    raise errors.ServerRefused(config.model, "it gives no token counts (usage), so its answers cannot be measured")
-                break
-    return facts
+                attempt += 1
+    if answer.output_tokens is None:
+        raise errors.ServerRefused(config.model, "it gives no token counts (usage), so its answers cannot be measured")
+    return dataclasses.replace(facts, answered_as=answer.model)
 
 
 def _sampling(config: RunConfig) -> Sampling:

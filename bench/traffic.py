@@ -1,7 +1,7 @@
 """One session of requests to a server: sends them, watches the counter, hands on each row as soon as its joules are known.
 
-The client runs on one thread of asyncio. A task beside the requests reads the counter every 10 ms, so a step is seen to within 5 ms; a row
-waits until the counter has moved after its end. What is written to disk is written on another thread.
+The client runs on one thread of asyncio. A task beside the requests has the counter read about every 10 ms, so a step is seen to within
+5 ms and the time of a reading; a row waits until the counter has moved after its end. Driver and disk are waited for on other threads.
 """
 
 import asyncio
@@ -169,7 +169,7 @@ class Traffic:
         read_s = moved_s = time.perf_counter()
         while not self._over:
             if self._no_energy is None:
-                value_j, now_s = self._meter.read_j(), time.perf_counter()
+                value_j, now_s = await asyncio.to_thread(self._read)
                 if value_j is None:
                     self._no_energy = "the energy counter stopped answering"
                 elif shown_j is not None and value_j < shown_j:
@@ -186,6 +186,10 @@ class Traffic:
                 self._counting.set()
             await self._hand_on()
             await asyncio.sleep(_POLL_S)
+
+    def _read(self) -> tuple[float | None, float]:
+        """The counter and when it was read. A driver takes milliseconds to answer: the thread of the requests must not wait for it."""
+        return self._meter.read_j(), time.perf_counter()
 
     async def _hand_on(self) -> None:
         ready = [entry for entry in self._waiting if self._no_energy is not None or self._energy.settled(entry.key)]

@@ -17,9 +17,17 @@ Behaviour = Callable[[dict[str, Any], int], Response]
 """From a request's body and its number (from 0) to the response."""
 
 
-def event(content: str | None = None, finish: str | None = None, usage: tuple[int, int] | None = None, choices: bool = True) -> str:
+def event(
+    content: str | None = None,
+    finish: str | None = None,
+    usage: tuple[int, int] | None = None,
+    choices: bool = True,
+    model: str | None = None,
+) -> str:
     """One server-sent event, as vLLM writes it."""
     chunk: dict[str, Any] = {"object": "chat.completion.chunk", "choices": []}
+    if model:
+        chunk["model"] = model
     if choices:
         chunk["choices"] = [{"index": 0, "delta": {} if content is None else {"content": content}, "finish_reason": finish}]
     if usage:

@@ -60,6 +60,7 @@ class Answer:
         finished_s: monotonic time at which the server said that it was done.
         finish_reason: stop or length.
         input_tokens, output_tokens: the server's count; None if it gave none.
+        model: what the server calls the model that answered; None if it does not say.
     """
 
     text: str
@@ -68,6 +69,7 @@ class Answer:
     finish_reason: str
     input_tokens: int | None
     output_tokens: int | None
+    model: str | None = None
 
     def token_gaps_s(self) -> list[float] | None:
         """Seconds between tokens; None if the pieces are not the tokens, so that nothing is known between them."""
@@ -81,10 +83,25 @@ class Answer:
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a server says of itself: the models it lists (empty: it does not say), and its name and version (None)."""
+    """What a server says of itself; what it does not say is empty or None.
+
+    Attributes:
+        models: those it lists.
+        version: its name and version.
+        answered_as: what it called the model of its first answer.
+    """
 
     models: tuple[str, ...]
     version: str | None
+    answered_as: str | None = None
+
+    def other_model(self, asked: str) -> str | None:
+        """The model that answered, if it is not the one asked for. A path and its last part are one name; `@revision` does not count."""
+        if self.answered_as is None:
+            return None
+        names = {self.answered_as, self.answered_as.split("@")[0]}
+        names |= {name.rstrip("/").rsplit("/", 1)[-1] for name in names}
+        return None if {asked, asked.rstrip("/").rsplit("/", 1)[-1]} & names else self.answered_as
 
 
 def request_body(model: str, task: Task, prompt: str, seed: int, sampling: Sampling, *, fixed_length: bool = False) -> dict[str, Any]:
@@ -158,6 +175,7 @@ class _Stream:
     finish: str | None = None
     finished_s: float = 0.0
     usage: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
 
     def take(self, line: str) -> None:
         """One line. Raises RequestFailed when it is not what the protocol allows, or says that the server failed."""
@@ -175,6 +193,8 @@ class _Stream:
             raise self.broken(f"not an object: {data[:80]!r}")
         if chunk.get("error"):
             raise RequestFailed(f"the server failed: {_message(chunk)}", stamps_s=tuple(self.stamps_s))
+        if isinstance(chunk.get("model"), str):
+            self.model = chunk["model"]
         if isinstance(chunk.get("usage"), dict):
             self.usage = chunk["usage"]
         choices = chunk.get("choices")
@@ -207,7 +227,8 @@ class _Stream:
         if text and not output_tokens:
             output_tokens = None  # it cannot have written text without a token
         finish = "length" if self.finish == "length" else "stop"
-        return Answer(text, tuple(self.stamps_s), self.finished_s, finish, _count(self.usage.get("prompt_tokens")), output_tokens)
+        input_tokens = _count(self.usage.get("prompt_tokens"))
+        return Answer(text, tuple(self.stamps_s), self.finished_s, finish, input_tokens, output_tokens, self.model)
 
 
 def _count(value: object) -> int | None:

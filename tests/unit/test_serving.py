@@ -1,10 +1,12 @@
 """`--engine openai` against a real local server that behaves, is slow, refuses, breaks, or dies: rows, reasons, joules, resume."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +152,13 @@ def test_request_rate_spreads_the_requests(config: RunConfig) -> None:
     assert books(config)["server"]["steady_state"]["reason"] == "a request rate has no full batch"
 
 
+def test_requests_that_find_no_free_place_at_their_moment_are_counted(config: RunConfig) -> None:
+    with serving(lambda body, n: stream(whole(2), 0.02)) as server:
+        assert run(replace(config, request_rate=1000.0, concurrency=1), server) == 0
+    assert server.most_at_once == 1
+    assert books(config)["server"]["sent_late"] == 5
+
+
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, concurrency: int) -> None:
     """100 W all the time; with C always in flight each request gets about 100 W x latency / C, and everything adds up to the window."""
@@ -248,6 +257,25 @@ def test_wrong_model_name_before_the_start(config: RunConfig) -> None:
     assert not list(config.out.glob("*/run.json"))
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered", "other"),
+    [
+        ("fake-1b", "fake-1b", None),
+        ("fake-1b", None, None),
+        ("/models/fake-1b", "/models/fake-1b@main", None),
+        ("me/fake-1b", "fake-1b", None),
+        ("fake-1b", "fake-7b", "fake-7b"),
+    ],
+)
+def test_a_server_that_answers_with_another_model_is_told(config: RunConfig, asked: str, answered: str | None, other: str | None) -> None:
+    screen = io.StringIO()
+    with serving(lambda body, n: stream(whole())) as server:
+        server.first = lambda body: stream([event("a", model=answered), *whole(1, "length")])
+        assert run_served(replace(config, model=asked, base_url=server.url, limit=1), Console(file=screen, width=200)) == 0
+    assert (f"answers as {other}, not as {asked}" in screen.getvalue()) == (other is not None)
+    assert json.loads(rows(config)["environment"][0]).get("answered_as") == other
+
+
 def test_server_without_usage_is_refused_before_the_start(config: RunConfig) -> None:
     with serving(lambda body, n: stream(whole(usage=False))) as server:
         server.first = lambda body: stream(whole(1, usage=False))
@@ -323,6 +351,43 @@ def test_a_counter_that_stops_leaves_null_and_the_reason(config: RunConfig, reco
     assert missing.height >= 4
     assert set(missing["energy_reason"]) == {"the energy counter stopped answering"}
     assert books(config)["server"]["steady_state"]["energy_per_token_j"] is None
+
+
+@pytest.mark.parametrize(("value_j", "words"), [(-1.0, "went back"), (5.0, "has not moved for 0.1 s")])
+def test_a_counter_that_jumps_back_or_sticks_leaves_null_and_the_reason(
+    config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch, value_j: float, words: str
+) -> None:
+    reads = iter(range(10**9))
+    from bench.counter_meter import CounterMeter
+
+    good = CounterMeter.read_j
+    monkeypatch.setattr(traffic, "_STUCK_S", 0.1)
+    monkeypatch.setattr(CounterMeter, "read_j", lambda self: good(self) if next(reads) < 15 else value_j + 1e6 * (value_j > 0))
+    frame = measured(replace(config, replay=recording), lambda body, n: stream(whole(), 0.01))
+    assert set(frame["status"]) == {"ok"}
+    assert words in frame["energy_reason"].drop_nulls()[-1]
+    assert frame["energy_j"][-1] is None
+
+
+def test_answers_do_not_wait_for_the_counter(config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that does not answer before the server has sent everything: the requests go on beside it."""
+    from bench.counter_meter import CounterMeter
+
+    good, arrived, sent, waited = CounterMeter.read_j, threading.Event(), threading.Event(), []
+
+    def slow(self: CounterMeter) -> float | None:
+        if arrived.is_set() and not sent.is_set():
+            waited.append(sent.wait(5))
+        return good(self)
+
+    def answer(body: dict[str, Any], n: int) -> Any:
+        arrived.set()
+        return stream(whole(), 0.02, then=sent.set)
+
+    monkeypatch.setattr(CounterMeter, "read_j", slow)
+    frame = measured(replace(config, replay=recording, limit=1), answer)
+    assert frame["status"].to_list() == ["ok"]
+    assert waited and all(waited)
 
 
 @pytest.mark.parametrize(
