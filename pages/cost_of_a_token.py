@@ -12,10 +12,6 @@ if fits.is_empty():
     scope.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {scope.NEEDS_PROMPTS}")
 
 st.markdown(words.cost(**idle))
-st.caption(words.alike(shape.alike(fits["label"])))
-tables.show(fits, titles.FITS, alt="Energy of a response before its first token, per input token and per output token, with intervals")
-downloads.offer(fits, "cost-of-a-token")
-
 fit = controls.one_result(fits).row(0, named=True)
 tokens_in, tokens_out = controls.lengths()
 st.markdown(words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
@@ -27,4 +23,8 @@ chosen = pick.chart(prompt_charts.measured_against_fit(prompts), prompts, alt, "
 st.subheader("Prompts farthest from the fit", anchor=False)
 tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
 downloads.offer(chosen, "fit")
-st.caption(f"{scope.hidden_words(selection)} {scope.SCOPE}")
+st.subheader("Every run", anchor=False)
+st.caption(words.alike(shape.alike(fits["label"])))
+tables.show(fits, titles.FITS, alt="Energy of a response before its first token, per input token and per output token, with intervals")
+downloads.offer(fits, "cost-of-a-token")
+st.caption(scope.provenance(data.own(selection), selection))

@@ -6,6 +6,7 @@ from pages.ui import data, frame, texts, words
 
 selection = frame.begin("How was it measured?")
 st.markdown(texts.SETUP)
+st.caption("The filters of the sidebar do not act on this page.")
 
 st.subheader("Tasks", anchor=False)
 st.markdown("A task is a system prompt. Each concise task has a wordy twin that differs in its last sentence only.")

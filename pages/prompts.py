@@ -28,4 +28,4 @@ if not measured.is_empty():
 tables.show(answers, titles.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
 downloads.offer(answers, "prompt")
 sections.texts(answers)
-st.caption(f"{words.ONE_PROMPT} {scope.hidden_words(selection)} {scope.SCOPE}")
+st.caption(f"{words.ONE_PROMPT} {scope.provenance(data.own(selection), selection)}")

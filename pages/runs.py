@@ -1,8 +1,9 @@
 """Can I trust these numbers?"""
 
+import polars as pl
 import streamlit as st
 
-from pages.ui import data, downloads, frame, scope, tables, titles
+from pages.ui import data, downloads, frame, scope, tables, titles, words
 
 selection = frame.begin("Can I trust these numbers?")
 st.markdown("Every run of ours with its verdict. Rows that failed a check stay here, marked; they are in no average.")
@@ -10,7 +11,8 @@ runs = data.load("runs", selection)
 if runs.is_empty():
     st.info(scope.NEEDS_PROMPTS, icon=":material/info:")
 else:
-    tables.show(runs, titles.RUNS, alt="Runs with their verdict, newest first")
+    st.markdown(words.verdicts(runs))
+    tables.show(runs.with_columns(pl.col("gpu").alias("gpu_model")), titles.RUNS, alt="Runs with their verdict, newest first")
     st.caption(f"{scope.hidden_words(selection)} {scope.SCOPE}")
     downloads.offer(runs, "runs")
 

@@ -17,14 +17,17 @@ frame.stated(rows, measure)
 rows = rows.filter(pl.col(measure.key) > 0)
 if rows.is_empty():
     scope.nothing_matches(selection)
-rows = controls.of_size(rows)
-st.markdown(words.OVER_TIME)
+rows = controls.of_size(rows, default="3 to 10")
 metric = NUMBERS[measure.key]
+by = ["gpu_model", "edition"]
+steps = stats.levels(rows, measure.key, by).join(shape.batches(rows, by), on=by).sort(by)
+st.markdown(words.editions(steps, metric))
+st.caption(words.OVER_TIME)
 alt = f"{metric.title} of every result, by edition of the benchmark, one column of points per GPU"
 chosen = pick.chart(charts.over_time(rows, measure.key), rows, alt, "editions")
 
 groups = ["edition", "gpu_model", "engine"]
-summary = stats.levels(chosen, measure.key, groups).join(shape.batches(chosen), on=groups).sort(groups)
+summary = stats.levels(chosen, measure.key, groups).join(shape.batches(chosen, groups), on=groups).sort(groups)
 st.subheader(f"{metric.title} by edition, GPU and engine", anchor=False)
 tables.show(summary, titles.OVER_TIME, f"Smallest, median and largest {metric.label} by edition, GPU and engine", metric)
 downloads.offer(summary, "three-years")

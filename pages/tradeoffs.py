@@ -1,5 +1,7 @@
 """What is the cheapest configuration that is fast enough?"""
 
+from dataclasses import replace
+
 import polars as pl
 import streamlit as st
 
@@ -8,12 +10,14 @@ from warehouse import stats
 from warehouse.measure import NUMBERS
 from warehouse.selection import Selection
 
-selection = frame.first_view(frame.begin("What is the cheapest configuration that is fast enough?"))
-energy = frame.measure().key
-rows = frame.results(selection)
-frame.stated(rows)
+selection = frame.begin("What is the cheapest configuration that is fast enough?")
+selection = replace(selection, tasks=selection.tasks or titles.CHAT)
+measure = frame.measure(per="output token")
+rows = frame.results(selection, measure)
+frame.stated(rows, measure)
+st.markdown(words.TRADE_OFFS)
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    y = controls.metric("Energy", "y", controls.axes(rows, (energy, "energy_j", "energy_per_token_j")))
+    y = controls.metric("Energy", "y", controls.axes(rows, (measure.key, "energy_per_token_j", "energy_j")))
     x = controls.metric("Speed", "x", controls.SPEEDS)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     limits = {key: controls.limit(frame.results(Selection()), key) for key in (x, y)}
@@ -21,7 +25,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 rows = controls.of_size(rows, default="3 to 10")
 points = charts.drawable(rows, x, y, log=True)
 if points.is_empty():
-    scope.nothing_matches(selection, "No row has both numbers: choose others, or “Everything”.")
+    scope.nothing_matches(selection, "No row has both numbers: choose others.")
 inside = shape.within(points, limits)
 marked = stats.frontier(points, x, y, NUMBERS[x].better == "higher").with_columns(
     pl.col("result_id").is_in(inside["result_id"].to_list()).alias("inside")

@@ -6,6 +6,9 @@ from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sec
 from warehouse import stats
 
 selection = frame.begin("Does asking for a short answer save energy?")
+sizes_first = controls.sizes_first()
+if sizes_first:
+    sections.why_models_of_one_size_differ(selection)
 kind, a, b = controls.sides(data.options())
 above_idle = frame.measure().above_idle
 published, pairs = sections.contrast(selection, kind, a, b, controls.cut_short(), above_idle)
@@ -26,5 +29,6 @@ else:
     tables.show(changes, titles.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
     downloads.offer(changes, "pairs")
 
-sections.why_models_of_one_size_differ(selection)
-st.caption(f"{scope.hidden_words(selection)} {scope.SCOPE}")
+if not sizes_first:
+    sections.why_models_of_one_size_differ(selection)
+st.caption(scope.provenance(data.load("leaderboard", selection), selection))

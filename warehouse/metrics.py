@@ -141,6 +141,7 @@ METRICS: dict[str, Metric] = {
             "lower",
             "Σ energy_j / Σ output_tokens",
             meaning="A ratio of sums, so long answers weigh more. For ML.ENERGY v1: mean energy over mean length.",
+            decimals=3,
         ),
         _plain(
             "energy_per_word_j",

@@ -165,7 +165,9 @@ def split(rows: pl.DataFrame, name: str) -> Chart:
         .encode(
             y=y,
             x=alt.X("value:Q", title="Effect on energy (100 × ln)", axis=alt.Axis(labelExpr=SIGNED, tickCount=6)),
-            color=alt.Color("effect:N", title=None, scale=alt.Scale(domain=list(effects.values())), legend=TOP),
+            color=alt.Color(
+                "effect:N", title=None, scale=alt.Scale(domain=list(effects.values())), legend=alt.Legend(orient="top", columns=1)
+            ),
             tooltip=[
                 alt.Tooltip(f"{name}:N", title="Model"),
                 alt.Tooltip("effect:N", title="Effect of"),
@@ -262,7 +264,7 @@ def over_time(rows: pl.DataFrame, key: str) -> Chart:
         .encode(
             x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
             xOffset=alt.XOffset("gpu_model:N"),
-            y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log"), axis=axis_of(True)),
+            y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log", nice=False, padding=12), axis=axis_of(True)),
             color=theme.colour("gpu_model", "GPU", gpus),
             tooltip=[
                 *(alt.Tooltip(f"{name}:N", title=LABELS.get(name, "Model")) for name in ("model_name", "gpu_model", "task", "engine")),

@@ -66,6 +66,7 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
     """Published averages on two sides: the change over all models, energy of each, and the split into two effects."""
     if published.is_empty():
         return
+    st.subheader("Published averages", anchor=False)
     st.markdown(words.changes(stats.change_of_means(published).head(MOST_TABLES), kind))
     sets = shape.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
     rows = sets.filter(pl.col("set") == controls.one_of("Table", "table", shape.names(sets, "set")))

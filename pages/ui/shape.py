@@ -10,7 +10,7 @@ from pages.ui.titles import LABELS, LEADERBOARD, title_of
 from warehouse.measure import DEFAULT, NUMBERS, Measure, per_prompt
 from warehouse.metrics import Metric
 
-EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "2026 · own"}
+EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "own runs"}
 
 
 def on_screen(rows: pl.DataFrame, columns: Iterable[str] = NUMBERS) -> pl.DataFrame:
@@ -86,11 +86,11 @@ def with_edition(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def batches(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per edition, GPU and engine: `batches`, the smallest and the largest batch size in words."""
+def batches(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
+    """One row per group: the columns `by` and `batches`, the smallest and the largest batch size in words."""
     low, high = pl.col("batch_size").min(), pl.col("batch_size").max()
     words = pl.when(low == high).then(low.cast(pl.String)).otherwise(pl.format("{} to {}", low, high))
-    return rows.group_by("edition", "gpu_model", "engine").agg(words.alias("batches"))
+    return rows.group_by(*by).agg(words.alias("batches"))
 
 
 def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -14,6 +14,7 @@ from warehouse.metrics import Metric
 
 NOT_MEASURED = "not measured"
 NOT_KEPT = "not kept"
+NOT_STATED = "not stated"
 ROW_HEIGHT = 35
 TALLEST = 563
 
@@ -54,6 +55,12 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             configured[name] = _number(known[name][0], known[name][1], 4)
         elif rows.schema[name].is_float():
             configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
+        elif rows.schema[name].is_integer():
+            configured[name] = _number(*known.get(name, (name, "")), 0)
+        elif isinstance(rows.schema[name], pl.Datetime):
+            configured[name] = st.column_config.DatetimeColumn(
+                known[name][0], help=known[name][1], format="YYYY-MM-DD HH:mm", timezone="UTC"
+            )
         elif name in known:
             configured[name] = st.column_config.Column(known[name][0], help=known[name][1], pinned=True if name == "model_name" else None)
     return configured
@@ -75,8 +82,8 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
     listed = listed.with_columns(pl.col(name) * 100 for name in (*CHANGES, *SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed).with_columns(pl.col("model_url").fill_null(""))
-    if "gpu_model" in listed.columns:
-        listed = listed.with_columns(pl.col("gpu_model").fill_null("CPU"))
+    unknown = {"gpu_model": "CPU", "prompt_set": NOT_STATED}
+    listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
     return st.dataframe(
         on_screen(listed),
         column_config=config(listed, metric),

@@ -13,6 +13,7 @@ LEADERBOARD = (
     "gpu_model",
     "task",
     "batch_size",
+    "prompt_set",
     "throughput_tps",
     "output_tokens",
     "latency_s",
@@ -34,16 +35,17 @@ RUNS = (
     "task",
     "gpu_model",
     "engine",
+    "batch_size",
+    "prompt_set",
     "valid",
     "reasons",
     "prompts",
-    "ok",
-    "failed",
     "measured",
+    "books_ratio",
     "truncated",
     "energy_j_total",
-    "books_ratio",
     "idle_power_w",
+    "failed",
     "energy_reason",
     "started_at",
     "run_id",
@@ -89,7 +91,7 @@ MEANS = (
 CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
 SHARES = ("more_share", "top5_share", "explained")
 FOUR_DIGITS = ("input_token_j", "output_token_j")
-BEST = ("model_name", "frontier", "energy_j", "energy_per_token_j", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
+BEST = ("model_name", "frontier", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
 OVER_TIME = ("edition", "gpu_model", "engine", "batches", "count", "p50", "minimum", "maximum")
 CHAT = ("chat", "lm-arena-chat")
 COMPARED = ("shown_as", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
@@ -183,7 +185,7 @@ LABELS: dict[str, tuple[str, str]] = {
         "Energy of responses and gaps over the counter of the whole run; 1 is perfect, 2 % off is refused.",
     ),
     "scope": ("Holds for", "A single prompt (request) or a whole run."),
-    "invalidates": ("Leaves out", "Whether rows with this remark are left out of averages."),
+    "invalidates": ("Left out", "Whether rows with this remark are left out of averages."),
     "frontier": ("Frontier", "No other shown configuration is as good on both numbers and better on one."),
     "edition": ("Edition", "Year and edition of the benchmark, or our own runs."),
     "batches": ("Batch sizes", "Prompts answered together."),

@@ -18,6 +18,10 @@ OVER_TIME = (
     "One point per result, of all batch sizes unless a filter chooses: later editions serve many prompts at once, which alone lowers "
     "J/token. Compare within one colour, and look at the batch sizes in the table. v2 and v3 have other, often larger models than v1."
 )
+TRADE_OFFS = (
+    "The more prompts a GPU answers at once, the less energy each token takes and the longer each reader waits for it. One point is one "
+    "model on one GPU at one batch size; small points miss a limit. ITL p50 is the usual time between two tokens of an answer."
+)
 BOOTSTRAP = "Intervals are 95 % intervals by bootstrap over single prompts; published averages have none."
 ASSUMPTIONS = (
     "**Assumptions, not measurements**: every day has the same number of responses, like those that were measured in length and content; "
@@ -30,8 +34,8 @@ EXPORT = (
     "filter in words, its link, the number of rows, their SHA-256, sources, licences and how to cite them."
 )
 SQL = (
-    "One SELECT on this warehouse: read-only, no files, no network, 10 s, 512 MB, 10,000 rows. `results` has one row per configuration, "
-    "`prompts` one row per prompt of our own runs."
+    "One SELECT on this warehouse, whatever the filters of the sidebar: read-only, no files, no network, 10 s, 512 MB, 10,000 rows. "
+    "`results` has one row per configuration, `prompts` one row per prompt of our own runs."
 )
 COST = (
     "For each run {energy} of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
@@ -55,6 +59,30 @@ def first_view(tasks: tuple[str, ...], others: int, everything: bool) -> str:
         f"Batch size 1, task {plain(' or '.join(tasks))}. {others:,} more results, of other tasks or of GPUs that answer many prompts at "
         "once, are under “Everything”: they use far less energy per answer and are no fair comparison."
     )
+
+
+def editions(steps: pl.DataFrame, metric: Metric) -> str:
+    """From which median to which one GPU has come, one item for each GPU of several editions.
+
+    Args:
+        steps: one row per GPU and edition, in order: `gpu_model`, `edition`, `p50`, `count`, `batches`.
+    """
+    items = [
+        _step(gpu, group.row(0, named=True), group.row(-1, named=True), metric)
+        for (gpu,), group in steps.group_by("gpu_model", maintain_order=True)
+        if group.height > 1
+    ]
+    return "\n".join(items) or "No GPU is in two editions: a median of each edition is in the table."
+
+
+def _step(gpu: object, first: dict[str, Any], last: dict[str, Any], metric: Metric) -> str:
+    times = first["p50"] / last["p50"]
+    change = "about the same" if 0.95 < times < 1.05 else f"**{times:.2g}× less**" if times > 1 else f"**{1 / times:.2g}× more**"
+    ends = " to ".join(
+        f"{row['p50']:.3g} {metric.display_unit} ({plain(row['edition'])}, {row['count']} results, batch {row['batches']})"
+        for row in (first, last)
+    )
+    return f"- **{plain(str(gpu))}**: from a median of {ends}, {change}."
 
 
 def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
@@ -114,8 +142,10 @@ def _pair(row: dict[str, Any], energy: str) -> str:
 def same_size(spread: dict[str, float], size: str) -> str:
     """Why models of one size differ in energy."""
     low, high, ratio = ({key: spread[f"{key}_{end}"] for key in ENDS} for end in ("low", "high", "ratio"))
+    longer = ratio["output_tokens"] > ratio["energy_per_token_j"]
+    why = "**because one says more than another**" if longer else "**because a token costs one more than another**"
     return (
-        f"{int(spread['count'])} results of {size}: {low['energy_j']:,.1f} to {high['energy_j']:,.1f} J per response, "
+        f"Mostly {why}. {int(spread['count'])} results of {size}: {low['energy_j']:,.1f} to {high['energy_j']:,.1f} J per response, "
         f"**{ratio['energy_j']:.1f}×** apart. Their responses are {low['output_tokens']:,.0f} to {high['output_tokens']:,.0f} tokens "
         f"long, **{ratio['output_tokens']:.1f}×** apart; a token costs {low['energy_per_token_j']:.1f} to "
         f"{high['energy_per_token_j']:.1f} J, **{ratio['energy_per_token_j']:.1f}×** apart."
@@ -127,7 +157,7 @@ def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
     if best.is_empty():
         return f"**None** of {shown:,} configurations is within the limits: raise one of them."
     row = best.row(0, named=True)
-    numbers = " and ".join(f"{row[key] * NUMBERS[key].display_factor:,.4g} {NUMBERS[key].display_unit}" for key in (y, x))
+    numbers = " and ".join(f"{row[key] * NUMBERS[key].display_factor:,.3g} {NUMBERS[key].display_unit}" for key in (y, x))
     place = ", ".join(plain(str(row[name])) for name in ("gpu_model", "engine")) + f", batch size {row['batch_size']}"
     least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"
@@ -237,9 +267,25 @@ def ignored(names: list[str], why: str) -> str:
     return f"{' and '.join(names).capitalize()} {'does' if len(names) == 1 else 'do'} not act on this page. {why}" if names else ""
 
 
+def verdicts(runs: pl.DataFrame) -> str:
+    """How many runs count, how many answers have energy, and how close the energy books are."""
+    valid, answers, measured = runs["valid"].sum(), int(runs["ok"].sum()), int(runs["measured"].sum())
+    worst = (runs["books_ratio"] - 1).abs().max()
+    books = (
+        f" The energy of answers and of the gaps between them adds up to the GPU's own counter within {100 * worst:.2g} %."
+        if isinstance(worst, float)
+        else ""
+    )
+    return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have their energy measured.{books}"
+
+
 def prompt_list(height: int) -> str:
     """What the list of prompts is."""
-    return f"{height:,} prompts, the costliest first{' (at most 200 are listed)' if height >= 200 else ''}. Click a row to see its answers."
+    most = " (at most 200 are listed)" if height >= 200 else ""
+    return (
+        f"{height:,} prompts, the costliest first{most}: the mean over all answers, of whatever engine and batch size the "
+        "filters leave. Click a row to see its answers."
+    )
 
 
 def answer(found: Answer) -> str:

@@ -91,12 +91,19 @@ def test_the_first_view_is_one_chat_prompt_at_a_time_and_all_is_one_click_away(o
     assert table(open_page(task="code")).height > 0, "nothing at batch size 1: everything is shown"
 
 
-def test_presets_lead_to_views_with_rows(open_page: Open) -> None:
-    for page, _, link in site.PRESETS:
-        app = open_page(page, **link)
-        assert not app.exception
-        assert not any("ignored" in note.value for note in app.info), f"{link} has a value that no filter knows"
-        assert page == "methods" or table(app).height > 0
+@pytest.mark.parametrize(("page", "label", "link"), site.PRESETS, ids=[label for _, label, _ in site.PRESETS])
+def test_a_preset_leads_to_a_view_with_an_answer(open_page: Open, page: str, label: str, link: dict[str, str]) -> None:
+    app = open_page(page, **link)
+    assert not app.exception
+    assert not any("ignored" in note.value for note in app.info), f"{link} has a value that no filter knows"
+    assert not any("Nothing matches" in warning.value for warning in app.warning)
+    assert page == "methods" or table(app).height > 0
+    if label.startswith("Why does one 7B"):
+        assert app.subheader[0].value.startswith("Models of one size"), "the answer comes first"
+        assert "because one says more than another" in text(app)
+    if label == "Cheapest 7B":
+        assert table(app)["model_name"].str.to_lowercase().str.contains("7b").all()
+        assert table(app)["model_name"][0] == "llama-7B"
 
 
 def test_a_click_or_a_box_keeps_the_rows_of_its_points() -> None:

@@ -31,7 +31,7 @@ def test_the_cost_of_a_token(open_page: Open) -> None:
     app = open_page("cost_of_a_token", task="chat", **{"in": "100", "out": "300"})
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     slope = rows.select(pl.cov("output_tokens", "energy_j") / pl.col("output_tokens").var()).item()
-    shown = table(app).filter(pl.col("shown_as") == "big-1B").row(0, named=True)
+    shown = table(app, 1).filter(pl.col("shown_as") == "big-1B").row(0, named=True)
     assert shown["output_token_j"] == pytest.approx(slope, rel=0.05)
     assert shown["output_token_j_low"] < shown["output_token_j"] < shown["output_token_j_high"]
     assert "A prompt of 100 and an answer of 300 tokens" in text(app)
