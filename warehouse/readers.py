@@ -14,6 +14,9 @@ import duckdb
 
 from warehouse import places, store
 
+# What DuckDB may hold for all questions together, parts of the file that it remembers included. At ten million prompts no named
+# question needs more; one that does goes on through a temporary file.
+MEMORY_LIMIT = "700MB"
 _LOCK = threading.Lock()
 _HELD: dict[Path, tuple[tuple[int, int], duckdb.DuckDBPyConnection]] = {}
 """At most one: the file asked last, its version, and the instance that has it attached."""
@@ -59,5 +62,6 @@ def _instance(path: str) -> duckdb.DuckDBPyConnection:
         if held is None or known != version:
             _HELD.clear()
             held = store.connect(path)
+            held.execute("set memory_limit = $limit", {"limit": MEMORY_LIMIT})
             _HELD[key] = version, held
         return held

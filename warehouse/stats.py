@@ -5,6 +5,7 @@ Knows nothing of SQL and of screens; units are those of the frames.
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -255,10 +256,16 @@ def _draws(value: float | None, blocks: pl.DataFrame, measure: Measure, place: i
     if blocks.is_empty():
         return None if value is None else np.full(RESAMPLES + 1, float(value))
     energy, count = (blocks[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
-    weights = np.random.default_rng([SEED, place]).multinomial(len(energy), np.full(len(energy), 1 / len(energy)), RESAMPLES)
-    weights = np.vstack([np.ones(len(energy)), weights])
+    weights = _weights(place, len(energy))
     below = weights @ count
     return (weights @ energy) / below if bool((below > 0).all()) else None
+
+
+@lru_cache(maxsize=4)
+def _weights(place: int, count: int) -> NDArray[np.float32]:
+    """How often each of `count` blocks is in the sample itself, then in each of RESAMPLES resamples. The same for everybody: drawn once."""
+    drawn = np.random.default_rng([SEED, place]).multinomial(count, np.full(count, 1 / count), RESAMPLES)
+    return np.vstack([np.ones(count), drawn]).astype(np.float32)
 
 
 def _levels(values: Floats, level: float, place: int) -> Floats:
@@ -332,6 +339,13 @@ def workload(energy: tuple[float, float, float], requests: float, overhead: floa
     return pl.DataFrame(found)
 
 
+# The columns of the query `cost_sums` from which a fit is computed.
+SUMS = (
+    *("prompts", "mean_in", "mean_out", "mean_energy_j", "var_in", "var_out", "var_energy"),
+    *("cov_in_out", "cov_in_energy", "cov_out_energy"),
+)
+
+
 def cost_of_tokens(sums: pl.DataFrame) -> pl.DataFrame:
     """E = a + b · input tokens + c · output tokens, by least squares, per run.
 
@@ -343,32 +357,35 @@ def cost_of_tokens(sums: pl.DataFrame) -> pl.DataFrame:
         (standard deviation of what is left) and `explained` (share of the variance); runs in which the lengths do not vary enough are left
         out.
     """
-    found = [row | fit for row in sums.iter_rows(named=True) if (fit := _fit(row)) is not None]
-    schema: dict[str, pl.DataType | type[pl.DataType]] = dict(sums.schema)
-    names = [f"{key}{end}" for key in ("fixed_j", "input_token_j", "output_token_j") for end in ("", "_low", "_high")]
-    return pl.DataFrame(found, schema=schema | dict.fromkeys((*names, "residual_j", "explained"), pl.Float64), orient="row")
+    var_in, var_out, cov = (sums[name].to_numpy() for name in ("var_in", "var_out", "cov_in_out"))
+    apart = sums.filter(var_in * var_out - cov**2 > 1e-9 * np.maximum(1.0, var_in * var_out))
+    return apart.with_columns(pl.Series(name, values) for name, values in _fits(apart).items())
 
 
-def _fit(row: dict[str, float]) -> dict[str, float] | None:
-    """Coefficients and intervals from means, variances and covariances; None where they cannot be told apart."""
-    spread = np.array([[row["var_in"], row["cov_in_out"]], [row["cov_in_out"], row["var_out"]]])
-    if np.linalg.det(spread) <= 1e-9 * max(1.0, spread[0, 0] * spread[1, 1]):
-        return None
-    count, inverse = row["prompts"], np.linalg.inv(spread)
-    together = np.array([row["cov_in_energy"], row["cov_out_energy"]])
-    slopes = inverse @ together
-    means = np.array([row["mean_in"], row["mean_out"]])
-    left = max(0.0, row["var_energy"] - float(slopes @ together)) * count / (count - 3)
-    errors = np.sqrt(left / count * np.array([1 + means @ inverse @ means, inverse[0, 0], inverse[1, 1]]))
-    values = (row["mean_energy_j"] - float(slopes @ means), *slopes)
-    half = student(int(count) - 3) * errors
-    found: dict[str, float] = {
-        "residual_j": math.sqrt(left),
-        "explained": 1 - left * (count - 3) / count / row["var_energy"] if row["var_energy"] else 1.0,
+def _fits(sums: pl.DataFrame) -> dict[str, Floats]:
+    """Coefficients and intervals from means, variances and covariances of runs in which the lengths can be told apart."""
+    of = {name: sums[name].to_numpy().astype(float) for name in SUMS}
+    count, mean_in, mean_out = of["prompts"], of["mean_in"], of["mean_out"]
+    # The inverse of the matrix of variances and covariances of the two lengths.
+    area = of["var_in"] * of["var_out"] - of["cov_in_out"] ** 2
+    in_in, in_out, out_out = of["var_out"] / area, -of["cov_in_out"] / area, of["var_in"] / area
+    per_in = in_in * of["cov_in_energy"] + in_out * of["cov_out_energy"]
+    per_out = in_out * of["cov_in_energy"] + out_out * of["cov_out_energy"]
+    left = np.maximum(0.0, of["var_energy"] - per_in * of["cov_in_energy"] - per_out * of["cov_out_energy"]) * count / (count - 3)
+    at_nothing = 1 + in_in * mean_in**2 + 2 * in_out * mean_in * mean_out + out_out * mean_out**2
+    half = np.array([student(int(freedom)) for freedom in count - 3]) * np.sqrt(left / count)
+    varies = of["var_energy"] != 0
+    unexplained = np.divide(left * (count - 3) / count, of["var_energy"], out=np.zeros_like(left), where=varies)
+    found: dict[str, Floats] = {}
+    coefficients = {
+        "fixed_j": (of["mean_energy_j"] - per_in * mean_in - per_out * mean_out, at_nothing),
+        "input_token_j": (per_in, in_in),
+        "output_token_j": (per_out, out_out),
     }
-    for key, value, reach in zip(("fixed_j", "input_token_j", "output_token_j"), values, half, strict=True):
-        found |= {key: float(value), f"{key}_low": float(value - reach), f"{key}_high": float(value + reach)}
-    return found
+    for key, (value, variance) in coefficients.items():
+        reach = half * np.sqrt(variance)
+        found |= {key: value, f"{key}_low": value - reach, f"{key}_high": value + reach}
+    return found | {"residual_j": np.sqrt(left), "explained": 1 - unexplained}
 
 
 def what_if(fit: dict[str, float], tokens_in: float, tokens_out: float) -> tuple[float, float, float]:

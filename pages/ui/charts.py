@@ -6,6 +6,7 @@ Every frame holds screen units already; every axis is titled with its unit.
 import math
 
 import altair as alt
+import numpy as np
 import polars as pl
 
 from pages.ui import theme
@@ -90,14 +91,16 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
     )
     rows = order.sort("from_end", "place").drop("place", "from_end")
     places = _places(rows)
+    across, up = np.array(places).reshape(-1, 2).T
     taken: list[tuple[float, float, float]] = []
     kept = []
     for row, (x, y) in zip(rows.iter_rows(named=True), places, strict=True):
         wide = LETTER * len(row["model_name"]) + 8
         left = x + wide > WIDE
         start, level = (x - wide if left else x), y + LINE / 2
-        near = [(px, px, py) for px, py in places if (px, py) != (x, y)] + taken
-        if not any(start - 4 < end and begin < start + wide + 4 and abs(level - height) < LINE for begin, end, height in near):
+        touched = (across > start - 4) & (across < start + wide + 4) & (np.abs(level - up) < LINE) & ((across != x) | (up != y))
+        covered = any(start - 4 < end and begin < start + wide + 4 and abs(level - height) < LINE for begin, end, height in taken)
+        if not touched.any() and not covered:
             taken.append((start, start + wide, level))
             kept.append(row | {"left": left})
     return pl.DataFrame(kept, schema=rows.schema | {"left": pl.Boolean}, orient="row")

@@ -84,7 +84,7 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
 def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[str]:
     """One sentence for each value of the URL that no filter has."""
     notes = []
-    for key, values in query.items():
+    for key, values in ((key, values) for key, values in query.items() if values):
         known = {"weights": WEIGHTS, "valid": VALID, **ENERGY}.get(key) or tuple(values_of(key, options))
         notes += [f"{key}={value[:60]} in the link is not known here and was ignored." for value in values if value and value not in known]
     return notes

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import polars as pl
 import streamlit as st
+from altair.utils import schemapi
 from streamlit.navigation.page import Page
 
 from pages.ui import controls, data, filters, scope, shape, site, theme, words
@@ -13,6 +14,9 @@ from warehouse import measure as measures
 from warehouse import store
 from warehouse.measure import Measure
 from warehouse.selection import Selection
+
+# Altair checks a chart as a whole before it is drawn. Checking each of its parts as well takes longer than the rest of a page.
+schemapi.disable_debug_mode()
 
 
 def run(page: Page) -> None:

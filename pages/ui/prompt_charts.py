@@ -36,7 +36,8 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool, series: list[str]) 
         alt.Tooltip("count:Q", title="Prompts", format=","),
         alt.Tooltip("share:Q", title="Share of the prompts", format=".1%"),
     ]
-    series = [name for name in series if name in set(bins["shown_as"])]
+    drawn = set(bins["shown_as"])
+    series = [name for name in series if name in drawn]
     if len(series) > MANY_SERIES:
         return _strips(bins, x, tooltip, len(series))
     return _rows(bins, x, tooltip, series) if len(series) > 1 else _bars(bins, x, tooltip)

@@ -74,3 +74,9 @@ def test_a_reader_cannot_write_and_knows_the_time_zone(warehouse: Path) -> None:
         with pytest.raises(Exception, match="read-only"):
             connection.sql("delete from runs")
         assert connection.sql("select current_setting('timezone')").fetchall() == [("UTC",)]
+
+
+def test_all_questions_share_one_memory_limit(warehouse: Path) -> None:
+    with readers.reading(str(warehouse)) as one, readers.reading(str(warehouse)) as other:
+        limits = [connection.sql("select current_setting('memory_limit')").fetchall() for connection in (one, other)]
+    assert limits == [[("667.5 MiB",)]] * 2
