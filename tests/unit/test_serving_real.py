@@ -28,15 +28,18 @@ from tests.tiny_models import llama
 pytestmark = pytest.mark.model
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+CONTINUOUS = ("--continuous-batching", "--cb-num-blocks", "64", "--cb-block-size", "32", "--cb-max-batch-tokens", "256")
+
+
+@pytest.fixture(scope="module", params=[(), CONTINUOUS], ids=["one at a time", "continuous batching"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Address and model name of a running `transformers serve`."""
     folder = llama(tmp_path_factory.mktemp("served") / "tiny-llama")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     log = tmp_path_factory.getbasetemp() / "serve.log"
     command = [Path(sys.executable).with_name("transformers"), "serve", folder, "--device", "cpu"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--host", "127.0.0.1", "--port", str(port), *request.param]
     offline = os.environ | {"HF_HUB_OFFLINE": "1"}
     with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=offline) as server:
         try:
@@ -46,6 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
                 time.sleep(0.1)
             assert _healthy(port), log.read_text()[-3000:]
             yield f"http://127.0.0.1:{port}", str(folder)
+            assert f"CB: {bool(request.param)}" in log.read_text()
         finally:
             server.kill()
 
