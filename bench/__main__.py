@@ -1,9 +1,11 @@
 """`python -m bench`: run, sweep, prompts, devices. A thin shell: options in, one sentence out when something is wrong.
 
 Each command imports its own code when it is called, so that the help needs neither torch nor a GPU.
-Exit status: 0 done, 1 not one prompt could be answered, 2 the command cannot be carried out, 130 interrupted.
+Exit status: 0 done, 1 not one prompt could be answered, 2 the command cannot be carried out, 130 interrupted, 141 nobody reads
+what it prints (as in `… --help | head -1`).
 """
 
+import os
 import sys
 from typing import Annotated
 
@@ -81,6 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Aborted. Run the same command again to go on after the last row written.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so once more as it ends
+        return 141
     return int(status)
 
 

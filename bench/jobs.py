@@ -110,17 +110,24 @@ def already_finished(job: Job, console: Console) -> bool:
     return job.run.finished
 
 
-def close_session(run: Run, sink: PartSink, begun: datetime, end: str, rows: int, books: dict[str, Any]) -> None:
-    """Add what was done just now, with the meter's books, to run.json. Raises DiskFull, NotWritable."""
+def close_session(run: Run, sink: PartSink, begun: datetime, end: str, before: int, books: dict[str, Any]) -> None:
+    """Add what was done just now, with the meter's books, to run.json.
+
+    Args:
+        before: rows that were on disk when the session began; its own are those that are there now, not those that a full disk refused.
+
+    Raises:
+        DiskFull, NotWritable.
+    """
+    written = len(sink.done())
     session = {
         "started_at": begun.isoformat(),
         "ended_at": datetime.now(UTC).isoformat(),
-        "rows": rows,
+        "rows": written - before,
         "end": end,
         "books": books,
     }
-    finished = len(sink.done()) >= run.prompts
-    dataclasses.replace(run, sessions=[*run.sessions, session], finished=finished).save()
+    dataclasses.replace(run, sessions=[*run.sessions, session], finished=written >= run.prompts).save()
 
 
 def say(job: Job, run: Run, progress: RunProgress, end: str, console: Console) -> None:

@@ -209,7 +209,7 @@ def work_on(job: Job, session: Session, stop: Callable[[], bool]) -> int:
             try:
                 sink.flush()
             finally:
-                close_session(run, sink, begun, end, progress.rows, books)
+                close_session(run, sink, begun, end, len(done), books)
     say(job, run, progress, end, session.console)
     return progress.rows - progress.failed
 

@@ -273,7 +273,7 @@ def work_on(job: Job, served: Served, stop: Callable[[], bool]) -> int:
             try:
                 sink.flush()
             finally:
-                close_session(run, sink, begun, end[0], progress.rows, books)
+                close_session(run, sink, begun, end[0], len(done), books)
     say(job, run, progress, end[0], served.console)
     return progress.rows - progress.failed
 

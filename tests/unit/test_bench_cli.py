@@ -53,6 +53,16 @@ def test_help_imports_neither_torch_nor_transformers(arguments: list[str]) -> No
     assert "usage: python -m bench" in done.stdout
 
 
+def test_a_reader_that_has_seen_enough_is_no_crash() -> None:
+    words = [sys.executable, "-m", "bench", "run", "--help"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
 def test_help_names_every_option_with_its_meaning(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["run", "--help"])

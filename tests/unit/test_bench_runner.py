@@ -1,8 +1,10 @@
 """Whole runs with tiny random models: rows, order, failures, resume, Ctrl-C, joules of a replayed counter."""
 
+import errno
 import json
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ torch = pytest.importorskip("torch", reason="needs the bench extra: make test in
 
 from rich.console import Console  # noqa: E402
 
-from bench import errors, record, runner  # noqa: E402
+from bench import errors, record, runner, sink  # noqa: E402
 from bench.config import RunConfig  # noqa: E402
 from bench.engines.base import Generation, Prepared, PromptFailed, Sampling  # noqa: E402
 from bench.engines.transformers import TransformersEngine  # noqa: E402
@@ -248,6 +250,28 @@ def test_lost_gpu_ends_the_run_after_writing_and_the_next_command_goes_on(breaki
     monkeypatch.setitem(runner._ENGINES, "transformers-eager", TransformersEngine)
     assert run(config) == 0
     assert rows(config)["status"].to_list() == ["ok", "failed", "ok", "ok"]
+
+
+def test_a_full_disk_keeps_the_parts_before_it_and_the_same_command_goes_on(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part every second row; the second part finds no room."""
+    real, parts = sink.write_atomically, iter([True, False, False])
+
+    def full(path: Path, data: bytes) -> None:
+        if not next(parts):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(sink.PartSink.__init__, "__defaults__", (2, 60.0, time.monotonic))
+    with monkeypatch.context() as broken:
+        broken.setattr(sink, "write_atomically", full)
+        with pytest.raises(errors.DiskFull, match="same command again"):
+            run(config)
+    assert rows(config).height == 2
+    (path,) = config.out.glob("*/run.json")
+    assert [(session["rows"], session["end"]) for session in read_run(path.parent).sessions] == [(2, "failed")]
+    assert run(config) == 0
+    assert set(rows(config)["prompt_id"]) == set(PROMPTS) and rows(config).height == 4
+    assert [session["rows"] for session in read_run(path.parent).sessions] == [2, 2]
 
 
 def test_a_gpu_lost_before_a_batch_fails_all_of_it(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
