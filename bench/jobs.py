@@ -135,4 +135,6 @@ def say(job: Job, run: Run, progress: RunProgress, end: str, console: Console) -
     words = [f"{job.task}: {end}, {progress.rows} rows in {run.folder}", progress.rate_words(), progress.energy_words()]
     if progress.failed:
         words.append(f"{progress.failed} failed (column `reason` says why)")
+    if progress.unmeasured and progress.has_energy:
+        words.append(f"{progress.unmeasured} answered without energy (column `energy_reason` says why)")
     console.print("; ".join(word for word in words if word), soft_wrap=True)

@@ -39,7 +39,7 @@ class RunProgress:
         self._begun_s = time.perf_counter() if at_once else None
         self._window: int | None = None
         self._window_s = 0.0
-        self.rows = self.failed = self.tokens = 0
+        self.rows = self.failed = self.unmeasured = self.tokens = 0
         self.seconds = self.joules = 0.0
         self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self._short_energy())
 
@@ -56,6 +56,7 @@ class RunProgress:
         """Count a row and redraw."""
         self.rows += 1
         self.failed += row["status"] == "failed"
+        self.unmeasured += row["status"] == "ok" and row.get("energy_j") is None
         self.tokens += row.get("output_tokens") or 0
         self._count_seconds(row)
         self.joules += row.get("energy_j") or 0.0
@@ -71,6 +72,11 @@ class RunProgress:
         longest_s = max(self._window_s, row.get("latency_s") or 0.0)
         self.seconds += longest_s - self._window_s
         self._window_s = longest_s
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether this run measures energy at all."""
+        return self._energy_reason is None
 
     def rate_words(self) -> str:
         """Prompts and tokens per second of answering, all requests of a batch together; total over total."""

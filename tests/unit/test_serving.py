@@ -345,9 +345,13 @@ def test_a_counter_that_stops_leaves_null_and_the_reason(config: RunConfig, reco
 
     good = CounterMeter.read_j
     monkeypatch.setattr(CounterMeter, "read_j", lambda self: good(self) if next(reads) < 15 else None)
-    frame = measured(replace(config, replay=recording), lambda body, n: stream(whole(), 0.01))
+    screen = io.StringIO()
+    with serving(lambda body, n: stream(whole(), 0.01)) as server:
+        run_served(replace(config, replay=recording, base_url=server.url), Console(file=screen, width=200))
+    frame = rows(config)
     assert frame.height == 6 and set(frame["status"]) == {"ok"}
     missing = frame.filter(pl.col("energy_j").is_null())
+    assert f"{missing.height} answered without energy (column `energy_reason` says why)" in screen.getvalue()
     assert missing.height >= 4
     assert set(missing["energy_reason"]) == {"the energy counter stopped answering"}
     assert books(config)["server"]["steady_state"]["energy_per_token_j"] is None
