@@ -73,15 +73,19 @@ def crowd(address: str, pages: list[str], visitors: int, thinking: bool) -> list
     return sessions
 
 
-def report(address: str, pages: list[str], visitors: int) -> None:
-    """Print the median page of one visitor and of many: with pauses of 2 to 6 s as people make them, and without any."""
+def report(name: str, address: str, pages: list[str], visitors: int) -> None:
+    """Print the median page of one visitor and of many: with pauses of 2 to 6 s as people make them, and without any.
+
+    One process of Python draws one page at a time: visitors who never pause keep it busy, and each waits for all others. So that ratio is
+    near the number of visitors for any app; the same line of the floor shows it.
+    """
     crowd(address, pages, 1, thinking=False)
     alone = statistics.median(crowd(address, pages, 1, thinking=False)[0].seconds)
-    print(f"one visitor, server's part of a page: median {alone:.3f} s")
+    print(f"{name}: one visitor, server's part of a page: median {alone:.3f} s")
     for thinking, words in ((True, "who pause 2 to 6 s between pages"), (False, "who never pause")):
         sessions = crowd(address, pages, visitors, thinking)
         seconds = [second for session in sessions for second in session.seconds]
         errors = [error for session in sessions for error in session.errors]
         middle = statistics.median(seconds)
-        aim = f"{middle / alone:.1f}× one visitor (aim 3)" if thinking else f"{middle / alone:.1f}× one visitor"
-        print(f"{visitors} visitors {words}: median {middle:.3f} s, {aim}; {len(seconds)} pages, {len(errors)} errors {errors[:2]}")
+        aim = f"{middle / alone:.1f}× one visitor" + (" (aim 3)" if thinking else "")
+        print(f"{name}: {visitors} visitors {words}: median {middle:.3f} s, {aim}; {len(seconds)} pages, {len(errors)} errors {errors[:2]}")

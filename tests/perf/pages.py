@@ -30,7 +30,6 @@ from warehouse import store
 FOLDER = ROOT / "results" / "perf-pages"
 QUIET_MS = 400
 LONGEST_MS = 60_000
-AT_ONCE = 800
 # Remembers the last click and the last change of what is on the page; a chart that is drawn anew changes its nodes.
 WATCH = """
 window.changed = 0; window.clicked = 0;
@@ -126,10 +125,8 @@ def make(folder: Path, rows: int) -> Path:
     made = folder / f"rows-{rows}-{generator}"
     files = [ROOT / "warehouse" / "data", *ingest.make(made, rows)]
     unfinished = path.with_suffix(".part")
-    for start in range(0, len(files), AT_ONCE):
-        paths = [str(file) for file in files[start : start + AT_ONCE]]
-        loaded = build.ingest(paths, str(unfinished), rebuild=False, say=print, step=lambda *_: None)
-        assert loaded.status == 0, [line for line in loaded.lines if line.state not in ("loaded", "unchanged")]
+    loaded = build.ingest([str(file) for file in files], str(unfinished), rebuild=True, say=print, step=lambda *_: None)
+    assert loaded.status == 0, [line for line in loaded.lines if line.state not in ("loaded", "unchanged")]
     shutil.rmtree(made)
     return unfinished.rename(path)
 
@@ -225,7 +222,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{options.few:,} and {options.rows:,} prompts, {os.cpu_count()} cores, medians of {options.visits}")
         report(few, many, floor)
         print(f"peak memory of the server: {sites[0].peak_gib():.2f} and {sites[1].peak_gib():.2f} GiB (aim 1.5)")
-        crowd.report(sites[1].server.address, wanted, options.visitors)
+        crowd.report("floor", floor_site.server.address, [""] * len(wanted), options.visitors)
+        for rows, place in zip((options.few, options.rows), sites, strict=True):
+            crowd.report(f"{rows:,} prompts", place.server.address, wanted, options.visitors)
         print(f"peak memory of the server after the crowd: {sites[1].peak_gib():.2f} GiB (aim 1.5)")
 
 
