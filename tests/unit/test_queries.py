@@ -1,5 +1,6 @@
 """Every named query, recomputed from the rows with a few lines of polars."""
 
+import random
 from datetime import timedelta
 from pathlib import Path
 
@@ -209,6 +210,39 @@ def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
     if total := sum(ordered):
         assert found["share_of_total"].to_list() == pytest.approx([sum(ordered[:place]) / total for place in range(len(ordered) + 1)])
         assert found["top5_share"][0] == pytest.approx(ordered[-1] / total)
+
+
+@pytest.mark.parametrize("metric", ["energy_j", "energy_above_idle_j"])
+def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> None:
+    shapes = {
+        "wide": lambda chance: 10 ** chance.uniform(-6, 6),
+        "equal": lambda chance: 5.0,
+        "stepped": lambda chance: float(chance.randint(0, 3)),
+        "narrow": lambda chance: 1000 + chance.random(),
+    }
+    runs = [(f"{shape}-{size}", draw, size) for shape, draw in shapes.items() for size in (1, 2, 3, 19, 20, 21, 140, 199, 200, 201, 477)]
+    rows = [
+        factories.record(name, index, model_id=name, model_name=name, energy_j=draw(random.Random(f"{name}/{index}")))
+        for name, draw, size in runs
+        for index in range(size)
+    ]
+    factories.write(factories.frame(rows), tmp_path / "rows" / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("distribution", None, str(tmp_path / "w.duckdb"), metric=metric, by="model", prompt_set="")
+    made = factories.frame(rows).with_columns(energy_above_idle_j=pl.col("energy_j") - pl.col("idle_power_w") * pl.col("latency_s"))
+    assert sorted(found["series"]) == sorted(name for name, *_ in runs)
+    for row in found.iter_rows(named=True):
+        values = np.sort(made.filter(pl.col("model_name") == row["series"])[metric].to_numpy())
+        levels = [row[name] for name in ("p5", "p25", "p50", "p75", "p90", "p95", "p99")]
+        assert levels == pytest.approx(np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])), row["series"]
+        assert (row["prompts"], row["minimum"], row["maximum"]) == (len(values), values[0], values[-1])
+        ranks = sorted({-(-step * len(values) // 200) for step in range(1, 201)})
+        assert [step["share_of_prompts"] for step in row["steps"]] == [0, *(rank / len(values) for rank in ranks)]
+        assert [step["value"] for step in row["steps"]] == [values[0], *values[np.array(ranks) - 1]]
+        if metric == "energy_j" and values.sum():
+            sums = [step["share_of_total"] for step in row["steps"]]
+            assert sums == pytest.approx([0, *np.cumsum(values)[np.array(ranks) - 1] / values.sum()]), row["series"]
+            assert row["top5_share"] == pytest.approx(values[len(values) - -(-len(values) // 20) :].sum() / values.sum()), row["series"]
 
 
 def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ levels as (
 wanted as (
     select series_number, ceil(unnest(range(1, 201)) * prompts / 200)::bigint as rank from totals where prompts > 0
     union
-    select series_number, (prompts - ceil(0.05 * prompts))::bigint from totals where prompts > 1
+    select series_number, prompts - (prompts + 19) // 20 from totals where prompts > 1
     union
     select series_number, 1 from totals where prompts > 0
     union
@@ -104,25 +104,32 @@ ends as (
     join sorted using (series_number, bucket)
     where sorted.place = found.rank - found.prompts_before
 ),
-percentiles as (
+interpolated as (
     select
         levels.series_number,
-        max(below.value + (above.value - below.value) * (position - floor(position))) filter (where level = 0.05) as p5,
-        max(below.value + (above.value - below.value) * (position - floor(position))) filter (where level = 0.25) as p25,
-        max(below.value + (above.value - below.value) * (position - floor(position))) filter (where level = 0.5) as p50,
-        max(below.value + (above.value - below.value) * (position - floor(position))) filter (where level = 0.75) as p75,
-        max(below.value + (above.value - below.value) * (position - floor(position))) filter (where level = 0.9) as p90,
-        max(below.value + (above.value - below.value) * (position - floor(position))) filter (where level = 0.95) as p95,
-        max(below.value + (above.value - below.value) * (position - floor(position))) filter (where level = 0.99) as p99
+        levels.level,
+        below.value + (above.value - below.value) * (levels.position - floor(levels.position)) as value
     from levels
     join ends as below on below.series_number = levels.series_number and below.rank = levels.rank_below
     join ends as above on above.series_number = levels.series_number and above.rank = levels.rank_above
-    group by levels.series_number
+),
+percentiles as (
+    select
+        series_number,
+        max(value) filter (where level = 0.05) as p5,
+        max(value) filter (where level = 0.25) as p25,
+        max(value) filter (where level = 0.5) as p50,
+        max(value) filter (where level = 0.75) as p75,
+        max(value) filter (where level = 0.9) as p90,
+        max(value) filter (where level = 0.95) as p95,
+        max(value) filter (where level = 0.99) as p99
+    from interpolated
+    group by series_number
 ),
 curves as (
     select
         ends.series_number,
-        1 - coalesce(max(sum_so_far) filter (where rank = prompts - ceil(0.05 * prompts)), 0) / any_value(total) as top5,
+        1 - coalesce(max(sum_so_far) filter (where rank = prompts - (prompts + 19) // 20), 0) / any_value(total) as top5,
         list(
             struct_pack(
                 share_of_prompts := rank / prompts,
