@@ -37,3 +37,10 @@ left join (
 where list_contains($touched, run_id)
     and prompts is distinct from rows
 having count(*) > 0
+union all
+select 'rows of prompts with the number of another run: ' || count(*)
+from requests
+join runs using (run_id)
+where list_contains($touched, run_id)
+    and requests.run_number <> runs.run_number
+having count(*) > 0

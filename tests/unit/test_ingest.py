@@ -89,6 +89,28 @@ def test_a_changed_part_replaces_its_rows(results: Path, warehouse: Path) -> Non
     assert warehouses.rows(warehouse, "select prompts, reasons from runs").rows() == [(10, ["too-few-prompts"])]
 
 
+def test_a_run_keeps_its_number(tmp_path: Path, warehouse: Path) -> None:
+    def numbers() -> dict[str, int]:
+        of_rows = warehouses.rows(warehouse, "select distinct run_id, run_number from requests order by all").rows()
+        assert of_rows == warehouses.rows(warehouse, "select run_id, run_number from runs order by all").rows()
+        return dict(of_rows)
+
+    results = tmp_path / "results"
+    for run in ("run-b", "run-c"):
+        factories.write(factories.records(30, run), results / run / "part-0.parquet")
+    warehouses.ingest(results, into=warehouse)
+    assert numbers() == {"run-b": 1, "run-c": 2}
+    # A new run before the others, a second part, a part with other content, and a file that is cut off: its run gets no number.
+    factories.write(factories.records(30, "run-a"), results / "a" / "part-0.parquet")
+    more = factories.frame([factories.record("run-c", index) for index in range(30, 40)])
+    factories.write(more, results / "run-c" / "part-1.parquet")
+    factories.write(factories.records(20, "run-b"), results / "run-b" / "part-0.parquet")
+    whole = factories.write(factories.records(30, "run-z"), results / "run-z" / "part-0.parquet")
+    whole.write_bytes(whole.read_bytes()[:-100])
+    warehouses.ingest(results, into=warehouse)
+    assert numbers() == {"run-b": 1, "run-c": 2, "run-a": 3}
+
+
 def test_parts_without_run_json_load(results: Path, warehouse: Path) -> None:
     (results / "run-1" / "run.json").unlink()
     assert warehouses.ingest(results, into=warehouse).status == 0
