@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +61,20 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A server in a folder of its own, with a password on TCP and none on its socket."""
+    """One server for all tests."""
+    try:
+        with running_postgres() as server:
+            yield server
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """A server in a folder of its own, with a password on TCP and none on its socket. Raises FileNotFoundError: no Postgres."""
     initdb, pg_ctl, psql = (_binary(name) for name in ("initdb", "pg_ctl", "psql"))
     if not (initdb and pg_ctl and psql):
-        pytest.skip("there is no Postgres here, and without root it cannot be installed: apt-get install postgresql")
+        raise FileNotFoundError("there is no Postgres here, and without root it cannot be installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="pj-pg-"))
     folder.chmod(0o755)
     if os.geteuid() == 0:

@@ -1,0 +1,127 @@
+"""How long do loading and questions take as rows grow, in a file and in a lake? The figures of docs/scale.md.
+
+    python -m tests.perf.scale --rows 100000000 --folder FOLDER [--texts] [--lake] [--repeats 3]
+
+Rows are made up in runs of 3,000 prompts. With --texts they have texts and 24 gaps each, one file a run, as in `tests.perf.ingest`;
+without, a file holds 333 runs, so that 100 million fit on a small disk. The ingest is a process of its own, whose peak memory is given.
+With --lake (in the environment that `make lake` makes) the same rows go into a lake, too: a Postgres of its own and a data folder, both on
+this machine. The load of the machine before each part is printed: absolute times mean little when it is not near 0.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from tests import factories
+from tests.lake.conftest import Postgres, running_postgres
+from tests.perf import ingest
+from tests.perf.queries import EVERYTHING, METRIC, seconds
+from warehouse import query, store
+
+RUN = ingest.RUN
+RUNS_A_FILE = 333
+QUESTIONS: dict[str, dict[str, object]] = {
+    "leaderboard": {},
+    "distribution": METRIC,
+    "distribution_bins": METRIC,
+    "hidden": {},
+    "options": {},
+}
+
+
+def make(folder: Path, rows: int) -> list[Path]:
+    """Write rows without texts and gaps, RUNS_A_FILE runs to a file; files that are there are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(config={"memory_limit": store.MEMORY_LIMIT})
+    connection.register("one", factories.records(1).to_arrow())
+    runs = -(-rows // RUN)
+    files = []
+    for first in range(0, runs, RUNS_A_FILE):
+        path = folder / f"runs-{first:06d}.parquet"
+        if not path.exists():
+            last = min(first + RUNS_A_FILE, runs) - 1
+            sql = (Path(__file__).parent / "made_runs.sql").read_text()
+            connection.sql(sql, params={"first": first, "last": last, "size": RUN}).write_parquet(str(path), compression="zstd")
+        files.append(path)
+    connection.close()
+    return files
+
+
+def load(folder: Path, warehouse: str) -> None:
+    """Print the time and the peak memory of an ingest of a folder."""
+    command = [sys.executable, "-m", "ingest", str(folder), "--warehouse", warehouse]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2]) as process:
+        _, status, used = os.wait4(process.pid, 0)
+    assert status == 0, f"the ingest ended with {status}"
+    print(f"  load: {time.perf_counter() - began:.1f} s, peak memory {used.ru_maxrss / 2**20:.2f} GiB", flush=True)
+
+
+def ask(warehouse: str, repeats: int) -> None:
+    """Print the median time of each question, and the memory of the process that asked."""
+    for name, choice in QUESTIONS.items():
+        times = [seconds(lambda name=name, choice=choice: query.load(name, EVERYTHING, warehouse, **choice)) for _ in range(repeats)]  # type: ignore[misc]
+        print(f"  {name}: {statistics.median(times):.3f} s (first {times[0]:.3f})", flush=True)
+    times = [seconds(lambda: store.version(warehouse)) for _ in range(repeats)]
+    print(f"  has it changed?: {statistics.median(times):.3f} s")
+    print(f"  peak memory of the questions: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB", flush=True)
+
+
+def measure(folder: Path, warehouse: str, size_of: Path, repeats: int) -> None:
+    """Load and ask, and print."""
+    print(f" load of the machine {os.getloadavg()[0]:.1f}")
+    load(folder, warehouse)
+    print(f"  size: {size_in_mb(size_of):,.0f} MB", flush=True)
+    ask(warehouse, repeats)
+
+
+def size_in_mb(path: Path) -> float:
+    """Bytes of a file, or of all files in a folder, in 1e6."""
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()) / 1e6
+
+
+@contextmanager
+def lake_in(folder: Path) -> Iterator[str]:
+    """The address of an empty lake whose rows go into the folder."""
+    with running_postgres() as postgres:
+        postgres.run("create database lake")
+        yield _address(postgres, folder)
+
+
+def _address(postgres: Postgres, folder: Path) -> str:
+    return f"ducklake:postgres:host={postgres.folder} port={postgres.port} user=lake dbname=lake?data_path={folder}"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, required=True, help="keep the made rows and the warehouses here")
+    parser.add_argument("--texts", action="store_true", help="rows with texts and gaps, one file a run")
+    parser.add_argument("--lake", action="store_true", help="a lake beside the file")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    folder = options.folder.absolute()
+    rows = folder / f"{'texts' if options.texts else 'slim'}-{options.rows}"
+    files = ingest.make(rows, options.rows) if options.texts else make(rows, options.rows)
+    print(f"{options.rows:,} rows in {len(files):,} files, {size_in_mb(rows):,.0f} MB; DuckDB {duckdb.__version__}, {os.cpu_count()} cores")
+    print("file", end="")
+    (folder / "scale.duckdb").unlink(missing_ok=True)
+    measure(rows, str(folder / "scale.duckdb"), folder / "scale.duckdb", options.repeats)
+    if options.lake:
+        print("lake", end="")
+        with lake_in(folder / "lake") as address:
+            measure(rows, address, folder / "lake", options.repeats)
+
+
+if __name__ == "__main__":
+    main()
