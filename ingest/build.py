@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from bench.tasks import TASKS
-from ingest import files
+from ingest import files, refused
 from ingest.files import Found, Passed
 from ingest.formats import FORMATS, formats
 from ingest.formats.base import Format, Loaded, Source, Unreadable, statement
@@ -66,6 +66,11 @@ class Report:
     changed: bool = False
 
     @property
+    def refused(self) -> dict[str, str]:
+        """Files that could not be read, and why."""
+        return {line.path: line.why for line in self.lines if line.state == "unreadable"}
+
+    @property
     def status(self) -> int:
         """Exit status: 2 when a file could not be read, 1 when a row was refused, else 0."""
         if any(line.state == "unreadable" for line in self.lines):
@@ -97,12 +102,17 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     name = partial(_name, target)
     found, passed = survey(paths, formats(mapping))
     report.lines += [passed_line(item, name) for item in passed]
+    looked = names_of(found, passed, name)
     with _only_one(target, say):
         fresh = rebuild or not target.exists()
-        known = {} if fresh else _known_hashes(warehouse)
+        known, noted = ({}, {}) if fresh else _known(warehouse)
         news = pick_news(found, known, name, report)
-        if news or fresh:
-            _build(target, news, name, report, fresh=fresh, step=step)
+
+        def notes() -> dict[str, str]:
+            return refused.now(noted, looked, report.refused, lambda path: not (target.parent / path).exists())
+
+        if news or fresh or notes() != noted:
+            _build(target, news, name, report, notes, fresh=fresh, step=step)
             report.changed = True
     report.seconds = time.monotonic() - started
     return report
@@ -114,6 +124,11 @@ def survey(paths: Sequence[str], candidates: Sequence[Format]) -> tuple[list[Fou
     looked = [files.look(path, named, candidates) for path, named in walked]
     found = [item for item in looked if isinstance(item, Found)]
     return found, passed + [item for item in looked if isinstance(item, Passed)]
+
+
+def names_of(found: Sequence[Found], passed: Sequence[Passed], name: Namer) -> set[str]:
+    """How the warehouse calls all files of a survey."""
+    return {name(item.path) for item in found} | {name(item.path) for item in passed}
 
 
 def pick_news(found: Sequence[Found], known: dict[str, str], name: Namer, report: Report) -> list[Found]:
@@ -149,17 +164,23 @@ def _only_one(target: Path, say: Say) -> Iterator[None]:
         os.close(handle)
 
 
-def _known_hashes(warehouse: str) -> dict[str, str]:
-    """sha256 → path of every file in the warehouse. Raises store.WarehouseError."""
+def _known(warehouse: str) -> tuple[dict[str, str], dict[str, str]]:
+    """sha256 → path of every file in the warehouse, and the files that it notes as refused. Raises store.WarehouseError."""
     connection = store.connect(warehouse)
     try:
-        rows = connection.execute("select sha256, path from ingested_files").fetchall()
+        return known_hashes(connection), refused.noted(connection)
     finally:
         connection.close()
-    return dict(rows)
 
 
-def _build(target: Path, news: Sequence[Found], name: Namer, report: Report, *, fresh: bool, step: Step) -> None:
+def known_hashes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """sha256 → path of every file in the warehouse."""
+    return dict(connection.execute("select sha256, path from ingested_files").fetchall())
+
+
+def _build(
+    target: Path, news: Sequence[Found], name: Namer, report: Report, notes: Callable[[], dict[str, str]], *, fresh: bool, step: Step
+) -> None:
     building = target.with_name(target.name + ".building")
     _clear(building)
     try:
@@ -171,6 +192,7 @@ def _build(target: Path, news: Sequence[Found], name: Namer, report: Report, *, 
             if fresh:
                 store.create(connection)
             fill(connection, news, name, report, step=step)
+            refused.write(connection, notes())
             _judge(connection)
             connection.execute("checkpoint")
         finally:

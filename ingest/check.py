@@ -42,7 +42,7 @@ def check(warehouse: str) -> list[Verdict]:
         orphans = connection.execute(statement("orphans")).fetchall()
     finally:
         connection.close()
-    where = _here if store.place_of(warehouse).shared else Path(warehouse).absolute().parent.joinpath
+    where = lake.path_of if store.place_of(warehouse).shared else Path(warehouse).absolute().parent.joinpath
     verdicts = [
         _verdict(where(name), name, sha256, _counted_wrong(into.get(kind, ""), accepted, rejected, dict(zip(TABLES, counts, strict=True))))
         for name, sha256, kind, accepted, rejected, *counts in found
@@ -63,12 +63,6 @@ def _counted_wrong(table: str, accepted: int, rejected: int, counts: dict[str, i
     if counts["rejects"] != rejected and not counts["whole_file_rejects"]:
         return f"had {rejected:,} rows refused, the warehouse lists {counts['rejects']:,}"
     return ""
-
-
-def _here(name: str) -> Path | None:
-    """The path of a file that a shared warehouse names, if it is one of this machine."""
-    host, _, path = name.partition(":")
-    return Path(path) if lake.name_of(Path(path)).partition(":")[0] == host else None
 
 
 def _verdict(path: Path | None, name: str, sha256: str, wrong: str) -> Verdict:

@@ -12,6 +12,7 @@ from ingest.formats import FORMATS, SUFFIXES, recognise
 from ingest.formats.base import Format, Head
 
 BLOCK = 1024 * 1024
+LINK = "is a link that leads out of its folder and is not followed; name what it points to"
 # What copy_file_range says of two file systems, an old kernel, or a file system that cannot.
 CANNOT_SHARE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
@@ -84,7 +85,7 @@ def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
     """Files under the given paths, sorted, each once; true for those named on the command line.
 
     Hidden files and files with other endings than .parquet, .csv, .json and .jsonl are not looked at inside folders. A symbolic
-    link that leads out of its folder is passed over.
+    link that leads out of its folder is refused; one to a folder within it is not followed, because what it points to is there.
 
     Raises:
         NoSuchPath: names the path.
@@ -108,12 +109,14 @@ def _inside(root: Path, passed: list[Passed]) -> list[Path]:
     real_root = root.resolve()
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        links = [path for name in folders if (path := (Path(folder) / name).absolute()).is_symlink()]
+        passed += [Passed(path, LINK, failure=True) for path in links if not path.resolve().is_relative_to(real_root)]
         for name in names:
             path = (Path(folder) / name).absolute()
             if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
                 continue
             if not path.resolve().is_relative_to(real_root):
-                passed.append(Passed(path, "is a link that leads out of its folder", failure=False))
+                passed.append(Passed(path, LINK, failure=True))
             else:
                 found.append(path)
     return found

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingest import build
+from ingest import build, refused
 from ingest.build import Namer, Report, Say, Step
 from ingest.files import Found
 from ingest.formats import formats
@@ -71,13 +71,14 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
         raise SharedRebuild(f"{warehouse} is shared and is not rebuilt from the files of one machine; make a new one at another address.")
     started = time.monotonic()
     found, passed = build.survey(paths, formats(mapping))
+    looked = build.names_of(found, passed, name_of)
     place = store.place_of(warehouse)
     for attempt in range(MOST_ATTEMPTS):
         report = Report([build.passed_line(item, name_of) for item in passed])
         try:
             with _turn(warehouse, place), _writer(warehouse, place) as connection:
                 _make(connection, warehouse, place)
-                report.changed = _transaction(connection, place, found, report, step)
+                report.changed = _transaction(connection, place, found, looked, report, step)
         except Conflict:
             wait = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
             say(f"Another ingest was faster; starting again (attempt {attempt + 2}) …")
@@ -145,18 +146,40 @@ def is_conflict(error: Exception) -> bool:
     return any(word in str(error).lower() for word in words)
 
 
-def _transaction(connection: duckdb.DuckDBPyConnection, place: Place, found: Sequence[Found], report: Report, step: Step) -> bool:
+def _transaction(
+    connection: duckdb.DuckDBPyConnection, place: Place, found: Sequence[Found], looked: set[str], report: Report, step: Step
+) -> bool:
     """Load what is new and commit; whether anything was. Raises Conflict."""
     with _conflicts():
         connection.execute("begin")
-        known = dict(connection.execute("select sha256, path from ingested_files").fetchall())
-        news = build.pick_news(found, known, name_of, report)
-        if news:
+        noted = refused.noted(connection)
+        news = build.pick_news(found, build.known_hashes(connection), name_of, report)
+        if changes := bool(news) or _notes(noted, looked, report) != noted:
             connection.execute("update meta set project_version = $1", [store.project_version()])
+        if news:
             with tempfile.TemporaryDirectory(prefix="prompt-joules-") as folder:
                 _load(connection, place, Path(folder), news, report, step)
+        if changes:
+            refused.write(connection, _notes(noted, looked, report))
         connection.execute("commit")
-    return bool(news)
+    return changes
+
+
+def _notes(noted: dict[str, str], looked: set[str], report: Report) -> dict[str, str]:
+    """What to note of refused files; those of other machines stay."""
+    return refused.now(noted, looked, report.refused, is_gone)
+
+
+def is_gone(name: str) -> bool:
+    """Whether a file of a shared warehouse is one of this machine and is not there any more."""
+    path = path_of(name)
+    return path is not None and not path.exists()
+
+
+def path_of(name: str) -> Path | None:
+    """The path of a file that a shared warehouse names, if it is one of this machine."""
+    host, _, path = name.partition(":")
+    return Path(path) if host == socket.gethostname() else None
 
 
 def _load(connection: duckdb.DuckDBPyConnection, place: Place, folder: Path, news: Sequence[Found], report: Report, step: Step) -> None:

@@ -169,7 +169,7 @@ create table rejects (
     reason varchar not null
 );
 
-comment on column rejects.file_id is 'the ingested file';
+comment on column rejects.file_id is 'the ingested file; null when the file could not be read at all';
 comment on column rejects.path is 'where the file was';
 comment on column rejects."row" is 'number of the row in the file, from 1; null when the whole file is meant';
 comment on column rejects."column" is 'the column that breaks the contract';

@@ -128,6 +128,25 @@ def test_check_finds_every_file_as_it_was(shipped: tuple[Lake, Path]) -> None:
     assert {verdict.state for verdict in check.check(made.address)} == {"ok"}
 
 
+def test_files_that_cannot_be_read_are_noted_until_they_are_gone(
+    new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = new_lake()
+    good = run_file(tmp_path, "good")
+    torn = tmp_path / "torn.parquet"
+    torn.write_bytes(good.read_bytes()[:-9])
+    assert load(made.address, tmp_path).status == 2
+    noted = "select path, reason from rejects"
+    assert ask(made.address, noted).rows() == [(lake.name_of(torn), "is not a whole Parquet file: its end is missing or damaged")]
+    torn.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("socket.gethostname", lambda: "another")
+        load(made.address, run_file(tmp_path / "other", "other"))
+    assert ask(made.address, noted).height == 1
+    assert load(made.address, good).changed
+    assert ask(made.address, noted).is_empty()
+
+
 def test_check_does_not_look_for_files_of_other_machines(new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = new_lake()
     load(made.address, run_file(tmp_path, "here"))

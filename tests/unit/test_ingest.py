@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingest import build
+from ingest import build, check
+from ingest.__main__ import main
 from ingest.files import NoSuchPath
 from ingest.formats.run_json import notes_of
 from tests import factories, warehouses
@@ -27,7 +28,7 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-def rejects(warehouse: Path) -> list[tuple[int | None, str, str]]:
+def rejects(warehouse: Path) -> list[tuple[int | None, str | None, str]]:
     return warehouses.rows(warehouse, 'select "row", "column", reason from rejects order by all').rows()
 
 
@@ -345,10 +346,36 @@ def test_text_that_is_not_utf8(tmp_path: Path, warehouse: Path) -> None:
 
 
 def test_a_link_out_of_the_folder_is_not_followed(results: Path, warehouse: Path, tmp_path: Path) -> None:
+    """Neither to a file nor to a folder; a link within the folder leads to what is loaded anyway."""
     factories.write(factories.records(5, "secret"), tmp_path / "elsewhere" / "part.parquet")
     (results / "link.parquet").symlink_to(tmp_path / "elsewhere" / "part.parquet")
-    warehouses.ingest(results, into=warehouse)
+    (results / "run").symlink_to(tmp_path / "elsewhere")
+    (results / "latest").symlink_to(results)
+    report = warehouses.ingest(results, into=warehouse)
     assert warehouses.rows(warehouse, "select run_id from runs").item() == "run-1"
+    why = "is a link that leads out of its folder and is not followed; name what it points to"
+    assert report.refused == {"results/link.parquet": why, "results/run": why}
+    assert rejects(warehouse) == [(None, None, why)] * 2
+
+
+def test_files_that_cannot_be_read_stand_in_rejects_until_they_can_or_are_gone(
+    results: Path, warehouse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (results / "run-1" / "part-0.parquet").read_bytes()
+    (results / "torn.parquet").write_bytes(whole[:-9])
+    (results / "empty.json").touch()
+    assert warehouses.ingest(results, into=warehouse).status == 2
+    assert main(["rejects", "--warehouse", str(warehouse)]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "torn.parquet" in said and "is empty" in said
+    assert {verdict.state for verdict in check.check(str(warehouse))} == {"ok"}
+    (results / "torn.parquet").write_bytes(factories.write(factories.records(4, "late"), results / "late").read_bytes())
+    assert warehouses.ingest(results / "torn.parquet", into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select path from rejects").item() == "results/empty.json"
+    (results / "empty.json").unlink()
+    assert warehouses.ingest(results, into=warehouse).changed
+    assert warehouses.rows(warehouse, "from rejects").is_empty()
+    assert not warehouses.ingest(results, into=warehouse).changed
 
 
 def test_a_path_that_does_not_exist(warehouse: Path, tmp_path: Path) -> None:
