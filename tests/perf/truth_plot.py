@@ -44,7 +44,8 @@ def axes(times: list[float]) -> list[str]:
     parts = [f'<rect x="{LEFT}" y="{low:.1f}" width="{WIDTH - LEFT - RIGHT}" height="{high - low:.1f}" fill="#8884" stroke="none"/>']
     for percent in (-2, -1, 0, 1, 2):
         y = place(0.2, percent)[1]
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#888" stroke-width="{0.5 + (percent == 0)}"/>')
+        ends = f'x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
+        parts.append(f'<line {ends} stroke="#888" stroke-width="{0.5 + (percent == 0)}"/>')
         parts.append(text(LEFT - 6, y + 4, f"{percent:+d} %" if percent else "0", "end"))
     parts += [text(place(seconds, 0)[0], HEIGHT - BOTTOM + 16, f"{seconds:g}") for seconds in times]
     parts.append(text(WIDTH / 2, HEIGHT - 8, "response time (s)"))
