@@ -26,8 +26,7 @@ def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "re
     Returns:
         The rows of the points that were chosen; all rows where none was.
     """
-    params = drawn.params if isinstance(drawn.params, list) else []
-    modes = [param.name for param in params if param.name in (theme.PICKED, theme.BOXED)]
+    modes = theme.selections(drawn)
     event = st.altair_chart(drawn, alt=alt, key=key, on_select="rerun", selection_mode=modes)
     kept = named(rows, field, key, noun)
     kept = chosen(event, rows, field) if kept.is_empty() else kept

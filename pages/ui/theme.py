@@ -139,6 +139,12 @@ def pickable(points: alt.Chart, field: str = "result_id", box: tuple[Literal["x"
     return chosen
 
 
+def selections(chart: Chart) -> list[str]:
+    """The names of the selections that a chart has."""
+    params = chart.params if isinstance(chart.params, list) else []
+    return [str(param.name) for param in params if param.name in (PICKED, BOXED)]
+
+
 def finish(chart: Chart, height: int = HEIGHT) -> Chart:
     """The last touch to every chart: its height, readable labels, a quiet grid."""
     finished: Chart = (

@@ -97,10 +97,12 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
 
 
 def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
-    interval = f"{row['slope_low']:.3g} to {row['slope_high']:.3g}"
+    interval = f"{row['slope_low']:.2g} to {row['slope_high']:.2g}"
     if log:
         grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{row['slope']:.2f}** ({interval})"
-        return f"- {plain(str(row['line']))}: {grows}; {row['points']} points"
+        twice = " to ".join(f"{2 ** row[end]:.2g}" for end in ("slope_low", "slope_high"))
+        twice = f"twice as much takes **{2 ** row['slope']:.2g}×** ({twice})"
+        return f"- {plain(str(row['line']))}: {grows}: {twice}; {row['points']} points"
     unit = f"{NUMBERS[y].display_unit} per {NUMBERS[x].display_unit or 'unit'}"
     return f"- {plain(str(row['line']))}: **{row['slope']:.3g}** {unit} ({interval}); {row['points']} points"
 
