@@ -92,6 +92,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     Raises:
         files.NoSuchPath: a path does not exist.
         store.OldWarehouse, store.BrokenWarehouse: the file that is there cannot be added to.
+        store.NotAWarehouse: what is there is something else, and is not replaced by `rebuild` either.
         UnsoundBuild: a fault of ours.
         OSError: no space, no permission; the old warehouse is whole.
     """
@@ -104,6 +105,8 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     report.lines += [passed_line(item, name) for item in passed]
     looked = names_of(found, passed, name)
     with _only_one(target, say):
+        if target.exists():
+            store.refuse_others(target)
         fresh = rebuild or not target.exists()
         known, noted = ({}, {}) if fresh else _known(warehouse)
         news = pick_news(found, known, name, report)

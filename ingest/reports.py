@@ -156,3 +156,5 @@ def _save(parts: Iterator[pl.DataFrame], out: str, selection: Selection, what: s
     with export.replacing(Path(out)) as file:
         header = export.save(parts, file, kind, selection, what, folder=Path(out).parent)
     OUT.print(escape(f"{out}: {header['rows']:,} rows, content hash {header['content_sha256']}"))
+    if not header["rows"]:
+        OUT.print(escape(f"Nothing matches: {header['filter']}. --weights both and --valid all keep more rows."))

@@ -20,6 +20,8 @@ from warehouse.places import Place
 SCHEMA_VERSION = 5
 VARIABLE = "PROMPT_JOULES_WAREHOUSE"
 MEMORY_LIMIT = "2GB"
+# What stands at byte 8 of every DuckDB file.
+MAGIC = b"DUCK"
 HERE = Path(__file__).parent
 KEYS = re.compile(r",\s*primary key \([^)]*\)|( primary key| unique)(?=,|$)", re.MULTILINE)
 
@@ -51,6 +53,13 @@ class BrokenWarehouse(WarehouseError):
         super().__init__(f"{path} cannot be read as a warehouse ({why}). {_remedy(path)}")
 
 
+class NotAWarehouse(WarehouseError):
+    """The path is a folder or a file of another kind; nobody meant it to be replaced."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is no DuckDB file, so it is left as it is. Name another one, e.g. --warehouse warehouse.duckdb.")
+
+
 class UnreachableWarehouse(WarehouseError):
     """A shared warehouse cannot be attached: its address, its server, its bucket or a part of DuckDB."""
 
@@ -68,6 +77,19 @@ def place_of(path: str) -> Place:
         return places.parse(path)
     except places.BadPlace as error:
         raise UnreachableWarehouse(str(error)) from error
+
+
+def refuse_others(path: Path) -> None:
+    """Raise NotAWarehouse unless the path is a DuckDB file or an empty one. Raises BrokenWarehouse: it may not be read."""
+    if path.is_dir():
+        raise NotAWarehouse(str(path))
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError as error:
+        raise BrokenWarehouse(str(path), error.strerror or str(error)) from error
+    if head and head[8:] != MAGIC:
+        raise NotAWarehouse(str(path))
 
 
 def default_warehouse() -> str:
@@ -149,12 +171,14 @@ def connect(path: str) -> duckdb.DuckDBPyConnection:
     Raises:
         NoWarehouse: there is no file.
         OldWarehouse: made by another version of the project.
-        BrokenWarehouse: not a DuckDB file, or not one of ours.
+        NotAWarehouse: no DuckDB file.
+        BrokenWarehouse: a DuckDB file that is damaged or not one of ours.
         UnreachableWarehouse: a shared warehouse that cannot be attached.
     """
     place = place_of(path)
     if not place.shared:
         version(path)
+        refuse_others(Path(path))
     connection = _memory()
     try:
         if place.shared:

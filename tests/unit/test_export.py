@@ -132,6 +132,11 @@ def test_prompts_are_exported_row_by_row(warehouse: Path, tmp_path: Path) -> Non
     assert rows["energy_j"].to_list() == factories.records(25, "run-2")["energy_j"].to_list()
 
 
+def test_an_export_of_nothing_says_why(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("export", tmp_path / "none.csv", "--gpu", "Abacus", "--warehouse", warehouse) == 0
+    assert "Nothing matches: GPU Abacus, only valid rows." in " ".join(capsys.readouterr().out.split())
+
+
 def test_licences_are_named(warehouse: Path, tmp_path: Path) -> None:
     run("export", tmp_path / "all.json", "--warehouse", warehouse)
     header = json.loads((tmp_path / "all.json").read_text())["header"]

@@ -399,10 +399,22 @@ def test_a_warehouse_of_another_version_is_refused(results: Path, warehouse: Pat
 
 
 def test_a_file_that_is_not_a_warehouse_is_refused_and_kept(results: Path, warehouse: Path) -> None:
-    warehouse.write_text("my diary")
-    with pytest.raises(store.BrokenWarehouse):
+    """With --rebuild, too: a results file named by mistake must not be lost."""
+    warehouse.write_text("my diary of many years")
+    for rebuild in (False, True):
+        with pytest.raises(store.NotAWarehouse, match="is no DuckDB file"):
+            warehouses.ingest(results, into=warehouse, rebuild=rebuild)
+    assert warehouse.read_text() == "my diary of many years"
+    with pytest.raises(store.NotAWarehouse):
+        warehouses.ingest(results, into=results)
+
+
+def test_a_damaged_warehouse_names_the_command_that_rebuilds_it(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    warehouse.write_bytes(warehouse.read_bytes()[:5000])
+    with pytest.raises(store.BrokenWarehouse, match="--rebuild"):
         warehouses.ingest(results, into=warehouse)
-    assert warehouse.read_text() == "my diary"
+    assert warehouses.ingest(results, into=warehouse, rebuild=True).status == 0
 
 
 def test_an_unknown_model_gets_its_own_row(tmp_path: Path, warehouse: Path) -> None:

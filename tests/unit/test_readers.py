@@ -47,7 +47,7 @@ def test_what_happens_to_the_file_is_noticed(warehouse: Path) -> None:
     query.load("leaderboard", None, str(warehouse))
     whole = warehouse.read_bytes()
     warehouse.write_bytes(b"no warehouse at all" * 1000)
-    with pytest.raises(store.BrokenWarehouse):
+    with pytest.raises(store.NotAWarehouse):
         query.load("leaderboard", None, str(warehouse))
     warehouse.unlink()
     with pytest.raises(store.NoWarehouse):
