@@ -30,14 +30,14 @@ class Found:
         format: its reader.
         sha256: hash of its bytes.
         size: bytes.
-        stamp: size and modification time (ns) when it was hashed; another stamp later means that it changed.
+        stamp: see `stamp`, when it was hashed; another one later means that it changed.
     """
 
     path: Path
     format: Format
     sha256: str
     size: int
-    stamp: tuple[int, int]
+    stamp: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Passed:
     failure: bool
 
 
-def stamp(path: Path) -> tuple[int, int]:
-    """Size and modification time (ns)."""
+def stamp(path: Path) -> tuple[int, int, int]:
+    """Size, and the times (ns) at which content and inode changed: the second cannot be set back by whoever wrote the file."""
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def sha256(path: Path) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ingest import files
 from ingest.__main__ import main
 from ingest.formats import records
 from ingest.formats.base import Head, Source, Unreadable, text_of
@@ -108,6 +109,14 @@ def test_a_file_that_changes_while_it_is_read(folder: Path, tmp_path: Path, monk
     assert warehouses.rows(tmp_path / "w.duckdb", "select count(*) from requests where run_id = 'moving'").item() == 0
     assert warehouses.ingest(folder, into=tmp_path / "w.duckdb").status == 0
     assert warehouses.rows(tmp_path / "w.duckdb", "select count(*) from requests where run_id = 'moving'").item() == 13
+
+
+def test_a_change_that_sets_size_and_time_back(folder: Path) -> None:
+    path = folder / "good.parquet"
+    before, times = files.stamp(path), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=times)
+    assert files.stamp(path) != before
 
 
 def test_a_file_that_may_not_be_read(folder: Path, tmp_path: Path) -> None:
