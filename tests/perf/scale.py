@@ -10,10 +10,7 @@ this machine. The load of the machine before each part is printed: absolute time
 
 import argparse
 import os
-import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,27 +55,23 @@ def make(folder: Path, rows: int) -> list[Path]:
 
 def load(folder: Path, warehouse: str) -> None:
     """Print the time and the peak memory of an ingest of a folder."""
-    command = [sys.executable, "-m", "ingest", str(folder), "--warehouse", warehouse]
     began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2]) as process:
-        _, status, used = os.wait4(process.pid, 0)
-    assert status == 0, f"the ingest ended with {status}"
-    print(f"  load: {time.perf_counter() - began:.1f} s, peak memory {used.ru_maxrss / 2**20:.2f} GiB", flush=True)
+    peak = ingest.most_memory(["-m", "ingest", str(folder), "--warehouse", warehouse])
+    print(f"\n  load: {time.perf_counter() - began:.1f} s, peak memory {peak:.2f} GiB", flush=True)
 
 
 def ask(warehouse: str, repeats: int) -> None:
-    """Print the median time of each question, and the memory of the process that asked."""
+    """Print the median time of each question."""
     for name, choice in QUESTIONS.items():
         times = [seconds(lambda name=name, choice=choice: query.load(name, EVERYTHING, warehouse, **choice)) for _ in range(repeats)]  # type: ignore[misc]
         print(f"  {name}: {statistics.median(times):.3f} s (first {times[0]:.3f})", flush=True)
     times = [seconds(lambda: store.version(warehouse)) for _ in range(repeats)]
     print(f"  has it changed?: {statistics.median(times):.3f} s")
-    print(f"  peak memory of the questions: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB", flush=True)
 
 
 def measure(folder: Path, warehouse: str, size_of: Path, repeats: int) -> None:
     """Load and ask, and print."""
-    print(f" load of the machine {os.getloadavg()[0]:.1f}")
+    print(f", load of the machine {os.getloadavg()[0]:.1f}", end="")
     load(folder, warehouse)
     print(f"  size: {size_in_mb(size_of):,.0f} MB", flush=True)
     ask(warehouse, repeats)
