@@ -124,6 +124,7 @@ select
     runs.weights,
     runs.prompt_set,
     runs.prompt_set_sha256,
+    runs.harness_version,
     runs.idle_power_w
 from runs
 join models on models.model_id = runs.model_id;
@@ -150,6 +151,7 @@ select
     runs.batch_size,
     runs.weights,
     runs.prompt_set,
+    runs.harness_version,
     requests.energy_j,
     requests.energy_error_j,
     requests.input_tokens,
@@ -199,9 +201,17 @@ create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens
 );
 
 -- The name of the group that a row belongs to. A result is all that names a configuration of ours.
-create macro series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights) as case grouped_by
+create macro series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as case grouped_by
     when 'result' then concat_ws(
-        ' · ', model_name, gpu_model, task, engine, 'batch ' || batch_size, prompt_set, case when weights = 'dummy' then 'random weights' end
+        ' · ',
+        model_name,
+        gpu_model,
+        task,
+        engine,
+        'batch ' || batch_size,
+        prompt_set,
+        case when weights = 'dummy' then 'random weights' end,
+        'protocol ' || harness_version
     )
     when 'model' then model_name
     when 'task' then task
@@ -272,7 +282,7 @@ create macro selected_series(
 ) as table
 select
     run_number,
-    series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights) as series,
+    series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as series,
     dense_rank() over (order by series)::integer as series_number
 from selected_runs(
     some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only

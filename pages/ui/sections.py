@@ -22,7 +22,7 @@ from warehouse.selection import Selection
 MOST_TABLES = 6
 # On what runs differ when they are told apart by a series.
 SERIES_KEYS = {
-    "result": ("task",),
+    "result": ("task", "harness_version", "engine_version"),
     "model": (),
     "task": ("task",),
     "gpu": ("gpu_model",),

@@ -104,8 +104,19 @@ def with_label(rows: pl.DataFrame) -> pl.DataFrame:
     if "num_gpus" in rows.columns:
         gpu = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", gpu)).otherwise(gpu)
     random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
-    source = ["source"] if "source" in rows.columns else []
-    parts: list[str | pl.Expr] = ["model_name", gpu, "task", "engine", pl.format("batch {}", "batch_size"), "prompt_set", random, *source]
+    protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
+    source = ["source"]
+    parts: list[str | pl.Expr] = [
+        "model_name",
+        gpu,
+        "task",
+        "engine",
+        pl.format("batch {}", "batch_size"),
+        "prompt_set",
+        random,
+        protocol,
+        *source,
+    ]
     named = rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return numbered(named)
 
@@ -128,8 +139,22 @@ def picked_by(rows: pl.DataFrame, field: str) -> pl.Series:
 
 def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
     """Adds `label`. Only results that have the number; our own runs first, then one prompt at a time, then most prompts."""
-    first = (pl.col("origin"), pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64))
+    newest = -pl.col("started_at").dt.epoch()
+    first = (pl.col("origin"), pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64), newest)
     return with_label(rows.filter(pl.col(needs) > 0).sort(*first, nulls_last=True, maintain_order=True))
+
+
+ALIKE = ("gpu_model", "engine", "batch_size", "prompt_set", "harness_version", "weights", "source")
+
+
+def first_pair(rows: pl.DataFrame) -> list[str]:
+    """The labels of the first result and of the next one that is alike in all but model and task; of the first two where there is none."""
+    first = rows.head(1)
+    others = rows.tail(-1).with_row_index("place")
+    same = others.join(first, on=ALIKE, how="semi", nulls_equal=True).sort("place")
+    second = same if same.height else others
+    labels: list[str] = [*first["label"], *second["label"].head(1)]
+    return labels
 
 
 def with_formula(rows: pl.DataFrame, formula: pl.Expr | None) -> pl.DataFrame:

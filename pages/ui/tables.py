@@ -82,7 +82,7 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
     listed = listed.with_columns(pl.col(name) * 100 for name in (*CHANGES, *SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed).with_columns(pl.col("model_url").fill_null(""))
-    unknown = {"gpu_model": "CPU", "prompt_set": NOT_STATED}
+    unknown = {"gpu_model": "CPU", "prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
     return st.dataframe(
         on_screen(listed),

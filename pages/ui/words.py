@@ -126,13 +126,16 @@ def _change(row: dict[str, Any], kind: str) -> str:
 def pairs(changes: pl.DataFrame, above_idle: bool) -> str:
     """What going from side A to side B does to the same prompt, one item per setup."""
     energy = "the energy above idle" if above_idle else "the energy"
-    return "\n".join(_pair(row, energy) for row in changes.head(MOST_LINES).iter_rows(named=True))
+    several = changes["harness_version"].n_unique() > 1
+    items = [_pair(row, energy, several) for row in changes.head(MOST_LINES).iter_rows(named=True)]
+    return "\n".join(items + ([f"- and {changes.height - MOST_LINES} more in the table"] if changes.height > MOST_LINES else []))
 
 
-def _pair(row: dict[str, Any], energy: str) -> str:
+def _pair(row: dict[str, Any], energy: str, several: bool) -> str:
     place = " · ".join(plain(str(row[name])) for name in ("model_name", "gpu_model", "engine", "task") if row[name] is not None)
     place += f" · batch {row['batch_size']}" if row["batch_size"] != 1 else ""
     prompts = f", prompts of {plain(str(row['prompt_set']))}" if row["prompt_set"] else ""
+    prompts += f", protocol {plain(str(row['harness_version']))}" if several else ""
     median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
     return (
         f"- **{place}**{prompts}, {plain(row['a'])} to {plain(row['b'])}: {energy} of the same prompt changes by **{median}** (median of "

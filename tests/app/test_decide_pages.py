@@ -3,12 +3,13 @@
 import polars as pl
 import pytest
 
+from pages.ui import shape
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, table
 
 
 def test_compare_says_how_many_times(open_page: Open) -> None:
-    label = "{} · {} · chat · transformers-eager · batch 1 · default · Prompt Joules"
+    label = "{} · {} · chat · transformers-eager · batch 1 · default · protocol 1 · Prompt Joules"
     labels = [label.format("SmolLM2-135M-Instruct", "H100"), label.format("big-1B", "H100")]
     app = open_page("compare", results=labels)
     rows = warehouse.measured_rows().filter(pl.col("status") == "ok")
@@ -34,3 +35,16 @@ def test_the_planner_multiplies(open_page: Open) -> None:
     app.number_input(key="requests").set_value(2000.0).run()
     assert table(app)["kwh"][0] == pytest.approx(2 * day["kwh"])
     assert not open_page("planner", requests="lots", pue="-3").exception
+
+
+def test_the_first_pair_is_alike_in_all_but_model_and_task() -> None:
+    same = {"gpu_model": "H100", "engine": "compiled", "prompt_set": None, "weights": "pretrained", "source": "us"}
+    rows = pl.DataFrame(
+        [
+            {"label": "a", "batch_size": 1, "harness_version": "2", **same},
+            {"label": "b", "batch_size": 1, "harness_version": "1", **same},
+            {"label": "c", "batch_size": 1, "harness_version": "2", **same},
+        ]
+    )
+    assert shape.first_pair(rows) == ["a", "c"]
+    assert shape.first_pair(rows.head(2)) == ["a", "b"], "where nothing is alike, the first two"

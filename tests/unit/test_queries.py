@@ -158,7 +158,8 @@ def test_bins(warehouse: str, log: bool, by: str) -> None:
     rows = shown(only_valid=False).with_columns(gpu=pl.col("gpu_model").replace("NVIDIA H100 80GB HBM3", "H100").fill_null("CPU"))
     batch = pl.format("batch {}", pl.col("batch_size"))
     random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
-    name = pl.concat_str("model_name", "gpu", "task", "engine", batch, "prompt_set", random, separator=" · ", ignore_nulls=True)
+    protocol = pl.format("protocol {}", "harness_version")
+    name = pl.concat_str("model_name", "gpu", "task", "engine", batch, "prompt_set", random, protocol, separator=" · ", ignore_nulls=True)
     names = {"model": "model_name", "task": "task", "gpu": "gpu", "engine": "engine", "prompt set": "prompt_set"}
     rows = rows.with_columns(series=batch if by == "batch size" else name if by == "result" else names[by])
     values = rows.drop_nulls("energy_j")
@@ -251,7 +252,7 @@ def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
         factories.write(rows, tmp_path / name / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     given = {"metric": "energy_j", "by": "result", "bins": 10, "log": False, "low": 0.0, "high": 1e9}
-    given["series"] = f"{other['model_name'][0]} · H100 · chat · transformers-eager · batch 1 · other"
+    given["series"] = f"{other['model_name'][0]} · H100 · chat · transformers-eager · batch 1 · other · protocol 1"
     for question in ("distribution_bins", "distribution", "prompts_between"):
         found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="other", **given)
         assert found["series"].unique().to_list() == [given["series"]], question

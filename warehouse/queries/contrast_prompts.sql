@@ -109,6 +109,7 @@ select
     setups.source,
     setups.batch_size,
     setups.prompt_set,
+    run_a.harness_version,
     case when $contrast != 'gpu' then setups.gpu_model end as gpu_model,
     case when $contrast != 'task' then setups.task end as task,
     case when $contrast != 'model' then setups.model_name end as model_name,

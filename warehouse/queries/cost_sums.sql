@@ -55,6 +55,7 @@ select
     runs.source,
     runs.prompt_set,
     runs.weights,
+    runs.harness_version,
     summed.prompts,
     around.input_tokens + summed.beside_in as mean_in,
     around.output_tokens + summed.beside_out as mean_out,

@@ -19,6 +19,7 @@ select
     prompts.engine,
     prompts.batch_size,
     prompts.weights,
+    prompts.harness_version,
     requests.prompt_set,
     prompts.prompt_id,
     prompts.repetition,
