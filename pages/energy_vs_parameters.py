@@ -24,9 +24,9 @@ if points.is_empty():
     scope.nothing_matches(selection, "No row has both numbers: choose another metric.")
 
 lines = stats.lines(shape.on_screen(points), x, y, shape.apart(colour), log)
+st.markdown(words.lines(lines, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
 chosen = pick.chart(charts.scatter(shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
-st.markdown(words.lines(lines, x, y, log))
 st.caption(f"{scope.missing(rows, points)} {scope.provenance(points, selection)}")
 with st.expander("The rows behind the chart", expanded=True):
     tables.show(chosen, controls.behind(x, y), alt="The configurations in the chart")

@@ -25,6 +25,7 @@ if pairs.is_empty():
 else:
     changes = shape.pair_labels(stats.paired(pairs))
     st.markdown(words.pairs(changes, above_idle))
+    st.caption(words.alike(shape.alike(changes["label"])))
     st.altair_chart(prompt_charts.paired(changes), alt="Median change in energy of the same prompts from A to B with its interval")
     tables.show(changes, titles.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
     downloads.offer(changes, "pairs")

@@ -288,7 +288,7 @@ def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
 
 def one_result(rows: pl.DataFrame) -> pl.DataFrame:
     """One result by its `label`."""
-    return rows.filter(pl.col("label") == one_of("Result", "result", rows["label"].to_list(), 760))
+    return rows.filter(pl.col("label") == one_of("Result", "result", rows["label"].to_list(), 900))
 
 
 def assumptions() -> tuple[float, float, float, float]:

@@ -53,15 +53,9 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
         changes: rows of `stats.paired`.
     """
     sides = pl.format("{} to {}", "a", "b")
-    parts = [
-        sides,
-        "model_name",
-        "gpu_model",
-        "task",
-        "engine",
-        pl.format("batch {}", "batch_size"),
-        pl.format("prompts of {}", "prompt_set"),
-    ]
+    batch, prompts = pl.format("batch {}", "batch_size"), pl.format("prompts of {}", "prompt_set")
+    protocol = pl.format("protocol {}", "harness_version")
+    parts = [sides, "model_name", "gpu_model", "task", "engine", batch, prompts, protocol]
     named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return in_short(numbered(named))
 

@@ -97,7 +97,7 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
 
 
 def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
-    interval = f"{row['slope_low']:.2g} to {row['slope_high']:.2g}"
+    interval = f"{row['slope_low']:.2g} to {row['slope_high']:.2g}".replace("-", "−")
     if log:
         grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{row['slope']:.2f}** ({interval})"
         twice = " to ".join(f"{2 ** row[end]:.2g}" for end in ("slope_low", "slope_high"))
@@ -124,23 +124,23 @@ def _change(row: dict[str, Any], kind: str) -> str:
 
 
 def pairs(changes: pl.DataFrame, above_idle: bool) -> str:
-    """What going from side A to side B does to the same prompt, one item per setup."""
+    """What going from side A to side B does to the same prompt, one item per setup.
+
+    Args:
+        changes: rows of `stats.paired` with `shown_as`.
+    """
     energy = "the energy above idle" if above_idle else "the energy"
-    several = changes["harness_version"].n_unique() > 1
-    items = [_pair(row, energy, several) for row in changes.head(MOST_LINES).iter_rows(named=True)]
+    items = [_pair(row, energy) for row in changes.head(MOST_LINES).iter_rows(named=True)]
     return "\n".join(items + ([f"- and {changes.height - MOST_LINES} more in the table"] if changes.height > MOST_LINES else []))
 
 
-def _pair(row: dict[str, Any], energy: str, several: bool) -> str:
-    place = " · ".join(plain(str(row[name])) for name in ("model_name", "gpu_model", "engine", "task") if row[name] is not None)
-    place += f" · batch {row['batch_size']}" if row["batch_size"] != 1 else ""
-    prompts = f", prompts of {plain(str(row['prompt_set']))}" if row["prompt_set"] else ""
-    prompts += f", protocol {plain(str(row['harness_version']))}" if several else ""
+def _pair(row: dict[str, Any], energy: str) -> str:
     median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
+    unclear = "; the interval includes no change" if row["change_low"] < 0 < row["change_high"] else ""
     return (
-        f"- **{place}**{prompts}, {plain(row['a'])} to {plain(row['b'])}: {energy} of the same prompt changes by **{median}** (median of "
-        f"{row['pairs']:,} pairs, 95 % interval {low} to {high}); {row['more']:,} of {row['pairs']:,} prompts cost more. "
-        f"{row['dropped']:,} prompts are in no pair; in {row['truncated']:,} pairs an answer was cut short."
+        f"- **{plain(row['shown_as'])}**: {energy} of the same prompt changes by **{median}** (median of {row['pairs']:,} pairs, 95 % "
+        f"interval {low} to {high}{unclear}); {row['more']:,} of {row['pairs']:,} prompts cost more. {row['dropped']:,} prompts are in no "
+        f"pair; in {row['truncated']:,} pairs an answer was cut short."
     )
 
 
