@@ -9,9 +9,11 @@ selection = frame.begin("Does asking for a short answer save energy?")
 sizes_first = controls.sizes_first()
 if sizes_first:
     sections.why_models_of_one_size_differ(selection)
-kind, a, b = controls.sides(data.options())
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    kind, a, b = controls.sides(data.options())
+    cut = controls.cut_short()
 above_idle = frame.measure().above_idle
-published, pairs = sections.contrast(selection, kind, a, b, controls.cut_short(), above_idle)
+published, pairs = sections.contrast(selection, kind, a, b, cut, above_idle)
 if above_idle:
     st.caption(words.GROSS_ONLY)
 if published.is_empty() and pairs.is_empty():

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from pages.ui import theme
-from pages.ui.axes import TOP, axis_of, rows_high, tip
+from pages.ui.axes import axis_of, rows_high, tip
 from pages.ui.theme import Chart
 from warehouse.measure import NUMBERS
 
@@ -145,7 +145,17 @@ def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
     dots = (
         alt.Chart(ends)
         .mark_point(filled=True, size=80)
-        .encode(y=y, x=x, color=alt.Color("side:N", title=None, scale=alt.Scale(domain=[a, b]), legend=TOP), tooltip=tips)
+        .encode(
+            y=y,
+            x=x,
+            color=alt.Color(
+                "side:N",
+                title=None,
+                scale=alt.Scale(domain=[a, b]),
+                legend=alt.Legend(orient="top", columns=theme.columns([a, b]), labelLimit=260),
+            ),
+            tooltip=tips,
+        )
     )
     return theme.finish(alt.layer(bars, theme.pickable(dots, name)), rows_high(rows[name]))
 

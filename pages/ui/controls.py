@@ -160,7 +160,7 @@ def sides(options: pl.DataFrame) -> tuple[str, str, str]:
     Args:
         options: rows (kind, value, label, count).
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
         compared = st.selectbox("Compare", list(SIDES), key="compare", bind="query-params", width=280) or next(iter(SIDES))
         kind = SIDES[compared]
         if compared == next(iter(SIDES)):

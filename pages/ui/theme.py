@@ -104,10 +104,10 @@ def colour(field: str, title: str, rows: pl.DataFrame) -> alt.Color:
 
 def legend(names: list[str]) -> alt.Legend:
     """Below the chart, in as many columns as the names have room for on a phone."""
-    return alt.Legend(values=names, orient="bottom", columns=_columns(names), labelLimit=320, symbolLimit=30)
+    return alt.Legend(values=names, orient="bottom", columns=columns(names), labelLimit=320, symbolLimit=30)
 
 
-def _columns(names: list[str]) -> int:
+def columns(names: list[str]) -> int:
     longest = max(map(len, names), default=0)
     return 4 if longest <= 8 else 2 if longest <= 18 else 1
 
@@ -115,7 +115,7 @@ def _columns(names: list[str]) -> int:
 def legend_height(rows: pl.DataFrame) -> int:
     """How much taller (px) a chart gets by the legend of its colours."""
     names = rows["colour"].drop_nulls().unique().to_list()
-    return 30 + LEGEND_LINE * -(-len(names) // _columns(names))
+    return 30 + LEGEND_LINE * -(-len(names) // columns(names))
 
 
 def pickable(points: alt.Chart, field: str = "result_id", box: tuple[Literal["x", "y"], ...] = ()) -> alt.Chart:

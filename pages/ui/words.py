@@ -117,9 +117,11 @@ def _change(row: dict[str, Any], kind: str) -> str:
     noun = "models" if kind != "model" else "results"
     place = " · ".join(plain(str(row[name])) for name in ("source", "gpu_model", "task") if row[name] is not None)
     median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
+    change = f"**{place}**: going from {plain(row['a'])} to {plain(row['b'])}, the energy of a response changes by **{median}**"
+    if row["count"] == 1:
+        return f"{change}."
     return (
-        f"**{place}**: going from {plain(row['a'])} to {plain(row['b'])}, the energy of a response changes by **{median}** "
-        f"(median over {row['count']} {noun}, 95 % interval {low} to {high}). **{row['more']} of {row['count']}** {noun} use more."
+        f"{change} (median over {row['count']} {noun}, 95 % interval {low} to {high}). **{row['more']} of {row['count']}** {noun} use more."
     )
 
 
