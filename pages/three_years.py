@@ -20,7 +20,8 @@ if rows.is_empty():
 rows = controls.of_size(rows, default="3 to 10")
 metric = NUMBERS[measure.key]
 by = ["gpu_model", "edition"]
-steps = stats.levels(rows, measure.key, by).join(shape.batches(rows, by), on=by).sort(by)
+published = rows.filter(pl.col("origin") == "published")
+steps = stats.levels(published, measure.key, by).join(shape.batches(published, by), on=by).sort(by)
 st.markdown(words.editions(steps, metric))
 st.caption(words.OVER_TIME)
 alt = f"{metric.title} of every result, by edition of the benchmark, one column of points per GPU"

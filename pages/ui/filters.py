@@ -44,7 +44,9 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
         chosen: dict[str, Sequence[str]] = {key: _many(key, options) for key in MANY if key not in ("engine", "batch")}
         with st.expander("More filters", expanded=any(query[key] for key in ("engine", "batch", "weights", "valid"))):
             chosen |= {key: _many(key, options) for key in ("engine", "batch")}
-            chosen["weights"] = [_one("weights", "Weights", WEIGHTS, "dummy: random weights; energy is real, text is not.")]
+            about = "dummy: random weights; energy is real, text is not."
+            weights = st.selectbox("Weights", WEIGHTS, key="weights", bind="query-params", help=about)
+            chosen["weights"] = [weights or WEIGHTS[0]]
             chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
     selection, _ = Selection.from_query(chosen)
     return selection, notes

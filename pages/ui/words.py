@@ -279,7 +279,7 @@ def verdicts(runs: pl.DataFrame) -> str:
     valid, answers, measured = runs["valid"].sum(), int(runs["ok"].sum()), int(runs["measured"].sum())
     worst = (runs["books_ratio"] - 1).abs().max()
     books = (
-        f" The energy of answers and of the gaps between them adds up to the GPU's own counter within {100 * worst:.2g} %."
+        f" The energy of answers and of the gaps between them adds up to the GPU's own counter within {max(100 * worst, 0.01):.2g} %."
         if isinstance(worst, float)
         else ""
     )
