@@ -10,7 +10,7 @@ unit, or not at all.
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ColumnType = Literal["int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp[us, UTC]", "list<float32>"]
 
@@ -66,6 +66,7 @@ COLUMNS: tuple[Column, ...] = (
     _setup("concurrency", "int16", "requests in flight at once; 1 unless a server is measured", required=True),
     _setup("temperature", "float64", "sampling temperature as applied; 0 is greedy"),
     _setup("top_p", "float64", "nucleus sampling as applied; 1 is off"),
+    _setup("top_k", "int32", "so many of the likeliest tokens were drawn from, as applied; 0 is off, null is not known"),
     _setup("repetition_penalty", "float64", "as applied; 1 is off"),
     _setup("max_new_tokens", "int32", "longest answer allowed"),
     _setup("seed", "int64", "seed of the sampling and of the order of prompts"),

@@ -115,8 +115,6 @@ def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, measure_idle: 
     """The setup columns that come from the machine; idle power is measured before the model is loaded."""
     host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
     environment: dict[str, Any] = {"host": host, **chosen.versions, **meter.environment()}
-    if config.top_k:
-        environment["top_k"] = config.top_k
     if chosen.gguf_file:
         environment["gguf_file"] = chosen.gguf_file
     return {
@@ -128,7 +126,7 @@ def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, measure_idle: 
 def setup_columns(job: Job, session: Session, meter: Meter, template: str | None) -> dict[str, Any]:
     """The columns that are equal in every row of the run."""
     run, config, chosen, engine = job.run, session.config, session.chosen, session.engine
-    same = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed", "batch_size")
+    same = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens", "seed", "batch_size")
     return {
         **{name: getattr(config, name) for name in same},
         **{name: getattr(chosen, name) for name in ("model_id", "weights", "dtype", "engine", "engine_version", "device")},

@@ -92,7 +92,7 @@ def _served(config: RunConfig, base_url: str, facts: ServerFacts, meter: Meter, 
     other = facts.other_model(config.model)
     if other is not None:
         console.print(f"The server answers as {other}, not as {config.model}: check --model.", soft_wrap=True)
-    options = {"server": facts.version, "answered_as": other, "request_rate": config.request_rate, "top_k": config.top_k or None}
+    options = {"server": facts.version, "answered_as": other, "request_rate": config.request_rate}
     environment |= {name: value for name, value in options.items() if value is not None}
     is_path = Path(config.model).is_absolute() or Path(config.model).exists()
     model_id = Path(config.model).name if is_path else config.model
@@ -175,11 +175,12 @@ def _weights(config: RunConfig) -> str:
 
 
 def setup_columns(job: Job, served: Served, meter: Meter) -> dict[str, Any]:
-    """The columns that are equal in every row of the run. Sampling is as it was asked of the server."""
+    """The columns that are equal in every row of the run. Sampling is as it was asked of the server; without a top-k, its own holds."""
     config = served.config
     same = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed", "batch_size", "engine")
     return {
         **{name: getattr(config, name) for name in same},
+        "top_k": config.top_k or None,
         "schema_version": record.SCHEMA_VERSION,
         "run_id": job.run.run_id,
         "prompt_set": job.run.identity["prompt_set"],

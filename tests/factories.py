@@ -54,6 +54,7 @@ def _setup(run_id: str) -> dict[str, Any]:
         "concurrency": 1,
         "temperature": 0.7,
         "top_p": 1.0,
+        "top_k": 0,
         "repetition_penalty": 1.0,
         "max_new_tokens": 512,
         "seed": 0,

@@ -28,6 +28,7 @@ create table requests (
     concurrency smallint not null,
     temperature double,
     top_p double,
+    top_k integer,
     repetition_penalty double,
     max_new_tokens integer,
     seed bigint,
@@ -92,6 +93,7 @@ comment on column requests.batch_size is 'prompts per static batch';
 comment on column requests.concurrency is 'requests in flight at once; 1 unless a server is measured';
 comment on column requests.temperature is 'sampling temperature as applied; 0 is greedy';
 comment on column requests.top_p is 'nucleus sampling as applied; 1 is off';
+comment on column requests.top_k is 'so many of the likeliest tokens were drawn from, as applied; 0 is off, null is not known';
 comment on column requests.repetition_penalty is 'as applied; 1 is off';
 comment on column requests.max_new_tokens is 'longest answer allowed';
 comment on column requests.seed is 'seed of the sampling and of the order of prompts';
@@ -402,6 +404,7 @@ create table runs (
     concurrency smallint,
     temperature double,
     top_p double,
+    top_k integer,
     repetition_penalty double,
     max_new_tokens integer,
     seed bigint,
@@ -469,6 +472,7 @@ comment on column runs.batch_size is 'prompts per static batch';
 comment on column runs.concurrency is 'requests in flight at once; 1 unless a server is measured';
 comment on column runs.temperature is 'sampling temperature as applied; 0 is greedy';
 comment on column runs.top_p is 'nucleus sampling as applied; 1 is off';
+comment on column runs.top_k is 'so many of the likeliest tokens were drawn from, as applied; 0 is off, null is not known';
 comment on column runs.repetition_penalty is 'as applied; 1 is off';
 comment on column runs.max_new_tokens is 'longest answer allowed';
 comment on column runs.seed is 'seed of the sampling and of the order of prompts';

@@ -74,6 +74,7 @@ select
         when temperature < 0 then 'temperature: is negative'
         when not isfinite(top_p) then 'top_p: is not a finite number'
         when top_p < 0 then 'top_p: is negative'
+        when top_k < 0 then 'top_k: is negative'
         when not isfinite(repetition_penalty) then 'repetition_penalty: is not a finite number'
         when repetition_penalty < 0 then 'repetition_penalty: is negative'
         when max_new_tokens < 0 then 'max_new_tokens: is negative'

@@ -26,6 +26,8 @@ with counted as (
         any_value(requests.concurrency) as concurrency,
         any_value(requests.temperature) as temperature,
         any_value(requests.top_p) as top_p,
+        -- Files of record version 1 have it in their environment, and there only when it was on.
+        coalesce(any_value(requests.top_k), try_cast(try_cast(any_value(requests.environment) as json) ->> '$.top_k' as integer)) as top_k,
         any_value(requests.repetition_penalty) as repetition_penalty,
         any_value(requests.max_new_tokens) as max_new_tokens,
         any_value(requests.seed) as seed,

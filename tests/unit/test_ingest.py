@@ -278,6 +278,16 @@ def test_an_older_file_without_an_optional_column_loads(tmp_path: Path, warehous
     assert warehouses.ingest(tmp_path / "part.parquet", into=warehouse).status == 0
 
 
+@pytest.mark.parametrize(("environment", "expected"), [('{"top_k": 40}', 40), ('{"driver": "1"}', None), ("no JSON", None)])
+def test_top_k_of_files_of_version_1(tmp_path: Path, warehouse: Path, environment: str, expected: int | None) -> None:
+    """They have no such column; what was on stands in the environment."""
+    rows = factories.records(3, schema_version=1, environment=environment).drop("top_k")
+    rows.write_parquet(tmp_path / "part.parquet")
+    assert warehouses.ingest(tmp_path / "part.parquet", into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select top_k from runs").item() == expected
+    assert warehouses.rows(warehouse, "select distinct top_k from requests").item() is None
+
+
 def test_a_newer_file_is_refused_with_a_sentence(tmp_path: Path, warehouse: Path) -> None:
     factories.write(factories.records(3, schema_version=99), tmp_path / "part.parquet")
     report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)

@@ -368,6 +368,20 @@ def test_setups_say_what_a_run_was(warehouse: str) -> None:
     assert (row["engine"], row["prompt_set"], row["power_limit_w"]) == ("transformers-eager", "default", "")
 
 
+def test_top_k_keeps_two_runs_from_being_alike(tmp_path: Path) -> None:
+    """Null is what a source does not say, and counts as off."""
+    for number, top_k in enumerate((0, None, 40)):
+        rows = factories.records(4, f"run-{number}", task="chat" if number == 0 else "chat-concise", top_k=top_k, energy_j=10.0 + number)
+        factories.write(rows, tmp_path / f"{number}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    sampling = query.load("setups", None, str(tmp_path / "w.duckdb"))["sampling"].unique().sort().to_list()
+    plain = "temperature 0.7, top-p 1.0, repetition penalty 1.0"
+    assert sampling == [plain, f"{plain}, top-k 40"]
+    sides = {"contrast": "task", "a": "chat-concise", "b": "chat", "finished": False, "above_idle": False}
+    pairs = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **sides)
+    assert pairs.select("pairs", "energy_a_j", "energy_b_j").rows() == [(4, 11.0, 10.0)]
+
+
 def test_prompts_and_their_answers(warehouse: str) -> None:
     listed = query.load("prompt_list", None, warehouse, search="PROMPT-0000")
     rows = shown().filter(pl.col("prompt_id").str.contains("prompt-0000"))

@@ -127,6 +127,7 @@ def test_what_is_sent(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "ignore_eos" not in body
     assert server.headers[0]["authorization"] == "Bearer secret"
     assert "secret" not in next(asked.out.glob("*/run.json")).read_text()
+    assert rows(asked)["top_k"].to_list() == [3]
 
 
 def test_extensions_are_sent_only_when_they_are_on_and_seeds_differ_by_prompt(config: RunConfig) -> None:

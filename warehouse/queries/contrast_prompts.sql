@@ -36,6 +36,7 @@ setups as (
             longest := runs.max_new_tokens,
             temperature := runs.temperature,
             top_p := runs.top_p,
+            top_k := coalesce(runs.top_k, 0),
             penalty := runs.repetition_penalty,
             dtype := runs.dtype,
             model := case when $contrast != 'model' then runs.model_id end,

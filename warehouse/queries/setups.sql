@@ -16,7 +16,9 @@ select
     coalesce(runs.max_new_tokens::varchar, '') as max_new_tokens,
     case
         when runs.run_id is null then ''
-        else concat('temperature ', runs.temperature, ', top-p ', runs.top_p, ', repetition penalty ', runs.repetition_penalty)
+        else concat(
+            'temperature ', runs.temperature, ', top-p ', runs.top_p, ', repetition penalty ', runs.repetition_penalty, ', top-k ' || nullif(runs.top_k, 0)
+        )
     end as sampling,
     coalesce(runs.prompt_template, '') as prompt_template,
     coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
