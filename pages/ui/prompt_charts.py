@@ -49,8 +49,16 @@ def _lines(names: pl.Series) -> int:
 
 
 def _names(names: pl.Series) -> alt.Axis:
-    """An axis of names, their parts below one another around the middle of the row."""
+    """An axis of names, their parts below one another around the middle of the row; of many names each on one line."""
+    if len(names) > MANY_SERIES:
+        return alt.Axis(labelLimit=240)
     return alt.Axis(labelExpr=IN_LINES, labelLimit=170, labelOffset=-7 * (_lines(names) - 1))
+
+
+def _rows_high(names: pl.Series, least: int) -> int:
+    """The height (px) of a chart with a row for each of these names, a row at least so high."""
+    row = 24 if len(names) > MANY_SERIES else max(least, 14 + 15 * _lines(names))
+    return 70 + row * len(names)
 
 
 def _bars(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip]) -> Chart:
@@ -107,7 +115,7 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axis_of(log)), x2="p95:Q")
     middle = base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2="p75:Q")
     median = base.mark_tick(color="gray", thickness=3, size=20).encode(x=alt.X("p50:Q"))
-    return theme.finish(alt.layer(ends, middle, median), 70 + rows.height * max(30, 12 + 15 * _lines(rows["shown_as"])))
+    return theme.finish(alt.layer(ends, middle, median), _rows_high(rows["shown_as"], 30))
 
 
 def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> Chart:
@@ -198,7 +206,7 @@ def intervals(found: pl.DataFrame, title: str) -> Chart:
         .encode(y=y, x=alt.X("value_low:Q", title=title, scale=alt.Scale(zero=True), axis=axis_of(False)), x2="value_high:Q")
     )
     dots = alt.Chart(found).mark_point(filled=True, size=90, opacity=1).encode(y=y, x=alt.X("value:Q", title=title), tooltip=numbers)
-    return theme.finish(alt.layer(bars, dots), 60 + found.height * max(44, 14 + 15 * _lines(found["shown_as"])))
+    return theme.finish(alt.layer(bars, dots), _rows_high(found["shown_as"], 44))
 
 
 def paired(changes: pl.DataFrame) -> Chart:
@@ -223,7 +231,7 @@ def paired(changes: pl.DataFrame) -> Chart:
     base = alt.Chart(changes.select("label", "shown_as", "pairs", *CHANGE_ENDS))
     bars = base.mark_rule(strokeWidth=3, color="gray").encode(y=y, x=across["low"], x2="change_high:Q")
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, x=across["median"], tooltip=tips)
-    return theme.finish(alt.layer(zero, bars, dots), 70 + changes.height * max(36, 14 + 15 * _lines(changes["shown_as"])))
+    return theme.finish(alt.layer(zero, bars, dots), _rows_high(changes["shown_as"], 36))
 
 
 CHANGE_ENDS = {"median_change": "Median change", "change_low": "from", "change_high": "to"}
