@@ -40,13 +40,13 @@ def rows(warehouse: Path, sql: str) -> pl.DataFrame:
 
 
 def content(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that a person could see, without numbers of files and times of loading; for comparing warehouses."""
+    """Everything that a person could see, without numbers of files and runs and times of loading; for comparing warehouses."""
     tables = ("requests", "runs", "run_summary", "published", "quality", "models", "run_notes")
     connection = duckdb.connect(str(warehouse), read_only=True)
     try:
         found = {}
         for table in tables:
-            columns = [name for (name, *_) in connection.execute(f"describe {table}").fetchall() if name != "file_id"]
+            columns = [name for (name, *_) in connection.execute(f"describe {table}").fetchall() if name not in ("file_id", "run_number")]
             listed = ", ".join(f'"{name}"' for name in columns)
             found[table] = connection.execute(f"select {listed} from {table} order by all").fetchall()
         return found
