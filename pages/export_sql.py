@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, prompt_charts, sections, tables, titles, words
+from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, tables, titles, words
 
 selection = frame.begin("Can I have the rows?")
 st.subheader("The rows of the filters", anchor=False)
 st.markdown(words.EXPORT)
 sections.export(selection, controls.one_of("Rows", "rows", list(sections.EXPORTS), 260))
+st.caption(scope.provenance(data.load("leaderboard", selection), selection))
 
 st.subheader("Ask in SQL", anchor=False)
 st.markdown(words.SQL)

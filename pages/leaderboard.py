@@ -7,14 +7,16 @@ from warehouse.selection import Selection
 
 selection = frame.begin("Which model answers for the least energy?")
 site.welcome()
-selection = frame.first_view(selection)
+top = st.container(horizontal=True, vertical_alignment="bottom")
+selection = frame.first_view(selection, top)
 energy = frame.measure().key
 
 rows = frame.results(selection)
 if rows.is_empty():
     scope.nothing_matches(selection)
 
-wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
+with top:
+    wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
 with st.expander("Columns and formula", expanded="formula" in st.query_params):
     own = controls.formula(rows.columns)
     columns = controls.columns(rows)
@@ -25,6 +27,7 @@ if found.is_empty():
 
 found = sections.marked(found, energy)
 frame.stated(found)
+st.markdown(words.least(found, energy))
 chosen = pick.table(found, shape.leaderboard(found, energy, columns), "Configurations by energy, least first", key="rows")
 st.caption(f"Click at the left of a row for its detail. {scope.provenance(found, selection)}")
 downloads.offer(found, "leaderboard")

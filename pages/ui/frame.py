@@ -5,6 +5,7 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 from altair.utils import schemapi
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from pages.ui import controls, data, filters, scope, shape, site, theme, words
@@ -109,17 +110,21 @@ def one_setup(selection: Selection) -> tuple[Selection, str]:
     return one, row["prompt_set"]
 
 
-def first_view(selection: Selection) -> Selection:
+def first_view(selection: Selection, where: DeltaGenerator | None = None) -> Selection:
     """One prompt at a time, of the task chat if none is chosen, unless the visitor asks for everything or filters by batch size.
 
     A GPU that answers many prompts at once, or completes code, uses far less for each: such rows beside single chat answers mislead.
+
+    Args:
+        where: the container of the switch, where other things stand beside it.
     """
     narrow = selection.one_prompt_at_a_time()
     everything = load("leaderboard", selection)
     shown = load("leaderboard", narrow)
     if narrow == selection or shown.is_empty():
         return selection
-    all_of_it = controls.show_everything()
+    with where or st.container():
+        all_of_it = controls.show_everything()
     others = everything.height - shown.height
     if others:
         st.caption(words.first_view(narrow.tasks, others, all_of_it))

@@ -77,9 +77,11 @@ def editions(steps: pl.DataFrame, metric: Metric) -> str:
 
 def _step(gpu: object, first: dict[str, Any], last: dict[str, Any], metric: Metric) -> str:
     times = first["p50"] / last["p50"]
-    change = "about the same" if 0.95 < times < 1.05 else f"**{times:.2g}× less**" if times > 1 else f"**{1 / times:.2g}× more**"
+    change = (
+        "about the same" if 0.95 < times < 1.05 else f"**{figure(times, 2)}× less**" if times > 1 else f"**{figure(1 / times, 2)}× more**"
+    )
     ends = " to ".join(
-        f"{row['p50']:.3g} {metric.display_unit} ({plain(row['edition'])}, {row['count']} results, batch {row['batches']})"
+        f"{figure(row['p50'], 3)} {metric.display_unit} ({plain(row['edition'])}, {row['count']} results, batch {row['batches']})"
         for row in (first, last)
     )
     return f"- **{plain(str(gpu))}**: from a median of {ends}, {change}."
@@ -97,14 +99,14 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
 
 
 def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
-    interval = f"{row['slope_low']:.2g} to {row['slope_high']:.2g}".replace("-", "−")
+    interval = f"{figure(row['slope_low'], 2)} to {figure(row['slope_high'], 2)}".replace("-", "−")
     if log:
         grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{row['slope']:.2f}** ({interval})"
-        twice = " to ".join(f"{2 ** row[end]:.2g}" for end in ("slope_low", "slope_high"))
-        twice = f"twice as much takes **{2 ** row['slope']:.2g}×** ({twice})"
+        twice = " to ".join(figure(2 ** row[end], 2) for end in ("slope_low", "slope_high"))
+        twice = f"twice as much takes **{figure(2 ** row['slope'], 2)}×** ({twice})"
         return f"- {plain(str(row['line']))}: {grows}: {twice}; {row['points']} points"
     unit = f"{NUMBERS[y].display_unit} per {NUMBERS[x].display_unit or 'unit'}"
-    return f"- {plain(str(row['line']))}: **{row['slope']:.3g}** {unit} ({interval}); {row['points']} points"
+    return f"- {plain(str(row['line']))}: **{figure(row['slope'], 3)}** {unit} ({interval}); {row['points']} points"
 
 
 def changes(summary: pl.DataFrame, kind: str) -> str:
@@ -159,12 +161,30 @@ def same_size(spread: dict[str, float], size: str) -> str:
     )
 
 
+def least(rows: pl.DataFrame, key: str) -> str:
+    """Which of the rows takes the least and which the most, and how far they are apart; nothing where fewer than two have the number.
+
+    Args:
+        rows: rows of `results`, least first.
+        key: of NUMBERS, the energy.
+    """
+    known = rows.filter(pl.col(key) > 0)
+    if known.height < 2:
+        return ""
+    ends = (known.row(0, named=True), known.row(-1, named=True))
+    low, high = (
+        f"**{plain(row['model_name'])}** on {plain(row['gpu_model'])} with {figure(row[key], 3)} {NUMBERS[key].display_unit}"
+        for row in ends
+    )
+    return f"Least: {low}; most: {high}, {figure(ends[1][key] / ends[0][key], 2)}× as much."
+
+
 def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
     """How many configurations meet the limits, and which of them costs least."""
     if best.is_empty():
         return f"**None** of {shown:,} configurations is within the limits: raise one of them."
     row = best.row(0, named=True)
-    numbers = " and ".join(f"{row[key] * NUMBERS[key].display_factor:,.3g} {NUMBERS[key].display_unit}" for key in (y, x))
+    numbers = " and ".join(f"{figure(row[key] * NUMBERS[key].display_factor, 3)} {NUMBERS[key].display_unit}" for key in (y, x))
     place = ", ".join(plain(str(row[name])) for name in ("gpu_model", "engine")) + f", batch size {row['batch_size']}"
     least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"
@@ -184,9 +204,11 @@ def _times(row: dict[str, Any], first: str, unit: str) -> str:
     name = plain(row["shown_as"])
     if row["ratio"] is None:
         return f"- **{name}**: energy per {unit} is not known here or for the first result."
-    interval = "" if row["ratio_low"] == row["ratio_high"] else f" (95 % interval {row['ratio_low']:.3g} to {row['ratio_high']:.3g})"
+    interval = (
+        "" if row["ratio_low"] == row["ratio_high"] else f" (95 % interval {figure(row['ratio_low'], 3)} to {figure(row['ratio_high'], 3)})"
+    )
     apart = " No difference is shown: the interval includes 1." if row["ratio_low"] < 1 < row["ratio_high"] else ""
-    return f"- **{name}** uses **{row['ratio']:.3g}×** the energy per {unit} of {first}{interval}.{apart}"
+    return f"- **{name}** uses **{figure(row['ratio'], 3)}×** the energy per {unit} of {first}{interval}.{apart}"
 
 
 def alike(shared: str) -> str:
@@ -197,14 +219,19 @@ def alike(shared: str) -> str:
 def planned(row: dict[str, Any], energy: dict[str, Any], requests: float, measure: Measure) -> str:
     """What a plan is made of, in words."""
     mean, low, high = (energy[f"value{end}"] for end in ("", "_low", "_high"))
-    band = "a published average: no band" if low is None else f"95 % interval {low:,.4g} to {high:,.4g} J"
+    band = "a published average: no band" if low is None else f"95 % interval {figure(low, 4)} to {figure(high, 4)} J"
     idle = ", above the power of the idle GPU" if measure.above_idle else ""
-    return f"An estimate for {requests:,.0f} responses a day of **{plain(row['label'])}** at {mean:,.4g} J a response{idle} ({band})."
+    return f"An estimate for {requests:,.0f} responses a day of **{plain(row['label'])}** at {figure(mean, 4)} J a response{idle} ({band})."
+
+
+def figure(value: float, digits: int) -> str:
+    """A number of so many significant digits, never in powers of ten where it is shown: 4,470 and not 4.47e+03."""
+    return f"{float(f'{value:.{digits}g}'):,.12g}"
 
 
 def amount(value: float) -> str:
     """A number for a headline: whole from a hundred on."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
+    return f"{value:,.0f}" if value >= 100 else figure(value, 3)
 
 
 def listed(keys: pl.DataFrame) -> str:
@@ -245,8 +272,8 @@ def spreads(table: pl.DataFrame, metric: Metric) -> str:
 
 
 def _spread(row: dict[str, Any], metric: Metric) -> str:
-    times = f", **{row['p95'] / row['p5']:,.2g}×** as much" if row["p5"] > 0 else ""
-    low, middle_low, middle_high, high = (f"{row[level]:,.3g}" for level in ("p5", "p25", "p75", "p95"))
+    times = f", **{figure(row['p95'] / row['p5'], 2)}×** as much" if row["p5"] > 0 else ""
+    low, middle_low, middle_high, high = (figure(row[level], 3) for level in ("p5", "p25", "p75", "p95"))
     return (
         f"- **{plain(row['shown_as'])}**: half of the {row['prompts']:,} prompts lie between {middle_low} and {middle_high} "
         f"{metric.display_unit}; one in twenty is at most {low}, one in twenty at least {high} {metric.display_unit}{times}."
@@ -279,7 +306,8 @@ def verdicts(runs: pl.DataFrame) -> str:
     valid, answers, measured = runs["valid"].sum(), int(runs["ok"].sum()), int(runs["measured"].sum())
     worst = (runs["books_ratio"] - 1).abs().max()
     books = (
-        f" The energy of answers and of the gaps between them adds up to the GPU's own counter within {max(100 * worst, 0.01):.2g} %."
+        " The energy of answers and of the gaps between them adds up to the GPU's own counter within "
+        f"{figure(max(100 * worst, 0.01), 2)} %."
         if isinstance(worst, float)
         else ""
     )
@@ -302,7 +330,7 @@ def answer(found: Answer) -> str:
 
 def energy(row: dict[str, Any]) -> str:
     """Energy and length of one answer."""
-    joules = "energy not measured" if row["energy_j"] is None else f"{row['energy_j']:,.4g} J"
+    joules = "energy not measured" if row["energy_j"] is None else f"{figure(row['energy_j'], 4)} J"
     return f"{joules}, {row['output_tokens']} tokens"
 
 
@@ -316,8 +344,8 @@ def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: 
     value, low, high = energy
     beyond = f" Longer than any measured answer ({fit['longest']:,} tokens): a guess." if tokens_out > fit["longest"] else ""
     return (
-        f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{value:,.4g} J** (fitted; 95 % interval of the "
-        f"mean {low:,.4g} to {high:,.4g} J).{beyond}"
+        f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{figure(value, 4)} J** (fitted; 95 % interval of "
+        f"the mean {figure(low, 4)} to {figure(high, 4)} J).{beyond}"
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pages.ui import shape
+from pages.ui import shape, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, table, text
 from warehouse import query
@@ -170,8 +170,11 @@ def test_the_words_of_a_distribution_are_its_percentiles(open_page: Open) -> Non
     app = open_page("distributions", model="org/big-1B")
     each = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
     low, quarter, three, high = (each.quantile(level, "linear") or 0 for level in (0.05, 0.25, 0.75, 0.95))
-    assert f"half of the 60 prompts lie between {quarter:,.3g} and {three:,.3g} J" in text(app)
-    assert f"at most {low:,.3g}, one in twenty at least {high:,.3g} J, **{high / low:,.2g}×** as much" in text(app)
+    assert f"half of the 60 prompts lie between {words.figure(quarter, 3)} and {words.figure(three, 3)} J" in text(app)
+    assert (
+        f"at most {words.figure(low, 3)}, one in twenty at least {words.figure(high, 3)} J, **{words.figure(high / low, 2)}×** as much"
+        in text(app)
+    )
 
 
 def test_models_of_one_size_are_alike_in_all_else(open_page: Open) -> None:
@@ -194,3 +197,8 @@ def test_sets_of_one_size_keep_prompt_sets_apart() -> None:
     rows = pl.DataFrame({"batch_size": [1, 1, 8], "prompt_set": ["long", "short", "long"], "source": ["us"] * 3})
     found = shape.in_sets(rows, ("source", "batch_size", "prompt_set"))["set"].to_list()
     assert found == ["us · batch 1 · prompts of long", "us · batch 1 · prompts of short", "us · batch 8 · prompts of long"]
+
+
+def test_figures_have_few_digits_and_no_powers_of_ten() -> None:
+    shown = [words.figure(value, 3) for value in (4474.2, 0.06184, 134.0, 9.72, 2_621_437.0, 0.0)]
+    assert shown == ["4,470", "0.0618", "134", "9.72", "2,620,000", "0"]

@@ -10,11 +10,14 @@ from tests.app.conftest import FIGURES, Open, table, text
 
 def test_leaderboard_on_a40_chat_is_what_the_published_table_says(open_page: Open) -> None:
     figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("energy_j")
-    shown = table(open_page(gpu="A40", task="chat"))
+    app = open_page(gpu="A40", task="chat")
+    shown = table(app)
     assert shown["energy_j"].round(6).to_list() == figures["energy_j"].round(6).to_list()
     assert shown["energy_per_token_j"].round(6).to_list() == ((figures["energy_j"] / figures["output_tokens"]).round(6).to_list())
     first = shown.head(3).select("model_name", pl.col("energy_j").round(2)).rows()
     assert first == [("llama-7B", 525.71), ("alpaca-7B", 916.05), ("BiLLa-7B-SFT", 1218.64)]
+    assert "Least: **llama-7B** on A40 with 526 J; most: " in text(app).replace("\\", "")
+    assert f"{figures['energy_j'].max() / figures['energy_j'].min():.2g}× as much" in text(app)
 
 
 def test_leaderboard_shows_measured_rows_beside_published_ones(open_page: Open) -> None:
