@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, naming, prompt_charts, scope, sections, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("Is A really better than B?")
 measure = frame.measure()
 results = frame.results(selection)
 frame.stated(results)
-rows = shape.labelled(results, measure.key)
+rows = naming.labelled(results, measure.key)
 if rows.height < 2:
     scope.nothing_matches(selection, "A comparison needs two results with energy.")
 
@@ -20,11 +20,11 @@ if chosen.height < 2:
     st.stop()
 
 blocks = data.load("blocks", selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
-found = shape.in_short(
+found = naming.in_short(
     chosen.select("result_id", "label").join(stats.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
 )
 st.markdown(words.compared(found, measure.per))
-st.caption(words.alike(shape.alike(found["label"])))
+st.caption(words.alike(naming.alike(found["label"])))
 sections.comparable(selection, chosen)
 st.altair_chart(prompt_charts.intervals(found, unit), alt=f"{unit} of each result with its 95 % interval")
 tables.show(found, titles.COMPARED, alt=f"{unit}, ratio to the first result and rank, with intervals")

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, pick, prompt_charts, scope, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, naming, pick, prompt_charts, scope, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
 idle = {"above_idle": frame.measure().above_idle}
-fits = shape.in_short(shape.with_label(stats.cost_of_tokens(data.load("cost_sums", selection, **idle))))
+fits = naming.in_short(naming.with_label(stats.cost_of_tokens(data.load("cost_sums", selection, **idle))))
 if fits.is_empty():
     scope.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {scope.NEEDS_PROMPTS}")
 
@@ -24,7 +24,7 @@ st.subheader("Prompts farthest from the fit", anchor=False)
 tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
 downloads.offer(chosen, "fit")
 st.subheader("Every run", anchor=False)
-st.caption(words.alike(shape.alike(fits["label"])))
+st.caption(words.alike(naming.alike(fits["label"])))
 tables.show(fits, titles.FITS, alt="Energy of a response before its first token, per input token and per output token, with intervals")
 downloads.offer(fits, "cost-of-a-token")
 st.caption(scope.provenance(data.own(selection), selection))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, frame, pick, prompt_charts, scope, sections, shape, titles, words
+from pages.ui import controls, data, frame, naming, pick, prompt_charts, scope, sections, shape, titles, words
 from warehouse.measure import NUMBERS
 
 selection, prompt_set = frame.one_setup(frame.begin("How does one prompt differ from the next?"))
@@ -16,14 +16,14 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 metric = NUMBERS[key]
 if summary.is_empty():
     scope.nothing_matches(selection, scope.NEEDS_PROMPTS)
-names = shape.short(summary["series"])
-measured = shape.with_short_names(shape.with_prompts(summary), names)
+names = naming.short(summary["series"])
+measured = naming.with_short_names(shape.with_prompts(summary), names)
 if measured.is_empty():
     scope.not_measured(summary, metric, selection)
 
 bins = shape.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **asked))
-edges = shape.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
-values = shape.with_short_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
+edges = naming.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
+values = naming.with_short_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
 table = shape.in_units_of(measured, metric, titles.SPREAD)
 series = shape.names(table, "shown_as")
 st.markdown(words.spreads(table, metric))

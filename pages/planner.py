@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, scope, sections, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, naming, scope, sections, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What will my workload use?")
 measure = frame.measure()
 results = frame.results(frame.first_view(selection))
 frame.stated(results)
-rows = shape.labelled(results, measure.key)
+rows = naming.labelled(results, measure.key)
 if rows.is_empty():
     scope.nothing_matches(selection, "A plan needs a result with the energy of a response.")
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, naming, prompt_charts, scope, sections, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("Does asking for a short answer save energy?")
@@ -25,9 +25,9 @@ st.subheader("The same prompts, one by one", anchor=False)
 if pairs.is_empty():
     st.info(scope.NO_PAIRS, icon=":material/info:")
 else:
-    changes = shape.pair_labels(stats.paired(pairs))
+    changes = naming.pair_labels(stats.paired(pairs))
     st.markdown(words.pairs(changes, above_idle))
-    st.caption(words.alike(shape.alike(changes["label"])))
+    st.caption(words.alike(naming.alike(changes["label"])))
     st.altair_chart(prompt_charts.paired(changes), alt="Median change in energy of the same prompts from A to B with its interval")
     tables.show(changes, titles.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
     downloads.offer(changes, "pairs")

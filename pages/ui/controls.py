@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import shape, tables, titles, words
+from pages.ui import naming, tables, titles, words
 from warehouse import formula as formulas
 from warehouse import stats
 from warehouse.measure import NUMBERS, Measure
@@ -281,7 +281,7 @@ def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
     """A few results by their `label`, in the order chosen; at the start the first two that are alike in all but model and task."""
     labels = rows["label"].to_list()
     chosen = st.multiselect(
-        "Results", labels, default=shape.first_pair(rows), key="results", bind="query-params", max_selections=most, wrap=True
+        "Results", labels, default=naming.first_pair(rows), key="results", bind="query-params", max_selections=most, wrap=True
     )
     return pl.DataFrame({"label": chosen}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
 

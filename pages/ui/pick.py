@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import shape, tables, theme
+from pages.ui import naming, shape, tables, theme
 from pages.ui.theme import Chart
 
 CLICK = "Click a point to see its rows only; Shift adds points, a click beside them shows all again."
@@ -18,7 +18,7 @@ def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "re
 
     Args:
         drawn: made with `theme.pickable`.
-        rows: what the points stand for, in storage units; charts of single results need what `shape.with_label` needs.
+        rows: what the points stand for, in storage units; charts of single results need what `naming.with_label` needs.
         alt: what the chart shows, in words.
         field: the column of the rows that a point carries.
         noun: what a point is.
@@ -37,7 +37,7 @@ def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "re
 
 def named(rows: pl.DataFrame, field: str, key: str, noun: str) -> pl.DataFrame:
     """The rows whose names the visitor chose from a list; none at the start."""
-    labels = shape.picked_by(rows, field)
+    labels = naming.picked_by(rows, field)
     wanted = st.multiselect(
         f"Choose {noun} by name", labels.to_list(), key=f"{key}_names", placeholder=f"Choose {noun} by name", label_visibility="collapsed"
     )

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, pick, prompt_charts, shape, tables, titles, words
+from pages.ui import charts, controls, downloads, naming, pick, prompt_charts, shape, tables, titles, words
 from pages.ui.data import ask as answered
 from pages.ui.data import load, options
 from pages.ui.site import links
@@ -164,7 +164,7 @@ def where_the_joules_go(selection: Selection, by: str, prompt_set: str, names: M
     steps = shape.steps_of(load("distribution", selection, metric="energy_j", by=by, prompt_set=prompt_set))
     if steps.is_empty():
         return
-    steps = shape.with_short_names(steps, names)
+    steps = naming.with_short_names(steps, names)
     st.subheader("Where the joules go", anchor=False)
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([3, 2])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from pages.ui import naming
 from pages.ui.titles import LABELS, LEADERBOARD, title_of
 from warehouse.measure import DEFAULT, NUMBERS, Measure, per_prompt
 from warehouse.metrics import Metric
@@ -46,20 +47,6 @@ def apart(colour: str) -> list[str]:
     return list(dict.fromkeys((colour, "generation", "batch_size")))
 
 
-def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
-    """Adds `label` and `shown_as`, what tells one comparison of the same prompts from the others; a number where nothing does.
-
-    Args:
-        changes: rows of `stats.paired`.
-    """
-    sides = pl.format("{} to {}", "a", "b")
-    batch, prompts = pl.format("batch {}", "batch_size"), pl.format("prompts of {}", "prompt_set")
-    protocol = pl.format("protocol {}", "harness_version")
-    parts = [sides, "model_name", "gpu_model", "task", "engine", batch, prompts, protocol]
-    named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
-    return in_short(numbered(named))
-
-
 def within(rows: pl.DataFrame, limits: Mapping[str, float | None]) -> pl.DataFrame:
     """Rows that keep every limit: at least where more is better, else at most."""
     for key, bound in limits.items():
@@ -90,65 +77,6 @@ def batches(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
 def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:
     """Limits from storage to screen units."""
     return {key: None if bound is None else bound * NUMBERS[key].display_factor for key, bound in limits.items()}
-
-
-def with_label(rows: pl.DataFrame) -> pl.DataFrame:
-    """Adds `label`, all that names a result, and a number where that names two: a name that no other row has."""
-    gpu = pl.col("gpu_model").fill_null("CPU")
-    if "num_gpus" in rows.columns:
-        gpu = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", gpu)).otherwise(gpu)
-    random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
-    protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
-    source = ["source"]
-    parts: list[str | pl.Expr] = [
-        "model_name",
-        gpu,
-        "task",
-        "engine",
-        pl.format("batch {}", "batch_size"),
-        "prompt_set",
-        random,
-        protocol,
-        *source,
-    ]
-    named = rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
-    return numbered(named)
-
-
-def numbered(rows: pl.DataFrame) -> pl.DataFrame:
-    """A number after each `label` that has come before."""
-    again = pl.int_range(pl.len()).over("label")
-    return rows.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
-
-
-def picked_by(rows: pl.DataFrame, field: str) -> pl.Series:
-    """The names by which the rows of a chart are chosen without a mouse: of results, of bars, or the field itself."""
-    if field == "result_id":
-        return with_label(rows)["label"]
-    if field == "bar":
-        bar = pl.format("{}: {} to {}", "shown_as", pl.col("bin_low").round_sig_figs(3), pl.col("bin_high").round_sig_figs(3))
-        return numbered(rows.select(bar.alias("label")))["label"]
-    return rows[field].alias("label")
-
-
-def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
-    """Adds `label`. Only results that have the number; our own runs first, then one prompt at a time, then most prompts."""
-    newest = -pl.col("started_at").dt.epoch()
-    first = (pl.col("origin"), pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64), newest)
-    return with_label(rows.filter(pl.col(needs) > 0).sort(*first, nulls_last=True, maintain_order=True))
-
-
-ALIKE = ("gpu_model", "engine", "batch_size", "prompt_set", "harness_version", "weights", "source")
-
-
-def first_pair(rows: pl.DataFrame) -> list[str]:
-    """The labels of the first result and of the next one that is alike in all but model and task; of the first two where there is none."""
-    first = rows.head(1)
-    others = rows.tail(-1).with_row_index("place")
-    same = others.join(first, on=ALIKE, how="semi", nulls_equal=True).sort("place")
-    second = same if same.height else others
-    labels: list[str] = [*first["label"], *second["label"].head(1)]
-    return labels
 
 
 def with_formula(rows: pl.DataFrame, formula: pl.Expr | None) -> pl.DataFrame:
@@ -239,35 +167,6 @@ def in_setups(rows: pl.DataFrame) -> pl.DataFrame:
     return ranked.select("setup").join(named, on="setup", maintain_order="left_right")
 
 
-def shared(names: Iterable[str]) -> set[str]:
-    """The parts that all of several names have."""
-    parts = [set(name.split(" · ")) for name in names]
-    return set.intersection(*parts) if len(parts) > 1 else set()
-
-
-def short(names: Iterable[str]) -> dict[str, str]:
-    """Names without the parts that all of them share; a name that would be empty, or is the only one, stays whole."""
-    names = list(names)
-    alike = shared(names)
-    return {name: " · ".join(part for part in name.split(" · ") if part not in alike) or name for name in names}
-
-
-def alike(names: Iterable[str]) -> str:
-    """What several names share, in the order of the first."""
-    names = list(names)
-    return " · ".join(part for part in names[0].split(" · ") if part in shared(names)) if names else ""
-
-
-def with_short_names(rows: pl.DataFrame, names: Mapping[str, str], column: str = "series") -> pl.DataFrame:
-    """Adds `shown_as`, the short names of a column."""
-    return rows.with_columns(pl.col(column).replace_strict(names, return_dtype=pl.String).alias("shown_as"))
-
-
-def in_short(rows: pl.DataFrame) -> pl.DataFrame:
-    """Adds `shown_as`, the short names of `label`."""
-    return with_short_names(rows, short(rows["label"]), "label")
-
-
 def is_wide(summary: pl.DataFrame) -> bool:
     """Whether a linear axis would squeeze the typical prompt of some series into its first tenth.
 
@@ -343,6 +242,6 @@ def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     """Answers with energy as labelled values with an interval: `label`, `value`, `value_low`, `value_high`; the first twenty."""
     shown_j = per_prompt(measure)
     half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
-    named = with_label(answers.filter(shown_j.is_not_null()).head(20))
+    named = naming.with_label(answers.filter(shown_j.is_not_null()).head(20))
     values = (shown_j.alias("value"), (shown_j - half).alias("value_low"), (shown_j + half).alias("value_high"))
-    return in_short(named.select("label", *values))
+    return naming.in_short(named.select("label", *values))

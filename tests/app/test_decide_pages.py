@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pages.ui import shape
+from pages.ui import naming
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, table
 
@@ -46,5 +46,5 @@ def test_the_first_pair_is_alike_in_all_but_model_and_task() -> None:
             {"label": "c", "batch_size": 1, "harness_version": "2", **same},
         ]
     )
-    assert shape.first_pair(rows) == ["a", "c"]
-    assert shape.first_pair(rows.head(2)) == ["a", "b"], "where nothing is alike, the first two"
+    assert naming.first_pair(rows) == ["a", "c"]
+    assert naming.first_pair(rows.head(2)) == ["a", "b"], "where nothing is alike, the first two"

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pages.ui import shape, words
+from pages.ui import naming, shape, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, table, text
 from warehouse import query
@@ -153,9 +153,12 @@ def test_the_setups_of_most_prompts_come_first_one_prompt_at_a_time_and_with_ene
 
 
 def test_short_names_leave_out_what_all_share() -> None:
-    assert shape.short(["m · A40 · chat", "m · A40 · chat-concise"]) == {"m · A40 · chat": "chat", "m · A40 · chat-concise": "chat-concise"}
-    assert shape.short(["m · A40"]) == {"m · A40": "m · A40"}
-    assert shape.short(["m", "m · random weights"]) == {"m": "m", "m · random weights": "random weights"}
+    assert naming.short(["m · A40 · chat", "m · A40 · chat-concise"]) == {
+        "m · A40 · chat": "chat",
+        "m · A40 · chat-concise": "chat-concise",
+    }
+    assert naming.short(["m · A40"]) == {"m · A40": "m · A40"}
+    assert naming.short(["m", "m · random weights"]) == {"m": "m", "m · random weights": "random weights"}
 
 
 def test_the_axis_is_logarithmic_where_the_typical_prompt_would_be_squeezed() -> None:
