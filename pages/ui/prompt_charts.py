@@ -15,6 +15,8 @@ from warehouse.measure import NUMBERS
 from warehouse.metrics import Metric
 
 MANY_SERIES = 12
+# A chart of curves gets about so many points: more cost the browser seconds and nobody sees them.
+MOST_POINTS = 2000
 # The tallest bar of a series fills this much of its row.
 ROW_FILL = 0.9
 # The parts of a name below one another.
@@ -36,6 +38,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool, series: list[str]) 
         alt.Tooltip("count:Q", title="Prompts", format=","),
         alt.Tooltip("share:Q", title="Share of the prompts", format=".1%"),
     ]
+    bins = bins.select("bar", "shown_as", "bin_low", "bin_high", "count", "share")
     drawn = set(bins["shown_as"])
     series = [name for name in series if name in drawn]
     if len(series) > MANY_SERIES:
@@ -118,6 +121,12 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     return theme.finish(alt.layer(ends, middle, median), _rows_high(rows["shown_as"], 30))
 
 
+def _few(steps: pl.DataFrame) -> pl.DataFrame:
+    """All steps of a few series; of many series every n-th step, the first and the last."""
+    place, last = pl.int_range(pl.len()).over("shown_as"), pl.len().over("shown_as") - 1
+    return steps.filter((place % -(-steps.height // MOST_POINTS) == 0) | (place == last)) if steps.height > MOST_POINTS else steps
+
+
 def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> Chart:
     """For every value, the share of the prompts at or below it.
 
@@ -125,7 +134,7 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> C
         steps: rows of `shape.steps_of` with `shown_as`, `value` in screen units.
         series: the names `shown_as`; the first ones have a colour of their own.
     """
-    drawn = steps.select("shown_as", "value", "share_of_prompts")
+    drawn = _few(steps.select("shown_as", "value", "share_of_prompts"))
     shown = drawn.filter(pl.col("value") > 0) if log else drawn
     shown = theme.coloured(shown, "shown_as", theme.enough(series))
     lines = (
@@ -162,7 +171,7 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
     """
     x = alt.X("share_of_prompts:Q", title="Share of the prompts, cheapest first", axis=alt.Axis(format="%"))
     y = alt.Y("share_of_total:Q", title="Share of the energy", axis=alt.Axis(format="%"))
-    shown = theme.coloured(steps.select("shown_as", "share_of_prompts", "share_of_total"), "shown_as", theme.enough(series))
+    shown = theme.coloured(_few(steps.select("shown_as", "share_of_prompts", "share_of_total")), "shown_as", theme.enough(series))
     curves = (
         alt.Chart(shown)
         .mark_line()

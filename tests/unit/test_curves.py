@@ -1,0 +1,29 @@
+"""Curves of many series stay small: the browser draws every point that it gets."""
+
+import polars as pl
+import pytest
+
+from pages.ui import prompt_charts
+from warehouse.metrics import METRICS
+
+
+def steps(series: int) -> pl.DataFrame:
+    """The steps of so many equal distributions."""
+    shares = pl.DataFrame({"share_of_prompts": [step / 200 for step in range(201)]})
+    names = pl.DataFrame({"shown_as": [f"series {number:02d}" for number in range(series)]})
+    return names.join(shares, how="cross").with_columns(
+        value=pl.col("share_of_prompts") * 10 + 1, share_of_total=pl.col("share_of_prompts")
+    )
+
+
+@pytest.mark.parametrize(("series", "points"), [(1, 201), (9, 201), (80, 24)])
+def test_curves_of_many_series_have_fewer_steps(series: int, points: int) -> None:
+    made = steps(series)
+    names = made["shown_as"].unique(maintain_order=True).to_list()
+    for chart in (prompt_charts.ecdf(made, METRICS["energy_j"], False, names), prompt_charts.lorenz(made, names)):
+        drawn = chart.layer[1].data if hasattr(chart, "layer") else chart.data
+        ends = drawn.group_by("shown_as").agg(
+            pl.len().alias("points"), pl.col("share_of_prompts").min().alias("low"), pl.max("share_of_prompts")
+        )
+        assert ends.drop("shown_as").unique().rows() == [(points, 0.0, 1.0)]
+        assert ends.height == series
