@@ -23,7 +23,7 @@ blocks = data.load("blocks", selection, results="\n".join(chosen["result_id"]), 
 found = naming.in_short(
     chosen.select("result_id", "label").join(stats.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
 )
-st.markdown(words.compared(found, measure.per))
+st.markdown(words.compared(found, measure))
 st.caption(words.alike(naming.alike(found["label"])))
 sections.comparable(selection, chosen)
 st.altair_chart(prompt_charts.intervals(found, unit), alt=f"{unit} of each result with its 95 % interval")

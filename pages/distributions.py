@@ -33,7 +33,7 @@ alt = f"Histogram of {metric.title} over prompts, by {by}"
 drawn = prompt_charts.histogram(edges, metric, log, series)
 chosen = pick.chart(drawn, edges, alt, "histogram", field="bar", noun="bars")
 runs = scope.of_set(data.own(selection), prompt_set)
-st.caption(f"{words.axis(log, metric)} {words.cut(shape.cut_share(runs))}")
+st.caption(f"{words.axis(log)} {words.cut(shape.cut_share(runs))}")
 sections.prompts_of_bars(selection, bins, chosen, asked)
 
 sections.percentiles(table, metric, log)

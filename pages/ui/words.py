@@ -190,12 +190,13 @@ def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"
 
 
-def compared(found: pl.DataFrame, unit: str) -> str:
+def compared(found: pl.DataFrame, measure: Measure) -> str:
     """Each result against the first, one item a line.
 
     Args:
         found: rows of `stats.compared` with `shown_as`.
     """
+    unit = f"energy per {measure.per}" if measure == Measure(per=measure.per) else measure.words
     first = plain(found["shown_as"][0])
     return "\n".join(_times(row, first, unit) for row in found.tail(-1).iter_rows(named=True))
 
@@ -203,12 +204,12 @@ def compared(found: pl.DataFrame, unit: str) -> str:
 def _times(row: dict[str, Any], first: str, unit: str) -> str:
     name = plain(row["shown_as"])
     if row["ratio"] is None:
-        return f"- **{name}**: energy per {unit} is not known here or for the first result."
+        return f"- **{name}**: the {unit} is not known here or for the first result."
     interval = (
         "" if row["ratio_low"] == row["ratio_high"] else f" (95 % interval {figure(row['ratio_low'], 3)} to {figure(row['ratio_high'], 3)})"
     )
     apart = " No difference is shown: the interval includes 1." if row["ratio_low"] < 1 < row["ratio_high"] else ""
-    return f"- **{name}** uses **{figure(row['ratio'], 3)}×** the energy per {unit} of {first}{interval}.{apart}"
+    return f"- **{name}** uses **{figure(row['ratio'], 3)}×** the {unit} of {first}{interval}.{apart}"
 
 
 def alike(shared: str) -> str:
@@ -280,10 +281,10 @@ def _spread(row: dict[str, Any], metric: Metric) -> str:
     )
 
 
-def axis(log: bool, metric: Metric) -> str:
+def axis(log: bool) -> str:
     """What the axis of a histogram is."""
     kind = "logarithmic: equal steps are equal ratios, and so are the widths of the bars" if log else "linear"
-    return f"Each bar is the share of the prompts of its group. The axis of {metric.label.lower()} is {kind}."
+    return f"Each bar is the share of the prompts of its group. The axis is {kind}."
 
 
 def cut(share: float | None) -> str:
@@ -350,8 +351,8 @@ def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: 
 
 
 def percent(share: float) -> str:
-    """A change as a signed percentage, e.g. −4.0 %."""
-    return f"{100 * share:+.1f} %".replace("-", "−")
+    """A change as a signed percentage, e.g. −4.0 %, or +1,306 %."""
+    return f"{100 * share:+,.{1 if abs(share) < 10 else 0}f} %".replace("-", "−")
 
 
 # What Markdown makes a link of by itself, even where its signs are escaped, and where a sign without width stops it.

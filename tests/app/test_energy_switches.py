@@ -83,6 +83,7 @@ def test_compare_by_a_percentile_has_an_interval(open_page: Open) -> None:
     row = table(app, -1).row(0, named=True)
     assert row["value"] == pytest.approx(measured(Measure("p90", "word")))
     assert row["value_low"] <= row["value"] <= row["value_high"]
+    assert "the p90 of the gross energy per word of" in text(app)
 
 
 def test_distributions_offer_the_energy_of_the_switches(open_page: Open) -> None:

@@ -205,3 +205,7 @@ def test_sets_of_one_size_keep_prompt_sets_apart() -> None:
 def test_figures_have_few_digits_and_no_powers_of_ten() -> None:
     shown = [words.figure(value, 3) for value in (4474.2, 0.06184, 134.0, 9.72, 2_621_437.0, 0.0)]
     assert shown == ["4,470", "0.0618", "134", "9.72", "2,620,000", "0"]
+
+
+def test_changes_have_a_sign_and_few_digits() -> None:
+    assert [words.percent(share) for share in (-0.04, 0.1234, 13.063, 0.0)] == ["−4.0 %", "+12.3 %", "+1,306 %", "+0.0 %"]
