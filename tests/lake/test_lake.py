@@ -123,6 +123,14 @@ def test_loading_again_changes_nothing(shipped: tuple[Lake, Path]) -> None:
     assert store.version(made.address) == before
 
 
+def test_an_export_holds_the_rows_that_a_file_gives(shipped: tuple[Lake, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made, file = shipped
+    for address in (made.address, str(file)):
+        assert main(["export", str(tmp_path / "out.csv"), "--rows", "prompts", "--weights", "both", "--warehouse", address]) == 0
+    first, second = capsys.readouterr().out.split("content hash")[1:]
+    assert first.split()[0] == second.split()[0]
+
+
 def test_check_finds_every_file_as_it_was(shipped: tuple[Lake, Path]) -> None:
     made, _ = shipped
     assert {verdict.state for verdict in check.check(made.address)} == {"ok"}
