@@ -91,7 +91,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
 
 @contextlib.contextmanager
 def _writer(warehouse: str, place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect(config={"memory_limit": store.MEMORY_LIMIT})
+    connection = duckdb.connect(config={"memory_limit": build.MEMORY_LIMIT})
     try:
         connection.execute("set timezone = 'UTC'")
         with _conflicts():
@@ -223,7 +223,7 @@ def _load_here(
     Returns:
         The runs whose totals were computed.
     """
-    here = duckdb.connect(local, config={"memory_limit": store.MEMORY_LIMIT})
+    here = duckdb.connect(local, config={"memory_limit": build.MEMORY_LIMIT})
     try:
         here.execute("set timezone = 'UTC'")
         store.create(here)
