@@ -76,8 +76,8 @@ def crowd(address: str, pages: list[str], visitors: int, thinking: bool) -> list
 def report(name: str, address: str, pages: list[str], visitors: int) -> None:
     """Print the median page of one visitor and of many: with pauses of 2 to 6 s as people make them, and without any.
 
-    One process of Python draws one page at a time, so visitors who never pause each wait for all others: as many times the work of a page as
-    there are visitors. The same lines for the floor show Streamlit's own share.
+    One process of Python draws one page at a time, so visitors who never pause each wait for all others: as many times the work of a
+    page as there are visitors. The same lines for the floor show Streamlit's own share.
     """
     crowd(address, pages, 1, thinking=False)
     alone = statistics.median(crowd(address, pages, 1, thinking=False)[0].seconds)
