@@ -98,7 +98,7 @@ class RunConfig:
     """Answer every prompt this many times."""
 
     edges: Literal["plain", "aligned"] = "aligned"
-    """aligned: each answer waits for steps of the energy counter (up to 0.3 s, not in its latency); plain: read before and after."""
+    """aligned: each answer waits for steps of the energy counter (up to 0.35 s, not in its latency); plain: read before and after."""
 
     idle: bool = True
     """Measure the GPU's idle power for a few seconds before the model is loaded."""

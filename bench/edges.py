@@ -19,8 +19,8 @@ ALIGNED_SPREAD = 0.0103
 SIGMAS = 2.0
 """Half-width of an aligned row's error bar, in standard deviations: about 95 %."""
 SETTLE_S = 0.05
-"""A step this soon after a window's end does not close it. On an H100 the counter shows about 2 J of the answer only 10 to 20 ms after its
-end, 0.5 J after 30 ms and at most 0.3 J after 50 ms (`docs/measurement.md`).
+"""A step this soon after a window's end does not close it. On an H100 the counter lacks 1.5 to 2.3 J of the answer in the first 20 ms after
+its end, 0.2 to 0.3 J between 40 and 80 ms (medians; `python -m tests.perf.tail`, `docs/measurement.md`).
 """
 POLL_S = 0.0002
 """Pause between two reads while waiting for a step."""

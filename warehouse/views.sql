@@ -246,13 +246,11 @@ create macro canonical_model(source_id, short_name) as coalesce(
     source_id
 );
 
--- Rows of `prompts` that a Selection keeps.
-create macro selected_prompts(
+-- Whether a Selection keeps a row with these labels; an empty list keeps every label.
+create macro is_kept(
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
     some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as table
-select *
-from prompts
-where (len(some_models) = 0 or list_contains(some_models, model_id))
+) as (len(some_models) = 0 or list_contains(some_models, model_id))
     and (len(some_gpus) = 0 or list_contains(some_gpus, gpu_model))
     and (len(some_tasks) = 0 or list_contains(some_tasks, task))
     and (len(some_engines) = 0 or list_contains(some_engines, engine))
@@ -261,20 +259,27 @@ where (len(some_models) = 0 or list_contains(some_models, model_id))
     and (len(some_weights) = 0 or list_contains(some_weights, weights))
     and (valid or not valid_only);
 
+-- Rows of `prompts` that a Selection keeps.
+create macro selected_prompts(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select *
+from prompts
+where is_kept(
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+);
+
 -- One row per run that a Selection keeps.
 create macro selected_runs(
     some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 ) as table
 select *
 from labelled_runs
-where (len(some_models) = 0 or list_contains(some_models, model_id))
-    and (len(some_gpus) = 0 or list_contains(some_gpus, gpu_model))
-    and (len(some_tasks) = 0 or list_contains(some_tasks, task))
-    and (len(some_engines) = 0 or list_contains(some_engines, engine))
-    and (len(some_sources) = 0 or list_contains(some_sources, source))
-    and (len(some_batch_sizes) = 0 or list_contains(some_batch_sizes, batch_size))
-    and (len(some_weights) = 0 or list_contains(some_weights, weights))
-    and (valid or not valid_only);
+where is_kept(
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+);
 
 -- One row per selected run: the series that it belongs to, by name and by number. With a name of a prompt set only the runs of that set.
 create macro selected_series(
@@ -484,11 +489,7 @@ create macro selected_results(
 ) as table
 select *
 from results
-where (len(some_models) = 0 or list_contains(some_models, model_id))
-    and (len(some_gpus) = 0 or list_contains(some_gpus, gpu_model))
-    and (len(some_tasks) = 0 or list_contains(some_tasks, task))
-    and (len(some_engines) = 0 or list_contains(some_engines, engine))
-    and (len(some_sources) = 0 or list_contains(some_sources, source))
-    and (len(some_batch_sizes) = 0 or list_contains(some_batch_sizes, batch_size))
-    and (len(some_weights) = 0 or list_contains(some_weights, weights))
-    and (valid or not valid_only);
+where is_kept(
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+);

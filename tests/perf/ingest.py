@@ -30,19 +30,20 @@ RUN = 3000
 SQL = Path(__file__).parent
 
 
-def make(folder: Path, rows: int) -> list[Path]:
-    """Write `rows` valid rows in runs of 3,000; the setup columns are those of the tests' factory."""
+def make(folder: Path, rows: int, runs_a_file: int = 1, texts: bool = True) -> list[Path]:
+    """Write `rows` valid rows in runs of 3,000; the setup columns are those of the tests' factory. Files that are there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"memory_limit": store.MEMORY_LIMIT})
     connection.register("one", factories.records(1).to_arrow())
-    for number in range(rows // RUN + (rows % RUN > 0)):
-        path = folder / f"run-{number:05d}.parquet"
+    sql = (SQL / "made_rows.sql").read_text()
+    runs = -(-rows // RUN)
+    for first in range(0, runs, runs_a_file):
+        path = folder / f"run-{first:06d}.parquet"
         if not path.exists():
-            size = min(RUN, rows - number * RUN)
-            sql = (SQL / "made_rows.sql").read_text()
-            made = connection.sql(sql, params={"run": number, "size": size})
-            made.write_parquet(str(path), compression="zstd")
+            last = min(first + runs_a_file, runs) - 1
+            asked = {"first": first, "last": last, "size": RUN, "rows": rows, "texts": texts}
+            connection.sql(sql, params=asked).write_parquet(str(path), compression="zstd")
         files.append(path)
     connection.close()
     return files

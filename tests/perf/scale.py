@@ -18,13 +18,11 @@ from pathlib import Path
 
 import duckdb
 
-from tests import factories
 from tests.lake.conftest import Postgres, running_postgres
 from tests.perf import ingest
 from tests.perf.queries import EVERYTHING, METRIC, seconds
 from warehouse import query, store
 
-RUN = ingest.RUN
 RUNS_A_FILE = 333
 QUESTIONS: dict[str, dict[str, object]] = {
     "leaderboard": {},
@@ -33,24 +31,6 @@ QUESTIONS: dict[str, dict[str, object]] = {
     "hidden": {},
     "options": {},
 }
-
-
-def make(folder: Path, rows: int) -> list[Path]:
-    """Write rows without texts and gaps, RUNS_A_FILE runs to a file; files that are there are kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    connection = duckdb.connect(config={"memory_limit": store.MEMORY_LIMIT})
-    connection.register("one", factories.records(1).to_arrow())
-    runs = -(-rows // RUN)
-    files = []
-    for first in range(0, runs, RUNS_A_FILE):
-        path = folder / f"runs-{first:06d}.parquet"
-        if not path.exists():
-            last = min(first + RUNS_A_FILE, runs) - 1
-            sql = (Path(__file__).parent / "made_runs.sql").read_text()
-            connection.sql(sql, params={"first": first, "last": last, "size": RUN}).write_parquet(str(path), compression="zstd")
-        files.append(path)
-    connection.close()
-    return files
 
 
 def load(folder: Path, warehouse: str) -> None:
@@ -105,7 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = options.folder.absolute()
     rows = folder / f"{'texts' if options.texts else 'slim'}-{options.rows}"
-    files = ingest.make(rows, options.rows) if options.texts else make(rows, options.rows)
+    files = ingest.make(rows, options.rows, runs_a_file=1 if options.texts else RUNS_A_FILE, texts=options.texts)
     print(f"{options.rows:,} rows in {len(files):,} files, {size_in_mb(rows):,.0f} MB; DuckDB {duckdb.__version__}, {os.cpu_count()} cores")
     print("file", end="")
     (folder / "scale.duckdb").unlink(missing_ok=True)
