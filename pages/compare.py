@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui import controls, data, downloads, frame, naming, prompt_charts, scope, sections, tables, titles, words
-from warehouse import stats
+from warehouse import comparison
 
 selection = frame.begin("Is A really better than B?")
 measure = frame.measure()
@@ -21,7 +21,7 @@ if chosen.height < 2:
 
 blocks = data.load("blocks", selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
 found = naming.in_short(
-    chosen.select("result_id", "label").join(stats.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
+    chosen.select("result_id", "label").join(comparison.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
 )
 st.markdown(words.compared(found, measure))
 st.caption(words.alike(naming.alike(found["label"])))

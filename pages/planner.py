@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui import controls, data, downloads, frame, naming, scope, sections, tables, titles, words
-from warehouse import stats
+from warehouse import comparison, stats
 
 selection = frame.begin("What will my workload use?")
 measure = frame.measure()
@@ -16,8 +16,8 @@ if rows.is_empty():
 chosen = controls.one_result(rows)
 requests, overhead, price, intensity = controls.assumptions()
 blocks = data.load("blocks", selection, results=chosen["result_id"].item(), above_idle=measure.above_idle)
-energy = stats.compared(chosen, blocks, measure).row(0, named=True)
-plan = stats.workload(stats.band(energy), requests, overhead, price, intensity)
+energy = comparison.compared(chosen, blocks, measure).row(0, named=True)
+plan = stats.workload(comparison.band(energy), requests, overhead, price, intensity)
 
 sections.plan(plan)
 st.markdown(words.planned(chosen.row(0, named=True), energy, requests, measure))

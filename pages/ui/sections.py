@@ -14,8 +14,8 @@ from pages.ui.data import ask as answered
 from pages.ui.data import load, options
 from pages.ui.site import links
 from pages.ui.words import plain
+from warehouse import comparison, query, sqlbox, stats, store
 from warehouse import export as exports
-from warehouse import query, sqlbox, stats, store
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
@@ -180,7 +180,7 @@ def mixed(selection: Selection, prompt_set: str, by: str) -> None:
     """Say on what the runs differ whose prompts are shown together, besides what the series stand for."""
     setups = load("setups", selection).filter(pl.col("result_id").str.starts_with("run:"))
     setups = setups.filter(pl.col("prompt_set") == prompt_set) if prompt_set else setups
-    keys = stats.differing(setups).filter(~pl.col("key").is_in(SERIES_KEYS[by])) if setups.height else setups.clear()
+    keys = comparison.differing(setups).filter(~pl.col("key").is_in(SERIES_KEYS[by])) if setups.height else setups.clear()
     if not keys.is_empty():
         st.warning(words.mixed(keys), icon=":material/rule:")
 
@@ -188,7 +188,7 @@ def mixed(selection: Selection, prompt_set: str, by: str) -> None:
 def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
     """Whether the chosen results may be compared: the keys on which they differ."""
     setups = chosen.select("result_id").join(load("setups", selection), on="result_id", maintain_order="left")
-    keys = stats.differing(setups)
+    keys = comparison.differing(setups)
     if keys.is_empty():
         st.success(
             "Comparable: task, GPU, engine, batch size, harness, sampling, prompts and power limit are alike.", icon=":material/check:"

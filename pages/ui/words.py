@@ -194,7 +194,7 @@ def compared(found: pl.DataFrame, measure: Measure) -> str:
     """Each result against the first, one item a line.
 
     Args:
-        found: rows of `stats.compared` with `shown_as`.
+        found: rows of `comparison.compared` with `shown_as`.
     """
     unit = f"energy per {measure.per}" if measure == Measure(per=measure.per) else measure.words
     first = plain(found["shown_as"][0])

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from warehouse import stats
+from warehouse import comparison, stats
 from warehouse.measure import Measure
 
 
@@ -83,7 +83,7 @@ def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
         )
         for name, mean in (("a", 10.0), ("b", 30.0))
     ]
-    found = stats.compared(rows, pl.concat(parts))
+    found = comparison.compared(rows, pl.concat(parts))
     b, c = found.row(1, named=True), found.row(2, named=True)
     assert b["ratio"] == pytest.approx(parts[1]["energy_j"].mean() / parts[0]["energy_j"].mean())
     assert b["ratio_low"] < b["ratio"] < b["ratio_high"]
@@ -91,7 +91,7 @@ def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
     assert (c["value"], c["value_low"]) == (15.0, None)
     assert found.select("rank_low", "rank_high").rows() == [(1, 1), (3, 3), (2, 2)]
     assert (
-        stats.compared(rows.with_columns(pl.lit(None).alias(Measure(per="word").key)), pl.concat(parts), Measure(per="word"))[
+        comparison.compared(rows.with_columns(pl.lit(None).alias(Measure(per="word").key)), pl.concat(parts), Measure(per="word"))[
             "value"
         ].null_count()
         == 3
@@ -109,4 +109,4 @@ def test_a_workload_in_kilowatt_hours() -> None:
 
 def test_keys_that_differ_are_named() -> None:
     setups = pl.DataFrame({"result_id": ["a", "b"], "task": ["chat", "chat"], "engine": ["vllm", ""]})
-    assert stats.differing(setups).rows() == [("engine", "vllm", "not stated")]
+    assert comparison.differing(setups).rows() == [("engine", "vllm", "not stated")]
