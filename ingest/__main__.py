@@ -37,7 +37,7 @@ class Load:
     Other commands, each with its own --help: formats (what is read), rejects (which rows were refused, and why),
     check (compare with the files), export (write filtered rows), publish (write published figures as CSV).
 
-    Exit status: 0 all loaded, 1 some rows were refused (python -m ingest rejects lists them), 2 a file cannot be read.
+    Exit status: 0 all loaded, 1 some rows or whole files were refused (python -m ingest rejects lists them), 2 nothing was done.
     """
 
     paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …")]
@@ -128,8 +128,8 @@ def show_report(report: build.Report, warehouse: str) -> None:
     rejected = sum(line.rejected for line in report.lines)
     what = f"{warehouse} is up to date" if not report.changed else f"{warehouse} written"
     OUT.print(escape(f"{what}: {accepted:,} rows accepted, {rejected:,} rejected, {report.seconds:.1f} s."))
-    if rejected:
-        OUT.print(escape(f"python -m ingest rejects --warehouse {warehouse} lists the rejected rows."))
+    if report.status:
+        OUT.print(escape(f"python -m ingest rejects --warehouse {warehouse} lists what was rejected, and why."))
 
 
 def show_formats() -> int:

@@ -72,10 +72,8 @@ class Report:
 
     @property
     def status(self) -> int:
-        """Exit status: 2 when a file could not be read, 1 when a row was refused, else 0."""
-        if any(line.state == "unreadable" for line in self.lines):
-            return 2
-        return 1 if any(line.rejected for line in self.lines) else 0
+        """Exit status: 1 when a row or a whole file was refused, else 0."""
+        return int(any(line.rejected or line.state == "unreadable" for line in self.lines))
 
 
 def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step, mapping: ColumnMap | None = None) -> Report:

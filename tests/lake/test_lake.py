@@ -143,7 +143,7 @@ def test_files_that_cannot_be_read_are_noted_until_they_are_gone(
     good = run_file(tmp_path, "good")
     torn = tmp_path / "torn.parquet"
     torn.write_bytes(good.read_bytes()[:-9])
-    assert load(made.address, tmp_path).status == 2
+    assert load(made.address, tmp_path).status == 1
     noted = "select path, reason from rejects"
     assert ask(made.address, noted).rows() == [(lake.name_of(torn), "is not a whole Parquet file: its end is missing or damaged")]
     torn.unlink()

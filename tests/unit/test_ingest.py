@@ -291,7 +291,7 @@ def test_top_k_of_files_of_version_1(tmp_path: Path, warehouse: Path, environmen
 def test_a_newer_file_is_refused_with_a_sentence(tmp_path: Path, warehouse: Path) -> None:
     factories.write(factories.records(3, schema_version=99), tmp_path / "part.parquet")
     report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
-    assert report.status == 2
+    assert report.status == 1
     assert "newer version of Prompt Joules (schema version 99" in report.lines[0].why
 
 
@@ -302,7 +302,7 @@ def test_a_cut_off_file_is_named_and_the_others_load(results: Path, warehouse: P
     report = warehouses.ingest(results, into=warehouse)
     states = {Path(line.path).name: line.state for line in report.lines}
     assert states == {"cut.parquet": "unreadable", "part-0.parquet": "loaded", "run.json": "loaded"}
-    assert report.status == 2
+    assert report.status == 1
     assert warehouses.rows(warehouse, "select count(*) from requests").item() == 30
 
 
@@ -324,7 +324,7 @@ def test_a_number_too_large_for_its_column(tmp_path: Path, warehouse: Path) -> N
     rows = factories.records(3).with_columns(pl.lit(2**40).alias("output_chars"))
     rows.write_parquet(tmp_path / "part.parquet")
     report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
-    assert report.status == 2
+    assert report.status == 1
     assert "too large" in report.lines[0].why
 
 
@@ -333,7 +333,7 @@ def test_foreign_files(tmp_path: Path, warehouse: Path) -> None:
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     assert warehouses.ingest(tmp_path, into=warehouse).status == 0
     report = warehouses.ingest(tmp_path / "table.csv", into=warehouse)
-    assert report.status == 2
+    assert report.status == 1
     assert report.lines[0].why.startswith("is of no format that Prompt Joules reads")
 
 
@@ -375,7 +375,7 @@ def test_files_that_cannot_be_read_stand_in_rejects_until_they_can_or_are_gone(
     whole = (results / "run-1" / "part-0.parquet").read_bytes()
     (results / "torn.parquet").write_bytes(whole[:-9])
     (results / "empty.json").touch()
-    assert warehouses.ingest(results, into=warehouse).status == 2
+    assert warehouses.ingest(results, into=warehouse).status == 1
     assert main(["rejects", "--warehouse", str(warehouse)]) == 1
     said = " ".join(capsys.readouterr().out.split())
     assert "torn.parquet" in said and "is empty" in said
