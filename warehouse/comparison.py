@@ -3,7 +3,9 @@
 Knows nothing of SQL and of screens; `stats.py` has the seed, and all that needs one set of rows only.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -117,7 +119,8 @@ def differing(setups: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(found, schema=["key", *(f"value_{place}" for place in range(1, setups.height + 1))], orient="row")
 
 
-def band(row: dict[str, float]) -> tuple[float, float, float]:
+def band(row: Mapping[str, Any]) -> tuple[float, float, float]:
     """Value, low and high end of a row of `compared`; without an interval the value three times."""
     value = row["value"]
-    return value, row["value_low"] or value, row["value_high"] or value
+    low, high = (value if row[end] is None else row[end] for end in ("value_low", "value_high"))
+    return value, low, high

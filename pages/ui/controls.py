@@ -262,7 +262,7 @@ def pick_prompt(found: pl.DataFrame) -> str:
 
 EXAMPLE = """select model_name, gpu_model, energy_j, energy_per_token_j
 from results
-where task = 'chat' and batch_size = 1
+where task = 'chat' and batch_size = 1 and weights = 'pretrained'
 order by energy_j
 limit 20"""
 

@@ -15,6 +15,8 @@ from warehouse.measure import NUMBERS
 from warehouse.metrics import Metric
 
 MANY_SERIES = 12
+# Values that are so many times apart are drawn on a logarithmic axis.
+FAR_APART = 20
 # A chart of curves gets about so many points: more cost the browser seconds and nobody sees them.
 MOST_POINTS = 2000
 # The tallest bar of a series fills this much of its row.
@@ -32,7 +34,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool, series: list[str]) 
     """
     x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=axis_of(log))
     tooltip = [
-        alt.Tooltip("shown_as:N", title="Shown"),
+        alt.Tooltip("shown_as:N", title="Name"),
         alt.Tooltip("bin_low:Q", title=f"From ({metric.display_unit})", format=",.4~g"),
         alt.Tooltip("bin_high:Q", title=f"To ({metric.display_unit})", format=",.4~g"),
         alt.Tooltip("count:Q", title="Prompts", format=","),
@@ -86,7 +88,7 @@ def _rows(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], series: list
         values=middles, labelExpr=f"split({names}[floor(datum.value)], ' · ')", grid=False, ticks=False, domain=False, labelOffset=lift
     )
     y = alt.Y("foot:Q", title=None, axis=ticks, scale=alt.Scale(domain=[0, len(series)], nice=False))
-    colour = theme.colour("shown_as", "Shown", placed)
+    colour = theme.colour("shown_as", "Name", placed)
     bars = theme.pickable(alt.Chart(placed).mark_rect(), "bar").encode(
         x=x, x2="bin_high:Q", y=y, y2="top:Q", color=colour.copy().legend(None), tooltip=tooltip
     )
@@ -111,7 +113,7 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     rows = table.filter(pl.col("p5") > 0 if log else pl.col("p50").is_not_null())
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     y = alt.Y("shown_as:N", title=None, sort=rows["shown_as"].to_list(), axis=_names(rows["shown_as"]))
-    tips = [alt.Tooltip("shown_as:N", title="Shown"), alt.Tooltip("prompts:Q", title="Prompts", format=",")]
+    tips = [alt.Tooltip("shown_as:N", title="Name"), alt.Tooltip("prompts:Q", title="Prompts", format=",")]
     levels = ("p5", "p25", "p50", "p75", "p95")
     tips += [alt.Tooltip(f"{level}:Q", title=f"{level} ({metric.display_unit})", format=",.4~g") for level in levels]
     base = alt.Chart(rows.select("shown_as", "prompts", *levels)).encode(y=y, tooltip=tips)
@@ -148,10 +150,10 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> C
                 axis=axis_of(log),
             ),
             y=alt.Y("share_of_prompts:Q", title="Share at or below", axis=alt.Axis(format="%")),
-            color=theme.colour("shown_as", "Shown", shown),
+            color=theme.colour("shown_as", "Name", shown),
             detail="shown_as:N",
             tooltip=[
-                alt.Tooltip("shown_as:N", title="Shown"),
+                alt.Tooltip("shown_as:N", title="Name"),
                 alt.Tooltip("value:Q", title=metric.title, format=",.4~g"),
                 alt.Tooltip("share_of_prompts:Q", title="At or below", format=".1%"),
             ],
@@ -178,10 +180,10 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
         .encode(
             x=x,
             y=y,
-            color=theme.colour("shown_as", "Shown", shown),
+            color=theme.colour("shown_as", "Name", shown),
             detail="shown_as:N",
             tooltip=[
-                alt.Tooltip("shown_as:N", title="Shown"),
+                alt.Tooltip("shown_as:N", title="Name"),
                 alt.Tooltip("share_of_prompts:Q", title="Cheapest share of the prompts", format=".0%"),
                 alt.Tooltip("share_of_total:Q", title="Share of the energy", format=".1%"),
             ],
@@ -199,23 +201,26 @@ def intervals(found: pl.DataFrame, title: str) -> Chart:
         found: rows with `label`, `shown_as`, `value`, `value_low`, `value_high` (J).
         title: what the value is, with its unit.
     """
-    y = alt.Y(
-        "shown_as:N",
-        title=None,
-        sort=found["shown_as"].to_list(),
-        axis=_names(found["shown_as"]),
-    )
+    y = alt.Y("shown_as:N", title=None, sort=found["shown_as"].to_list(), axis=_names(found["shown_as"]))
+    log = _far_apart(found)
+    scale = alt.Scale(type="log", padding=12) if log else alt.Scale(zero=True)
+    axis, title = axis_of(log, found["value"]), f"{title}, logarithmic" if log else title
+    low, middle = (alt.X(f"{name}:Q", title=title, scale=scale, axis=axis) for name in ("value_low", "value"))
     numbers = [
         alt.Tooltip("label:N", title="Result"),
         *(alt.Tooltip(f"value{end}:Q", title=f"{name}", format=",.4~g") for end, name in ENDS.items()),
     ]
-    bars = (
-        alt.Chart(found)
-        .mark_rule(strokeWidth=3, color="gray")
-        .encode(y=y, x=alt.X("value_low:Q", title=title, scale=alt.Scale(zero=True), axis=axis_of(False)), x2="value_high:Q")
-    )
-    dots = alt.Chart(found).mark_point(filled=True, size=90, opacity=1).encode(y=y, x=alt.X("value:Q", title=title), tooltip=numbers)
+    base = alt.Chart(found).encode(y=y)
+    bars = base.mark_rule(strokeWidth=3, color="gray").encode(x=low, x2="value_high:Q")
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(x=middle, tooltip=numbers)
     return theme.finish(alt.layer(bars, dots), _rows_high(found["shown_as"], 44))
+
+
+def _far_apart(found: pl.DataFrame) -> bool:
+    """Whether a linear axis would squeeze the smallest of the values into its first twentieth."""
+    ends = found.select("value", "value_low", "value_high")
+    least, most = ends.min_horizontal().min(), found["value"].max()
+    return isinstance(least, float) and isinstance(most, float) and least > 0 and most > FAR_APART * least
 
 
 def paired(changes: pl.DataFrame) -> Chart:

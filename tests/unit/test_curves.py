@@ -1,4 +1,4 @@
-"""Curves of many series stay small: the browser draws every point that it gets."""
+"""Curves of many series stay small: the browser draws every point that it gets. Values far apart are drawn on a logarithmic axis."""
 
 import polars as pl
 import pytest
@@ -27,3 +27,11 @@ def test_curves_of_many_series_have_fewer_steps(series: int, points: int) -> Non
         )
         assert ends.drop("shown_as").unique().rows() == [(points, 0.0, 1.0)]
         assert ends.height == series
+
+
+@pytest.mark.parametrize(("values", "kind"), [([60.0, 90.0], "linear"), ([60.0, 3600.0], "log"), ([0.0, 3600.0], "linear")])
+def test_single_values_far_apart_have_a_logarithmic_axis(values: list[float], kind: str) -> None:
+    found = pl.DataFrame({"label": ["a", "b"], "shown_as": ["a", "b"], "value": values, "value_low": values, "value_high": values})
+    across = prompt_charts.intervals(found, "Energy (J)").to_dict()["layer"][1]["encoding"]["x"]
+    assert across["scale"].get("type", "linear") == kind
+    assert across["title"] == ("Energy (J), logarithmic" if kind == "log" else "Energy (J)")

@@ -107,6 +107,11 @@ def test_a_workload_in_kilowatt_hours() -> None:
     assert plan["kwh"][2] == pytest.approx(1.5 * 365.25)
 
 
+def test_a_band_without_an_interval_is_the_value_and_an_end_of_zero_is_an_end() -> None:
+    assert comparison.band({"value": 5.0, "value_low": None, "value_high": None}) == (5.0, 5.0, 5.0)
+    assert comparison.band({"value": 5.0, "value_low": 0.0, "value_high": 9.0}) == (5.0, 0.0, 9.0)
+
+
 def test_keys_that_differ_are_named() -> None:
     setups = pl.DataFrame({"result_id": ["a", "b"], "task": ["chat", "chat"], "engine": ["vllm", ""]})
     assert comparison.differing(setups).rows() == [("engine", "vllm", "not stated")]
