@@ -7,11 +7,12 @@ import streamlit as st
 
 from pages.ui import charts, controls, downloads, frame, pick, scope, shape, tables, titles, words
 from warehouse import stats
-from warehouse.measure import NUMBERS
+from warehouse.measure import NUMBERS, TOKENS
 
 selection = frame.begin("How far has the energy of a token come?")
-selection = replace(selection, tasks=selection.tasks or titles.CHAT)
 measure = frame.measure(per="output token")
+of_tokens = selection.of_tokens() if measure.per in TOKENS else selection
+selection = frame.narrowed(replace(of_tokens, tasks=selection.tasks or titles.CHAT))
 rows = shape.with_edition(frame.results(selection, measure))
 frame.stated(rows, measure)
 rows = rows.filter(pl.col(measure.key) > 0)
@@ -22,8 +23,9 @@ metric = NUMBERS[measure.key]
 by = ["gpu_model", "edition"]
 published = rows.filter(pl.col("origin") == "published")
 steps = stats.levels(published, measure.key, by).join(shape.batches(published, by), on=by).sort(by)
-st.markdown(words.editions(steps, metric))
-st.caption(words.OVER_TIME)
+alone = stats.levels(rows.filter(pl.col("batch_size") == 1), measure.key, ["edition", "gpu_model", "engine"])
+st.markdown(words.editions(steps, metric) + words.alone(alone, metric))
+st.caption(words.OVER_TIME + (words.RANDOM if shape.has_random_weights(rows) else ""))
 alt = f"{metric.title} of every result, by edition of the benchmark, one column of points per GPU"
 chosen = pick.chart(charts.over_time(rows, measure.key), rows, alt, "editions")
 

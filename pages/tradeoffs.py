@@ -11,7 +11,7 @@ from warehouse.measure import NUMBERS
 from warehouse.selection import Selection
 
 selection = frame.begin("What is the cheapest configuration that is fast enough?")
-selection = replace(selection, tasks=selection.tasks or titles.CHAT)
+selection = frame.narrowed(replace(selection, tasks=selection.tasks or titles.CHAT))
 measure = frame.measure(per="output token")
 rows = frame.results(selection, measure)
 frame.stated(rows, measure)

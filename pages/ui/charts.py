@@ -52,8 +52,16 @@ def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
     return points.filter(pl.col(x) > 0, pl.col(y) > 0) if log else points
 
 
-LABELS = {"gpu_model": "GPU", "source": "Source", "generation": "Generation", "task": "Task", "engine": "Engine", "family": "Family"}
-TEXTS = ("result_id", "model_name", "gpu_model", "task", "source", "engine", "origin")
+LABELS = {
+    "gpu_model": "GPU",
+    "source": "Source",
+    "generation": "Generation",
+    "task": "Task",
+    "engine": "Engine",
+    "family": "Family",
+    "weights": "Weights",
+}
+TEXTS = ("result_id", "model_name", "gpu_model", "task", "source", "engine", "weights", "origin")
 
 
 def _columns(rows: pl.DataFrame, x: str, y: str, colour: str) -> pl.DataFrame:
@@ -280,7 +288,8 @@ def over_time(rows: pl.DataFrame, key: str) -> Chart:
             y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log", nice=False, padding=12), axis=axis_of(True)),
             color=theme.colour("gpu_model", "GPU", gpus),
             tooltip=[
-                *(alt.Tooltip(f"{name}:N", title=LABELS.get(name, "Model")) for name in ("model_name", "gpu_model", "task", "engine")),
+                *(alt.Tooltip(f"{name}:N", title=LABELS.get(name, "Model")) for name in ("model_name", "weights", "gpu_model")),
+                *(alt.Tooltip(f"{name}:N", title=LABELS[name]) for name in ("task", "engine")),
                 alt.Tooltip("batch_size:Q", title="Batch size"),
                 tip("params_total_b"),
                 tip(key),

@@ -57,7 +57,7 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
 
     Args:
         acting: the keys of ENERGY that the page follows; the others are switched off, and their values have no effect.
-        why: why they are.
+        why: why they are, or what else to know.
     """
     off = {key: key not in acting for key in ENERGY}
     about = "Published tables have the mean only." if acting else ""
@@ -74,7 +74,7 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
         per = st.selectbox("Energy per", PER, key="per", bind="query-params", help=about, disabled=off["per"])
         about = "above idle: less what the idle GPU would have used; only where it was recorded."
         idle = _one("idle", "Idle power", ENERGY["idle"], about, disabled=off["idle"])
-        if any(off.values()):
+        if any(off.values()) or why:
             st.caption(words.ignored([name for key, name in NAMES.items() if off[key]], why))
     return Measure(
         statistic if statistic and not off["statistic"] else STATISTICS[0],

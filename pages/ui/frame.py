@@ -110,6 +110,12 @@ def one_setup(selection: Selection) -> tuple[Selection, str]:
     return one, row["prompt_set"]
 
 
+def narrowed(selection: Selection) -> Selection:
+    """The filters with what the page adds of its own: downloads name them."""
+    st.session_state["shown"] = selection
+    return selection
+
+
 def first_view(selection: Selection, where: DeltaGenerator | None = None) -> Selection:
     """One prompt at a time, of the task chat if none is chosen, unless the visitor asks for everything or filters by batch size.
 

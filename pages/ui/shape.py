@@ -35,11 +35,18 @@ def search(rows: pl.DataFrame, text: str) -> pl.DataFrame:
 
 
 def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
-    """The columns of a table in order; the reasons for missing energy only where an energy is missing, no empty names."""
+    """The columns of a table in order; reasons only where an energy is missing, no empty names, weights where some are random."""
     columns = [name for name in wanted if name in rows.columns]
+    if has_random_weights(rows) and "model_name" in columns and "weights" not in columns:
+        columns.insert(columns.index("model_name") + 1, "weights")
     if "energy_reason" in columns and rows["energy_reason"].null_count() == rows.height:
         columns.remove("energy_reason")
     return [name for name in columns if name not in ("task", "engine", "model_name") or rows[name].null_count() < rows.height]
+
+
+def has_random_weights(rows: pl.DataFrame) -> bool:
+    """Whether a row is of a model with random weights."""
+    return "weights" in rows.columns and bool((rows["weights"] == "dummy").any())
 
 
 def apart(colour: str) -> list[str]:

@@ -35,8 +35,11 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
 }
 HOME = "leaderboard"
-# Pages that cannot follow every switch of how energy is stated: those that act, and why the others do not.
+# Pages that do not follow every switch of how energy is stated as it stands: the switches that act, and what to know about the others.
+PER_TOKEN = "While “response” is chosen, this page shows the energy per output token: lengths differ from edition to edition."
 SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
+    "tradeoffs": (("statistic", "per", "idle"), PER_TOKEN),
+    "three_years": (("statistic", "per", "idle"), PER_TOKEN),
     "distributions": (("per", "idle"), "Single prompts are shown: every statistic is in the table of percentiles."),
     "verbosity": (("idle",), "Whole answers are compared; the split into length and J/token shows what a denominator would."),
     "prompts": (("per", "idle"), "Single answers are shown: there is nothing to average."),
@@ -48,7 +51,7 @@ SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
 }
 # What tells engines apart, by the titles of the column picker.
 ENGINES_COLUMNS = ["Engine", "Energy per token (J/token)", "Throughput (token/s)", "Task", "Batch", "Weights"]
-# Views worth a first look: page, label, icon, the filters of the link.
+# Views worth a first look: page, label, the filters of the link.
 PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
     ("leaderboard", "Cheapest 7B", {"gpu": "A40", "task": "chat", "search": "7b"}),
@@ -58,6 +61,11 @@ PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
         "leaderboard",
         "H100: eager against compiled",
         {"gpu": "H100", "source": "Prompt Joules", "weights": "both", "show": "Everything", "columns": ENGINES_COLUMNS},
+    ),
+    (
+        "energy_vs_parameters",
+        "One card, 0.1 to 32 billion parameters",
+        {"gpu": "H100", "weights": "dummy", "y": "Energy per token (J/token)", "colour": "engine"},
     ),
     ("distributions", "One prompt and the next", {"source": "Prompt Joules"}),
     ("methods", "How it was measured", {}),

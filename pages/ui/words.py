@@ -18,6 +18,7 @@ OVER_TIME = (
     "One point per result, of all batch sizes unless a filter chooses: later editions serve many prompts at once, which alone lowers "
     "J/token. Compare within one colour, and look at the batch sizes in the table. v2 and v3 have other, often larger models than v1."
 )
+RANDOM = " Results with random weights are among them: their energy per token is real, their text is not."
 TRADE_OFFS = (
     "The more prompts a GPU answers at once, the less energy each token takes and the longer each reader waits for it. One point is one "
     "model on one GPU at one batch size; small points miss a limit. ITL p50 is the usual time between two tokens of an answer."
@@ -73,6 +74,21 @@ def editions(steps: pl.DataFrame, metric: Metric) -> str:
         if group.height > 1
     ]
     return "\n".join(items) or "No GPU is in two editions: a median of each edition is in the table."
+
+
+def alone(levels: pl.DataFrame, metric: Metric) -> str:
+    """What one prompt at a time costs, like for like over the editions; nothing where only one edition has it.
+
+    Args:
+        levels: one row per edition, GPU and engine at batch size 1, in order: `edition`, `gpu_model`, `engine`, `p50`.
+    """
+    if levels["edition"].n_unique() < 2:
+        return ""
+    parts = [
+        f"{figure(row['p50'], 3)} on {plain(row['gpu_model'])} ({plain(row['edition'])}, {plain(row['engine'])})"
+        for row in levels.iter_rows(named=True)
+    ]
+    return f"\n- **One prompt at a time**, median in {metric.display_unit}: {'; '.join(parts)}."
 
 
 def _step(gpu: object, first: dict[str, Any], last: dict[str, Any], metric: Metric) -> str:
@@ -298,8 +314,8 @@ def mixed(keys: pl.DataFrame) -> str:
 
 
 def ignored(names: list[str], why: str) -> str:
-    """Which switches of energy do not act on the page, and why."""
-    return f"{' and '.join(names).capitalize()} {'does' if len(names) == 1 else 'do'} not act on this page. {why}" if names else ""
+    """Which switches of energy do not act on the page, and why; what else there is to know where all act."""
+    return f"{' and '.join(names).capitalize()} {'does' if len(names) == 1 else 'do'} not act on this page. {why}" if names else why
 
 
 def verdicts(runs: pl.DataFrame) -> str:

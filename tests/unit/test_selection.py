@@ -67,3 +67,8 @@ def test_parameters_name_every_field() -> None:
         "weights": ["pretrained"],
         "only_valid": True,
     }
+
+
+def test_random_weights_count_for_tokens_unless_weights_are_chosen() -> None:
+    assert Selection(gpus=("H100",)).of_tokens() == Selection(gpus=("H100",), weights=())
+    assert Selection(weights=("dummy",)).of_tokens() == Selection(weights=("dummy",))
