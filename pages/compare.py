@@ -14,7 +14,7 @@ if rows.height < 2:
     scope.nothing_matches(selection, "A comparison needs two results with energy.")
 
 chosen = controls.some_of(rows, most=4)
-unit = measure.metric().title
+metric = measure.metric()
 if chosen.height < 2:
     st.info("Choose at least two results.", icon=":material/info:")
     st.stop()
@@ -26,7 +26,7 @@ found = naming.in_short(
 st.markdown(words.compared(found, measure))
 st.caption(words.alike(naming.alike(found["label"])))
 sections.comparable(selection, chosen)
-st.altair_chart(prompt_charts.intervals(found, unit), alt=f"{unit} of each result with its 95 % interval")
-tables.show(found, titles.COMPARED, alt=f"{unit}, ratio to the first result and rank, with intervals")
+st.altair_chart(prompt_charts.intervals(found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
+tables.show(found, titles.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
 downloads.offer(found, "compare")
 st.caption(f"{words.BOOTSTRAP} {scope.provenance(chosen, selection)}")

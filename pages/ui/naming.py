@@ -4,16 +4,18 @@ from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+# What marks a model whose weights are random.
+RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
+
 
 def with_label(rows: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`, all that names a result, and a number where that names two: a name that no other row has."""
     gpu = pl.col("gpu_model").fill_null("CPU")
     if "num_gpus" in rows.columns:
         gpu = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", gpu)).otherwise(gpu)
-    random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
     batch = pl.format("batch {}", "batch_size")
-    parts: list[str | pl.Expr] = ["model_name", gpu, "task", "engine", batch, "prompt_set", random, protocol, "source"]
+    parts: list[str | pl.Expr] = ["model_name", gpu, "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]
     named = rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return numbered(named)
 
@@ -92,6 +94,6 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
     sides = pl.format("{} to {}", "a", "b")
     batch, prompts = pl.format("batch {}", "batch_size"), pl.format("prompts of {}", "prompt_set")
     protocol = pl.format("protocol {}", "harness_version")
-    parts = [sides, "model_name", "gpu_model", "task", "engine", batch, prompts, protocol]
+    parts = [sides, "model_name", "gpu_model", "task", "engine", batch, prompts, RANDOM, protocol]
     named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return in_short(numbered(named))

@@ -198,7 +198,7 @@ def intervals(found: pl.DataFrame, title: str) -> Chart:
     """One value per result with its interval, where there is one.
 
     Args:
-        found: rows with `label`, `shown_as`, `value`, `value_low`, `value_high` (J).
+        found: rows with `label`, `shown_as`, `value`, `value_low`, `value_high`.
         title: what the value is, with its unit.
     """
     y = alt.Y("shown_as:N", title=None, sort=found["shown_as"].to_list(), axis=_names(found["shown_as"]))
@@ -208,7 +208,7 @@ def intervals(found: pl.DataFrame, title: str) -> Chart:
     low, middle = (alt.X(f"{name}:Q", title=title, scale=scale, axis=axis) for name in ("value_low", "value"))
     numbers = [
         alt.Tooltip("label:N", title="Result"),
-        *(alt.Tooltip(f"value{end}:Q", title=f"{name}", format=",.4~g") for end, name in ENDS.items()),
+        *(alt.Tooltip(f"value{end}:Q", title=name, format=",.4~g") for end, name in {"": title, "_low": "from", "_high": "to"}.items()),
     ]
     base = alt.Chart(found).encode(y=y)
     bars = base.mark_rule(strokeWidth=3, color="gray").encode(x=low, x2="value_high:Q")
@@ -249,7 +249,6 @@ def paired(changes: pl.DataFrame) -> Chart:
 
 
 CHANGE_ENDS = {"median_change": "Median change", "change_low": "from", "change_high": "to"}
-ENDS = {"": "Energy (J)", "_low": "from (J)", "_high": "to (J)"}
 
 
 def printable(rows: pl.DataFrame) -> pl.DataFrame:

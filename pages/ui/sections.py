@@ -88,7 +88,7 @@ def why_models_of_one_size_differ(selection: Selection) -> None:
     sets = shape.of_several_models(shape.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size", "prompt_set")))
     if sets.is_empty():
         return
-    st.subheader("Models of one size: why does one use five times the energy of another?", anchor=False)
+    st.subheader("Models of one size: why does one use so much more energy than another?", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         group = sets.filter(pl.col("set") == controls.one_of("Results", "iso", shape.names(sets, "set")))
         size = controls.one_of("Size", "size", shape.names(shape.in_sizes(group), "size"), 230)

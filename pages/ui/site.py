@@ -49,19 +49,13 @@ SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "export_sql": ((), "The files hold every statistic as a column of its own."),
     "methods": ((), "This page defines the numbers."),
 }
-# What tells engines apart, by the titles of the column picker.
-ENGINES_COLUMNS = ["Engine", "Energy per token (J/token)", "Throughput (token/s)", "Task", "Batch", "Weights"]
 # Views worth a first look: page, label, the filters of the link.
 PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
     ("leaderboard", "Cheapest 7B", {"gpu": "A40", "task": "chat", "search": "7b"}),
     ("verbosity", "Concise or verbose on A40", {"gpu": "A40"}),
     ("verbosity", "Why does one 7B model use five times another?", {"gpu": "A40", "task": "chat", "first": "Models of one size"}),
-    (
-        "leaderboard",
-        "H100: eager against compiled",
-        {"gpu": "H100", "source": "Prompt Joules", "weights": "both", "show": "Everything", "columns": ENGINES_COLUMNS},
-    ),
+    ("compare", "H100: eager against compiled", {"model": "llama-2-7b", "weights": "dummy", "per": "output token"}),
     (
         "energy_vs_parameters",
         "One card, 0.1 to 32 billion parameters",

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from pages.ui.shape import on_screen, shown
-from pages.ui.titles import CHANGES, FOUR_DIGITS, LABELS, PERCENTILES, PROMPTS, SHARES, SHORT
+from pages.ui.titles import CHANGES, FOUR_DIGITS, LABELS, MEASURED, PERCENTILES, PROMPTS, SHARES, SHORT
 from warehouse.measure import NUMBERS
 from warehouse.metrics import Metric
 
@@ -30,7 +30,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
 
     Args:
         rows: the table.
-        metric: what the percentile columns hold, where there are some.
+        metric: what percentiles and values are of, where there are some.
     """
     known = LABELS | PERCENTILES
     configured: dict[str, ColumnConfig] = {}
@@ -46,7 +46,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
                 0 if rows.schema[name].is_integer() else NUMBERS[name].decimals,
                 width=150 if len(SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
             )
-        elif metric and name in {*PERCENTILES, "mean", "minimum", "maximum"}:
+        elif metric and name in {*PERCENTILES, *MEASURED}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
         elif name in (*CHANGES, *SHARES):
             sign = "+" if name in CHANGES else ""

@@ -195,9 +195,9 @@ LABELS: dict[str, tuple[str, str]] = {
     "batches": ("Batch sizes", "Prompts answered together."),
     "count": ("Results", "How many results are behind the numbers."),
     "label": ("Result", "Model, GPU, task, engine, batch size, who measured."),
-    "value": ("Energy (J)", "Energy per unit chosen above."),
-    "value_low": ("from (J)", "Low end of the 95 % interval; empty for a published average."),
-    "value_high": ("to (J)", "High end of the 95 % interval; empty for a published average."),
+    "value": ("Energy", "As the switches of the sidebar state it."),
+    "value_low": ("from", "Low end of the 95 % interval; empty for a published average."),
+    "value_high": ("to", "High end of the 95 % interval; empty for a published average."),
     "ratio": ("Times the first", "Energy over that of the first result."),
     "ratio_low": ("from", "Low end of the 95 % interval of the ratio."),
     "ratio_high": ("to", "High end of the 95 % interval of the ratio."),
@@ -276,6 +276,8 @@ LABELS: dict[str, tuple[str, str]] = {
         "How much of all the energy the costliest 5 % of the prompts used.",
     ),
 }
+# The columns whose unit is that of the number which the table is about.
+MEASURED = ("mean", "minimum", "maximum", "value", "value_low", "value_high")
 PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
 
 

@@ -172,8 +172,8 @@ def same_size(spread: dict[str, float], size: str) -> str:
     return (
         f"Mostly {why}. {int(spread['count'])} results of {size}: {low['energy_j']:,.1f} to {high['energy_j']:,.1f} J per response, "
         f"**{ratio['energy_j']:.1f}×** apart. Their responses are {low['output_tokens']:,.0f} to {high['output_tokens']:,.0f} tokens "
-        f"long, **{ratio['output_tokens']:.1f}×** apart; a token costs {low['energy_per_token_j']:.1f} to "
-        f"{high['energy_per_token_j']:.1f} J, **{ratio['energy_per_token_j']:.1f}×** apart."
+        f"long, **{ratio['output_tokens']:.1f}×** apart; a token costs {low['energy_per_token_j']:#.2g} to "
+        f"{high['energy_per_token_j']:#.2g} J, **{ratio['energy_per_token_j']:.1f}×** apart."
     )
 
 

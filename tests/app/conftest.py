@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ingest import build
 from tests.app import warehouse
 
 ENTRY = str(Path(__file__).parents[2] / "streamlit_app.py")
@@ -18,6 +19,14 @@ FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
 def app_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Published tables and measured runs, ingested."""
     return warehouse.make(tmp_path_factory.mktemp("app"))
+
+
+@pytest.fixture(scope="session")
+def shipped_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that ships with the project, ingested: what a first visitor sees."""
+    path = tmp_path_factory.mktemp("shipped") / "warehouse.duckdb"
+    build.ingest([str(warehouse.SHIPPED)], str(path), rebuild=False, say=lambda _: None, step=lambda *_: None)
+    return path
 
 
 @pytest.fixture

@@ -92,8 +92,11 @@ def test_the_first_view_is_one_chat_prompt_at_a_time_and_all_is_one_click_away(o
 
 
 @pytest.mark.parametrize(("page", "label", "link"), site.PRESETS, ids=[label for _, label, _ in site.PRESETS])
-def test_a_preset_leads_to_a_view_with_an_answer(open_page: Open, page: str, label: str, link: dict[str, str]) -> None:
-    app = open_page(page, **link)
+def test_a_preset_leads_to_a_view_with_an_answer(
+    shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch, page: str, label: str, link: dict[str, str]
+) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
+    app = open_app(page, **link)
     assert not app.exception
     assert not any("ignored" in note.value for note in app.info), f"{link} has a value that no filter knows"
     assert not any("Nothing matches" in warning.value for warning in app.warning)
@@ -101,6 +104,13 @@ def test_a_preset_leads_to_a_view_with_an_answer(open_page: Open, page: str, lab
     if label.startswith("Why does one 7B"):
         assert app.subheader[0].value.startswith("Models of one size"), "the answer comes first"
         assert "because one says more than another" in text(app)
+    if label == "H100: eager against compiled":
+        assert "**transformers-eager** uses **" in text(app).replace("\\", "")
+        assert table(app, -1)["ratio"][1] > 1.5
+    if label.startswith("One card"):
+        assert text(app).count("energy per token grows as parameters") >= 1
+        assert set(table(app)["weights"]) == {"dummy"}
+        assert table(app)["params_total_b"].max() > 30
     if label == "Cheapest 7B":
         assert table(app)["model_name"].str.to_lowercase().str.contains("7b").all()
         assert table(app)["model_name"][0] == "llama-7B"

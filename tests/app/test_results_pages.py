@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pages.ui import shape, site, words
+from pages.ui import shape, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, table, text
 
@@ -146,18 +146,3 @@ def test_a_formula_is_an_axis(open_page: Open) -> None:
 def test_the_detail_of_a_row_leaves_out_what_is_not_known() -> None:
     row = pl.DataFrame({"model_name": ["m"], "energy_j": [12.345678], "ttft_s": [0.0123], "arc": [None], "spread": [[1.0]]})
     assert shape.upright(row).select("number", "is").rows() == [("Model", "m"), ("Energy (J)", "12.35"), ("TTFT (ms)", "12.3")]
-
-
-def test_the_preset_of_the_engines_names_columns_that_exist(open_page: Open) -> None:
-    shown = table(open_page(columns=site.ENGINES_COLUMNS, source="Prompt Joules", show="Everything"))
-    assert shown.columns == [
-        "model_name",
-        "model_url",
-        "energy_j",
-        "engine",
-        "energy_per_token_j",
-        "throughput_tps",
-        "task",
-        "batch_size",
-        "weights",
-    ]

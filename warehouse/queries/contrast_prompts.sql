@@ -111,6 +111,7 @@ select
     setups.batch_size,
     setups.prompt_set,
     run_a.harness_version,
+    run_a.weights,
     case when $contrast != 'gpu' then setups.gpu_model end as gpu_model,
     case when $contrast != 'task' then setups.task end as task,
     case when $contrast != 'model' then setups.model_name end as model_name,
