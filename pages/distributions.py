@@ -21,7 +21,7 @@ measured = naming.with_short_names(shape.with_prompts(summary), names)
 if measured.is_empty():
     scope.not_measured(summary, metric, selection)
 
-bins = shape.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **asked))
+bins = shape.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **shape.span(found, log), **asked))
 edges = naming.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
 values = naming.with_short_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
 table = shape.in_units_of(measured, metric, titles.SPREAD)

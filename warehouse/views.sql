@@ -125,9 +125,25 @@ select
     runs.prompt_set,
     runs.prompt_set_sha256,
     runs.harness_version,
-    runs.idle_power_w
+    runs.idle_power_w,
+    runs.energy_attribution
 from runs
 join models on models.model_id = runs.model_id;
+
+-- One row per prompt answered, with every per-prompt metric that follows from the row alone.
+create view measured_requests as
+select
+    *,
+    ratio(energy_j, output_tokens) as energy_per_token_j,
+    ratio(energy_j, output_words) as energy_per_word_j,
+    time_per_output_token(latency_s, ttft_s, output_tokens) as tpot_s,
+    ratio(output_tokens, latency_s) as throughput_tps,
+    ratio(energy_j, latency_s) as power_w
+from requests;
+
+-- The energy above the power of the idle GPU; null where requests shared the GPU, and where no idle power was recorded.
+create macro above_idle(energy_j, latency_s, idle_power_w, energy_attribution) as
+    case when energy_attribution is distinct from 'shared' then energy_j - idle_power_w * latency_s end;
 
 -- One row per prompt answered, with the labels of its run and every per-prompt metric.
 create view prompts as
@@ -160,15 +176,13 @@ select
     requests.output_chars,
     requests.latency_s,
     requests.ttft_s,
-    ratio(requests.energy_j, requests.output_tokens) as energy_per_token_j,
-    ratio(requests.energy_j, requests.output_words) as energy_per_word_j,
-    case
-        when requests.energy_attribution is distinct from 'shared' then requests.energy_j - runs.idle_power_w * requests.latency_s
-    end as energy_above_idle_j,
-    time_per_output_token(requests.latency_s, requests.ttft_s, requests.output_tokens) as tpot_s,
-    ratio(requests.output_tokens, requests.latency_s) as throughput_tps,
-    ratio(requests.energy_j, requests.latency_s) as power_w
-from requests
+    requests.energy_per_token_j,
+    requests.energy_per_word_j,
+    above_idle(requests.energy_j, requests.latency_s, runs.idle_power_w, runs.energy_attribution) as energy_above_idle_j,
+    requests.tpot_s,
+    requests.throughput_tps,
+    requests.power_w
+from measured_requests as requests
 join labelled_runs as runs on runs.run_number = requests.run_number;
 
 -- One per-prompt metric by its name; null for a name that does not exist.
@@ -287,6 +301,8 @@ create macro selected_series(
 ) as table
 select
     run_number,
+    idle_power_w,
+    energy_attribution,
     series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as series,
     dense_rank() over (order by series)::integer as series_number
 from selected_runs(
@@ -306,18 +322,26 @@ select
         metric_value(
             metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
         ),
-        divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
+        divided_energy(
+            metric,
+            energy_j,
+            above_idle(energy_j, latency_s, labels.idle_power_w, labels.energy_attribution),
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
+        )
     ) as value
-from prompts
+from measured_requests as requests
 join selected_series(
     grouped_by, set_name, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as labels on labels.run_number = prompts.run_number
+) as labels on labels.run_number = requests.run_number
 where status = 'ok'
     and (valid or not valid_only);
 
--- A whole number that grows with a value and stays the same within a fifth of a percent, so that a rank can be looked for in one small part of
--- the values. Those that are not positive share one; null has none.
-create macro bucket_of(value) as case when value > 0 then (500 * ln(value))::integer when value is not null then -1000000 end;
+-- A whole number that grows with a value and stays the same within one percent, so that a rank can be looked for in one small part of the values.
+-- Those that are not positive share one; null has none.
+create macro bucket_of(value) as case when value > 0 then (100 * ln(value))::integer when value is not null then -1000000 end;
 
 -- One row per model: the quality scores of the original leaderboard (percent). Several sources: the first by name.
 create view model_quality as

@@ -23,17 +23,17 @@ from (
             metric_name,
             energy_j,
             energy_error_j,
-            ratio(energy_j, output_tokens),
+            energy_per_token_j,
             output_tokens,
             input_tokens,
             latency_s,
             ttft_s,
-            time_per_output_token(latency_s, ttft_s, output_tokens),
-            ratio(output_tokens, latency_s),
-            ratio(energy_j, output_words),
-            ratio(energy_j, latency_s)
+            tpot_s,
+            throughput_tps,
+            energy_per_word_j,
+            power_w
         ) as value
-    from requests
+    from measured_requests
     where valid
         and run_id between first_run and last_run
         and run_id in (select run_id from touched)

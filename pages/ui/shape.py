@@ -190,7 +190,7 @@ def without_steps(found: pl.DataFrame) -> pl.DataFrame:
     Args:
         found: rows of the query `distribution`.
     """
-    return found.drop("steps", "top5_share")
+    return found.drop("steps", "top5_share", "least_positive")
 
 
 def steps_of(found: pl.DataFrame) -> pl.DataFrame:
@@ -200,6 +200,16 @@ def steps_of(found: pl.DataFrame) -> pl.DataFrame:
         found: rows of the query `distribution`; a series without a value has no step.
     """
     return found.filter(pl.col("prompts") > 0).select("series", "top5_share", "steps").explode("steps").unnest("steps")
+
+
+def span(found: pl.DataFrame, log: bool) -> dict[str, float]:
+    """The ends of the bins of a histogram in storage units: `low` and `high`, of values above 0 where the axis is logarithmic.
+
+    Args:
+        found: rows of the query `distribution`; without a value that can be drawn `low` is above `high`, and no bin is found.
+    """
+    low, high = found["least_positive" if log else "minimum"].min(), found["maximum"].max()
+    return {"low": low, "high": high} if isinstance(low, float) and isinstance(high, float) else {"low": 1.0, "high": 0.0}
 
 
 def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:

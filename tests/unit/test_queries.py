@@ -2,7 +2,9 @@
 
 import random
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -154,7 +156,9 @@ def test_percentiles(warehouse: str, metric: str) -> None:
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("by", ["model", "task", "gpu", "engine", "batch size", "prompt set", "result"])
 def test_bins(warehouse: str, log: bool, by: str) -> None:
-    found = query.load("distribution_bins", EVERYTHING, warehouse, metric="energy_j", by=by, prompt_set="", bins=12, log=log)
+    asked = {"metric": "energy_j", "by": by, "prompt_set": ""}
+    span = shape.span(query.load("distribution", EVERYTHING, warehouse, **asked), log)
+    found = query.load("distribution_bins", EVERYTHING, warehouse, bins=12, log=log, **span, **asked)
     rows = shown(only_valid=False).with_columns(gpu=pl.col("gpu_model").replace("NVIDIA H100 80GB HBM3", "H100").fill_null("CPU"))
     batch = pl.format("batch {}", pl.col("batch_size"))
     random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
@@ -175,26 +179,52 @@ def test_bins(warehouse: str, log: bool, by: str) -> None:
     assert found["bin_high"].max() == pytest.approx(values["energy_j"].max())
 
 
+def test_bins_of_a_logarithm_leave_out_what_is_not_positive(tmp_path: Path) -> None:
+    rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate([0.0, 0.0, 1.0, 10.0, 100.0])]
+    rows += [factories.record("run-b", index, task="instruct", energy_j=0.0) for index in range(3)]
+    factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    asked = {"metric": "energy_j", "by": "task", "prompt_set": ""}
+    spread = query.load("distribution", None, str(tmp_path / "w.duckdb"), **asked)
+    assert shape.span(spread, log=True) == {"low": 1.0, "high": 100.0}
+    assert shape.span(spread, log=False) == {"low": 0.0, "high": 100.0}
+    found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **shape.span(spread, log=True), **asked)
+    assert found.select("series", "count").rows() == [("chat", 1), ("chat", 2)]
+    zeros = shape.span(spread.filter(pl.col("series") == "instruct"), log=True)
+    assert query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **zeros, **asked).is_empty()
+
+
 def test_bins_of_equal_values(tmp_path: Path) -> None:
     factories.write(factories.records(25, input_tokens=7), tmp_path / "part.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load(
-        "distribution_bins", None, str(tmp_path / "w.duckdb"), metric="input_tokens", by="task", prompt_set="", bins=5, log=False
-    )
+    asked = {"metric": "input_tokens", "by": "task", "prompt_set": "", "bins": 5, "log": False}
+    found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), low=7.0, high=7.0, **asked)
     assert found.rows() == [("chat", 7.0, 7.0, 25, 1.0)]
+
+
+def assert_steps(steps: list[tuple[float, float, float | None]], values: np.ndarray[Any, Any]) -> None:
+    """Each step is exact, and none is missing.
+
+    Args:
+        steps: share of the prompts, value, share of the total.
+        values: of all prompts, smallest first.
+    """
+    ranks = [round(share * len(values)) for share, *_ in steps]
+    assert [share for share, *_ in steps] == [rank / len(values) for rank in ranks]
+    assert (ranks[0], ranks[-1]) == (0, len(values))
+    assert len(ranks) <= 202
+    assert all(1 <= later - rank <= 1 + 0.015 * len(values) for rank, later in pairwise(ranks))
+    assert [value for _, value, _ in steps] == [values[0], *(values[rank - 1] for rank in ranks[1:])]
+    if values.min() >= 0 and values.sum():
+        expected = [values[:rank].sum() / values.sum() for rank in ranks]
+        assert [total for *_, total in steps] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("metric", ["energy_j", "output_tokens", "energy_error_j"])
 def test_steps_of_a_distribution(warehouse: str, metric: str) -> None:
     found = shape.steps_of(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set=""))
     values = shown()[metric].drop_nulls().sort().cast(pl.Float64)
-    assert 200 <= found.height <= 202
-    assert found.select("share_of_prompts", "value", "share_of_total").row(0) == (0, values[0], 0)
-    assert found.select("share_of_prompts", "value", "share_of_total").row(-1) == (1, values[-1], 1)
-    for share, value, total in found[1:].select("share_of_prompts", "value", "share_of_total").iter_rows():
-        count = round(share * values.len())
-        assert value == values[count - 1]
-        assert total == pytest.approx(values[:count].sum() / values.sum())
+    assert_steps(found.select("share_of_prompts", "value", "share_of_total").rows(), values.to_numpy())
     costliest = values.tail(-(-values.len() // 20)).sum() / values.sum()
     assert found["top5_share"].unique().to_list() == [pytest.approx(costliest)]
 
@@ -220,8 +250,9 @@ def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> Non
         "equal": lambda chance: 5.0,
         "stepped": lambda chance: float(chance.randint(0, 3)),
         "narrow": lambda chance: 1000 + chance.random(),
+        "usual": lambda chance: chance.lognormvariate(5, 0.7),
     }
-    runs = [(f"{shape}-{size}", draw, size) for shape, draw in shapes.items() for size in (1, 2, 3, 19, 20, 21, 140, 199, 200, 201, 477)]
+    runs = [(f"{shape}-{size}", draw, size) for shape, draw in shapes.items() for size in (1, 2, 3, 19, 20, 21, 140, 199, 200, 201, 477, 2000)]
     rows = [
         factories.record(name, index, model_id=name, model_name=name, energy_j=draw(random.Random(f"{name}/{index}")))
         for name, draw, size in runs
@@ -237,12 +268,8 @@ def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> Non
         levels = [row[name] for name in ("p5", "p25", "p50", "p75", "p90", "p95", "p99")]
         assert levels == pytest.approx(np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])), row["series"]
         assert (row["prompts"], row["minimum"], row["maximum"]) == (len(values), values[0], values[-1])
-        ranks = sorted({-(-step * len(values) // 200) for step in range(1, 201)})
-        assert [step["share_of_prompts"] for step in row["steps"]] == [0, *(rank / len(values) for rank in ranks)]
-        assert [step["value"] for step in row["steps"]] == [values[0], *values[np.array(ranks) - 1]]
+        assert_steps([(step["share_of_prompts"], step["value"], step["share_of_total"]) for step in row["steps"]], values)
         if metric == "energy_j" and values.sum():
-            sums = [step["share_of_total"] for step in row["steps"]]
-            assert sums == pytest.approx([0, *np.cumsum(values)[np.array(ranks) - 1] / values.sum()]), row["series"]
             assert row["top5_share"] == pytest.approx(values[len(values) - -(-len(values) // 20) :].sum() / values.sum()), row["series"]
 
 

@@ -1,7 +1,9 @@
--- One row per series of one per-prompt metric: its percentiles over `prompts`, how many are `unmeasured`, and in `steps` the whole distribution, in about
--- 200 steps: `share_of_prompts` have at most `value` and sum up to `share_of_total` of the sum of all; the first step is before the first prompt.
--- `top5_share` is what the largest 5 % sum up to over the sum of all. With $prompt_set only the prompts of that set.
--- Sorting all values would cost most. They are counted in small buckets first; only the buckets in which a wanted rank lies are sorted.
+-- One row per series of one per-prompt metric: its percentiles over `prompts`, how many are `unmeasured`, and in `steps` the whole distribution, in at most
+-- some 200 steps: `share_of_prompts` have at most `value` and sum up to `share_of_total` of the sum of all; the first step is before the first prompt.
+-- Every step is exact; two are at most 1.5 % of the prompts, and one prompt, apart. `top5_share` is what the largest 5 % sum up to over the sum of all;
+-- `least_positive` is the smallest value above 0. With $prompt_set only the prompts of that set.
+-- Sorting all values would cost most. They are counted in buckets first; sorted are only the buckets in which a percentile lies, or more than 1 % of the
+-- prompts. A bucket whose values are all the same needs no sorting, nor does the last rank of any: its value is the largest.
 with labels as (
     select distinct
         series_number,
@@ -25,7 +27,9 @@ counted as (
         series_number,
         bucket,
         count(*) as prompts,
-        sum(value) as part
+        sum(value) as part,
+        min(value) as minimum,
+        max(value) as maximum
     from valued
     group by
         series_number,
@@ -36,7 +40,10 @@ totals as (
         series_number,
         coalesce(sum(prompts) filter (where bucket is not null), 0)::bigint as prompts,
         coalesce(sum(prompts) filter (where bucket is null), 0)::bigint as unmeasured,
-        sum(part) as total
+        sum(part) as total,
+        min(minimum) as minimum,
+        min(minimum) filter (where minimum > 0) as least_positive,
+        max(maximum) as maximum
     from counted
     group by series_number
 ),
@@ -44,6 +51,10 @@ placed as (
     select
         series_number,
         bucket,
+        prompts as bucket_prompts,
+        part as bucket_part,
+        minimum as bucket_minimum,
+        maximum as bucket_maximum,
         (sum(prompts) over up_to - prompts)::bigint as prompts_before,
         coalesce(sum(part) over before, 0) as part_before
     from counted
@@ -63,25 +74,51 @@ levels as (
     from totals
     where prompts > 0
 ),
+-- The ranks of the curve may move to the end of their bucket, the others are needed as they are.
 wanted as (
-    select series_number, ceil(unnest(range(1, 201)) * prompts / 200)::bigint as rank from totals where prompts > 0
-    union
-    select series_number, prompts - (prompts + 19) // 20 from totals where prompts > 1
-    union
-    select series_number, 1 from totals where prompts > 0
-    union
-    select series_number, rank_below from levels
-    union
-    select series_number, rank_above from levels
+    select
+        series_number,
+        rank,
+        bool_or(is_fixed) as is_fixed,
+        bool_or(not is_fixed) as is_of_curve
+    from (
+        select series_number, ceil(unnest(range(1, 201)) * prompts / 200)::bigint as rank, false as is_fixed from totals where prompts > 0
+        union all
+        select series_number, prompts - (prompts + 19) // 20, true from totals where prompts > 1
+        union all
+        select series_number, rank_below, true from levels
+        union all
+        select series_number, rank_above, true from levels
+    )
+    group by
+        series_number,
+        rank
 ),
 found as (
     select
         wanted.rank,
-        placed.*
+        wanted.is_fixed,
+        wanted.is_of_curve,
+        placed.*,
+        bucket_minimum = bucket_maximum as is_one_value,
+        wanted.rank = prompts_before + bucket_prompts as is_last,
+        bucket_prompts * 100 > totals.prompts as is_large
     from wanted
     asof join placed
         on placed.series_number = wanted.series_number
         and placed.prompts_before < wanted.rank
+    join totals on totals.series_number = wanted.series_number
+),
+refined as (
+    select
+        series_number,
+        bucket
+    from found
+    where not is_one_value
+    group by
+        series_number,
+        bucket
+    having bool_or(is_large or (is_fixed and not is_last))
 ),
 sorted as (
     select
@@ -91,18 +128,30 @@ sorted as (
         row_number() over rows_before as place,
         sum(value) over rows_before as part
     from valued
-    semi join found using (series_number, bucket)
+    semi join refined using (series_number, bucket)
     window rows_before as (partition by series_number, bucket order by value rows between unbounded preceding and current row)
 ),
 ends as (
     select
         found.series_number,
-        found.rank,
-        sorted.value,
-        found.part_before + sorted.part as sum_so_far
+        case when found.is_one_value or sorted.place is not null then found.rank else found.prompts_before + found.bucket_prompts end as end_rank,
+        bool_or(found.is_of_curve) as is_of_curve,
+        any_value(coalesce(sorted.value, found.bucket_maximum)) as value,
+        any_value(
+            found.part_before + case
+                when sorted.place is not null then sorted.part
+                when found.is_one_value then (found.rank - found.prompts_before) * found.bucket_minimum
+                else found.bucket_part
+            end
+        ) as sum_so_far
     from found
-    join sorted using (series_number, bucket)
-    where sorted.place = found.rank - found.prompts_before
+    left join sorted
+        on sorted.series_number = found.series_number
+        and sorted.bucket = found.bucket
+        and sorted.place = found.rank - found.prompts_before
+    group by
+        found.series_number,
+        end_rank
 ),
 interpolated as (
     select
@@ -110,8 +159,8 @@ interpolated as (
         levels.level,
         below.value + (above.value - below.value) * (levels.position - floor(levels.position)) as value
     from levels
-    join ends as below on below.series_number = levels.series_number and below.rank = levels.rank_below
-    join ends as above on above.series_number = levels.series_number and above.rank = levels.rank_above
+    join ends as below on below.series_number = levels.series_number and below.end_rank = levels.rank_below
+    join ends as above on above.series_number = levels.series_number and above.end_rank = levels.rank_above
 ),
 percentiles as (
     select
@@ -129,17 +178,15 @@ percentiles as (
 curves as (
     select
         ends.series_number,
-        1 - coalesce(max(sum_so_far) filter (where rank = prompts - (prompts + 19) // 20), 0) / any_value(total) as top5,
+        1 - coalesce(max(sum_so_far) filter (where end_rank = prompts - (prompts + 19) // 20), 0) / any_value(total) as top5,
         list(
             struct_pack(
-                share_of_prompts := rank / prompts,
+                share_of_prompts := end_rank / prompts,
                 "value" := ends.value,
-                share_of_total := case when rank = prompts and total > 0 then 1.0 else least(ratio(sum_so_far, total), 1) end
+                share_of_total := case when end_rank = prompts and total > 0 then 1.0 else least(ratio(sum_so_far, total), 1) end
             )
-            order by rank
-        ) filter (where 200 * rank // prompts > 200 * (rank - 1) // prompts) as steps,
-        min(ends.value) as minimum,
-        max(ends.value) as maximum
+            order by end_rank
+        ) filter (where is_of_curve) as steps
     from ends
     join totals using (series_number)
     group by ends.series_number
@@ -150,10 +197,11 @@ select
     totals.unmeasured,
     totals.total / nullif(totals.prompts, 0) as mean,
     percentiles.* exclude (series_number),
-    curves.minimum,
-    curves.maximum,
+    totals.minimum,
+    totals.maximum,
+    totals.least_positive,
     case when totals.total > 0 then curves.top5 when totals.prompts > 0 then 1 end as top5_share,
-    [struct_pack(share_of_prompts := 0, "value" := curves.minimum, share_of_total := 0)] || curves.steps as steps
+    [struct_pack(share_of_prompts := 0, "value" := totals.minimum, share_of_total := 0)] || curves.steps as steps
 from totals
 join labels using (series_number)
 left join percentiles using (series_number)

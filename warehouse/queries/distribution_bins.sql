@@ -1,6 +1,6 @@
--- One row per series and bin of one per-prompt metric; all series share the bins; empty bins are left out.
+-- One row per series and bin of one per-prompt metric, for values from $low to $high in $bins bins; all series share the bins; empty bins are left out.
 -- With $prompt_set only the prompts of that set.
--- With $log the bins are equally wide in the logarithm and values that are not positive are left out.
+-- With $log the bins are equally wide in the logarithm; $low is above 0 then.
 with labels as (
     select distinct
         series_number,
@@ -9,31 +9,24 @@ with labels as (
         $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
 ),
-metric as not materialized (
-    select
-        series_number,
-        case when $log then ln(value) else value end as position
-    from selected_values(
-        $metric, $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
-    where value is not null
-        and (value > 0 or not $log)
-),
 edges as (
     select
-        min(position) as low,
-        max(position) as high,
-        (max(position) - min(position)) / $bins as width
-    from metric
+        case when $log then ln($low::double) else $low::double end as low,
+        ((case when $log then ln($high::double) else $high::double end) - low) / $bins as width
 ),
 counted as (
     select
         series_number,
-        case when width > 0 then least(floor((position - low) / width), $bins - 1) else 0 end as bin,
+        case when width > 0 then least(floor((case when $log then ln(value) else value end - low) / width), $bins - 1) else 0 end as bin,
         count(*) as count
-    from metric
+    from selected_values(
+        $metric, $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+    )
     cross join edges
-    group by all
+    where value between $low and $high
+    group by
+        series_number,
+        bin
 )
 select
     series,

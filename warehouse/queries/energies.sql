@@ -19,8 +19,10 @@ with divided as (
 summarised as (
     select
         run_number,
-        ratio(sum(joules), sum(parts)) as mean,
-        case when $statistic != 'mean' then quantile_cont(joules / parts, [0.5, 0.9, 0.95, 0.99]) end as levels
+        case
+            when $statistic = 'mean' then ratio(sum(joules), sum(parts))
+            else quantile_cont(joules / parts, case $statistic when 'p90' then 0.9 when 'p95' then 0.95 when 'p99' then 0.99 else 0.5 end)
+        end as statistic
     from divided
     where joules is not null
         and parts > 0
@@ -34,14 +36,7 @@ valued as (
         runs.energy_attribution,
         runs.idle_power_w,
         case
-            when origin = 'measured' then
-                case $statistic
-                    when 'mean' then summarised.mean
-                    when 'median' then levels[1]
-                    when 'p90' then levels[2]
-                    when 'p95' then levels[3]
-                    when 'p99' then levels[4]
-                end
+            when origin = 'measured' then summarised.statistic
             when $above_idle or $statistic != 'mean' then null
             when $per = 'response' then results.energy_j
             when $per = 'output token' then results.energy_per_token_j
