@@ -107,7 +107,8 @@ def test_prompts_behind_a_bar_are_those_between_its_ends(app_warehouse: Path) ->
 
 
 def test_bars_hold_each_prompt_once(app_warehouse: Path) -> None:
-    bins = query.load("distribution_bins", None, str(app_warehouse), **OF_MODELS, log=False, bins=40)
+    span = shape.span(query.load("distribution", None, str(app_warehouse), **OF_MODELS), log=False)
+    bins = query.load("distribution_bins", None, str(app_warehouse), **OF_MODELS, log=False, bins=40, **span)
     for count, (series, low, high) in zip(bins["count"], shape.ends_of(bins), strict=True):
         found = query.load("prompts_between", None, str(app_warehouse), **OF_MODELS, series=series, low=low, high=high)
         assert found.height == count

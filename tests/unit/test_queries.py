@@ -252,7 +252,9 @@ def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> Non
         "narrow": lambda chance: 1000 + chance.random(),
         "usual": lambda chance: chance.lognormvariate(5, 0.7),
     }
-    runs = [(f"{shape}-{size}", draw, size) for shape, draw in shapes.items() for size in (1, 2, 3, 19, 20, 21, 140, 199, 200, 201, 477, 2000)]
+    runs = [
+        (f"{shape}-{size}", draw, size) for shape, draw in shapes.items() for size in (1, 2, 3, 19, 20, 21, 140, 199, 200, 201, 477, 2000)
+    ]
     rows = [
         factories.record(name, index, model_id=name, model_name=name, energy_j=draw(random.Random(f"{name}/{index}")))
         for name, draw, size in runs
