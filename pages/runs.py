@@ -1,20 +1,24 @@
 """Can I trust these numbers?"""
 
+from dataclasses import replace
+
 import polars as pl
 import streamlit as st
 
-from pages.ui import data, downloads, frame, scope, tables, titles, words
+from pages.ui import data, downloads, frame, pick, scope, sections, tables, titles, words
 
 selection = frame.begin("Can I trust these numbers?")
-st.markdown("Every run of ours with its verdict. Rows that failed a check stay here, marked; they are in no average.")
+selection = frame.narrowed(replace(selection.with_random_weights(), only_valid=False))
+st.markdown("Every run of ours with its verdict. Runs and rows that failed a check stay here, marked; they are in no average.")
 runs = data.load("runs", selection)
 if runs.is_empty():
     st.info(scope.NEEDS_PROMPTS, icon=":material/info:")
 else:
     st.markdown(words.verdicts(runs))
-    tables.show(runs.with_columns(pl.col("gpu").alias("gpu_model")), titles.RUNS, alt="Runs with their verdict, newest first")
-    st.caption(f"{scope.hidden_words(selection)} {scope.SCOPE}")
+    chosen = pick.table(runs.with_columns(pl.col("gpu").alias("gpu_model")), titles.RUNS, "Runs with their verdict, newest first", "run")
+    st.caption(f"Click at the left of a run for its machine, temperatures and errors. {scope.hidden_words(selection)} {scope.SCOPE}")
     downloads.offer(runs, "runs")
+    sections.run_detail(selection, chosen)
 
 st.subheader("What the remarks mean", anchor=False)
 tables.show(data.load("reason_codes", selection), titles.REMARKS, alt="Remarks and their meaning")

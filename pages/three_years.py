@@ -11,8 +11,8 @@ from warehouse.measure import NUMBERS, TOKENS
 
 selection = frame.begin("How far has the energy of a token come?")
 measure = frame.measure(per="output token")
-of_tokens = selection.of_tokens() if measure.per in TOKENS else selection
-selection = frame.narrowed(replace(of_tokens, tasks=selection.tasks or titles.CHAT))
+selection = selection.with_random_weights() if measure.per in TOKENS else selection
+selection = frame.narrowed(replace(selection, tasks=selection.tasks or titles.CHAT))
 rows = shape.with_edition(frame.results(selection, measure))
 frame.stated(rows, measure)
 rows = rows.filter(pl.col(measure.key) > 0)

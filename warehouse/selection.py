@@ -51,8 +51,8 @@ class Selection:
             return self
         return replace(self, tasks=self.tasks or ("chat",), batch_sizes=(1,))
 
-    def of_tokens(self) -> "Selection":
-        """Random weights too, unless the filters choose weights: their energy per token is real."""
+    def with_random_weights(self) -> "Selection":
+        """Random weights too, unless the filters choose weights."""
         return replace(self, weights=()) if self.weights == DEFAULT_WEIGHTS else self
 
     def parameters(self) -> dict[str, object]:

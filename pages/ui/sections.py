@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, naming, pick, prompt_charts, shape, tables, titles, words
+from pages.ui import charts, controls, detail, downloads, naming, pick, prompt_charts, shape, tables, titles, words
 from pages.ui.data import ask as answered
 from pages.ui.data import load, options
 from pages.ui.site import links
@@ -112,7 +112,7 @@ def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
     )
 
 
-def detail(chosen: pl.DataFrame) -> None:
+def result_detail(chosen: pl.DataFrame) -> None:
     """Everything that is known about the row that was clicked, and where its figures come from."""
     for row in chosen.iter_rows(named=True):
         st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu_model'])}, {plain(row['task'] or '')}", anchor=False)
@@ -122,7 +122,19 @@ def detail(chosen: pl.DataFrame) -> None:
             st.html(links([(f"{page}?{urlencode(view)}", label) for page, label in pages.items()]))
         elif row["url"]:
             st.html(links([(row["url"], "Where it was published")] if row["url"].startswith("https://") else []))
-        tables.show(shape.upright(chosen), ("number", "is", "meaning"), alt="All numbers of the row that was clicked")
+        tables.show(detail.upright(chosen), detail.UPRIGHT, alt="All numbers of the row that was clicked")
+
+
+def run_detail(selection: Selection, chosen: pl.DataFrame) -> None:
+    """Everything that is known about the run that was clicked: setup, totals, temperature, error, and the machine it ran on."""
+    columns = load("columns", selection).filter(pl.col("table") == "runs")
+    meanings = dict(columns.select("column", "meaning").iter_rows())
+    for row in chosen.iter_rows(named=True):
+        st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu'] or '')}, {plain(row['task'] or '')}", anchor=False)
+        windows = detail.upright(load("run_windows", selection, run=row["run_id"]))
+        told = detail.upright(chosen.filter(pl.col("run_id") == row["run_id"]).drop("environment"), meanings)
+        known = pl.concat([windows, detail.environment(row["environment"]), told])
+        tables.show(known, detail.UPRIGHT, alt="All that is known about the run that was clicked")
 
 
 def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFrame, asked: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from pages.ui import naming
-from pages.ui.titles import LABELS, LEADERBOARD, title_of
+from pages.ui.titles import LEADERBOARD
 from warehouse.measure import DEFAULT, NUMBERS, Measure, per_prompt
 from warehouse.metrics import Metric
 
@@ -99,18 +99,6 @@ def leaderboard(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple
     """
     own = ("formula",) if "formula" in rows.columns else ()
     return tuple(dict.fromkeys((*LEADERBOARD[:2], energy, *own, *picked)))
-
-
-def upright(row: pl.DataFrame) -> pl.DataFrame:
-    """One row as a list of what is known: `number` (its title), `is` (its value on screen), `meaning`."""
-    values = on_screen(row.drop("spread", strict=False)).row(0, named=True)
-    known = {key: value for key, value in values.items() if value is not None and value != [] and key != "model_url"}
-    found = [(title_of(key), f"{value:,.4g}" if isinstance(value, float) else str(value), _meaning(key)) for key, value in known.items()]
-    return pl.DataFrame(found, schema=["number", "is", "meaning"], orient="row")
-
-
-def _meaning(key: str) -> str:
-    return NUMBERS[key].meaning if key in NUMBERS else LABELS.get(key, ("", ""))[1]
 
 
 def in_ranges(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pl.DataFrame:

@@ -45,7 +45,7 @@ SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "prompts": (("per", "idle"), "Single answers are shown: there is nothing to average."),
     "cost_of_a_token": (("idle",), "Whole answers are fitted; the coefficients are the energy per token."),
     "planner": (("idle",), "A total is the number of answers times their mean."),
-    "runs": ((), "Runs are listed with their totals."),
+    "runs": ((), "Runs are listed with their totals, whether they are valid or not."),
     "export_sql": ((), "The files hold every statistic as a column of its own."),
     "methods": ((), "This page defines the numbers."),
 }

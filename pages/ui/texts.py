@@ -1,5 +1,8 @@
 """The words of the Methods page. Definitions come from METRICS; no number is defined here."""
 
+from datetime import date
+
+from warehouse import store
 from warehouse.metrics import METRICS, Metric
 
 SETUP = """
@@ -14,13 +17,17 @@ side.
   energy can be off.
 
 In v1 and in our runs a response is generated alone on the GPU (batch size 1 unless the table says otherwise), by sampling, until the
-model stops or reaches
-the length limit. The GPU's energy counter is read before and after; the difference is the energy of the response.
+model stops or reaches the length limit. Its energy is how far the GPU's own energy counter moves meanwhile.
+
+That counter moves in steps, ten a second on an H100. Our runs therefore wait for a step before the response and close at a later one, and take off
+what the waiting GPU used (column *Window edges*: aligned). None of the waiting is in the latency. A batch is measured as one window and its energy is
+divided among its requests by a rule; such rows are marked *shared-gpu*. How this was tested, and how far it can be trusted, is in
+`docs/measurement.md` of the project; what makes a row or a run valid, in `docs/verdicts.md`.
 """
 LIMITS = """
 - Energy is that of the GPU only. CPU, memory, cooling and power supply are not in it.
 - It is read by software from a counter in the GPU, which moves in steps: for short answers the step matters, and
-  the error says how much.
+  the energy error says how much.
 - Energy depends on GPU, software, batch size and length limit. Numbers from different setups are not a ranking of
   models.
 - A token is not the same in every model: tokenizers differ. Compare words where lengths matter.
@@ -36,6 +43,20 @@ LICENCES = """
   it a research preview, meant for non-commercial use only.
 - Many of the models descend from LLaMA, whose weights have a licence of their own. This project ships no weights.
 """
+
+
+CITATION = """
+Name the project, its version, the question, the filters and the day; the header of a download has version, filters, link and sources. For example:
+
+> Prompt Joules {version}, Which model answers for the least energy?, GPU A40, task chat, seen on {day}.
+
+For published figures name the ML.ENERGY Leaderboard (<https://ml.energy/leaderboard>) and the edition too.
+"""
+
+
+def citation() -> str:
+    """How to name what is shown here, today."""
+    return CITATION.format(version=store.project_version(), day=f"{date.today():%Y-%m-%d}")
 
 
 def definitions() -> str:

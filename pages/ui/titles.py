@@ -1,5 +1,7 @@
 """What a column is called, and which columns a table has."""
 
+import re
+
 from warehouse.measure import NUMBERS
 
 LEADERBOARD = (
@@ -34,20 +36,21 @@ SPREAD = ("mean", "p5", "p25", "p50", "p75", "p90", "p95", "p99", "minimum", "ma
 RUNS = (
     "model_name",
     "task",
+    "valid",
+    "reasons",
+    "books_ratio",
+    "energy_error_j",
+    "idle_power_w",
     "gpu_model",
     "engine",
     "batch_size",
     "prompt_set",
     "harness_version",
-    "valid",
-    "reasons",
     "prompts",
     "measured",
-    "books_ratio",
     "truncated",
-    "energy_j_total",
-    "idle_power_w",
     "failed",
+    "energy_j_total",
     "energy_reason",
     "started_at",
     "run_id",
@@ -188,6 +191,10 @@ LABELS: dict[str, tuple[str, str]] = {
         "Energy books",
         "Energy of responses and gaps over the counter of the whole run; 1 is perfect, 2 % off is refused.",
     ),
+    "temperature_low_c": ("Coolest GPU (°C)", "The lowest temperature at the end of a response."),
+    "temperature_high_c": ("Hottest GPU (°C)", "The highest temperature at the end of a response."),
+    "error_median_percent": ("Usual error of a response (%)", "Energy error over energy; half of the responses are better."),
+    "error_most_percent": ("Largest error of a response (%)", "Energy error over energy of the worst response."),
     "scope": ("Holds for", "A single prompt (request) or a whole run."),
     "invalidates": ("Left out", "Whether rows with this remark are left out of averages."),
     "frontier": ("Frontier", "No other shown configuration is as good on both numbers and better on one."),
@@ -281,6 +288,18 @@ MEASURED = ("mean", "minimum", "maximum", "value", "value_low", "value_high")
 PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
 
 
+UNIT_OF_NAME = re.compile(r"_(j|w|s|c|mhz)(?=_|$)")
+SPELLED = {"gpu": "GPU", "gpus": "GPU", "gguf": "GGUF", "ecc": "ECC", "sm": "SM", "itl": "ITL", "sha256": "SHA-256"}
+UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
+
+
 def title_of(name: str) -> str:
     """What a column is called."""
-    return NUMBERS[name].title if name in NUMBERS else (LABELS | PERCENTILES).get(name, (name.replace("_", " ").capitalize(), ""))[0]
+    return NUMBERS[name].title if name in NUMBERS else (LABELS | PERCENTILES).get(name, (spelled(name), ""))[0]
+
+
+def spelled(name: str) -> str:
+    """The name of a column in words, its unit behind it: `power_limit_w` is "Power limit (W)"."""
+    unit = UNIT_OF_NAME.search(name)
+    words = " ".join(SPELLED.get(word, word) for word in UNIT_OF_NAME.sub("", name, count=1).replace("_", " ").split(" "))
+    return f"{words[:1].upper()}{words[1:]}" + (f" ({UNITS[unit[1]]})" if unit else "")

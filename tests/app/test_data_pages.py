@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 
 from bench.tasks import TASKS
-from pages.ui import downloads, sections, tables
+from pages.ui import detail, downloads, sections, tables
+from tests import factories, warehouses
 from tests.app import warehouse
-from tests.app.conftest import FIGURES, Open, table, text
-from warehouse import query
+from tests.app.conftest import FIGURES, Open, open_app, table, text
+from warehouse import query, store
 from warehouse.measure import DEFAULT
 from warehouse.metrics import METRICS
 from warehouse.selection import Selection
@@ -54,10 +55,40 @@ def test_runs_shows_every_run_and_what_was_loaded(open_page: Open) -> None:
     assert table(app, 2)["accepted"].sum() >= rows.height
 
 
+def test_runs_that_do_not_count_and_random_weights_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for run, ratio, weights in (("sound", 1.0, "pretrained"), ("lost", 0.9, "pretrained"), ("random", 1.0, "dummy")):
+        factories.write(factories.records(20, run, weights=weights), tmp_path / run / "part-0.parquet")
+        factories.run_json(tmp_path / run / "run.json", run, ratio)
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    app = open_app("runs")
+    assert dict(table(app).select("run_id", "valid").iter_rows()) == {"sound": True, "lost": False, "random": True}
+    assert "**2 of 3** runs count" in text(app)
+
+
+def test_a_run_that_is_clicked_shows_its_machine_temperatures_and_errors() -> None:
+    told = '{"gpus": [{"driver": "580", "power_limit_w": 700.0, "clock_event_reasons": []}], "host": "h", "counter": {"step_s": 0.1}}'
+    assert detail.environment(told).select("number", "is").rows() == [
+        ("GPU · driver", "580"),
+        ("GPU · power limit (W)", "700"),
+        ("Host", "h"),
+        ("Counter · step (s)", "0.1"),
+    ]
+    several = detail.environment('{"gpus": [{"driver": "1"}, {"driver": "2"}]}')
+    assert several["number"].to_list() == [
+        "GPU · 1 · driver",
+        "GPU · 2 · driver",
+    ]
+    assert detail.environment("no JSON")["is"].to_list() == ["no JSON"]
+    assert detail.environment("[1, 2]")["is"].to_list() == ["1, 2"]
+    assert detail.environment(None).is_empty()
+
+
 def test_methods_shows_the_system_prompts_and_every_definition(open_page: Open) -> None:
     app = open_page("methods")
     assert "Below is an instruction that describes a task." in text(app)
     assert all(f"**{metric.title}**" in text(app) for metric in METRICS.values())
+    assert f"Prompt Joules {store.project_version()}, Which model" in text(app)
 
 
 def test_downloads_hold_the_rows_and_run_no_formula() -> None:

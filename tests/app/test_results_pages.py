@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pages.ui import shape, words
+from pages.ui import detail, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, table, text
 
@@ -145,4 +145,4 @@ def test_a_formula_is_an_axis(open_page: Open) -> None:
 
 def test_the_detail_of_a_row_leaves_out_what_is_not_known() -> None:
     row = pl.DataFrame({"model_name": ["m"], "energy_j": [12.345678], "ttft_s": [0.0123], "arc": [None], "spread": [[1.0]]})
-    assert shape.upright(row).select("number", "is").rows() == [("Model", "m"), ("Energy (J)", "12.35"), ("TTFT (ms)", "12.3")]
+    assert detail.upright(row).select("number", "is").rows() == [("Model", "m"), ("Energy (J)", "12.35"), ("TTFT (ms)", "12.3")]

@@ -294,10 +294,13 @@ def test_points_can_be_chosen_with_the_keyboard(server: str, visit: Visit) -> No
     visitor.assert_sound()
 
 
-def test_a_click_on_a_row_shows_its_detail(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("?gpu=A40&task=chat")
+@pytest.mark.parametrize(
+    ("page", "name"), [("?gpu=A40&task=chat", "llama-7B on A40, chat"), ("runs?model=org/big-1B", "big-1B on H100, chat")]
+)
+def test_a_click_on_a_row_shows_its_detail(server: str, visit: Visit, page: str, name: str) -> None:
+    visitor = visit(server).open(page)
     table = visitor.page.locator("[data-testid=stDataFrame]").first
     table.click(position={"x": 18, "y": 52})
-    visitor.page.get_by_role("heading", name="llama-7B on A40, chat").wait_for()
+    visitor.page.get_by_role("heading", name=name).wait_for()
     visitor.settle()
     visitor.assert_sound()

@@ -37,6 +37,7 @@ PARAMETERS = {
     "prompt": "",
     "search": "",
     "results": "",
+    "run": "",
     "contrast": "task",
     "a": "chat",
     "b": "chat-concise",

@@ -97,6 +97,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "reason_codes": Case("reason_codes", ("code",)),
         "rejects": Case("rejects", ("path", "reason")),
         "run_totals": Case("run_totals", ("run_id",)),
+        "run_windows": _prompts("gpu_temperature_c", "energy_j", "energy_error_j", run=runs[0]),
         "runs": Case("runs", ("run_id", "valid", "reasons")),
         "setups": Case("runs", ("run_id", "environment")),
         "spreads": Case("run_summary", ("run_id", "metric", "p5", "p25", "p50", "p75", "p90", "p95", "p99")),

@@ -18,7 +18,7 @@ from warehouse.metrics import METRICS, PROMPT_METRICS
 from warehouse.selection import Selection
 
 EXTRA = {"result": "", "c": 0.0, "search": "", "prompt": "", "results": "", "contrast": "task", "a": "", "b": "", "finished": True}
-EXTRA |= {"statistic": "mean", "per": "response", "above_idle": False, "series": "", "low": 0.0, "high": 1.0, "prompt_set": ""}
+EXTRA |= {"statistic": "mean", "per": "response", "above_idle": False, "series": "", "low": 0.0, "high": 1.0, "prompt_set": "", "run": ""}
 EVERYTHING = Selection(weights=(), only_valid=False)
 
 
@@ -318,6 +318,18 @@ def test_runs(warehouse: str) -> None:
     made = made_rows().group_by("run_id").len()
     assert {(run, count) for run, count in made.iter_rows()} < set(found.select("run_id", "prompts").iter_rows())
     assert found.filter(~pl.col("valid"))["run_id"].to_list() == ["run-b"]
+    errors = shown().filter(pl.col("run_id") == "run-a")["energy_error_j"]
+    assert found.filter(pl.col("run_id") == "run-a")["energy_error_j"].item() == pytest.approx(errors.mean())
+
+
+def test_what_the_windows_of_a_run_went_through(warehouse: str) -> None:
+    rows = made_rows().filter(pl.col("run_id") == "run-a")
+    error = (rows["energy_error_j"] / rows["energy_j"]).drop_nulls()
+    ends = (rows["gpu_temperature_c"].min(), rows["gpu_temperature_c"].max(), 100 * error.median(), 100 * error.max())
+    found = query.load("run_windows", None, warehouse, run="run-a")
+    assert found.row(0) == pytest.approx(ends)
+    assert found.columns == ["temperature_low_c", "temperature_high_c", "error_median_percent", "error_most_percent"]
+    assert query.load("run_windows", None, warehouse, run="no such run").is_empty()
 
 
 def test_rejects_and_files(warehouse: str) -> None:

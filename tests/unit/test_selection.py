@@ -69,6 +69,6 @@ def test_parameters_name_every_field() -> None:
     }
 
 
-def test_random_weights_count_for_tokens_unless_weights_are_chosen() -> None:
-    assert Selection(gpus=("H100",)).of_tokens() == Selection(gpus=("H100",), weights=())
-    assert Selection(weights=("dummy",)).of_tokens() == Selection(weights=("dummy",))
+def test_random_weights_are_added_unless_weights_are_chosen() -> None:
+    assert Selection(gpus=("H100",)).with_random_weights() == Selection(gpus=("H100",), weights=())
+    assert Selection(weights=("dummy",)).with_random_weights() == Selection(weights=("dummy",))
