@@ -16,13 +16,15 @@ side.
 - **Measured** results are our own runs. Every prompt is one row: its tokens, its time, its energy and how far that
   energy can be off.
 
-In v1 and in our runs a response is generated alone on the GPU (batch size 1 unless the table says otherwise), by sampling, until the
-model stops or reaches the length limit. Its energy is how far the GPU's own energy counter moves meanwhile.
+In v1 and in our runs a response is generated alone on the GPU (batch size 1 unless the table says otherwise), by
+sampling, until the model stops or reaches the length limit. Its energy is how far the GPU's own energy counter moves
+meanwhile.
 
-That counter moves in steps, ten a second on an H100. Our runs therefore wait for a step before the response and close at a later one, and take off
-what the waiting GPU used (column *Window edges*: aligned). None of the waiting is in the latency. A batch is measured as one window and its energy is
-divided among its requests by a rule; such rows are marked *shared-gpu*. How this was tested, and how far it can be trusted, is in
-`docs/measurement.md` of the project; what makes a row or a run valid, in `docs/verdicts.md`.
+That counter moves in steps, ten a second on an H100. Our runs therefore wait for a step before the response and close
+at a later one, and take off what the waiting GPU used (column *Window edges*: aligned). None of the waiting is in the
+latency. A batch is measured as one window and its energy is divided among its requests by a rule; such rows are
+marked *shared-gpu*. How this was tested, and how far it can be trusted, is in `docs/measurement.md` of the project;
+what makes a row or a run valid, in `docs/verdicts.md`.
 """
 LIMITS = """
 - Energy is that of the GPU only. CPU, memory, cooling and power supply are not in it.
@@ -46,7 +48,8 @@ LICENCES = """
 
 
 CITATION = """
-Name the project, its version, the question, the filters and the day; the header of a download has version, filters, link and sources. For example:
+Name the project, its version, the question, the filters and the day; the header of a download has version, filters,
+link and sources. For example:
 
 > Prompt Joules {version}, Which model answers for the least energy?, GPU A40, task chat, seen on {day}.
 
