@@ -318,6 +318,13 @@ def _refresh(connection: duckdb.DuckDBPyConnection) -> None:
     for first, last in connection.execute(statement("slices"), {"rows": SLICE_ROWS}).fetchall():
         connection.execute(statement("runs"), {"first": first, "last": last})
         connection.execute(statement("run_summary"), {"first": first, "last": last})
+    refresh_results(connection)
+
+
+def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:
+    """Compute the rows of `results` again, all of them: names and scores of a model are in each of its rows."""
+    connection.execute("delete from results")
+    connection.execute("insert into results by name from configurations")
 
 
 def _name(target: Path, path: Path) -> str:

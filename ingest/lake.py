@@ -267,3 +267,4 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
     for table in OF_RUNS:
         connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [touched])
         connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, run_id)", [touched])
+    build.refresh_results(connection)

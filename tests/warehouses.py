@@ -41,7 +41,7 @@ def rows(warehouse: Path, sql: str) -> pl.DataFrame:
 
 def content(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
     """Everything that a person could see, without numbers of files and runs and times of loading; for comparing warehouses."""
-    tables = ("requests", "runs", "run_summary", "published", "quality", "models", "run_notes")
+    tables = ("requests", "runs", "run_summary", "results", "published", "quality", "models", "run_notes")
     connection = duckdb.connect(str(warehouse), read_only=True)
     try:
         found = {}

@@ -546,3 +546,113 @@ comment on column run_summary.p90 is '90th percentile';
 comment on column run_summary.p95 is '95th percentile';
 comment on column run_summary.p99 is '99th percentile';
 comment on column run_summary.maximum is 'largest';
+
+-- One row per configuration: a published aggregate, or one run of ours. What a leaderboard needs, computed at ingest from the view `configurations`, so
+-- that it costs the number of rows that are shown and not a plan over eight tables.
+create table results (
+    result_id varchar primary key,
+    origin varchar not null,
+    source varchar not null,
+    generation varchar not null,
+    model_id varchar not null,
+    gpu_model varchar not null,
+    num_gpus integer,
+    task varchar,
+    engine varchar,
+    dtype varchar,
+    weights varchar,
+    batch_size integer,
+    concurrency integer,
+    prompt_set varchar,
+    prompts bigint,
+    energy_j double,
+    energy_median_j double,
+    energy_p90_j double,
+    energy_p95_j double,
+    energy_p99_j double,
+    energy_error_j double,
+    estimated_energy_j double,
+    energy_per_token_j double,
+    throughput_tps double,
+    output_tokens double,
+    input_tokens double,
+    latency_s double,
+    ttft_s double,
+    tpot_s double,
+    itl_p50_s double,
+    itl_p99_s double,
+    power_w double,
+    idle_power_w double,
+    energy_above_idle_j double,
+    energy_reason varchar,
+    valid boolean not null,
+    reasons varchar[] not null,
+    truncated_share double,
+    edges varchar,
+    harness_version varchar,
+    licence varchar,
+    url varchar,
+    started_at timestamptz,
+    model_name varchar not null,
+    model_url varchar,
+    family varchar not null,
+    params_total_b double,
+    params_active_b double,
+    arc double,
+    hellaswag double,
+    truthfulqa double,
+    quality_mean double
+);
+
+comment on column results.result_id is 'published:source:gpu:task:model:…, or run: and the id of the run';
+comment on column results.origin is 'published or measured';
+comment on column results.source is 'who published or measured';
+comment on column results.generation is 'v1, v2, v3 of the published tables; own, or imported from another tool';
+comment on column results.model_id is 'canonical id';
+comment on column results.gpu_model is 'the chip''s short name, see gpu_label; CPU without a GPU, unknown behind a server';
+comment on column results.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
+comment on column results.task is 'task';
+comment on column results.engine is 'how the model was run';
+comment on column results.dtype is 'number format of the weights';
+comment on column results.weights is 'pretrained, or dummy: random weights, energy per token is real and the text is not';
+comment on column results.batch_size is 'prompts per batch, or requests served at once';
+comment on column results.concurrency is 'requests in flight';
+comment on column results.prompt_set is 'name of the prompt set; null where it was published';
+comment on column results.prompts is 'prompts behind the averages';
+comment on column results.energy_j is 'J: mean GPU energy of a response, measured';
+comment on column results.energy_median_j is 'J: median over prompts; null where it was published, like the other percentiles';
+comment on column results.energy_p90_j is 'J: 90th percentile over prompts';
+comment on column results.energy_p95_j is 'J: 95th percentile over prompts';
+comment on column results.energy_p99_j is 'J: 99th percentile over prompts';
+comment on column results.energy_error_j is 'J: mean half-width: how far the counter''s step can be off for one response';
+comment on column results.estimated_energy_j is 'J: mean GPU energy of a response, modelled';
+comment on column results.energy_per_token_j is 'J/token: as published, else total energy over total output tokens';
+comment on column results.throughput_tps is 'token/s: as published, else total output tokens over the time in which prompts were being answered';
+comment on column results.output_tokens is 'token: mean length of a response';
+comment on column results.input_tokens is 'token: mean length of a prompt';
+comment on column results.latency_s is 's: mean time of a response';
+comment on column results.ttft_s is 's: mean time to first token';
+comment on column results.tpot_s is 's: mean time per output token';
+comment on column results.itl_p50_s is 's: median gap between tokens';
+comment on column results.itl_p99_s is 's: 99th percentile of the gaps';
+comment on column results.power_w is 'W: mean GPU power';
+comment on column results.idle_power_w is 'W: GPU power before the run; null where it was published';
+comment on column results.energy_above_idle_j is 'J: mean energy of a response above the power of the idle GPU; null where requests shared the GPU';
+comment on column results.energy_reason is 'why energy_j is null';
+comment on column results.valid is 'counts in comparisons; published figures do';
+comment on column results.reasons is 'codes of reason_codes that hold for the run';
+comment on column results.truncated_share is 'share of the answers that hit the length limit';
+comment on column results.edges is 'how the window''s edges meet the counter''s steps: plain or aligned';
+comment on column results.harness_version is 'version of the measuring protocol';
+comment on column results.licence is 'licence of the figure, where it was published';
+comment on column results.url is 'where it was published';
+comment on column results.started_at is 'first response begun; null where it was published';
+comment on column results.model_name is 'name of the model';
+comment on column results.model_url is 'the model''s page';
+comment on column results.family is 'family of the model';
+comment on column results.params_total_b is '1e9: parameters, all of them';
+comment on column results.params_active_b is '1e9: parameters used per token; equal to the total for dense models';
+comment on column results.arc is '%: score in ARC; null for random weights, like the other scores';
+comment on column results.hellaswag is '%: score in HellaSwag';
+comment on column results.truthfulqa is '%: score in TruthfulQA';
+comment on column results.quality_mean is '%: mean of the three scores';

@@ -484,28 +484,29 @@ select
 from runs
 left join run_metrics on run_metrics.run_id = runs.run_id;
 
--- One row per configuration: a published aggregate, or one run of ours. `url` is where the figure was published.
-create view results as
+-- One row per configuration: a published aggregate, or one run of ours. `url` is where the figure was published. The ingest keeps these rows in the table
+-- `results`, which is what everything else reads.
+create view configurations as
 select
-    configurations.*,
+    figures.*,
     models.name as model_name,
     models.url as model_url,
     models.family,
     models.params_total_b,
     models.params_active_b,
-    case when configurations.weights = 'pretrained' then model_quality.arc end as arc,
-    case when configurations.weights = 'pretrained' then model_quality.hellaswag end as hellaswag,
-    case when configurations.weights = 'pretrained' then model_quality.truthfulqa end as truthfulqa,
+    case when figures.weights = 'pretrained' then model_quality.arc end as arc,
+    case when figures.weights = 'pretrained' then model_quality.hellaswag end as hellaswag,
+    case when figures.weights = 'pretrained' then model_quality.truthfulqa end as truthfulqa,
     case
-        when configurations.weights = 'pretrained' then (model_quality.arc + model_quality.hellaswag + model_quality.truthfulqa) / 3
+        when figures.weights = 'pretrained' then (model_quality.arc + model_quality.hellaswag + model_quality.truthfulqa) / 3
     end as quality_mean
 from (
     select * from published_results
     union all by name
     select * from measured_results
-) as configurations
-join models on models.model_id = configurations.model_id
-left join model_quality on model_quality.model_id = configurations.model_id;
+) as figures
+join models on models.model_id = figures.model_id
+left join model_quality on model_quality.model_id = figures.model_id;
 
 -- Rows of `results` that a Selection keeps.
 create macro selected_results(

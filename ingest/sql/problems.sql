@@ -16,6 +16,11 @@ from runs
 anti join models using (model_id)
 having count(*) > 0
 union all
+select 'configurations without a result: ' || count(*)
+from configurations
+anti join results using (result_id)
+having count(*) > 0
+union all
 select 'published figures without a model: ' || count(*)
 from published
 anti join models using (model_id)

@@ -98,6 +98,12 @@ def test_leaderboard_averages(warehouse: str) -> None:
     assert run["truncated_share"] == pytest.approx(1 / 250)
 
 
+def test_the_results_that_are_kept_are_the_configurations(warehouse: str) -> None:
+    kept, anew = (warehouses.rows(Path(warehouse), f"from {name} order by result_id") for name in ("results", "configurations"))
+    assert kept.height == 252
+    assert_frame_equal(kept, anew)
+
+
 def test_leaderboard_hides_invalid_runs_and_random_weights(warehouse: str) -> None:
     shown_runs = set(query.load("leaderboard", Selection(sources=("Prompt Joules",)), warehouse)["result_id"])
     assert shown_runs == {"run:run-a", "run:run-d"}

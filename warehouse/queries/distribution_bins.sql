@@ -11,8 +11,8 @@ with labels as (
 ),
 edges as (
     select
-        case when $log then ln($low::double) else $low::double end as low,
-        ((case when $log then ln($high::double) else $high::double end) - low) / $bins as width
+        case when $log then ln(nullif($low::double, 0)) else $low::double end as low,
+        ((case when $log then ln(nullif($high::double, 0)) else $high::double end) - low) / $bins as width
 ),
 counted as (
     select
