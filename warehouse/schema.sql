@@ -425,6 +425,7 @@ create table runs (
     counted bigint not null,
     measured bigint not null,
     resolved bigint not null,
+    texts bigint not null,
     truncated bigint not null,
     throttled bigint not null,
     energy_reason varchar,
@@ -493,6 +494,7 @@ comment on column runs.failed is 'rows that failed';
 comment on column runs.counted is 'valid rows: those behind every total and average';
 comment on column runs.measured is 'valid rows with energy';
 comment on column runs.resolved is 'measured rows whose error is at most 10 % of the value';
+comment on column runs.texts is 'rows with the text of their prompt';
 comment on column runs.truncated is 'ok rows that hit the length limit';
 comment on column runs.throttled is 'ok rows during which the GPU lowered its clocks';
 comment on column runs.energy_reason is 'why no energy was measured: the most frequent reason; null when some was';

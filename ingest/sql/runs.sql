@@ -48,6 +48,7 @@ with counted as (
         count(*) filter (where valid) as counted,
         count(energy_j) filter (where valid) as measured,
         count(energy_j) filter (where valid and not list_contains(reasons, 'not-resolved')) as resolved,
+        count(requests.prompt_text) as texts,
         count(*) filter (where status = 'ok' and finish_reason = 'length') as truncated,
         count(*) filter (where status = 'ok' and throttled) as throttled,
         -- The most frequent reason; of several as frequent, the first by alphabet: the keys of a histogram are sorted.

@@ -116,5 +116,5 @@ def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
         on_select=chosen,
         selection_mode="single-row",
         key=f"{key}_rows",
-        alt="Prompts, the costliest first; choose one to see its answers",
+        alt="Prompts, those that cost the most for their runs first; choose one to see its answers",
     )

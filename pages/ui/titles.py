@@ -103,7 +103,7 @@ OVER_TIME = ("edition", "gpu_model", "engine", "batches", "count", "p50", "minim
 CHAT = ("chat", "lm-arena-chat")
 COMPARED = ("shown_as", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
 PLAN = ("period", "kwh", "kwh_low", "kwh_high", "money", "money_low", "money_high", "co2_kg", "co2_kg_low", "co2_kg_high")
-PROMPTS = ("prompt_id", "prompt_text", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
+PROMPTS = ("prompt_id", "prompt_text", "times_run_mean", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
 ANSWERS = (
     "model_name",
     "task",
@@ -225,6 +225,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "prompt_id": ("Prompt", "Id of the prompt in its set."),
     "prompt_text": ("Text", "The prompt, where its text was kept."),
     "prompt_set": ("Prompt set", "The collection that the prompt is from."),
+    "times_run_mean": (
+        "Times its run's mean",
+        "Energy of an answer over the mean energy of the run that it is from; the mean over its answers.",
+    ),
     "answers": ("Answers", "How often the prompt was answered."),
     "models": ("Models", "By how many models."),
     "cut": ("Cut short", "The answer reached the length limit."),

@@ -429,21 +429,41 @@ def test_top_k_keeps_two_runs_from_being_alike(tmp_path: Path) -> None:
     assert pairs.select("pairs", "energy_a_j", "energy_b_j").rows() == [(4, 11.0, 10.0)]
 
 
+def with_times_run_mean(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds the energy over the mean of its run."""
+    return rows.with_columns(times_run_mean=pl.col("energy_j") / pl.col("energy_j").mean().over("run_id"))
+
+
 def test_prompts_and_their_answers(warehouse: str) -> None:
     listed = query.load("prompt_list", None, warehouse, search="PROMPT-0000")
-    rows = shown().filter(pl.col("prompt_id").str.contains("prompt-0000"))
+    rows = with_times_run_mean(shown()).filter(pl.col("prompt_id").str.contains("prompt-0000"))
     expected = (
         rows.group_by("prompt_id")
-        .agg(pl.col("energy_j").mean(), pl.len().alias("answers"))
-        .sort("energy_j", descending=True, nulls_last=True)
+        .agg(pl.col("times_run_mean").mean(), pl.len().alias("answers"))
+        .sort("times_run_mean", "prompt_id", descending=[True, False], nulls_last=True)
     )
+    assert listed["times_run_mean"].to_list() == pytest.approx(expected["times_run_mean"].to_list())
     assert listed["prompt_id"].to_list() == expected["prompt_id"].to_list()
     assert listed["answers"].to_list() == expected["answers"].to_list()
     one = rows.filter(pl.col("prompt_id") == "prompt-00005")
     answers = query.load("prompt_answers", None, warehouse, prompt="prompt-00005")
     assert answers["energy_j"].to_list() == pytest.approx(one["energy_j"].sort().to_list())
+    for name in ("energy_per_token_j", "power_w"):
+        assert sorted(answers[name]) == pytest.approx(sorted(one[name]))
+    assert sorted(answers["energy_above_idle_j"]) == pytest.approx(sorted(one["energy_j"] - one["idle_power_w"] * one["latency_s"]))
     assert answers["output_text"].to_list() == ["Answer 5."] * one.height
     assert query.load("prompt_list", None, warehouse, search="question 7?")["prompt_id"].to_list() == ["prompt-00007"]
+
+
+def test_a_prompt_that_only_a_costly_run_answered_does_not_come_first(tmp_path: Path) -> None:
+    """Prompt 3 takes three times the mean of a cheap run, prompt 5 is as usual in a run in which all answers cost a hundred times as much."""
+    cheap = [factories.record("run-a", index, energy_j=60.0 if index == 3 else 10.0) for index in range(5)]
+    costly = [factories.record("run-b", index, task="instruct", energy_j=1000.0) for index in range(3, 6)]
+    factories.write(factories.frame(cheap + costly), tmp_path / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search="")
+    assert found.select("prompt_id", "times_run_mean").rows()[:2] == [("prompt-00003", 2.0), ("prompt-00005", 1.0)]
+    assert found["energy_j"][0] == 530.0
 
 
 @pytest.mark.parametrize("search", ["", "sea", "lake", "prompt-00001"])
@@ -467,15 +487,16 @@ def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> No
     texts = pl.concat(runs).with_columns(pl.col("prompt_text").fill_null(pl.format("Sea {}", "sequence")))
     contained = pl.concat_str("prompt_id", "prompt_text").str.to_lowercase().str.contains(search, literal=True)
     expected = (
-        texts.filter(contained)
+        with_times_run_mean(texts)
+        .filter(contained)
         .group_by("prompt_id", "prompt_set")
         .agg(
             pl.col("prompt_text").max(),
             pl.len().alias("answers"),
             pl.col("model_id").n_unique().alias("models"),
-            *(pl.col(name).mean() for name in ("energy_j", "input_tokens", "output_tokens")),
+            *(pl.col(name).mean() for name in ("times_run_mean", "energy_j", "input_tokens", "output_tokens")),
         )
-        .sort("energy_j", descending=True)
+        .sort("times_run_mean", "prompt_id", "prompt_set", descending=[True, False, False])
     )
     assert_frame_equal(found, expected, check_dtypes=False)
 

@@ -1,53 +1,53 @@
--- One row per answer to the prompt $prompt (its id), least energy first, with the texts where they were kept.
-with found as (
-    select *
-    from selected_prompts(
+-- One row per answer to the prompt $prompt (its id), least energy first, at most 500, with the texts where they were kept.
+-- Rows are found by their place in the table, so that texts are read of the answers that are shown and of no others.
+with places as (
+    select requests.rowid as place
+    from requests
+    join selected_runs(
         $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
-    where prompt_id = $prompt
-        and status = 'ok'
+    ) as runs on runs.run_number = requests.run_number
+    where requests.prompt_id = $prompt
+        and requests.status = 'ok'
+        and (requests.valid or not $only_valid)
     order by
-        energy_j nulls last,
-        run_id,
-        sequence
+        requests.energy_j nulls last,
+        runs.run_id,
+        requests.sequence
     limit 500
 )
 select
-    prompts.model_name,
-    prompts.task,
-    prompts.gpu_model,
-    prompts.engine,
-    prompts.batch_size,
-    prompts.weights,
-    prompts.harness_version,
-    requests.prompt_set,
-    prompts.prompt_id,
-    prompts.repetition,
-    prompts.energy_j,
-    prompts.energy_error_j,
-    prompts.input_tokens,
-    prompts.output_tokens,
-    prompts.output_words,
-    prompts.output_chars,
-    prompts.energy_above_idle_j,
-    prompts.energy_per_token_j,
-    prompts.power_w,
-    prompts.latency_s,
-    prompts.finish_reason = 'length' as cut,
-    prompts.reasons,
+    runs.model_name,
+    runs.task,
+    runs.gpu_model,
+    runs.engine,
+    runs.batch_size,
+    runs.weights,
+    runs.harness_version,
+    runs.prompt_set,
+    requests.prompt_id,
+    requests.repetition,
+    requests.energy_j,
+    requests.energy_error_j,
+    requests.input_tokens,
+    requests.output_tokens,
+    requests.output_words,
+    requests.output_chars,
+    above_idle(requests.energy_j, requests.latency_s, runs.idle_power_w, runs.energy_attribution) as energy_above_idle_j,
+    ratio(requests.energy_j, requests.output_tokens) as energy_per_token_j,
+    ratio(requests.energy_j, requests.latency_s) as power_w,
+    requests.latency_s,
+    requests.finish_reason = 'length' as cut,
+    requests.reasons,
     requests.energy_reason,
     requests.prompt_text,
     requests.output_text,
-    prompts.source,
-    prompts.run_id,
-    prompts.sequence
-from found as prompts
-join requests
-    on requests.run_number = prompts.run_number
-    and requests.sequence = prompts.sequence
-    and requests.repetition = prompts.repetition
-where requests.prompt_id = $prompt
+    runs.source,
+    runs.run_id,
+    requests.sequence
+from requests
+join labelled_runs as runs on runs.run_number = requests.run_number
+where requests.rowid in (select place from places)
 order by
-    prompts.energy_j nulls last,
-    prompts.run_id,
-    prompts.sequence
+    requests.energy_j nulls last,
+    runs.run_id,
+    requests.sequence

@@ -1,10 +1,15 @@
--- One row per prompt that was answered, of those that contain $search in id or text: how often, and what it cost; the costliest first, at most 200.
--- Numbers come from all answers. A text is read once: in runs of one prompt set with one hash it is the same; a set without a hash is read run by run.
+-- One row per prompt that was answered, of those that contain $search in id or text: how often, and what it cost; at most 200. First come those that cost
+-- the most for their runs: `times_run_mean` is the mean over all answers of the energy over the mean energy of the answer's run, so that a prompt that
+-- only a costly model or engine answered does not come first. A text is read once: in runs of one prompt set with one hash it is the same; a set
+-- without a hash is read run by run.
 with places as (
     select
         run_number,
         prompt_set,
         model_id,
+        ratio(runs.energy_j_total, runs.measured) as mean_j,
+        -- Runs without texts have no number here; of those that have some, the ones that have all come last.
+        case when runs.texts > 0 then row_number() over (order by runs.texts = runs.prompts, run_number) end as text_place,
         dense_rank() over (
             order by
                 prompt_set,
@@ -21,6 +26,7 @@ with places as (
     from selected_runs(
         $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
+    join (select run_number, energy_j_total, measured, texts, prompts from runs) as runs using (run_number)
 ),
 -- By number of place: grouping by its names would take ten times as long.
 summed as (
@@ -30,13 +36,15 @@ summed as (
         count(*) as answers,
         sum(requests.energy_j) as energy_j,
         count(requests.energy_j) as energies,
+        sum(ratio(requests.energy_j, places.mean_j)) as times_run_mean,
+        count(ratio(requests.energy_j, places.mean_j)) as means,
         sum(requests.input_tokens) as input_tokens,
         count(requests.input_tokens) as inputs,
         sum(requests.output_tokens) as output_tokens,
         count(requests.output_tokens) as outputs,
-        max(case when requests.prompt_text is not null then requests.run_number end) as text_in
+        max(places.text_place) as text_place
     from requests
-    join (select run_number, place from places) as places on places.run_number = requests.run_number
+    join (select run_number, place, mean_j, text_place from places) as places on places.run_number = requests.run_number
     where requests.status = 'ok'
         and (requests.valid or not $only_valid)
     group by
@@ -69,7 +77,7 @@ costliest as (
         prompt_id,
         prompt_set
     order by
-        sum(energy_j) / sum(energies) desc nulls last,
+        sum(times_run_mean) / sum(means) desc nulls last,
         prompt_id,
         prompt_set
     limit 200
@@ -78,7 +86,7 @@ kept as (
     select
         prompt_id,
         text_of,
-        max(text_in) as run_number
+        max(text_place) as text_place
     from counted
     where $search != ''
         or (prompt_id, prompt_set) in (from costliest)
@@ -92,8 +100,9 @@ texts as (
         kept.text_of,
         max(requests.prompt_text) as prompt_text
     from kept
+    left join places on places.text_place = kept.text_place
     left join requests
-        on requests.run_number = kept.run_number
+        on requests.run_number = places.run_number
         and requests.prompt_id = kept.prompt_id
     group by
         kept.prompt_id,
@@ -115,6 +124,7 @@ select
     max(found.prompt_text) as prompt_text,
     sum(counted.answers)::bigint as answers,
     count(distinct counted.model_id) as models,
+    sum(counted.times_run_mean) / sum(counted.means) as times_run_mean,
     sum(counted.energy_j) / sum(counted.energies) as energy_j,
     sum(counted.input_tokens) / sum(counted.inputs) as input_tokens,
     sum(counted.output_tokens) / sum(counted.outputs) as output_tokens
@@ -124,7 +134,7 @@ group by
     counted.prompt_id,
     counted.prompt_set
 order by
-    energy_j desc nulls last,
+    times_run_mean desc nulls last,
     counted.prompt_id,
     counted.prompt_set
 limit 200
