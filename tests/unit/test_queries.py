@@ -456,7 +456,7 @@ def test_prompts_and_their_answers(warehouse: str) -> None:
 
 
 def test_a_prompt_that_only_a_costly_run_answered_does_not_come_first(tmp_path: Path) -> None:
-    """Prompt 3 takes three times the mean of a cheap run, prompt 5 is as usual in a run in which all answers cost a hundred times as much."""
+    """Prompt 3 takes three times the mean of a cheap run; prompt 5 is as usual in a run in which every answer costs a lot."""
     cheap = [factories.record("run-a", index, energy_j=60.0 if index == 3 else 10.0) for index in range(5)]
     costly = [factories.record("run-b", index, task="instruct", energy_j=1000.0) for index in range(3, 6)]
     factories.write(factories.frame(cheap + costly), tmp_path / "part-0.parquet")
