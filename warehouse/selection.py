@@ -69,14 +69,12 @@ class Selection:
         }
 
     def words(self) -> str:
-        """The filters as a person would say them, e.g. "GPU A40, task chat, only valid rows"."""
+        """The filters as a person would say them, e.g. "GPU A40, task chat, pretrained weights, only valid rows"."""
         parts = [f"{LABELS[key]} {' or '.join(getattr(self, field))}" for key, field in TEXT_FILTERS.items() if getattr(self, field)]
         if self.batch_sizes:
             parts.append(f"batch size {' or '.join(str(size) for size in self.batch_sizes)}")
-        if self.weights == ("dummy",):
-            parts.append("random weights")
-        elif self.weights != DEFAULT_WEIGHTS:
-            parts.append("pretrained and random weights")
+        kinds: dict[tuple[str, ...], str] = {DEFAULT_WEIGHTS: "pretrained weights", ("dummy",): "random weights"}
+        parts.append(kinds.get(self.weights, "pretrained and random weights"))
         parts.append("only valid rows" if self.only_valid else "valid and invalid rows")
         return ", ".join(parts)
 

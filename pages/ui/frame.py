@@ -26,6 +26,7 @@ def run(page: Page) -> None:
     try:
         selection, notes = filters.sidebar(data.options())
         st.session_state["measure"] = filters.energy(*site.SWITCHES.get(page.url_path, ()))
+        st.sidebar.html(theme.SAVE_SVG, unsafe_allow_javascript=True)
     except store.WarehouseError as error:
         scope.no_warehouse(error)
         return

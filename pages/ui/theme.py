@@ -4,6 +4,7 @@ Categorical colours come from `.streamlit/config.toml`, which has one list for l
 fixes which name comes first in that list, so that a GPU or a source keeps its colour on every page.
 """
 
+from pathlib import Path
 from typing import Literal
 
 import altair as alt
@@ -30,6 +31,9 @@ LINKS_STYLE = """<style>
 
 # Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
 TAGS_STYLE = "<style>[data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }</style>"
+
+# What adds SVG to the toolbar of a chart: Streamlit has PNG only.
+SAVE_SVG = f"<script>{(Path(__file__).parent / 'save_svg.js').read_text()}</script>"
 
 # Known names keep their place, and so their colour; names that are not listed follow in alphabetical order.
 FIXED_ORDER: dict[str, tuple[str, ...]] = {

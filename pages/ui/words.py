@@ -115,14 +115,15 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
 
 
 def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
-    interval = f"{figure(row['slope_low'], 2)} to {figure(row['slope_high'], 2)}".replace("-", "−")
+    interval = minus(f"{figure(row['slope_low'], 2)} to {figure(row['slope_high'], 2)}")
     if log:
-        grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{row['slope']:.2f}** ({interval})"
+        exponent = minus(f"{row['slope']:.2f}")
+        grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{exponent}** ({interval})"
         twice = " to ".join(figure(2 ** row[end], 2) for end in ("slope_low", "slope_high"))
         twice = f"twice as much takes **{figure(2 ** row['slope'], 2)}×** ({twice})"
         return f"- {plain(str(row['line']))}: {grows}: {twice}; {row['points']} points"
     unit = f"{NUMBERS[y].display_unit} per {NUMBERS[x].display_unit or 'unit'}"
-    return f"- {plain(str(row['line']))}: **{figure(row['slope'], 3)}** {unit} ({interval}); {row['points']} points"
+    return f"- {plain(str(row['line']))}: **{minus(figure(row['slope'], 3))}** {unit} ({interval}); {row['points']} points"
 
 
 def changes(summary: pl.DataFrame, kind: str) -> str:
@@ -368,7 +369,12 @@ def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: 
 
 def percent(share: float) -> str:
     """A change as a signed percentage, e.g. −4.0 %, or +1,306 %."""
-    return f"{100 * share:+,.{1 if abs(share) < 10 else 0}f} %".replace("-", "−")
+    return minus(f"{100 * share:+,.{1 if abs(share) < 10 else 0}f} %")
+
+
+def minus(number: str) -> str:
+    """A number with a true minus sign."""
+    return number.replace("-", "−")
 
 
 # What Markdown makes a link of by itself, even where its signs are escaped, and where a sign without width stops it.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -303,4 +304,22 @@ def test_a_click_on_a_row_shows_its_detail(server: str, visit: Visit, page: str,
     table.click(position={"x": 18, "y": 52})
     visitor.page.get_by_role("heading", name=name).wait_for()
     visitor.settle()
+    visitor.assert_sound()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_chart_is_saved_as_png_and_as_svg_from_its_menu(server: str, visit: Visit, tmp_path: Path, dark: bool) -> None:
+    visitor = visit(server, dark=dark).open("energy_vs_parameters?gpu=A40")
+    made = {}
+    for kind in ("PNG", "SVG"):
+        visitor.page.locator("[data-testid=stVegaLiteChart]").first.hover()
+        with visitor.page.expect_download() as saved:
+            visitor.page.get_by_role("button", name=f"Download as {kind}").first.click()
+        assert saved.value.suggested_filename.endswith(f".{kind.lower()}")
+        made[kind] = Path(saved.value.path()).read_bytes()
+    assert made["PNG"].startswith(b"\x89PNG")
+    drawing = ElementTree.fromstring(made["SVG"])
+    words = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
+    assert drawing.tag.endswith("svg") and {"Energy (J)", "Parameters (billion)", "A40"} <= words
+    assert drawing[0].get("fill") == ("rgb(18, 23, 29)" if dark else "rgb(255, 255, 255)"), "the ground of the theme"
     visitor.assert_sound()

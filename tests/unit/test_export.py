@@ -61,7 +61,7 @@ def test_every_kind_holds_the_same_rows_and_hash(warehouse: Path, tmp_path: Path
         headers.append(header)
     assert {header["content_sha256"] for header in headers} == {export.content_sha256(expected)}
     whole = headers[0]
-    assert (whole["rows"], whole["filter"]) == (1, "GPU H100, task chat, only valid rows")
+    assert (whole["rows"], whole["filter"]) == (1, "GPU H100, task chat, pretrained weights, only valid rows")
     assert whole["link"] == {"gpu": ["H100"], "task": ["chat"]}
     assert whole["sources"] == ["Prompt Joules"] and "1 rows" in whole["citation"]
 
@@ -134,7 +134,7 @@ def test_prompts_are_exported_row_by_row(warehouse: Path, tmp_path: Path) -> Non
 
 def test_an_export_of_nothing_says_why(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("export", tmp_path / "none.csv", "--gpu", "Abacus", "--warehouse", warehouse) == 0
-    assert "Nothing matches: GPU Abacus, only valid rows." in " ".join(capsys.readouterr().out.split())
+    assert "Nothing matches: GPU Abacus, pretrained weights, only valid rows." in " ".join(capsys.readouterr().out.split())
 
 
 def test_licences_are_named(warehouse: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ def test_the_default_has_an_empty_link() -> None:
 
 
 def test_words() -> None:
-    assert Selection(gpus=("A40",), tasks=("chat",)).words() == "GPU A40, task chat, only valid rows"
+    assert Selection(gpus=("A40",), tasks=("chat",)).words() == "GPU A40, task chat, pretrained weights, only valid rows"
     everything = Selection(gpus=("A40", "CPU"), batch_sizes=(1, 8), weights=(), only_valid=False)
     assert everything.words() == "GPU A40 or CPU, batch size 1 or 8, pretrained and random weights, valid and invalid rows"
     assert Selection(weights=("dummy",)).words() == "random weights, only valid rows"
