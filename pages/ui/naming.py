@@ -43,16 +43,15 @@ def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFr
     return with_label(rows.filter(pl.col(needs) > 0).sort(*first, nulls_last=True, maintain_order=True))
 
 
-ALIKE = ("gpu_model", "engine", "batch_size", "prompt_set", "harness_version", "weights", "source")
+# What two results may differ in besides model and task, and how much it spoils a comparison: the protocol more than a choice of the user.
+UNLIKE = {"gpu_model": 1, "engine": 1, "batch_size": 1, "prompt_set": 1, "weights": 1, "source": 1, "harness_version": 2}
 
 
 def first_pair(rows: pl.DataFrame) -> list[str]:
-    """The labels of the first result and of the next one that is alike in all but model and task; of the first two where there is none."""
-    first = rows.head(1)
-    others = rows.tail(-1).with_row_index("place")
-    same = others.join(first, on=ALIKE, how="semi", nulls_equal=True).sort("place")
-    second = same if same.height else others
-    labels: list[str] = [*first["label"], *second["label"].head(1)]
+    """The labels of the first result and of the next one that is most like it in all but model and task."""
+    first, others = rows.row(0, named=True), rows.tail(-1)
+    unlike = pl.sum_horizontal(pl.col(name).ne_missing(first[name]) * weight for name, weight in UNLIKE.items())
+    labels: list[str] = [first["label"], *others.sort(unlike, maintain_order=True)["label"].head(1)]
     return labels
 
 

@@ -47,4 +47,6 @@ def test_the_first_pair_is_alike_in_all_but_model_and_task() -> None:
         ]
     )
     assert naming.first_pair(rows) == ["a", "c"]
-    assert naming.first_pair(rows.head(2)) == ["a", "b"], "where nothing is alike, the first two"
+    assert naming.first_pair(rows.head(2)) == ["a", "b"], "where nothing else is left, the other one"
+    eager = rows.head(2).vstack(rows.tail(1).with_columns(engine=pl.lit("eager")))
+    assert naming.first_pair(eager) == ["a", "c"], "another engine is something to compare; another protocol is in the way"
