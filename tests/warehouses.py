@@ -39,6 +39,11 @@ def rows(warehouse: Path, sql: str) -> pl.DataFrame:
         connection.close()
 
 
+def rejects(warehouse: Path) -> list[tuple[int | None, str | None, str]]:
+    """Row, column and reason of everything that was refused."""
+    return rows(warehouse, 'select "row", "column", reason from rejects order by all').rows()
+
+
 def content(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
     """Everything that a person could see, without numbers of files and runs and times of loading; for comparing warehouses."""
     tables = ("requests", "runs", "run_summary", "results", "published", "quality", "models", "run_notes")

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ingest import build
+from tests import warehouses
 from tests.app import warehouse
 
 ENTRY = str(Path(__file__).parents[2] / "streamlit_app.py")
@@ -25,7 +25,7 @@ def app_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shipped_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All that ships with the project, ingested: what a first visitor sees."""
     path = tmp_path_factory.mktemp("shipped") / "warehouse.duckdb"
-    build.ingest([str(warehouse.SHIPPED)], str(path), rebuild=False, say=lambda _: None, step=lambda *_: None)
+    warehouses.ingest(warehouses.SHIPPED, into=path)
     return path
 
 

@@ -1,0 +1,201 @@
+"""What the ingest promises: files become runs, the same files change nothing, what is no warehouse of ours is refused and kept."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest import build
+from ingest.files import NoSuchPath
+from tests import factories, warehouses
+from warehouse import store
+
+
+def test_a_run_becomes_a_run(results: Path, warehouse: Path) -> None:
+    report = warehouses.ingest(results, into=warehouse)
+    assert report.status == 0
+    run = warehouses.rows(warehouse, "select * from runs").row(0, named=True)
+    made = factories.records(30, "run-1")
+    assert run["prompts"] == run["counted"] == run["measured"] == 30
+    assert run["energy_j_total"] == pytest.approx(made["energy_j"].sum())
+    assert run["output_tokens_total"] == made["output_tokens"].sum()
+    assert run["books_ratio"] == 1.0
+    assert run["model_id"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert (run["valid"], run["reasons"]) == (True, [])
+
+
+def test_the_same_files_again_change_nothing(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    before = store.version(str(warehouse))
+    report = warehouses.ingest(results, into=warehouse)
+    assert {line.state for line in report.lines} == {"known"}
+    assert (report.changed, report.status) == (False, 0)
+    assert store.version(str(warehouse)) == before
+
+
+def test_a_copy_of_a_file_counts_once(results: Path, warehouse: Path) -> None:
+    copy = results / "copy" / "part-9.parquet"
+    copy.parent.mkdir()
+    copy.write_bytes((results / "run-1" / "part-0.parquet").read_bytes())
+    warehouses.ingest(results, into=warehouse)
+    assert warehouses.rows(warehouse, "select count(*) from requests").item() == 30
+
+
+def test_runs_summarised_in_slices_are_the_same(tmp_path: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        factories.write(factories.records(7 + number, f"run-{number}"), tmp_path / f"{number}.parquet")
+    warehouses.ingest(tmp_path, into=warehouse)
+    whole = warehouses.content(warehouse)
+    for rows in (1, 16):
+        monkeypatch.setattr(build, "SLICE_ROWS", rows)
+        warehouses.ingest(tmp_path, into=warehouse, rebuild=True)
+        assert warehouses.content(warehouse) == whole
+    assert len(whole["runs"]) == 5
+
+
+def test_a_changed_run_json_judges_the_run_anew(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    factories.run_json(results / "run-1" / "run.json", "run-1", ratio=1.03)
+    warehouses.ingest(results, into=warehouse)
+    run = warehouses.rows(warehouse, "select valid, reasons, prompts from runs").row(0)
+    assert run == (False, ["books"], 30)
+    assert warehouses.rows(warehouse, "select count(*) from ingested_files").item() == 2
+
+
+def test_a_changed_part_replaces_its_rows(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    factories.write(factories.records(10, "run-1"), results / "run-1" / "part-0.parquet")
+    assert warehouses.ingest(results, into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select prompts, reasons from runs").rows() == [(10, ["too-few-prompts"])]
+
+
+def test_a_run_keeps_its_number(tmp_path: Path, warehouse: Path) -> None:
+    def numbers() -> dict[str, int]:
+        of_rows = warehouses.rows(warehouse, "select distinct run_id, run_number from requests order by all").rows()
+        assert of_rows == warehouses.rows(warehouse, "select run_id, run_number from runs order by all").rows()
+        return dict(of_rows)
+
+    results = tmp_path / "results"
+    for run in ("run-b", "run-c"):
+        factories.write(factories.records(30, run), results / run / "part-0.parquet")
+    warehouses.ingest(results, into=warehouse)
+    assert numbers() == {"run-b": 1, "run-c": 2}
+    # A new run before the others, a second part, a part with other content, and a file that is cut off: its run gets no number.
+    factories.write(factories.records(30, "run-a"), results / "a" / "part-0.parquet")
+    more = factories.frame([factories.record("run-c", index) for index in range(30, 40)])
+    factories.write(more, results / "run-c" / "part-1.parquet")
+    factories.write(factories.records(20, "run-b"), results / "run-b" / "part-0.parquet")
+    whole = factories.write(factories.records(30, "run-z"), results / "run-z" / "part-0.parquet")
+    whole.write_bytes(whole.read_bytes()[:-100])
+    warehouses.ingest(results, into=warehouse)
+    assert numbers() == {"run-b": 1, "run-c": 2, "run-a": 3}
+
+
+def test_parts_without_run_json_load(results: Path, warehouse: Path) -> None:
+    (results / "run-1" / "run.json").unlink()
+    assert warehouses.ingest(results, into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select valid, books_ratio, finished from runs").rows() == [(True, None, None)]
+
+
+def test_a_later_part_joins_its_run(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    later = factories.frame([factories.record("run-1", index) for index in range(30, 45)])
+    factories.write(later, results / "run-1" / "part-1.parquet")
+    warehouses.ingest(results, into=warehouse)
+    assert warehouses.rows(warehouse, "select prompts from runs").item() == 45
+
+
+def test_of_two_setups_as_frequent_the_same_one_stays_whatever_the_order_of_files(tmp_path: Path) -> None:
+    for case in range(8):
+        kept = []
+        for order in ((case, 9), (9, case)):
+            folder = tmp_path / f"{order[0]}-{order[1]}"
+            for place, temperature in enumerate(order):
+                row = factories.record("run-1", int(temperature == 9), temperature=float(temperature))
+                factories.write(factories.frame([row]), folder / f"part-{place}.parquet")
+            assert warehouses.ingest(folder, into=folder / "w.duckdb").status == 1
+            kept.append(warehouses.rows(folder / "w.duckdb", "select temperature from requests").rows())
+        assert kept[0] == kept[1] and len(kept[0]) == 1
+
+
+def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, warehouse: Path) -> None:
+    demo = factories.records(6, "run-demo", model_id="smollm2-135m", model_name="SmolLM2-135M-Instruct")
+    factories.write(demo, tmp_path / "demo" / "part-0.parquet")
+    assert warehouses.ingest(warehouses.SHIPPED, tmp_path / "demo", into=warehouse).status == 0
+
+
+def test_one_id_may_be_two_models_with_and_without_a_short_name(tmp_path: Path, warehouse: Path) -> None:
+    """A folder and a shape of the same name: the short name of the one is known, the other has none."""
+    for run, name in (("run-1", "SmolLM2-135M-Instruct"), ("run-2", None)):
+        rows = factories.records(5, run, model_id="smollm2-135m", model_name=name)
+        factories.write(rows, tmp_path / "in" / f"{run}.parquet")
+    assert warehouses.ingest(tmp_path / "in", into=warehouse).status == 0
+    named = warehouses.rows(warehouse, "select model_id, name from runs join models using (model_id) order by run_id").rows()
+    assert named == [("HuggingFaceTB/SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct"), ("smollm2-135m", "smollm2-135m")]
+
+
+def test_an_older_file_without_an_optional_column_loads(tmp_path: Path, warehouse: Path) -> None:
+    factories.records(3).drop("dram_energy_j", "model_name").write_parquet(tmp_path / "part.parquet")
+    assert warehouses.ingest(tmp_path / "part.parquet", into=warehouse).status == 0
+
+
+@pytest.mark.parametrize(("environment", "expected"), [('{"top_k": 40}', 40), ('{"driver": "1"}', None), ("no JSON", None)])
+def test_top_k_of_files_of_version_1(tmp_path: Path, warehouse: Path, environment: str, expected: int | None) -> None:
+    """They have no such column; what was on stands in the environment."""
+    rows = factories.records(3, schema_version=1, environment=environment).drop("top_k")
+    rows.write_parquet(tmp_path / "part.parquet")
+    assert warehouses.ingest(tmp_path / "part.parquet", into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select top_k from runs").item() == expected
+    assert warehouses.rows(warehouse, "select distinct top_k from requests").item() is None
+
+
+def test_a_path_that_does_not_exist(warehouse: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoSuchPath, match="nowhere"):
+        warehouses.ingest(tmp_path / "nowhere", into=warehouse)
+    assert not warehouse.exists()
+
+
+def test_a_warehouse_of_another_version_is_refused(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    import duckdb
+
+    connection = duckdb.connect(str(warehouse))
+    connection.execute("update meta set schema_version = 0")
+    connection.close()
+    (results / "run-1" / "run.json").unlink()
+    with pytest.raises(store.OldWarehouse, match="--rebuild"):
+        warehouses.ingest(results, into=warehouse)
+    assert warehouses.ingest(results, into=warehouse, rebuild=True).status == 0
+
+
+def test_a_file_that_is_not_a_warehouse_is_refused_and_kept(results: Path, warehouse: Path) -> None:
+    """With --rebuild, too: a results file named by mistake must not be lost."""
+    warehouse.write_text("my diary of many years")
+    for rebuild in (False, True):
+        with pytest.raises(store.NotAWarehouse, match="is no DuckDB file"):
+            warehouses.ingest(results, into=warehouse, rebuild=rebuild)
+    assert warehouse.read_text() == "my diary of many years"
+    with pytest.raises(store.NotAWarehouse):
+        warehouses.ingest(results, into=results)
+
+
+def test_a_damaged_warehouse_names_the_command_that_rebuilds_it(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    warehouse.write_bytes(warehouse.read_bytes()[:5000])
+    with pytest.raises(store.BrokenWarehouse, match="--rebuild"):
+        warehouses.ingest(results, into=warehouse)
+    assert warehouses.ingest(results, into=warehouse, rebuild=True).status == 0
+
+
+def test_an_unknown_model_gets_its_own_row(tmp_path: Path, warehouse: Path) -> None:
+    rows = factories.records(3, model_id="/somewhere/models/my-qwen", model_name="mine", params_total_b=1.5)
+    factories.write(rows, tmp_path / "part.parquet")
+    warehouses.ingest(tmp_path, into=warehouse)
+    model = warehouses.rows(warehouse, "select models.* from models join runs using (model_id)").row(0, named=True)
+    assert (model["name"], model["family"], model["params_total_b"]) == ("mine", "other", 1.5)
+
+
+def test_the_report_is_empty_without_files(tmp_path: Path, warehouse: Path) -> None:
+    report = warehouses.ingest(tmp_path, into=warehouse)
+    assert isinstance(report, build.Report)
+    assert (report.lines, report.status) == ([], 0)
+    assert warehouses.rows(warehouse, "select * from results").is_empty()

@@ -1,0 +1,231 @@
+"""Bad rows and files are named with their reason, and everything else loads."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from ingest import check
+from ingest.__main__ import main
+from tests import factories, warehouses
+from tests.warehouses import rejects
+
+SOON = datetime.now(UTC) + timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "reason"),
+    [
+        ({"energy_j": math.nan}, "energy_j", "is not a finite number"),
+        ({"energy_j": -1.0}, "energy_j", "is negative"),
+        ({"latency_s": math.inf}, "latency_s", "is not a finite number"),
+        ({"ttft_s": -0.1}, "ttft_s", "is negative"),
+        ({"itl_s": [0.1, -0.1]}, "itl_s", "holds a negative or infinite gap"),
+        ({"itl_s": [0.1, math.nan]}, "itl_s", "holds a negative or infinite gap"),
+        ({"output_tokens": None}, "output_tokens", "is missing in a row that did not fail"),
+        ({"output_tokens": -1}, "output_tokens", "is negative"),
+        ({"latency_s": None}, "latency_s", "is missing in a row that did not fail"),
+        ({"prompt_id": None}, "prompt_id", "is missing"),
+        ({"status": "fine"}, "status", "must be ok or failed"),
+        ({"finish_reason": "tired"}, "finish_reason", "must be stop, length or error"),
+        ({"started_at": SOON}, "started_at", "lies in the future"),
+        ({"started_at": datetime(1969, 12, 31, tzinfo=UTC)}, "started_at", "lies before 1970"),
+        ({"latency_s": 9.2e12}, "latency_s", "is more than a year"),
+        ({"energy_source": "none"}, "energy_source", "is none although energy_j has a value"),
+        ({"prompt_id": "prompt-00000"}, "prompt_id", "this run, task, prompt and repetition were loaded already"),
+        ({"dtype": "bfloat16"}, "run_id", "the setup differs from the other rows of this run"),
+        ({"output_tokens": 513, "finish_reason": "stop"}, "output_tokens", "is above max_new_tokens"),
+        ({"finish_reason": "error"}, "finish_reason", "is error in a row that did not fail"),
+        ({"status": "failed", "finish_reason": "stop"}, "finish_reason", "is stop in a row that failed"),
+        ({"weights": "golden"}, "weights", "must be pretrained or dummy"),
+        ({"concurrency": 0}, "concurrency", "is below 1"),
+    ],
+)
+def test_a_bad_row_is_refused_and_the_others_load(
+    tmp_path: Path, warehouse: Path, changes: dict[str, object], column: str, reason: str
+) -> None:
+    rows = [factories.record("run-1", index) for index in range(5)]
+    rows[3] |= changes
+    factories.write(factories.frame(rows), tmp_path / "part.parquet")
+    report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+    assert rejects(warehouse) == [(4, column, reason)]
+    assert report.status == 1
+    kept = warehouses.rows(warehouse, "select sequence from requests order by all")["sequence"].to_list()
+    assert kept == [0, 1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"energy_j": None, "energy_error_j": None, "energy_reason": "no counter"},
+        {"energy_j": 0.0, "energy_error_j": 5.0},
+        {"gpu_temperature_c": -3.0},
+        {"itl_s": None},
+        {"itl_s": []},
+        {"output_tokens": 0},
+        {"output_tokens": 512, "finish_reason": "length"},
+        {"output_tokens": 900, "max_new_tokens": None},
+        {"finish_reason": None},
+    ],
+)
+def test_an_odd_but_honest_row_loads(tmp_path: Path, warehouse: Path, changes: dict[str, object]) -> None:
+    factories.write(factories.frame([factories.record("run-1", 0, **changes)]), tmp_path / "part.parquet")
+    assert warehouses.ingest(tmp_path / "part.parquet", into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select count(*) from requests").item() == 1
+
+
+def test_a_row_that_is_in_the_warehouse_already(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    overlapping = factories.frame([factories.record("run-1", index) for index in range(28, 33)])
+    factories.write(overlapping, results / "run-1" / "part-1.parquet")
+    assert warehouses.ingest(results, into=warehouse).status == 1
+    assert [row for row, *_ in rejects(warehouse)] == [1, 2]
+    assert warehouses.rows(warehouse, "select prompts from runs").item() == 33
+
+
+@pytest.mark.parametrize("keep", [2000, -1])
+def test_a_bad_file_between_two_parts_hides_no_duplicate(results: Path, warehouse: Path, keep: int) -> None:
+    whole = (results / "run-1" / "part-0.parquet").read_bytes()
+    (results / "run-1" / "part-1.parquet").write_bytes(whole[:keep])
+    overlapping = factories.frame([factories.record("run-1", index) for index in range(28, 33)])
+    factories.write(overlapping, results / "run-1" / "part-2.parquet")
+    report = warehouses.ingest(results, into=warehouse)
+    accepted = {Path(line.path).name: (line.state, line.accepted) for line in report.lines}
+    assert accepted == {
+        "part-0.parquet": ("loaded", 30),
+        "part-1.parquet": ("unreadable", 0),
+        "part-2.parquet": ("loaded", 3),
+        "run.json": ("loaded", 1),
+    }
+    refused = [(row, "prompt_id", "this run, task, prompt and repetition were loaded already") for row in (1, 2)]
+    assert [reject for reject in rejects(warehouse) if reject[0] is not None] == refused
+
+
+def test_a_setup_that_differs_from_that_of_an_earlier_file(results: Path, warehouse: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    other = factories.frame([factories.record("run-1", index, temperature=0.1) for index in range(30, 33)])
+    factories.write(other, results / "run-1" / "part-1.parquet")
+    assert warehouses.ingest(results, into=warehouse).status == 1
+    assert rejects(warehouse) == [(row, "run_id", "the setup differs from the other rows of this run") for row in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "column", "reason"),
+    [
+        (lambda rows: rows.drop("task"), "task", "the column is missing"),
+        (
+            lambda rows: rows.with_columns(pl.col("energy_j").cast(pl.String)),
+            "energy_j",
+            "the column is large_string, the contract wants float64",
+        ),
+    ],
+)
+def test_a_file_with_a_wrong_column_is_refused_whole(tmp_path: Path, warehouse: Path, spoil: object, column: str, reason: str) -> None:
+    assert callable(spoil)
+    spoil(factories.records(3)).write_parquet(tmp_path / "part.parquet")
+    report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+    assert rejects(warehouse) == [(None, column, reason)]
+    assert (report.status, report.lines[0].rejected) == (1, 3)
+
+
+def test_a_newer_file_is_refused_with_a_sentence(tmp_path: Path, warehouse: Path) -> None:
+    factories.write(factories.records(3, schema_version=99), tmp_path / "part.parquet")
+    report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+    assert report.status == 1
+    assert "newer version of Prompt Joules (schema version 99" in report.lines[0].why
+
+
+@pytest.mark.parametrize("keep", [4, 100, 2000, -1])
+def test_a_cut_off_file_is_named_and_the_others_load(results: Path, warehouse: Path, keep: int) -> None:
+    whole = (results / "run-1" / "part-0.parquet").read_bytes()
+    (results / "cut.parquet").write_bytes(whole[:keep])
+    report = warehouses.ingest(results, into=warehouse)
+    states = {Path(line.path).name: line.state for line in report.lines}
+    assert states == {"cut.parquet": "unreadable", "part-0.parquet": "loaded", "run.json": "loaded"}
+    assert report.status == 1
+    assert warehouses.rows(warehouse, "select count(*) from requests").item() == 30
+
+
+def test_a_damaged_page_leaves_nothing_half_loaded(tmp_path: Path, warehouse: Path) -> None:
+    factories.write(factories.records(200, "run-2"), tmp_path / "damaged.parquet")
+    factories.write(factories.records(30, "run-1"), tmp_path / "whole.parquet")
+    data = bytearray((tmp_path / "damaged.parquet").read_bytes())
+    data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
+    (tmp_path / "damaged.parquet").write_bytes(data)
+    report = warehouses.ingest(tmp_path, into=warehouse)
+    assert {Path(line.path).name: line.state for line in report.lines} == {
+        "damaged.parquet": "unreadable",
+        "whole.parquet": "loaded",
+    }
+    assert warehouses.rows(warehouse, "select run_id, prompts from runs").rows() == [("run-1", 30)]
+
+
+def test_a_number_too_large_for_its_column(tmp_path: Path, warehouse: Path) -> None:
+    rows = factories.records(3).with_columns(pl.lit(2**40).alias("output_chars"))
+    rows.write_parquet(tmp_path / "part.parquet")
+    report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+    assert report.status == 1
+    assert "too large" in report.lines[0].why
+
+
+def test_foreign_files(tmp_path: Path, warehouse: Path) -> None:
+    (tmp_path / "notes.json").write_text('{"a": 1}')
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    report = warehouses.ingest(tmp_path / "table.csv", into=warehouse)
+    assert report.status == 1
+    assert report.lines[0].why.startswith("is of no format that Prompt Joules reads")
+
+
+def test_a_bad_cell_of_a_published_table(tmp_path: Path, warehouse: Path) -> None:
+    table = "model,throughput,response_length,latency,energy\na/one,1,2,3,4\na/two,1,2,x,4\na/three,1,2,3,-4\n"
+    (tmp_path / "A40_chat_benchmark.csv").write_text(table)
+    report = warehouses.ingest(tmp_path, into=warehouse)
+    assert report.status == 1
+    assert rejects(warehouse) == [
+        (2, "latency_s", "is not a number"),
+        (3, "energy_j", "is negative or not a finite number"),
+    ]
+    assert warehouses.rows(warehouse, "select published_model_id from published").item() == "a/one"
+
+
+def test_text_that_is_not_utf8(tmp_path: Path, warehouse: Path) -> None:
+    table = b"model,throughput,response_length,latency,energy\na/\xff,1,2,3,4\n"
+    (tmp_path / "A40_chat_benchmark.csv").write_bytes(table)
+    report = warehouses.ingest(tmp_path, into=warehouse)
+    assert "is not UTF-8 text" in report.lines[0].why
+
+
+def test_a_link_out_of_the_folder_is_not_followed(results: Path, warehouse: Path, tmp_path: Path) -> None:
+    """Neither to a file nor to a folder; a link within the folder leads to what is loaded anyway."""
+    factories.write(factories.records(5, "secret"), tmp_path / "elsewhere" / "part.parquet")
+    (results / "link.parquet").symlink_to(tmp_path / "elsewhere" / "part.parquet")
+    (results / "run").symlink_to(tmp_path / "elsewhere")
+    (results / "latest").symlink_to(results)
+    report = warehouses.ingest(results, into=warehouse)
+    assert warehouses.rows(warehouse, "select run_id from runs").item() == "run-1"
+    why = "is a link that leads out of its folder and is not followed; name what it points to"
+    assert report.refused == {"results/link.parquet": why, "results/run": why}
+    assert rejects(warehouse) == [(None, None, why)] * 2
+
+
+def test_files_that_cannot_be_read_stand_in_rejects_until_they_can_or_are_gone(
+    results: Path, warehouse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (results / "run-1" / "part-0.parquet").read_bytes()
+    (results / "torn.parquet").write_bytes(whole[:-9])
+    (results / "empty.json").touch()
+    assert warehouses.ingest(results, into=warehouse).status == 1
+    assert main(["rejects", "--warehouse", str(warehouse)]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "torn.parquet" in said and "is empty" in said
+    assert {verdict.state for verdict in check.check(str(warehouse))} == {"ok"}
+    (results / "torn.parquet").write_bytes(factories.write(factories.records(4, "late"), results / "late").read_bytes())
+    assert warehouses.ingest(results / "torn.parquet", into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select path from rejects").item() == "results/empty.json"
+    (results / "empty.json").unlink()
+    assert warehouses.ingest(results, into=warehouse).changed
+    assert warehouses.rows(warehouse, "from rejects").is_empty()
+    assert not warehouses.ingest(results, into=warehouse).changed

@@ -1,0 +1,83 @@
+"""The verdict of every row and run, with its reasons, and the energy books behind it."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest.formats.run_json import notes_of
+from tests import factories, warehouses
+from warehouse import store
+
+
+def test_verdicts_of_rows_and_runs(tmp_path: Path, warehouse: Path) -> None:
+    rows = [factories.record("run-1", index) for index in range(22)]
+    rows[0] |= {"finish_reason": "length"}
+    rows[1] |= {"energy_error_j": rows[1]["energy_j"] * 0.11}
+    rows[2] |= {"throttled": True}
+    rows[3] |= {"energy_j": None, "energy_error_j": None, "energy_reason": "the counter went back"}
+    rows.append(factories.failed("run-1", 22))
+    factories.write(factories.frame(rows), tmp_path / "part.parquet")
+    warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+    verdicts = warehouses.rows(warehouse, "select valid, reasons from requests order by sequence").rows()
+    assert verdicts[:5] == [
+        (True, ["truncated"]),
+        (True, ["not-resolved"]),
+        (False, ["throttled"]),
+        (True, ["no-energy"]),
+        (True, []),
+    ]
+    assert verdicts[22] == (False, ["failed"])
+    run = warehouses.rows(warehouse, "select * from runs").row(0, named=True)
+    counts = [run[key] for key in ("prompts", "ok", "failed", "counted", "measured", "resolved", "truncated", "throttled")]
+    assert counts == [23, 22, 1, 21, 20, 19, 1, 1]
+    assert (run["valid"], run["reasons"]) == (True, ["failed"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "valid", "reasons"),
+    [
+        ({"throttled": True}, False, ["no-valid-rows", "throttled", "too-few-prompts", "no-energy"]),
+        ({"idle_power_w": None}, True, ["no-idle-power"]),
+        ({"finish_reason": "length"}, True, ["truncated"]),
+        ({"weights": "dummy"}, True, ["dummy-weights"]),
+        ({"energy_error_j": 1e9}, True, ["not-resolved"]),
+        (
+            {"energy_j": None, "energy_error_j": None, "energy_reason": "CPU", "energy_source": "none"},
+            True,
+            ["no-energy"],
+        ),
+    ],
+)
+def test_verdict_of_a_run(tmp_path: Path, warehouse: Path, changes: dict[str, object], valid: bool, reasons: list[str]) -> None:
+    factories.write(factories.records(30, **changes), tmp_path / "part.parquet")
+    warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+    assert warehouses.rows(warehouse, "select valid, reasons from runs").rows() == [(valid, reasons)]
+
+
+def test_every_reason_is_explained(warehouse: Path, results: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    codes = set(warehouses.rows(warehouse, "select code from reason_codes")["code"])
+    views = (Path(store.__file__).parent / "views.sql").read_text().split("-- Whether a run counts")[0]
+    given = {line.split("'")[-2] for line in views.splitlines() if line.strip().startswith("case when") and "then '" in line}
+    given = {code for code in given if "case when" not in code}
+    assert given <= codes
+    assert codes <= given
+    guide = (warehouses.ROOT / "docs" / "verdicts.md").read_text()
+    assert all(f"`{code}`" in guide for code in codes)
+
+
+def test_books_of_several_sessions_add_up() -> None:
+    first = {"counter_j": 100.0, "windows_j": 80.0, "gaps_j": 21.0, "ratio": 1.01, "step_s": 0.1}
+    second = {"counter_j": 300.0, "windows_j": 250.0, "gaps_j": 49.0, "ratio": 0.9967, "step_s": 0.2}
+    content = {"run_id": "r", "fingerprint": "f", "finished": True, "sessions": [{"books": first}, {"books": second}]}
+    notes = notes_of(content)
+    assert (notes["books_counter_j"], notes["books_windows_j"], notes["books_gaps_j"]) == (400.0, 330.0, 70.0)
+    assert notes["books_ratio"] == 1.0
+    assert notes["counter_step_s"] == 0.2
+
+
+def test_books_without_a_counter_are_null() -> None:
+    content = {"run_id": "r", "fingerprint": "f", "finished": False, "sessions": [{"books": {"counter_j": None}}, {}]}
+    notes = notes_of(content)
+    assert notes["books_ratio"] is None
+    assert notes["sessions"] == 2

@@ -1,0 +1,35 @@
+"""Runs against the fake server, and what they wrote."""
+
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+
+from bench.config import RunConfig
+from bench.runs import read_run
+from bench.serving import run_served
+from tests.fake_server import Behaviour, FakeServer, serving
+
+
+def run(config: RunConfig, server: FakeServer) -> int:
+    """The exit status of a run."""
+    return run_served(replace(config, base_url=server.url), Console(quiet=True))
+
+
+def measured(config: RunConfig, behaviour: Behaviour) -> pl.DataFrame:
+    """The rows of a run against a server that behaves so."""
+    with serving(behaviour) as server:
+        run(config, server)
+    return rows(config)
+
+
+def rows(config: RunConfig) -> pl.DataFrame:
+    """All rows that were written, in order."""
+    return pl.concat([pl.read_parquet(path) for path in sorted(config.out.glob("*/part-*.parquet"))]).sort("run_id", "sequence")
+
+
+def books(config: RunConfig) -> dict[str, Any]:
+    """The energy books of the last session."""
+    (path,) = config.out.glob("*/run.json")
+    return read_run(path.parent).sessions[-1]["books"]  # type: ignore[no-any-return]

@@ -1,0 +1,107 @@
+"""The joules of a served run: shared by time in flight, null with the reason where the counter fails."""
+
+import io
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
+
+from rich.console import Console
+
+from bench import traffic
+from bench.config import RunConfig
+from bench.serving import is_on_this_host, run_served
+from tests.fake_server import serving, stream, whole
+from tests.unit.serving.conftest import WATTS
+from tests.unit.serving.served import books, measured, rows
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, concurrency: int) -> None:
+    """100 W all the time; with C always in flight each request gets about 100 W x latency / C, and everything adds up to the window."""
+    asked = replace(config, concurrency=concurrency, replay=recording, max_new_tokens=60)
+    frame = measured(asked, lambda body, n: stream(whole(40), 0.005))
+    assert set(frame["energy_source"]) == {"replay"} and set(frame["energy_attribution"]) == {"shared"}
+    for row in frame.iter_rows(named=True):
+        assert row["energy_j"] == pytest.approx(WATTS * row["latency_s"] / concurrency, rel=0.15)
+        assert 0 < row["energy_error_j"] < 0.3 * row["energy_j"]
+    whole_run = books(config)
+    server = whole_run["server"]
+    assert whole_run["ratio"] == pytest.approx(1, abs=0.05)
+    assert server["answered_j"] == pytest.approx(frame["energy_j"].sum())
+    assert server["answered_j"] + server["failed_j"] + server["no_request_j"] == pytest.approx(server["shown_j"])
+    assert server["shown_j"] == pytest.approx(whole_run["windows_j"], rel=0.1, abs=3)
+    steady = server["steady_state"]
+    assert steady["reason"] is None
+    assert steady["energy_j"] == pytest.approx(WATTS * steady["duration_s"], rel=0.05)
+    assert steady["energy_per_token_j"] == pytest.approx(steady["energy_j"] / steady["output_tokens"])
+    if concurrency == 3:  # in the steady window three streams of 41 tokens each share 100 W
+        assert steady["output_tokens"] == pytest.approx(6 * 41, rel=0.1)
+
+
+def test_a_counter_that_stops_leaves_null_and_the_reason(config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = iter(range(10**9))
+    from bench.counter_meter import CounterMeter
+
+    good = CounterMeter.read_j
+    monkeypatch.setattr(CounterMeter, "read_j", lambda self: good(self) if next(reads) < 15 else None)
+    screen = io.StringIO()
+    with serving(lambda body, n: stream(whole(), 0.01)) as server:
+        run_served(replace(config, replay=recording, base_url=server.url), Console(file=screen, width=200))
+    frame = rows(config)
+    assert frame.height == 6 and set(frame["status"]) == {"ok"}
+    missing = frame.filter(pl.col("energy_j").is_null())
+    assert f"{missing.height} answered without energy (column `energy_reason` says why)" in screen.getvalue()
+    assert missing.height >= 4
+    assert set(missing["energy_reason"]) == {"the energy counter stopped answering"}
+    assert books(config)["server"]["steady_state"]["energy_per_token_j"] is None
+
+
+@pytest.mark.parametrize(("value_j", "words"), [(-1.0, "went back"), (5.0, "has not moved for 0.1 s")])
+def test_a_counter_that_jumps_back_or_sticks_leaves_null_and_the_reason(
+    config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch, value_j: float, words: str
+) -> None:
+    reads = iter(range(10**9))
+    from bench.counter_meter import CounterMeter
+
+    good = CounterMeter.read_j
+    monkeypatch.setattr(traffic, "_STUCK_S", 0.1)
+    monkeypatch.setattr(CounterMeter, "read_j", lambda self: good(self) if next(reads) < 15 else value_j + 1e6 * (value_j > 0))
+    frame = measured(replace(config, replay=recording), lambda body, n: stream(whole(), 0.01))
+    assert set(frame["status"]) == {"ok"}
+    assert words in frame["energy_reason"].drop_nulls()[-1]
+    assert frame["energy_j"][-1] is None
+
+
+def test_answers_do_not_wait_for_the_counter(config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that does not answer before the server has sent everything: the pieces are still stamped as they come, 20 ms apart."""
+    from bench.counter_meter import CounterMeter
+
+    good, arrived, sent, waited = CounterMeter.read_j, threading.Event(), threading.Event(), []
+
+    def slow(self: CounterMeter) -> float | None:
+        if arrived.is_set() and not sent.is_set():
+            waited.append(sent.wait(5))
+        return good(self)
+
+    def answer(body: dict[str, Any], n: int) -> Any:
+        arrived.set()
+        return stream(whole(), 0.02, then=sent.set)
+
+    monkeypatch.setattr(CounterMeter, "read_j", slow)
+    frame = measured(replace(config, replay=recording, limit=1), answer)
+    assert waited and all(waited)
+    assert sum(frame["itl_s"][0]) > 0.06
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [("http://localhost:8000/v1", True), ("http://127.0.0.1", True), ("http://[::1]:8000", True), ("http://192.0.2.1:8000/v1", False)],
+)
+def test_another_hosts_gpus_are_not_measured(url: str, here: bool) -> None:
+    assert is_on_this_host(url) is here

@@ -1,0 +1,143 @@
+"""`--engine openai` against a real local server that behaves: what is sent, when, and the rows that come of it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
+
+from bench import errors, record
+from bench.config import RunConfig, check
+from bench.serving import server_url
+from bench.tasks import TASKS
+from tests.fake_server import refuse, serving, stream, whole
+from tests.unit.serving.served import books, measured, rows, run
+
+
+def test_rows_of_a_good_server(config: RunConfig) -> None:
+    frame = measured(replace(config, concurrency=2), lambda body, n: stream(whole(5), 0.002))
+    assert frame.columns == list(record.NAMES)
+    for name in (column.name for column in record.COLUMNS if column.required):
+        assert frame[name].null_count() == 0, name
+    assert frame["sequence"].to_list() == list(range(6))
+    assert set(frame["prompt_id"]) == {f"p{n}" for n in range(6)}
+    for name, value in {
+        "status": "ok",
+        "finish_reason": "stop",
+        "input_tokens": 7,
+        "output_tokens": 6,
+        "output_text": "word0 word1 word2 word3 word4 ",
+        "output_words": 5,
+        "engine": "openai",
+        "engine_version": "fake 9.9",
+        "device": "server",
+        "concurrency": 2,
+        "prompt_template": "server",
+        "window_id": 0,
+    }.items():
+        assert set(frame[name]) == {value}, name
+    for row in frame.iter_rows(named=True):
+        assert len(row["itl_s"]) == 5
+        assert 0 < row["ttft_s"] < row["ttft_s"] + sum(row["itl_s"]) <= row["latency_s"] + 1e-5
+    if set(frame["energy_source"]) == {"none"}:
+        assert frame["energy_j"].null_count() == 6 and frame["energy_reason"].null_count() == 0
+
+
+def test_the_ingest_takes_every_row_good_or_failed(config: RunConfig, recording: Path, tmp_path: Path) -> None:
+    from tests import warehouses
+
+    measured(replace(config, replay=recording), lambda body, n: stream(whole(usage=n != 2), 0.005) if n else refuse(400, "no"))
+    report = warehouses.ingest(config.out, into=tmp_path / "w.duckdb")
+    assert report.status == 0, warehouses.rows(tmp_path / "w.duckdb", "select reason from rejects")["reason"].to_list()
+    assert warehouses.rows(tmp_path / "w.duckdb", "from rejects").is_empty()
+    found = warehouses.rows(tmp_path / "w.duckdb", "select status, count(*) as n from requests group by all order by all")
+    assert found.rows() == [("failed", 2), ("ok", 4)]
+
+
+def test_what_is_sent(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    asked = replace(config, task=("instruct-concise",), limit=1, top_k=3, repetition_penalty=1.2, temperature=0.5, top_p=0.9)
+    with serving(lambda body, n: stream(whole())) as server:
+        assert run(asked, server) == 0
+    (body,) = server.bodies
+    assert body["messages"] == [
+        {"role": "system", "content": TASKS["instruct-concise"].system},
+        {"role": "user", "content": "Question 0?"},
+    ]
+    sent = {"temperature": 0.5, "top_p": 0.9, "top_k": 3, "repetition_penalty": 1.2, "max_tokens": 20, "stream": True}
+    assert sent.items() <= body.items()
+    assert body["stream_options"] == {"include_usage": True} and 0 <= body["seed"] < 2**31
+    assert "ignore_eos" not in body
+    assert server.headers[0]["authorization"] == "Bearer secret"
+    assert "secret" not in next(asked.out.glob("*/run.json")).read_text()
+    assert rows(asked)["top_k"].to_list() == [3]
+
+
+def test_extensions_are_sent_only_when_they_are_on_and_seeds_differ_by_prompt(config: RunConfig) -> None:
+    with serving(lambda body, n: stream(whole())) as server:
+        run(config, server)
+    assert not any({"top_k", "repetition_penalty", "ignore_eos"} & body.keys() for body in server.bodies)
+    assert len({body["seed"] for body in server.bodies}) == 6
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_so_many_are_in_flight_and_no_more(config: RunConfig, concurrency: int) -> None:
+    with serving(lambda body, n: stream(whole(5), 0.005)) as server:
+        run(replace(config, concurrency=concurrency), server)
+    assert server.most_at_once == concurrency
+
+
+def test_request_rate_spreads_the_requests(config: RunConfig) -> None:
+    with serving(lambda body, n: stream(whole(2), 0.001)) as server:
+        assert run(replace(config, request_rate=20.0, seed=1), server) == 0
+    gaps = [later - earlier for earlier, later in zip(server.arrived_s, server.arrived_s[1:], strict=False)]
+    assert 0.05 < sum(gaps) < 2.0 and max(gaps) > 2 * min(gaps)
+    assert json.loads(rows(config)["environment"][0])["request_rate"] == 20.0
+    assert books(config)["server"]["steady_state"]["reason"] == "a request rate has no full batch"
+
+
+def test_requests_that_find_no_free_place_at_their_moment_are_counted(config: RunConfig) -> None:
+    with serving(lambda body, n: stream(whole(2), 0.02)) as server:
+        assert run(replace(config, request_rate=1000.0, concurrency=1), server) == 0
+    assert server.most_at_once == 1
+    assert books(config)["server"]["sent_late"] == 5
+
+
+def test_finished_run_is_not_repeated(config: RunConfig) -> None:
+    for again, expected in ((False, 6), (False, 6), (True, 12)):
+        assert measured(replace(config, again=again), lambda body, n: stream(whole())).height == expected
+
+
+def test_address_gets_v1_where_it_has_no_path() -> None:
+    assert server_url("http://localhost:8000") == server_url("http://localhost:8000/v1/") == "http://localhost:8000/v1/"
+    assert server_url("http://h/openai/v1") == "http://h/openai/v1/"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"engine": "openai"},
+        {"engine": "openai", "base_url": "localhost:8000"},
+        {"engine": "openai", "base_url": "http://h", "batch_size": 2},
+        {"engine": "openai", "base_url": "http://h", "concurrency": 0},
+        {"engine": "openai", "base_url": "http://h", "request_rate": 0.0},
+        {"engine": "openai", "base_url": "http://h", "timeout": float("nan")},
+        {"engine": "openai", "base_url": "http://h", "gguf_file": "auto"},
+        {"base_url": "http://h"},
+        {"concurrency": 2},
+        {"request_rate": 1.0},
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(errors.BadOption):
+        check(RunConfig("m", **wrong))
+
+
+def test_a_served_run_needs_no_torch() -> None:
+    code = "import sys, bench.serving; sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'zeus')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,60 @@
+"""A recorded counter in place of a GPU, and recordings that are broken."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.meter import open_meter
+from bench.replay import ReplayCounter, ReplayFileBroken, load_trace
+
+
+def write_trace(path: Path, step_s: float = 0.02, watts: float = 100.0) -> Path:
+    points = [[step_s * index, step_s * index * watts * 1000] for index in range(200)]
+    path.write_text(json.dumps({"gpu_models": ["Recorded GPU"], "traces": [points]}))
+    return path
+
+
+def test_replay_meter_measures_a_recorded_counter(tmp_path: Path) -> None:
+    import time
+
+    instrument = open_meter("cpu", replay=write_trace(tmp_path / "trace.json"))
+    assert (instrument.source, instrument.gpu_model, instrument.num_gpus) == ("replay", "Recorded GPU", 1)
+    instrument.begin()
+    began_s = time.perf_counter()
+    time.sleep(0.3)
+    took_s = time.perf_counter() - began_s
+    reading = instrument.end()
+    assert reading.energy_j is not None and reading.error_j is not None
+    assert abs(reading.energy_j - 100 * took_s) <= reading.error_j + 1.0  # 10 ms: the machine may be busy
+
+
+def test_replay_goes_on_after_the_recording_ends(tmp_path: Path) -> None:
+    now = [0.0]
+    counter = ReplayCounter(load_trace(write_trace(tmp_path / "t.json")), clock=lambda: now[0])
+    seen = []
+    for index in range(1000):
+        now[0] = 0.011 * index
+        seen.append(counter.read_j()[0])
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(100 * now[0], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"gpu_models": ["a"], "traces": []}',
+        '{"gpu_models": ["a"], "traces": [[[0, 5], [1, 4]]]}',
+        '{"gpu_models": ["a"], "traces": [[[0, 5], [1, NaN]]]}',
+        '{"gpu_models": ["a"], "traces": [[[0, 5], [1, Infinity]]]}',
+        '{"gpu_models": ["a"], "traces": [[[-Infinity, 5], [1, 6]]]}',
+    ],
+)
+def test_broken_recordings_are_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(ReplayFileBroken, match=r"broken\.json"):
+        load_trace(path)
