@@ -16,14 +16,16 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 metric = NUMBERS[key]
 if summary.is_empty():
     scope.nothing_matches(selection, scope.NEEDS_PROMPTS)
-names = naming.short(summary["series"])
-measured = naming.with_short_names(shape.with_prompts(summary), names)
+measured = naming.with_short_names(shape.with_prompts(summary), naming.short(summary["series"]))
 if measured.is_empty():
     scope.not_measured(summary, metric, selection)
+measured = controls.some_series(measured)
+names = shape.short_names(measured)
 
-bins = shape.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **shape.span(found, log), **asked))
-edges = naming.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
-values = naming.with_short_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
+span = shape.span(naming.of_names(found, names), log)
+bins = shape.with_bars(naming.of_names(data.load("distribution_bins", selection, log=log, bins=40, **span, **asked), names))
+edges = shape.in_units_of(bins, metric, ("bin_low", "bin_high"))
+values = naming.of_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
 table = shape.in_units_of(measured, metric, titles.SPREAD)
 series = shape.names(table, "shown_as")
 st.markdown(words.spreads(table, metric))

@@ -27,6 +27,7 @@ COSTS = (
 )
 COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
 GROUPS = ("result", "model", "task", "gpu", "engine", "batch size", "prompt set")
+MOST_SERIES = 8
 AXES = ("automatic", "linear", "logarithmic")
 ALL_SETUPS = "All setups together"
 
@@ -59,6 +60,21 @@ def show_everything() -> bool:
 def group() -> str:
     """What one series of a distribution is."""
     return st.selectbox("One series per", GROUPS, key="by", bind="query-params", width=150) or GROUPS[0]
+
+
+def some_series(rows: pl.DataFrame) -> pl.DataFrame:
+    """The series to draw: of more than a person can read those with the most prompts, unless the visitor chooses others.
+
+    Args:
+        rows: one row per series, with `shown_as` and `prompts`.
+    """
+    if rows.height <= MOST_SERIES:
+        return rows
+    names = rows.sort("prompts", descending=True, maintain_order=True)["shown_as"].to_list()
+    first = names[:MOST_SERIES]
+    chosen = st.multiselect("Series", names, default=first, key="series", bind="query-params", wrap=True) or first
+    st.caption(words.some_series(len(chosen), len(names), chosen == first))
+    return rows.filter(pl.col("shown_as").is_in(chosen))
 
 
 def log(default: bool) -> bool:

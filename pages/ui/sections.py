@@ -173,10 +173,10 @@ def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
 
 def where_the_joules_go(selection: Selection, by: str, prompt_set: str, names: Mapping[str, str]) -> None:
     """Lorenz curve and the share of the costliest prompts, where energy was measured."""
-    steps = shape.steps_of(load("distribution", selection, metric="energy_j", by=by, prompt_set=prompt_set))
+    found = load("distribution", selection, metric="energy_j", by=by, prompt_set=prompt_set)
+    steps = naming.of_names(shape.steps_of(found), names)
     if steps.is_empty():
         return
-    steps = naming.with_short_names(steps, names)
     st.subheader("Where the joules go", anchor=False)
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([3, 2])

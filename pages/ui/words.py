@@ -341,6 +341,11 @@ def prompt_list(height: int) -> str:
     )
 
 
+def some_series(shown: int, known: int, usual: bool) -> str:
+    """How many of the series of a distribution are drawn."""
+    return f"{shown} of {known} series are shown{', those with the most prompts' if usual else ''}. Choose others under Series."
+
+
 def answer(found: Answer) -> str:
     """How many rows the SQL gave."""
     return f"{found.rows.height:,} rows{': there are more, only the first are shown' if found.cut else ''}."

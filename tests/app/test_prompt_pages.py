@@ -7,8 +7,9 @@ import pytest
 
 from pages.ui import naming, shape, words
 from tests.app import warehouse
-from tests.app.conftest import FIGURES, Open, table, text
+from tests.app.conftest import FIGURES, Open, open_app, table, text
 from warehouse import query
+from warehouse.selection import Selection
 
 GPU = "NVIDIA H100 80GB HBM3"
 OF_MODELS = {"metric": "energy_j", "by": "model", "prompt_set": ""}
@@ -130,6 +131,21 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
     assert table(app)["prompts"].sum() == 205
     assert "not alike in GPU model" in app.warning[0].value
     assert not open_page("distributions", setup="nonsense", axis="round", by="moon").exception
+
+
+def test_of_many_series_those_with_the_most_prompts_are_drawn(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
+    app = open_app("distributions", setup="All setups together", weights="both")
+    choice = app.multiselect(key="series")
+    every = query.load("distribution", Selection(weights=()), str(shipped_warehouse), metric="energy_j", by="result", prompt_set="")
+    most = every.filter(pl.col("prompts") > 0).sort("prompts", descending=True)
+    assert len(choice.options) == most.height > 8
+    assert sorted(table(app)["prompts"]) == sorted(most["prompts"].head(8))
+    assert any(caption.value.startswith(f"8 of {most.height} series are shown, those with the most") for caption in app.caption)
+    choice.set_value(choice.options[-2:]).run()
+    assert sorted(table(app)["shown_as"]) == sorted(choice.options[-2:])
+    assert any(caption.value.startswith(f"2 of {most.height} series are shown. Choose") for caption in app.caption)
+    assert not app.exception
 
 
 def test_the_setups_of_most_prompts_come_first_one_prompt_at_a_time_and_with_energy() -> None:

@@ -8,8 +8,8 @@ with places as (
         prompt_set,
         model_id,
         ratio(runs.energy_j_total, runs.measured) as mean_j,
-        -- Runs without texts have no number here; of those that have some, the ones that have all come last.
-        case when runs.texts > 0 then row_number() over (order by runs.texts = runs.prompts, run_number) end as text_place,
+        -- The largest is the run to read a text from: one that has all texts rather than some. Its remainder is the number of the run.
+        case when runs.texts > 0 then (runs.texts = runs.prompts)::bigint * 4294967296 + run_number end as text_place,
         dense_rank() over (
             order by
                 prompt_set,
@@ -86,7 +86,7 @@ kept as (
     select
         prompt_id,
         text_of,
-        max(text_place) as text_place
+        (max(text_place) % 4294967296)::integer as run_number
     from counted
     where $search != ''
         or (prompt_id, prompt_set) in (from costliest)
@@ -100,9 +100,8 @@ texts as (
         kept.text_of,
         max(requests.prompt_text) as prompt_text
     from kept
-    left join places on places.text_place = kept.text_place
     left join requests
-        on requests.run_number = places.run_number
+        on requests.run_number = kept.run_number
         and requests.prompt_id = kept.prompt_id
     group by
         kept.prompt_id,
