@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bench.counters import MJ_PER_J
+from bench.machine import short_hash
 
 SW_POWER_CAP = 0x4
 THROTTLE_BITS = {0x8: "hw-slowdown", 0x20: "sw-thermal-slowdown", 0x40: "hw-thermal-slowdown", 0x80: "hw-power-brake"}
@@ -165,7 +166,7 @@ class NvmlConditions:
         )
 
     def snapshot(self) -> list[dict[str, object]]:
-        """Driver, limits, clocks, temperature, persistence, ECC and clock-event reasons of each GPU.
+        """Name, a hash of its number, driver, limits, clocks, temperature, persistence, ECC and clock-event reasons of each GPU.
 
         Unanswered questions are None.
         """
@@ -177,8 +178,10 @@ class NvmlConditions:
         default_mw = ask(nvml.nvmlDeviceGetPowerManagementDefaultLimit, handle)
         ecc = ask(nvml.nvmlDeviceGetEccMode, handle)
         reasons = ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
+        uuid = ask(nvml.nvmlDeviceGetUUID, handle)
         return {
             "name": ask(nvml.nvmlDeviceGetName, handle),
+            "card": None if uuid is None else short_hash(str(uuid)),
             "driver": ask(nvml.nvmlSystemGetDriverVersion),
             "power_limit_w": None if limit_mw is None else limit_mw / 1000,
             "default_power_limit_w": None if default_mw is None else default_mw / 1000,

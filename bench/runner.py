@@ -4,9 +4,7 @@ It does not know how a model is run (`engines/`), how a prompt is measured (`mea
 """
 
 import dataclasses
-import hashlib
 import json
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from bench.engines.loading import Plan, load, plan
 from bench.engines.quiet import no_bars, warn_once
 from bench.engines.transformers import TransformersEngine
 from bench.jobs import Interrupt, Job, already_finished, choose_prompts, close_session, common_identity, pick_job, say
+from bench.machine import machine_facts
 from bench.measure import Item, measure, prompt_seed
 from bench.meter import open_meter
 from bench.progress import RunProgress
@@ -113,8 +112,7 @@ def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str,
 
 def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, measure_idle: bool) -> dict[str, Any]:
     """The setup columns that come from the machine; idle power is measured before the model is loaded."""
-    host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
-    environment: dict[str, Any] = {"host": host, **chosen.versions, **meter.environment()}
+    environment: dict[str, Any] = {**machine_facts(), **chosen.versions, **meter.environment()}
     if chosen.gguf_file:
         environment["gguf_file"] = chosen.gguf_file
     return {

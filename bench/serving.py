@@ -7,7 +7,6 @@ One measured window a session, over all GPUs of the host; how its energy is divi
 import asyncio
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import socket
@@ -29,6 +28,7 @@ from bench.config import check as check_config
 from bench.engines.base import Sampling
 from bench.engines.openai import RequestFailed, ServerFacts, ask, describe, request_body
 from bench.jobs import Interrupt, Job, already_finished, choose_prompts, close_session, common_identity, pick_job, say
+from bench.machine import machine_facts
 from bench.measure import prompt_seed
 from bench.meter import AbsentMeter, open_meter
 from bench.progress import RunProgress
@@ -85,10 +85,9 @@ def run_served(config: RunConfig, console: Console | None = None) -> int:
 
 
 def _served(config: RunConfig, base_url: str, facts: ServerFacts, meter: Meter, console: Console) -> Served:
-    host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SharedGpu)  # the other process is the server
-        environment: dict[str, Any] = {"host": host, **meter.environment()}
+        environment: dict[str, Any] = {**machine_facts(), **meter.environment()}
     other = facts.other_model(config.model)
     if other is not None:
         console.print(f"The server answers as {other}, not as {config.model}: check --model.", soft_wrap=True)

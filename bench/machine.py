@@ -1,0 +1,40 @@
+"""Which machine this is and how busy it was, for the `environment` column. Small models are bound by the host, so it is in their joules."""
+
+import hashlib
+import os
+import platform
+import socket
+from pathlib import Path
+
+CPU_NAMES = Path("/proc/cpuinfo")
+
+
+def machine_facts() -> dict[str, object]:
+    """The host's name as a hash, its processor, how many of them, and how many tasks were running or waiting (mean of the last minute).
+
+    In containers the name may be the same on different machines; the hash of a GPU's number among the conditions tells cards apart.
+    """
+    return {"host": short_hash(socket.gethostname()), "cpu": cpu_name(), "cpus": os.cpu_count(), "load_1m": load_1m()}
+
+
+def short_hash(text: str) -> str:
+    """Twelve hexadecimal digits: tells things apart and says no more about them."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def cpu_name(names: Path = CPU_NAMES) -> str | None:
+    """What the processor is called, by Linux or by Python; None where neither knows."""
+    try:
+        lines = names.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, None) or platform.processor() or None
+
+
+def load_1m() -> float | None:
+    """Tasks running or waiting, mean of the last minute; None where the system does not count them."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
