@@ -22,7 +22,8 @@ with counted as (
         any_value(requests.device) as device,
         any_value(requests.gpu_model) as gpu_model,
         any_value(requests.num_gpus) as num_gpus,
-        any_value(requests.batch_size) as batch_size,
+        -- A server answers as many at once as are in flight.
+        greatest(any_value(requests.batch_size), any_value(requests.concurrency)) as batch_size,
         any_value(requests.concurrency) as concurrency,
         any_value(requests.temperature) as temperature,
         any_value(requests.top_p) as top_p,

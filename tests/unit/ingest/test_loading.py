@@ -7,7 +7,8 @@ import pytest
 from ingest import build
 from ingest.files import NoSuchPath
 from tests import factories, warehouses
-from warehouse import store
+from warehouse import query, store
+from warehouse.selection import Selection
 
 
 def test_a_run_becomes_a_run(results: Path, warehouse: Path) -> None:
@@ -115,6 +116,16 @@ def test_of_two_setups_as_frequent_the_same_one_stays_whatever_the_order_of_file
             assert warehouses.ingest(folder, into=folder / "w.duckdb").status == 1
             kept.append(warehouses.rows(folder / "w.duckdb", "select temperature from requests").rows())
         assert kept[0] == kept[1] and len(kept[0]) == 1
+
+
+def test_requests_in_flight_at_a_server_are_no_prompts_one_at_a_time(tmp_path: Path, warehouse: Path) -> None:
+    for run, at_once in (("served", {"concurrency": 8}), ("batched", {"batch_size": 4}), ("alone", {})):
+        factories.write(factories.records(20, run, **at_once), tmp_path / "in" / f"{run}.parquet")
+    warehouses.ingest(tmp_path / "in", into=warehouse)
+    sizes = warehouses.rows(warehouse, "select run_id, batch_size, concurrency from runs order by all").rows()
+    assert sizes == [("alone", 1, 1), ("batched", 4, 1), ("served", 8, 8)]
+    first = query.load("leaderboard", Selection().one_prompt_at_a_time(), str(warehouse))
+    assert first["result_id"].to_list() == ["run:alone"]
 
 
 def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, warehouse: Path) -> None:
