@@ -3,11 +3,19 @@
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
+from streamlit.starlette import App
 
-from pages.ui import frame, site
+from pages.ui import delivery, site
 
 ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
 
-page = site.navigation()
-st.set_page_config(page_title=f"{page.title} · Prompt Joules", page_icon=ICON, layout="wide")
-frame.run(page)
+if __name__ == "__main__":
+    from pages.ui import frame  # with caches, which there are only once the server runs
+
+    page = site.navigation()
+    st.set_page_config(page_title=f"{page.title} · Prompt Joules", page_icon=ICON, layout="wide")
+    frame.run(page)
+else:
+    # `streamlit run` finds the server in the source, imports it by this name, and runs this file as the script of every visit.
+    app = App(__file__, lifespan=delivery.ready, middleware=[Middleware(delivery.Delivery)])

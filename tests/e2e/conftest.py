@@ -13,8 +13,8 @@ from tests.app import hostile, warehouse
 from tests.servers import ROOT, served
 
 ARTIFACTS = ROOT / "test-artifacts"
-# What Streamlit's own front end asks for and does not find: its back end below the page's path, its analytics, a map token.
-EXPECTED = ("_stcore/", "streamlit.io", "snowflake", "fivetran")
+# What Streamlit's own front end asks for and does not find: its analytics, a map token.
+EXPECTED = ("streamlit.io", "snowflake", "fivetran")
 
 # Streamlit puts the sections of its navigation into a list as elements that are no list items.
 STREAMLITS_OWN = ("list", "listitem")
