@@ -8,6 +8,7 @@ python -m ingest export FILE      write filtered rows as Parquet, CSV, JSON or A
 python -m ingest publish PATH …   write published figures as the CSV files that ship with the project
 """
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -70,6 +71,9 @@ def main(arguments: list[str]) -> int:
         return run(arguments)
     except SENTENCES as error:
         ERR.print(escape(str(error)), style="red")
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so once more as it ends
+        return 141
     except (OSError, duckdb.Error) as error:
         ERR.print(escape(f"The ingest stopped and changed nothing: {places.sentence(error)}"), style="red")
     except KeyboardInterrupt:

@@ -72,3 +72,13 @@ def test_help_needs_no_torch_and_names_the_commands() -> None:
     shown = subprocess.run([sys.executable, "-m", "ingest", "--help"], cwd=warehouses.ROOT, capture_output=True, text=True, check=True)
     for word in ("--warehouse", "--rebuild", "formats", "rejects", "check", "export", "publish"):
         assert word in shown.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "ingest", "--help"], cwd=warehouses.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
