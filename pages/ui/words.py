@@ -336,8 +336,9 @@ def prompt_list(height: int) -> str:
     """What the list of prompts is."""
     most = " (at most 200 are listed)" if height >= 200 else ""
     return (
-        f"{height:,} prompts{most}. First come those that cost the most for the runs that they are from: 2 means that its answers took "
-        "twice the mean of their runs. Energy and tokens are means over all answers that the filters leave. Click a row to see its answers."
+        f"{height:,} prompts{most}. First come those whose texts were kept, and of them those that cost the most for their runs: 2 means "
+        "that its answers took twice the mean of their runs. Energy and tokens are means over all answers that the filters leave. Click a "
+        "row to see its answers."
     )
 
 

@@ -466,6 +466,18 @@ def test_a_prompt_that_only_a_costly_run_answered_does_not_come_first(tmp_path: 
     assert found["energy_j"][0] == 530.0
 
 
+def test_prompts_whose_texts_were_kept_come_first(tmp_path: Path) -> None:
+    kept = [factories.record("run-a", index, energy_j=10.0) for index in range(3)]
+    secret = {"prompt_set": "secret", "prompt_set_sha256": "3" * 64, "prompt_text": None}
+    dear = [factories.record("run-b", index, **secret, energy_j=1.0 + 9.0 * (index == 9)) for index in range(5, 10)]
+    factories.write(factories.frame(kept), tmp_path / "part-0.parquet")
+    factories.write(factories.frame(dear), tmp_path / "part-1.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search="")
+    assert found["prompt_text"].is_null().to_list() == [False] * 3 + [True] * 5
+    assert found["prompt_id"][3] == "prompt-00009", "the costliest of those without a text"
+
+
 @pytest.mark.parametrize("search", ["", "sea", "lake", "prompt-00001"])
 def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> None:
     def run(name: str, text: str | None, **changes: object) -> pl.DataFrame:

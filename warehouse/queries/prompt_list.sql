@@ -1,7 +1,7 @@
--- One row per prompt that was answered, of those that contain $search in id or text: how often, and what it cost; at most 200. First come those that cost
--- the most for their runs: `times_run_mean` is the mean over all answers of the energy over the mean energy of the answer's run, so that a prompt that
--- only a costly model or engine answered does not come first. A text is read once: in runs of one prompt set with one hash it is the same; a set
--- without a hash is read run by run.
+-- One row per prompt that was answered, of those that contain $search in id or text: how often, and what it cost; at most 200. First come prompts
+-- whose texts were kept, and of those the ones that cost the most for their runs: `times_run_mean` is the mean over all answers of the energy over the
+-- mean energy of the answer's run, so that a prompt that only a costly model or engine answered does not come first. A text is read once: in runs of
+-- one prompt set with one hash it is the same; a set without a hash is read run by run.
 with places as (
     select
         run_number,
@@ -77,6 +77,7 @@ costliest as (
         prompt_id,
         prompt_set
     order by
+        max(text_place) is null,
         sum(times_run_mean) / sum(means) desc nulls last,
         prompt_id,
         prompt_set
@@ -133,6 +134,7 @@ group by
     counted.prompt_id,
     counted.prompt_set
 order by
+    max(counted.text_place) is null,
     times_run_mean desc nulls last,
     counted.prompt_id,
     counted.prompt_set
