@@ -34,7 +34,7 @@ lake: $(LAKE)/.lake  ## the environment for a warehouse that several machines sh
 test: $(VENV)/.test $(MODEL)/.done $(LAKE)/.test  ## install what the tests need and run the whole suite
 	@$(BIN)/python -m pytest
 	@echo "The tests of shared warehouses, and of the SQL on their version of DuckDB …"
-	@$(LAKE)/bin/python -m pytest tests/lake tests/unit/test_queries.py tests/unit/test_schema.py
+	@$(LAKE)/bin/python -m pytest tests/lake tests/unit/queries tests/unit/test_schema.py
 
 lint: $(VENV)/.lint  ## ruff and mypy --strict
 	@$(BIN)/ruff check .

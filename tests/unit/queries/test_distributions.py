@@ -1,0 +1,173 @@
+"""Percentiles, bins and steps of distributions, recomputed with polars and numpy."""
+
+import random
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pages.ui import shape
+from tests import factories, warehouses
+from tests.unit.queries.made import EVERYTHING, shown
+from warehouse import query
+from warehouse.metrics import PROMPT_METRICS
+
+
+@pytest.mark.parametrize("metric", PROMPT_METRICS)
+def test_percentiles(warehouse: str, metric: str) -> None:
+    found = shape.without_steps(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set=""))
+    value = pl.col(metric).cast(pl.Float64)
+    levels = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+    expected = (
+        shown()
+        .group_by(series="task")
+        .agg(
+            prompts=value.count().cast(pl.Int64),
+            unmeasured=value.null_count().cast(pl.Int64),
+            mean=value.mean(),
+            **{name: value.quantile(level, "linear") for name, level in levels.items()},
+            minimum=value.min(),
+            maximum=value.max(),
+        )
+    )
+    assert_frame_equal(found, expected.sort("p50", "series"), check_exact=False)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("by", ["model", "task", "gpu", "engine", "batch size", "prompt set", "result"])
+def test_bins(warehouse: str, log: bool, by: str) -> None:
+    asked = {"metric": "energy_j", "by": by, "prompt_set": ""}
+    span = shape.span(query.load("distribution", EVERYTHING, warehouse, **asked), log)
+    found = query.load("distribution_bins", EVERYTHING, warehouse, bins=12, log=log, **span, **asked)
+    rows = shown(only_valid=False).with_columns(gpu=pl.col("gpu_model").replace("NVIDIA H100 80GB HBM3", "H100").fill_null("CPU"))
+    batch = pl.format("batch {}", pl.col("batch_size"))
+    random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
+    protocol = pl.format("protocol {}", "harness_version")
+    name = pl.concat_str("model_name", "gpu", "task", "engine", batch, "prompt_set", random, protocol, separator=" · ", ignore_nulls=True)
+    names = {"model": "model_name", "task": "task", "gpu": "gpu", "engine": "engine", "prompt set": "prompt_set"}
+    rows = rows.with_columns(series=batch if by == "batch size" else name if by == "result" else names[by])
+    values = rows.drop_nulls("energy_j")
+    assert found["count"].sum() == values.height
+    for series, low, high, count, share in found.iter_rows():
+        mine = values.filter(pl.col("series") == series)["energy_j"]
+        # The edges are computed twice, so a value on an edge may fall on either side of it.
+        strict = ((mine > low * (1 + 1e-9)) & (mine < high * (1 - 1e-9))).sum()
+        loose = ((mine >= low * (1 - 1e-9)) & (mine <= high * (1 + 1e-9))).sum()
+        assert strict <= count <= loose
+        assert share == pytest.approx(count / mine.len())
+    assert found["bin_low"].min() == pytest.approx(values["energy_j"].min())
+    assert found["bin_high"].max() == pytest.approx(values["energy_j"].max())
+
+
+def test_bins_of_a_logarithm_leave_out_what_is_not_positive(tmp_path: Path) -> None:
+    rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate([0.0, 0.0, 1.0, 10.0, 100.0])]
+    rows += [factories.record("run-b", index, task="instruct", energy_j=0.0) for index in range(3)]
+    factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    asked = {"metric": "energy_j", "by": "task", "prompt_set": ""}
+    spread = query.load("distribution", None, str(tmp_path / "w.duckdb"), **asked)
+    assert shape.span(spread, log=True) == {"low": 1.0, "high": 100.0}
+    assert shape.span(spread, log=False) == {"low": 0.0, "high": 100.0}
+    found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **shape.span(spread, log=True), **asked)
+    assert found.select("series", "count").rows() == [("chat", 1), ("chat", 2)]
+    zeros = shape.span(spread.filter(pl.col("series") == "instruct"), log=True)
+    assert query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **zeros, **asked).is_empty()
+
+
+def test_bins_of_equal_values(tmp_path: Path) -> None:
+    factories.write(factories.records(25, input_tokens=7), tmp_path / "part.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    asked = {"metric": "input_tokens", "by": "task", "prompt_set": "", "bins": 5, "log": False}
+    found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), low=7.0, high=7.0, **asked)
+    assert found.rows() == [("chat", 7.0, 7.0, 25, 1.0)]
+
+
+def assert_steps(steps: list[tuple[float, float, float | None]], values: np.ndarray[Any, Any]) -> None:
+    """Each step is exact, and none is missing.
+
+    Args:
+        steps: share of the prompts, value, share of the total.
+        values: of all prompts, smallest first.
+    """
+    ranks = [round(share * len(values)) for share, *_ in steps]
+    assert [share for share, *_ in steps] == [rank / len(values) for rank in ranks]
+    assert (ranks[0], ranks[-1]) == (0, len(values))
+    assert len(ranks) <= 202
+    assert all(1 <= later - rank <= 1 + 0.015 * len(values) for rank, later in pairwise(ranks))
+    assert [value for _, value, _ in steps] == [values[0], *(values[rank - 1] for rank in ranks[1:])]
+    if values.min() >= 0 and values.sum():
+        expected = [values[:rank].sum() / values.sum() for rank in ranks]
+        assert [total for *_, total in steps] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", ["energy_j", "output_tokens", "energy_error_j"])
+def test_steps_of_a_distribution(warehouse: str, metric: str) -> None:
+    found = shape.steps_of(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set=""))
+    values = shown()[metric].drop_nulls().sort().cast(pl.Float64)
+    assert_steps(found.select("share_of_prompts", "value", "share_of_total").rows(), values.to_numpy())
+    costliest = values.tail(-(-values.len() // 20)).sum() / values.sum()
+    assert found["top5_share"].unique().to_list() == [pytest.approx(costliest)]
+
+
+@pytest.mark.parametrize("energies", [[7.0], [3.0, 0.0, 5.0, 3.0], [0.0, 0.0]])
+def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
+    rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate(energies)]
+    factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = shape.steps_of(query.load("distribution", None, str(tmp_path / "w.duckdb"), metric="energy_j", by="model", prompt_set=""))
+    ordered = sorted(energies)
+    assert found["value"].to_list() == [ordered[0], *ordered]
+    assert found["share_of_prompts"].to_list() == [place / len(ordered) for place in range(len(ordered) + 1)]
+    if total := sum(ordered):
+        assert found["share_of_total"].to_list() == pytest.approx([sum(ordered[:place]) / total for place in range(len(ordered) + 1)])
+        assert found["top5_share"][0] == pytest.approx(ordered[-1] / total)
+
+
+@pytest.mark.parametrize("metric", ["energy_j", "energy_above_idle_j"])
+def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> None:
+    shapes = {
+        "wide": lambda chance: 10 ** chance.uniform(-6, 6),
+        "equal": lambda chance: 5.0,
+        "stepped": lambda chance: float(chance.randint(0, 3)),
+        "narrow": lambda chance: 1000 + chance.random(),
+        "usual": lambda chance: chance.lognormvariate(5, 0.7),
+    }
+    runs = [
+        (f"{shape}-{size}", draw, size) for shape, draw in shapes.items() for size in (1, 2, 3, 19, 20, 21, 140, 199, 200, 201, 477, 2000)
+    ]
+    rows = [
+        factories.record(name, index, model_id=name, model_name=name, energy_j=draw(random.Random(f"{name}/{index}")))
+        for name, draw, size in runs
+        for index in range(size)
+    ]
+    factories.write(factories.frame(rows), tmp_path / "rows" / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("distribution", None, str(tmp_path / "w.duckdb"), metric=metric, by="model", prompt_set="")
+    made = factories.frame(rows).with_columns(energy_above_idle_j=pl.col("energy_j") - pl.col("idle_power_w") * pl.col("latency_s"))
+    assert sorted(found["series"]) == sorted(name for name, *_ in runs)
+    for row in found.iter_rows(named=True):
+        values = np.sort(made.filter(pl.col("model_name") == row["series"])[metric].to_numpy())
+        levels = [row[name] for name in ("p5", "p25", "p50", "p75", "p90", "p95", "p99")]
+        assert levels == pytest.approx(np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])), row["series"]
+        assert (row["prompts"], row["minimum"], row["maximum"]) == (len(values), values[0], values[-1])
+        assert_steps([(step["share_of_prompts"], step["value"], step["share_of_total"]) for step in row["steps"]], values)
+        if metric == "energy_j" and values.sum():
+            assert row["top5_share"] == pytest.approx(values[len(values) - -(-len(values) // 20) :].sum() / values.sum()), row["series"]
+
+
+def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
+    other = factories.frame([factories.record("run-e", index, prompt_set="other", energy_j=1.0 + index) for index in range(30)])
+    for name, rows in (("run-a", factories.records(30, "run-a")), ("run-e", other)):
+        factories.write(rows, tmp_path / name / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    given = {"metric": "energy_j", "by": "result", "bins": 10, "log": False, "low": 0.0, "high": 1e9}
+    given["series"] = f"{other['model_name'][0]} · H100 · chat · transformers-eager · batch 1 · other · protocol 1"
+    for question in ("distribution_bins", "distribution", "prompts_between"):
+        found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="other", **given)
+        assert found["series"].unique().to_list() == [given["series"]], question
+    assert sorted(found["energy_j"]) == other["energy_j"].to_list()
+    assert query.load("distribution", None, str(tmp_path / "w.duckdb"), prompt_set="", **given)["series"].n_unique() == 2

@@ -1,0 +1,122 @@
+"""Single prompts and their answers, and the cost of a token, recomputed with polars and numpy."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from tests import factories, warehouses
+from tests.unit.queries.made import shown
+from warehouse import query, stats
+
+
+def test_prompts(warehouse: str) -> None:
+    found = query.load("prompts", None, warehouse)
+    expected = shown().sort("run_id", "sequence")
+    assert found.select("run_id", "sequence", "energy_j").rows() == expected.select("run_id", "sequence", "energy_j").rows()
+
+
+def with_times_run_mean(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds the energy over the mean of its run."""
+    return rows.with_columns(times_run_mean=pl.col("energy_j") / pl.col("energy_j").mean().over("run_id"))
+
+
+def test_prompts_and_their_answers(warehouse: str) -> None:
+    listed = query.load("prompt_list", None, warehouse, search="PROMPT-0000")
+    rows = with_times_run_mean(shown()).filter(pl.col("prompt_id").str.contains("prompt-0000"))
+    expected = (
+        rows.group_by("prompt_id")
+        .agg(pl.col("times_run_mean").mean(), pl.len().alias("answers"))
+        .sort("times_run_mean", "prompt_id", descending=[True, False], nulls_last=True)
+    )
+    assert listed["times_run_mean"].to_list() == pytest.approx(expected["times_run_mean"].to_list())
+    assert listed["prompt_id"].to_list() == expected["prompt_id"].to_list()
+    assert listed["answers"].to_list() == expected["answers"].to_list()
+    one = rows.filter(pl.col("prompt_id") == "prompt-00005")
+    answers = query.load("prompt_answers", None, warehouse, prompt="prompt-00005")
+    assert answers["energy_j"].to_list() == pytest.approx(one["energy_j"].sort().to_list())
+    for name in ("energy_per_token_j", "power_w"):
+        assert sorted(answers[name]) == pytest.approx(sorted(one[name]))
+    assert sorted(answers["energy_above_idle_j"]) == pytest.approx(sorted(one["energy_j"] - one["idle_power_w"] * one["latency_s"]))
+    assert answers["output_text"].to_list() == ["Answer 5."] * one.height
+    assert query.load("prompt_list", None, warehouse, search="question 7?")["prompt_id"].to_list() == ["prompt-00007"]
+
+
+def test_a_prompt_that_only_a_costly_run_answered_does_not_come_first(tmp_path: Path) -> None:
+    """Prompt 3 takes three times the mean of a cheap run; prompt 5 is as usual in a run in which every answer costs a lot."""
+    cheap = [factories.record("run-a", index, energy_j=60.0 if index == 3 else 10.0) for index in range(5)]
+    costly = [factories.record("run-b", index, task="instruct", energy_j=1000.0) for index in range(3, 6)]
+    factories.write(factories.frame(cheap + costly), tmp_path / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search="")
+    assert found.select("prompt_id", "times_run_mean").rows()[:2] == [("prompt-00003", 2.0), ("prompt-00005", 1.0)]
+    assert found["energy_j"][0] == 530.0
+
+
+def test_prompts_whose_texts_were_kept_come_first(tmp_path: Path) -> None:
+    kept = [factories.record("run-a", index, energy_j=10.0) for index in range(3)]
+    secret = {"prompt_set": "secret", "prompt_set_sha256": "3" * 64, "prompt_text": None}
+    dear = [factories.record("run-b", index, **secret, energy_j=1.0 + 9.0 * (index == 9)) for index in range(5, 10)]
+    factories.write(factories.frame(kept), tmp_path / "part-0.parquet")
+    factories.write(factories.frame(dear), tmp_path / "part-1.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search="")
+    assert found["prompt_text"].is_null().to_list() == [False] * 3 + [True] * 5
+    assert found["prompt_id"][3] == "prompt-00009", "the costliest of those without a text"
+
+
+@pytest.mark.parametrize("search", ["", "sea", "lake", "prompt-00001"])
+def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> None:
+    def run(name: str, text: str | None, **changes: object) -> pl.DataFrame:
+        return factories.frame([factories.record(name, index, prompt_text=text and f"{text} {index}", **changes) for index in range(5)])
+
+    runs = [
+        run("run-a", "Sea"),
+        run("run-b", None),
+        run("run-c", "Lake", prompt_set_sha256="1" * 64),
+        run("run-d", "Sea", prompt_set_sha256=None),
+        run("run-e", "Lake", prompt_set_sha256=None, model_id="me/b", model_name="b"),
+        run("run-f", "Hill", prompt_set="hills", prompt_set_sha256="2" * 64),
+    ]
+    for rows in runs:
+        factories.write(rows, tmp_path / str(rows["run_id"][0]) / "part-0.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search=search)
+    # Run b was measured without texts; its prompts are those of run a, as the hash of the set says.
+    texts = pl.concat(runs).with_columns(pl.col("prompt_text").fill_null(pl.format("Sea {}", "sequence")))
+    contained = pl.concat_str("prompt_id", "prompt_text").str.to_lowercase().str.contains(search, literal=True)
+    expected = (
+        with_times_run_mean(texts)
+        .filter(contained)
+        .group_by("prompt_id", "prompt_set")
+        .agg(
+            pl.col("prompt_text").max(),
+            pl.len().alias("answers"),
+            pl.col("model_id").n_unique().alias("models"),
+            *(pl.col(name).mean() for name in ("times_run_mean", "energy_j", "input_tokens", "output_tokens")),
+        )
+        .sort("times_run_mean", "prompt_id", "prompt_set", descending=[True, False, False])
+    )
+    assert_frame_equal(found, expected, check_dtypes=False)
+
+
+@pytest.mark.parametrize("above_idle", [False, True])
+def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, above_idle: bool) -> None:
+    fits = stats.cost_of_tokens(query.load("cost_sums", None, warehouse, above_idle=above_idle))
+    fit = fits.filter(pl.col("result_id") == "run:run-a").row(0, named=True)
+    rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
+    rows = rows.with_columns(pl.col("energy_j") - (78.0 * pl.col("latency_s") if above_idle else 0.0))
+    across = np.column_stack([np.ones(rows.height), rows["input_tokens"], rows["output_tokens"]])
+    found, left, *_ = np.linalg.lstsq(across, rows["energy_j"].to_numpy(), rcond=None)
+    assert [fit[key] for key in ("fixed_j", "input_token_j", "output_token_j")] == pytest.approx(list(found))
+    variance = left.item() / (rows.height - 3)
+    errors = np.sqrt(variance * np.diag(np.linalg.inv(across.T @ across)))
+    assert fit["output_token_j_high"] - fit["output_token_j"] == pytest.approx(errors[2] * 1.9697, rel=1e-3)
+    assert fit["fixed_j_high"] - fit["fixed_j"] == pytest.approx(errors[0] * 1.9697, rel=1e-3)
+    assert stats.what_if(fit, 100, 50)[0] == pytest.approx(found @ [1, 100, 50])
+    prompts = query.load("cost_prompts", None, warehouse, result="run:run-a", above_idle=above_idle, a=found[0], b=found[1], c=found[2])
+    residuals = rows["energy_j"].to_numpy() - across @ found
+    assert prompts["residual_j"].abs().max() == pytest.approx(np.abs(residuals).max())
+    assert prompts.height == rows.height

@@ -1,0 +1,107 @@
+"""Configurations and what the filters can be set to, recomputed from the rows with a few lines of polars."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from tests import factories, warehouses
+from tests.unit.queries.made import EVERYTHING, shown
+from warehouse import query
+from warehouse.selection import Selection
+
+
+def test_leaderboard_averages(warehouse: str) -> None:
+    board = query.load("leaderboard", Selection(sources=("Prompt Joules",)), warehouse)
+    run = board.filter(pl.col("result_id") == "run:run-a").row(0, named=True)
+    rows = shown().filter(pl.col("run_id") == "run-a")
+    measured = rows.filter(pl.col("energy_j").is_not_null())
+    assert run["prompts"] == rows.height == 249
+    assert run["energy_j"] == pytest.approx(measured["energy_j"].mean())
+    assert run["energy_median_j"] == pytest.approx(measured["energy_j"].median())
+    assert run["energy_p99_j"] == pytest.approx(measured["energy_j"].quantile(0.99, "linear"))
+    assert run["energy_per_token_j"] == pytest.approx(measured["energy_j"].sum() / measured["output_tokens"].sum())
+    assert run["throughput_tps"] == pytest.approx(rows["output_tokens"].sum() / rows["latency_s"].sum())
+    assert run["power_w"] == pytest.approx(measured["energy_j"].sum() / measured["latency_s"].sum())
+    above = measured["energy_j"] - 78.0 * measured["latency_s"]
+    assert run["energy_above_idle_j"] == pytest.approx(above.mean())
+    gaps = rows["itl_s"].explode().drop_nulls().cast(pl.Float64)
+    assert run["itl_p50_s"] == pytest.approx(gaps.median())
+    assert run["itl_p99_s"] == pytest.approx(gaps.quantile(0.99, "linear"))
+    assert run["truncated_share"] == pytest.approx(1 / 250)
+
+
+def test_the_results_that_are_kept_are_the_configurations(warehouse: str) -> None:
+    kept, anew = (warehouses.rows(Path(warehouse), f"from {name} order by result_id") for name in ("results", "configurations"))
+    assert kept.height == 252
+    assert_frame_equal(kept, anew)
+
+
+def test_leaderboard_hides_invalid_runs_and_random_weights(warehouse: str) -> None:
+    shown_runs = set(query.load("leaderboard", Selection(sources=("Prompt Joules",)), warehouse)["result_id"])
+    assert shown_runs == {"run:run-a", "run:run-d"}
+    every = query.load("leaderboard", EVERYTHING, warehouse)
+    assert every.height == 248 + 4
+    assert every.filter(pl.col("result_id") == "run:run-c")["gpu_model"].item() == "CPU"
+
+
+def test_leaderboard_is_in_order(warehouse: str) -> None:
+    assert query.load("leaderboard", EVERYTHING, warehouse)["energy_j"].is_sorted(nulls_last=True)
+
+
+def test_leaderboard_puts_modelled_energies_in_order_after_the_measured_ones(tmp_path: Path) -> None:
+    warehouses.ingest(warehouses.SHIPPED / "published" / "mlenergy_v3", into=tmp_path / "w.duckdb")
+    board = query.load("leaderboard", EVERYTHING, str(tmp_path / "w.duckdb"))
+    assert board.height == 565
+    assert board["estimated_energy_j"].is_sorted(nulls_last=True)
+
+
+@pytest.mark.parametrize(
+    ("selection", "column", "values"),
+    [
+        (Selection(models=("lmsys/vicuna-7B",)), "model_id", {"lmsys/vicuna-7B"}),
+        (Selection(gpus=("A40", "CPU"), weights=()), "gpu_model", {"A40", "CPU"}),
+        (Selection(tasks=("chat-concise",), only_valid=False), "task", {"chat-concise"}),
+        (Selection(sources=("ML.ENERGY v1",)), "source", {"ML.ENERGY v1"}),
+        (Selection(weights=("dummy",)), "weights", {"dummy"}),
+        (Selection(batch_sizes=(7,)), "batch_size", set()),
+        (Selection(engines=("none such",)), "engine", set()),
+    ],
+)
+def test_filters(warehouse: str, selection: Selection, column: str, values: set[str]) -> None:
+    assert set(query.load("leaderboard", selection, warehouse)[column]) == values
+
+
+def test_options(warehouse: str) -> None:
+    found = query.options(warehouse)
+    board = query.load("leaderboard", EVERYTHING, warehouse)
+    for kind, column in (("gpu", "gpu_model"), ("task", "task"), ("model", "model_id"), ("weights", "weights")):
+        counts = dict(found.filter(pl.col("kind") == kind).select("value", "count").iter_rows())
+        assert counts == dict(board[column].value_counts().iter_rows()), kind
+    assert found.filter(pl.col("kind") == "batch")["value"].to_list() == ["1"]
+    labels = dict(found.filter(pl.col("kind") == "model").select("value", "label").iter_rows())
+    assert labels["metaai/llama-7B"] == "llama-7B"
+
+
+def test_setups_say_what_a_run_was(warehouse: str) -> None:
+    every = query.load("setups", EVERYTHING, warehouse)["result_id"]
+    assert set(every) == set(query.load("leaderboard", EVERYTHING, warehouse)["result_id"])
+    row = query.load("setups", None, warehouse).filter(pl.col("result_id") == "run:run-a").row(0, named=True)
+    assert row["sampling"] == "temperature 0.7, top-p 1.0, repetition penalty 1.0"
+    assert (row["engine"], row["prompt_set"], row["power_limit_w"]) == ("transformers-eager", "default", "")
+
+
+def test_the_time_of_a_batch_counts_once(tmp_path: Path) -> None:
+    """Two windows of two requests, 4 s and 6 s long: 400 tokens in 10 s, at 200 J in 10 s, although the latencies add up to 16 s."""
+    latency_s = [4.0, 2.0, 6.0, 4.0]
+    shared = {"batch_size": 2, "energy_attribution": "shared", "output_tokens": 100, "finish_reason": "stop", "energy_j": 50.0}
+    rows = [factories.record("run-b", n, window_id=n // 2 * 2, latency_s=latency_s[n], **shared) for n in range(4)]
+    for n in (1, 3):
+        rows[n]["started_at"] = rows[n - 1]["started_at"]
+    factories.write(factories.frame(rows), tmp_path / "in" / "part-0.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    row = query.load("leaderboard", None, str(tmp_path / "w.duckdb")).row(0, named=True)
+    assert row["throughput_tps"] == pytest.approx(40)
+    assert row["power_w"] == pytest.approx(20)
+    assert row["latency_s"] == pytest.approx(4)

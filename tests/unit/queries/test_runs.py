@@ -1,0 +1,64 @@
+"""Runs, their windows, what is hidden, refused and loaded, and the reasons."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests import factories, warehouses
+from tests.unit.queries.made import EVERYTHING, made_rows, shown
+from warehouse import query
+from warehouse.selection import Selection
+
+
+def test_hidden(warehouse: str) -> None:
+    found = query.load("hidden", Selection(), warehouse)
+    assert dict(found.iter_rows()) == {"run: books": 40, "failed": 1, "throttled": 1}
+    assert dict(query.load("hidden", EVERYTHING, warehouse).iter_rows()) == {"failed": 1}
+
+
+def test_runs(warehouse: str) -> None:
+    found = query.load("runs", EVERYTHING, warehouse)
+    assert set(found["run_id"]) == {"run-a", "run-b", "run-c", "run-d"}
+    made = made_rows().group_by("run_id").len()
+    assert {(run, count) for run, count in made.iter_rows()} < set(found.select("run_id", "prompts").iter_rows())
+    assert found.filter(~pl.col("valid"))["run_id"].to_list() == ["run-b"]
+    errors = shown().filter(pl.col("run_id") == "run-a")["energy_error_j"]
+    assert found.filter(pl.col("run_id") == "run-a")["energy_error_j"].item() == pytest.approx(errors.mean())
+
+
+def test_what_the_windows_of_a_run_went_through(warehouse: str) -> None:
+    rows = made_rows().filter(pl.col("run_id") == "run-a")
+    error = (rows["energy_error_j"] / rows["energy_j"]).drop_nulls()
+    ends = (rows["gpu_temperature_c"].min(), rows["gpu_temperature_c"].max(), 100 * error.median(), 100 * error.max())
+    found = query.load("run_windows", None, warehouse, run="run-a")
+    assert found.row(0) == pytest.approx(ends)
+    assert found.columns == ["temperature_low_c", "temperature_high_c", "error_median_percent", "error_most_percent"]
+    assert query.load("run_windows", None, warehouse, run="no such run").is_empty()
+
+
+def test_rejects_and_files(warehouse: str) -> None:
+    rejects = query.load("rejects", None, warehouse)
+    assert rejects.select("row", "column", "reason").rows() == [(1, "energy_j", "is negative")]
+    files = query.load("ingested_files", None, warehouse)
+    assert files.filter(pl.col("format") == "records")["accepted"].sum() == made_rows().height + 1
+    assert files["sha256"].str.len_chars().unique().to_list() == [64]
+
+
+def test_reason_codes(warehouse: str) -> None:
+    codes = query.load("reason_codes", None, warehouse)
+    assert {code for code, scope in codes.filter("invalidates").select("code", "scope").iter_rows() if scope == "run"} == {
+        "no-valid-rows",
+        "books",
+        "throttled",
+    }
+
+
+def test_of_two_reasons_as_frequent_the_first_by_alphabet_is_shown(tmp_path: Path) -> None:
+    reasons = ["no counter", "a stuck counter"]
+    for n, order in enumerate((reasons, reasons[::-1])):
+        nothing = {"energy_j": None, "energy_error_j": None}
+        rows = [factories.record(f"run-{n}", place, energy_reason=reason, **nothing) for place, reason in enumerate(order)]
+        factories.write(factories.frame(rows), tmp_path / "in" / f"part-{n}.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    assert warehouses.rows(tmp_path / "w.duckdb", "select energy_reason from runs")["energy_reason"].to_list() == ["a stuck counter"] * 2
