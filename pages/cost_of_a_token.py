@@ -24,7 +24,11 @@ st.subheader("Prompts farthest from the fit", anchor=False)
 tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
 downloads.offer(chosen, "fit")
 st.subheader("Every run", anchor=False)
-st.caption(words.alike(naming.alike(fits["label"])))
-tables.show(fits, titles.FITS, alt="Energy of a response before its first token, per input token and per output token, with intervals")
+st.caption(f"{words.alike(naming.alike(fits['label']))} {words.first_of(fits.height, tables.MOST_LISTED, 'runs')}")
+tables.show(
+    fits.head(tables.MOST_LISTED),
+    titles.FITS,
+    alt="Energy of a response before its first token, per input token and per output token, with intervals",
+)
 downloads.offer(fits, "cost-of-a-token")
 st.caption(scope.provenance(data.own(selection), selection))

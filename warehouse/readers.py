@@ -31,7 +31,7 @@ def reading(path: str) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         store.WarehouseError: as `store.connect`.
     """
-    connection = store.connect(path) if store.place_of(path).shared else _cursor(path)
+    connection = _limited(store.connect(path)) if store.place_of(path).shared else _cursor(path)
     try:
         yield connection
     except duckdb.FatalException:
@@ -61,7 +61,12 @@ def _instance(path: str) -> duckdb.DuckDBPyConnection:
         known, held = _HELD.get(key, (None, None))
         if held is None or known != version:
             _HELD.clear()
-            held = store.connect(path)
-            held.execute("set memory_limit = $limit", {"limit": MEMORY_LIMIT})
+            held = _limited(store.connect(path))
             _HELD[key] = version, held
         return held
+
+
+def _limited(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The same connection; its instance holds no more than MEMORY_LIMIT."""
+    connection.execute("set memory_limit = $limit", {"limit": MEMORY_LIMIT})
+    return connection

@@ -17,6 +17,8 @@ NOT_KEPT = "not kept"
 NOT_STATED = "not stated"
 ROW_HEIGHT = 35
 TALLEST = 563
+# A list has at most so many rows: what a browser can take at once. Downloads have all.
+MOST_LISTED = 1000
 
 
 def safe_links(rows: pl.DataFrame, column: str = "model_url") -> pl.DataFrame:

@@ -342,6 +342,11 @@ def prompt_list(height: int) -> str:
     )
 
 
+def first_of(known: int, most: int, noun: str) -> str:
+    """That a list is cut, where it is."""
+    return f"The first {most:,} of {known:,} {noun} are listed; the download has all." if known > most else ""
+
+
 def some_series(shown: int, known: int, usual: bool) -> str:
     """How many of the series of a distribution are drawn."""
     return f"{shown} of {known} series are shown{', those with the most prompts' if usual else ''}. Choose others under Series."

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pages.ui import naming, shape, words
+from pages.ui import naming, shape, tables, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, open_app, table, text
 from warehouse import query
@@ -226,3 +226,12 @@ def test_figures_have_few_digits_and_no_powers_of_ten() -> None:
 
 def test_changes_have_a_sign_and_few_digits() -> None:
     assert [words.percent(share) for share in (-0.04, 0.1234, 13.063, 0.0)] == ["−4.0 %", "+12.3 %", "+1,306 %", "+0.0 %"]
+
+
+def test_a_list_of_many_runs_is_cut_and_says_so(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = table(open_page("cost_of_a_token"), -1)
+    monkeypatch.setattr(tables, "MOST_LISTED", 2)
+    app = open_page("cost_of_a_token")
+    assert table(app, -1).equals(every.head(2))
+    assert every.height > 2
+    assert any(f"The first 2 of {every.height} runs are listed" in caption.value for caption in app.caption)
