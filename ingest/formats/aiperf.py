@@ -14,7 +14,6 @@ from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable
 from ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, scaled, store_requests, whole
 
 SUMMARY = "profile_export_aiperf.json"
-NO_MODEL = "names no model in input_config.models"
 REASON = "AIPerf does not measure the energy of a request"
 
 
