@@ -8,7 +8,7 @@ unit, or not at all.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 SCHEMA_VERSION = 2
 
@@ -105,3 +105,21 @@ COLUMNS: tuple[Column, ...] = (
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 SETUP_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.setup)
+
+
+def polars_schema() -> dict[str, Any]:
+    """The contract as polars spells it: the type of every column."""
+    import polars as pl
+
+    types: dict[ColumnType, Any] = {
+        "int16": pl.Int16,
+        "int32": pl.Int32,
+        "int64": pl.Int64,
+        "float32": pl.Float32,
+        "float64": pl.Float64,
+        "string": pl.String,
+        "bool": pl.Boolean,
+        "timestamp[us, UTC]": pl.Datetime("us", "UTC"),
+        "list<float32>": pl.List(pl.Float32),
+    }
+    return {column.name: types[column.type] for column in COLUMNS}

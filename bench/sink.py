@@ -14,20 +14,7 @@ import polars as pl
 from bench import errors, record
 from bench.runs import write_atomically
 
-_TYPES: dict[record.ColumnType, Any] = {
-    "int16": pl.Int16,
-    "int32": pl.Int32,
-    "int64": pl.Int64,
-    "float32": pl.Float32,
-    "float64": pl.Float64,
-    "string": pl.String,
-    "bool": pl.Boolean,
-    "timestamp[us, UTC]": pl.Datetime("us", "UTC"),
-    "list<float32>": pl.List(pl.Float32),
-}
-
-SCHEMA: dict[str, Any] = {column.name: _TYPES[column.type] for column in record.COLUMNS}
-"""The row contract as polars spells it."""
+SCHEMA: dict[str, Any] = record.polars_schema()
 
 
 def to_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:

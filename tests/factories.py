@@ -12,20 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from bench.record import COLUMNS, SCHEMA_VERSION, ColumnType
+from bench.record import SCHEMA_VERSION, polars_schema
 
-TYPES: dict[ColumnType, Any] = {
-    "int16": pl.Int16,
-    "int32": pl.Int32,
-    "int64": pl.Int64,
-    "float32": pl.Float32,
-    "float64": pl.Float64,
-    "string": pl.String,
-    "bool": pl.Boolean,
-    "timestamp[us, UTC]": pl.Datetime("us", "UTC"),
-    "list<float32>": pl.List(pl.Float32),
-}
-SCHEMA: dict[str, Any] = {column.name: TYPES[column.type] for column in COLUMNS}
+SCHEMA: dict[str, Any] = polars_schema()
 START = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)
 
 

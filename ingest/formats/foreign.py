@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from bench.record import COLUMNS, SCHEMA_VERSION, ColumnType
+from bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
 from ingest.formats import records
 from ingest.formats.base import Loaded, Reject, Source, Unreadable, parse_json, statement, write_rejects
 
@@ -35,18 +35,7 @@ UNSAID: dict[str, Any] = {
     "energy_source": "none",
     "status": "ok",
 }
-POLARS: dict[ColumnType, Any] = {
-    "int16": pl.Int16,
-    "int32": pl.Int32,
-    "int64": pl.Int64,
-    "float32": pl.Float32,
-    "float64": pl.Float64,
-    "string": pl.String,
-    "bool": pl.Boolean,
-    "timestamp[us, UTC]": pl.Datetime("us", "UTC"),
-    "list<float32>": pl.List(pl.Float32),
-}
-SCHEMA: dict[str, Any] = {column.name: POLARS[column.type] for column in COLUMNS}
+SCHEMA: dict[str, Any] = polars_schema()
 TYPES: dict[str, ColumnType] = {column.name: column.type for column in COLUMNS}
 BITS: dict[ColumnType, int] = {"int16": 15, "int32": 31, "int64": 63}
 
