@@ -480,7 +480,10 @@ select
     runs.harness_version,
     null::varchar as licence,
     null::varchar as url,
-    runs.started_at
+    runs.started_at,
+    -- Counted in the loaded weights; a source rounds.
+    runs.params_total_b as counted_params_b,
+    runs.params_active_b as counted_active_params_b
 from runs
 left join run_metrics on run_metrics.run_id = runs.run_id;
 
@@ -488,12 +491,12 @@ left join run_metrics on run_metrics.run_id = runs.run_id;
 -- `results`, which is what everything else reads.
 create view configurations as
 select
-    figures.*,
+    figures.* exclude (counted_params_b, counted_active_params_b),
     models.name as model_name,
     models.url as model_url,
     models.family,
-    models.params_total_b,
-    models.params_active_b,
+    coalesce(figures.counted_params_b, models.params_total_b) as params_total_b,
+    coalesce(figures.counted_active_params_b, models.params_active_b) as params_active_b,
     case when figures.weights = 'pretrained' then model_quality.arc end as arc,
     case when figures.weights = 'pretrained' then model_quality.hellaswag end as hellaswag,
     case when figures.weights = 'pretrained' then model_quality.truthfulqa end as truthfulqa,

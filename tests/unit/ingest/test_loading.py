@@ -91,6 +91,16 @@ def test_a_run_keeps_its_number(tmp_path: Path, warehouse: Path) -> None:
     assert numbers() == {"run-b": 1, "run-c": 2, "run-a": 3}
 
 
+def test_a_size_that_was_counted_is_not_rounded_by_a_source(tmp_path: Path, warehouse: Path) -> None:
+    for run, size in (("counted", 14.7683072), ("unknown", None)):
+        rows = factories.records(20, run, model_id="Qwen/Qwen3-14B", model_name="Qwen 3 14B", params_total_b=size, params_active_b=size)
+        factories.write(rows, tmp_path / "in" / f"{run}.parquet")
+    warehouses.ingest(tmp_path / "in", into=warehouse)
+    sizes = warehouses.rows(warehouse, "select result_id, model_id, params_total_b, params_active_b from results order by all").rows()
+    known = "Qwen/Qwen3-14B"
+    assert sizes == [("run:counted", known, 14.7683072, 14.7683072), ("run:unknown", known, 14.0, 14.0)]
+
+
 def test_parts_without_run_json_load(results: Path, warehouse: Path) -> None:
     (results / "run-1" / "run.json").unlink()
     assert warehouses.ingest(results, into=warehouse).status == 0
