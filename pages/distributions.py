@@ -6,26 +6,28 @@ from pages.ui import controls, data, frame, naming, pick, prompt_charts, scope, 
 from warehouse.measure import NUMBERS
 
 selection, prompt_set = frame.one_setup(frame.begin("How does one prompt differ from the next?"))
-with st.container(horizontal=True, vertical_alignment="bottom"):
+choices = st.container(horizontal=True, vertical_alignment="bottom")
+with choices:
     key = controls.metric("Number", "metric", controls.of_prompts(frame.measure()))
     by = controls.group()
-    asked = {"metric": key, "by": by, "prompt_set": prompt_set}
-    found = data.load("distribution", selection, **asked)
-    summary = shape.without_steps(found)
+asked = {"metric": key, "by": by, "prompt_set": prompt_set}
+every = data.load("series", selection, **asked)
+names = naming.short(every["series"])
+asked["only_series"] = controls.some_series(naming.with_short_names(every, names))
+found = data.load("distribution", selection, **asked)
+summary = shape.without_steps(found)
+with choices:
     log = controls.axis(shape.is_wide(summary))
 metric = NUMBERS[key]
 if summary.is_empty():
     scope.nothing_matches(selection, scope.NEEDS_PROMPTS)
-measured = naming.with_short_names(shape.with_prompts(summary), naming.short(summary["series"]))
+measured = naming.with_short_names(shape.with_prompts(summary), names)
 if measured.is_empty():
     scope.not_measured(summary, metric, selection)
-measured = controls.some_series(measured)
-names = shape.short_names(measured)
 
-span = shape.span(naming.of_names(found, names), log)
-bins = shape.with_bars(naming.of_names(data.load("distribution_bins", selection, log=log, bins=40, **span, **asked), names))
-edges = shape.in_units_of(bins, metric, ("bin_low", "bin_high"))
-values = naming.of_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
+bins = shape.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **shape.span(found, log), **asked))
+edges = naming.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
+values = naming.with_short_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
 table = shape.in_units_of(measured, metric, titles.SPREAD)
 series = shape.names(table, "shown_as")
 st.markdown(words.spreads(table, metric))
@@ -41,5 +43,5 @@ sections.prompts_of_bars(selection, bins, chosen, asked)
 sections.percentiles(table, metric, log)
 st.subheader("Share of the prompts at or below a value", anchor=False)
 st.altair_chart(prompt_charts.ecdf(values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
-sections.where_the_joules_go(selection, by, prompt_set, names)
+sections.where_the_joules_go(selection, asked, names)
 st.caption(scope.provenance(runs, selection, prompt_set))

@@ -295,9 +295,10 @@ where is_kept(
     some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 );
 
--- One row per selected run: the series that it belongs to, by name and by number. With a name of a prompt set only the runs of that set.
+-- One row per selected run: the series that it belongs to, by name and by number. With a name of a prompt set only the runs of that set, and with a JSON
+-- list of series only those.
 create macro selected_series(
-    grouped_by, set_name, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+    grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 ) as table
 select
     run_number,
@@ -308,13 +309,13 @@ select
 from selected_runs(
     some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 )
-where set_name = ''
-    or prompt_set = set_name;
+where (set_name = '' or prompt_set = set_name)
+    and (some_series = '' or list_contains(from_json(nullif(some_series, ''), '["VARCHAR"]'), series));
 
 -- One row per selected prompt that did not fail: the number of its series and the value of one metric (null: not measured). Numbers, since
 -- grouping millions of rows by a name costs more than reading them.
 create macro selected_values(
-    metric, grouped_by, set_name, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+    metric, grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 ) as table
 select
     labels.series_number,
@@ -334,7 +335,7 @@ select
     ) as value
 from measured_requests as requests
 join selected_series(
-    grouped_by, set_name, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+    grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 ) as labels on labels.run_number = requests.run_number
 where status = 'ok'
     and (valid or not valid_only);

@@ -1,5 +1,6 @@
 """The small choices on a page: which number, which colour, which axis. Each is bound to the URL."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -62,19 +63,21 @@ def group() -> str:
     return st.selectbox("One series per", GROUPS, key="by", bind="query-params", width=150) or GROUPS[0]
 
 
-def some_series(rows: pl.DataFrame) -> pl.DataFrame:
-    """The series to draw: of more than a person can read those with the most prompts, unless the visitor chooses others.
+def some_series(rows: pl.DataFrame) -> str:
+    """The series to draw, as a JSON list; empty for all.
+
+    Of more than a person can read those with the most prompts, unless the visitor chooses others.
 
     Args:
-        rows: one row per series, with `shown_as` and `prompts`.
+        rows: one row per series, most prompts first: `series`, `shown_as`, `prompts`.
     """
-    if rows.height <= MOST_SERIES:
-        return rows
-    names = rows.sort("prompts", descending=True, maintain_order=True)["shown_as"].to_list()
+    if rows.height <= MOST_SERIES or not rows["prompts"][0]:
+        return ""
+    names = rows["shown_as"].to_list()
     first = names[:MOST_SERIES]
     chosen = st.multiselect("Series", names, default=first, key="series", bind="query-params", wrap=True) or first
     st.caption(words.some_series(len(chosen), len(names), chosen == first))
-    return rows.filter(pl.col("shown_as").is_in(chosen))
+    return json.dumps(rows.filter(pl.col("shown_as").is_in(chosen))["series"].to_list())
 
 
 def log(default: bool) -> bool:

@@ -79,11 +79,6 @@ def with_short_names(rows: pl.DataFrame, names: Mapping[str, str], column: str =
     return rows.with_columns(pl.col(column).replace_strict(names, return_dtype=pl.String).alias("shown_as"))
 
 
-def of_names(rows: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
-    """The rows of the series that have a short name, with `shown_as`."""
-    return with_short_names(rows.filter(pl.col("series").is_in(list(names))), names)
-
-
 def in_short(rows: pl.DataFrame) -> pl.DataFrame:
     """Adds `shown_as`, the short names of `label`."""
     return with_short_names(rows, short(rows["label"]), "label")

@@ -171,18 +171,24 @@ def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
     downloads.offer(table, f"percentiles-{metric.key}")
 
 
-def where_the_joules_go(selection: Selection, by: str, prompt_set: str, names: Mapping[str, str]) -> None:
-    """Lorenz curve and the share of the costliest prompts, where energy was measured."""
-    found = load("distribution", selection, metric="energy_j", by=by, prompt_set=prompt_set)
-    steps = naming.of_names(shape.steps_of(found), names)
+def where_the_joules_go(selection: Selection, asked: Mapping[str, str], names: Mapping[str, str]) -> None:
+    """Lorenz curve and the share of the costliest prompts, where energy was measured.
+
+    Args:
+        asked: the parameters of the distribution that is shown.
+        names: the short name of each series.
+    """
+    steps = shape.steps_of(load("distribution", selection, **{**asked, "metric": "energy_j"}))
     if steps.is_empty():
         return
+    steps = naming.with_short_names(steps, names)
     st.subheader("Where the joules go", anchor=False)
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([3, 2])
     with chart:
         st.altair_chart(
-            prompt_charts.lorenz(steps, list(names.values())), alt="Share of the energy that the cheapest share of the prompts used"
+            prompt_charts.lorenz(steps, shape.names(steps, "shown_as")),
+            alt="Share of the energy that the cheapest share of the prompts used",
         )
     with table:
         tables.show(shape.costliest(steps), ("shown_as", "top5_share"), alt="Share of the energy that the costliest 5 % used")

@@ -190,11 +190,6 @@ def steps_of(found: pl.DataFrame) -> pl.DataFrame:
     return found.filter(pl.col("prompts") > 0).select("series", "top5_share", "steps").explode("steps").unnest("steps")
 
 
-def short_names(rows: pl.DataFrame) -> dict[str, str]:
-    """Name of a series → its short name, of rows with `series` and `shown_as`."""
-    return dict(rows.select("series", "shown_as").iter_rows())
-
-
 def span(found: pl.DataFrame, log: bool) -> dict[str, float]:
     """The ends of the bins of a histogram in storage units: `low` and `high`, of values above 0 where the axis is logarithmic.
 

@@ -12,7 +12,7 @@ from warehouse import query
 from warehouse.selection import Selection
 
 GPU = "NVIDIA H100 80GB HBM3"
-OF_MODELS = {"metric": "energy_j", "by": "model", "prompt_set": ""}
+OF_MODELS = {"metric": "energy_j", "by": "model", "prompt_set": "", "only_series": ""}
 
 
 def test_a_prompt_and_its_answers(open_page: Open) -> None:
@@ -137,7 +137,9 @@ def test_of_many_series_those_with_the_most_prompts_are_drawn(shipped_warehouse:
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
     app = open_app("distributions", setup="All setups together", weights="both")
     choice = app.multiselect(key="series")
-    every = query.load("distribution", Selection(weights=()), str(shipped_warehouse), metric="energy_j", by="result", prompt_set="")
+    every = query.load(
+        "distribution", Selection(weights=()), str(shipped_warehouse), metric="energy_j", by="result", prompt_set="", only_series=""
+    )
     most = every.filter(pl.col("prompts") > 0).sort("prompts", descending=True)
     assert len(choice.options) == most.height > 8
     assert sorted(table(app)["prompts"]) == sorted(most["prompts"].head(8))

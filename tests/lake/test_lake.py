@@ -31,6 +31,7 @@ NewLake = Callable[[], Lake]
 PARAMETERS = {
     "metric": "energy_j",
     "prompt_set": "",
+    "only_series": "",
     "by": "model",
     "bins": 40,
     "log": True,

@@ -21,7 +21,16 @@ EVERYTHING = Selection(weights=(), only_valid=False)
 # Columns of the SELECT that keeps and labels prompts.
 KEPT = ("run_number", "valid", "status")
 # What Distributions asks first; the made-up energies lie between the two ends.
-METRIC: dict[str, object] = {"metric": "energy_j", "by": "model", "prompt_set": "", "bins": 40, "low": 5.0, "high": 6200.0, "log": True}
+METRIC: dict[str, object] = {
+    "metric": "energy_j",
+    "by": "model",
+    "prompt_set": "",
+    "only_series": "",
+    "bins": 40,
+    "low": 5.0,
+    "high": 6200.0,
+    "log": True,
+}
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "run_totals": Case("run_totals", ("run_id",)),
         "run_windows": _prompts("gpu_temperature_c", "energy_j", "energy_error_j", run=runs[0]),
         "runs": Case("runs", ("run_id", "valid", "reasons")),
+        "series": Case("run_summary", ("run_id", "metric", "prompts"), METRIC),
         "setups": Case("runs", ("run_id", "environment")),
         "spreads": Case("run_summary", ("run_id", "metric", "p5", "p25", "p50", "p75", "p90", "p95", "p99")),
         "tasks": Case("tasks", ("task",)),

@@ -1,7 +1,7 @@
 -- One row per series of one per-prompt metric: its percentiles over `prompts`, how many are `unmeasured`, and in `steps` the whole distribution, in at most
 -- some 200 steps: `share_of_prompts` have at most `value` and sum up to `share_of_total` of the sum of all; the first step is before the first prompt.
 -- Every step is exact; two are at most 1.5 % of the prompts, and one prompt, apart. `top5_share` is what the largest 5 % sum up to over the sum of all;
--- `least_positive` is the smallest value above 0. With $prompt_set only the prompts of that set.
+-- `least_positive` is the smallest value above 0. With $prompt_set only the prompts of that set, with $only_series (a JSON list) only those series.
 -- Sorting all values would cost most. They are counted in buckets first; sorted are only the buckets in which a percentile lies, or more than 1 % of the
 -- prompts. A bucket whose values are all the same needs no sorting, nor does the last rank of any: its value is the largest.
 with labels as (
@@ -9,7 +9,7 @@ with labels as (
         series_number,
         series
     from selected_series(
-        $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+        $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
 ),
 -- Read twice rather than kept: tens of millions of values need not fit in memory.
@@ -19,7 +19,7 @@ valued as not materialized (
         value,
         bucket_of(value) as bucket
     from selected_values(
-        $metric, $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+        $metric, $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
 ),
 counted as (

@@ -1,12 +1,12 @@
 -- One row per series and bin of one per-prompt metric, for values from $low to $high in $bins bins; all series share the bins; empty bins are left out.
--- With $prompt_set only the prompts of that set.
+-- With $prompt_set only the prompts of that set, with $only_series (a JSON list) only those series.
 -- With $log the bins are equally wide in the logarithm; $low is above 0 then.
 with labels as (
     select distinct
         series_number,
         series
     from selected_series(
-        $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+        $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
 ),
 edges as (
@@ -20,7 +20,7 @@ counted as (
         case when width > 0 then least(floor((case when $log then ln(value) else value end - low) / width), $bins - 1) else 0 end as bin,
         count(*) as count
     from selected_values(
-        $metric, $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+        $metric, $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
     cross join edges
     where value between $low and $high

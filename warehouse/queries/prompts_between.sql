@@ -14,7 +14,7 @@ with valued as (
         $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     ) as prompts
     join selected_series(
-        $by, $prompt_set, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+        $by, $prompt_set, '', $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     ) as labels on labels.run_number = prompts.run_number
     where status = 'ok'
         and labels.series = $series

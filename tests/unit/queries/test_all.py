@@ -13,7 +13,7 @@ from warehouse.selection import Selection
 
 # Every parameter of every query, whatever it means.
 EXTRA = {
-    **{"result": "", "results": "", "run": "", "search": "", "prompt": "", "prompt_set": "", "series": ""},
+    **{"result": "", "results": "", "run": "", "search": "", "prompt": "", "prompt_set": "", "only_series": "", "series": ""},
     **{"contrast": "task", "a": "", "b": "", "c": 0.0, "finished": True},
     **{"statistic": "mean", "per": "response", "above_idle": False, "low": 0.0, "high": 1.0},
 }

@@ -1,5 +1,6 @@
 """Percentiles, bins and steps of distributions, recomputed with polars and numpy."""
 
+import json
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ from warehouse.metrics import PROMPT_METRICS
 
 @pytest.mark.parametrize("metric", PROMPT_METRICS)
 def test_percentiles(warehouse: str, metric: str) -> None:
-    found = shape.without_steps(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set=""))
+    found = shape.without_steps(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set="", only_series=""))
     value = pl.col(metric).cast(pl.Float64)
     levels = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
     expected = (
@@ -40,7 +41,7 @@ def test_percentiles(warehouse: str, metric: str) -> None:
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("by", ["model", "task", "gpu", "engine", "batch size", "prompt set", "result"])
 def test_bins(warehouse: str, log: bool, by: str) -> None:
-    asked = {"metric": "energy_j", "by": by, "prompt_set": ""}
+    asked = {"metric": "energy_j", "by": by, "prompt_set": "", "only_series": ""}
     span = shape.span(query.load("distribution", EVERYTHING, warehouse, **asked), log)
     found = query.load("distribution_bins", EVERYTHING, warehouse, bins=12, log=log, **span, **asked)
     rows = shown(only_valid=False).with_columns(gpu=pl.col("gpu_model").replace("NVIDIA H100 80GB HBM3", "H100").fill_null("CPU"))
@@ -68,7 +69,7 @@ def test_bins_of_a_logarithm_leave_out_what_is_not_positive(tmp_path: Path) -> N
     rows += [factories.record("run-b", index, task="instruct", energy_j=0.0) for index in range(3)]
     factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    asked = {"metric": "energy_j", "by": "task", "prompt_set": ""}
+    asked = {"metric": "energy_j", "by": "task", "prompt_set": "", "only_series": ""}
     spread = query.load("distribution", None, str(tmp_path / "w.duckdb"), **asked)
     assert shape.span(spread, log=True) == {"low": 1.0, "high": 100.0}
     assert shape.span(spread, log=False) == {"low": 0.0, "high": 100.0}
@@ -81,7 +82,7 @@ def test_bins_of_a_logarithm_leave_out_what_is_not_positive(tmp_path: Path) -> N
 def test_bins_of_equal_values(tmp_path: Path) -> None:
     factories.write(factories.records(25, input_tokens=7), tmp_path / "part.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    asked = {"metric": "input_tokens", "by": "task", "prompt_set": "", "bins": 5, "log": False}
+    asked = {"metric": "input_tokens", "by": "task", "prompt_set": "", "only_series": "", "bins": 5, "log": False}
     found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), low=7.0, high=7.0, **asked)
     assert found.rows() == [("chat", 7.0, 7.0, 25, 1.0)]
 
@@ -106,7 +107,7 @@ def assert_steps(steps: list[tuple[float, float, float | None]], values: np.ndar
 
 @pytest.mark.parametrize("metric", ["energy_j", "output_tokens", "energy_error_j"])
 def test_steps_of_a_distribution(warehouse: str, metric: str) -> None:
-    found = shape.steps_of(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set=""))
+    found = shape.steps_of(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set="", only_series=""))
     values = shown()[metric].drop_nulls().sort().cast(pl.Float64)
     assert_steps(found.select("share_of_prompts", "value", "share_of_total").rows(), values.to_numpy())
     costliest = values.tail(-(-values.len() // 20)).sum() / values.sum()
@@ -118,7 +119,9 @@ def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
     rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate(energies)]
     factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = shape.steps_of(query.load("distribution", None, str(tmp_path / "w.duckdb"), metric="energy_j", by="model", prompt_set=""))
+    found = shape.steps_of(
+        query.load("distribution", None, str(tmp_path / "w.duckdb"), metric="energy_j", by="model", prompt_set="", only_series="")
+    )
     ordered = sorted(energies)
     assert found["value"].to_list() == [ordered[0], *ordered]
     assert found["share_of_prompts"].to_list() == [place / len(ordered) for place in range(len(ordered) + 1)]
@@ -146,7 +149,7 @@ def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> Non
     ]
     factories.write(factories.frame(rows), tmp_path / "rows" / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("distribution", None, str(tmp_path / "w.duckdb"), metric=metric, by="model", prompt_set="")
+    found = query.load("distribution", None, str(tmp_path / "w.duckdb"), metric=metric, by="model", prompt_set="", only_series="")
     made = factories.frame(rows).with_columns(energy_above_idle_j=pl.col("energy_j") - pl.col("idle_power_w") * pl.col("latency_s"))
     assert sorted(found["series"]) == sorted(name for name, *_ in runs)
     for row in found.iter_rows(named=True):
@@ -165,9 +168,33 @@ def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
         factories.write(rows, tmp_path / name / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     given = {"metric": "energy_j", "by": "result", "bins": 10, "log": False, "low": 0.0, "high": 1e9}
+    given["only_series"] = ""
     given["series"] = f"{other['model_name'][0]} · H100 · chat · transformers-eager · batch 1 · other · protocol 1"
     for question in ("distribution_bins", "distribution", "prompts_between"):
         found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="other", **given)
         assert found["series"].unique().to_list() == [given["series"]], question
     assert sorted(found["energy_j"]) == other["energy_j"].to_list()
     assert query.load("distribution", None, str(tmp_path / "w.duckdb"), prompt_set="", **given)["series"].n_unique() == 2
+
+
+@pytest.mark.parametrize("by", ["task", "model"])
+def test_some_series_of_a_distribution(warehouse: str, by: str) -> None:
+    """Series are listed by their prompts, and a distribution of some of them is what it is among all."""
+    asked = {"metric": "energy_j", "by": by, "prompt_set": ""}
+    listed = query.load("series", EVERYTHING, warehouse, **asked)
+    column = {"task": "task", "model": "model_name"}[by]
+    valid = shown(only_valid=False).filter(~pl.col("throttled"), pl.col("energy_j").is_not_null())
+    expected = valid.group_by(series=column).agg(prompts=pl.len()).sort("prompts", "series", descending=[True, False])
+    assert listed.rows() == expected.rows()
+    first = listed["series"][:1].to_list()
+    some, every = (query.load("distribution", EVERYTHING, warehouse, **asked, only_series=only) for only in (json.dumps(first), ""))
+    assert every["series"].n_unique() > 1
+    assert_frame_equal(some, every.filter(pl.col("series").is_in(first)))
+    span = {"bins": 5, "log": False, "low": 0.0, "high": 1e6}
+    bins = query.load("distribution_bins", EVERYTHING, warehouse, **asked, **span, only_series=json.dumps(first))
+    assert bins["series"].unique().to_list() == first
+
+
+def test_a_series_without_a_known_number_is_listed_too(warehouse: str) -> None:
+    listed = query.load("series", EVERYTHING, warehouse, metric="energy_mean_per_word_j", by="gpu", prompt_set="")
+    assert listed.rows() == query.load("series", EVERYTHING, warehouse, metric="energy_j", by="gpu", prompt_set="").rows()
