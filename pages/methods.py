@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import data, frame, texts, words
+from pages.ui import data, frame, sections, texts, words
 
 selection = frame.begin("How was it measured?")
 st.markdown(texts.SETUP)
@@ -12,7 +12,7 @@ st.subheader("Tasks", anchor=False)
 st.markdown("A task is a system prompt. Each concise task has a wordy twin that differs in its last sentence only.")
 for task, prompt in data.load("tasks", selection).select("task", "system_prompt").iter_rows():
     st.markdown(f"**{words.plain(task)}**")
-    st.code(prompt, language=None, wrap_lines=True)
+    sections.verbatim(prompt)
 
 st.subheader("Numbers", anchor=False)
 st.markdown(texts.definitions())

@@ -20,6 +20,8 @@ from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
 MOST_TABLES = 6
+# Characters of a text that is shown at once.
+LONG_TEXT = 2_000
 # On what runs differ when they are told apart by a series.
 SERIES_KEYS = {
     "result": ("task", "harness_version", "engine_version"),
@@ -276,7 +278,13 @@ def texts(answers: pl.DataFrame) -> None:
         return
     st.subheader("Texts", anchor=False)
     for text in kept["prompt_text"].drop_nulls().unique(maintain_order=True).head(3):
-        st.code(text, language=None, wrap_lines=True, height=200 if len(text) > 1000 else "content")
+        verbatim(text)
     for row in kept.filter(pl.col("output_text").is_not_null()).head(8).iter_rows(named=True):
         st.markdown(f"**{plain(row['model_name'])}**, {plain(row['task'])}, {plain(row['engine'])}: {words.energy(row)}")
-        st.code(row["output_text"], language=None, wrap_lines=True, height=200 if len(row["output_text"]) > 1000 else "content")
+        verbatim(row["output_text"])
+
+
+def verbatim(text: str) -> None:
+    """A text as it is, in a frame; a long one is opened by a click. `st.code` would have the browser load 1.5 MB to colour it."""
+    with st.container(border=True) if len(text) <= LONG_TEXT else st.expander(f"Text of {len(text):,} characters"):
+        st.text(text)

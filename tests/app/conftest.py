@@ -48,7 +48,7 @@ def open_app(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
 
 def text(app: AppTest) -> str:
     """All words on the page."""
-    kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.code)
+    kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.code, app.text)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 

@@ -56,7 +56,7 @@ def test_the_hostile_rows_are_there(hostile_warehouse: Path, monkeypatch: pytest
     app = open_app("leaderboard")
     assert hostile.NAME in app.dataframe[0].value["model_name"].to_list()
     app = open_app("prompts", prompt=hostile.PROMPT_ID)
-    assert hostile.PROMPT in [code.value for code in app.code]
+    assert hostile.PROMPT in [text.value for text in app.text]
 
 
 @pytest.mark.parametrize("name", sections.EXPORTS)
