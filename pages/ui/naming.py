@@ -48,10 +48,15 @@ UNLIKE = {"gpu_model": 1, "engine": 1, "batch_size": 1, "prompt_set": 1, "weight
 
 
 def first_pair(rows: pl.DataFrame) -> list[str]:
-    """The labels of the first result and of the next one that is most like it in all but model and task."""
-    first, others = rows.row(0, named=True), rows.tail(-1)
+    """The labels of two results that are like the first in all but model and task, in the order of their tasks: chat, its concise twin.
+
+    Where there is no such pair, of the first result and of the next one that is most like it.
+    """
+    first = rows.row(0, named=True)
     unlike = pl.sum_horizontal(pl.col(name).ne_missing(first[name]) * weight for name, weight in UNLIKE.items())
-    labels: list[str] = [first["label"], *others.sort(unlike, maintain_order=True)["label"].head(1)]
+    alike = rows.filter(unlike == 0).sort("task", maintain_order=True)
+    pair = alike if alike.height > 1 else pl.concat([rows.head(1), rows.tail(-1).sort(unlike, maintain_order=True)])
+    labels: list[str] = pair["label"].head(2).to_list()
     return labels
 
 

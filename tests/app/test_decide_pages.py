@@ -41,12 +41,16 @@ def test_the_first_pair_is_alike_in_all_but_model_and_task() -> None:
     same = {"gpu_model": "H100", "engine": "compiled", "prompt_set": None, "weights": "pretrained", "source": "us"}
     rows = pl.DataFrame(
         [
-            {"label": "a", "batch_size": 1, "harness_version": "2", **same},
-            {"label": "b", "batch_size": 1, "harness_version": "1", **same},
-            {"label": "c", "batch_size": 1, "harness_version": "2", **same},
+            {"label": "a", "task": "instruct", "batch_size": 1, "harness_version": "2", **same},
+            {"label": "b", "task": "chat", "batch_size": 1, "harness_version": "1", **same},
+            {"label": "c", "task": "instruct-concise", "batch_size": 1, "harness_version": "2", **same},
         ]
     )
     assert naming.first_pair(rows) == ["a", "c"]
     assert naming.first_pair(rows.head(2)) == ["a", "b"], "where nothing else is left, the other one"
     eager = rows.head(2).vstack(rows.tail(1).with_columns(engine=pl.lit("eager")))
     assert naming.first_pair(eager) == ["a", "c"], "another engine is something to compare; another protocol is in the way"
+    tasks = [row | {"task": task, "label": task} for row in rows.head(1).to_dicts() for task in ("chat-concise", "chat")]
+    assert naming.first_pair(rows.vstack(pl.DataFrame(tasks, schema=rows.schema))) == ["chat", "chat-concise"], (
+        "a task and its concise twin"
+    )
