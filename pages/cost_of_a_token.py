@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, naming, pick, prompt_charts, scope, tables, titles, words
+from pages.ui import controls, data, downloads, frame, naming, pick, prompt_charts, prompt_words, scope, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
@@ -11,10 +11,10 @@ fits = naming.in_short(naming.with_label(stats.cost_of_tokens(data.load("cost_su
 if fits.is_empty():
     scope.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {scope.NEEDS_PROMPTS}")
 
-st.markdown(words.cost(**idle))
+st.markdown(prompt_words.cost(**idle))
 fit = controls.one_result(fits).row(0, named=True)
 tokens_in, tokens_out = controls.lengths()
-st.markdown(words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
+st.markdown(prompt_words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
 
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
 prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients, **idle)
@@ -24,7 +24,7 @@ st.subheader("Prompts farthest from the fit", anchor=False)
 tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
 downloads.offer(chosen, "fit")
 st.subheader("Every run", anchor=False)
-st.caption(f"{words.alike(naming.alike(fits['label']))} {words.first_of(fits.height, tables.MOST_LISTED, 'runs')}")
+st.caption(f"{words.alike(naming.alike(fits['label']))} {prompt_words.first_of(fits.height, tables.MOST_LISTED, 'runs')}")
 tables.show(
     fits.head(tables.MOST_LISTED),
     titles.FITS,

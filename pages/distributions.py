@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, frame, naming, pick, prompt_charts, scope, sections, shape, titles, words
+from pages.ui import controls, data, frame, naming, pick, prompt_charts, prompt_words, scope, sections, shape, titles
 from warehouse.measure import NUMBERS
 
 selection, prompt_set = frame.one_setup(frame.begin("How does one prompt differ from the next?"))
@@ -30,14 +30,14 @@ edges = naming.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin
 values = naming.with_short_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
 table = shape.in_units_of(measured, metric, titles.SPREAD)
 series = shape.names(table, "shown_as")
-st.markdown(words.spreads(table, metric))
+st.markdown(prompt_words.spreads(table, metric))
 sections.mixed(selection, prompt_set, by)
 frame.stated_of_prompts()
 alt = f"Histogram of {metric.title} over prompts, by {by}"
 drawn = prompt_charts.histogram(edges, metric, log, series)
 chosen = pick.chart(drawn, edges, alt, "histogram", field="bar", noun="bars")
 runs = scope.of_set(data.own(selection), prompt_set)
-st.caption(f"{words.axis(log)} {words.cut(shape.cut_share(runs))}")
+st.caption(f"{prompt_words.axis(log)} {prompt_words.cut(shape.cut_share(runs))}")
 sections.prompts_of_bars(selection, bins, chosen, asked)
 
 sections.percentiles(table, metric, log)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, shape, tables, titles, words
+from pages.ui import controls, data, downloads, frame, prompt_charts, prompt_words, scope, sections, shape, tables, titles, words
 
 selection = frame.begin("What happened on this prompt?")
 wanted = controls.search("Find a prompt", "Words of the prompt, or its id")
@@ -10,7 +10,7 @@ found = data.load("prompt_list", selection, search=wanted)
 if found.is_empty():
     scope.nothing_matches(selection, f"No prompt contains “{words.plain(wanted)}”." if wanted else scope.NEEDS_PROMPTS)
 
-st.caption(words.prompt_list(found.height))
+st.caption(prompt_words.prompt_list(found.height))
 prompt = controls.pick_prompt(found)
 measure = frame.measure()
 answers = shape.with_measure(data.load("prompt_answers", selection, prompt=prompt), measure)
@@ -28,4 +28,4 @@ if not measured.is_empty():
 tables.show(answers, titles.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
 downloads.offer(answers, "prompt")
 sections.texts(answers)
-st.caption(f"{words.ONE_PROMPT} {scope.provenance(data.own(selection), selection)}")
+st.caption(f"{prompt_words.ONE_PROMPT} {scope.provenance(data.own(selection), selection)}")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, naming, prompt_charts, scope, sections, tables, titles, words
+from pages.ui import controls, data, downloads, frame, naming, prompt_charts, prompt_words, scope, sections, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("Does asking for a short answer save energy?")
@@ -15,7 +15,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 above_idle = frame.measure().above_idle
 published, pairs = sections.contrast(selection, kind, a, b, cut, above_idle)
 if above_idle:
-    st.caption(words.GROSS_ONLY)
+    st.caption(prompt_words.GROSS_ONLY)
 if published.is_empty() and pairs.is_empty():
     scope.nothing_matches(selection, "No result has both sides with all else alike.")
 
@@ -26,7 +26,7 @@ if pairs.is_empty():
     st.info(scope.NO_PAIRS, icon=":material/info:")
 else:
     changes = naming.pair_labels(stats.paired(pairs))
-    st.markdown(words.pairs(changes, above_idle))
+    st.markdown(prompt_words.pairs(changes, above_idle))
     st.caption(words.alike(naming.alike(changes["label"])))
     st.altair_chart(prompt_charts.paired(changes), alt="Median change in energy of the same prompts from A to B with its interval")
     tables.show(changes, titles.PAIRS, alt="Change in energy of the same prompts from A to B, per model")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import naming, tables, titles, words
+from pages.ui import naming, prompt_words, tables, titles, words
 from warehouse import formula as formulas
 from warehouse import stats
 from warehouse.measure import NUMBERS, Measure
@@ -76,7 +76,7 @@ def some_series(rows: pl.DataFrame) -> str:
     names = rows["shown_as"].to_list()
     first = names[:MOST_SERIES]
     chosen = st.multiselect("Series", names, default=first, key="series", bind="query-params", wrap=True) or first
-    st.caption(words.some_series(len(chosen), len(names), chosen == first))
+    st.caption(prompt_words.some_series(len(chosen), len(names), chosen == first))
     return json.dumps(rows.filter(pl.col("shown_as").is_in(chosen))["series"].to_list())
 
 

@@ -8,7 +8,7 @@ from altair.utils import schemapi
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
-from pages.ui import controls, data, filters, scope, shape, site, theme, words
+from pages.ui import controls, data, filters, prompt_words, scope, shape, site, theme, words
 from pages.ui.data import load
 from pages.ui.words import plain
 from warehouse import measure as measures
@@ -91,7 +91,7 @@ def stated_of_prompts() -> None:
     """Say which energy of a prompt comes first, when it is not the usual one."""
     chosen = measure()
     if chosen != measures.DEFAULT:
-        st.caption(words.stated_of_prompts(chosen))
+        st.caption(prompt_words.stated_of_prompts(chosen))
 
 
 def one_setup(selection: Selection) -> tuple[Selection, str]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, detail, downloads, naming, pick, prompt_charts, shape, tables, titles, words
+from pages.ui import charts, controls, detail, downloads, naming, pick, prompt_charts, prompt_words, shape, tables, titles, words
 from pages.ui.data import ask as answered
 from pages.ui.data import load, options
 from pages.ui.site import links
@@ -69,7 +69,7 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
     if published.is_empty():
         return
     st.subheader("Published averages", anchor=False)
-    st.markdown(words.changes(stats.change_of_means(published).head(MOST_TABLES), kind))
+    st.markdown(prompt_words.changes(stats.change_of_means(published).head(MOST_TABLES), kind))
     sets = shape.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
     rows = sets.filter(pl.col("set") == controls.one_of("Table", "table", shape.names(sets, "set")))
     name = "model_name" if kind != "model" else "engine"
@@ -77,7 +77,7 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
     alt = "Mean energy of a response on both sides, one line per model, largest saving on top"
     chosen = pick.chart(charts.dumbbells(rows, name), rows, alt, "dumbbells", field=name)
     st.subheader("Shorter answers, or cheaper tokens?", anchor=False)
-    st.markdown(words.SPLIT)
+    st.markdown(prompt_words.SPLIT)
     st.altair_chart(charts.split(rows, name), alt="Change in energy as effects of length and of J/token, one bar per model")
     with st.expander("The rows behind the charts"):
         tables.show(chosen, titles.MEANS, alt="Energy, length and J/token on both sides, per model")
@@ -95,8 +95,8 @@ def why_models_of_one_size_differ(selection: Selection) -> None:
         group = sets.filter(pl.col("set") == controls.one_of("Results", "iso", shape.names(sets, "set")))
         size = controls.one_of("Size", "size", shape.names(shape.in_sizes(group), "size"), 230)
     models = group.filter(pl.col("size") == size)
-    st.markdown(words.same_size(stats.spread(models), size))
-    st.markdown(words.ISO)
+    st.markdown(prompt_words.same_size(stats.spread(models), size))
+    st.markdown(prompt_words.ISO)
     alt = f"J/token against response length, models of {size}, with lines of equal energy"
     chosen = pick.chart(charts.iso(models, stats.iso_energy(models)), models, alt, "iso_chart")
     with st.expander("The rows behind the chart"):
@@ -202,7 +202,7 @@ def mixed(selection: Selection, prompt_set: str, by: str) -> None:
     setups = setups.filter(pl.col("prompt_set") == prompt_set) if prompt_set else setups
     keys = comparison.differing(setups).filter(~pl.col("key").is_in(SERIES_KEYS[by])) if setups.height else setups.clear()
     if not keys.is_empty():
-        st.warning(words.mixed(keys), icon=":material/rule:")
+        st.warning(prompt_words.mixed(keys), icon=":material/rule:")
 
 
 def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
@@ -280,7 +280,7 @@ def texts(answers: pl.DataFrame) -> None:
     for text in kept["prompt_text"].drop_nulls().unique(maintain_order=True).head(3):
         verbatim(text)
     for row in kept.filter(pl.col("output_text").is_not_null()).head(8).iter_rows(named=True):
-        st.markdown(f"**{plain(row['model_name'])}**, {plain(row['task'])}, {plain(row['engine'])}: {words.energy(row)}")
+        st.markdown(f"**{plain(row['model_name'])}**, {plain(row['task'])}, {plain(row['engine'])}: {prompt_words.energy(row)}")
         verbatim(row["output_text"])
 
 
