@@ -19,7 +19,7 @@ import tyro
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ingest import build, files, lake, publish, reports
 from ingest.formats import FORMATS, mapped
@@ -41,13 +41,13 @@ class Load:
     Exit status: 0 all loaded, 1 some rows or whole files were refused (python -m ingest rejects lists them), 2 nothing was done.
     """
 
-    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …")]
+    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …", help_behavior_hint="(required)")]
     """Files, or folders to look through: our Parquet and run.json, published tables."""
 
     warehouse: str = field(default_factory=store.default_warehouse)
     """The warehouse file, or a lake that several machines share (docs/scale.md); made when absent."""
 
-    map: str | None = None
+    map: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")] = None
     """A YAML file that says which columns of a CSV or Parquet file of no known format are which of ours (docs/formats/mapped.md)."""
 
     rebuild: bool = False
@@ -58,7 +58,7 @@ class Load:
 class Publish:
     """Write published figures as figures.csv and quality.csv, the form in which they ship with this project."""
 
-    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …")]
+    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …", help_behavior_hint="(required)")]
     """Files or folders in a published format, e.g. the v1 tables."""
 
     out: str
@@ -115,16 +115,15 @@ def run_load(options: Load) -> int:
 
 
 def show_report(report: build.Report, warehouse: str) -> None:
-    """The final table: a line per file while they are few, and per format always."""
-    shown = [line for line in report.lines if line.state != "known"] if len(report.lines) > MOST_LINES else report.lines
-    table = Table("file", "format", "state", "accepted", "rejected", "note")
-    for line in shown[:MOST_LINES]:
-        cells = (line.path, line.format, line.state, f"{line.accepted:,}", f"{line.rejected:,}", line.why)
-        table.add_row(*(escape(cell) for cell in cells))
-    if shown:
-        OUT.print(table)
-    if len(report.lines) > len(shown[:MOST_LINES]):
-        OUT.print(f"… and {len(report.lines) - len(shown[:MOST_LINES]):,} files more.")
+    """The end of an ingest: a line per file while they are few; of many, a line per format, and the files that were not loaded whole."""
+    many = len(report.lines) > MOST_LINES
+    listed = [line for line in report.lines if not many or line.rejected or line.state not in ("loaded", "known")]
+    if many:
+        OUT.print(_per_format(report.lines))
+    if listed:
+        OUT.print(_per_file(listed[:MOST_LINES]))
+    if len(listed) > MOST_LINES:
+        OUT.print(f"… and {len(listed) - MOST_LINES:,} files more that were not loaded whole.")
     for line in report.lines:
         if line.state == "unreadable":
             ERR.print(escape(f"{line.path} {line.why}."), style="red")
@@ -134,6 +133,24 @@ def show_report(report: build.Report, warehouse: str) -> None:
     OUT.print(escape(f"{what}: {accepted:,} rows accepted, {rejected:,} rejected, {report.seconds:.1f} s."))
     if report.status:
         OUT.print(escape(f"python -m ingest rejects --warehouse {warehouse} lists what was rejected, and why."))
+
+
+def _per_file(lines: list[build.Line]) -> Table:
+    table = Table("file", "format", "state", *(Column(name, justify="right") for name in ("accepted", "rejected")), "note")
+    for line in lines:
+        cells = (line.path, line.format, line.state, f"{line.accepted:,}", f"{line.rejected:,}", line.why)
+        table.add_row(*(escape(cell) for cell in cells))
+    return table
+
+
+def _per_format(lines: list[build.Line]) -> Table:
+    table = Table("format", *(Column(name, justify="right") for name in ("files", "known before", "accepted", "rejected")))
+    for name in dict.fromkeys(line.format for line in lines):
+        of_it = [line for line in lines if line.format == name]
+        known = sum(line.state == "known" for line in of_it)
+        counts = (len(of_it), known, sum(line.accepted for line in of_it), sum(line.rejected for line in of_it))
+        table.add_row(escape(name or "none"), *(f"{count:,}" for count in counts))
+    return table
 
 
 def show_formats() -> int:

@@ -30,13 +30,13 @@ class Rejects:
     warehouse: str = field(default_factory=store.default_warehouse)
     """The warehouse file, or the address of a shared one (docs/scale.md)."""
 
-    file: str = ""
+    file: Annotated[str, tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: all)")] = ""
     """Only files whose name contains this."""
 
     most: int = 50
     """How many rows to list; 0 lists all. The table of reasons counts all of them."""
 
-    out: str | None = None
+    out: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: list them)")] = None
     """Write all of them to this file instead (.csv, .parquet, .json or .arrow)."""
 
 
@@ -52,7 +52,7 @@ class Check:
 class Export:
     """Write the rows that a selection keeps, with a header: filter, content hash, licences, citation. The filters are those of the app."""
 
-    out: Annotated[str, tyro.conf.Positional]
+    out: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
     """File to write; its ending says how: .parquet, .csv, .json or .arrow."""
 
     rows: Literal["leaderboard", "prompts"] = "leaderboard"

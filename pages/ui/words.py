@@ -124,10 +124,15 @@ def least(rows: pl.DataFrame, key: str) -> str:
         return ""
     ends = (known.row(0, named=True), known.row(-1, named=True))
     low, high = (
-        f"**{plain(row['model_name'])}** on {plain(row['gpu_model'])} with {figure(row[key], 3)} {NUMBERS[key].display_unit}"
+        f"**{plain(row['model_name'])}**{_size(row)} on {plain(row['gpu_model'])} with {figure(row[key], 3)} {NUMBERS[key].display_unit}"
         for row in ends
     )
     return f"Least: {low}; most: {high}, {figure(ends[1][key] / ends[0][key], 2)}× as much."
+
+
+def _size(row: dict[str, Any]) -> str:
+    """The parameters of a model in brackets, where they are known: models of different sizes are no like for like."""
+    return f" ({figure(row['params_total_b'], 2)} billion parameters)" if row["params_total_b"] else ""
 
 
 def within(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:

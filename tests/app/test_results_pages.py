@@ -16,7 +16,7 @@ def test_leaderboard_on_a40_chat_is_what_the_published_table_says(open_page: Ope
     assert shown["energy_per_token_j"].round(6).to_list() == ((figures["energy_j"] / figures["output_tokens"]).round(6).to_list())
     first = shown.head(3).select("model_name", pl.col("energy_j").round(2)).rows()
     assert first == [("llama-7B", 525.71), ("alpaca-7B", 916.05), ("BiLLa-7B-SFT", 1218.64)]
-    assert "Least: **llama-7B** on A40 with 526 J; most: " in text(app).replace("\\", "")
+    assert "Least: **llama-7B** (7 billion parameters) on A40 with 526 J; most: " in text(app).replace("\\", "")
     assert f"{figures['energy_j'].max() / figures['energy_j'].min():.2g}× as much" in text(app)
 
 

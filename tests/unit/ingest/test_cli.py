@@ -28,6 +28,20 @@ def test_exit_status_says_what_happened(tmp_path: Path, capsys: pytest.CaptureFi
     assert "There is no file or folder" in capsys.readouterr().err
 
 
+def test_many_files_are_summed_by_format_and_only_the_bad_ones_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(42):
+        factories.write(factories.records(3, f"run-{number}"), tmp_path / "in" / f"good-{number}.parquet")
+    bad = [factories.record("run-bad", 0), factories.record("run-bad", 1, energy_j=-1.0)]
+    factories.write(factories.frame(bad), tmp_path / "in" / "bad.parquet")
+    (tmp_path / "in" / "notes.json").write_text("{}")
+    assert main([str(tmp_path / "in"), "--warehouse", str(tmp_path / "w.duckdb")]) == 1
+    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    assert ["records", "43", "0", "127", "1"] in lines
+    assert {line[0] for line in lines if line and line[0].startswith("in/")} == {"in/bad.parquet", "in/notes.json"}
+    assert main([str(tmp_path / "in"), "--warehouse", str(tmp_path / "w.duckdb")]) == 0
+    assert ["records", "43", "43", "0", "0"] in [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+
+
 def test_no_path_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "Name at least one file or folder" in capsys.readouterr().err
