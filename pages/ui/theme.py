@@ -154,6 +154,7 @@ def finish(chart: Chart, height: int = HEIGHT) -> Chart:
     finished: Chart = (
         chart.properties(height=height)
         .configure_axis(labelFontSize=12, titleFontSize=13, titlePadding=10, labelLimit=180, labelOverlap=True)
+        .configure_axisY(labelFlush=False)
         .configure_legend(labelFontSize=12, titleFontSize=12)
     )
     return finished

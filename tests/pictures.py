@@ -1,0 +1,39 @@
+"""The pictures of the README, taken anew from the results that ship: `python -m tests.pictures`. A page with an error is no picture."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests import warehouses
+from tests.e2e.conftest import Visitor
+from tests.servers import ROOT, served
+
+WIDE = 1366
+# File in docs/images → the view, and how high its picture is (px).
+PICTURES = {"leaderboard": ("", 1000), "verbosity": ("verbosity?source=Prompt+Joules", 1290)}
+
+
+def take(address: str, into: Path) -> None:
+    """Open every view in a browser of its own and keep what a visitor sees first."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, (view, high) in PICTURES.items():
+            visitor = Visitor(browser.new_page(viewport={"width": WIDE, "height": high}), address).open(view)
+            visitor.assert_sound()
+            visitor.page.screenshot(path=into / f"{name}.png")
+        browser.close()
+
+
+def main() -> None:
+    """Load what ships, serve it, take the pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Path(folder) / "warehouse.duckdb"
+        warehouses.ingest(warehouses.SHIPPED, into=warehouse)
+        with served(warehouse) as server:
+            take(server.address, ROOT / "docs" / "images")
+
+
+if __name__ == "__main__":
+    main()
