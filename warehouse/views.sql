@@ -107,6 +107,12 @@ create macro source_of(format) as case format
     else own_source()
 end;
 
+-- The power (W) of the idle GPU that is taken off the energy of a run's responses; null where requests shared the GPU: it belongs to all of them.
+create macro own_idle_power(idle_power_w, energy_attribution) as case when energy_attribution is distinct from 'shared' then idle_power_w end;
+
+-- Energy above the power of the idle GPU; null where that is not known.
+create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
+
 -- One row per run of ours, with the names that people filter by.
 create view labelled_runs as
 select
@@ -125,8 +131,7 @@ select
     runs.prompt_set,
     runs.prompt_set_sha256,
     runs.harness_version,
-    runs.idle_power_w,
-    runs.energy_attribution
+    own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
 from runs
 join models on models.model_id = runs.model_id;
 
@@ -140,10 +145,6 @@ select
     ratio(output_tokens, latency_s) as throughput_tps,
     ratio(energy_j, latency_s) as power_w
 from requests;
-
--- The energy above the power of the idle GPU; null where requests shared the GPU, and where no idle power was recorded.
-create macro above_idle(energy_j, latency_s, idle_power_w, energy_attribution) as
-    case when energy_attribution is distinct from 'shared' then energy_j - idle_power_w * latency_s end;
 
 -- One row per prompt answered, with the labels of its run and every per-prompt metric.
 create view prompts as
@@ -178,7 +179,7 @@ select
     requests.ttft_s,
     requests.energy_per_token_j,
     requests.energy_per_word_j,
-    above_idle(requests.energy_j, requests.latency_s, runs.idle_power_w, runs.energy_attribution) as energy_above_idle_j,
+    above_idle(requests.energy_j, requests.latency_s, runs.own_idle_power_w) as energy_above_idle_j,
     requests.tpot_s,
     requests.throughput_tps,
     requests.power_w
@@ -302,8 +303,7 @@ create macro selected_series(
 ) as table
 select
     run_number,
-    idle_power_w,
-    energy_attribution,
+    own_idle_power_w,
     series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as series,
     dense_rank() over (order by series)::integer as series_number
 from selected_runs(
@@ -326,7 +326,7 @@ select
         divided_energy(
             metric,
             energy_j,
-            above_idle(energy_j, latency_s, labels.idle_power_w, labels.energy_attribution),
+            above_idle(energy_j, latency_s, labels.own_idle_power_w),
             output_tokens,
             input_tokens,
             output_words,
@@ -469,10 +469,8 @@ select
     end as power_w,
     runs.idle_power_w,
     -- Latencies of requests that share a GPU overlap: their sum times idle power would take the idle energy off many times.
-    case
-        when runs.energy_attribution is distinct from 'shared' then
-            (runs.energy_j_total - runs.idle_power_w * runs.measured_latency_s_total) / nullif(runs.measured, 0)
-    end as energy_above_idle_j,
+    above_idle(runs.energy_j_total, runs.measured_latency_s_total, own_idle_power(runs.idle_power_w, runs.energy_attribution))
+        / nullif(runs.measured, 0) as energy_above_idle_j,
     runs.energy_reason,
     runs.valid,
     runs.reasons,

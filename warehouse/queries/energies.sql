@@ -20,12 +20,11 @@ summarised as (
     select
         run_number,
         case
-            when $statistic = 'mean' then ratio(sum(joules), sum(parts))
+            when $statistic = 'mean' then ratio(sum(joules), sum(case when joules is not null then parts end))
             else quantile_cont(joules / parts, case $statistic when 'p90' then 0.9 when 'p95' then 0.95 when 'p99' then 0.99 else 0.5 end)
         end as statistic
     from divided
-    where joules is not null
-        and parts > 0
+    where parts > 0
     group by run_number
 ),
 valued as (
