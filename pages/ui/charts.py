@@ -259,7 +259,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         x=across,
         y=up,
         color=theme.colour("gpu_model", "GPU", points),
-        size=alt.Size("inside:N", scale=alt.Scale(domain=[True, False], range=[80, 14]), legend=None),
+        size=alt.Size("inside:O", scale=alt.Scale(domain=[True, False], range=[80, 14]), legend=None),
         tooltip=[*_tooltip(x, y), alt.Tooltip("batch_size:Q", title="Batch size")],
     )
     best = base.transform_filter("datum.frontier").mark_line(color="gray", strokeWidth=1.5, interpolate="linear").encode(x=across, y=up)

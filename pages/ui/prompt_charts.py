@@ -159,7 +159,7 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> C
             ],
         )
     )
-    return theme.finish(lines, theme.SMALL_HEIGHT + theme.legend_height(shown))
+    return theme.finish(theme.lit(lines), theme.SMALL_HEIGHT + theme.legend_height(shown))
 
 
 def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
@@ -191,7 +191,7 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
     )
     equal = pl.DataFrame({"share_of_prompts": [0.0, 1.0], "share_of_total": [0.0, 1.0]})
     diagonal = alt.Chart(equal).mark_line(strokeDash=[4, 4], color="gray", strokeWidth=1).encode(x=x, y=y)
-    return theme.finish(alt.layer(diagonal, curves), theme.SMALL_HEIGHT + theme.legend_height(shown))
+    return theme.finish(alt.layer(diagonal, theme.lit(curves)), theme.SMALL_HEIGHT + theme.legend_height(shown))
 
 
 def intervals(found: pl.DataFrame, title: str) -> Chart:

@@ -16,6 +16,8 @@ HEIGHT = 460
 PICKED = "picked"
 # That of a box drawn around points, and how opaque points are that are in it and that are not.
 BOXED = "boxed"
+# That of names clicked in the legend.
+LIT = "lit"
 SEEN, PALE = 0.8, 0.15
 SMALL_HEIGHT = 320
 # A name that no data has, so that its colour stays free.
@@ -123,7 +125,7 @@ def legend_height(rows: pl.DataFrame) -> int:
 
 
 def pickable(points: alt.Chart, field: str = "result_id", box: tuple[Literal["x", "y"], ...] = ()) -> alt.Chart:
-    """Points that can be clicked and boxed; where some are, the others are pale.
+    """Points that can be clicked and boxed, and named in the legend of their colours; where some are, the others are pale.
 
     Args:
         points: their data must have the field; without an encoding of opacity.
@@ -132,15 +134,29 @@ def pickable(points: alt.Chart, field: str = "result_id", box: tuple[Literal["x"
     """
     picked = alt.selection_point(name=PICKED, fields=[field], empty=True)
     if not box:
-        clicked: alt.Chart = points.add_params(picked).encode(opacity=alt.when(picked).then(alt.value(SEEN)).otherwise(alt.value(PALE)))
-        return clicked
+        return _pale_unless(points.add_params(picked), picked)
     # A finger scrolls the page: only a mouse or a pen draws a box.
     start = "[pointerdown[event.pointerType !== 'touch'], window:pointerup] > window:pointermove!"
     boxed = alt.selection_interval(name=BOXED, encodings=list(box), empty=True, on=start)
-    chosen: alt.Chart = points.add_params(picked, boxed).encode(
-        opacity=alt.when(picked & boxed).then(alt.value(SEEN)).otherwise(alt.value(PALE))
-    )
-    return chosen
+    if "colour" not in getattr(points.data, "columns", ()):
+        return _pale_unless(points.add_params(picked, boxed), picked & boxed)
+    lit = _lit()
+    return _pale_unless(points.add_params(picked, boxed, lit), picked & boxed & lit)
+
+
+def lit(lines: alt.Chart) -> alt.Chart:
+    """Lines coloured with `colour`: a click on a name in the legend makes the others pale, Shift adds names."""
+    names = _lit()
+    return _pale_unless(lines.add_params(names), names)
+
+
+def _lit() -> alt.Parameter:
+    return alt.selection_point(name=LIT, fields=["colour"], bind="legend", empty=True)
+
+
+def _pale_unless(marks: alt.Chart, chosen: alt.Parameter | alt.PredicateComposition) -> alt.Chart:
+    faded: alt.Chart = marks.encode(opacity=alt.when(chosen).then(alt.value(SEEN)).otherwise(alt.value(PALE)))
+    return faded
 
 
 def selections(chart: Chart) -> list[str]:

@@ -323,3 +323,18 @@ def test_a_chart_is_saved_as_png_and_as_svg_from_its_menu(server: str, visit: Vi
     assert drawing.tag.endswith("svg") and {"Energy (J)", "Parameters (billion)", "A40"} <= words
     assert drawing[0].get("fill") == ("rgb(18, 23, 29)" if dark else "rgb(255, 255, 255)"), "the ground of the theme"
     visitor.assert_sound()
+
+
+@pytest.mark.parametrize(("page", "chart", "marks"), [("energy_vs_parameters", 0, "symbol"), ("distributions?by=task", 2, "line")])
+def test_a_click_on_a_name_in_the_legend_makes_the_others_pale(server: str, visit: Visit, page: str, chart: int, marks: str) -> None:
+    visitor = visit(server).open(page)
+    drawn = visitor.page.locator("[data-testid=stVegaLiteChart]").nth(chart)
+
+    def opacities() -> set[str | None]:
+        return {mark.get_attribute("opacity") for mark in drawn.locator(f".mark-{marks}.role-mark path").all()}
+
+    assert opacities() == {"0.8"}
+    drawn.locator(".role-legend-label text").first.click(force=True)
+    visitor.settle()
+    assert opacities() == {"0.8", "0.15"}
+    visitor.assert_sound()
