@@ -11,10 +11,9 @@ with choices:
     key = controls.metric("Number", "metric", controls.of_prompts(frame.measure()))
     by = controls.group()
 asked = {"metric": key, "by": by, "prompt_set": prompt_set}
-every = data.load("series", selection, **asked)
-names = naming.short(every["series"])
-asked["only_series"] = controls.some_series(naming.with_short_names(every, names))
+asked["only_series"] = controls.some_series(data.load("series", selection, **asked))
 found = data.load("distribution", selection, **asked)
+names = naming.short(found["series"])
 summary = shape.without_steps(found)
 with choices:
     log = controls.axis(shape.is_wide(summary))

@@ -69,15 +69,15 @@ def some_series(rows: pl.DataFrame) -> str:
     Of more than a person can read those with the most prompts, unless the visitor chooses others.
 
     Args:
-        rows: one row per series, most prompts first: `series`, `shown_as`, `prompts`.
+        rows: one row per series, most prompts first: `series`, `prompts`.
     """
     if rows.height <= MOST_SERIES or not rows["prompts"][0]:
         return ""
-    names = rows["shown_as"].to_list()
-    first = names[:MOST_SERIES]
-    chosen = st.multiselect("Series", names, default=first, key="series", bind="query-params", wrap=True) or first
-    st.caption(prompt_words.some_series(len(chosen), len(names), chosen == first))
-    return json.dumps(rows.filter(pl.col("shown_as").is_in(chosen))["series"].to_list())
+    series = {name: whole for whole, name in naming.short(rows["series"]).items()}
+    first = list(series)[:MOST_SERIES]
+    chosen = st.multiselect("Series", list(series), default=first, key="series", bind="query-params", wrap=True) or first
+    st.caption(prompt_words.some_series(len(chosen), len(series), chosen == first))
+    return json.dumps([series[name] for name in chosen])
 
 
 def log(default: bool) -> bool:

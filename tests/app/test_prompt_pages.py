@@ -145,7 +145,10 @@ def test_of_many_series_those_with_the_most_prompts_are_drawn(shipped_warehouse:
     assert sorted(table(app)["prompts"]) == sorted(most["prompts"].head(8))
     assert any(caption.value.startswith(f"8 of {most.height} series are shown, those with the most") for caption in app.caption)
     choice.set_value(choice.options[-2:]).run()
-    assert sorted(table(app)["shown_as"]) == sorted(choice.options[-2:])
+    assert table(app).height == 2
+    # What the two share is left out of their names, whatever the others are called.
+    parts = [set(name.split(" · ")) for name in table(app)["shown_as"]]
+    assert not parts[0] & parts[1]
     assert any(caption.value.startswith(f"2 of {most.height} series are shown. Choose") for caption in app.caption)
     assert not app.exception
 
