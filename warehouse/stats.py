@@ -5,6 +5,7 @@ Knows nothing of SQL and of screens; units are those of the frames.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 SEED = 20260101
 RESAMPLES = 2000
 FEWEST_FOR_A_LINE = 4
+BAND = pl.List(pl.Struct({"x": pl.Float64, "low": pl.Float64, "high": pl.Float64}))
+BAND_PLACES = 25
 Floats = NDArray[np.float64]
 
 
@@ -26,7 +29,7 @@ def lines(points: pl.DataFrame, x: str, y: str, by: list[str], log: bool) -> pl.
 
     Returns:
         One row per line: the `by` columns, `line` (its name), `points`, `slope`, `slope_low`, `slope_high`, and the ends `x_low`, `x_high`,
-        `y_low`, `y_high`; most points first.
+        `y_low`, `y_high`, and `band`, the interval of the line itself from end to end (list of `x`, `low`, `high`); most points first.
     """
     found = [
         dict(zip(by, names, strict=True)) | {"line": " · ".join(_named(by, names))} | _line(group[x].to_numpy(), group[y].to_numpy(), log)
@@ -35,7 +38,7 @@ def lines(points: pl.DataFrame, x: str, y: str, by: list[str], log: bool) -> pl.
     ]
     schema: dict[str, pl.DataType | type[pl.DataType]] = {name: points.schema[name] for name in by}
     numbers = ("slope", "slope_low", "slope_high", "x_low", "x_high", "y_low", "y_high")
-    schema |= {"line": pl.String, "points": pl.Int64} | dict.fromkeys(numbers, pl.Float64)
+    schema |= {"line": pl.String, "points": pl.Int64} | dict.fromkeys(numbers, pl.Float64) | {"band": BAND}
     return pl.DataFrame(found, schema=schema, orient="row").sort("points", "line", descending=[True, False])
 
 
@@ -43,18 +46,22 @@ def _named(by: list[str], names: tuple[object, ...]) -> list[str]:
     return [f"batch {name}" if column == "batch_size" else str(name) for column, name in zip(by, names, strict=True)]
 
 
-def _line(x: Floats, y: Floats, log: bool) -> dict[str, float | int]:
+def _line(x: Floats, y: Floats, log: bool) -> dict[str, Any]:
     across, up = (np.log(x), np.log(y)) if log else (x.astype(float), y.astype(float))
     centred = across - across.mean()
     spread = float(centred @ centred)
     slope = float(centred @ up) / spread
     residuals = up - up.mean() - slope * centred
-    half = student(len(x) - 2) * math.sqrt(float(residuals @ residuals) / (len(x) - 2) / spread)
-    ends = np.array([across.min(), across.max()])
-    heights = up.mean() + slope * (ends - across.mean())
-    (x_low, x_high), (y_low, y_high) = (np.exp(ends), np.exp(heights)) if log else (ends, heights)
-    numbers = {"slope": slope, "slope_low": slope - half, "slope_high": slope + half}
-    return numbers | {"points": len(x), "x_low": x_low, "x_high": x_high, "y_low": y_low, "y_high": y_high}
+    error = student(len(x) - 2) * math.sqrt(float(residuals @ residuals) / (len(x) - 2))
+    half = error / math.sqrt(spread)
+    places = np.linspace(across.min(), across.max(), BAND_PLACES)
+    heights = up.mean() + slope * (places - across.mean())
+    halves = error * np.sqrt(1 / len(x) + (places - across.mean()) ** 2 / spread)
+    band = np.column_stack([places, heights - halves, heights + halves])
+    drawn, ends = (np.exp(band), np.exp(heights)) if log else (band, heights)
+    numbers: dict[str, Any] = {"slope": slope, "slope_low": slope - half, "slope_high": slope + half, "points": len(x)}
+    numbers |= {"x_low": drawn[0, 0], "x_high": drawn[-1, 0], "y_low": ends[0], "y_high": ends[-1]}
+    return numbers | {"band": [dict(zip(("x", "low", "high"), place, strict=True)) for place in drawn.tolist()]}
 
 
 def student(freedom: int) -> float:

@@ -42,8 +42,9 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         tooltip=_tooltip(x, y),
     )
     clicked = theme.pickable(dots, box=("x", "y"))
-    trend = _trend(theme.coloured(lines, colour, names), x, y, dots.encoding.color)
-    return theme.finish(clicked if lines.is_empty() else alt.layer(clicked, trend), theme.HEIGHT + theme.legend_height(points))
+    fitted = theme.coloured(lines, colour, names)
+    layers = [_band(fitted, x, y, dots.encoding.color), clicked, _trend(fitted, x, y, dots.encoding.color)]
+    return theme.finish(clicked if lines.is_empty() else alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
 
 
 def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
@@ -112,6 +113,13 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
             taken.append((start, start + wide, level))
             kept.append(row | {"left": left})
     return pl.DataFrame(kept, schema=rows.schema | {"left": pl.Boolean}, orient="row")
+
+
+def _band(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
+    """Where each fitted line may lie: a pale band in the colour of its points."""
+    places = lines.select("colour", "line", "band").explode("band").unnest("band").rename({"x": x, "low": y})
+    drawn: alt.Chart = alt.Chart(places).mark_area(opacity=0.1).encode(x=f"{x}:Q", y=f"{y}:Q", y2="high:Q", color=scale, detail="line:N")
+    return drawn
 
 
 def _trend(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:

@@ -110,7 +110,7 @@ def colour(field: str, title: str, rows: pl.DataFrame) -> alt.Color:
 
 def legend(names: list[str]) -> alt.Legend:
     """Below the chart, in as many columns as the names have room for on a phone."""
-    return alt.Legend(values=names, orient="bottom", columns=columns(names), labelLimit=320, symbolLimit=30)
+    return alt.Legend(values=names, orient="bottom", columns=columns(names), labelLimit=320, symbolLimit=30, symbolOpacity=1)
 
 
 def columns(names: list[str]) -> int:

@@ -94,7 +94,7 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
     if fits.is_empty():
         return "No line is drawn: it needs four points of one colour, edition and batch size, at three different places."
     kind = "power laws, fitted to the logarithms" if log else "fitted"
-    start = f"Dashed lines are {kind} by least squares, one for each colour, edition and batch size, with a 95 % interval:\n"
+    start = f"Dashed lines are {kind} by least squares, one for each colour, edition and batch size, with 95 % intervals (pale bands):\n"
     items = [_line(row, x, y, log) for row in fits.head(MOST_LINES).iter_rows(named=True)]
     more = f"\n- and {fits.height - MOST_LINES} more lines" if fits.height > MOST_LINES else ""
     return "\n".join([start, *items]) + more

@@ -32,6 +32,21 @@ def test_the_interval_of_a_slope_covers_the_truth_19_times_in_20() -> None:
     assert 0.92 <= covered / 400 <= 0.98
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_the_band_of_a_line_is_what_a_bootstrap_of_its_errors_gives(log: bool) -> None:
+    chance = np.random.default_rng(4)
+    across = np.linspace(1.0, 3.0, 40)
+    points = pl.DataFrame({"x": across, "y": across + chance.normal(size=40)})
+    points = points.select(pl.all().exp()) if log else points
+    line = stats.lines(points.with_columns(g=pl.lit("a")), "x", "y", ["g"], log=log).row(0, named=True)
+    fits = [np.polynomial.polynomial.polyfit(across, across + chance.normal(size=40), 1) for _ in range(4000)]
+    for place in (line["band"][0], line["band"][12], line["band"][-1]):
+        at, low, high = (np.log(place[end]) if log else place[end] for end in ("x", "low", "high"))
+        width = 2 * 1.96 * np.std([a + b * at for a, b in fits])
+        assert high - low == pytest.approx(width, rel=0.25)
+    assert line["band"][0]["low"] < line["y_low"] < line["band"][0]["high"]
+
+
 def test_groups_with_few_points_have_no_line() -> None:
     points = pl.DataFrame({"x": [1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 3.0], "y": [1.0] * 7, "g": ["a"] * 4 + ["b"] * 3})
     found = stats.lines(points, "x", "y", ["g"], log=False)
