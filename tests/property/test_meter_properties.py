@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.counter_meter import CounterMeter
-from bench.replay import SimulatedCounter
+from tests.simulated import SimulatedCounter
 
 watts = st.floats(60, 700)
 response = st.lists(st.tuples(st.floats(0.005, 0.6), watts), min_size=1, max_size=6)

@@ -11,7 +11,7 @@ from bench.counter_meter import CounterMeter
 from bench.counters import CounterLost, CounterUnavailable, MigEnabled, NoSuchGpu, ZeusCounter, gpu_indices
 from bench.meter import open_meter
 from bench.reading import SharedGpu
-from bench.replay import SimulatedCounter
+from tests.simulated import SimulatedCounter
 
 
 @pytest.mark.parametrize(

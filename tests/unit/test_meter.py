@@ -11,7 +11,7 @@ from bench.counters import CounterLost
 from bench.edges import CounterSteps, Step, aligned_energy, plain_bound_j, resolution_mj
 from bench.meter import AbsentMeter, open_meter
 from bench.reading import UnknownEdges, WindowNotOpen
-from bench.replay import SimulatedCounter
+from tests.simulated import SimulatedCounter
 
 
 def simulated(edges: str = "aligned", **options: object) -> tuple[CounterMeter, SimulatedCounter]:
