@@ -52,8 +52,7 @@ def begin(title: str) -> Selection:
     for note in st.session_state.get("notes", []):
         st.info(plain(note), icon=":material/link_off:")
     selection: Selection = st.session_state["selection"]
-    st.session_state["shown"] = selection
-    return selection
+    return narrowed(selection)
 
 
 def measure(per: str | None = None) -> Measure:
@@ -107,8 +106,7 @@ def one_setup(selection: Selection) -> tuple[Selection, str]:
     row = rows.filter(pl.col("setup") == chosen).row(0, named=True)
     batches = () if row["batch_size"] is None else (row["batch_size"],)
     one = replace(selection, gpus=(row["gpu_model"],), engines=(row["engine"],), batch_sizes=batches, weights=(row["weights"],))
-    st.session_state["shown"] = one
-    return one, row["prompt_set"]
+    return narrowed(one), row["prompt_set"]
 
 
 def narrowed(selection: Selection) -> Selection:
@@ -135,5 +133,4 @@ def first_view(selection: Selection, where: DeltaGenerator | None = None) -> Sel
     others = everything.height - shown.height
     if others:
         st.caption(words.first_view(narrow.tasks, others, all_of_it))
-    st.session_state["shown"] = selection if all_of_it else narrow
-    return selection if all_of_it else narrow
+    return narrowed(selection if all_of_it else narrow)
