@@ -340,10 +340,6 @@ join selected_series(
 where status = 'ok'
     and (valid or not valid_only);
 
--- A whole number that grows with a value and stays the same within one percent, so that a rank can be looked for in one small part of the values.
--- Those that are not positive share one; null has none.
-create macro bucket_of(value) as case when value > 0 then (100 * ln(value))::integer when value is not null then -1000000 end;
-
 -- One row per model: the quality scores of the original leaderboard (percent). Several sources: the first by name.
 create view model_quality as
 select

@@ -12,13 +12,26 @@ with labels as (
         $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
 ),
--- Read twice rather than kept: tens of millions of values need not fit in memory.
+-- How many buckets lie between a value and e times as much: so many that the middle half of a typical run's prompts lies in more than a hundred of them, and
+-- few buckets hold more than 1 %. A time per token needs far finer ones than an energy. A metric that is not summarised is about as wide as its like.
+fineness as (
+    select least(greatest(120 / nullif(quantile_cont(ln(p75 / p25), 0.25), 0), 100), 100000) as per_fold
+    from run_summary
+    where metric = coalesce(
+        (select any_value(metric) from run_summary where metric = $metric),
+        case when contains($metric, '_per_') then 'energy_per_token_j' else 'energy_j' end
+    )
+        and p25 > 0
+),
+-- A bucket is a whole number that grows with the value; values that are not positive share one, null has none. Read twice rather than kept: tens of millions
+-- of values need not fit in memory.
 valued as not materialized (
     select
         series_number,
         value,
-        bucket_of(value) as bucket
-    from selected_values(
+        case when value > 0 then (per_fold * ln(value))::integer when value is not null then -2147483648 end as bucket
+    from fineness
+    cross join selected_values(
         $metric, $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
 ),
