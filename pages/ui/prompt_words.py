@@ -127,9 +127,9 @@ def prompt_list(height: int) -> str:
     )
 
 
-def first_of(known: int, most: int, noun: str) -> str:
-    """That a list is cut, where it is."""
-    return f"The first {most:,} of {known:,} {noun} are listed; the download has all." if known > most else ""
+def first_of(known: int, most: int, noun: str, where: str = "the download has all") -> str:
+    """That a list is cut, where it is, and where the rest can be found."""
+    return f"The first {most:,} of {known:,} {noun} are listed; {where}." if known > most else ""
 
 
 def some_series(shown: int, known: int, usual: bool) -> str:

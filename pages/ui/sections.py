@@ -1,7 +1,7 @@
 """Parts of pages that are too long for a page: each loads rows, says them in words, draws and lists them."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from urllib.parse import urlencode
@@ -159,6 +159,18 @@ def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFra
     st.subheader(f"The {rows.height:,} prompts of the bars", anchor=False)
     tables.show(rows, titles.BEHIND_BARS, alt="The prompts behind the bars that were clicked")
     downloads.offer(rows, "prompts-of-bars")
+
+
+def first_of(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, where: str) -> None:
+    """A table of as many rows as a browser can take; of more it says where they are.
+
+    Args:
+        noun: what a row is, in the plural.
+        where: where all of them can be found, as half a sentence.
+    """
+    tables.show(rows.head(tables.MOST_LISTED), columns, alt=alt)
+    if cut := prompt_words.first_of(rows.height, tables.MOST_LISTED, noun, where):
+        st.caption(cut)
 
 
 def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:

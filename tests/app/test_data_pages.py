@@ -110,3 +110,12 @@ def test_links_lead_to_the_web_only() -> None:
 def test_the_tasks_are_those_that_are_run(app_warehouse: Path) -> None:
     rows = query.load("tasks", None, str(app_warehouse))
     assert rows.rows() == [(name, task.system, task.verbose_twin) for name, task in sorted(TASKS.items())]
+
+
+def test_lists_of_many_runs_and_files_are_cut_and_say_so(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_LISTED", 2)
+    app = open_page("runs")
+    assert [table(app, place).height for place in (0, 2)] == [2, 2]
+    said = " ".join(caption.value for caption in app.caption)
+    assert "The first 2 of 4 runs are listed; the download has all." in said
+    assert "files are listed; the table `ingested_files` has all." in said
