@@ -8,13 +8,15 @@ from streamlit.starlette import App
 
 from pages.ui import delivery, site
 
-ICON = Path(__file__).parent / "pages" / "ui" / "icon.svg"
+PICTURES = Path(__file__).parent / "pages" / "ui"
+ICON, LOGO = PICTURES / "icon.svg", PICTURES / "logo.svg"
 
 if __name__ == "__main__":
     from pages.ui import frame  # with caches, which there are only once the server runs
 
     page = site.navigation()
     st.set_page_config(page_title=f"{page.title} · Prompt Joules", page_icon=ICON, layout="wide")
+    st.logo(LOGO, size="large", icon_image=ICON)
     frame.run(page)
 else:
     # `streamlit run` finds the server in the source, imports it by this name, and runs this file as the script of every visit.

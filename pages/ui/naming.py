@@ -21,9 +21,9 @@ def with_label(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def numbered(rows: pl.DataFrame) -> pl.DataFrame:
-    """A number after each `label` that has come before."""
-    again = pl.int_range(pl.len()).over("label")
-    return rows.with_columns(pl.when(again > 0).then(pl.format("{} · no. {}", "label", again + 1)).otherwise("label").alias("label"))
+    """A number after each `label` that several rows have."""
+    place, several = pl.int_range(1, pl.len() + 1).over("label"), pl.len().over("label") > 1
+    return rows.with_columns(pl.when(several).then(pl.format("{} · no. {}", "label", place)).otherwise("label").alias("label"))
 
 
 def picked_by(rows: pl.DataFrame, field: str) -> pl.Series:
@@ -54,7 +54,7 @@ def first_pair(rows: pl.DataFrame) -> list[str]:
     """
     first = rows.row(0, named=True)
     unlike = pl.sum_horizontal(pl.col(name).ne_missing(first[name]) * weight for name, weight in UNLIKE.items())
-    alike = rows.filter(unlike == 0).sort("task", maintain_order=True)
+    alike = rows.filter(unlike == 0).unique(("model_id", "task"), keep="first", maintain_order=True).sort("task", maintain_order=True)
     pair = alike if alike.height > 1 else pl.concat([rows.head(1), rows.tail(-1).sort(unlike, maintain_order=True)])
     labels: list[str] = pair["label"].head(2).to_list()
     return labels

@@ -96,7 +96,7 @@ def _spread(row: dict[str, Any], metric: Metric) -> str:
     times = f", **{figure(row['p95'] / row['p5'], 2)}×** as much" if row["p5"] > 0 else ""
     low, middle_low, middle_high, high = (figure(row[level], 3) for level in ("p5", "p25", "p75", "p95"))
     return (
-        f"- **{plain(row['shown_as'])}**: half of the {row['prompts']:,} prompts lie between {middle_low} and {middle_high} "
+        f"- **{plain(row['shown_as'])}**: half of the {row['prompts']:,} answers lie between {middle_low} and {middle_high} "
         f"{metric.display_unit}; one in twenty is at most {low}, one in twenty at least {high} {metric.display_unit}{times}."
     )
 

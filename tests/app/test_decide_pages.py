@@ -38,7 +38,7 @@ def test_the_planner_multiplies(open_page: Open) -> None:
 
 
 def test_the_first_pair_is_alike_in_all_but_model_and_task() -> None:
-    same = {"gpu_model": "H100", "engine": "compiled", "prompt_set": None, "weights": "pretrained", "source": "us"}
+    same = {"gpu_model": "H100", "engine": "compiled", "prompt_set": None, "weights": "pretrained", "source": "us", "model_id": "m"}
     rows = pl.DataFrame(
         [
             {"label": "a", "task": "instruct", "batch_size": 1, "harness_version": "2", **same},
@@ -54,3 +54,11 @@ def test_the_first_pair_is_alike_in_all_but_model_and_task() -> None:
     assert naming.first_pair(rows.vstack(pl.DataFrame(tasks, schema=rows.schema))) == ["chat", "chat-concise"], (
         "a task and its concise twin"
     )
+    again = rows.with_columns(label=pl.lit("again"))
+    assert naming.first_pair(pl.concat([rows, again])) == ["a", "c"], "the same measured again is no other result"
+
+
+def test_results_that_differ_in_nothing_are_numbered() -> None:
+    labels = naming.numbered(pl.DataFrame({"label": ["a", "b", "a"]}))["label"].to_list()
+    assert labels == ["a · no. 1", "b", "a · no. 2"]
+    assert naming.short([labels[0], labels[2]]) == {"a · no. 1": "no. 1", "a · no. 2": "no. 2"}

@@ -195,7 +195,7 @@ def test_the_words_of_a_distribution_are_its_percentiles(open_page: Open) -> Non
     app = open_page("distributions", model="org/big-1B")
     each = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
     low, quarter, three, high = (each.quantile(level, "linear") or 0 for level in (0.05, 0.25, 0.75, 0.95))
-    assert f"half of the 60 prompts lie between {words.figure(quarter, 3)} and {words.figure(three, 3)} J" in text(app)
+    assert f"half of the 60 answers lie between {words.figure(quarter, 3)} and {words.figure(three, 3)} J" in text(app)
     assert (
         f"at most {words.figure(low, 3)}, one in twenty at least {words.figure(high, 3)} J, **{words.figure(high / low, 2)}×** as much"
         in text(app)
