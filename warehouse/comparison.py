@@ -3,6 +3,7 @@
 Knows nothing of SQL and of screens; `stats.py` has the seed, and all that needs one set of rows only.
 """
 
+import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -28,8 +29,8 @@ DENOMINATORS = {
 def compared(rows: pl.DataFrame, blocks: pl.DataFrame, measure: Measure = DEFAULT) -> pl.DataFrame:
     """Energy per response (or token, word, ...) of a few configurations, each against the first, with intervals and ranks.
 
-    Where single prompts are known, intervals are a bootstrap over them; each configuration is drawn on its own, which is
-    wider than need be where the prompts are the same. A published average has no interval.
+    Where single prompts are known, intervals are a bootstrap over them. All configurations are drawn together, so that the chance of which
+    prompts were asked falls out of a ratio of two that answered the same ones. A published average has no interval.
 
     Args:
         rows: rows of `results`, the first is what the others are compared with; needs `result_id` and the column of the measure.
@@ -41,10 +42,9 @@ def compared(rows: pl.DataFrame, blocks: pl.DataFrame, measure: Measure = DEFAUL
         `result_id`, `value` (J), `value_low`, `value_high`, `ratio` to the first, `ratio_low`, `ratio_high`, `rank_low`, `rank_high`, in
         the order of `rows`. Numbers that are not known are null.
     """
-    draws = [
-        _draws(row[measure.key], blocks.filter(pl.col("result_id") == row["result_id"]), measure, place)
-        for place, row in enumerate(rows.iter_rows(named=True))
-    ]
+    every = strata(blocks)
+    own = [blocks.filter(pl.col("result_id") == name).sort("block") for name in rows["result_id"]]
+    draws = [_draws(value, part, every, measure) for value, part in zip(rows[measure.key], own, strict=True)]
     known = [draw for draw in draws if draw is not None]
     found = [
         {"result_id": name}
@@ -58,32 +58,54 @@ def compared(rows: pl.DataFrame, blocks: pl.DataFrame, measure: Measure = DEFAUL
     return pl.DataFrame(found, schema=schema, orient="row")
 
 
-def _draws(value: float | None, blocks: pl.DataFrame, measure: Measure, place: int) -> Floats | None:
-    """The value itself, then RESAMPLES bootstrap values of it; None when it is not known."""
+def _draws(value: float | None, own: pl.DataFrame, every: pl.DataFrame, measure: Measure) -> Floats | None:
+    """The value itself, then RESAMPLES bootstrap values of it; None when it is not known.
+
+    Args:
+        own: the blocks of one configuration.
+        every: of `strata`.
+    """
     parts = DENOMINATORS[measure.per]
     if measure.statistic != "mean":
-        known = blocks.filter(pl.col(parts) > 0)
+        known = own.filter(pl.col(parts) > 0)
         if not known.is_empty() and known["prompts"].max() == 1:
-            return _levels((known["energy_j"] / known[parts]).to_numpy(), LEVELS[measure.statistic], place)
-        blocks = blocks.clear()
-    if blocks.is_empty():
+            values = (known["energy_j"] / known[parts]).to_numpy()
+            return _levels(values, LEVELS[measure.statistic], tuple(known["block"]))
+        own = own.clear()
+    if own.is_empty():
         return None if value is None else np.full(RESAMPLES + 1, float(value))
-    energy, count = (blocks[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
-    weights = _weights(place, len(energy))
+    sums = every.join(own, on="block", how="left", maintain_order="left")
+    energy, count = (sums[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
+    weights = _weights(tuple(every["stratum"].rle().struct["len"]))
     below = weights @ count
     return (weights @ energy) / below if bool((below > 0).all()) else None
 
 
+def strata(blocks: pl.DataFrame) -> pl.DataFrame:
+    """`block` and `stratum`, by stratum: the blocks that the same configurations have. Each stratum is drawn from on its own.
+
+    So a resample of a configuration always has as many blocks as it has, and what several have is drawn for all of them at once.
+    """
+    names = pl.col("result_id").sort().str.join("\n").alias("stratum")
+    return blocks.group_by("block").agg(names).sort("stratum", "block")
+
+
 @lru_cache(maxsize=4)
-def _weights(place: int, count: int) -> NDArray[np.float32]:
-    """How often each of `count` blocks is in the sample itself, then in each of RESAMPLES resamples. The same for everybody: drawn once."""
-    drawn = np.random.default_rng([SEED, place]).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    return np.vstack([np.ones(count), drawn]).astype(np.float32)
+def _weights(sizes: tuple[int, ...]) -> NDArray[np.float32]:
+    """How often each block is in the sample itself, then in each of RESAMPLES resamples. The same for everybody: drawn once.
+
+    Args:
+        sizes: how many blocks each stratum has.
+    """
+    chance = np.random.default_rng(SEED)
+    drawn = [chance.multinomial(size, np.full(size, 1 / size), RESAMPLES) for size in sizes]
+    return np.vstack([np.ones(sum(sizes)), np.hstack(drawn)]).astype(np.float32)
 
 
-def _levels(values: Floats, level: float, place: int) -> Floats:
-    """A percentile of the values, then of RESAMPLES resamples."""
-    again = np.random.default_rng([SEED, place]).integers(0, len(values), (RESAMPLES, len(values)))
+def _levels(values: Floats, level: float, blocks: tuple[int, ...]) -> Floats:
+    """A percentile of the values, then of RESAMPLES resamples: the same ones for configurations of the same blocks, others for others."""
+    seed = int.from_bytes(hashlib.sha256(repr(blocks).encode()).digest()[:8])
+    again = np.random.default_rng([SEED, seed]).integers(0, len(values), (RESAMPLES, len(values)))
     return np.concatenate([[np.quantile(values, level)], np.quantile(values[again], level, axis=1)])
 
 

@@ -19,7 +19,10 @@ TRADE_OFFS = (
     "The more prompts a GPU answers at once, the less energy each token takes and the longer each reader waits for it. One point is one "
     "model on one GPU at one batch size; small points miss a limit. ITL p50 is the usual time between two tokens of an answer."
 )
-BOOTSTRAP = "Intervals are 95 % intervals by bootstrap over single prompts; published averages have none."
+BOOTSTRAP = (
+    "Intervals are 95 % intervals by bootstrap over single prompts; results that answered the same prompts are drawn together. Published "
+    "averages have none."
+)
 ASSUMPTIONS = (
     "**Assumptions, not measurements**: every day has the same number of responses, like those that were measured in length and content; "
     "the GPU works at the measured batch size and is not idle between; PUE, price and grid intensity are yours. CPU, memory, network and "

@@ -94,9 +94,16 @@ def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
     rows = pl.DataFrame({"result_id": ["a", "b", "c"], "energy_j": [10.0, 30.0, 15.0], "energy_per_token_j": [1.0, 3.0, 1.5]})
     parts = [
         pl.DataFrame(
-            {"result_id": name, "prompts": 1, "energy_j": mean + chance.normal(size=200), "output_tokens": 10, "output_words": [None] * 200}
+            {
+                "result_id": name,
+                "block": range(start, start + 200),
+                "prompts": 1,
+                "energy_j": mean + chance.normal(size=200),
+                "output_tokens": 10,
+                "output_words": [None] * 200,
+            }
         )
-        for name, mean in (("a", 10.0), ("b", 30.0))
+        for name, mean, start in (("a", 10.0, 0), ("b", 30.0, 200))
     ]
     found = comparison.compared(rows, pl.concat(parts))
     b, c = found.row(1, named=True), found.row(2, named=True)
@@ -111,6 +118,37 @@ def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
         ].null_count()
         == 3
     )
+
+
+@pytest.mark.parametrize("statistic", ["mean", "median"])
+def test_results_on_the_same_prompts_are_drawn_together(statistic: str) -> None:
+    """Prompts differ a hundredfold; on each of them b takes a fifth more than a. Only who pairs them sees it."""
+    energy = np.exp(np.random.default_rng(6).uniform(0, np.log(100), 300))
+
+    def interval(first_block_of_b: int) -> tuple[float, float, float]:
+        parts = [
+            pl.DataFrame({"result_id": name, "block": range(start, start + 300), "prompts": 1, "energy_j": times * energy})
+            for name, times, start in (("a", 1.0, 0), ("b", 1.2, first_block_of_b))
+        ]
+        measure = Measure(statistic=statistic)
+        rows = pl.DataFrame({"result_id": ["a", "b"], measure.key: [1.0, 1.2]})
+        found = comparison.compared(rows, pl.concat(parts), measure).row(1, named=True)
+        return found["ratio"], found["ratio_low"], found["ratio_high"]
+
+    assert interval(0) == pytest.approx((1.2, 1.2, 1.2))
+    ratio, low, high = interval(300)
+    assert ratio == pytest.approx(1.2) and low < 1.05 and high > 1.35
+
+
+def test_a_result_of_few_prompts_has_them_in_every_resample() -> None:
+    """Three prompts beside a thousand others, one of them in common: a resample without any of the three would have no mean."""
+    many = pl.DataFrame({"result_id": "many", "block": range(1000), "prompts": 1, "energy_j": 5.0})
+    few = pl.DataFrame({"result_id": "few", "block": [999, 1000, 1001], "prompts": 1, "energy_j": [1.0, 2.0, 3.0]})
+    rows = pl.DataFrame({"result_id": ["many", "few"], "energy_j": [5.0, 2.0]})
+    found = comparison.compared(rows, pl.concat([many, few])).row(1, named=True)
+    assert found["value"] == pytest.approx(2.0) and found["ratio"] == pytest.approx(0.4)
+    # 1 always, and twice 2 or 3: from (1 + 2 + 2) / 3 to (1 + 3 + 3) / 3.
+    assert (found["value_low"], found["value_high"]) == (pytest.approx(5 / 3), pytest.approx(7 / 3))
 
 
 def test_a_workload_in_kilowatt_hours() -> None:

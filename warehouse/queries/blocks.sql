@@ -1,10 +1,11 @@
--- One row per run named in $results (ids, one a line) and block: sums over the prompts of the block. Prompts are dealt into at most 1,000 blocks
--- in order, so that a bootstrap over blocks costs the same for any number of prompts; a run of up to 1,000 prompts has one in each.
+-- One row per run named in $results (ids, one a line) and block: sums over the prompts of the block. Prompts are dealt into at most 1,000 blocks,
+-- so that a bootstrap over blocks costs the same for any number of prompts; up to 1,000 different prompts have one each. The same prompt is in the
+-- same block in every run, so that runs can be drawn together.
 -- With $above_idle the energy is that above the power of the idle GPU.
 with dealt as (
     select
         'run:' || prompts.run_id as result_id,
-        (row_number() over (partition by prompts.run_id order by prompts.sequence, prompts.repetition) - 1) % 1000 as block,
+        (dense_rank() over (order by prompts.prompt_set, prompts.prompt_id, prompts.repetition) - 1) % 1000 as block,
         case when $above_idle then prompts.energy_above_idle_j else prompts.energy_j end as energy_j,
         prompts.output_tokens,
         prompts.input_tokens,

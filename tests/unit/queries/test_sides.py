@@ -64,6 +64,18 @@ def test_blocks_add_up_to_the_run(warehouse: str) -> None:
     assert blocks["output_words"].sum() == rows["output_words"].sum()
 
 
+def test_a_prompt_is_in_the_same_block_in_every_run(tmp_path: Path) -> None:
+    asked = {"one": range(0, 40), "other": range(20, 60)}
+    for run, prompts in asked.items():
+        rows = [factories.record(run, index, energy_j=float(index + 1)) for index in prompts]
+        factories.write(factories.frame(rows), tmp_path / "in" / f"{run}.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    blocks = query.load("blocks", None, str(tmp_path / "w.duckdb"), results="run:one\nrun:other", above_idle=False)
+    by_block = {key: part["energy_j"].to_list() for (key,), part in blocks.group_by("block")}
+    assert len(by_block) == 60 and sorted(len(energies) for energies in by_block.values()) == [1] * 40 + [2] * 20
+    assert all(len(set(energies)) == 1 for energies in by_block.values()), "the same energy is the same prompt"
+
+
 def test_top_k_keeps_two_runs_from_being_alike(tmp_path: Path) -> None:
     """Null is what a source does not say, and counts as off."""
     for number, top_k in enumerate((0, None, 40)):
