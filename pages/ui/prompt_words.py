@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from pages.ui.words import MOST_LINES, figure, listed, percent, plain
+from pages.ui.words import figure, first_lines, listed, percent, plain
 from warehouse.measure import UNITS, Measure
 from warehouse.metrics import Metric
 
@@ -49,8 +49,7 @@ def pairs(changes: pl.DataFrame, above_idle: bool) -> str:
         changes: rows of `stats.paired` with `shown_as`.
     """
     energy = "the energy above idle" if above_idle else "the energy"
-    items = [_pair(row, energy) for row in changes.head(MOST_LINES).iter_rows(named=True)]
-    return "\n".join(items + ([f"- and {changes.height - MOST_LINES} more in the table"] if changes.height > MOST_LINES else []))
+    return first_lines(changes, lambda row: _pair(row, energy))
 
 
 def _pair(row: dict[str, Any], energy: str) -> str:
@@ -88,8 +87,7 @@ def spreads(table: pl.DataFrame, metric: Metric) -> str:
     Args:
         table: rows of `distribution` in screen units, with `shown_as`.
     """
-    items = [_spread(row, metric) for row in table.head(MOST_LINES).iter_rows(named=True)]
-    return "\n".join(items + ([f"- and {table.height - MOST_LINES} more in the table"] if table.height > MOST_LINES else []))
+    return first_lines(table, lambda row: _spread(row, metric))
 
 
 def _spread(row: dict[str, Any], metric: Metric) -> str:

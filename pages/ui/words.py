@@ -1,6 +1,7 @@
 """Sentences about numbers that were computed elsewhere. Pure: no Streamlit, no arithmetic beyond rounding."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -98,9 +99,13 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
         return "No line is drawn: it needs four points of one colour, edition and batch size, at three different places."
     kind = "power laws, fitted to the logarithms" if log else "fitted"
     start = f"Dashed lines are {kind} by least squares, one for each colour, edition and batch size, with 95 % intervals (pale bands):\n"
-    items = [_line(row, x, y, log) for row in fits.head(MOST_LINES).iter_rows(named=True)]
-    more = f"\n- and {fits.height - MOST_LINES} more lines" if fits.height > MOST_LINES else ""
-    return "\n".join([start, *items]) + more
+    return f"{start}\n{first_lines(fits, lambda row: _line(row, x, y, log), 'more lines')}"
+
+
+def first_lines(rows: pl.DataFrame, say: Callable[[dict[str, Any]], str], more: str = "more in the table") -> str:
+    """What is to say of the first rows, one item each, and how many more there are."""
+    items = [say(row) for row in rows.head(MOST_LINES).iter_rows(named=True)]
+    return "\n".join(items + ([f"- and {rows.height - MOST_LINES} {more}"] if rows.height > MOST_LINES else []))
 
 
 def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
