@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from bench.counters import MJ_PER_J, Counter, CounterLost
 
 ALIGNED_SPREAD = 0.0103
-"""One standard deviation of aligned windows, relative. Source: the truth test in `docs/measurement.md` (two H100, windows of
-0.25 to 5 s): 0.11 to 1.03 %; the worst of them.
+"""One standard deviation of aligned windows, relative. Source: the truth test in `docs/measurement.md` (two H100 and two H200,
+windows of 0.25 to 5 s): 0.08 to 1.03 %; the worst of them.
 """
 SIGMAS = 2.0
 """Half-width of an aligned row's error bar, in standard deviations: about 95 %."""

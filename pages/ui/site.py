@@ -58,8 +58,8 @@ PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("compare", "H100: eager against compiled", {"model": "llama-2-7b", "weights": "dummy", "per": "output token"}),
     (
         "energy_vs_parameters",
-        "One card, 0.1 to 32 billion parameters",
-        {"gpu": "H100", "weights": "dummy", "y": "Energy per token (J/token)", "colour": "engine"},
+        "One card, 0.1 to 71 billion parameters",
+        {"gpu": "H200", "weights": "dummy", "y": "Energy per token (J/token)", "colour": "engine"},
     ),
     ("distributions", "One prompt and the next", {"source": "Prompt Joules"}),
     ("methods", "How it was measured", {}),

@@ -9,18 +9,18 @@ import argparse
 import json
 import math
 from pathlib import Path
+from typing import Any
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 340, 56, 16, 36, 44
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 394, 56, 16, 90, 44
 LIMIT_PERCENT = 2.5
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 
-def deviations(path: Path) -> list[tuple[float, float]]:
+def deviations(test: dict[str, Any]) -> list[tuple[float, float]]:
     """(response time in s, deviation in percent) of each aligned window."""
-    windows = json.loads(path.read_text(encoding="utf-8"))["windows"]
     return [
         (part["seconds"], 100 * (value / found["series_j"] - 1))
-        for part in windows
+        for part in test["windows"]
         for found in part["rounds"]
         for value in found["single_j"]["aligned"]
     ]
@@ -59,14 +59,16 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    found = [deviations(path) for path in options.files]
+    tests = [json.loads(path.read_text(encoding="utf-8")) for path in options.files]
+    found = [deviations(test) for test in tests]
     parts = axes(sorted({seconds for points in found for seconds, _ in points}))
     for card, (points, colour) in enumerate(zip(found, COLOURS, strict=False)):
         for index, (seconds, percent) in enumerate(points):
             x, y = place(seconds, percent)
-            shift = 9 * (card - (len(found) - 1) / 2) + (index % 5 - 2) * 1.5
+            shift = 11 * (card - (len(found) - 1) / 2) + (index % 5 - 2) * 1.5
             parts.append(f'<circle cx="{x + shift:.1f}" cy="{y:.1f}" r="3" fill="{colour}" fill-opacity="0.75"/>')
-        parts.append(f'<g fill="{colour}">{text(WIDTH - RIGHT, 16 + 14 * card, f"card {card + 1}", "end")}</g>')
+        name = f"card {card + 1}: " + tests[card]["gpu"]
+        parts.append(f'<g fill="{colour}">{text(WIDTH - RIGHT, 34 + 14 * card, name, "end")}</g>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">'
     background = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>'
     options.out.write_text("\n".join([head, background, *parts, "</svg>"]) + "\n", encoding="utf-8")

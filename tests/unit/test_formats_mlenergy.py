@@ -73,7 +73,7 @@ def test_sources_meet_in_one_model_and_one_gpu(warehouse: Path) -> None:
     assert set(board["source"]) == {"ML.ENERGY v2", "ML.ENERGY v3"}
     assert board["energy_j"].is_not_null().to_list() == (board["source"] == "ML.ENERGY v2").to_list()
     gpus = warehouses.rows(warehouse, "select distinct gpu_model from results order by all")["gpu_model"].to_list()
-    assert gpus == ["A100", "A40", "B200", "H100", "V100"]
+    assert gpus == ["A100", "A40", "B200", "H100", "H200", "V100"]
     unknown = warehouses.rows(warehouse, "select model_id from models where params_total_b is null or family = 'other'")
     assert unknown.is_empty()
     assert warehouses.rows(warehouse, "select count(*) from published").item() == 248 + 314 + 565
