@@ -469,7 +469,7 @@ comment on column runs.device is 'cuda, cpu, mps, or server';
 comment on column runs.gpu_model is 'the GPU''s name; null on a CPU';
 comment on column runs.gpu is 'the chip''s short name, see gpu_label; CPU without a GPU, unknown behind a server';
 comment on column runs.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
-comment on column runs.batch_size is 'prompts answered at once: of a static batch, or requests in flight at a server';
+comment on column runs.batch_size is 'prompts answered at once: of a static batch, or requests in flight at a server (on average, if they came at a rate)';
 comment on column runs.concurrency is 'requests in flight at once; 1 unless a server is measured';
 comment on column runs.temperature is 'sampling temperature as applied; 0 is greedy';
 comment on column runs.top_p is 'nucleus sampling as applied; 1 is off';

@@ -112,8 +112,14 @@ busy as (
 ),
 judged as (
     select
-        counted.* exclude (file_id, causes),
+        counted.* exclude (file_id, causes, batch_size),
         coalesce(busy.seconds, counted.latency_s_total) as busy_s_total,
+        -- Sent at a rate, as many are in flight as the server lets pile up: their mean. The concurrency is only the most there may be.
+        case
+            when try_cast(counted.environment as json) ->> '$.request_rate' is not null and busy.seconds > 0
+                then least(counted.batch_size, greatest(1, round(counted.latency_s_total / busy.seconds)::integer))
+            else counted.batch_size
+        end as batch_size,
         canonical_model(loaded_model_id, model_name) as model_id,
         case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
         source_of(ingested_files.format) as source,

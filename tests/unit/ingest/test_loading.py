@@ -1,5 +1,7 @@
 """What the ingest promises: files become runs, the same files change nothing, what is no warehouse of ours is refused and kept."""
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -136,6 +138,15 @@ def test_requests_in_flight_at_a_server_are_no_prompts_one_at_a_time(tmp_path: P
     assert sizes == [("alone", 1, 1), ("batched", 4, 1), ("served", 8, 8)]
     first = query.load("leaderboard", Selection().one_prompt_at_a_time(), str(warehouse))
     assert first["result_id"].to_list() == ["run:alone"]
+
+
+def test_requests_sent_at_a_rate_count_by_their_mean_in_flight(tmp_path: Path, warehouse: Path) -> None:
+    sent = {"concurrency": 256, "window_id": 0, "latency_s": 4.0, "environment": json.dumps({"request_rate": 1.0})}
+    rows = [factories.record("rate", second, started_at=factories.START + timedelta(seconds=second), **sent) for second in range(21)]
+    factories.write(factories.frame(rows), tmp_path / "rate.parquet")
+    warehouses.ingest(tmp_path / "rate.parquet", into=warehouse)
+    # 21 answers of 4 s within 24 s.
+    assert warehouses.rows(warehouse, "select batch_size, concurrency from runs").rows() == [(4, 256)]
 
 
 def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, warehouse: Path) -> None:
