@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, naming, prompt_charts, scope, sections, tables, titles, words
+from pages.ui import controls, data, downloads, draw, frame, naming, prompt_charts, scope, sections, tables, titles, words
 from warehouse import comparison
 
 selection = frame.begin("Is A really better than B?")
@@ -26,7 +26,7 @@ found = naming.in_short(
 st.markdown(words.compared(found, measure))
 st.caption(words.alike(naming.alike(found["label"])))
 sections.comparable(selection, chosen)
-st.altair_chart(prompt_charts.intervals(found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
+draw.show(draw.of(prompt_charts.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
 tables.show(found, titles.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
 downloads.offer(found, "compare")
 st.caption(f"{words.BOOTSTRAP} {scope.provenance(chosen, selection)}")

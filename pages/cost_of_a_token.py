@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, naming, pick, prompt_charts, prompt_words, scope, tables, titles, words
+from pages.ui import controls, data, downloads, draw, frame, naming, pick, prompt_charts, prompt_words, scope, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
@@ -19,7 +19,7 @@ st.markdown(prompt_words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out),
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
 prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients, **idle)
 alt = "Measured energy of each prompt against its response length, and what the fit gives"
-chosen = pick.chart(prompt_charts.measured_against_fit(prompts), prompts, alt, "fit", field="prompt_id")
+chosen = pick.chart(draw.of(prompt_charts.measured_against_fit, prompts), prompts, alt, "fit", field="prompt_id")
 st.subheader("Prompts farthest from the fit", anchor=False)
 tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
 downloads.offer(chosen, "fit")

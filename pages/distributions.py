@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, frame, naming, pick, prompt_charts, prompt_words, scope, sections, shape, titles
+from pages.ui import controls, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, sections, shape, titles
 from warehouse.measure import NUMBERS
 
 selection, prompt_set = frame.one_setup(frame.begin("How does one prompt differ from the next?"))
@@ -33,7 +33,7 @@ st.markdown(prompt_words.spreads(table, metric))
 sections.mixed(selection, prompt_set, by)
 frame.stated_of_prompts()
 alt = f"Histogram of {metric.title} over prompts, by {by}"
-drawn = prompt_charts.histogram(edges, metric, log, series)
+drawn = draw.of(prompt_charts.histogram, edges, metric, log, series)
 chosen = pick.chart(drawn, edges, alt, "histogram", field="bar", noun="bars")
 runs = scope.of_set(data.own(selection), prompt_set)
 st.caption(f"{prompt_words.axis(log)} {prompt_words.cut(shape.cut_share(runs))}")
@@ -41,6 +41,6 @@ sections.prompts_of_bars(selection, bins, chosen, asked)
 
 sections.percentiles(table, metric, log)
 st.subheader("Share of the prompts at or below a value", anchor=False)
-st.altair_chart(prompt_charts.ecdf(values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
+draw.show(draw.of(prompt_charts.ecdf, values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
 sections.where_the_joules_go(selection, asked, names)
 st.caption(scope.provenance(runs, selection, prompt_set))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, frame, pick, scope, shape, tables, words
+from pages.ui import charts, controls, downloads, draw, frame, pick, scope, shape, tables, words
 from warehouse import stats
 
 selection = frame.begin("Does a bigger model cost more?")
@@ -26,7 +26,7 @@ if points.is_empty():
 lines = stats.lines(shape.on_screen(points), x, y, shape.apart(colour), log)
 st.markdown(words.lines(lines, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
-chosen = pick.chart(charts.scatter(shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
+chosen = pick.chart(draw.of(charts.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
 st.caption(f"{scope.missing(rows, points)} {scope.provenance(points, selection)}")
 with st.expander("The rows behind the chart", expanded=True):
     tables.show(chosen, controls.behind(x, y), alt="The configurations in the chart")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, prompt_charts, prompt_words, scope, sections, shape, tables, titles, words
+from pages.ui import controls, data, downloads, draw, frame, prompt_charts, prompt_words, scope, sections, shape, tables, titles, words
 
 selection = frame.begin("What happened on this prompt?")
 wanted = controls.search("Find a prompt", "Words of the prompt, or its id")
@@ -21,8 +21,8 @@ st.subheader(f"Prompt {words.plain(prompt)}", anchor=False)
 frame.stated_of_prompts()
 measured = shape.with_error(answers, measure)
 if not measured.is_empty():
-    st.altair_chart(
-        prompt_charts.intervals(measured, measure.metric().title),
+    draw.show(
+        draw.of(prompt_charts.intervals, measured, measure.metric().title),
         alt=f"Energy of each answer to prompt {prompt} and how far it can be off",
     )
 tables.show(answers, titles.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, frame, pick, scope, shape, tables, titles, words
+from pages.ui import charts, controls, downloads, draw, frame, pick, scope, shape, tables, titles, words
 from warehouse import stats
 from warehouse.measure import NUMBERS, TOKENS
 
@@ -27,7 +27,7 @@ alone = stats.levels(rows.filter(pl.col("batch_size") == 1), measure.key, ["edit
 st.markdown(words.editions(steps, metric) + words.alone(alone, metric))
 st.caption(words.OVER_TIME + (words.RANDOM if shape.has_random_weights(rows) else ""))
 alt = f"{metric.title} of every result, by edition of the benchmark, one column of points per GPU"
-chosen = pick.chart(charts.over_time(rows, measure.key), rows, alt, "editions")
+chosen = pick.chart(draw.of(charts.over_time, rows, measure.key), rows, alt, "editions")
 
 groups = ["edition", "gpu_model", "engine"]
 summary = stats.levels(chosen, measure.key, groups).join(shape.batches(chosen, groups), on=groups).sort(groups)

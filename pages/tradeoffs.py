@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, frame, pick, scope, shape, tables, titles, words
+from pages.ui import charts, controls, downloads, draw, frame, pick, scope, shape, tables, titles, words
 from warehouse import stats
 from warehouse.measure import NUMBERS
 from warehouse.selection import Selection
@@ -33,7 +33,7 @@ marked = stats.frontier(points, x, y, NUMBERS[x].better == "higher").with_column
 best = shape.best_of_each_model(marked.filter("inside"), y)
 st.markdown(words.within(inside.height, points.height, best, x, y))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with the frontier and the limits"
-chosen = pick.chart(charts.tradeoff(shape.on_screen(marked), x, y, shape.bounds_on_screen(limits)), marked, alt, "tradeoff")
+chosen = pick.chart(draw.of(charts.tradeoff, shape.on_screen(marked), x, y, shape.bounds_on_screen(limits)), marked, alt, "tradeoff")
 st.caption(f"The line joins the frontier: no other configuration is as good on both and better on one. {scope.missing(rows, points)}")
 st.subheader("The best configuration of each model within the limits", anchor=False)
 tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *titles.BEST)), alt="Best configuration of each model within the limits")

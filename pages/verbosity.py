@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, naming, prompt_charts, prompt_words, scope, sections, tables, titles, words
+from pages.ui import controls, data, downloads, draw, frame, naming, prompt_charts, prompt_words, scope, sections, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("Does asking for a short answer save energy?")
@@ -28,7 +28,7 @@ else:
     changes = naming.pair_labels(stats.paired(pairs))
     st.markdown(prompt_words.pairs(changes, above_idle))
     st.caption(words.alike(naming.alike(changes["label"])))
-    st.altair_chart(prompt_charts.paired(changes), alt="Median change in energy of the same prompts from A to B with its interval")
+    draw.show(draw.of(prompt_charts.paired, changes), alt="Median change in energy of the same prompts from A to B with its interval")
     tables.show(changes, titles.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
     downloads.offer(changes, "pairs")
 

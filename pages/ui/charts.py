@@ -118,7 +118,11 @@ def _named(rows: pl.DataFrame) -> pl.DataFrame:
 def _band(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
     """Where each fitted line may lie: a pale band in the colour of its points."""
     places = lines.select("colour", "line", "band").explode("band").unnest("band").rename({"x": x, "low": y})
-    drawn: alt.Chart = alt.Chart(places).mark_area(opacity=0.1).encode(x=f"{x}:Q", y=f"{y}:Q", y2="high:Q", color=scale, detail="line:N")
+    drawn: alt.Chart = (
+        alt.Chart(places)
+        .mark_area(opacity=0.1)
+        .encode(x=alt.X(f"{x}:Q"), y=alt.Y(f"{y}:Q"), y2=alt.Y2("high"), color=scale, detail=alt.Detail("line:N"))
+    )
     return drawn
 
 
@@ -128,7 +132,9 @@ def _trend(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
         lines.select("colour", pl.col("line"), pl.col(f"x_{end}").alias(x), pl.col(f"y_{end}").alias(y)) for end in ("low", "high")
     )
     drawn: alt.Chart = (
-        alt.Chart(ends).mark_line(strokeDash=[6, 4], strokeWidth=1.5).encode(x=f"{x}:Q", y=f"{y}:Q", color=scale, detail="line:N")
+        alt.Chart(ends)
+        .mark_line(strokeDash=[6, 4], strokeWidth=1.5)
+        .encode(x=alt.X(f"{x}:Q"), y=alt.Y(f"{y}:Q"), color=scale, detail=alt.Detail("line:N"))
     )
     return drawn
 
@@ -157,7 +163,7 @@ def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
         alt.Tooltip("energy_j:Q", title=NUMBERS["energy_j"].title, format=",.1f"),
         alt.Tooltip("change:Q", title="Change from A to B", format="+.1%"),
     ]
-    bars = alt.Chart(rows).mark_rule(strokeWidth=2, color="gray").encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2="energy_b_j:Q")
+    bars = alt.Chart(rows).mark_rule(strokeWidth=2, color="gray").encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2=alt.X2("energy_b_j"))
     dots = (
         alt.Chart(ends)
         .mark_point(filled=True, size=80)
@@ -205,7 +211,7 @@ def split(rows: pl.DataFrame, name: str) -> Chart:
             ],
         )
     )
-    total = alt.Chart(long).mark_tick(color="gray", thickness=3, size=18).encode(y=y, x="energy_effect_log:Q")
+    total = alt.Chart(long).mark_tick(color="gray", thickness=3, size=18).encode(y=y, x=alt.X("energy_effect_log:Q"))
     return theme.finish(alt.layer(bars, total), rows_high(rows[name]))
 
 
@@ -220,11 +226,11 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
     across, up = (axis_of(True, rows[key]) for key in ("output_tokens", "energy_per_token_j"))
     x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, scale=scale, axis=across)
     y = alt.Y("energy_per_token_j:Q", title=NUMBERS["energy_per_token_j"].title, scale=scale, axis=up)
-    lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail="energy_j:N")
+    lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail=alt.Detail("energy_j:N"))
     labels = (
         alt.Chart(curves.filter("end").with_columns(pl.format("{} J", pl.col("energy_j").cast(pl.Int64)).alias("label")))
         .mark_text(align="right", dx=-2, dy=-6, color="gray", fontSize=11)
-        .encode(x=x, y=y, text="label:N")
+        .encode(x=x, y=y, text=alt.Text("label:N"))
     )
     families = theme.coloured(rows, "family", theme.own_colours(rows["family"]))
     points = alt.Chart(families.select(*TEXTS, "family", "colour", "energy_j", "output_tokens", "energy_per_token_j"))
@@ -246,7 +252,7 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> Chart:
     for left in (False, True):
         aside = named.transform_filter("datum.left" if left else "!datum.left")
         text = aside.mark_text(align="right" if left else "left", dx=-8 if left else 8, dy=-8, fontSize=11, color="gray")
-        layers.append(text.encode(x=x, y=y, text="model_name:N"))
+        layers.append(text.encode(x=x, y=y, text=alt.Text("model_name:N")))
     return theme.finish(alt.layer(*layers), 500 + theme.legend_height(families))
 
 

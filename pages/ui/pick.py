@@ -6,18 +6,17 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import naming, shape, tables, theme
-from pages.ui.theme import Chart
+from pages.ui import draw, naming, shape, tables, theme
 
 CLICK = "Click a point to see its rows only; Shift adds points, a click beside them shows all again."
 BOX = "Click a point, or draw a box around some, to see their rows only; a click beside them shows all again."
 
 
-def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "result_id", noun: str = "rows") -> pl.DataFrame:
+def chart(drawn: draw.Drawn, rows: pl.DataFrame, alt: str, key: str, field: str = "result_id", noun: str = "rows") -> pl.DataFrame:
     """Draw a chart whose points can be clicked, boxed where it has a box, or named, which works with the keyboard and on a phone.
 
     Args:
-        drawn: made with `theme.pickable`.
+        drawn: a chart made with `theme.pickable`.
         rows: what the points stand for, in storage units; charts of single results need what `naming.with_label` needs.
         alt: what the chart shows, in words.
         field: the column of the rows that a point carries.
@@ -26,11 +25,10 @@ def chart(drawn: Chart, rows: pl.DataFrame, alt: str, key: str, field: str = "re
     Returns:
         The rows of the points that were chosen; all rows where none was.
     """
-    modes = theme.selections(drawn)
-    event = st.altair_chart(drawn, alt=alt, key=key, on_select="rerun", selection_mode=modes)
+    event = draw.show(drawn, alt, key)
     kept = named(rows, field, key, noun)
     kept = chosen(event, rows, field) if kept.is_empty() else kept
-    hint = BOX if theme.BOXED in modes else CLICK
+    hint = BOX if theme.BOXED in drawn.selections else CLICK
     st.caption(f"{kept.height:,} of {rows.height:,} {noun} chosen." if kept.height < rows.height else hint)
     return kept
 

@@ -69,7 +69,7 @@ def _rows_high(names: pl.Series, least: int) -> int:
 def _bars(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip]) -> Chart:
     """One series: bars on a common axis of shares."""
     y = alt.Y("share:Q", title="Share of the prompts", axis=alt.Axis(format="~%", tickCount=5), scale=alt.Scale(zero=True))
-    bars = theme.pickable(alt.Chart(bins).mark_rect(), "bar").encode(x=x, x2="bin_high:Q", y=y, y2=alt.Y2Datum(0), tooltip=tooltip)
+    bars = theme.pickable(alt.Chart(bins).mark_rect(), "bar").encode(x=x, x2=alt.X2("bin_high"), y=y, y2=alt.Y2Datum(0), tooltip=tooltip)
     return theme.finish(bars, theme.SMALL_HEIGHT)
 
 
@@ -90,7 +90,7 @@ def _rows(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], series: list
     y = alt.Y("foot:Q", title=None, axis=ticks, scale=alt.Scale(domain=[0, len(series)], nice=False))
     colour = theme.colour("shown_as", "Name", placed)
     bars = theme.pickable(alt.Chart(placed).mark_rect(), "bar").encode(
-        x=x, x2="bin_high:Q", y=y, y2="top:Q", color=colour.copy().legend(None), tooltip=tooltip
+        x=x, x2=alt.X2("bin_high"), y=y, y2=alt.Y2("top"), color=colour.copy().legend(None), tooltip=tooltip
     )
     return theme.finish(bars, 60 + len(series) * max(70, 12 + 15 * _lines(bins["shown_as"])))
 
@@ -99,7 +99,7 @@ def _strips(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], rows: int)
     """Many series: one strip each, darker where more prompts are."""
     shades = alt.Color("share:Q", title="Share of the prompts", legend=alt.Legend(format="%", orient="bottom"))
     strips = theme.pickable(alt.Chart(bins).mark_rect(), "bar").encode(
-        x=x, x2="bin_high:Q", y=alt.Y("shown_as:N", title=None), color=shades, tooltip=tooltip
+        x=x, x2=alt.X2("bin_high"), y=alt.Y("shown_as:N", title=None), color=shades, tooltip=tooltip
     )
     return theme.finish(strips, max(theme.SMALL_HEIGHT, 24 * rows))
 
@@ -117,8 +117,8 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     levels = ("p5", "p25", "p50", "p75", "p95")
     tips += [alt.Tooltip(f"{level}:Q", title=f"{level} ({metric.display_unit})", format=",.4~g") for level in levels]
     base = alt.Chart(rows.select("shown_as", "prompts", *levels)).encode(y=y, tooltip=tips)
-    ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axis_of(log)), x2="p95:Q")
-    middle = base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2="p75:Q")
+    ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axis_of(log)), x2=alt.X2("p95"))
+    middle = base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2=alt.X2("p75"))
     median = base.mark_tick(color="gray", thickness=3, size=20).encode(x=alt.X("p50:Q"))
     return theme.finish(alt.layer(ends, middle, median), _rows_high(rows["shown_as"], 30))
 
@@ -151,7 +151,7 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> C
             ),
             y=alt.Y("share_of_prompts:Q", title="Share at or below", axis=alt.Axis(format="%")),
             color=theme.colour("shown_as", "Name", shown),
-            detail="shown_as:N",
+            detail=alt.Detail("shown_as:N"),
             tooltip=[
                 alt.Tooltip("shown_as:N", title="Name"),
                 alt.Tooltip("value:Q", title=metric.title, format=",.4~g"),
@@ -181,7 +181,7 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
             x=x,
             y=y,
             color=theme.colour("shown_as", "Name", shown),
-            detail="shown_as:N",
+            detail=alt.Detail("shown_as:N"),
             tooltip=[
                 alt.Tooltip("shown_as:N", title="Name"),
                 alt.Tooltip("share_of_prompts:Q", title="Cheapest share of the prompts", format=".0%"),
@@ -211,7 +211,7 @@ def intervals(found: pl.DataFrame, title: str) -> Chart:
         *(alt.Tooltip(f"value{end}:Q", title=name, format=",.4~g") for end, name in {"": title, "_low": "from", "_high": "to"}.items()),
     ]
     base = alt.Chart(found).encode(y=y)
-    bars = base.mark_rule(strokeWidth=3, color="gray").encode(x=low, x2="value_high:Q")
+    bars = base.mark_rule(strokeWidth=3, color="gray").encode(x=low, x2=alt.X2("value_high"))
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(x=middle, tooltip=numbers)
     return theme.finish(alt.layer(bars, dots), _rows_high(found["shown_as"], 44))
 
@@ -243,7 +243,7 @@ def paired(changes: pl.DataFrame) -> Chart:
     ]
     zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color="gray", strokeDash=[4, 4]).encode(x=alt.X("zero:Q", title=title))
     base = alt.Chart(changes.select("label", "shown_as", "pairs", *CHANGE_ENDS))
-    bars = base.mark_rule(strokeWidth=3, color="gray").encode(y=y, x=across["low"], x2="change_high:Q")
+    bars = base.mark_rule(strokeWidth=3, color="gray").encode(y=y, x=across["low"], x2=alt.X2("change_high"))
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, x=across["median"], tooltip=tips)
     return theme.finish(alt.layer(zero, bars, dots), _rows_high(changes["shown_as"], 36))
 
@@ -262,13 +262,20 @@ def printable(rows: pl.DataFrame) -> pl.DataFrame:
 MOST_DRAWN = 2000
 
 
-def anything(rows: pl.DataFrame) -> Chart | None:
-    """The first column against the first other column of numbers: one point per row. None where there is neither."""
+def two_columns(rows: pl.DataFrame) -> pl.DataFrame | None:
+    """What `anything` draws: the first column and the first other column of numbers, not too many rows. None where there is neither."""
     numbers = [name for name in rows.columns[1:] if rows.schema[name].is_numeric()]
-    if not numbers or rows.is_empty():
-        return None
-    first, second = rows.columns[0], numbers[0]
-    drawn = rows.head(MOST_DRAWN).select(pl.col(first).alias("x"), pl.col(second).alias("y"))
+    return rows.select(rows.columns[0], numbers[0]).head(MOST_DRAWN) if numbers and not rows.is_empty() else None
+
+
+def anything(rows: pl.DataFrame) -> Chart:
+    """The second column against the first: one point per row.
+
+    Args:
+        rows: from `two_columns`.
+    """
+    first, second = rows.columns
+    drawn = rows.select(pl.col(first).alias("x"), pl.col(second).alias("y"))
     base = alt.Chart(drawn)
     if rows.schema[first].is_numeric():
         points = base.mark_point(filled=True, size=50).encode(

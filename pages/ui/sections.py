@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, detail, downloads, naming, pick, prompt_charts, prompt_words, shape, tables, titles, words
+from pages.ui import charts, controls, detail, downloads, draw, naming, pick, prompt_charts, prompt_words, shape, tables, titles, words
 from pages.ui.data import ask as answered
 from pages.ui.data import load, options
 from pages.ui.site import links
@@ -75,10 +75,10 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
     name = "model_name" if kind != "model" else "engine"
     st.subheader("Energy of a response", anchor=False)
     alt = "Mean energy of a response on both sides, one line per model, largest saving on top"
-    chosen = pick.chart(charts.dumbbells(rows, name), rows, alt, "dumbbells", field=name)
+    chosen = pick.chart(draw.of(charts.dumbbells, rows, name), rows, alt, "dumbbells", field=name)
     st.subheader("Shorter answers, or cheaper tokens?", anchor=False)
     st.markdown(prompt_words.SPLIT)
-    st.altair_chart(charts.split(rows, name), alt="Change in energy as effects of length and of J/token, one bar per model")
+    draw.show(draw.of(charts.split, rows, name), alt="Change in energy as effects of length and of J/token, one bar per model")
     with st.expander("The rows behind the charts"):
         tables.show(chosen, titles.MEANS, alt="Energy, length and J/token on both sides, per model")
         downloads.offer(chosen, "concise-or-verbose")
@@ -98,7 +98,7 @@ def why_models_of_one_size_differ(selection: Selection) -> None:
     st.markdown(prompt_words.same_size(stats.spread(models), size))
     st.markdown(prompt_words.ISO)
     alt = f"J/token against response length, models of {size}, with lines of equal energy"
-    chosen = pick.chart(charts.iso(models, stats.iso_energy(models)), models, alt, "iso_chart")
+    chosen = pick.chart(draw.of(charts.iso, models, stats.iso_energy(models)), models, alt, "iso_chart")
     with st.expander("The rows behind the chart"):
         tables.show(chosen, controls.behind("output_tokens", "energy_per_token_j"), alt="The models in the chart")
         downloads.offer(chosen, "models-of-one-size")
@@ -180,7 +180,7 @@ def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
         table: rows of `distribution` in screen units, with `shown_as`.
     """
     st.subheader("Percentiles", anchor=False)
-    st.altair_chart(prompt_charts.boxes(table, metric, log), alt=f"{metric.title}: middle half, median and 5 to 95 % of the prompts")
+    draw.show(draw.of(prompt_charts.boxes, table, metric, log), alt=f"{metric.title}: middle half, median and 5 to 95 % of the prompts")
     tables.show(table, ("shown_as", "prompts", "unmeasured", *titles.SPREAD), f"Percentiles of {metric.title}", metric)
     downloads.offer(table, f"percentiles-{metric.key}")
 
@@ -200,8 +200,8 @@ def where_the_joules_go(selection: Selection, asked: Mapping[str, str], names: M
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([3, 2])
     with chart:
-        st.altair_chart(
-            prompt_charts.lorenz(steps, shape.names(steps, "shown_as")),
+        draw.show(
+            draw.of(prompt_charts.lorenz, steps, shape.names(steps, "shown_as")),
             alt="Share of the energy that the cheapest share of the prompts used",
         )
     with table:
@@ -275,11 +275,11 @@ def ask(sql: str) -> sqlbox.Answer:
 
 def chart_of(rows: pl.DataFrame) -> None:
     """A chart of any rows, where there is a number to draw."""
-    drawn = prompt_charts.anything(rows)
+    drawn = prompt_charts.two_columns(rows)
     if drawn is None:
         st.info("Nothing to draw: the second or a later column must be a number.", icon=":material/info:")
         return
-    st.altair_chart(drawn, alt=f"{rows.columns[0]} against the first number of the answer")
+    draw.show(draw.of(prompt_charts.anything, drawn), alt=f"{rows.columns[0]} against the first number of the answer")
 
 
 def texts(answers: pl.DataFrame) -> None:

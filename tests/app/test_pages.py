@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from pages.ui import pick, site
+from pages.ui import draw, pick, site, theme
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app, table, text
 
@@ -20,6 +20,19 @@ def test_opens_without_an_exception(open_page: Open, page: str) -> None:
     assert not app.exception
     question = next(entry[2] for entries in site.SECTIONS.values() for entry in entries if entry[0] == page)
     assert [title.value for title in app.title] == [question]
+
+
+@pytest.mark.parametrize("view", [(page, {}) for page in PAGES] + [("distributions", {"by": "task"}), ("export_sql", {"chart": "true"})])
+def test_every_chart_is_valid(open_page: Open, monkeypatch: pytest.MonkeyPatch, view: tuple[str, dict[str, str]]) -> None:
+    def checked(chart: theme.Chart) -> draw.Drawn:
+        chart.to_dict()  # raises SchemaValidationError
+        return finished(chart)
+
+    finished = draw.finished
+    monkeypatch.setattr(draw, "finished", checked)
+    draw.forget()
+    page, query = view
+    assert not open_page(page, **query).exception
 
 
 @pytest.mark.parametrize("page", PAGES)
