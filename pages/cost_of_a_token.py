@@ -18,8 +18,9 @@ st.markdown(prompt_words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out),
 
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
 prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients, **idle)
-alt = "Measured energy of each prompt against its response length, and what the fit gives"
-chosen = pick.chart(draw.of(prompt_charts.measured_against_fit, prompts), prompts, alt, "fit", field="prompt_id")
+alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
+line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in")}
+chosen = pick.chart(draw.of(prompt_charts.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id")
 st.subheader("Prompts farthest from the fit", anchor=False)
 tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
 downloads.offer(chosen, "fit")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, sections, shape, titles
+from pages.ui import controls, curves, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, sections, shape, titles
 from warehouse.measure import NUMBERS
 
 selection, prompt_set = frame.one_setup(frame.begin("How does one prompt differ from the next?"))
@@ -41,6 +41,6 @@ sections.prompts_of_bars(selection, bins, chosen, asked)
 
 sections.percentiles(table, metric, log)
 st.subheader("Share of the prompts at or below a value", anchor=False)
-draw.show(draw.of(prompt_charts.ecdf, values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
+draw.show(draw.of(curves.ecdf, values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
 sections.where_the_joules_go(selection, asked, names)
 st.caption(scope.provenance(runs, selection, prompt_set))

@@ -34,7 +34,5 @@ summary = stats.levels(chosen, measure.key, groups).join(shape.batches(chosen, g
 st.subheader(f"{metric.title} by edition, GPU and engine", anchor=False)
 tables.show(summary, titles.OVER_TIME, f"Smallest, median and largest {metric.label} by edition, GPU and engine", metric)
 downloads.offer(summary, "three-years")
-with st.expander("The rows behind the chart"):
-    tables.show(chosen, controls.behind("batch_size", measure.key), alt="The results in the chart")
-    downloads.offer(chosen, "three-years-rows")
+pick.behind(chosen, rows, controls.behind("batch_size", measure.key), "The results in the chart", "three-years-rows")
 st.caption(scope.provenance(rows, selection))

@@ -38,7 +38,5 @@ st.caption(f"The line joins the frontier: no other configuration is as good on b
 st.subheader("The best configuration of each model within the limits", anchor=False)
 tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *titles.BEST)), alt="Best configuration of each model within the limits")
 downloads.offer(best, "trade-offs")
-with st.expander("The rows behind the chart", expanded=chosen.height < marked.height):
-    tables.show(chosen, controls.behind(x, y), alt="The configurations in the chart")
-    downloads.offer(chosen, "trade-offs-rows")
+pick.behind(chosen, marked, controls.behind(x, y), "The configurations in the chart", "trade-offs-rows")
 st.caption(scope.provenance(points, selection))

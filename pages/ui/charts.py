@@ -163,7 +163,11 @@ def dumbbells(rows: pl.DataFrame, name: str) -> Chart:
         alt.Tooltip("energy_j:Q", title=NUMBERS["energy_j"].title, format=",.1f"),
         alt.Tooltip("change:Q", title="Change from A to B", format="+.1%"),
     ]
-    bars = alt.Chart(rows).mark_rule(strokeWidth=2, color="gray").encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2=alt.X2("energy_b_j"))
+    bars = (
+        alt.Chart(rows.select(name, "energy_a_j", "energy_b_j"))
+        .mark_rule(strokeWidth=2, color="gray")
+        .encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2=alt.X2("energy_b_j"))
+    )
     dots = (
         alt.Chart(ends)
         .mark_point(filled=True, size=80)

@@ -76,7 +76,8 @@ def short(names: Iterable[str]) -> dict[str, str]:
 def alike(names: Iterable[str]) -> str:
     """What several names share, in the order of the first."""
     names = list(names)
-    return " · ".join(part for part in names[0].split(" · ") if part in shared(names)) if names else ""
+    found = shared(names)
+    return " · ".join(part for part in names[0].split(" · ") if part in found) if names else ""
 
 
 def with_short_names(rows: pl.DataFrame, names: Mapping[str, str], column: str = "series") -> pl.DataFrame:

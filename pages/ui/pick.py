@@ -1,12 +1,12 @@
 """From a figure to its rows: points of a chart that are clicked, boxed or named, and rows of a table that are clicked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from pages.ui import draw, naming, shape, tables, theme
+from pages.ui import downloads, draw, naming, shape, tables, theme
 
 CLICK = "Click a point to see its rows only; Shift adds points, a click beside them shows all again."
 BOX = "Click a point, or draw a box around some, to see their rows only; a click beside them shows all again."
@@ -31,6 +31,25 @@ def chart(drawn: draw.Drawn, rows: pl.DataFrame, alt: str, key: str, field: str 
     hint = BOX if theme.BOXED in drawn.selections else CLICK
     st.caption(f"{kept.height:,} of {rows.height:,} {noun} chosen." if kept.height < rows.height else hint)
     return kept
+
+
+def behind(
+    chosen: pl.DataFrame, rows: pl.DataFrame, columns: Iterable[str], alt: str, name: str, label: str = "The rows behind the chart"
+) -> None:
+    """The rows of a chart and a file of them, in a frame that opens by a click, or when some were chosen. The browser gets them then.
+
+    Args:
+        chosen: the rows to show; `rows` where none were chosen.
+        columns: of the table.
+        name: of the file.
+        label: of the frame.
+    """
+    some = chosen.height < rows.height
+    frame = st.expander(label, expanded=some, key=f"{name}-{'some' if some else 'all'}", on_change="rerun")
+    if frame.open:
+        with frame:
+            tables.show(chosen, columns, alt)
+            downloads.offer(chosen, name)
 
 
 def named(rows: pl.DataFrame, field: str, key: str, noun: str) -> pl.DataFrame:

@@ -17,8 +17,6 @@ from warehouse.metrics import Metric
 MANY_SERIES = 12
 # Values that are so many times apart are drawn on a logarithmic axis.
 FAR_APART = 20
-# A chart of curves gets about so many points: more cost the browser seconds and nobody sees them.
-MOST_POINTS = 2000
 # The tallest bar of a series fills this much of its row.
 ROW_FILL = 0.9
 # The parts of a name below one another.
@@ -123,77 +121,6 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> Chart:
     return theme.finish(alt.layer(ends, middle, median), _rows_high(rows["shown_as"], 30))
 
 
-def _few(steps: pl.DataFrame) -> pl.DataFrame:
-    """All steps of a few series; of many series every n-th step, the first and the last."""
-    place, last = pl.int_range(pl.len()).over("shown_as"), pl.len().over("shown_as") - 1
-    return steps.filter((place % -(-steps.height // MOST_POINTS) == 0) | (place == last)) if steps.height > MOST_POINTS else steps
-
-
-def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> Chart:
-    """For every value, the share of the prompts at or below it.
-
-    Args:
-        steps: rows of `shape.steps_of` with `shown_as`, `value` in screen units.
-        series: the names `shown_as`; the first ones have a colour of their own.
-    """
-    drawn = _few(steps.select("shown_as", "value", "share_of_prompts"))
-    shown = drawn.filter(pl.col("value") > 0) if log else drawn
-    shown = theme.coloured(shown, "shown_as", theme.enough(series))
-    lines = (
-        alt.Chart(shown)
-        .mark_line(interpolate="step-after")
-        .encode(
-            x=alt.X(
-                "value:Q",
-                title=metric.title,
-                scale=alt.Scale(type="log" if log else "linear", nice=False),
-                axis=axis_of(log),
-            ),
-            y=alt.Y("share_of_prompts:Q", title="Share at or below", axis=alt.Axis(format="%")),
-            color=theme.colour("shown_as", "Name", shown),
-            detail=alt.Detail("shown_as:N"),
-            tooltip=[
-                alt.Tooltip("shown_as:N", title="Name"),
-                alt.Tooltip("value:Q", title=metric.title, format=",.4~g"),
-                alt.Tooltip("share_of_prompts:Q", title="At or below", format=".1%"),
-            ],
-        )
-    )
-    return theme.finish(theme.lit(lines), theme.SMALL_HEIGHT + theme.legend_height(shown))
-
-
-def lorenz(steps: pl.DataFrame, series: list[str]) -> Chart:
-    """Where the joules go: the cheapest share of the prompts against their share of the energy.
-
-    The straight line is what equal prompts would give; the deeper a curve hangs, the more a few prompts use.
-
-    Args:
-        steps: rows of `shape.steps_of` for the energy, with `shown_as`.
-        series: the names `shown_as`; the first ones have a colour of their own.
-    """
-    x = alt.X("share_of_prompts:Q", title="Share of the prompts, cheapest first", axis=alt.Axis(format="%"))
-    y = alt.Y("share_of_total:Q", title="Share of the energy", axis=alt.Axis(format="%"))
-    shown = theme.coloured(_few(steps.select("shown_as", "share_of_prompts", "share_of_total")), "shown_as", theme.enough(series))
-    curves = (
-        alt.Chart(shown)
-        .mark_line()
-        .encode(
-            x=x,
-            y=y,
-            color=theme.colour("shown_as", "Name", shown),
-            detail=alt.Detail("shown_as:N"),
-            tooltip=[
-                alt.Tooltip("shown_as:N", title="Name"),
-                alt.Tooltip("share_of_prompts:Q", title="Cheapest share of the prompts", format=".0%"),
-                alt.Tooltip("share_of_total:Q", title="Share of the energy", format=".1%"),
-            ],
-        )
-    )
-    equal = pl.DataFrame({"share_of_prompts": [0.0, 1.0], "share_of_total": [0.0, 1.0]})
-    diagonal = alt.Chart(equal).mark_line(strokeDash=[4, 4], color="gray", strokeWidth=1).encode(x=x, y=y)
-    return theme.finish(alt.layer(diagonal, theme.lit(curves)), theme.SMALL_HEIGHT + theme.legend_height(shown))
-
-
 def intervals(found: pl.DataFrame, title: str) -> Chart:
     """One value per result with its interval, where there is one.
 
@@ -210,7 +137,7 @@ def intervals(found: pl.DataFrame, title: str) -> Chart:
         alt.Tooltip("label:N", title="Result"),
         *(alt.Tooltip(f"value{end}:Q", title=name, format=",.4~g") for end, name in {"": title, "_low": "from", "_high": "to"}.items()),
     ]
-    base = alt.Chart(found).encode(y=y)
+    base = alt.Chart(found.select("label", "shown_as", "value", "value_low", "value_high")).encode(y=y)
     bars = base.mark_rule(strokeWidth=3, color="gray").encode(x=low, x2=alt.X2("value_high"))
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(x=middle, tooltip=numbers)
     return theme.finish(alt.layer(bars, dots), _rows_high(found["shown_as"], 44))
@@ -287,30 +214,38 @@ def anything(rows: pl.DataFrame) -> Chart:
     return theme.finish(dots, rows_high(drawn["x"].head(60)))
 
 
-def measured_against_fit(prompts: pl.DataFrame) -> Chart:
-    """Measured energy of each prompt against its response length; the fitted energy as open points.
+def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, float]) -> Chart:
+    """Measured energy of each prompt against its response length, and the line that the fit gives for the mean prompt length.
 
     Args:
         prompts: rows of `cost_prompts`, at most a thousand.
+        fit: `fixed_j`, `input_token_j`, `output_token_j` and `mean_in`, as in a row of `stats.cost_of_tokens`.
     """
-    long = prompts.unpivot(
-        ["energy_j", "fitted_j"], index=["prompt_id", "input_tokens", "output_tokens"], variable_name="kind", value_name="joules"
-    )
-    kinds = {"energy_j": "measured", "fitted_j": "fitted"}
+    kinds = ["measured", f"fit for a prompt of {fit['mean_in']:,.0f} tokens"]
+    ends = [prompts["output_tokens"].min(), prompts["output_tokens"].max()]
+    at_mean = fit["fixed_j"] + fit["input_token_j"] * fit["mean_in"] + fit["output_token_j"] * pl.col("output_tokens")
+    line = pl.DataFrame({"output_tokens": ends, "kind": kinds[1]}).with_columns(at_mean.alias("energy_j"))
+    x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, axis=axis_of(False))
+    y = alt.Y("energy_j:Q", title=NUMBERS["energy_j"].title, axis=axis_of(False))
+    colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds), legend=TOP)
+    tips = {
+        "energy_j": "Energy (J)",
+        "fitted_j": "Fitted (J)",
+        "input_tokens": "Prompt length (token)",
+        "output_tokens": "Response length (token)",
+    }
     points = (
-        alt.Chart(long.with_columns(pl.col("kind").replace(kinds)))
+        alt.Chart(prompts.select("prompt_id", *tips, pl.lit(kinds[0]).alias("kind")))
         .mark_point(filled=True, size=35)
         .encode(
-            x=alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, axis=axis_of(False)),
-            y=alt.Y("joules:Q", title=NUMBERS["energy_j"].title, axis=axis_of(False)),
-            color=alt.Color("kind:N", title=None, scale=alt.Scale(domain=list(kinds.values())), legend=TOP),
+            x=x,
+            y=y,
+            color=colour,
             tooltip=[
                 alt.Tooltip("prompt_id:N", title="Prompt"),
-                alt.Tooltip("kind:N", title="Kind"),
-                alt.Tooltip("joules:Q", title="Energy (J)", format=",.4~g"),
-                alt.Tooltip("input_tokens:Q", title="Prompt length (token)"),
-                alt.Tooltip("output_tokens:Q", title="Response length (token)"),
+                *(alt.Tooltip(f"{key}:Q", title=title, format=",.4~g") for key, title in tips.items()),
             ],
         )
     )
-    return theme.finish(theme.pickable(points, "prompt_id", box=("x",)))
+    fitted = alt.Chart(line).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour)
+    return theme.finish(alt.layer(theme.pickable(points, "prompt_id", box=("x",)), fitted))

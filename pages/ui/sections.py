@@ -9,7 +9,22 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, detail, downloads, draw, naming, pick, prompt_charts, prompt_words, shape, tables, titles, words
+from pages.ui import (
+    charts,
+    controls,
+    curves,
+    detail,
+    downloads,
+    draw,
+    naming,
+    pick,
+    prompt_charts,
+    prompt_words,
+    shape,
+    tables,
+    titles,
+    words,
+)
 from pages.ui.data import ask as answered
 from pages.ui.data import load, options
 from pages.ui.site import links
@@ -79,9 +94,8 @@ def change_of_means(published: pl.DataFrame, kind: str) -> None:
     st.subheader("Shorter answers, or cheaper tokens?", anchor=False)
     st.markdown(prompt_words.SPLIT)
     draw.show(draw.of(charts.split, rows, name), alt="Change in energy as effects of length and of J/token, one bar per model")
-    with st.expander("The rows behind the charts"):
-        tables.show(chosen, titles.MEANS, alt="Energy, length and J/token on both sides, per model")
-        downloads.offer(chosen, "concise-or-verbose")
+    alt = "Energy, length and J/token on both sides, per model"
+    pick.behind(chosen, rows, titles.MEANS, alt, "concise-or-verbose", "The rows behind the charts")
 
 
 def why_models_of_one_size_differ(selection: Selection) -> None:
@@ -99,9 +113,8 @@ def why_models_of_one_size_differ(selection: Selection) -> None:
     st.markdown(prompt_words.ISO)
     alt = f"J/token against response length, models of {size}, with lines of equal energy"
     chosen = pick.chart(draw.of(charts.iso, models, stats.iso_energy(models)), models, alt, "iso_chart")
-    with st.expander("The rows behind the chart"):
-        tables.show(chosen, controls.behind("output_tokens", "energy_per_token_j"), alt="The models in the chart")
-        downloads.offer(chosen, "models-of-one-size")
+    columns = controls.behind("output_tokens", "energy_per_token_j")
+    pick.behind(chosen, models, columns, "The models in the chart", "models-of-one-size")
 
 
 def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
@@ -201,7 +214,7 @@ def where_the_joules_go(selection: Selection, asked: Mapping[str, str], names: M
     chart, table = st.columns([3, 2])
     with chart:
         draw.show(
-            draw.of(prompt_charts.lorenz, steps, shape.names(steps, "shown_as")),
+            draw.of(curves.lorenz, steps, shape.names(steps, "shown_as")),
             alt="Share of the energy that the cheapest share of the prompts used",
         )
     with table:

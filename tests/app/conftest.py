@@ -46,6 +46,12 @@ def open_app(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
     return app
 
 
+def opened(app: AppTest, name: str) -> AppTest:
+    """The app after a click on the frame of the rows behind a chart, whose file has this name."""
+    app.session_state[f"{name}-all"] = True
+    return app.run()
+
+
 def text(app: AppTest) -> str:
     """All words on the page."""
     kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.code, app.text)

@@ -9,7 +9,7 @@ import pytest
 
 from pages.ui import draw, pick, site, theme
 from tests.app import warehouse
-from tests.app.conftest import Open, open_app, table, text
+from tests.app.conftest import Open, open_app, opened, table, text
 
 PAGES = [entry[0] for entries in site.SECTIONS.values() for entry in entries]
 
@@ -113,6 +113,8 @@ def test_a_preset_leads_to_a_view_with_an_answer(
     assert not app.exception
     assert not any("ignored" in note.value for note in app.info), f"{link} has a value that no filter knows"
     assert not any("Nothing matches" in warning.value for warning in app.warning)
+    if page == "verbosity":
+        app = opened(app, "concise-or-verbose")
     assert page == "methods" or table(app).height > 0
     if label.startswith("Why does one 7B"):
         assert app.subheader[0].value.startswith("Models of one size"), "the answer comes first"
@@ -148,6 +150,25 @@ def test_a_click_or_a_box_keeps_the_rows_of_its_points() -> None:
         {"boxed": {"nope": [1, 2]}},
     ):
         assert len(kept(**nothing)) == 3
+
+
+@pytest.mark.parametrize(
+    ("page", "name"), [("verbosity", "models-of-one-size"), ("tradeoffs", "trade-offs-rows"), ("three_years", "three-years-rows")]
+)
+def test_the_rows_behind_a_chart_come_when_their_frame_is_opened(open_page: Open, page: str, name: str) -> None:
+    app = open_page(page, x="Latency (s)", gpu="A40", task="chat", band="All sizes")
+    before = len(app.dataframe)
+    opened(app, name)
+    assert len(app.dataframe) == before + 1
+    assert not app.exception
+
+
+def test_the_rows_behind_a_chart_are_open_when_some_were_chosen(open_page: Open) -> None:
+    app = open_page("tradeoffs", x="Latency (s)", gpu="A40", task="chat", band="All sizes")
+    before = len(app.dataframe)
+    app.multiselect(key="tradeoff_names").set_value(app.multiselect(key="tradeoff_names").options[:2]).run()
+    assert len(app.dataframe) == before + 1
+    assert table(app, -1).height == 2
 
 
 def test_points_are_chosen_by_name_without_a_mouse(open_page: Open) -> None:

@@ -275,9 +275,6 @@ def test_a_box_around_points_leads_to_their_rows_and_to_a_file_of_them(server: s
     visitor.settle()
     kept, every = map(int, re.findall(r"\d+", told.inner_text())[:2])
     assert 0 < kept < every
-    behind = visitor.page.get_by_text("The rows behind the chart", exact=True).last
-    if not visitor.page.get_by_role("button", name="Download CSV").last.is_visible() or page == "verbosity?":
-        behind.click()
     with visitor.page.expect_download() as waiting:
         visitor.page.get_by_role("button", name="Download CSV").last.click()
     waiting.value.save_as(tmp_path / "rows.csv")

@@ -33,6 +33,8 @@ FOLDER = ROOT / "results" / "perf-pages"
 FLOOR = "tests/perf/floor_app.py"
 QUIET_MS = 400
 LONGEST_MS = 60_000
+# Asked at every frame of the browser, the question itself would take a twentieth of its time.
+POLLING_MS = 100
 # Remembers the last click and the last change of what is on the page; a chart that is drawn anew changes its nodes.
 WATCH = """
 window.changed = 0; window.clicked = 0;
@@ -43,7 +45,7 @@ new MutationObserver(changes => {
 """
 SETTLED = """([title, quiet]) => {
   const state = document.querySelector('[data-testid=stApp]')?.dataset.testScriptState;
-  const heading = document.querySelector('h1')?.innerText;
+  const heading = document.querySelector('h1')?.textContent;
   const drawn = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(c => c.querySelector('svg.marks, canvas'));
   const bare = document.querySelector('[data-testid=stSkeleton], [data-stale=true]');
   return state === 'notRunning' && heading === title && drawn && !bare && window.changed > window.clicked
@@ -91,7 +93,7 @@ class Tab:
         return (self._settled(title) - float(self.page.evaluate("window.clicked"))) / 1000
 
     def _settled(self, title: str) -> float:
-        found = self.page.wait_for_function(SETTLED, arg=[title, QUIET_MS], timeout=LONGEST_MS)
+        found = self.page.wait_for_function(SETTLED, arg=[title, QUIET_MS], timeout=LONGEST_MS, polling=POLLING_MS)
         return float(found.json_value())
 
 

@@ -1,9 +1,10 @@
 """Curves of many series stay small: the browser draws every point that it gets. Values far apart are drawn on a logarithmic axis."""
 
+import numpy as np
 import polars as pl
 import pytest
 
-from pages.ui import prompt_charts
+from pages.ui import curves, prompt_charts
 from warehouse.metrics import METRICS
 
 
@@ -16,17 +17,29 @@ def steps(series: int) -> pl.DataFrame:
     )
 
 
-@pytest.mark.parametrize(("series", "points"), [(1, 201), (9, 201), (80, 24)])
+@pytest.mark.parametrize(("series", "points"), [(1, 201), (4, 201), (8, 101), (80, 24)])
 def test_curves_of_many_series_have_fewer_steps(series: int, points: int) -> None:
     made = steps(series)
     names = made["shown_as"].unique(maintain_order=True).to_list()
-    for chart in (prompt_charts.ecdf(made, METRICS["energy_j"], False, names), prompt_charts.lorenz(made, names)):
-        drawn = chart.layer[1].data if hasattr(chart, "layer") else chart.data
-        ends = drawn.group_by("shown_as").agg(
-            pl.len().alias("points"), pl.col("share_of_prompts").min().alias("low"), pl.max("share_of_prompts")
-        )
-        assert ends.drop("shown_as").unique().rows() == [(points, 0.0, 1.0)]
-        assert ends.height == series
+    drawn = curves.ecdf(made, METRICS["energy_j"], False, names).data
+    ends = drawn.group_by("shown_as").agg(
+        pl.len().alias("points"), pl.col("share_of_prompts").min().alias("low"), pl.max("share_of_prompts")
+    )
+    assert ends.drop("shown_as").unique().rows() == [(points, 0.0, 1.0)]
+    assert ends.height == series
+
+
+@pytest.mark.parametrize("power", [1, 2, 5, 40])
+def test_a_lorenz_curve_keeps_the_points_that_make_its_shape(power: int) -> None:
+    made = steps(2).with_columns(share_of_total=pl.col("share_of_prompts") ** power)
+    drawn = curves.lorenz(made, ["series 00", "series 01"]).layer[1].data
+    assert drawn.join(made, on=["shown_as", "share_of_prompts", "share_of_total"], how="anti").is_empty(), "every point is one of the steps"
+    for name, whole in made.group_by("shown_as"):
+        kept = drawn.filter(pl.col("shown_as") == name[0])
+        assert (kept["share_of_prompts"][0], kept["share_of_prompts"][-1]) == (0.0, 1.0)
+        line = np.interp(whole["share_of_prompts"], kept["share_of_prompts"], kept["share_of_total"])
+        assert np.abs(line - whole["share_of_total"]).max() <= curves.BESIDE
+        assert kept.height == 2 if power == 1 else kept.height < 60
 
 
 @pytest.mark.parametrize(("values", "kind"), [([60.0, 90.0], "linear"), ([60.0, 3600.0], "log"), ([0.0, 3600.0], "linear")])

@@ -14,7 +14,7 @@ ALLOWED = {
     "pages": {"pages", "warehouse"},
 }
 HEAVY = {"torch", "transformers", "fastchat", "zeus", "gguf", "accelerate", "ray"}
-PURE_PAGES = {"axes.py", "charts.py", "naming.py", "prompt_charts.py", "shape.py", "theme.py", "titles.py", "words.py"}
+PURE_PAGES = {"axes.py", "charts.py", "curves.py", "naming.py", "prompt_charts.py", "shape.py", "theme.py", "titles.py", "words.py"}
 
 
 def modules(package: str) -> list[Path]:
