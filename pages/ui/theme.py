@@ -168,6 +168,8 @@ def selections(chart: Chart) -> list[str]:
 # Altair's own would set a size, which the page does.
 alt.theme.enable("none")
 CONFIG = alt.Config(
+    # Not a name for each of a thousand marks, read aloud one by one: the alt of the chart and the table behind it say more, and sooner.
+    mark=alt.MarkConfig(aria=False),
     axis=alt.AxisConfig(labelFontSize=12, titleFontSize=13, titlePadding=10, labelLimit=180, labelOverlap=True),
     axisY=alt.AxisConfig(labelFlush=False),
     legend=alt.LegendConfig(labelFontSize=12, titleFontSize=12),
