@@ -30,6 +30,8 @@ MODELS = Path(store.__file__).parent / "models.csv"
 MEMORY_LIMIT = "1000MB"
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
+# Tables of numbers of each run, beside `runs` itself.
+SUMMARIES = ("run_summary", "fit_sums")
 Say = Callable[[str], None]
 Step = Callable[[int, int], None]
 Namer = Callable[[Path], str]
@@ -193,6 +195,7 @@ def _build(
             if fresh:
                 store.create(connection)
             fill(connection, news, name, report, step=step)
+            refresh_prompts(connection)
             refused.write(connection, notes())
             _judge(connection)
             connection.execute("checkpoint")
@@ -314,10 +317,12 @@ def _refresh(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(statement("models_of_runs"))
     connection.execute(statement("models_named"))
     connection.execute("delete from runs where run_id in (select run_id from touched)")
-    connection.execute("delete from run_summary where run_id in (select run_id from touched)")
+    for table in SUMMARIES:
+        connection.execute(f"delete from {table} where run_id in (select run_id from touched)")
     for first, last in connection.execute(statement("slices"), {"rows": SLICE_ROWS}).fetchall():
         connection.execute(statement("runs"), {"first": first, "last": last})
-        connection.execute(statement("run_summary"), {"first": first, "last": last})
+        for table in SUMMARIES:
+            connection.execute(statement(table), {"first": first, "last": last})
     refresh_results(connection)
 
 
@@ -325,6 +330,15 @@ def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:
     """Compute the rows of `results` again, all of them: names and scores of a model are in each of its rows."""
     connection.execute("delete from results")
     connection.execute("insert into results by name from configurations")
+
+
+def refresh_prompts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Compute the sums over prompts of the runs in the table `touched` again.
+
+    Rows are read of these runs and of those that shared their sums before; a run that is new is added to the sums of the runs alike.
+    """
+    for name in ("prompts_regrouped", "prompt_groups", "prompts_joined", "prompt_sums"):
+        connection.execute(statement(name))
 
 
 def _name(target: Path, path: Path) -> str:

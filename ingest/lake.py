@@ -35,7 +35,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 OF_FILES = ("requests", "published", "quality", "run_totals", "run_notes", "rejects", "ingested_files")
 # Tables with a key, whose rows are replaced when they differ.
 KEYED = {"models": "model_id", "model_aliases": "alias", "tasks": "task", "run_notes": "run_id"}
-OF_RUNS = ("runs", "run_summary")
+OF_RUNS = ("runs", *build.SUMMARIES)
 SMALL_TABLES = ("ingested_files", "published", "quality", "run_totals", "run_notes", "runs", "models", "model_aliases", "tasks")
 
 
@@ -268,3 +268,5 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
         connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [touched])
         connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, run_id)", [touched])
     build.refresh_results(connection)
+    connection.execute("create or replace temp table touched as select unnest($1::varchar[]) as run_id", [touched])
+    build.refresh_prompts(connection)

@@ -64,6 +64,7 @@ create table requests (
     environment varchar,
     file_id integer not null,
     run_number integer not null,
+    energy_bucket smallint,
     valid boolean not null,
     reasons varchar[] not null
 );
@@ -129,6 +130,7 @@ comment on column requests.output_text is 'the answer; left out with --no-text';
 comment on column requests.environment is 'JSON: driver, power limit, clocks, package versions, host hash';
 comment on column requests.file_id is 'the ingested file';
 comment on column requests.run_number is 'runs.run_number: what rows are joined on, since a number is quicker than an id';
+comment on column requests.energy_bucket is 'macro energy_bucket: 100 times the logarithm of energy_j as a whole number, by which prompts are counted without reading a logarithm each';
 comment on column requests.valid is 'counts in averages; see docs/verdicts.md';
 comment on column requests.reasons is 'codes of reason_codes that hold for this row';
 
@@ -548,6 +550,89 @@ comment on column run_summary.p90 is '90th percentile';
 comment on column run_summary.p95 is '95th percentile';
 comment on column run_summary.p99 is '99th percentile';
 comment on column run_summary.maximum is 'largest';
+
+-- One row per run, kind of energy and verdict of its prompts: the sums from which E = a + b · input tokens + c · output tokens is fitted by least squares.
+-- Of prompts that did not fail and have energy and both lengths. Distances are from `around_…`, about the mean of the run: sums of squares from there lose no
+-- digits, and those of valid prompts and of the others can be added.
+create table fit_sums (
+    run_id varchar not null,
+    above_idle boolean not null,
+    valid boolean not null,
+    prompts bigint not null,
+    around_in double not null,
+    around_out double not null,
+    around_energy_j double not null,
+    far_in double not null,
+    far_out double not null,
+    far_energy double not null,
+    in_in double not null,
+    out_out double not null,
+    energy_energy double not null,
+    in_out double not null,
+    in_energy double not null,
+    out_energy double not null,
+    longest integer not null,
+    primary key (run_id, above_idle, valid)
+);
+
+comment on column fit_sums.run_id is 'the run';
+comment on column fit_sums.above_idle is 'true: energy above the power of the idle GPU; false: gross energy';
+comment on column fit_sums.valid is 'verdict of these prompts';
+comment on column fit_sums.prompts is 'prompts behind the sums';
+comment on column fit_sums.around_in is 'token: about the mean length of a prompt of the run; distances of input tokens are from here';
+comment on column fit_sums.around_out is 'token: about the mean length of an answer of the run; distances of output tokens are from here';
+comment on column fit_sums.around_energy_j is 'J: about the mean energy of an answer of the run; distances of energy are from here';
+comment on column fit_sums.far_in is 'token: sum of the distances of input tokens';
+comment on column fit_sums.far_out is 'token: sum of the distances of output tokens';
+comment on column fit_sums.far_energy is 'J: sum of the distances of energy';
+comment on column fit_sums.in_in is 'token²: sum of the squares of the distances of input tokens';
+comment on column fit_sums.out_out is 'token²: sum of the squares of the distances of output tokens';
+comment on column fit_sums.energy_energy is 'J²: sum of the squares of the distances of energy';
+comment on column fit_sums.in_out is 'token²: sum of the products of the distances of input and output tokens';
+comment on column fit_sums.in_energy is 'token·J: sum of the products of the distances of input tokens and energy';
+comment on column fit_sums.out_energy is 'token·J: sum of the products of the distances of output tokens and energy';
+comment on column fit_sums.longest is 'token: the longest answer';
+
+-- One row per run: the group under which the answers to its prompts are summed in prompt_sums. Runs alike in prompts, model, task and weights are one group.
+create table prompt_groups (
+    run_id varchar primary key,
+    group_number integer not null
+);
+
+comment on column prompt_groups.run_id is 'the run';
+comment on column prompt_groups.group_number is 'runs.run_number of one of the runs of the group: what they have in common stands there';
+
+-- One row per group of runs, prompt and verdict: sums over its answers that did not fail. What a list of prompts needs, computed at ingest, so that it costs the
+-- number of prompts and not that of answers.
+create table prompt_sums (
+    group_number integer not null,
+    prompt_id varchar not null,
+    valid boolean not null,
+    answers bigint not null,
+    energies bigint not null,
+    energy_j double,
+    means bigint not null,
+    times_run_mean double,
+    inputs bigint not null,
+    input_tokens bigint,
+    outputs bigint not null,
+    output_tokens bigint,
+    text_place bigint
+);
+
+comment on column prompt_sums.group_number is 'prompt_groups.group_number';
+comment on column prompt_sums.prompt_id is 'the prompt';
+comment on column prompt_sums.valid is 'whether these answers and their runs are valid';
+comment on column prompt_sums.answers is 'answers';
+comment on column prompt_sums.energies is 'answers with energy';
+comment on column prompt_sums.energy_j is 'J: sum of their energies';
+comment on column prompt_sums.means is 'answers with energy in a run whose mean energy is above 0';
+comment on column prompt_sums.times_run_mean is 'sum over them of the energy over the mean of the run';
+comment on column prompt_sums.inputs is 'answers with the length of the prompt';
+comment on column prompt_sums.input_tokens is 'token: sum of these';
+comment on column prompt_sums.outputs is 'answers with their length';
+comment on column prompt_sums.output_tokens is 'token: sum of these';
+comment on column prompt_sums.text_place is 'macro text_place: the largest is that of the run to read the text of the prompt from; null where no run kept texts';
 
 -- One row per configuration: a published aggregate, or one run of ours. What a leaderboard needs, computed at ingest from the view `configurations`, so
 -- that it costs the number of rows that are shown and not a plan over eight tables.

@@ -113,6 +113,18 @@ create macro own_idle_power(idle_power_w, energy_attribution) as case when energ
 -- Energy above the power of the idle GPU; null where that is not known.
 create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
 
+-- The bucket of 1 % in which an energy is counted; below all others where it is not positive, null where it was not measured. What is so small or so large
+-- that nobody measures it shares the first and the last bucket.
+create macro energy_bucket(energy_j) as case
+    when energy_j > 0 then greatest(least((100 * ln(energy_j))::integer, 9999), -9999)
+    when energy_j is not null then -10000
+end::smallint;
+
+-- Where the text of a prompt may be read, as one number: the largest of several is the best, a run that has the texts of all its prompts rather than some.
+-- Its remainder is the number of the run; null for a run without texts.
+create macro text_place(run_number, texts, prompts) as case when texts > 0 then (texts = prompts)::bigint * 4294967296 + run_number end;
+create macro run_of_text_place(place) as (place % 4294967296)::integer;
+
 -- One row per run of ours, with the names that people filter by.
 create view labelled_runs as
 select
@@ -209,10 +221,21 @@ create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens
     case
         when metric = 'energy_above_idle_j' then 1
         when ends_with(metric, '_per_output_token_j') then output_tokens
-        when ends_with(metric, '_per_total_token_j') then input_tokens + output_tokens
+        when ends_with(metric, '_per_total_token_j') then input_tokens::bigint + output_tokens
         when ends_with(metric, '_per_word_j') then output_words
         when ends_with(metric, '_per_character_j') then output_chars
     end
+);
+
+-- What one prompt has of a number that Distributions shows, by its name.
+create macro prompt_value(
+    metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w,
+    energy_above_idle_j, output_words, output_chars
+) as coalesce(
+    metric_value(
+        metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+    ),
+    divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
 );
 
 -- The name of the group that a row belongs to. A result is all that names a configuration of ours.
@@ -274,6 +297,10 @@ create macro is_kept(
     and (len(some_weights) = 0 or list_contains(some_weights, weights))
     and (valid or not valid_only);
 
+-- Whether prompt_sums answers a Selection: its other filters are what the groups of runs are made of.
+create macro prompt_sums_suffice(some_gpus, some_engines, some_sources, some_batch_sizes) as
+    len(some_gpus) = 0 and len(some_engines) = 0 and len(some_sources) = 0 and len(some_batch_sizes) = 0;
+
 -- Rows of `prompts` that a Selection keeps.
 create macro selected_prompts(
     some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
@@ -318,20 +345,25 @@ create macro selected_values(
     metric, grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
 ) as table
 select
+    requests.run_number,
     labels.series_number,
-    coalesce(
-        metric_value(
-            metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
-        ),
-        divided_energy(
-            metric,
-            energy_j,
-            above_idle(energy_j, latency_s, labels.own_idle_power_w),
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        )
+    requests.energy_bucket,
+    prompt_value(
+        metric,
+        energy_j,
+        energy_error_j,
+        energy_per_token_j,
+        output_tokens,
+        input_tokens,
+        latency_s,
+        ttft_s,
+        tpot_s,
+        throughput_tps,
+        energy_per_word_j,
+        power_w,
+        above_idle(energy_j, latency_s, labels.own_idle_power_w),
+        output_words,
+        output_chars
     ) as value
 from measured_requests as requests
 join selected_series(

@@ -44,3 +44,11 @@ join runs using (run_id)
 where list_contains($touched, run_id)
     and requests.run_number <> runs.run_number
 having count(*) > 0
+union all
+select 'runs whose prompts are in no group: ' || count(*)
+from runs
+anti join prompt_groups using (run_id)
+having count(*) > 0
+union all
+select 'answers in the sums of prompts differ from those of the runs: ' || (select coalesce(sum(answers), 0) from prompt_sums)
+where (select coalesce(sum(answers), 0) from prompt_sums) <> (select coalesce(sum(ok), 0) from runs)

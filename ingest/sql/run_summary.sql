@@ -21,3 +21,17 @@ union all
 select * exclude (levels) from summarised('energy_per_word_j', $first, $last)
 union all
 select * exclude (levels) from summarised('power_w', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_mean_per_total_token_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_mean_per_character_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_mean_per_output_token_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_mean_per_total_token_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_mean_per_word_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_mean_per_character_j', $first, $last)

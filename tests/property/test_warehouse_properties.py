@@ -4,18 +4,24 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from bench.record import NAMES
 from tests import factories, warehouses
+from tests.unit.queries.test_distributions import assert_steps
+from warehouse import query
+from warehouse.measure import PER
 from warehouse.selection import Selection
 
 FEW = settings(max_examples=12, deadline=None)
@@ -129,6 +135,122 @@ def test_duplicating_all_rows_changes_no_energy_per_token(rows: pl.DataFrame) ->
             values.append(warehouses.rows(here / f"{name}.duckdb", "select energy_per_token_j from results").item())
     once, twice = values
     assert once == twice or math.isclose(once, twice, rel_tol=1e-12)
+
+
+def several_runs() -> st.SearchStrategy[pl.DataFrame]:
+    """Up to four runs, some of them alike in prompts, model, task and weights, all on one GPU."""
+    setup = st.fixed_dictionaries(
+        {
+            "model_id": st.sampled_from(["me/a", "me/b"]),
+            "task": st.sampled_from(["chat", "instruct"]),
+            "weights": st.sampled_from(["pretrained", "dummy"]),
+            "prompt_set_sha256": st.sampled_from([None, "0" * 64]),
+            "energy_attribution": st.sampled_from(["exclusive", "shared"]),
+            "idle_power_w": st.sampled_from([None, 78.0]),
+        }
+    )
+    one = st.tuples(setup, st.lists(changes(), min_size=1, max_size=12))
+    return st.lists(one, min_size=1, max_size=4).map(
+        lambda made: factories.frame(
+            [
+                factories.record(f"run-{number}", index, **{"max_new_tokens": 2**31 - 1, "model_name": setup["model_id"]} | setup | row)
+                for number, (setup, rows) in enumerate(made)
+                for index, row in enumerate(rows)
+            ]
+        )
+    )
+
+
+@contextmanager
+def loaded(rows: pl.DataFrame) -> Iterator[str]:
+    """A warehouse of these rows, one file a run."""
+    with folder() as here:
+        for (run,), part in rows.group_by("run_id"):
+            factories.write(part, here / "in" / f"{run}.parquet")
+        assert warehouses.ingest(here / "in", into=here / "w.duckdb").status == 0
+        yield str(here / "w.duckdb")
+
+
+def counted(warehouse: str, only_valid: bool) -> pl.DataFrame:
+    """The answers that a selection counts, with their energy above idle."""
+    own = "case when runs.energy_attribution is distinct from 'shared' then runs.idle_power_w end"
+    rows = warehouses.rows(
+        Path(warehouse),
+        f"select 'run:' || runs.run_id as result_id, requests.*, requests.valid and runs.valid as counts, "
+        f"requests.energy_j - {own} * latency_s as energy_above_idle_j from requests join runs using (run_id) where status = 'ok'",
+    )
+    return rows.filter(pl.col("counts")) if only_valid else rows
+
+
+@FEW
+@given(several_runs(), st.booleans(), st.booleans(), st.sampled_from(PER))
+def test_what_the_ingest_sums_is_what_the_rows_give(rows: pl.DataFrame, only_valid: bool, above_idle: bool, per: str) -> None:
+    chosen = Selection(weights=(), only_valid=only_valid)
+    with loaded(rows) as warehouse:
+        answers = counted(warehouse, only_valid)
+        assert_list_of_prompts(warehouse, chosen, answers)
+        assert_percentile(warehouse, chosen, answers, above_idle, per)
+        assert_fits(warehouse, chosen, answers, above_idle)
+        for metric in ("energy_j", "energy_above_idle_j", "output_tokens"):
+            assert_distribution(warehouse, chosen, answers, metric)
+
+
+def assert_list_of_prompts(warehouse: str, chosen: Selection, answers: pl.DataFrame) -> None:
+    """The list from sums is the one from answers: a filter on the GPU, which all of them share, has them read one by one."""
+    sums, read = (query.load("prompt_list", replace(chosen, gpus=gpus), warehouse, search="") for gpus in ((), ("H100",)))
+    assert sums["answers"].sum() == answers.height
+    assert_frame_equal(sums, read, check_row_order=False, check_exact=False)
+
+
+def assert_percentile(warehouse: str, chosen: Selection, answers: pl.DataFrame, above_idle: bool, per: str) -> None:
+    parts = {
+        "response": pl.lit(1),
+        "output token": pl.col("output_tokens"),
+        "total token": pl.col("input_tokens").cast(pl.Int64) + pl.col("output_tokens"),
+        "word": pl.col("output_words"),
+        "character": pl.col("output_chars"),
+    }[per]
+    joules = pl.col("energy_above_idle_j" if above_idle else "energy_j")
+    found = query.load("energies", chosen, warehouse, per=per, statistic="p95", above_idle=above_idle).drop_nulls("value")
+    expected = (
+        answers.with_columns(parts.alias("parts"), joules.alias("joules"))
+        .filter(pl.col("parts") > 0, pl.col("joules").is_not_null())
+        .group_by("result_id")
+        .agg((pl.col("joules") / pl.col("parts")).quantile(0.95, "linear").alias("value"))
+    )
+    assert dict(found.select("result_id", "value").iter_rows()) == pytest.approx(dict(expected.iter_rows()), rel=1e-9, abs=1e-9)
+
+
+def assert_fits(warehouse: str, chosen: Selection, answers: pl.DataFrame, above_idle: bool) -> None:
+    """Means, variances and covariances of the runs with eight prompts, as shares of what the numbers reach."""
+    energy = "energy_above_idle_j" if above_idle else "energy_j"
+    found = query.load("cost_sums", chosen, warehouse, above_idle=above_idle)
+    complete = answers.drop_nulls([energy, "input_tokens", "output_tokens"]).filter(pl.len().over("result_id") >= 8)
+    assert sorted(found["result_id"]) == sorted(complete["result_id"].unique())
+    for fit in found.iter_rows(named=True):
+        mine = complete.filter(pl.col("result_id") == fit["result_id"])
+        numbers = mine.select("input_tokens", "output_tokens", energy).to_numpy().astype(float)
+        means = [fit[name] for name in ("mean_in", "mean_out", "mean_energy_j")]
+        assert fit["prompts"] == len(numbers)
+        assert means == pytest.approx(numbers.mean(axis=0).tolist(), rel=1e-9, abs=1e-6)
+        reach = np.abs(numbers - numbers.mean(axis=0)).max(axis=0) + 1e-9 * np.abs(numbers).max(axis=0) + 1e-9
+        names = (
+            ("var_in", "cov_in_out", "cov_in_energy"),
+            ("cov_in_out", "var_out", "cov_out_energy"),
+            ("cov_in_energy", "cov_out_energy", "var_energy"),
+        )
+        shares = np.array([[fit[name] for name in line] for line in names]) / np.outer(reach, reach)
+        assert shares == pytest.approx(np.cov(numbers, rowvar=False, bias=True) / np.outer(reach, reach), abs=1e-6)
+
+
+def assert_distribution(warehouse: str, chosen: Selection, answers: pl.DataFrame, metric: str) -> None:
+    found = query.load("distribution", chosen, warehouse, metric=metric, by="task", prompt_set="", only_series="")
+    assert found["prompts"].sum() == answers[metric].count()
+    for row in found.filter(pl.col("prompts") > 0).iter_rows(named=True):
+        values = answers.filter(pl.col("task") == row["series"])[metric].drop_nulls().sort().to_numpy().astype(float)
+        levels = [row[name] for name in ("p5", "p25", "p50", "p75", "p90", "p95", "p99")]
+        assert levels == pytest.approx(np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]).tolist())
+        assert_steps([(step["share_of_prompts"], step["value"], step["share_of_total"]) for step in row["steps"]], values)
 
 
 NAMES_IN_LINKS = st.lists(TEXT.filter(bool), max_size=3, unique=True).map(tuple)

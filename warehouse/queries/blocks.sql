@@ -24,7 +24,7 @@ select
     count(*) as prompts,
     sum(energy_j) as energy_j,
     sum(output_tokens) as output_tokens,
-    sum(input_tokens + output_tokens) as total_tokens,
+    sum(input_tokens::bigint + output_tokens) as total_tokens,
     sum(output_words) as output_words,
     sum(output_chars) as output_chars
 from dealt

@@ -5,7 +5,8 @@
 -- Sorting all values would cost most. They are counted in buckets first; sorted are only the buckets in which a percentile lies, or more than 1 % of the
 -- prompts. A bucket whose values are all the same needs no sorting, nor does the last rank of any: its value is the largest.
 with labels as (
-    select distinct
+    select
+        run_number,
         series_number,
         series
     from selected_series(
@@ -23,13 +24,18 @@ fineness as (
     )
         and p25 > 0
 ),
--- A bucket is a whole number that grows with the value; values that are not positive share one, null has none. Read twice rather than kept: tens of millions
--- of values need not fit in memory.
+-- A bucket is a whole number that grows with the value; values that are not positive share one, null has none. That of an energy stands in its row, where it is
+-- fine enough: the logarithm costs more than the reading. Read twice rather than kept: tens of millions of values need not fit in memory.
 valued as not materialized (
     select
+        run_number,
         series_number,
         value,
-        case when value > 0 then (per_fold * ln(value))::integer when value is not null then -2147483648 end as bucket
+        case
+            when $metric = 'energy_j' and per_fold <= 100 then energy_bucket
+            when value > 0 then (per_fold * ln(value))::integer
+            when value is not null then -100000000
+        end as bucket
     from fineness
     cross join selected_values(
         $metric, $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
@@ -133,16 +139,46 @@ refined as (
         bucket
     having bool_or(is_large or (is_fixed and not is_last))
 ),
-sorted as (
+-- Series and bucket as one whole number: DuckDB finds a few of them among ten million rows in a third of the time that two columns take.
+bases as (
     select
         series_number,
-        bucket,
-        value,
-        row_number() over rows_before as place,
-        sum(value) over rows_before as part
+        series_number * width - least_bucket as base
+    from (select distinct series_number from labels)
+    cross join (select min(bucket) as least_bucket, (max(bucket) - min(bucket) + 1)::bigint as width from counted)
+),
+bases_of_runs as (
+    select
+        labels.run_number,
+        bases.base
+    from labels
+    join bases using (series_number)
+),
+keyed as (
+    select
+        bases_of_runs.base + valued.bucket as key,
+        valued.value
     from valued
-    semi join refined using (series_number, bucket)
-    window rows_before as (partition by series_number, bucket order by value rows between unbounded preceding and current row)
+    join (select distinct bucket from refined) as candidates using (bucket)
+    join bases_of_runs using (run_number)
+),
+sorted as (
+    select
+        keys.series_number,
+        keys.bucket,
+        keyed.value,
+        row_number() over rows_before as place,
+        sum(keyed.value) over rows_before as part
+    from keyed
+    join (
+        select
+            refined.series_number,
+            refined.bucket,
+            bases.base + refined.bucket as key
+        from refined
+        join bases using (series_number)
+    ) as keys using (key)
+    window rows_before as (partition by key order by keyed.value rows between unbounded preceding and current row)
 ),
 ends as (
     select
@@ -216,7 +252,7 @@ select
     case when totals.total > 0 then curves.top5 when totals.prompts > 0 then 1 end as top5_share,
     [struct_pack(share_of_prompts := 0, "value" := totals.minimum, share_of_total := 0)] || curves.steps as steps
 from totals
-join labels using (series_number)
+join (select distinct series_number, series from labels) as labels using (series_number)
 left join percentiles using (series_number)
 left join curves using (series_number)
 order by

@@ -1,22 +1,42 @@
 -- One row per configuration: `value`, the $statistic of its energy (J) per $per, above the power of the idle GPU where $above_idle; null with a `reason`.
 -- A mean is a ratio of sums, a percentile is that of each prompt's own ratio. Published tables have means only.
-with divided as (
+-- Percentiles of valid prompts are kept by the ingest. Prompts are read for a mean, and of runs with prompts that are not valid where these count.
+with chosen as (
     select
-        prompts.run_number,
-        case when $above_idle then prompts.energy_above_idle_j else prompts.energy_j end as joules,
+        results.result_id,
+        results.origin,
+        results.energy_j,
+        results.energy_per_token_j,
+        results.input_tokens,
+        results.output_tokens,
+        results.energy_reason,
+        runs.run_id,
+        runs.run_number,
+        runs.energy_attribution,
+        runs.idle_power_w,
+        $statistic = 'mean' or (runs.ok > runs.counted and not $only_valid) as is_read
+    from selected_results(
+        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+    ) as results
+    left join runs on 'run:' || runs.run_id = results.result_id
+),
+divided as (
+    select
+        requests.run_number,
+        case when $above_idle then above_idle(requests.energy_j, requests.latency_s, own_idle_power(chosen.idle_power_w, chosen.energy_attribution)) else requests.energy_j end as joules,
         case $per
             when 'response' then 1
-            when 'output token' then prompts.output_tokens
-            when 'total token' then prompts.input_tokens + prompts.output_tokens
-            when 'word' then prompts.output_words
-            when 'character' then prompts.output_chars
+            when 'output token' then requests.output_tokens
+            when 'total token' then requests.input_tokens::bigint + requests.output_tokens
+            when 'word' then requests.output_words
+            when 'character' then requests.output_chars
         end as parts
-    from selected_prompts(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    ) as prompts
-    where prompts.status = 'ok'
+    from requests
+    join (select run_number, energy_attribution, idle_power_w from chosen where is_read) as chosen on chosen.run_number = requests.run_number
+    where requests.status = 'ok'
+        and (requests.valid or not $only_valid)
 ),
-summarised as (
+read as (
     select
         run_number,
         case
@@ -27,25 +47,34 @@ summarised as (
     where parts > 0
     group by run_number
 ),
+kept as (
+    select
+        run_id,
+        case $statistic when 'p90' then p90 when 'p95' then p95 when 'p99' then p99 else p50 end as statistic
+    from run_summary
+    where $statistic != 'mean'
+        and metric = case
+            when $per = 'response' then case when $above_idle then 'energy_above_idle_j' else 'energy_j' end
+            when $above_idle then 'energy_above_idle_mean_per_' || replace($per, ' ', '_') || '_j'
+            when $per = 'output token' then 'energy_per_token_j'
+            when $per = 'word' then 'energy_per_word_j'
+            else 'energy_mean_per_' || replace($per, ' ', '_') || '_j'
+        end
+),
 valued as (
     select
-        results.result_id,
-        results.origin,
-        results.energy_reason,
-        runs.energy_attribution,
-        runs.idle_power_w,
+        chosen.*,
         case
-            when origin = 'measured' then summarised.statistic
+            when chosen.origin = 'measured' and chosen.is_read then read.statistic
+            when chosen.origin = 'measured' then kept.statistic
             when $above_idle or $statistic != 'mean' then null
-            when $per = 'response' then results.energy_j
-            when $per = 'output token' then results.energy_per_token_j
-            when $per = 'total token' then ratio(results.energy_j, results.input_tokens + results.output_tokens)
+            when $per = 'response' then chosen.energy_j
+            when $per = 'output token' then chosen.energy_per_token_j
+            when $per = 'total token' then ratio(chosen.energy_j, chosen.input_tokens + chosen.output_tokens)
         end as value
-    from selected_results(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    ) as results
-    left join runs on 'run:' || runs.run_id = results.result_id
-    left join summarised using (run_number)
+    from chosen
+    left join read using (run_number)
+    left join kept using (run_id)
 )
 select
     valued.result_id,

@@ -2,20 +2,21 @@
 -- whose texts were kept, and of those the ones that cost the most for their runs: `times_run_mean` is the mean over all answers of the energy over the
 -- mean energy of the answer's run, so that a prompt that only a costly model or engine answered does not come first. A text is read once: in runs of
 -- one prompt set with one hash it is the same; a set without a hash is read run by run.
+-- The sums that the ingest keeps are of runs alike in prompts, model, task and weights. With a filter on anything else the answers themselves are read.
 with places as (
     select
         run_number,
         prompt_set,
         model_id,
         ratio(runs.energy_j_total, runs.measured) as mean_j,
-        -- The largest is the run to read a text from: one that has all texts rather than some. Its remainder is the number of the run.
-        case when runs.texts > 0 then (runs.texts = runs.prompts)::bigint * 4294967296 + run_number end as text_place,
+        text_place(run_number, runs.texts, runs.prompts) as text_place,
         dense_rank() over (
             order by
                 prompt_set,
                 prompt_set_sha256,
                 case when prompt_set_sha256 is null then run_number end
         )::integer as text_of,
+        dense_rank() over (order by prompt_set)::integer as set_of,
         dense_rank() over (
             order by
                 prompt_set,
@@ -24,12 +25,21 @@ with places as (
                 model_id
         )::integer as place
     from selected_runs(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+        $models,
+        $gpus,
+        $tasks,
+        $engines,
+        $sources,
+        $batch_sizes,
+        $weights,
+        $only_valid and not prompt_sums_suffice($gpus, $engines, $sources, $batch_sizes)
     )
     join (select run_number, energy_j_total, measured, texts, prompts from runs) as runs using (run_number)
+    where not prompt_sums_suffice($gpus, $engines, $sources, $batch_sizes)
+        or run_number in (select group_number from prompt_groups)
 ),
 -- By number of place: grouping by its names would take ten times as long.
-summed as (
+read as materialized (
     select
         requests.prompt_id,
         places.place,
@@ -45,7 +55,8 @@ summed as (
         max(places.text_place) as text_place
     from requests
     join (select run_number, place, mean_j, text_place from places) as places on places.run_number = requests.run_number
-    where requests.status = 'ok'
+    where not prompt_sums_suffice($gpus, $engines, $sources, $batch_sizes)
+        and requests.status = 'ok'
         and (requests.valid or not $only_valid)
     group by
         requests.prompt_id,
@@ -53,44 +64,57 @@ summed as (
 ),
 counted as (
     select
-        summed.*,
+        sums.* exclude (place),
         labels.text_of,
+        labels.set_of,
         labels.prompt_set,
         labels.model_id
-    from summed
+    from (
+        select *
+        from read
+        union all by name
+        select
+            prompt_sums.* exclude (group_number, valid),
+            places.place
+        from prompt_sums
+        join places on places.run_number = prompt_sums.group_number
+        where prompt_sums_suffice($gpus, $engines, $sources, $batch_sizes)
+            and (prompt_sums.valid or not $only_valid)
+    ) as sums
     join (
         select distinct
             place,
             text_of,
+            set_of,
             prompt_set,
             model_id
         from places
-    ) as labels on labels.place = summed.place
+    ) as labels on labels.place = sums.place
 ),
 -- The first 200 of all prompts: whose texts are read when nothing is looked for.
 costliest as (
     select
         prompt_id,
-        prompt_set
+        set_of
     from counted
     group by
         prompt_id,
-        prompt_set
+        set_of
     order by
         max(text_place) is null,
         sum(times_run_mean) / sum(means) desc nulls last,
         prompt_id,
-        prompt_set
+        set_of
     limit 200
 ),
 kept as (
     select
         prompt_id,
         text_of,
-        (max(text_place) % 4294967296)::integer as run_number
+        run_of_text_place(max(text_place)) as run_number
     from counted
     where $search != ''
-        or (prompt_id, prompt_set) in (from costliest)
+        or (prompt_id, set_of) in (from costliest)
     group by
         prompt_id,
         text_of

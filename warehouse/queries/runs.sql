@@ -2,17 +2,14 @@
 select
     models.name as model_name,
     models.family,
-    run_summary.mean as energy_error_j,
+    results.energy_error_j,
     runs.* rename (model_name as nickname)
 from runs
 join models on models.model_id = runs.model_id
-left join run_summary on run_summary.run_id = runs.run_id
-    and run_summary.metric = 'energy_error_j'
-where 'run:' || runs.run_id in (
-    select result_id
-    from selected_results(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+join results on results.result_id = 'run:' || runs.run_id
+where is_kept(
+    runs.model_id, runs.gpu, runs.task, runs.engine, runs.source, runs.batch_size, runs.weights, runs.valid,
+    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
 )
 order by
     runs.started_at desc,
