@@ -20,7 +20,7 @@ coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output
 prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients, **idle)
 alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
 line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in")}
-chosen = pick.chart(draw.of(prompt_charts.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id")
+chosen = pick.chart(draw.of(prompt_charts.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
 st.subheader("Prompts farthest from the fit", anchor=False)
 tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
 downloads.offer(chosen, "fit")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui import downloads, draw, naming, shape, tables, theme
 
-CLICK = "Click a point to see its rows only; Shift adds points, a click beside them shows all again."
+CLICK = "Click a point or bar to see its rows only; Shift adds more, a click beside them shows all again."
 BOX = "Click a point, or draw a box around some, to see their rows only; a click beside them shows all again."
 
 
