@@ -3,7 +3,6 @@
 import io
 import threading
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +21,15 @@ from tests.unit.serving.conftest import WATTS
 from tests.unit.serving.served import books, measured, rows
 
 
-def shares_s(frame: pl.DataFrame) -> list[float]:
-    """Seconds that each row was in flight, every moment divided by the number of rows in flight then."""
-    starts = [at.timestamp() for at in frame["started_at"]]
-    flights = [(start, start + latency) for start, latency in zip(starts, frame["latency_s"], strict=True)]
-    moments = sorted({moment for flight in flights for moment in flight})
-    shared = [0.0] * len(flights)
-    for first, last in pairwise(moments):
-        flying = [place for place, (start, end) in enumerate(flights) if start <= first and end >= last]
-        for place in flying:
-            shared[place] += (last - first) / len(flying)
-    return shared
-
-
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, concurrency: int) -> None:
-    """100 W all the time, shared by those in flight at each moment; everything adds up to the window."""
+    """100 W all the time; with C always in flight each request gets about 100 W x latency / C, and everything adds up to the window."""
     asked = replace(config, concurrency=concurrency, replay=recording, max_new_tokens=60)
-    frame = measured(asked, lambda body, n: stream(whole(40), 0.005))
+    frame = measured(asked, lambda body, n: stream(whole(40), 0.02))
     assert set(frame["energy_source"]) == {"replay"} and set(frame["energy_attribution"]) == {"shared"}
-    for row, flown in zip(frame.iter_rows(named=True), shares_s(frame), strict=True):
-        assert row["energy_j"] == pytest.approx(WATTS * flown, rel=0.15)
-        assert row["latency_s"] / concurrency <= flown + 0.01
-        assert 0 < row["energy_error_j"] < row["energy_j"]
+    for row in frame.iter_rows(named=True):
+        assert row["energy_j"] == pytest.approx(WATTS * row["latency_s"] / concurrency, rel=0.15)
+        assert 0 < row["energy_error_j"] < 0.3 * row["energy_j"]
     whole_run = books(config)
     server = whole_run["server"]
     assert whole_run["ratio"] == pytest.approx(1, abs=0.05)
