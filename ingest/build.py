@@ -245,8 +245,13 @@ def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Nam
 
 def _judge(connection: duckdb.DuckDBPyConnection) -> None:
     """Raise UnsoundBuild when the books of a new warehouse do not close."""
-    requests = [reader.name for reader in FORMATS if reader.into == "requests"]
-    if problems := connection.execute(statement("problems"), {"requests": requests}).fetchall():
+    require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.into == "requests"])
+
+
+def require_sound(connection: duckdb.DuckDBPyConnection, name: str, **given: Sequence[str]) -> None:
+    """Raise UnsoundBuild for what the statement `name` finds, or the one of what is wrong anywhere."""
+    problems = connection.execute(statement(name), given).fetchall() + connection.execute(statement("problems_anywhere")).fetchall()
+    if problems:
         raise UnsoundBuild("; ".join(problem for (problem,) in problems))
 
 

@@ -197,8 +197,7 @@ def _load(connection: duckdb.DuckDBPyConnection, place: Place, folder: Path, new
         runs |= more
     connection.execute(f"attach '{local}' as local (read_only)")
     _write(connection, place.catalog, touched)
-    if problems := connection.execute(statement("lake_problems"), {"touched": touched}).fetchall():
-        raise build.UnsoundBuild("; ".join(problem for (problem,) in problems))
+    build.require_sound(connection, "lake_problems", touched=touched)
 
 
 def _runs_of_replaced(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> set[str]:

@@ -19,11 +19,6 @@ select 'runs that share a number: ' || count(*) - count(distinct run_number)
 from runs
 having count(*) > count(distinct run_number)
 union all
-select 'runs without a model: ' || count(*)
-from runs
-anti join models using (model_id)
-having count(*) > 0
-union all
 select 'runs whose rows are not all there: ' || count(*)
 from runs
 left join (
@@ -44,11 +39,3 @@ join runs using (run_id)
 where list_contains($touched, run_id)
     and requests.run_number <> runs.run_number
 having count(*) > 0
-union all
-select 'runs whose prompts are in no group: ' || count(*)
-from runs
-anti join prompt_groups using (run_id)
-having count(*) > 0
-union all
-select 'answers in the sums of prompts differ from those of the runs: ' || (select coalesce(sum(answers), 0) from prompt_sums)
-where (select coalesce(sum(answers), 0) from prompt_sums) <> (select coalesce(sum(ok), 0) from runs)

@@ -11,11 +11,6 @@ where (select count(*) from requests) <> (
     where list_contains($requests, format)
 )
 union all
-select 'runs without a model: ' || count(*)
-from runs
-anti join models using (model_id)
-having count(*) > 0
-union all
 select 'configurations without a result: ' || count(*)
 from configurations
 anti join results using (result_id)
@@ -25,11 +20,3 @@ select 'published figures without a model: ' || count(*)
 from published
 anti join models using (model_id)
 having count(*) > 0
-union all
-select 'runs whose prompts are in no group: ' || count(*)
-from runs
-anti join prompt_groups using (run_id)
-having count(*) > 0
-union all
-select 'answers in the sums of prompts differ from those of the runs: ' || (select coalesce(sum(answers), 0) from prompt_sums)
-where (select coalesce(sum(answers), 0) from prompt_sums) <> (select coalesce(sum(ok), 0) from runs)
