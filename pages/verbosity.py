@@ -1,5 +1,6 @@
 """Does asking for a short answer save energy?"""
 
+import polars as pl
 import streamlit as st
 
 from pages.ui import controls, data, downloads, draw, frame, naming, prompt_charts, prompt_words, scope, sections, tables, titles, words
@@ -28,6 +29,8 @@ else:
     changes = naming.pair_labels(stats.paired(pairs))
     st.markdown(prompt_words.pairs(changes, above_idle))
     st.caption(words.alike(naming.alike(changes["label"])))
+    if changes.filter(pl.col("batch_size") > 1).height:
+        st.caption(prompt_words.DIVIDED)
     draw.show(draw.of(prompt_charts.paired, changes), alt="Median change in energy of the same prompts from A to B with its interval")
     tables.show(changes, titles.PAIRS, alt="Change in energy of the same prompts from A to B, per model")
     downloads.offer(changes, "pairs")

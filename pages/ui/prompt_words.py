@@ -18,6 +18,10 @@ COST = (
     "intervals. The fit holds for the lengths that were measured; beyond them it is a guess."
 )
 GROSS_ONLY = "Published averages and the chart of models of one size show the gross energy: published tables record no idle power."
+DIVIDED = (
+    "Where several prompts are answered at once, the energy is divided among them by how long each was answered. What a short answer "
+    "saves there is borne by the long ones beside it: the mean over all prompts says what the machine saved."
+)
 ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
 ISO = (
     "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."

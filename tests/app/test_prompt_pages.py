@@ -60,6 +60,13 @@ def test_pairs_of_our_own_prompts(open_page: Open) -> None:
     assert table(app)["pairs"].item() == 60
 
 
+def test_pairs_of_batches_say_that_their_energy_is_divided(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
+    divided = "the energy is divided among them"
+    assert divided in text(open_app("verbosity", gpu="H200", batch="128"))
+    assert divided not in text(open_app("verbosity", gpu="H200", batch="1"))
+
+
 def test_two_models_side_by_side(open_page: Open) -> None:
     app = open_page("verbosity", compare="Two models", a_model="vicuna-7B", b_model="vicuna-13B", gpu="A40", task="chat")
     v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
