@@ -31,7 +31,7 @@ MEMORY_LIMIT = "1000MB"
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
 # Tables of numbers of each run, beside `runs` itself.
-SUMMARIES = ("run_summary", "fit_sums")
+SUMMARIES = ("run_summary", "fit_sums", "energy_buckets")
 Say = Callable[[str], None]
 Step = Callable[[int, int], None]
 Namer = Callable[[Path], str]

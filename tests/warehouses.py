@@ -49,7 +49,7 @@ def content(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
 
     Sums over the prompts of several runs are compared to the seven digits of a float: the order of adding shows in the last of sixteen.
     """
-    tables = ("requests", "runs", "run_summary", "fit_sums", "prompt_sums", "results", "published", "quality", "models", "run_notes")
+    tables = ("requests", "runs", *build.SUMMARIES, "prompt_sums", "results", "published", "quality", "models", "run_notes")
     numbers = ("file_id", "run_number", "group_number", "text_place")
     connection = duckdb.connect(str(warehouse), read_only=True)
     try:

@@ -17,7 +17,7 @@ import duckdb
 from warehouse import places
 from warehouse.places import Place
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 VARIABLE = "PROMPT_JOULES_WAREHOUSE"
 MEMORY_LIMIT = "2GB"
 # What stands at byte 8 of every DuckDB file.

@@ -18,7 +18,7 @@ pytest.importorskip("duckdb_extension_ducklake", reason="runs in the environment
 
 from polars.testing import assert_frame_equal
 
-from ingest import check, lake
+from ingest import build, check, lake
 from ingest.__main__ import main
 from ingest.build import Report
 from tests import factories, warehouses
@@ -237,7 +237,8 @@ def test_resumed_runs_and_replaced_files_are_as_in_a_file(new_lake: NewLake, tmp
     factories.write(rows.head(10), first)
     load(made.address, first)
     warehouses.ingest(first, into=file)
-    for table in ("runs", "run_summary", "fit_sums", "prompt_groups", "prompt_sums", "results", "models", "run_notes", "requests"):
+    computed = ("runs", *build.SUMMARIES, "prompt_groups", "prompt_sums", "results", "models")
+    for table in (*computed, "run_notes", "requests"):
         sql = f"select columns(c -> c <> 'file_id') from {table} order by all"
         assert_frame_equal(ask(made.address, sql), ask(str(file), sql))
     counts = "select format, accepted, rejected from ingested_files order by all"

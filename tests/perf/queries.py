@@ -3,6 +3,7 @@
 Every query in `warehouse/queries` has a case here: what it must read at least, and, where it needs one, a representative choice. A query
 over prompts should take under 3 times the bare scan; one over runs under 20 ms, whatever the number of prompts. The list of prompts stands
 beside the scan of the prompts although it reads sums over them: with most filters that is all it needs, with others it reads the prompts.
+Of energies a distribution reads counts and, once, the prompts; of other numbers it reads the prompts twice.
 """
 
 import statistics

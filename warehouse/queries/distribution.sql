@@ -24,6 +24,13 @@ fineness as (
     )
         and p25 > 0
 ),
+-- One row where the buckets that the ingest keeps of the energies are fine enough, else none. They have fewer rows than there are prompts.
+kept as (
+    select per_fold
+    from fineness
+    where $metric = 'energy_j'
+        and per_fold <= 100
+),
 -- A bucket is a whole number that grows with the value; values that are not positive share one, null has none. That of an energy stands in its row, where it is
 -- fine enough: the logarithm costs more than the reading. Read twice rather than kept: tens of millions of values need not fit in memory.
 valued as not materialized (
@@ -41,18 +48,35 @@ valued as not materialized (
         $metric, $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
     )
 ),
+-- Where the buckets are kept, the second part is a product with nothing, made first: DuckDB gives up reading the prompts for it.
 counted as (
     select
-        series_number,
-        bucket,
-        count(*) as prompts,
-        sum(value) as part,
-        min(value) as minimum,
-        max(value) as maximum
-    from valued
+        labels.series_number,
+        energy_buckets.bucket,
+        sum(energy_buckets.prompts)::bigint as prompts,
+        sum(energy_buckets.energy_j) as part,
+        min(energy_buckets.minimum_j) as minimum,
+        max(energy_buckets.maximum_j) as maximum
+    from energy_buckets
+    join labels using (run_number)
+    where exists (from kept)
+        and (energy_buckets.valid or not $only_valid)
     group by
-        series_number,
-        bucket
+        labels.series_number,
+        energy_buckets.bucket
+    union all
+    select
+        valued.series_number,
+        valued.bucket,
+        count(*),
+        sum(valued.value),
+        min(valued.value),
+        max(valued.value)
+    from valued
+    cross join (select 1 where not exists (from kept)) as unkept
+    group by
+        valued.series_number,
+        valued.bucket
 ),
 totals as (
     select
