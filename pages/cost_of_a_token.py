@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, draw, frame, naming, pick, prompt_charts, prompt_words, scope, tables, titles, words
+from pages.ui import controls, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, tables, titles, words
 from warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
@@ -21,15 +21,10 @@ prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coeffi
 alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
 line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in")}
 chosen = pick.chart(draw.of(prompt_charts.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
-st.subheader("Prompts farthest from the fit", anchor=False)
-tables.show(chosen.head(20), titles.RESIDUALS, alt="Prompts whose energy is farthest from the fit")
-downloads.offer(chosen, "fit")
-st.subheader("Every run", anchor=False)
-st.caption(f"{words.alike(naming.alike(fits['label']))} {prompt_words.first_of(fits.height, tables.MOST_LISTED, 'runs')}")
-tables.show(
-    fits.head(tables.MOST_LISTED),
-    titles.FITS,
-    alt="Energy of a response before its first token, per input token and per output token, with intervals",
+pick.behind(
+    chosen, prompts, titles.RESIDUALS, "Prompts whose energy is farthest from the fit", "fit", "The prompts, farthest from the fit first"
 )
-downloads.offer(fits, "cost-of-a-token")
+alt = "Energy of a response before its first token, per input token and per output token, with intervals"
+note = f"{words.alike(naming.alike(fits['label']))} {prompt_words.first_of(fits.height, tables.MOST_LISTED, 'runs')}"
+pick.framed(fits, titles.FITS, alt, "cost-of-a-token", f"The fits of all {fits.height:,} runs", note=note)
 st.caption(scope.provenance(data.own(selection), selection))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, draw, frame, pick, scope, shape, tables, words
+from pages.ui import charts, controls, draw, frame, pick, scope, shape, words
 from warehouse import stats
 
 selection = frame.begin("Does a bigger model cost more?")
@@ -28,6 +28,4 @@ st.markdown(words.lines(lines, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
 chosen = pick.chart(draw.of(charts.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
 st.caption(f"{scope.missing(rows, points)} {scope.provenance(points, selection)}")
-with st.expander("The rows behind the chart", expanded=True):
-    tables.show(chosen, controls.behind(x, y), alt="The configurations in the chart")
-    downloads.offer(chosen, "energy-and-parameters")
+pick.behind(chosen, points, controls.behind(x, y), "The configurations in the chart", "energy-and-parameters")

@@ -190,11 +190,15 @@ def sides(options: pl.DataFrame) -> tuple[str, str, str]:
     return kind, a or names[0], b or names[0]
 
 
-def sizes_first() -> bool:
-    """Whether the page starts with models of one size instead of short and long answers."""
-    choices = ("Short against long answers", "Models of one size")
-    chosen = st.segmented_control("Show first", choices, default=choices[0], required=True, key="first", bind="query-params")
-    return chosen == choices[1]
+def view(label: str, choices: Sequence[str], default: str | None = None) -> str:
+    """What of the page to show: only that is asked for, sent and drawn.
+
+    Args:
+        choices: the views, in the order of the page.
+        default: the first one shown; the first of the choices if None.
+    """
+    first = default or choices[0]
+    return st.segmented_control(label, choices, default=first, required=True, key="view", bind="query-params") or first
 
 
 def cut_short() -> bool:
@@ -298,16 +302,29 @@ def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> st
 
 def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
     """A few results by their `label`, in the order chosen; at the start the first two that are alike in all but model and task."""
-    labels = rows["label"].to_list()
-    chosen = st.multiselect(
-        "Results", labels, default=naming.first_pair(rows), key="results", bind="query-params", max_selections=most, wrap=True
-    )
+    first = naming.first_pair(rows)
+    choices = _listed(rows["label"], "results", first)
+    chosen = st.multiselect("Results", choices, default=first, key="results", bind="query-params", max_selections=most, wrap=True)
     return pl.DataFrame({"label": chosen}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
 
 
 def one_result(rows: pl.DataFrame) -> pl.DataFrame:
     """One result by its `label`."""
-    return rows.filter(pl.col("label") == one_of("Result", "result", rows["label"].to_list(), 900))
+    return rows.filter(pl.col("label") == one_of("Result", "result", _listed(rows["label"], "result"), 900))
+
+
+def _listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> list[str]:
+    """As many names as a list can have, and those that the link or the start asks for beyond; says that it is cut.
+
+    Args:
+        key: of the widget.
+        first: what it has at the start.
+    """
+    listed = labels.head(tables.MOST_LISTED)
+    asked = [*first, *st.query_params.get_all(key)]
+    if cut := prompt_words.first_of(labels.len(), tables.MOST_LISTED, "results", "filters lead to the others"):
+        st.caption(cut)
+    return pl.concat([listed, labels.filter(labels.is_in(asked) & ~labels.is_in(listed.implode()))]).to_list()
 
 
 def assumptions() -> tuple[float, float, float, float]:

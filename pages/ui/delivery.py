@@ -2,14 +2,15 @@
 
 Streamlit's own index names the code of its frame; the code of tables and charts, 2 MB of it, is fetched only when the first messages of a
 script name such an element, and below any page but the first the browser looks for the server in two places, one after the other.
-The index that is served here names all code that our pages use and says where the server is. What is not known here, a file or a request,
-goes on to Streamlit: a version that arranges its files differently is served as it would be without this module.
+The index that is served here names the code that the page starts with, has the rest fetched when the browser has nothing else to do, and
+says where the server is. What is not known here, a file or a request, goes on to Streamlit: a version that arranges its files differently
+is served as it would be without this module.
 """
 
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,10 +26,16 @@ from pages.ui import site
 STATIC = Path(st.__file__).parent / "static"
 # Names in Streamlit's manifest: the code of the elements that most pages have.
 FRAME = "index"
-ELEMENTS = (
-    *("ArrowVegaLiteChart", "embed", "DataFrame", "Html", "DownloadButton"),
-    *("Multiselect", "Selectbox", "ButtonGroup", "TextInput", "NumberInput", "Checkbox", "Slider"),
-)
+CHART, TABLE = ("ArrowVegaLiteChart", "embed"), ("DataFrame", "DownloadButton")
+ELEMENTS = (*CHART, *TABLE, "Html", "Multiselect", "Selectbox", "ButtonGroup", "TextInput", "NumberInput", "Checkbox", "Slider")
+# What a page has only after a click.
+LATER = {
+    **dict.fromkeys(("energy_vs_parameters", "distributions", "verbosity", "cost_of_a_token"), TABLE),
+    **dict.fromkeys(("leaderboard", "planner", "runs", "export_sql"), CHART),
+    "methods": (*CHART, *TABLE),
+}
+# From when all files of a page have come to when the rest is fetched: the messages of the first script lie in between.
+IDLE_MS = 500
 KINDS = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 # The name of a file changes with what is in it.
 FOREVER = "public, immutable, max-age=31536000"
@@ -88,11 +95,12 @@ def answers(static: Path, base: str, origins: list[str]) -> dict[str, Answer]:
         return {}
     manifest: dict[str, dict[str, Any]] = json.loads((static / "manifest.json").read_text())
     root = f"/{base.strip('/')}/" if base.strip("/") else "/"
-    page = _answer(index(static, manifest, origins).encode(), "text/html; charset=utf-8", "no-cache")
     files = [file for file in code(manifest, (FRAME, *ELEMENTS)) if (static / file).exists()]
     found = {root + file: _answer((static / file).read_bytes(), KINDS[Path(file).suffix], FOREVER) for file in files}
-    paths = ("", *(file for entries in site.SECTIONS.values() for file, _, _ in entries))
-    return found | {root + path: page for path in paths}
+    pages = {file: file for entries in site.SECTIONS.values() for file, _, _ in entries} | {"": site.HOME}
+    indexes = {later: index(static, manifest, origins, later) for later in {LATER.get(file, ()) for file in pages.values()}}
+    packed = {later: _answer(text.encode(), "text/html; charset=utf-8", "no-cache") for later, text in indexes.items()}
+    return found | {root + path: packed[LATER.get(file, ())] for path, file in pages.items()}
 
 
 def _answer(body: bytes, kind: str, cache: str) -> Answer:
@@ -120,18 +128,22 @@ def code(manifest: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> lis
     return [file for file in found if Path(file).suffix in KINDS]
 
 
-def index(static: Path, manifest: Mapping[str, Mapping[str, Any]], origins: list[str]) -> str:
+def index(static: Path, manifest: Mapping[str, Mapping[str, Any]], origins: list[str], later: Collection[str] = ()) -> str:
     """Streamlit's index with our additions at the end of its head: where the server is, all code at once, and its evaluation.
 
     Evaluated early, the code of an element is ready when the script's first message names it: the browser has nothing to do until then.
+
+    Args:
+        later: the elements whose code is only fetched once the page stands.
     """
     text = (static / "index.html").read_text()
-    more = [file for file in code(manifest, ELEMENTS) if f'"./{file}"' not in text]
+    first = [name for name in ELEMENTS if name not in later]
+    more = [file for file in code(manifest, first) if f'"./{file}"' not in text]
     icons = next((part["file"] for source, part in manifest.items() if source.endswith(ICONS)), None)
     if icons:
         text = UNUSED_FONT.sub(f"./{icons}", text)
-    evaluated = [file for name in ELEMENTS for file in code(manifest, (name,))[:1]]
-    additions = [_server(origins), *map(_link, more), _module(evaluated)]
+    now, then = ([file for name in names for file in code(manifest, (name,))[:1]] for names in (first, later))
+    additions = [_server(origins), *map(_link, more), _module(now, then)]
     return text.replace("</head>", "\n".join([*additions, "</head>"]), 1)
 
 
@@ -145,6 +157,7 @@ def _link(file: str) -> str:
     return f'<link rel="{"stylesheet" if file.endswith(".css") else "modulepreload"}" crossorigin href="./{file}">'
 
 
-def _module(files: list[str]) -> str:
-    imports = " ".join(f'import("./{file}");' for file in files)
-    return f'<script type="module">{imports}</script>'
+def _module(now: list[str], then: list[str]) -> str:
+    imports, rest = (" ".join(f'import("./{file}");' for file in files) for files in (now, then))
+    wait = f"const rest = () => {{ {rest} }}; addEventListener('load', () => setTimeout(() => requestIdleCallback(rest), {IDLE_MS}));"
+    return f'<script type="module">{imports} {wait if then else ""}</script>'

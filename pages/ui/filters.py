@@ -4,13 +4,14 @@ Each widget is bound to the URL under its public key, so a link restores the vie
 is in the URL.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import polars as pl
 import streamlit as st
 
 from pages.ui import words
-from warehouse.measure import ABOVE_IDLE, GROSS, PER, STATISTICS, Measure
+from warehouse.measure import ABOVE_IDLE, DEFAULT, GROSS, PER, STATISTICS, Measure
 from warehouse.selection import Selection
 
 # URL key → label, help. The order is that of the sidebar.
@@ -42,14 +43,29 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
     notes = ignored(query, options)
     with st.sidebar:
         chosen: dict[str, Sequence[str]] = {key: _many(key, options) for key in MANY if key not in ("engine", "batch")}
-        with st.expander("More filters", expanded=any(query[key] for key in ("engine", "batch", "weights", "valid"))):
-            chosen |= {key: _many(key, options) for key in ("engine", "batch")}
-            about = "dummy: random weights; energy is real, text is not."
-            weights = st.selectbox("Weights", WEIGHTS, key="weights", bind="query-params", help=about)
-            chosen["weights"] = [weights or WEIGHTS[0]]
-            chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
+        with _frame("More filters", "more-filters", any(query[key] for key in ("engine", "batch", "weights", "valid"))) as is_open:
+            if is_open:
+                chosen |= {key: _many(key, options) for key in ("engine", "batch")}
+                about = "dummy: random weights; energy is real, text is not."
+                weights = st.selectbox("Weights", WEIGHTS, key="weights", bind="query-params", help=about)
+                chosen["weights"] = [weights or WEIGHTS[0]]
+                chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
     selection, _ = Selection.from_query(chosen)
     return selection, notes
+
+
+@contextmanager
+def _frame(label: str, key: str, acts: bool) -> Iterator[bool]:
+    """A frame whose widgets are made when it is open, or when one of them acts: those that are not on the page cost nobody time.
+
+    Args:
+        acts: whether the link has a value for one of the widgets; the frame is open at first then.
+    """
+    if acts:
+        st.session_state.setdefault(f"{key}-frame", True)
+    frame = st.expander(label, key=f"{key}-frame", on_change="rerun")
+    with frame:
+        yield acts or bool(frame.open)
 
 
 def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
@@ -60,8 +76,10 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
         why: why they are, or what else to know.
     """
     off = {key: key not in acting for key in ENERGY}
-    about = "Published tables have the mean only." if acting else ""
-    with st.sidebar, st.expander("Energy is shown as", expanded=True):
+    with st.sidebar, _frame("How energy is shown", "energy", any(st.query_params.get(key) for key in ENERGY)) as is_open:
+        if not is_open:
+            return DEFAULT
+        about = "Published tables have the mean only." if acting else ""
         statistic = st.selectbox(
             "Statistic",
             STATISTICS,

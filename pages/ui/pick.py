@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from pages.ui import downloads, draw, naming, shape, tables, theme
+from warehouse.metrics import Metric
 
 CLICK = "Click a point or bar to see its rows only; Shift adds more, a click beside them shows all again."
 BOX = "Click a point, or draw a box around some, to see their rows only; a click beside them shows all again."
@@ -45,11 +46,37 @@ def behind(
         label: of the frame.
     """
     some = chosen.height < rows.height
-    frame = st.expander(label, expanded=some, key=f"{name}-{'some' if some else 'all'}", on_change="rerun")
+    framed(chosen, columns, alt, name, label, f"{name}-{'some' if some else 'frame'}", is_open=some)
+
+
+def framed(
+    rows: pl.DataFrame,
+    columns: Iterable[str],
+    alt: str,
+    name: str,
+    label: str,
+    key: str | None = None,
+    is_open: bool = False,
+    metric: Metric | None = None,
+    note: str = "",
+) -> None:
+    """A table of as many rows as a browser can take, and a file of all, in a frame; the browser gets them when it opens.
+
+    Args:
+        name: of the file.
+        label: of the frame.
+        key: of the frame; by the name of the file if None.
+        is_open: whether the frame is open at first.
+        metric: what percentiles are of, where there are some.
+        note: what to know of the table, in words.
+    """
+    frame = st.expander(label, expanded=is_open, key=key or f"{name}-frame", on_change="rerun")
     if frame.open:
         with frame:
-            tables.show(chosen, columns, alt)
-            downloads.offer(chosen, name)
+            if note:
+                st.caption(note)
+            tables.show(rows.head(tables.MOST_LISTED), columns, alt, metric)
+            downloads.offer(rows, name)
 
 
 def named(rows: pl.DataFrame, field: str, key: str, noun: str) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from pages.ui import (
     pick,
     prompt_charts,
     prompt_words,
+    scope,
     shape,
     tables,
     titles,
@@ -31,10 +32,15 @@ from pages.ui.site import links
 from pages.ui.words import plain
 from warehouse import comparison, query, sqlbox, stats, store
 from warehouse import export as exports
+from warehouse.measure import NUMBERS
 from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
 MOST_TABLES = 6
+# What Concise or verbose? can show.
+CONTRASTS = OF_MEANS, OF_PAIRS, OF_ONE_SIZE = "Published averages", "The same prompts", "Models of one size"
+# What Distributions can show.
+SPREADS = OF_BARS, OF_PERCENTILES, OF_SHARES, OF_JOULES = "Histogram", "Percentiles", "Share at or below a value", "Where the joules go"
 # Characters of a text that is shown at once.
 LONG_TEXT = 2_000
 # On what runs differ when they are told apart by a series.
@@ -55,15 +61,19 @@ EXPORTS = {
 }
 
 
-def contrast(selection: Selection, kind: str, a: str, b: str, cut: bool, above_idle: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Published means and our own pairs of prompts on two sides; the filter of what differs keeps pairs in which one side passes it.
+def first_contrast(selection: Selection) -> str:
+    """What Concise or verbose? shows at first: published averages, or our own prompts where the filters leave none of these."""
+    return OF_PAIRS if _contrast("contrast_published", selection, contrast="task", a="", b="").is_empty() else OF_MEANS
+
+
+def _contrast(name: str, selection: Selection, **sides: str | bool) -> pl.DataFrame:
+    """Rows of a query of two sides; the filter of what differs keeps rows in which one side passes it.
 
     Args:
-        kind: what differs: task, model, engine or gpu.
-        a, b: the sides; empty for every task and its concise twin.
-        cut: whether pairs with an answer that was cut short count.
-        above_idle: whether pairs are of the energy above the power of the idle GPU.
+        sides: the parameters of the query: `contrast`, what differs (task, model, engine or gpu), and the sides `a` and `b`, empty for
+            every task and its concise twin.
     """
+    kind = str(sides["contrast"])
     wanted = {"task": selection.tasks, "model": selection.models, "engine": selection.engines, "gpu": selection.gpus}[kind]
     free = replace(
         selection,
@@ -72,18 +82,42 @@ def contrast(selection: Selection, kind: str, a: str, b: str, cut: bool, above_i
         tasks=() if kind == "task" else selection.tasks,
         engines=() if kind == "engine" else selection.engines,
     )
-    published = load("contrast_published", free, contrast=kind, a=a, b=b)
-    prompts = load("contrast_prompts", free, contrast=kind, a=a, b=b, finished=not cut, above_idle=above_idle)
+    rows = load(name, free, **sides)
     labels = options().filter(pl.col("kind") == kind, pl.col("value").is_in(list(wanted)))["label"].to_list()
-    one_side = pl.col("a").is_in(labels) | pl.col("b").is_in(labels) if wanted else pl.lit(True)
-    return published.filter(one_side), prompts.filter(one_side)
+    return rows.filter(pl.col("a").is_in(labels) | pl.col("b").is_in(labels)) if wanted else rows
 
 
-def change_of_means(published: pl.DataFrame, kind: str) -> None:
-    """Published averages on two sides: the change over all models, energy of each, and the split into two effects."""
-    if published.is_empty():
+def change_of_pairs(selection: Selection, above_idle: bool, **sides: str | bool) -> None:
+    """Our own prompts, each on two sides: the median change in energy with its interval, in words, as a chart and as a table.
+
+    Args:
+        above_idle: whether the energy is that above the power of the idle GPU.
+        sides: parameters of `contrast_prompts`.
+    """
+    found = _contrast("contrast_prompts", selection, above_idle=above_idle, **sides)
+    if found.is_empty():
+        st.info(scope.NO_PAIRS, icon=":material/info:")
         return
-    st.subheader("Published averages", anchor=False)
+    changes = naming.pair_labels(stats.paired(found))
+    st.markdown(prompt_words.pairs(changes, above_idle))
+    st.caption(words.alike(naming.alike(changes["label"])))
+    if changes.filter(pl.col("batch_size") > 1).height:
+        st.caption(prompt_words.DIVIDED)
+    draw.show(draw.of(prompt_charts.paired, changes), alt="Median change in energy of the same prompts from A to B with its interval")
+    pick.framed(changes, titles.PAIRS, "Change in energy of the same prompts from A to B, per model", "pairs", "The rows behind the chart")
+
+
+def change_of_means(selection: Selection, **sides: str | bool) -> None:
+    """Published averages on two sides: the change over all models, energy of each, and the split into two effects.
+
+    Args:
+        sides: parameters of `contrast_published`.
+    """
+    published = _contrast("contrast_published", selection, **sides)
+    if published.is_empty():
+        st.info(scope.NO_MEANS, icon=":material/info:")
+        return
+    kind = str(sides["contrast"])
     st.markdown(prompt_words.changes(stats.change_of_means(published).head(MOST_TABLES), kind))
     sets = shape.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
     rows = sets.filter(pl.col("set") == controls.one_of("Table", "table", shape.names(sets, "set")))
@@ -187,29 +221,41 @@ def first_of(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, wh
 
 
 def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
-    """Percentiles of a number as boxes and as a table.
+    """Percentiles of a number as boxes, and as a table behind them.
 
     Args:
         table: rows of `distribution` in screen units, with `shown_as`.
     """
-    st.subheader("Percentiles", anchor=False)
     draw.show(draw.of(prompt_charts.boxes, table, metric, log), alt=f"{metric.title}: middle half, median and 5 to 95 % of the prompts")
-    tables.show(table, ("shown_as", "prompts", "unmeasured", *titles.SPREAD), f"Percentiles of {metric.title}", metric)
-    downloads.offer(table, f"percentiles-{metric.key}")
+    columns = ("shown_as", "prompts", "unmeasured", *titles.SPREAD)
+    name = f"percentiles-{metric.key}"
+    pick.framed(table, columns, f"Percentiles of {metric.title}", name, "The rows behind the chart", metric=metric)
 
 
-def where_the_joules_go(selection: Selection, asked: Mapping[str, str], names: Mapping[str, str]) -> None:
-    """Lorenz curve and the share of the costliest prompts, where energy was measured.
+def histogram(selection: Selection, asked: Mapping[str, str], found: pl.DataFrame, names: Mapping[str, str], log: bool) -> None:
+    """Bars of a number over prompts, one row per series, and the prompts behind the bars that were clicked.
 
     Args:
-        asked: the parameters of the distribution that is shown.
+        asked: the parameters of `distribution`.
+        found: its rows.
         names: the short name of each series.
+        log: whether the axis is logarithmic.
     """
-    steps = shape.steps_of(load("distribution", selection, **{**asked, "metric": "energy_j"}))
-    if steps.is_empty():
-        return
-    steps = naming.with_short_names(steps, names)
-    st.subheader("Where the joules go", anchor=False)
+    metric = NUMBERS[asked["metric"]]
+    bins = shape.with_bars(load("distribution_bins", selection, log=log, bins=40, **shape.span(found, log), **asked))
+    edges = naming.with_short_names(shape.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
+    drawn = draw.of(prompt_charts.histogram, edges, metric, log, [names[series] for series in shape.with_prompts(found)["series"]])
+    alt = f"Histogram of {metric.title} over prompts, by {asked['by']}"
+    chosen = pick.chart(drawn, edges, alt, "histogram", field="bar", noun="bars")
+    prompts_of_bars(selection, bins, chosen, asked)
+
+
+def where_the_joules_go(steps: pl.DataFrame) -> None:
+    """Lorenz curve and the share of the costliest prompts.
+
+    Args:
+        steps: of `shape.steps_of` the energy, with `shown_as`.
+    """
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([3, 2])
     with chart:
@@ -242,8 +288,7 @@ def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
     st.warning(
         f"Not alike in {words.listed(keys)}. The ratio holds for these setups; it is not only about the model.", icon=":material/rule:"
     )
-    with st.expander("Where they differ"):
-        tables.show(keys, keys.columns, alt="Keys on which the results differ")
+    pick.framed(keys, keys.columns, "Keys on which the results differ", "differences", "Where they differ")
 
 
 def plan(rows: pl.DataFrame) -> None:

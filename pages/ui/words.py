@@ -102,7 +102,7 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
     return f"{start}\n{first_lines(fits, lambda row: _line(row, x, y, log), 'more lines')}"
 
 
-def first_lines(rows: pl.DataFrame, say: Callable[[dict[str, Any]], str], more: str = "more in the table") -> str:
+def first_lines(rows: pl.DataFrame, say: Callable[[dict[str, Any]], str], more: str = "more in the chart") -> str:
     """What is to say of the first rows, one item each, and how many more there are."""
     items = [say(row) for row in rows.head(MOST_LINES).iter_rows(named=True)]
     return "\n".join(items + ([f"- and {rows.height - MOST_LINES} {more}"] if rows.height > MOST_LINES else []))

@@ -46,9 +46,10 @@ def open_app(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
     return app
 
 
-def opened(app: AppTest, name: str) -> AppTest:
-    """The app after a click on the frame of the rows behind a chart, whose file has this name."""
-    app.session_state[f"{name}-all"] = True
+def opened(app: AppTest, *names: str) -> AppTest:
+    """The app after clicks on frames: of the rows behind charts, by the names of their files, or of filters."""
+    for name in names:
+        app.session_state[f"{name}-frame"] = True
     return app.run()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from pages.ui import naming
 from tests.app import warehouse
-from tests.app.conftest import FIGURES, Open, table
+from tests.app.conftest import FIGURES, Open, opened, table
 
 
 def test_compare_says_how_many_times(open_page: Open) -> None:
@@ -16,7 +16,7 @@ def test_compare_says_how_many_times(open_page: Open) -> None:
     small, big = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-big"))
     assert table(app, -1)["ratio"][1] == pytest.approx(big["energy_j"].mean() / small["energy_j"].mean())
     assert "Comparable" in app.success[0].value
-    app.selectbox(key="per").set_value("word").run()
+    opened(app, "energy").selectbox(key="per").set_value("word").run()
     per_word = [run["energy_j"].sum() / run["output_words"].sum() for run in (small, big)]
     assert table(app, -1)["value"].to_list() == pytest.approx(per_word)
     v1 = open_page("compare", results=[labels[0], "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"])

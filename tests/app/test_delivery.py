@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pages.ui import delivery
-from pages.ui.site import SECTIONS
+from pages.ui.site import HOME, SECTIONS
+from tests.app.conftest import Open
 
 ORIGINS = ["https://*.example.org"]
 Ask = Callable[..., tuple[int, dict[str, str], bytes]]
@@ -56,12 +57,22 @@ def test_every_page_names_the_code_of_tables_and_charts(ask: Ask, path: str) -> 
     text = gzip.decompress(body).decode()
     named = re.findall(r'(?:href|src)="\./(static/[^"]+)"', text)
     assert len(named) == len(set(named))
-    for part in ("/DataFrame.", "/embed.", "/ArrowVegaLiteChart."):
-        assert any(part in file for file in named), part
-    assert all((delivery.STATIC / file).is_file() for file in named)
+    later = delivery.LATER.get(path[1:] or HOME, ())
     imported = re.findall(r'import\("\./([^"]+)"\)', text)
+    for part in ("DataFrame", "embed", "ArrowVegaLiteChart"):
+        assert any(f"/{part}." in file for file in named) == (part not in later), part
+        assert any(f"/{part}." in file for file in imported), part
+    assert all((delivery.STATIC / file).is_file() for file in {*named, *imported})
     assert len(imported) == len(delivery.ELEMENTS)
-    assert set(imported) <= set(named)
+    assert set(imported[: len(imported) - len(later)]) <= set(named)
+
+
+@pytest.mark.parametrize("page", [file for entries in SECTIONS.values() for file, _, _ in entries])
+def test_what_a_page_starts_with_comes_at_once(open_page: Open, page: str) -> None:
+    app = open_page(page)
+    drawn = {delivery.TABLE: len(app.dataframe), delivery.CHART: len(app.get("vega_lite_chart"))}
+    later = {kind for kind in drawn if {*kind} <= {*delivery.LATER.get(page, ())}}
+    assert later == {kind for kind, count in drawn.items() if not count}
 
 
 def test_a_file_is_that_on_disk_and_may_be_kept(ask: Ask) -> None:

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import site
 from tests.app import warehouse
-from tests.app.conftest import Open, table, text
+from tests.app.conftest import Open, opened, table, text
 from warehouse import query
 from warehouse.measure import EVERY, Measure, per_prompt
 
@@ -64,7 +64,7 @@ def test_every_statistic_denominator_and_idle_is_that_of_the_rows(app_warehouse:
 
 @pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "tradeoffs"])
 def test_the_switches_hold_on_every_page(open_page: Open, page: str) -> None:
-    app = open_page(page, source="Prompt Joules", band="All sizes", **SWITCHED)
+    app = opened(open_page(page, source="Prompt Joules", band="All sizes", **SWITCHED), "energy-and-parameters")
     assert not app.exception
     measure = Measure("p90", "word", True)
     big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
@@ -87,7 +87,8 @@ def test_compare_by_a_percentile_has_an_interval(open_page: Open) -> None:
 
 
 def test_distributions_offer_the_energy_of_the_switches(open_page: Open) -> None:
-    app = open_page("distributions", model="org/big-1B", per="word", idle="above idle")
+    app = open_page("distributions", model="org/big-1B", per="word", idle="above idle", view="Percentiles")
+    opened(app, f"percentiles-{Measure(per='word', above_idle=True).key}")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     each = (rows["energy_j"] - 78 * rows["latency_s"]) / rows["output_words"]
     assert table(app)["p50"].item() == pytest.approx(each.quantile(0.5, "linear"))
@@ -103,6 +104,7 @@ def test_above_idle_is_refused_with_the_reason_where_none_was_recorded(open_page
 def test_odd_switches_in_a_link_are_ignored_with_a_note(open_page: Open, page: str) -> None:
     app = open_page(page, statistic="mode", per="<b>", idle="1", range_latency_s="x", columns="y", formula="1/")
     assert not app.exception
+    opened(app, "energy")
     assert (app.selectbox(key="statistic").value, app.selectbox(key="per").value) == ("mean", "response")
 
 
@@ -134,18 +136,18 @@ def test_the_planner_above_idle(open_page: Open) -> None:
 
 
 def test_pairs_above_idle(open_page: Open) -> None:
-    app = open_page("verbosity", source="Prompt Joules", idle="above idle")
+    app = opened(open_page("verbosity", source="Prompt Joules", idle="above idle"), "pairs")
     rows = warehouse.measured_rows().with_columns(pl.col("energy_j") - 78 * pl.col("latency_s"))
     a, b = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-small-concise"))
     change = a.join(b, on="prompt_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series()
     assert table(app)["median_change"].item() == pytest.approx(100 * change.median())
-    assert "published tables record no idle power" in text(app)
+    assert "published tables record no idle power" in text(open_page("verbosity", idle="above idle"))
 
 
 def test_the_cost_of_a_token_above_idle(open_page: Open) -> None:
-    app = open_page("cost_of_a_token", model="org/big-1B", idle="above idle")
+    app = opened(open_page("cost_of_a_token", model="org/big-1B", idle="above idle"), "cost-of-a-token")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     across = rows.select(pl.lit(1.0), pl.col("input_tokens"), pl.col("output_tokens")).to_numpy()
     joules = (rows["energy_j"] - 78 * rows["latency_s"]).to_numpy()
-    assert table(app, 1)["output_token_j"].item() == pytest.approx(np.linalg.lstsq(across, joules, rcond=None)[0][2])
+    assert table(app)["output_token_j"].item() == pytest.approx(np.linalg.lstsq(across, joules, rcond=None)[0][2])
     assert "the energy above idle of a response is fitted" in text(app)

@@ -7,10 +7,22 @@ import duckdb
 import polars as pl
 import pytest
 
-from pages.ui import draw, pick, site, theme
+from pages.ui import draw, pick, sections, site, theme
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app, opened, table, text
 
+# Views with charts that their page does not start with.
+MORE_CHARTS: list[tuple[str, dict[str, str]]] = [
+    ("distributions", {"by": "task"}),
+    *(("distributions", {"view": view}) for view in sections.SPREADS[1:]),
+    *(("verbosity", {"view": view}) for view in sections.CONTRASTS[1:]),
+    ("export_sql", {"chart": "true"}),
+]
+# Frames of the rows behind charts, by page.
+FRAMES = {
+    "verbosity": ("concise-or-verbose", "models-of-one-size"),
+    "energy_vs_parameters": ("energy-and-parameters",),
+}
 PAGES = [entry[0] for entries in site.SECTIONS.values() for entry in entries]
 
 
@@ -22,7 +34,7 @@ def test_opens_without_an_exception(open_page: Open, page: str) -> None:
     assert [title.value for title in app.title] == [question]
 
 
-@pytest.mark.parametrize("view", [(page, {}) for page in PAGES] + [("distributions", {"by": "task"}), ("export_sql", {"chart": "true"})])
+@pytest.mark.parametrize("view", [(page, {}) for page in PAGES] + MORE_CHARTS)
 def test_every_chart_is_valid(open_page: Open, monkeypatch: pytest.MonkeyPatch, view: tuple[str, dict[str, str]]) -> None:
     def checked(chart: theme.Chart) -> draw.Drawn:
         chart.to_dict()  # raises SchemaValidationError
@@ -113,8 +125,11 @@ def test_a_preset_leads_to_a_view_with_an_answer(
     assert not app.exception
     assert not any("ignored" in note.value for note in app.info), f"{link} has a value that no filter knows"
     assert not any("Nothing matches" in warning.value for warning in app.warning)
-    if page == "verbosity":
-        app = opened(app, "concise-or-verbose")
+    app = opened(app, *FRAMES.get(page, ()))
+    if label == "One prompt and the next":
+        assert len(app.get("vega_lite_chart")) == 1
+        app.segmented_control(key="view").set_value("Percentiles").run()
+        opened(app, "percentiles-energy_j")
     assert page == "methods" or table(app).height > 0
     if label.startswith("Why does one 7B"):
         assert app.subheader[0].value.startswith("Models of one size"), "the answer comes first"
@@ -153,10 +168,17 @@ def test_a_click_or_a_box_keeps_the_rows_of_its_points() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "name"), [("verbosity", "models-of-one-size"), ("tradeoffs", "trade-offs-rows"), ("three_years", "three-years-rows")]
+    ("page", "name", "query"),
+    [
+        ("verbosity", "concise-or-verbose", {}),
+        ("verbosity", "models-of-one-size", {"view": "Models of one size"}),
+        ("energy_vs_parameters", "energy-and-parameters", {}),
+        ("tradeoffs", "trade-offs-rows", {"x": "Latency (s)"}),
+        ("three_years", "three-years-rows", {}),
+    ],
 )
-def test_the_rows_behind_a_chart_come_when_their_frame_is_opened(open_page: Open, page: str, name: str) -> None:
-    app = open_page(page, x="Latency (s)", gpu="A40", task="chat", band="All sizes")
+def test_the_rows_behind_a_chart_come_when_their_frame_is_opened(open_page: Open, page: str, name: str, query: dict[str, str]) -> None:
+    app = open_page(page, gpu="A40", task="chat", band="All sizes", **query)
     before = len(app.dataframe)
     opened(app, name)
     assert len(app.dataframe) == before + 1
@@ -172,7 +194,7 @@ def test_the_rows_behind_a_chart_are_open_when_some_were_chosen(open_page: Open)
 
 
 def test_points_are_chosen_by_name_without_a_mouse(open_page: Open) -> None:
-    app = open_page("energy_vs_parameters", gpu="A40", task="chat")
+    app = opened(open_page("energy_vs_parameters", gpu="A40", task="chat"), "energy-and-parameters")
     before = table(app).height
     app.multiselect(key="scatter_names").set_value(["vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"]).run()
     assert table(app)["model_name"].to_list() == ["vicuna-7B"]

@@ -7,7 +7,7 @@ import pytest
 
 from pages.ui import naming, shape, tables, words
 from tests.app import warehouse
-from tests.app.conftest import FIGURES, Open, open_app, table, text
+from tests.app.conftest import FIGURES, Open, open_app, opened, table, text
 from warehouse import query
 from warehouse.selection import Selection
 
@@ -29,7 +29,7 @@ def test_a_prompt_and_its_answers(open_page: Open) -> None:
 
 
 def test_the_cost_of_a_token(open_page: Open) -> None:
-    app = open_page("cost_of_a_token", task="chat", **{"in": "100", "out": "300"})
+    app = opened(open_page("cost_of_a_token", task="chat", **{"in": "100", "out": "300"}), "fit", "cost-of-a-token")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     slope = rows.select(pl.cov("output_tokens", "energy_j") / pl.col("output_tokens").var()).item()
     shown = table(app, 1).filter(pl.col("shown_as") == "big-1B").row(0, named=True)
@@ -42,7 +42,8 @@ def test_the_cost_of_a_token(open_page: Open) -> None:
 
 
 def test_concise_or_verbose_gives_the_known_numbers(open_page: Open) -> None:
-    words = text(open_page("verbosity", gpu="A40")).replace("\\", "")
+    views = [open_page("verbosity", gpu="A40"), open_page("verbosity", gpu="A40", view="Models of one size")]
+    words = "".join(map(text, views)).replace("\\", "")
     assert "chat to chat-concise, the energy of a response changes by **−4.0 %** (median over 22 models" in words
     assert "instruct to instruct-concise, the energy of a response changes by **−13.9 %** (median over 22 models" in words
     assert "**6 of 22** models use more" in words
@@ -51,7 +52,7 @@ def test_concise_or_verbose_gives_the_known_numbers(open_page: Open) -> None:
 
 
 def test_pairs_of_our_own_prompts(open_page: Open) -> None:
-    app = open_page("verbosity", source="Prompt Joules")
+    app = opened(open_page("verbosity", source="Prompt Joules"), "pairs")
     rows = warehouse.measured_rows()
     a, b = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-small-concise"))
     change = a.join(b, on="prompt_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series()
@@ -63,8 +64,10 @@ def test_pairs_of_our_own_prompts(open_page: Open) -> None:
 def test_pairs_of_batches_say_that_their_energy_is_divided(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
     divided = "the energy is divided among them"
-    assert divided in text(open_app("verbosity", gpu="H200", batch="128"))
-    assert divided not in text(open_app("verbosity", gpu="H200", batch="1"))
+    assert divided in text(open_app("verbosity", gpu="H200", batch="128", view="The same prompts"))
+    one_by_one = text(open_app("verbosity", gpu="H200", batch="1", view="The same prompts"))
+    assert divided not in one_by_one
+    assert "median of" in one_by_one
 
 
 def test_two_models_side_by_side(open_page: Open) -> None:
@@ -77,32 +80,35 @@ def test_two_models_side_by_side(open_page: Open) -> None:
 
 
 def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> None:
-    app = open_page("distributions", task="chat")
+    app = opened(open_page("distributions", task="chat", view="Percentiles"), "percentiles-energy_j")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     shown = table(app).filter(pl.col("shown_as") == "big-1B").row(0, named=True)
     assert shown["prompts"] == rows.height
     assert shown["p90"] == pytest.approx(rows["energy_j"].quantile(0.9, "linear"))
     dearest = rows["energy_j"].sort(descending=True).head(3).sum() / rows["energy_j"].sum()
-    costliest = table(app, 1).filter(pl.col("shown_as") == "big-1B")
+    app.segmented_control(key="view").set_value("Where the joules go").run()
+    costliest = table(app).filter(pl.col("shown_as") == "big-1B")
     assert costliest["top5_share"].item() == pytest.approx(100 * dearest)
     assert "Hidden: 1 prompt (1 failed)" in text(app)
 
 
 def test_distribution_in_milliseconds_and_by_task(open_page: Open) -> None:
-    app = open_page("distributions", gpu=GPU)
+    app = open_page("distributions", gpu=GPU, view="Percentiles")
     app.selectbox(key="metric").set_value("TTFT (ms)").run()
     app.selectbox(key="by").set_value("task").run()
+    opened(app, "percentiles-ttft_s")
     rows = warehouse.measured_rows().filter(pl.col("task") == "chat-concise")
     shown = table(app).filter(pl.col("shown_as") == "chat-concise").row(0, named=True)
     assert shown["p50"] == pytest.approx(1000 * rows["ttft_s"].quantile(0.5, "linear"))
 
 
 def test_a_cpu_run_says_not_measured_and_why(open_page: Open) -> None:
-    app = open_page("distributions", gpu="CPU")
+    app = open_page("distributions", gpu="CPU", view="Percentiles")
     assert not app.exception
     assert "not measured in 25 prompts" in app.info[0].value.replace("\\", "")
     assert "no energy counter on this machine" in app.info[0].value
     app.selectbox(key="metric").set_value("Response length (token)").run()
+    opened(app, "percentiles-output_tokens")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-cpu")
     assert table(app)["p50"].item() == pytest.approx(rows["output_tokens"].quantile(0.5, "linear"))
 
@@ -123,13 +129,14 @@ def test_bars_hold_each_prompt_once(app_warehouse: Path) -> None:
 
 
 def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: Open) -> None:
-    app = open_page("distributions")
+    app = open_page("distributions", view="Percentiles")
     setups = app.selectbox(key="setup").options
     assert setups == [
         "H100 · transformers-eager · batch 1 · prompts of default",
         "CPU · transformers-eager · batch 1 · prompts of default",
         "All setups together",
     ]
+    opened(app, "percentiles-energy_j", "percentiles-latency_s")
     assert table(app)["prompts"].to_list() == [60, 60, 60]
     assert set(table(app)["shown_as"]) == {"SmolLM2-135M-Instruct · chat", "SmolLM2-135M-Instruct · chat-concise", "big-1B · chat"}
     assert not app.warning
@@ -142,7 +149,7 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
 
 def test_of_many_series_those_with_the_most_prompts_are_drawn(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
-    app = open_app("distributions", setup="All setups together", weights="both")
+    app = opened(open_app("distributions", setup="All setups together", weights="both", view="Percentiles"), "percentiles-energy_j")
     choice = app.multiselect(key="series")
     every = query.load(
         "distribution", Selection(weights=()), str(shipped_warehouse), metric="energy_j", by="result", prompt_set="", only_series=""
@@ -210,7 +217,7 @@ def test_the_words_of_a_distribution_are_its_percentiles(open_page: Open) -> Non
 
 
 def test_models_of_one_size_are_alike_in_all_else(open_page: Open) -> None:
-    app = open_page("verbosity")
+    app = open_page("verbosity", view="Models of one size")
     sets = app.selectbox(key="iso").options
     assert sets[0] == "ML.ENERGY v1 · A40 · chat · transformers-eager · batch 1"
     assert any("batch 192" in name for name in sets), "other batch sizes can be chosen"
@@ -241,9 +248,23 @@ def test_changes_have_a_sign_and_few_digits() -> None:
 
 
 def test_a_list_of_many_runs_is_cut_and_says_so(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    every = table(open_page("cost_of_a_token"), -1)
+    every = table(opened(open_page("cost_of_a_token"), "cost-of-a-token"))
     monkeypatch.setattr(tables, "MOST_LISTED", 2)
-    app = open_page("cost_of_a_token")
+    app = opened(open_page("cost_of_a_token"), "cost-of-a-token")
     assert table(app, -1).equals(every.head(2))
     assert every.height > 2
     assert any(f"The first 2 of {every.height} runs are listed" in caption.value for caption in app.caption)
+
+
+def test_of_many_results_the_first_can_be_chosen_and_what_a_link_asks_for(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = open_page("cost_of_a_token").selectbox(key="result").options
+    monkeypatch.setattr(tables, "MOST_LISTED", 1)
+    app = open_page("cost_of_a_token", result=every[-1])
+    assert app.selectbox(key="result").options == [every[0], every[-1]]
+    assert app.selectbox(key="result").value == every[-1]
+    assert any(caption.value.startswith(f"The first 1 of {len(every)} results are listed") for caption in app.caption)
+    app = open_page("compare")
+    chosen = app.multiselect(key="results").value
+    assert len(chosen) == 2, "what the page starts with can be chosen as well"
+    assert set(chosen) <= set(app.multiselect(key="results").options)
+    assert not app.exception

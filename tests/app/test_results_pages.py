@@ -5,7 +5,7 @@ import pytest
 
 from pages.ui import detail, words
 from tests.app import warehouse
-from tests.app.conftest import FIGURES, Open, table, text
+from tests.app.conftest import FIGURES, Open, opened, table, text
 
 
 def test_leaderboard_on_a40_chat_is_what_the_published_table_says(open_page: Open) -> None:
@@ -60,7 +60,7 @@ def test_search_combines_with_the_filters(open_page: Open) -> None:
 
 
 def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
-    app = open_page("energy_vs_parameters", gpu="A40")
+    app = opened(open_page("energy_vs_parameters", gpu="A40"), "energy-and-parameters")
     figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
     shown = table(app).select(pl.col("params_total_b", "energy_j").log())
     slope = shown.select(pl.cov("params_total_b", "energy_j") / pl.col("params_total_b").var()).item()
@@ -69,7 +69,7 @@ def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
 
 
 def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open) -> None:
-    app = open_page("energy_vs_parameters", gpu="A40", task="chat")
+    app = opened(open_page("energy_vs_parameters", gpu="A40", task="chat"), "energy-and-parameters")
     figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
     shown = table(app)
     assert sorted(shown["energy_j"].round(6)) == sorted(figures["energy_j"].round(6))
@@ -79,7 +79,7 @@ def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open
 
 
 def test_rows_without_energy_are_counted_not_drawn(open_page: Open) -> None:
-    app = open_page("energy_vs_parameters", source="Prompt Joules", show="Everything")
+    app = opened(open_page("energy_vs_parameters", source="Prompt Joules", show="Everything"), "energy-and-parameters")
     assert table(app).height == 3
     assert "1 configuration without both numbers left out" in text(app)
 
@@ -138,7 +138,7 @@ def test_pareto_marks_what_nothing_beats_and_spreads_are_the_percentiles(open_pa
 
 def test_a_formula_is_an_axis(open_page: Open) -> None:
     app = open_page("energy_vs_parameters", gpu="A40", task="chat", formula="energy_j / output_tokens", y="Formula")
-    shown = table(app)
+    shown = table(opened(app, "energy-and-parameters"))
     v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
     assert sorted(shown["formula"]) == pytest.approx(sorted(v1["energy_j"] / v1["output_tokens"]))
 
