@@ -18,6 +18,9 @@ NO_PAIRS = (
     "left out unless the switch above counts them."
 )
 NO_MEANS = "No published average has both sides with all else alike. Our own runs, prompt by prompt, are under “The same prompts”."
+NO_TWO_OF_ONE_SIZE = (
+    "These filters leave no two models of one size that were measured alike: the same source, GPU, task, engine, batch size and prompts."
+)
 NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
     "Measure some with “make demo”, or see the Leaderboard for the averages."

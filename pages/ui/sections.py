@@ -137,6 +137,7 @@ def why_models_of_one_size_differ(selection: Selection) -> None:
     rows = shape.in_sizes(load("leaderboard", selection))
     sets = shape.of_several_models(shape.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size", "prompt_set")))
     if sets.is_empty():
+        st.info(scope.NO_TWO_OF_ONE_SIZE, icon=":material/info:")
         return
     st.subheader("Models of one size: why does one use so much more energy than another?", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -70,6 +70,15 @@ def test_pairs_of_batches_say_that_their_energy_is_divided(shipped_warehouse: Pa
     assert "median of" in one_by_one
 
 
+@pytest.mark.parametrize(
+    ("view", "said"), [("Published averages", "under “The same prompts”"), ("Models of one size", "leave no two models of one size")]
+)
+def test_a_view_without_results_says_so(open_page: Open, view: str, said: str) -> None:
+    app = open_page("verbosity", source="Prompt Joules", view=view)
+    assert said in app.info[0].value
+    assert not app.exception
+
+
 def test_two_models_side_by_side(open_page: Open) -> None:
     app = open_page("verbosity", compare="Two models", a_model="vicuna-7B", b_model="vicuna-13B", gpu="A40", task="chat")
     v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")

@@ -273,9 +273,7 @@ def change(warehouse: Path, sql: str) -> None:
 
 def test_a_warehouse_whose_buckets_miss_a_prompt_is_thrown_away(tmp_path: Path, warehouse: Path) -> None:
     warehouses.ingest(write(tmp_path, "run-1"), into=warehouse)
-    connection = duckdb.connect(str(warehouse))
-    connection.execute("delete from energy_buckets where not valid")
-    connection.close()
+    change(warehouse, "delete from energy_buckets where not valid")
     with pytest.raises(build.UnsoundBuild, match="buckets of energies"):
         warehouses.ingest(write(tmp_path, "run-2"), into=warehouse)
 
@@ -284,9 +282,7 @@ def test_a_run_that_is_added_reads_no_other_run(tmp_path: Path, warehouse: Path)
     """It joins a group whose sums are there already; were the rows of the first run read again, what was done to them would show."""
     warehouses.ingest(write(tmp_path, "run-1"), into=warehouse)
     before = kept(warehouse)["input_tokens"].sum()
-    connection = duckdb.connect(str(warehouse))
-    connection.execute("update requests set input_tokens = 0")
-    connection.close()
+    change(warehouse, "update requests set input_tokens = 0")
     warehouses.ingest(write(tmp_path, "run-2"), into=warehouse)
     added = warehouses.rows(warehouse, "select sum(input_tokens) from requests where run_id = 'run-2'").item()
     assert kept(warehouse)["input_tokens"].sum() == before + added
@@ -295,9 +291,7 @@ def test_a_run_that_is_added_reads_no_other_run(tmp_path: Path, warehouse: Path)
 
 def test_a_warehouse_whose_sums_miss_an_answer_is_thrown_away(tmp_path: Path, warehouse: Path) -> None:
     warehouses.ingest(write(tmp_path, "run-1"), into=warehouse)
-    connection = duckdb.connect(str(warehouse))
-    connection.execute("delete from prompt_sums where prompt_id = 'prompt-00000'")
-    connection.close()
+    change(warehouse, "delete from prompt_sums where prompt_id = 'prompt-00000'")
     with pytest.raises(build.UnsoundBuild, match="sums of prompts"):
         warehouses.ingest(write(tmp_path, "run-2"), into=warehouse)
 
