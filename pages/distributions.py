@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, curves, data, draw, frame, naming, prompt_words, scope, sections, shape, titles
+from pages.ui import controls, curves, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, sections, shape, titles
 from warehouse.measure import NUMBERS
 
 selection = frame.begin("How does one prompt differ from the next?")
@@ -37,10 +37,15 @@ if view == sections.OF_BARS:
     sections.histogram(selection, asked, found, names, log)
     st.caption(f"{prompt_words.axis(log)} {prompt_words.cut(shape.cut_share(runs))}")
 elif view == sections.OF_PERCENTILES:
-    sections.percentiles(table, metric, log)
+    alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts"
+    draw.show(draw.of(prompt_charts.boxes, table, metric, log), alt=alt)
 elif view == sections.OF_SHARES:
     values = naming.with_short_names(shape.in_units_of(shape.steps_of(found), metric, ("value",)), names)
     draw.show(draw.of(curves.ecdf, values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
 else:
     sections.where_the_joules_go(naming.with_short_names(shape.steps_of(found), names))
+if not of_joules:
+    columns = ("shown_as", "prompts", "unmeasured", *titles.SPREAD)
+    alt = f"Percentiles of {metric.title}"
+    pick.framed(table, columns, alt, f"percentiles-{metric.key}", "The percentiles as a table", metric=metric)
 st.caption(scope.provenance(runs, selection, prompt_set))

@@ -33,7 +33,6 @@ from pages.ui.words import plain
 from warehouse import comparison, query, sqlbox, stats, store
 from warehouse import export as exports
 from warehouse.measure import NUMBERS
-from warehouse.metrics import Metric
 from warehouse.selection import Selection
 
 MOST_TABLES = 6
@@ -219,18 +218,6 @@ def first_of(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, wh
     tables.show(rows.head(tables.MOST_LISTED), columns, alt=alt)
     if cut := prompt_words.first_of(rows.height, tables.MOST_LISTED, noun, where):
         st.caption(cut)
-
-
-def percentiles(table: pl.DataFrame, metric: Metric, log: bool) -> None:
-    """Percentiles of a number as boxes, and as a table behind them.
-
-    Args:
-        table: rows of `distribution` in screen units, with `shown_as`.
-    """
-    draw.show(draw.of(prompt_charts.boxes, table, metric, log), alt=f"{metric.title}: middle half, median and 5 to 95 % of the prompts")
-    columns = ("shown_as", "prompts", "unmeasured", *titles.SPREAD)
-    name = f"percentiles-{metric.key}"
-    pick.framed(table, columns, f"Percentiles of {metric.title}", name, "The rows behind the chart", metric=metric)
 
 
 def histogram(selection: Selection, asked: Mapping[str, str], found: pl.DataFrame, names: Mapping[str, str], log: bool) -> None:

@@ -267,6 +267,7 @@ def test_a_click_on_a_point_shows_its_rows_only(server: str, visit: Visit) -> No
     chart.scroll_into_view_if_needed()
     chart.locator("svg.marks .mark-symbol.role-mark path").first.click(force=True)
     visitor.page.get_by_text("1 of 22 rows chosen").wait_for()
+    visitor.settle()
     assert visitor.page.get_by_role("button", name="Download CSV").count() == 1
     visitor.assert_sound()
 
