@@ -4,7 +4,7 @@ Each widget is bound to the URL under its public key, so a link restores the vie
 is in the URL.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import polars as pl
@@ -27,6 +27,8 @@ WEIGHTS = ("pretrained", "dummy", "both")
 VALID = ("only", "all")
 # How energy is stated, on every page: URL key → its values, the default first.
 ENERGY: dict[str, tuple[str, ...]] = {"statistic": STATISTICS, "per": PER, "idle": (GROSS, ABOVE_IDLE)}
+# Widgets with one value: what stands for no choice.
+DEFAULTS = {"weights": WEIGHTS[0], "valid": VALID[0], **{key: values[0] for key, values in ENERGY.items()}}
 NAMES = {"statistic": "the statistic", "per": "the denominator", "idle": "idle power"}
 
 
@@ -43,7 +45,7 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
     notes = ignored(query, options)
     with st.sidebar:
         chosen: dict[str, Sequence[str]] = {key: _many(key, options) for key in MANY if key not in ("engine", "batch")}
-        with _frame("More filters", "more-filters", any(query[key] for key in ("engine", "batch", "weights", "valid"))) as is_open:
+        with _frame("More filters", "more-filters", ("engine", "batch", "weights", "valid")) as is_open:
             if is_open:
                 chosen |= {key: _many(key, options) for key in ("engine", "batch")}
                 about = "dummy: random weights; energy is real, text is not."
@@ -55,12 +57,13 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
 
 
 @contextmanager
-def _frame(label: str, key: str, acts: bool) -> Iterator[bool]:
+def _frame(label: str, key: str, widgets: Iterable[str]) -> Iterator[bool]:
     """A frame whose widgets are made when it is open, or when one of them acts: those that are not on the page cost nobody time.
 
     Args:
-        acts: whether the link has a value for one of the widgets; the frame is open at first then.
+        widgets: their keys. The frame is open at first where the link has a value for one of them.
     """
+    acts = any(st.query_params.get_all(name) or st.session_state.get(name) not in (None, [], DEFAULTS.get(name)) for name in widgets)
     if acts:
         st.session_state.setdefault(f"{key}-frame", True)
     frame = st.expander(label, key=f"{key}-frame", on_change="rerun")
@@ -76,7 +79,7 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
         why: why they are, or what else to know.
     """
     off = {key: key not in acting for key in ENERGY}
-    with st.sidebar, _frame("How energy is shown", "energy", any(st.query_params.get(key) for key in ENERGY)) as is_open:
+    with st.sidebar, _frame("How energy is shown", "energy", ENERGY) as is_open:
         if not is_open:
             return DEFAULT
         about = "Published tables have the mean only." if acting else ""

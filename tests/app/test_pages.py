@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pages.ui import draw, pick, sections, site, theme
 from tests.app import warehouse
@@ -191,6 +192,23 @@ def test_the_rows_behind_a_chart_are_open_when_some_were_chosen(open_page: Open)
     app.multiselect(key="tradeoff_names").set_value(app.multiselect(key="tradeoff_names").options[:2]).run()
     assert len(app.dataframe) == before + 1
     assert table(app, -1).height == 2
+
+
+def test_filters_of_a_closed_frame_are_made_when_it_opens_and_where_a_link_has_a_value(open_page: Open) -> None:
+    def made(app: AppTest) -> set[str | None]:
+        return {widget.key for widget in (*app.multiselect, *app.selectbox)} & {"engine", "batch", "weights", "statistic", "per"}
+
+    app = open_page()
+    assert made(app) == set()
+    assert made(opened(app, "more-filters")) == {"engine", "batch", "weights"}
+    app.multiselect(key="engine").set_value(["vllm"]).run()
+    assert set(table(app)["engine"]) == {"vllm"}
+    app.session_state["more-filters-frame"] = False
+    assert set(table(app.run())["engine"]) == {"vllm"}, "a filter that acts stays when its frame is closed"
+    app = open_page(per="output token")
+    assert made(app) == {"statistic", "per"}
+    app.selectbox(key="per").set_value("response").run()
+    assert made(app) == {"statistic", "per"}, "the frame stays open when a value is set back"
 
 
 def test_points_are_chosen_by_name_without_a_mouse(open_page: Open) -> None:

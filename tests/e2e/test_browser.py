@@ -261,6 +261,27 @@ def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit:
     visitor.assert_sound()
 
 
+def test_a_filter_of_a_closed_frame_stays_in_force_and_in_the_link(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("")
+    frame = visitor.page.locator("summary", has_text="More filters")
+    engine = visitor.page.get_by_role("combobox", name="Engine")
+    assert engine.count() == 0
+    frame.click()
+    engine.fill("vllm")
+    visitor.page.get_by_role("option", name="vllm").click()
+    visitor.page.keyboard.press("Escape")
+    visitor.settle()
+    frame.click()
+    visitor.settle()
+    assert query(visitor) == {"engine": ["vllm"]}
+    assert visitor.page.get_by_text("filters: engine vllm").count() == 1
+    visitor.page.reload()
+    visitor.settle()
+    assert visitor.page.get_by_text("filters: engine vllm").count() == 1
+    assert engine.is_visible(), "a link with a value opens its frame"
+    visitor.assert_sound()
+
+
 def test_a_click_on_a_point_shows_its_rows_only(server: str, visit: Visit) -> None:
     visitor = visit(server).open("energy_vs_parameters?gpu=A40&task=chat")
     chart = visitor.page.locator("[data-testid=stVegaLiteChart]").first
