@@ -6,7 +6,7 @@ from pages.ui import controls, curves, data, draw, frame, naming, pick, prompt_c
 from warehouse.measure import NUMBERS
 
 selection = frame.begin("How does one prompt differ from the next?")
-view = controls.view("Show", sections.SPREADS)
+view = controls.view("form", sections.SPREADS)
 of_joules = view == sections.OF_JOULES
 selection, prompt_set = frame.one_setup(selection)
 choices = st.container(horizontal=True, vertical_alignment="bottom")

@@ -7,7 +7,7 @@ from pages.ui import controls, data, frame, prompt_words, scope, sections
 selection = frame.begin("Does asking for a short answer save energy?")
 if data.load("leaderboard", selection).is_empty():
     scope.nothing_matches(selection)
-view = controls.view("Show", sections.CONTRASTS, sections.first_contrast(selection))
+view = controls.view("view", sections.CONTRASTS, sections.first_contrast(selection))
 if view == sections.OF_ONE_SIZE:
     sections.why_models_of_one_size_differ(selection)
 else:

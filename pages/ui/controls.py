@@ -190,15 +190,16 @@ def sides(options: pl.DataFrame) -> tuple[str, str, str]:
     return kind, a or names[0], b or names[0]
 
 
-def view(label: str, choices: Sequence[str], default: str | None = None) -> str:
+def view(key: str, choices: Sequence[str], default: str | None = None) -> str:
     """What of the page to show: only that is asked for, sent and drawn.
 
     Args:
+        key: of the widget, another one on every page, or the view of one page would stay in the address of the next.
         choices: the views, in the order of the page.
         default: the first one shown; the first of the choices if None.
     """
     first = default or choices[0]
-    return st.segmented_control(label, choices, default=first, required=True, key="view", bind="query-params") or first
+    return st.segmented_control("Show", choices, default=first, required=True, key=key, bind="query-params") or first
 
 
 def cut_short() -> bool:

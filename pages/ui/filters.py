@@ -64,6 +64,7 @@ def _frame(label: str, key: str, widgets: Iterable[str]) -> Iterator[bool]:
         widgets: their keys. The frame is open at first where the link has a value for one of them.
     """
     acts = any(st.query_params.get_all(name) or st.session_state.get(name) not in (None, [], DEFAULTS.get(name)) for name in widgets)
+    # Not by `expanded`, which is part of what a frame is: one that started open would close when its value is set back.
     if acts:
         st.session_state.setdefault(f"{key}-frame", True)
     frame = st.expander(label, key=f"{key}-frame", on_change="rerun")

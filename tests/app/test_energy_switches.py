@@ -87,7 +87,7 @@ def test_compare_by_a_percentile_has_an_interval(open_page: Open) -> None:
 
 
 def test_distributions_offer_the_energy_of_the_switches(open_page: Open) -> None:
-    app = open_page("distributions", model="org/big-1B", per="word", idle="above idle", view="Percentiles")
+    app = open_page("distributions", model="org/big-1B", per="word", idle="above idle", form="Percentiles")
     opened(app, f"percentiles-{Measure(per='word', above_idle=True).key}")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     each = (rows["energy_j"] - 78 * rows["latency_s"]) / rows["output_words"]

@@ -15,7 +15,7 @@ from tests.app.conftest import Open, open_app, opened, table, text
 # Views with charts that their page does not start with.
 MORE_CHARTS: list[tuple[str, dict[str, str]]] = [
     ("distributions", {"by": "task"}),
-    *(("distributions", {"view": view}) for view in sections.SPREADS[1:]),
+    *(("distributions", {"form": view}) for view in sections.SPREADS[1:]),
     *(("verbosity", {"view": view}) for view in sections.CONTRASTS[1:]),
     ("export_sql", {"chart": "true"}),
 ]
@@ -129,7 +129,7 @@ def test_a_preset_leads_to_a_view_with_an_answer(
     app = opened(app, *FRAMES.get(page, ()))
     if label == "One prompt and the next":
         assert len(app.get("vega_lite_chart")) == 1
-        app.segmented_control(key="view").set_value("Percentiles").run()
+        app.segmented_control(key="form").set_value("Percentiles").run()
         opened(app, "percentiles-energy_j")
     assert page == "methods" or table(app).height > 0
     if label.startswith("Why does one 7B"):

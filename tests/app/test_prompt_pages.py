@@ -89,20 +89,20 @@ def test_two_models_side_by_side(open_page: Open) -> None:
 
 
 def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> None:
-    app = opened(open_page("distributions", task="chat", view="Percentiles"), "percentiles-energy_j")
+    app = opened(open_page("distributions", task="chat", form="Percentiles"), "percentiles-energy_j")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     shown = table(app).filter(pl.col("shown_as") == "big-1B").row(0, named=True)
     assert shown["prompts"] == rows.height
     assert shown["p90"] == pytest.approx(rows["energy_j"].quantile(0.9, "linear"))
     dearest = rows["energy_j"].sort(descending=True).head(3).sum() / rows["energy_j"].sum()
-    app.segmented_control(key="view").set_value("Where the joules go").run()
+    app.segmented_control(key="form").set_value("Where the joules go").run()
     costliest = table(app).filter(pl.col("shown_as") == "big-1B")
     assert costliest["top5_share"].item() == pytest.approx(100 * dearest)
     assert "Hidden: 1 prompt (1 failed)" in text(app)
 
 
 def test_distribution_in_milliseconds_and_by_task(open_page: Open) -> None:
-    app = open_page("distributions", gpu=GPU, view="Percentiles")
+    app = open_page("distributions", gpu=GPU, form="Percentiles")
     app.selectbox(key="metric").set_value("TTFT (ms)").run()
     app.selectbox(key="by").set_value("task").run()
     opened(app, "percentiles-ttft_s")
@@ -112,7 +112,7 @@ def test_distribution_in_milliseconds_and_by_task(open_page: Open) -> None:
 
 
 def test_a_cpu_run_says_not_measured_and_why(open_page: Open) -> None:
-    app = open_page("distributions", gpu="CPU", view="Percentiles")
+    app = open_page("distributions", gpu="CPU", form="Percentiles")
     assert not app.exception
     assert "not measured in 25 prompts" in app.info[0].value.replace("\\", "")
     assert "no energy counter on this machine" in app.info[0].value
@@ -138,7 +138,7 @@ def test_bars_hold_each_prompt_once(app_warehouse: Path) -> None:
 
 
 def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: Open) -> None:
-    app = open_page("distributions", view="Percentiles")
+    app = open_page("distributions", form="Percentiles")
     setups = app.selectbox(key="setup").options
     assert setups == [
         "H100 · transformers-eager · batch 1 · prompts of default",
@@ -158,7 +158,7 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
 
 def test_of_many_series_those_with_the_most_prompts_are_drawn(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
-    app = opened(open_app("distributions", setup="All setups together", weights="both", view="Percentiles"), "percentiles-energy_j")
+    app = opened(open_app("distributions", setup="All setups together", weights="both", form="Percentiles"), "percentiles-energy_j")
     choice = app.multiselect(key="series")
     every = query.load(
         "distribution", Selection(weights=()), str(shipped_warehouse), metric="energy_j", by="result", prompt_set="", only_series=""
