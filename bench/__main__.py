@@ -11,12 +11,12 @@ from typing import Annotated
 
 import tyro
 
-from bench import errors
-from bench.config import RunConfig
-from bench.counters import MeterError
-from bench.prompts import PromptError
-from bench.sharegpt import ShareGptConfig
-from bench.sweep import SweepConfig
+from prompt_joules.bench import errors
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.meter.counters import MeterError
+from prompt_joules.bench.prompts.sets import PromptError
+from prompt_joules.bench.prompts.sharegpt import ShareGptConfig
+from prompt_joules.bench.sweep.grid import SweepConfig
 
 
 def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
@@ -25,17 +25,17 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
     The same command again goes on where the last one stopped. Ctrl-C finishes the prompt in hand and writes it.
     """
     if config.engine == "openai":
-        from bench.serving import run_served
+        from prompt_joules.bench.run.served import run_served
 
         return run_served(config)
-    from bench.runner import run_benchmark
+    from prompt_joules.bench.run.local import run_benchmark
 
     return run_benchmark(config)
 
 
 def prompts_sharegpt(config: Annotated[ShareGptConfig, tyro.conf.arg(name="")]) -> int:
     """Make a prompt set of the first human turns of a ShareGPT dump."""
-    from bench.sharegpt import convert_sharegpt
+    from prompt_joules.bench.prompts.sharegpt import convert_sharegpt
 
     convert_sharegpt(config)
     return 0
@@ -46,14 +46,14 @@ def sweep(config: Annotated[SweepConfig, tyro.conf.arg(name="")]) -> int:
 
     A failed cell does not stop the rest. The same command again goes on with what is left.
     """
-    from bench.sweep import run_sweep
+    from prompt_joules.bench.sweep.grid import run_sweep
 
     return run_sweep(config)
 
 
 def devices() -> int:
     """List what can be measured on this machine, and for what cannot, why."""
-    from bench.devices import print_devices
+    from prompt_joules.bench.meter.devices import print_devices
 
     print_devices()
     return 0

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from bench import errors
-from bench.tasks import TASKS
+from prompt_joules.bench import errors
+from prompt_joules.bench.tasks import TASKS
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32"]
 EngineName = Literal["transformers-eager", "transformers-compiled", "openai"]

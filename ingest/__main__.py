@@ -21,10 +21,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from ingest import build, files, lake, publish, reports
-from ingest.formats import FORMATS, mapped
-from ingest.reports import Check, Export, Rejects
-from warehouse import export, places, store
+from prompt_joules.ingest import build, files, lake, publish, reports
+from prompt_joules.ingest.formats import FORMATS, mapped
+from prompt_joules.ingest.reports import Check, Export, Rejects
+from prompt_joules.warehouse import export, places, store
 
 OUT = Console()
 ERR = Console(stderr=True)

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import duckdb
 
-from bench.tasks import TASKS
-from ingest import files, refused
-from ingest.files import Found, Passed
-from ingest.formats import FORMATS, formats
-from ingest.formats.base import Format, Loaded, Source, Unreadable, statement
-from ingest.formats.mapped import ColumnMap
-from warehouse import store
+from prompt_joules.bench.tasks import TASKS
+from prompt_joules.ingest import files, refused
+from prompt_joules.ingest.files import Found, Passed
+from prompt_joules.ingest.formats import FORMATS, formats
+from prompt_joules.ingest.formats.base import Format, Loaded, Source, Unreadable, statement
+from prompt_joules.ingest.formats.mapped import ColumnMap
+from prompt_joules.warehouse import store
 
 MODELS = Path(store.__file__).parent / "models.csv"
 # What DuckDB may hold while it builds; Python, the readers and the allocator come on top.

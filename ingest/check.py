@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest import files, lake
-from ingest.formats import FORMATS
-from ingest.formats.base import statement
-from warehouse import store
+from prompt_joules.ingest import files, lake
+from prompt_joules.ingest.formats import FORMATS
+from prompt_joules.ingest.formats.base import statement
+from prompt_joules.warehouse import store
 
 # Tables whose rows count once when several files bring them: a file may have fewer rows there than it was accepted with.
 SHARED_TABLES = ("published", "quality", "run_totals")

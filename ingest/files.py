@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.formats import FORMATS, SUFFIXES, recognise
-from ingest.formats.base import Format, Head
+from prompt_joules.ingest.formats import FORMATS, SUFFIXES, recognise
+from prompt_joules.ingest.formats.base import Format, Head
 
 BLOCK = 1024 * 1024
 LINK = "is a link that leads out of its folder and is not followed; name what it points to"

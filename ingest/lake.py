@@ -19,14 +19,14 @@ from pathlib import Path
 
 import duckdb
 
-from ingest import build, refused
-from ingest.build import Namer, Report, Say, Step
-from ingest.files import Found
-from ingest.formats import formats
-from ingest.formats.base import statement
-from ingest.formats.mapped import ColumnMap
-from warehouse import places, store
-from warehouse.places import Place
+from prompt_joules.ingest import build, refused
+from prompt_joules.ingest.build import Namer, Report, Say, Step
+from prompt_joules.ingest.files import Found
+from prompt_joules.ingest.formats import formats
+from prompt_joules.ingest.formats.base import statement
+from prompt_joules.ingest.formats.mapped import ColumnMap
+from prompt_joules.warehouse import places, store
+from prompt_joules.warehouse.places import Place
 
 MOST_ATTEMPTS = 20
 # Waits after a conflict grow from this many seconds, doubling, with as much chance as wait.

@@ -10,10 +10,10 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from ingest import build
-from ingest.formats.base import statement
-from ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
-from warehouse import store
+from prompt_joules.ingest import build
+from prompt_joules.ingest.formats.base import statement
+from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
+from prompt_joules.warehouse import store
 
 
 class NothingToPublish(Exception):

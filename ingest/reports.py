@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ingest import check
-from warehouse import export, query, store
-from warehouse.selection import Selection
+from prompt_joules.ingest import check
+from prompt_joules.warehouse import export, query, store
+from prompt_joules.warehouse.selection import Selection
 
 OUT = Console()
 WEIGHTS = {"pretrained": ("pretrained",), "dummy": ("dummy",), "both": ()}

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, draw, frame, naming, prompt_charts, scope, sections, tables, titles, words
-from warehouse import comparison
+from prompt_joules.pages.ui import controls, data, downloads, draw, frame, naming, prompt_charts, scope, sections, tables, titles, words
+from prompt_joules.warehouse import comparison
 
 selection = frame.begin("Is A really better than B?")
 measure = frame.measure()

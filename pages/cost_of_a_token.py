@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, tables, titles, words
-from warehouse import stats
+from prompt_joules.pages.ui import controls, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, tables, titles, words
+from prompt_joules.warehouse import stats
 
 selection = frame.begin("What does an answer of any length cost?")
 idle = {"above_idle": frame.measure().above_idle}

@@ -2,8 +2,22 @@
 
 import streamlit as st
 
-from pages.ui import controls, curves, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, sections, shape, titles
-from warehouse.measure import NUMBERS
+from prompt_joules.pages.ui import (
+    controls,
+    curves,
+    data,
+    draw,
+    frame,
+    naming,
+    pick,
+    prompt_charts,
+    prompt_words,
+    scope,
+    sections,
+    shape,
+    titles,
+)
+from prompt_joules.warehouse.energy_shown import NUMBERS
 
 selection = frame.begin("How does one prompt differ from the next?")
 view = controls.view("form", sections.SPREADS)

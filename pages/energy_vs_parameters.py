@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import charts, controls, draw, frame, pick, scope, shape, words
-from warehouse import stats
+from prompt_joules.pages.ui import charts, controls, draw, frame, pick, scope, shape, words
+from prompt_joules.warehouse import stats
 
 selection = frame.begin("Does a bigger model cost more?")
 selection = frame.first_view(selection)

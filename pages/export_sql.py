@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, tables, titles, words
+from prompt_joules.pages.ui import controls, data, downloads, frame, prompt_charts, scope, sections, tables, titles, words
 
 selection = frame.begin("Can I have the rows?")
 st.subheader("The rows of the filters", anchor=False)

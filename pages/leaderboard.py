@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import controls, downloads, frame, pick, scope, sections, shape, site, words
-from warehouse.selection import Selection
+from prompt_joules.pages.ui import controls, downloads, frame, pick, scope, sections, shape, site, words
+from prompt_joules.warehouse.selection import Selection
 
 selection = frame.begin("Which model answers for the least energy?")
 site.welcome()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import data, frame, sections, texts, words
+from prompt_joules.pages.ui import data, frame, sections, texts, words
 
 selection = frame.begin("How was it measured?")
 st.markdown(texts.SETUP)

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, frame, naming, scope, sections, tables, titles, words
-from warehouse import comparison, stats
+from prompt_joules.pages.ui import controls, data, downloads, frame, naming, scope, sections, tables, titles, words
+from prompt_joules.warehouse import comparison, stats
 
 selection = frame.begin("What will my workload use?")
 measure = frame.measure()

@@ -2,7 +2,21 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, downloads, draw, frame, prompt_charts, prompt_words, scope, sections, shape, tables, titles, words
+from prompt_joules.pages.ui import (
+    controls,
+    data,
+    downloads,
+    draw,
+    frame,
+    prompt_charts,
+    prompt_words,
+    scope,
+    sections,
+    shape,
+    tables,
+    titles,
+    words,
+)
 
 selection = frame.begin("What happened on this prompt?")
 wanted = controls.search("Find a prompt", "Words of the prompt, or its id")

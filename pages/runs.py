@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import data, downloads, frame, pick, prompt_words, scope, sections, tables, titles, words
+from prompt_joules.pages.ui import data, downloads, frame, pick, prompt_words, scope, sections, tables, titles, words
 
 selection = frame.begin("Can I trust these numbers?")
 selection = frame.narrowed(replace(selection.with_random_weights(), only_valid=False))

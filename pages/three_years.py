@@ -5,9 +5,9 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, draw, frame, pick, scope, shape, tables, titles, words
-from warehouse import stats
-from warehouse.measure import NUMBERS, TOKENS
+from prompt_joules.pages.ui import charts, controls, downloads, draw, frame, pick, scope, shape, tables, titles, words
+from prompt_joules.warehouse import stats
+from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS
 
 selection = frame.begin("How far has the energy of a token come?")
 measure = frame.measure(per="output token")

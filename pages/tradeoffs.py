@@ -5,10 +5,10 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import charts, controls, downloads, draw, frame, pick, scope, shape, tables, titles, words
-from warehouse import stats
-from warehouse.measure import NUMBERS
-from warehouse.selection import Selection
+from prompt_joules.pages.ui import charts, controls, downloads, draw, frame, pick, scope, shape, tables, titles, words
+from prompt_joules.warehouse import stats
+from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.selection import Selection
 
 selection = frame.begin("What is the cheapest configuration that is fast enough?")
 selection = frame.narrowed(replace(selection, tasks=selection.tasks or titles.CHAT))

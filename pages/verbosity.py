@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import controls, data, frame, prompt_words, scope, sections
+from prompt_joules.pages.ui import controls, data, frame, prompt_words, scope, sections
 
 selection = frame.begin("Does asking for a short answer save energy?")
 if data.load("leaderboard", selection).is_empty():

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from bench.record import SCHEMA_VERSION, polars_schema
+from prompt_joules.bench.record import SCHEMA_VERSION, polars_schema
 
 SCHEMA: dict[str, Any] = polars_schema()
 START = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from bench.counters import MJ_PER_J, CounterLost
+from prompt_joules.bench.meter.counters import MJ_PER_J, CounterLost
 
 
 class SimulatedCounter:

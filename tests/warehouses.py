@@ -6,8 +6,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from ingest import build
-from warehouse import store
+from prompt_joules.ingest import build
+from prompt_joules.warehouse import store
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "warehouse" / "data"

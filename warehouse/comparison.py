@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from warehouse.measure import DEFAULT, Measure
-from warehouse.stats import RESAMPLES, SEED, Floats
+from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
+from prompt_joules.warehouse.stats import RESAMPLES, SEED, Floats
 
 LEVELS = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 # What energy is divided by: the name on screen → the sum in `blocks`.

@@ -19,8 +19,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from warehouse import store
-from warehouse.selection import Selection
+from prompt_joules.warehouse import store
+from prompt_joules.warehouse.selection import Selection
 
 KINDS = ("parquet", "csv", "json", "arrow")
 METADATA_KEY = "prompt_joules"

@@ -9,8 +9,8 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from warehouse import readers, store
-from warehouse.selection import Selection
+from prompt_joules.warehouse import readers, store
+from prompt_joules.warehouse.selection import Selection
 
 QUERIES = Path(__file__).parent / "queries"
 PARAMETER = re.compile(r"\$([a-z_]+)")

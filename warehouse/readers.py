@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import places, store
+from prompt_joules.warehouse import places, store
 
 # What DuckDB may hold for all questions together, parts of the file that it remembers included. At ten million prompts no named
 # question needs more; one that does goes on through a temporary file.

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import places
-from warehouse.places import Place
+from prompt_joules.warehouse import places
+from prompt_joules.warehouse.places import Place
 
 SCHEMA_VERSION = 11
 VARIABLE = "PROMPT_JOULES_WAREHOUSE"

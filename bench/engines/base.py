@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bench.tasks import Task
+from prompt_joules.bench.tasks import Task
 
 
 class PromptFailed(Exception):

@@ -13,9 +13,9 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from bench import errors
-from bench.config import RunConfig
-from bench.engines.base import ModelFacts
+from prompt_joules.bench import errors
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.base import ModelFacts
 
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 
-from bench.engines.base import Sampling
-from bench.tasks import Task
+from prompt_joules.bench.engines.base import Sampling
+from prompt_joules.bench.tasks import Task
 
 RETRIED = (429, 500, 502, 503, 504)
 """HTTP statuses that a server may answer differently a moment later."""

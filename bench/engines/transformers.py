@@ -10,19 +10,19 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
-from bench.engines import loading
-from bench.engines.base import Generation, ModelFacts, Prepared, PromptFailed, Sampling
-from bench.engines.padding import padded
-from bench.engines.watch import FiniteLogits, Stamps, StopOnBadLogits, StopStrings
-from bench.tasks import Task
-from bench.templates import Template, choose_template
+from prompt_joules.bench.engines import loading
+from prompt_joules.bench.engines.base import Generation, ModelFacts, Prepared, PromptFailed, Sampling
+from prompt_joules.bench.engines.padding import padded
+from prompt_joules.bench.engines.stops import FiniteLogits, Stamps, StopOnBadLogits, StopStrings
+from prompt_joules.bench.prompts.templates import Template, choose_template
+from prompt_joules.bench.tasks import Task
 
 _KEPT = ("bos_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id")
 """What a model cannot do without; everything else in its generation config is a default of sampling and is not used."""
 
 
 class TransformersEngine:
-    """A loaded transformers model; see `bench.engines.base.Engine`.
+    """A loaded transformers model; see `prompt_joules.bench.engines.base.Engine`.
 
     Args:
         plan: what was loaded.

@@ -2,23 +2,9 @@
 
 from collections.abc import Sequence
 
-from ingest.formats import (
-    aiperf,
-    codecarbon,
-    lm_eval,
-    mapped,
-    mlenergy_v1,
-    mlenergy_v1_prompts,
-    mlenergy_v2,
-    mlenergy_v3,
-    mlenergy_v3_run,
-    optimum_benchmark,
-    published,
-    records,
-    run_json,
-    vllm_bench,
-)
-from ingest.formats.base import Format, Head
+from prompt_joules.ingest.formats import aiperf, codecarbon, lm_eval, mapped, optimum_benchmark, published, records, run_json, vllm_bench
+from prompt_joules.ingest.formats.base import Format, Head
+from prompt_joules.ingest.formats.mlenergy import v1, v1_prompts, v2, v3, v3_run
 
 # In this order: the first that recognises a file reads it, and files load in the order of their formats.
 FORMATS: tuple[Format, ...] = (
@@ -26,14 +12,14 @@ FORMATS: tuple[Format, ...] = (
     run_json.FORMAT,
     published.FIGURES,
     published.QUALITY,
-    mlenergy_v1.BENCHMARK,
-    mlenergy_v1.SCORES,
-    mlenergy_v1.MODELS,
-    mlenergy_v1_prompts.FORMAT,
-    mlenergy_v2.FORMAT,
-    mlenergy_v3.FORMAT,
-    mlenergy_v3.INDEX,
-    mlenergy_v3_run.FORMAT,
+    v1.BENCHMARK,
+    v1.SCORES,
+    v1.MODELS,
+    v1_prompts.FORMAT,
+    v2.FORMAT,
+    v3.FORMAT,
+    v3.INDEX,
+    v3_run.FORMAT,
     lm_eval.FORMAT,
     aiperf.FORMAT,
     aiperf.SUMMARY_FORMAT,

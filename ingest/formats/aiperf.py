@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, parse_json, text_of
-from ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, scaled, store_requests, whole
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, parse_json, text_of
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, scaled, store_requests, whole
 
 SUMMARY = "profile_export_aiperf.json"
 REASON = "AIPerf does not measure the energy of a request"

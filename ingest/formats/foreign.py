@@ -16,9 +16,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
-from ingest.formats import records
-from ingest.formats.base import Loaded, Reject, Source, Unreadable, parse_json, statement, write_rejects
+from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
+from prompt_joules.ingest.formats import records
+from prompt_joules.ingest.formats.base import Loaded, Reject, Source, Unreadable, parse_json, statement, write_rejects
 
 NO_ENERGY = {"energy_source": "none"}
 # What a required column holds when the source says nothing about it.

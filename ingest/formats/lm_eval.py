@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable
-from ingest.formats.foreign import dug, is_number
-from ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.foreign import dug, is_number
+from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
 
 KEYS = {"results", "configs", "versions", "n-shot"}
 # Metrics of lm-eval that are no share of one, by the beginning of their names.

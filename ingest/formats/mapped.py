@@ -18,10 +18,10 @@ import duckdb
 import polars as pl
 import yaml
 
-from bench.record import COLUMNS
-from ingest.formats.base import Format, Head, Loaded, Source, Unreadable
-from ingest.formats.foreign import Row, file_time, is_number, run_name, store_requests
-from ingest.formats.published import read_csv
+from prompt_joules.bench.record import COLUMNS
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.foreign import Row, file_time, is_number, run_name, store_requests
+from prompt_joules.ingest.formats.published import read_csv
 
 TYPES = {column.name: column.type for column in COLUMNS}
 MOST_COLUMNS = 1000

@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Source, Unreadable
-from ingest.formats.foreign import companion, dug, is_number
-from ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.foreign import companion, dug, is_number
+from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 
 JOULES_PER_KWH = 3.6e6
 PARTS = ("prefill", "decode")

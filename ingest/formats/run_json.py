@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from ingest.formats.base import Format, Head, Loaded, Source, Unreadable, statement
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable, statement
 
 
 def _recognises(head: Head) -> bool:

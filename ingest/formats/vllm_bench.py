@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from ingest.formats.base import LARGEST_JSON, Format, Head, Loaded, Source, Unreadable, parse_json
-from ingest.formats.foreign import NO_ENERGY, Row, environment, file_time, is_number, run_name, store_requests, words
+from prompt_joules.ingest.formats.base import LARGEST_JSON, Format, Head, Loaded, Source, Unreadable, parse_json
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, environment, file_time, is_number, run_name, store_requests, words
 
 LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
 KEYS = {"model_id", "num_prompts", *LISTS}

@@ -3,7 +3,7 @@
 import altair as alt
 import polars as pl
 
-from warehouse.measure import NUMBERS
+from prompt_joules.warehouse.energy_shown import NUMBERS
 
 # On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
 ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datum.value, datum.value < 1000 ? '~g' : '~s') : ''"

@@ -9,10 +9,10 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from pages.ui import theme
-from pages.ui.axes import axis_of, rows_high, tip
-from pages.ui.theme import Chart
-from warehouse.measure import NUMBERS
+from prompt_joules.pages.ui import theme
+from prompt_joules.pages.ui.axes import axis_of, rows_high, tip
+from prompt_joules.pages.ui.theme import Chart
+from prompt_joules.warehouse.energy_shown import NUMBERS
 
 
 def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: pl.DataFrame) -> Chart:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import polars as pl
 import streamlit as st
 
-from pages.ui import naming, prompt_words, tables, titles, words
-from warehouse import formula as formulas
-from warehouse import stats
-from warehouse.measure import NUMBERS, Measure
-from warehouse.metrics import PROMPT_METRICS
+from prompt_joules.pages.ui import naming, prompt_words, tables, titles, words
+from prompt_joules.warehouse import stats
+from prompt_joules.warehouse import visitor_formula as formulas
+from prompt_joules.warehouse.energy_shown import NUMBERS, Measure
+from prompt_joules.warehouse.metrics import PROMPT_METRICS
 
 SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 COSTS = (

@@ -4,10 +4,10 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from pages.ui import theme
-from pages.ui.axes import axis_of
-from pages.ui.theme import Chart
-from warehouse.metrics import Metric
+from prompt_joules.pages.ui import theme
+from prompt_joules.pages.ui.axes import axis_of
+from prompt_joules.pages.ui.theme import Chart
+from prompt_joules.warehouse.metrics import Metric
 
 # A chart of steps gets about so many: each costs the browser time, and two steps of one series are some two pixels high.
 MOST_STEPS = 1000

@@ -3,8 +3,8 @@
 import polars as pl
 import streamlit as st
 
-from warehouse import query, sqlbox, store
-from warehouse.selection import Selection
+from prompt_joules.warehouse import query, store, visitor_sql
+from prompt_joules.warehouse.selection import Selection
 
 
 def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
@@ -12,8 +12,8 @@ def load(name: str, selection: Selection, **parameters: str | bool | float) -> p
     return _load(name, selection, tuple(sorted(parameters.items())), *_place())
 
 
-def ask(sql: str) -> sqlbox.Answer:
-    """The answer to a visitor's SQL, from the cache while text and warehouse stay the same. Raises sqlbox.RefusedSql."""
+def ask(sql: str) -> visitor_sql.Answer:
+    """The answer to a visitor's SQL, from the cache while text and warehouse stay the same. Raises visitor_sql.RefusedSql."""
     return _ask(sql, *_place())
 
 
@@ -45,8 +45,8 @@ def _load(
 
 
 @st.cache_data(max_entries=32, show_spinner="Asking the warehouse …")
-def _ask(sql: str, path: str, version: tuple[int, int]) -> sqlbox.Answer:
-    return sqlbox.run(sql, path)
+def _ask(sql: str, path: str, version: tuple[int, int]) -> visitor_sql.Answer:
+    return visitor_sql.run(sql, path)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -21,7 +21,7 @@ import streamlit as st
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.starlette import App
 
-from pages.ui import site
+from prompt_joules.pages.ui import site
 
 STATIC = Path(st.__file__).parent / "static"
 # Names in Streamlit's manifest: the code of the elements that most pages have.
@@ -47,8 +47,8 @@ ICONS = "MaterialSymbols-Rounded.woff2"
 @asynccontextmanager
 async def ready(_: App) -> AsyncIterator[None]:
     """Import what pages are made of when the server starts, so that its first visitor need not wait for it."""
-    import_module("pages.ui.frame")
-    import_module("pages.ui.sections")
+    import_module("prompt_joules.pages.ui.frame")
+    import_module("prompt_joules.pages.ui.sections")
     yield
 
 

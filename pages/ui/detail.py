@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import polars as pl
 
-from pages.ui.shape import on_screen
-from pages.ui.titles import LABELS, spelled, title_of
-from warehouse.measure import NUMBERS
+from prompt_joules.pages.ui.shape import on_screen
+from prompt_joules.pages.ui.titles import LABELS, spelled, title_of
+from prompt_joules.warehouse.energy_shown import NUMBERS
 
 UPRIGHT = ("number", "is", "meaning")
 # Of which the table itself makes a drawing or a link.

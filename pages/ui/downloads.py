@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from warehouse import export as exports
-from warehouse.measure import Measure
-from warehouse.selection import Selection
+from prompt_joules.warehouse import export as exports
+from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.selection import Selection
 
 
 def address() -> str:

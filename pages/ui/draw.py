@@ -16,8 +16,8 @@ import altair
 import polars as pl
 import streamlit as st
 
-from pages.ui import theme
-from pages.ui.theme import Chart
+from prompt_joules.pages.ui import theme
+from prompt_joules.pages.ui.theme import Chart
 
 
 @dataclass(frozen=True)

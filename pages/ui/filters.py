@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import polars as pl
 import streamlit as st
 
-from pages.ui import words
-from warehouse.measure import ABOVE_IDLE, DEFAULT, GROSS, PER, STATISTICS, Measure
-from warehouse.selection import Selection
+from prompt_joules.pages.ui import words
+from prompt_joules.warehouse.energy_shown import ABOVE_IDLE, DEFAULT, GROSS, PER, STATISTICS, Measure
+from prompt_joules.warehouse.selection import Selection
 
 # URL key → label, help. The order is that of the sidebar.
 MANY: dict[str, tuple[str, str]] = {

@@ -8,13 +8,13 @@ from altair.utils import schemapi
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
-from pages.ui import controls, data, filters, prompt_words, scope, shape, site, theme, words
-from pages.ui.data import load
-from pages.ui.words import plain
-from warehouse import measure as measures
-from warehouse import store
-from warehouse.measure import Measure
-from warehouse.selection import Selection
+from prompt_joules.pages.ui import controls, data, filters, prompt_words, scope, shape, site, theme, words
+from prompt_joules.pages.ui.data import load
+from prompt_joules.pages.ui.words import plain
+from prompt_joules.warehouse import energy_shown as measures
+from prompt_joules.warehouse import store
+from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.selection import Selection
 
 # Altair checks a chart as a whole before it is drawn. Checking each of its parts as well takes longer than the rest of a page.
 schemapi.disable_debug_mode()

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.ui import downloads, draw, naming, shape, tables, theme
-from warehouse.metrics import Metric
+from prompt_joules.pages.ui import downloads, draw, naming, shape, tables, theme
+from prompt_joules.warehouse.metrics import Metric
 
 CLICK = "Click a point or bar to see its rows only; Shift adds more, a click beside them shows all again."
 BOX = "Click a point, or draw a box around some, to see their rows only; a click beside them shows all again."

@@ -8,11 +8,11 @@ import json
 import altair as alt
 import polars as pl
 
-from pages.ui import theme
-from pages.ui.axes import TOP, axis_of, rows_high
-from pages.ui.theme import Chart
-from warehouse.measure import NUMBERS
-from warehouse.metrics import Metric
+from prompt_joules.pages.ui import theme
+from prompt_joules.pages.ui.axes import TOP, axis_of, rows_high
+from prompt_joules.pages.ui.theme import Chart
+from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.metrics import Metric
 
 MANY_SERIES = 12
 # Values that are so many times apart are drawn on a logarithmic axis.

@@ -4,9 +4,9 @@ from typing import Any
 
 import polars as pl
 
-from pages.ui.words import figure, first_lines, listed, percent, plain
-from warehouse.measure import UNITS, Measure
-from warehouse.metrics import Metric
+from prompt_joules.pages.ui.words import figure, first_lines, listed, percent, plain
+from prompt_joules.warehouse.energy_shown import UNITS, Measure
+from prompt_joules.warehouse.metrics import Metric
 
 SPLIT = (
     "The change in energy is exactly the sum of two effects: the length of the answers, and the energy of a token. The tick is the sum; "

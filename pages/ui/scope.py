@@ -5,12 +5,12 @@ import shlex
 import polars as pl
 import streamlit as st
 
-from pages.ui import site
-from pages.ui.data import load, own
-from pages.ui.words import plain
-from warehouse import store
-from warehouse.metrics import Metric
-from warehouse.selection import Selection
+from prompt_joules.pages.ui import site
+from prompt_joules.pages.ui.data import load, own
+from prompt_joules.pages.ui.words import plain
+from prompt_joules.warehouse import store
+from prompt_joules.warehouse.metrics import Metric
+from prompt_joules.warehouse.selection import Selection
 
 SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
 NO_PAIRS = (

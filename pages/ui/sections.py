@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from pages.ui import (
+from prompt_joules.pages.ui import (
     charts,
     controls,
     curves,
@@ -26,14 +26,14 @@ from pages.ui import (
     titles,
     words,
 )
-from pages.ui.data import ask as answered
-from pages.ui.data import load, options
-from pages.ui.site import links
-from pages.ui.words import plain
-from warehouse import comparison, query, sqlbox, stats, store
-from warehouse import export as exports
-from warehouse.measure import NUMBERS
-from warehouse.selection import Selection
+from prompt_joules.pages.ui.data import ask as answered
+from prompt_joules.pages.ui.data import load, options
+from prompt_joules.pages.ui.site import links
+from prompt_joules.pages.ui.words import plain
+from prompt_joules.warehouse import comparison, query, stats, store, visitor_sql
+from prompt_joules.warehouse import export as exports
+from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.selection import Selection
 
 MOST_TABLES = 6
 # What Concise or verbose? can show.
@@ -310,11 +310,11 @@ def _file(
         return exports.temporary((shape.with_formula(part, formula) for part in parts), kind, selection, what, link=link)
 
 
-def ask(sql: str) -> sqlbox.Answer:
+def ask(sql: str) -> visitor_sql.Answer:
     """The answer to a visitor's SQL; what is wrong with it ends the page."""
     try:
         return answered(sql)
-    except sqlbox.RefusedSql as error:
+    except visitor_sql.RefusedSql as error:
         st.error(plain(str(error)), icon=":material/error:")
         st.stop()
 

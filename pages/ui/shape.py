@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import polars as pl
 
-from pages.ui import naming
-from pages.ui.titles import LEADERBOARD
-from warehouse.measure import DEFAULT, NUMBERS, Measure, per_prompt
-from warehouse.metrics import Metric
+from prompt_joules.pages.ui import naming
+from prompt_joules.pages.ui.titles import LEADERBOARD
+from prompt_joules.warehouse.energy_shown import DEFAULT, NUMBERS, Measure, per_prompt
+from prompt_joules.warehouse.metrics import Metric
 
 EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "own runs"}
 

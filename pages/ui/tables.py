@@ -7,10 +7,10 @@ import polars as pl
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from pages.ui.shape import on_screen, shown
-from pages.ui.titles import CHANGES, FOUR_DIGITS, LABELS, MEASURED, PERCENTILES, PROMPTS, SHARES, SHORT
-from warehouse.measure import NUMBERS
-from warehouse.metrics import Metric
+from prompt_joules.pages.ui.shape import on_screen, shown
+from prompt_joules.pages.ui.titles import CHANGES, FOUR_DIGITS, LABELS, MEASURED, PERCENTILES, PROMPTS, SHARES, SHORT
+from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.metrics import Metric
 
 NOT_MEASURED = "not measured"
 NOT_KEPT = "not kept"

@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from warehouse import store
-from warehouse.metrics import METRICS, Metric
+from prompt_joules.warehouse import store
+from prompt_joules.warehouse.metrics import METRICS, Metric
 
 SETUP = """
 Prompt Joules asks: what does one answer of a language model cost in energy? It puts two kinds of results side by

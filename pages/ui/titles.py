@@ -2,7 +2,7 @@
 
 import re
 
-from warehouse.measure import NUMBERS
+from prompt_joules.warehouse.energy_shown import NUMBERS
 
 LEADERBOARD = (
     "model_name",

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from warehouse.measure import NUMBERS, UNITS, Measure
-from warehouse.metrics import Metric
-from warehouse.sqlbox import Answer
+from prompt_joules.warehouse.energy_shown import NUMBERS, UNITS, Measure
+from prompt_joules.warehouse.metrics import Metric
+from prompt_joules.warehouse.visitor_sql import Answer
 
 MOST_LINES = 6
 OVER_TIME = (

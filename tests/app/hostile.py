@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ingest import build
+from prompt_joules.ingest import build
 from tests import factories
 
 BOLD = "**hostilebold**"

@@ -7,15 +7,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bench.tasks import TASKS
-from pages.ui import detail, downloads, sections, tables
+from prompt_joules.bench.tasks import TASKS
+from prompt_joules.pages.ui import detail, downloads, sections, tables
+from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse.energy_shown import DEFAULT
+from prompt_joules.warehouse.metrics import METRICS
+from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, open_app, table, text
-from warehouse import query, store
-from warehouse.measure import DEFAULT
-from warehouse.metrics import METRICS
-from warehouse.selection import Selection
 
 
 def test_sql_answers_and_says_what_is_wrong(open_page: Open) -> None:

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pages.ui import naming
+from prompt_joules.pages.ui import naming
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, opened, table
 

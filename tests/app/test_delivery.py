@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pages.ui import delivery
-from pages.ui.site import HOME, SECTIONS
+from prompt_joules.pages.ui import delivery
+from prompt_joules.pages.ui.site import HOME, SECTIONS
 from tests.app.conftest import Open
 
 ORIGINS = ["https://*.example.org"]

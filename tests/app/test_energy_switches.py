@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import site
+from prompt_joules.pages.ui import site
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.energy_shown import EVERY, Measure, per_prompt
 from tests.app import warehouse
 from tests.app.conftest import Open, opened, table, text
-from warehouse import query
-from warehouse.measure import EVERY, Measure, per_prompt
 
 SWITCHED = {"statistic": "p90", "per": "word", "idle": "above idle"}
 PAGES = [entry[0] for entries in site.SECTIONS.values() for entry in entries]

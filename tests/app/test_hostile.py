@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import sections, site, words
+from prompt_joules.pages.ui import sections, site, words
+from prompt_joules.warehouse import export as exports
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests.app import hostile
 from tests.app.conftest import open_app
-from warehouse import export as exports
-from warehouse import query
-from warehouse.selection import Selection
 
 PAGES = [file for entries in site.SECTIONS.values() for file, *_ in entries]
 # Elements whose text Streamlit reads as Markdown.

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pages.ui import data
-from warehouse import query, store
-from warehouse.selection import Selection
+from prompt_joules.pages.ui import data
+from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse.selection import Selection
 
 
 def test_a_question_that_many_ask_at_once_is_answered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

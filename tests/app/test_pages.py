@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import draw, pick, sections, site, theme
+from prompt_joules.pages.ui import draw, pick, sections, site, theme
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app, opened, table, text
 

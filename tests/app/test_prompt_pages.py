@@ -5,11 +5,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pages.ui import naming, shape, tables, words
+from prompt_joules.pages.ui import naming, shape, tables, words
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, open_app, opened, table, text
-from warehouse import query
-from warehouse.selection import Selection
 
 GPU = "NVIDIA H100 80GB HBM3"
 OF_MODELS = {"metric": "energy_j", "by": "model", "prompt_set": "", "only_series": ""}

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser
 
-from pages.ui import site
+from prompt_joules.pages.ui import site
 from tests.app import hostile, warehouse
 from tests.e2e.conftest import Visitor
 

@@ -18,12 +18,12 @@ pytest.importorskip("duckdb_extension_ducklake", reason="runs in the environment
 
 from polars.testing import assert_frame_equal
 
-from ingest import build, check, lake
-from ingest.__main__ import main
-from ingest.build import Report
+from prompt_joules.ingest import build, check, lake
+from prompt_joules.ingest.__main__ import main
+from prompt_joules.ingest.build import Report
+from prompt_joules.warehouse import query, store, visitor_sql
 from tests import factories, warehouses
 from tests.lake.conftest import PASSWORD, Lake
-from warehouse import query, sqlbox, store
 
 ROOT = Path(__file__).parents[2]
 ROWS = 30
@@ -275,15 +275,15 @@ def test_a_page_shows_a_lake(shipped: tuple[Lake, Path], monkeypatch: pytest.Mon
 def test_the_sql_box_reads_tables_and_nothing_else(shipped: tuple[Lake, Path]) -> None:
     made, file = shipped
     total = "select sum(energy_j) as joules from requests"
-    assert sqlbox.run(total, made.address).rows.item() == pytest.approx(sqlbox.run(total, str(file)).rows.item())
+    assert visitor_sql.run(total, made.address).rows.item() == pytest.approx(visitor_sql.run(total, str(file)).rows.item())
     for sql in (
         "from postgres_query('__ducklake_metadata_results', 'select 1')",
         "from __ducklake_metadata_results.ducklake_snapshot",
         "from read_text('/etc/passwd')",
         "from read_text('s3://elsewhere/x')",
     ):
-        with pytest.raises(sqlbox.RefusedSql):
-            sqlbox.run(sql, made.address)
+        with pytest.raises(visitor_sql.RefusedSql):
+            visitor_sql.run(sql, made.address)
 
 
 @pytest.mark.parametrize(

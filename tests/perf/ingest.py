@@ -20,11 +20,11 @@ from pathlib import Path
 
 import duckdb
 
-from ingest import build
+from prompt_joules.ingest import build
+from prompt_joules.warehouse import store
 from tests import factories
 from tests.perf import queries
 from tests.perf.queries import seconds
-from warehouse import store
 
 RUN = 3000
 SQL = Path(__file__).parent

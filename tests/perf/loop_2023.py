@@ -61,8 +61,8 @@ def main() -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from bench.engines.static_decode import Sampling, StaticDecoder
-    from bench.meter import open_meter
+    from prompt_joules.bench.engines.compiled.decode import Sampling, StaticDecoder
+    from prompt_joules.bench.meter.opening import open_meter
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model")

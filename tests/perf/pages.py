@@ -23,11 +23,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ingest import build
-from pages.ui.site import SECTIONS
+from prompt_joules.ingest import build
+from prompt_joules.pages.ui.site import SECTIONS
+from prompt_joules.warehouse import store
 from tests.perf import crowd, ingest
 from tests.servers import ROOT, Server, served
-from warehouse import store
 
 FOLDER = ROOT / "results" / "perf-pages"
 FLOOR = "tests/perf/floor_app.py"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse import query, readers, store
-from warehouse.selection import Selection
+from prompt_joules.warehouse import query, readers, store
+from prompt_joules.warehouse.selection import Selection
 
 MOST_TIMES = 3.0
 MOST_MS = 20.0

@@ -32,8 +32,8 @@ def bare(engine: Any, prepared: list[Any], sampling: Any) -> float:
 
 def measured(engine: Any, items: list[Any], sampling: Any) -> tuple[float, int]:
     """Seconds and tokens of the harness over the same prompts."""
-    from bench.measure import measure
-    from bench.meter import AbsentMeter
+    from prompt_joules.bench.meter.opening import AbsentMeter
+    from prompt_joules.bench.run.window import measure
 
     start_s = time.perf_counter()
     rows = [measure(engine, AbsentMeter("a benchmark of the harness"), [item], 0, sampling)[0][0] for item in items]
@@ -46,13 +46,13 @@ def measured(engine: Any, items: list[Any], sampling: Any) -> tuple[float, int]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print tokens/s of both sides and the ratio (median of the rounds)."""
-    from bench.config import RunConfig
-    from bench.engines.loading import load, plan
-    from bench.engines.transformers import TransformersEngine
-    from bench.measure import prompt_seed
-    from bench.prompts import load_prompts
-    from bench.runner import sampling_of
-    from bench.tasks import TASKS
+    from prompt_joules.bench.config import RunConfig
+    from prompt_joules.bench.engines.loading import load, plan
+    from prompt_joules.bench.engines.transformers import TransformersEngine
+    from prompt_joules.bench.prompts.sets import load_prompts
+    from prompt_joules.bench.run.local import sampling_of
+    from prompt_joules.bench.run.window import prompt_seed
+    from prompt_joules.bench.tasks import TASKS
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)

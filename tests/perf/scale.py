@@ -18,10 +18,10 @@ from pathlib import Path
 
 import duckdb
 
+from prompt_joules.warehouse import query, store
 from tests.lake.conftest import Postgres, running_postgres
 from tests.perf import ingest
 from tests.perf.queries import EVERYTHING, METRIC, seconds
-from warehouse import query, store
 
 RUNS_A_FILE = 333
 QUESTIONS: dict[str, dict[str, object]] = {

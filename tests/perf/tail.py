@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from bench.edges import POLL_S, Reader, Step
+from prompt_joules.bench.meter.edges import POLL_S, Reader, Step
 from tests.perf.shapes import LLAMA_1B, LLAMA_7B, random_llama
 
 SECONDS = (0.25, 0.5, 1.0, 2.0)
@@ -56,8 +56,8 @@ def record(out: Path, shape: dict[str, Any], seconds: Sequence[float], windows: 
     """Answer, and write the steps around each answer."""
     import torch
 
-    from bench.counters import open_zeus_counter
-    from bench.engines.static_decode import Sampling, StaticDecoder
+    from prompt_joules.bench.engines.compiled.decode import Sampling, StaticDecoder
+    from prompt_joules.bench.meter.counters import open_zeus_counter
 
     decoder = StaticDecoder(random_llama(shape), Sampling(temperature=0))
     prompt = torch.randint(5, 1000, (1, 64), device="cuda")

@@ -10,7 +10,7 @@ from typing import Any
 
 from streamlit.web.cli import main
 
-from warehouse import query
+from prompt_joules.warehouse import query
 
 untimed = query.load
 

@@ -120,7 +120,7 @@ def responses(loop: str) -> Callable[[int], None]:
     """A function that answers with so many tokens."""
     import torch
 
-    from bench.engines.static_decode import Sampling, StaticDecoder
+    from prompt_joules.bench.engines.compiled.decode import Sampling, StaticDecoder
 
     decoder = StaticDecoder(random_llama(LLAMA_1B), Sampling(temperature=0))
     prompt = torch.randint(5, 1000, (1, 64), device="cuda")
@@ -146,7 +146,7 @@ def main() -> None:
     """Print a line for each response time, and write all windows as JSON where asked."""
     import torch
 
-    from bench.meter import open_meter
+    from prompt_joules.bench.meter.opening import open_meter
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path)

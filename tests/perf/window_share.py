@@ -79,14 +79,14 @@ class GpuClock:
 
 def our_places() -> list[tuple[Any, str]]:
     """All of our own code that runs between two tokens, as (owner, name of the function)."""
-    from bench.engines import static_decode, watch
+    from prompt_joules.bench.engines import stops
 
     return [
-        (watch.Stamps, "put"),
-        (watch.FiniteLogits, "__call__"),
-        (watch.StopOnBadLogits, "__call__"),
-        (watch.StopStrings, "__call__"),
-        (static_decode, "_ends"),
+        (stops.Stamps, "put"),
+        (stops.FiniteLogits, "__call__"),
+        (stops.StopOnBadLogits, "__call__"),
+        (stops.StopStrings, "__call__"),
+        (decode, "_ends"),
     ]
 
 
@@ -135,14 +135,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Print the device, and the shares of both engines with the aim."""
     import dataclasses
 
-    from bench.config import EngineName, RunConfig
-    from bench.engines.compiled import CompiledEngine
-    from bench.engines.loading import load, plan
-    from bench.engines.transformers import TransformersEngine
-    from bench.measure import prompt_seed
-    from bench.prompts import load_prompts
-    from bench.runner import sampling_of
-    from bench.tasks import TASKS
+    from prompt_joules.bench.config import EngineName, RunConfig
+    from prompt_joules.bench.engines.compiled.engine import CompiledEngine
+    from prompt_joules.bench.engines.loading import load, plan
+    from prompt_joules.bench.engines.transformers import TransformersEngine
+    from prompt_joules.bench.prompts.sets import load_prompts
+    from prompt_joules.bench.run.local import sampling_of
+    from prompt_joules.bench.run.window import prompt_seed
+    from prompt_joules.bench.tasks import TASKS
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=MODEL)

@@ -11,7 +11,7 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest import check
+from prompt_joules.ingest import check
 from tests import factories, warehouses
 
 GOOD = 5

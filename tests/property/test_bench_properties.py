@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from bench import record
-from bench.engines.base import Generation
-from bench.jobs import execution_order
-from bench.measure import energy_shares, prompt_seed
-from bench.prompts import Prompt, PromptSet
-from bench.runner import is_steady
-from bench.sink import to_frame
+from prompt_joules.bench import record
+from prompt_joules.bench.engines.base import Generation
+from prompt_joules.bench.prompts.sets import Prompt, PromptSet
+from prompt_joules.bench.run.local import is_steady
+from prompt_joules.bench.run.session import execution_order
+from prompt_joules.bench.run.sink import to_frame
+from prompt_joules.bench.run.window import energy_shares, prompt_seed
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int16": st.integers(-(2**15), 2**15 - 1),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.counter_meter import CounterMeter
+from prompt_joules.bench.meter.counter_meter import CounterMeter
 from tests.simulated import SimulatedCounter
 
 watts = st.floats(60, 700)

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from bench.record import NAMES
+from prompt_joules.bench.record import NAMES
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.energy_shown import PER
+from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 from tests.unit.queries.test_distributions import assert_steps
-from warehouse import query
-from warehouse.measure import PER
-from warehouse.selection import Selection
 
 FEW = settings(max_examples=12, deadline=None)
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=60)

@@ -13,16 +13,16 @@ pytest.importorskip("torch", reason="needs the bench extra: make test installs i
 import torch
 from rich.console import Console
 
-from bench.config import EngineName, RunConfig
-from bench.engines.base import Sampling
-from bench.engines.compiled import CompiledEngine
-from bench.engines.loading import load, plan
-from bench.engines.transformers import TransformersEngine, _generation
-from bench.engines.watch import FiniteLogits, StopOnBadLogits
-from bench.runner import run_benchmark
-from bench.runs import read_run
-from bench.tasks import TASKS
-from bench.templates import Template
+from prompt_joules.bench.config import EngineName, RunConfig
+from prompt_joules.bench.engines.base import Sampling
+from prompt_joules.bench.engines.compiled.engine import CompiledEngine
+from prompt_joules.bench.engines.loading import load, plan
+from prompt_joules.bench.engines.stops import FiniteLogits, StopOnBadLogits
+from prompt_joules.bench.engines.transformers import TransformersEngine, _generation
+from prompt_joules.bench.prompts.templates import Template
+from prompt_joules.bench.run.folder import read_run
+from prompt_joules.bench.run.local import run_benchmark
+from prompt_joules.bench.tasks import TASKS
 from tests.tiny_models import llama, t5
 
 SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, repetition_penalty=1.0, max_new_tokens=60)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import main
-from bench.config import RunConfig, check
-from bench.errors import BadOption
-from bench.tasks import TASKS
+from prompt_joules.bench.__main__ import main
+from prompt_joules.bench.config import RunConfig, check
+from prompt_joules.bench.errors import BadOption
+from prompt_joules.bench.tasks import TASKS
 
 torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
@@ -28,7 +28,7 @@ def one_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--prompts default` is one short prompt, so that these tests are about the command line only."""
     path = tmp_path / "default.jsonl"
     path.write_text(json.dumps({"id": "a", "prompt": "Hello"}))
-    monkeypatch.setattr("bench.prompts.DEFAULT_PATH", path)
+    monkeypatch.setattr("prompt_joules.bench.prompts.sets.DEFAULT_PATH", path)
 
 
 def sentence(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:

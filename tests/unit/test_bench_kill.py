@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from bench.runs import read_run
+from prompt_joules.bench.run.folder import read_run
 from tests.tiny_models import llama
 
 PROMPTS, PER_PART = 400, 64

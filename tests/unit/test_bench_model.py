@@ -9,12 +9,12 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from bench.__main__ import main
-from bench.config import RunConfig
-from bench.engines.base import Sampling
-from bench.engines.loading import load, plan
-from bench.engines.transformers import TransformersEngine
-from bench.tasks import TASKS
+from prompt_joules.bench.__main__ import main
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.base import Sampling
+from prompt_joules.bench.engines.loading import load, plan
+from prompt_joules.bench.engines.transformers import TransformersEngine
+from prompt_joules.bench.tasks import TASKS
 
 FOLDER = Path(__file__).parents[2] / "models" / "smollm2-135m"
 

@@ -16,14 +16,15 @@ torch = pytest.importorskip("torch", reason="needs the bench extra: make test in
 
 from rich.console import Console  # noqa: E402
 
-from bench import errors, record, runner, sink  # noqa: E402
-from bench.config import RunConfig  # noqa: E402
-from bench.engines.base import Generation, Prepared, PromptFailed, Sampling  # noqa: E402
-from bench.engines.transformers import TransformersEngine  # noqa: E402
-from bench.jobs import execution_order  # noqa: E402
-from bench.prompts import load_prompts  # noqa: E402
-from bench.runner import run_benchmark  # noqa: E402
-from bench.runs import read_run  # noqa: E402
+from prompt_joules.bench import errors, record  # noqa: E402
+from prompt_joules.bench.config import RunConfig  # noqa: E402
+from prompt_joules.bench.engines.base import Generation, Prepared, PromptFailed, Sampling  # noqa: E402
+from prompt_joules.bench.engines.transformers import TransformersEngine  # noqa: E402
+from prompt_joules.bench.prompts.sets import load_prompts  # noqa: E402
+from prompt_joules.bench.run import local, sink  # noqa: E402
+from prompt_joules.bench.run.folder import read_run  # noqa: E402
+from prompt_joules.bench.run.local import run_benchmark  # noqa: E402
+from prompt_joules.bench.run.session import execution_order  # noqa: E402
 from tests.tiny_models import llama, t5  # noqa: E402
 
 PROMPTS = {"tea": "How do I make tea?", "sea": "Why is the sea salt?", "sum": "What is 2 + 2?", "cat": "A cat?"}
@@ -67,7 +68,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, config: RunConfig) -> Any:
     """Install `act(self, answer)` for the second answer; no warm-up."""
 
     def install(act: Any) -> RunConfig:
-        monkeypatch.setitem(runner._ENGINES, "transformers-eager", type("Broken", (Breaks,), {"act": act}))
+        monkeypatch.setitem(local._ENGINES, "transformers-eager", type("Broken", (Breaks,), {"act": act}))
         return replace(config, warmup=0)
 
     return install
@@ -99,7 +100,7 @@ def test_times_and_tokens_agree(config: RunConfig) -> None:
 
 
 def test_input_tokens_are_those_of_the_rendered_text(config: RunConfig) -> None:
-    from bench.tasks import TASKS
+    from prompt_joules.bench.tasks import TASKS
 
     run(config)
     text = f"<system>{TASKS['chat'].system}<user>{PROMPTS['tea']}<assistant>"
@@ -247,7 +248,7 @@ def test_lost_gpu_ends_the_run_after_writing_and_the_next_command_goes_on(breaki
     with pytest.raises(errors.GpuLost, match="same command again"):
         run(config)
     assert rows(config)["status"].to_list() == ["ok", "failed"]
-    monkeypatch.setitem(runner._ENGINES, "transformers-eager", TransformersEngine)
+    monkeypatch.setitem(local._ENGINES, "transformers-eager", TransformersEngine)
     assert run(config) == 0
     assert rows(config)["status"].to_list() == ["ok", "failed", "ok", "ok"]
 
@@ -282,7 +283,7 @@ def test_a_gpu_lost_before_a_batch_fails_all_of_it(config: RunConfig, monkeypatc
             return super().prepare(text, seed, sampling)
 
     order = [item[0].id for item in execution_order(load_prompts(config.prompts), 1, config.seed)]
-    monkeypatch.setitem(runner._ENGINES, "transformers-eager", Lost)
+    monkeypatch.setitem(local._ENGINES, "transformers-eager", Lost)
     with pytest.raises(errors.GpuLost, match="illegal address"):
         run(replace(config, batch_size=2, warmup=0))
     frame = rows(config)
@@ -300,7 +301,7 @@ def test_first_ctrl_c_finishes_the_prompt_and_the_same_command_goes_on(breaking:
     assert run(config) == 130
     assert signal.getsignal(signal.SIGINT) is before
     assert rows(config)["status"].to_list() == ["ok", "ok"]
-    monkeypatch.setitem(runner._ENGINES, "transformers-eager", TransformersEngine)
+    monkeypatch.setitem(local._ENGINES, "transformers-eager", TransformersEngine)
     assert run(config) == 0
     frame = rows(config)
     assert frame["run_id"].n_unique() == 1

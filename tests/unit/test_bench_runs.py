@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import errors
-from bench.runs import Run, find_runs, fingerprint, locked, read_run, require_writable, uuid7
+from prompt_joules.bench import errors
+from prompt_joules.bench.run.folder import Run, find_runs, fingerprint, locked, read_run, require_writable, uuid7
 
 
 def test_uuid7_has_version_variant_and_time() -> None:
@@ -51,7 +51,7 @@ def test_damaged_run_is_passed_over_when_searching_and_named_when_read(tmp_path:
 
 def test_lock_keeps_another_process_out_and_goes_with_it(tmp_path: Path) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom bench.runs import locked\n"
+        "import sys, time\nfrom pathlib import Path\nfrom prompt_joules.bench.run.folder import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from bench.config import RunConfig
-from bench.engines.loading import load_tokenizer, plan
-from bench.tasks import TASKS
-from bench.templates import Template, choose_template, fastchat_template, plain_template
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.loading import load_tokenizer, plan
+from prompt_joules.bench.prompts.templates import Template, choose_template, fastchat_template, plain_template
+from prompt_joules.bench.tasks import TASKS
 from tests.tiny_models import byte_tokenizer
 
 ROOT = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from bench import errors, record
-from bench.sink import SCHEMA, PartSink, to_frame
+from prompt_joules.bench import errors, record
+from prompt_joules.bench.run.sink import SCHEMA, PartSink, to_frame
 
 
 def row(number: int) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def test_foreign_part_is_named(tmp_path: Path) -> None:
 KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
-from bench.sink import PartSink
+from prompt_joules.bench.run.sink import PartSink
 from tests.unit.test_bench_sink import row
 sink = PartSink(Path(sys.argv[1]), rows_per_part=2)
 for number in range(2):

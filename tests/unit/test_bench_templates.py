@@ -4,8 +4,8 @@ import pytest
 
 pytest.importorskip("fastchat", reason="needs the bench extra: make test installs it")
 
-from bench.tasks import TASKS
-from bench.templates import choose_template, fastchat_template, plain_template
+from prompt_joules.bench.prompts.templates import choose_template, fastchat_template, plain_template
+from prompt_joules.bench.tasks import TASKS
 from tests.tiny_models import CHAT_TEMPLATE, byte_tokenizer
 
 CHAT, INSTRUCT = TASKS["chat"], TASKS["instruct-concise"]

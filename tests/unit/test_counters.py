@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import counters
-from bench.conditions import NvmlConditions, State
-from bench.counter_meter import CounterMeter
-from bench.counters import CounterLost, CounterUnavailable, MigEnabled, NoSuchGpu, ZeusCounter, gpu_indices
-from bench.meter import open_meter
-from bench.reading import SharedGpu
+from prompt_joules.bench.meter import counters
+from prompt_joules.bench.meter.conditions import NvmlConditions, State
+from prompt_joules.bench.meter.counter_meter import CounterMeter
+from prompt_joules.bench.meter.counters import CounterLost, CounterUnavailable, MigEnabled, NoSuchGpu, ZeusCounter, gpu_indices
+from prompt_joules.bench.meter.opening import open_meter
+from prompt_joules.bench.meter.reading import SharedGpu
 from tests.simulated import SimulatedCounter
 
 

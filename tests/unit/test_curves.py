@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pages.ui import curves, prompt_charts
-from warehouse.metrics import METRICS
+from prompt_joules.pages.ui import curves, prompt_charts
+from prompt_joules.warehouse.metrics import METRICS
 
 
 def steps(series: int) -> pl.DataFrame:

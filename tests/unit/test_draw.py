@@ -6,7 +6,7 @@ import json
 import altair as alt
 import polars as pl
 
-from pages.ui import charts, draw, theme
+from prompt_joules.pages.ui import charts, draw, theme
 
 ROWS = pl.DataFrame({"name": [f"model {n:03d}" for n in range(400)], "x": range(400)})
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.__main__ import main
+from prompt_joules.ingest.__main__ import main
+from prompt_joules.warehouse import export, query
+from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
-from warehouse import export, query
-from warehouse.selection import Selection
 
 HOSTILE = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@sum(A1)", "\t=1", "\r=1", "\n=1")
 

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from bench.tasks import TASKS
-from ingest.__main__ import main
-from ingest.formats import mapped, vllm_bench
-from ingest.formats.foreign import misfit
+from prompt_joules.bench.tasks import TASKS
+from prompt_joules.ingest.__main__ import main
+from prompt_joules.ingest.formats import mapped, vllm_bench
+from prompt_joules.ingest.formats.foreign import misfit
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
-from warehouse import query
-from warehouse.selection import Selection
 
 DATA = warehouses.DATA
 REAL = DATA / "real"

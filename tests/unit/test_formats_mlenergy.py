@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest import publish
+from prompt_joules.ingest import publish
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
-from warehouse import query
-from warehouse.selection import Selection
 
 V2 = warehouses.DATA / "mlenergy_v2"
 V3 = warehouses.DATA / "mlenergy_v3"

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse import formula
+from prompt_joules.warehouse import visitor_formula
 
 ROWS = pl.DataFrame({"energy_j": [100.0, 0.0, None], "params_total_b": [7.0, 0.0, 13.0], "prompts": [4, 9, 16]})
 
 
 def value(text: str) -> list[float | None]:
-    return ROWS.select(formula.parse(text, ROWS.columns).alias("x"))["x"].to_list()
+    return ROWS.select(visitor_formula.parse(text, ROWS.columns).alias("x"))["x"].to_list()
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_refused_with_the_place(text: str, what: str, place: int | None) -> None
     if text.endswith("e9999"):
         assert value(text)[0] is None
         return
-    with pytest.raises(formula.WrongFormula, match=what) as caught:
-        formula.parse(text, ROWS.columns)
+    with pytest.raises(visitor_formula.WrongFormula, match=what) as caught:
+        visitor_formula.parse(text, ROWS.columns)
     assert place is None or f"character {place}:" in str(caught.value)
 
 
@@ -67,6 +67,6 @@ def test_refused_with_the_place(text: str, what: str, place: int | None) -> None
 def test_any_text_gives_numbers_or_says_why(text: str) -> None:
     try:
         found = value(text)
-    except formula.WrongFormula:
+    except visitor_formula.WrongFormula:
         return
     assert all(number is None or isinstance(number, float) for number in found)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import machine
-from bench.conditions import NvmlConditions
+from prompt_joules.bench import machine
+from prompt_joules.bench.meter.conditions import NvmlConditions
 
 
 class NumberedGpu:

@@ -4,13 +4,13 @@ import sys
 
 import pytest
 
-from bench import counter_meter, meter
-from bench.conditions import Host, HostEnergy
-from bench.counter_meter import CounterMeter
-from bench.counters import CounterLost
-from bench.edges import CounterSteps, Step, aligned_energy, plain_bound_j, resolution_mj
-from bench.meter import AbsentMeter, open_meter
-from bench.reading import UnknownEdges, WindowNotOpen
+from prompt_joules.bench.meter import counter_meter, opening
+from prompt_joules.bench.meter.conditions import Host, HostEnergy
+from prompt_joules.bench.meter.counter_meter import CounterMeter
+from prompt_joules.bench.meter.counters import CounterLost
+from prompt_joules.bench.meter.edges import CounterSteps, Step, aligned_energy, plain_bound_j, resolution_mj
+from prompt_joules.bench.meter.opening import AbsentMeter, open_meter
+from prompt_joules.bench.meter.reading import UnknownEdges, WindowNotOpen
 from tests.simulated import SimulatedCounter
 
 
@@ -217,4 +217,4 @@ def test_importing_the_meter_imports_no_zeus() -> None:
 
     code = "import sys, bench.meter, bench.devices; sys.exit(any(m in sys.modules for m in ('zeus', 'pynvml', 'torch')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert meter.__doc__
+    assert opening.__doc__

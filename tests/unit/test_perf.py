@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from prompt_joules.warehouse import query
 from tests import factories, warehouses
 from tests.perf import queries, window_share
-from warehouse import query
 
 
 def test_every_named_query_is_timed(tmp_path: Path) -> None:

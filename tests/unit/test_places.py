@@ -3,10 +3,10 @@
 import duckdb
 import pytest
 
-from ingest import lake
-from ingest.__main__ import main
-from warehouse import places, store
-from warehouse.places import Place
+from prompt_joules.ingest import lake
+from prompt_joules.ingest.__main__ import main
+from prompt_joules.warehouse import places, store
+from prompt_joules.warehouse.places import Place
 
 
 @pytest.mark.parametrize(

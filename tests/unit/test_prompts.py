@@ -7,10 +7,17 @@ from pathlib import Path
 import pytest
 import tyro
 
-from bench.english import is_english
-from bench.errors import NotWritable
-from bench.prompts import DuplicatePromptId, PromptFileEmpty, PromptFileMissing, PromptLineBroken, load_prompts
-from bench.sharegpt import ShareGptBroken, ShareGptConfig, clean_turn, convert_sharegpt, first_human_turn, html_to_text
+from prompt_joules.bench.errors import NotWritable
+from prompt_joules.bench.prompts.english import is_english
+from prompt_joules.bench.prompts.sets import DuplicatePromptId, PromptFileEmpty, PromptFileMissing, PromptLineBroken, load_prompts
+from prompt_joules.bench.prompts.sharegpt import (
+    ShareGptBroken,
+    ShareGptConfig,
+    clean_turn,
+    convert_sharegpt,
+    first_human_turn,
+    html_to_text,
+)
 
 SHAREGPT = Path(__file__).parents[2].parent / "shared" / "data" / "prompts" / "sharegpt_first_turns.json"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from prompt_joules.warehouse import query, readers, store
 from tests import factories, warehouses
-from warehouse import query, readers, store
 
 
 @pytest.fixture

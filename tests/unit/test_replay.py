@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.meter import open_meter
-from bench.replay import ReplayCounter, ReplayFileBroken, load_trace
+from prompt_joules.bench.meter.opening import open_meter
+from prompt_joules.bench.meter.replay import ReplayCounter, ReplayFileBroken, load_trace
 
 
 def write_trace(path: Path, step_s: float = 0.02, watts: float = 100.0) -> Path:

@@ -2,8 +2,8 @@
 
 import duckdb
 
-from bench.record import COLUMNS
-from warehouse import store
+from prompt_joules.bench.record import COLUMNS
+from prompt_joules.warehouse import store
 
 SQL_TYPES = {
     "int16": "SMALLINT",

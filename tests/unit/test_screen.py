@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench import devices
-from bench.devices import Device
-from bench.progress import RunProgress
+from prompt_joules.bench.meter import devices
+from prompt_joules.bench.meter.devices import Device
+from prompt_joules.bench.run.progress import RunProgress
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from bench.engines.quiet import no_bars, warn_once
+from prompt_joules.bench.engines.quiet import no_bars, warn_once
 from tests.tiny_models import llama
 
 REASON = "the driver of this GPU has no total-energy counter (Volta or newer has one); power is not integrated per prompt"

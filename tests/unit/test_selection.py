@@ -1,6 +1,6 @@
 """Selection: words, parameters, and links that people have saved or mangled."""
 
-from warehouse.selection import Selection
+from prompt_joules.warehouse.selection import Selection
 
 
 def test_the_default_has_an_empty_link() -> None:

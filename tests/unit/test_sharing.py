@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.sharing import Flight, SharedEnergy, steady_state
+from prompt_joules.bench.run.attribution import Flight, SharedEnergy, steady_state
 
 
 def shared(spans: list[tuple[float, float]], knots: list[tuple[float, float]]) -> SharedEnergy:

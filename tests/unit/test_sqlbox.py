@@ -5,8 +5,8 @@ import time
 import polars as pl
 import pytest
 
+from prompt_joules.warehouse import visitor_sql
 from tests import warehouses
-from warehouse import sqlbox
 
 
 @pytest.fixture(scope="module")
@@ -17,13 +17,13 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_an_answer(warehouse: str) -> None:
-    found = sqlbox.run("select count(*) as n from published", warehouse)
+    found = visitor_sql.run("select count(*) as n from published", warehouse)
     assert found.rows.rows() == [(248,)]
     assert not found.cut
 
 
 def test_rows_are_limited(warehouse: str) -> None:
-    found = sqlbox.run("select * from range(1000000)", warehouse, most_rows=10)
+    found = visitor_sql.run("select * from range(1000000)", warehouse, most_rows=10)
     assert (found.rows.height, found.cut) == (10, True)
 
 
@@ -53,31 +53,31 @@ def test_rows_are_limited(warehouse: str) -> None:
     ],
 )
 def test_refused(warehouse: str, sql: str) -> None:
-    with pytest.raises(sqlbox.RefusedSql):
-        sqlbox.run(sql, warehouse)
-    assert sqlbox.run("select count(*) from published", warehouse).rows.item() == 248
+    with pytest.raises(visitor_sql.RefusedSql):
+        visitor_sql.run(sql, warehouse)
+    assert visitor_sql.run("select count(*) from published", warehouse).rows.item() == 248
 
 
 def test_a_long_statement_is_interrupted(warehouse: str) -> None:
     started = time.monotonic()
-    with pytest.raises(sqlbox.RefusedSql, match=r"Stopped after 0.5 s"):
-        sqlbox.run("select sum(a.range * b.range) from range(10000000) a, range(10000000) b", warehouse, seconds=0.5)
+    with pytest.raises(visitor_sql.RefusedSql, match=r"Stopped after 0.5 s"):
+        visitor_sql.run("select sum(a.range * b.range) from range(10000000) a, range(10000000) b", warehouse, seconds=0.5)
     assert time.monotonic() - started < 5
 
 
 def test_memory_is_limited(warehouse: str) -> None:
-    with pytest.raises(sqlbox.RefusedSql):
-        sqlbox.run("select list(a.range::varchar || repeat('x', 1000)) from range(3000000) a", warehouse)
+    with pytest.raises(visitor_sql.RefusedSql):
+        visitor_sql.run("select list(a.range::varchar || repeat('x', 1000)) from range(3000000) a", warehouse)
 
 
 def test_python_variables_are_out_of_reach(warehouse: str) -> None:
     rows = pl.DataFrame({"secret": [1]})
     for name in ("rows", "statement", "sql"):
-        with pytest.raises(sqlbox.RefusedSql):
-            sqlbox.run(f"select * from {name}", warehouse)
+        with pytest.raises(visitor_sql.RefusedSql):
+            visitor_sql.run(f"select * from {name}", warehouse)
     assert rows.height == 1
 
 
 def test_the_error_says_what_is_wrong(warehouse: str) -> None:
-    with pytest.raises(sqlbox.RefusedSql, match="energy_joules"):
-        sqlbox.run("select energy_joules from published", warehouse)
+    with pytest.raises(visitor_sql.RefusedSql, match="energy_joules"):
+        visitor_sql.run("select energy_joules from published", warehouse)

@@ -17,8 +17,8 @@ from transformers import (  # noqa: E402
     T5ForConditionalGeneration,
 )
 
-from bench.engines.static_decode import Sampling, StaticDecoder, choose  # noqa: E402
-from bench.engines.static_layers import UnsupportedArchitecture  # noqa: E402
+from prompt_joules.bench.engines.compiled.decode import Sampling, StaticDecoder, choose  # noqa: E402
+from prompt_joules.bench.engines.compiled.layers import UnsupportedArchitecture  # noqa: E402
 
 SHAPE = {
     "vocab_size": 100,

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from warehouse import comparison, stats
-from warehouse.measure import Measure
+from prompt_joules.warehouse import comparison, stats
+from prompt_joules.warehouse.energy_shown import Measure
 
 
 @pytest.mark.parametrize(("freedom", "quantile"), [(2, 4.3027), (3, 3.1824), (5, 2.5706), (20, 2.0860), (1000, 1.9623)])

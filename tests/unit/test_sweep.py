@@ -14,9 +14,20 @@ import pytest
 import tyro
 from rich.console import Console
 
-from bench.__main__ import main
-from bench.config import RunConfig
-from bench.sweep import BadSweep, Cell, SweepConfig, estimate_s, is_finished, print_plan, read_sweep, run_cell, run_sweep, totals
+from prompt_joules.bench.__main__ import main
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.sweep.grid import (
+    BadSweep,
+    Cell,
+    SweepConfig,
+    estimate_s,
+    is_finished,
+    print_plan,
+    read_sweep,
+    run_cell,
+    run_sweep,
+    totals,
+)
 from tests import factories
 
 GRID = """
@@ -173,7 +184,7 @@ def test_totals_leave_failed_rows_out_of_the_sums(file: Path) -> None:
 def test_a_cell_is_a_process_and_its_status_comes_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = read_sweep(file)[0]
     for code, expected in (("raise SystemExit(2)", 2), (f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})", -9)):
-        monkeypatch.setattr("bench.sweep.command", lambda cell, code=code: [sys.executable, "-c", code])
+        monkeypatch.setattr("prompt_joules.bench.sweep.grid.command", lambda cell, code=code: [sys.executable, "-c", code])
         assert run_cell(cell) == expected
 
 
@@ -205,14 +216,14 @@ def test_on_ray_no_two_runs_share_a_gpu(file: Path, tmp_path: Path, monkeypatch:
 import json, os, sys
 from pathlib import Path
 from rich.console import Console
-from bench import sweep, sweep_ray
+from prompt_joules.bench.sweep import grid, ray as on_ray
 cell = "import os, sys, time; a = time.time(); time.sleep(0.5); b = time.time(); n = sys.argv[1]\\n"
 cell += "open({str(log)!r} + '/' + n, 'w').write(' '.join(map(str, (os.environ['CUDA_VISIBLE_DEVICES'], a, b)))); sys.exit(int(n == '3'))"
-cells = sweep.read_sweep(Path({str(file)!r}))
-with sweep_ray._amdsmi_hidden_if_broken():
+cells = grid.read_sweep(Path({str(file)!r}))
+with on_ray._amdsmi_hidden_if_broken():
     import ray
     ray.init(num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False)
-    outcomes = sweep_ray.run_on_ray(cells, Console(quiet=True), lambda one: [sys.executable, "-c", cell, str(cells.index(one))])
+    outcomes = on_ray.run_on_ray(cells, Console(quiet=True), lambda one: [sys.executable, "-c", cell, str(cells.index(one))])
 print(json.dumps([outcome.status for outcome in outcomes]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)

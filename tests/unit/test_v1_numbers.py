@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
-from warehouse import query
-from warehouse.selection import Selection
 
 V1 = warehouses.SHIPPED / "published" / "mlenergy_v1"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.__main__ import main
-from ingest.formats import FORMATS
+from prompt_joules.ingest.__main__ import main
+from prompt_joules.ingest.formats import FORMATS
 from tests import factories, warehouses
 
 

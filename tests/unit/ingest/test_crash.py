@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest import files
+from prompt_joules.ingest import files
+from prompt_joules.warehouse import query, store
 from tests import factories, warehouses
-from warehouse import query, store
 
 
 def command(*arguments: object) -> list[str]:
@@ -36,7 +36,7 @@ def results(tmp_path: Path) -> Path:
 KILLER = """
 import os, random, shutil, signal, sys, time
 from pathlib import Path
-from ingest import build
+from prompt_joules.ingest import build
 results, old, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 
 def child(warehouse):

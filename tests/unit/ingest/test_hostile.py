@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingest import files
-from ingest.__main__ import main
-from ingest.formats import records
-from ingest.formats.base import Head, Source, Unreadable, text_of
+from prompt_joules.ingest import files
+from prompt_joules.ingest.__main__ import main
+from prompt_joules.ingest.formats import records
+from prompt_joules.ingest.formats.base import Head, Source, Unreadable, text_of
 from tests import factories, warehouses
 
 GOOD = 30

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest import build
-from ingest.files import NoSuchPath
+from prompt_joules.ingest import build
+from prompt_joules.ingest.files import NoSuchPath
+from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
-from warehouse import query, store
-from warehouse.selection import Selection
 
 
 def test_a_run_becomes_a_run(results: Path, warehouse: Path) -> None:

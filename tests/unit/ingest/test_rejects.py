@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingest import check
-from ingest.__main__ import main
+from prompt_joules.ingest import check
+from prompt_joules.ingest.__main__ import main
 from tests import factories, warehouses
 from tests.warehouses import rejects
 

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from ingest import build
+from prompt_joules.ingest import build
+from prompt_joules.warehouse import query, readers, store
+from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
-from warehouse import query, readers, store
-from warehouse.selection import Selection
 
 # The answers themselves are read as soon as a filter asks for what the sums do not keep apart.
 EVERY_GPU = ("H100", "CPU")

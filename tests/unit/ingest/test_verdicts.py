@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest.formats.run_json import notes_of
+from prompt_joules.ingest.formats.run_json import notes_of
+from prompt_joules.warehouse import store
 from tests import factories, warehouses
-from warehouse import store
 
 
 def test_verdicts_of_rows_and_runs(tmp_path: Path, warehouse: Path) -> None:

@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from prompt_joules.warehouse.selection import Selection
 from tests import factories
-from warehouse.selection import Selection
 
 EVERYTHING = Selection(weights=(), only_valid=False)
 

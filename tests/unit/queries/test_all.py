@@ -5,11 +5,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse.metrics import METRICS, PROMPT_METRICS
+from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
 from tests.unit.queries.made import EVERYTHING
-from warehouse import query, store
-from warehouse.metrics import METRICS, PROMPT_METRICS
-from warehouse.selection import Selection
 
 # Every parameter of every query, whatever it means.
 EXTRA = {

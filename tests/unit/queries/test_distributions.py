@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pages.ui import shape
+from prompt_joules.pages.ui import shape
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.metrics import PROMPT_METRICS
 from tests import factories, warehouses
 from tests.unit.queries.made import EVERYTHING, shown
-from warehouse import query
-from warehouse.metrics import PROMPT_METRICS
 
 
 @pytest.mark.parametrize("metric", PROMPT_METRICS)

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from prompt_joules.warehouse import query, stats
 from tests import factories, warehouses
 from tests.unit.queries.made import shown
-from warehouse import query, stats
 
 
 def test_prompts(warehouse: str) -> None:

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 from tests.unit.queries.made import EVERYTHING, shown
-from warehouse import query
-from warehouse.selection import Selection
 
 
 def test_leaderboard_averages(warehouse: str) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 from tests.unit.queries.made import shown
-from warehouse import query
-from warehouse.selection import Selection
 
 
 def test_published_sides(warehouse: str) -> None:

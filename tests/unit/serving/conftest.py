@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import traffic
-from bench.config import RunConfig
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.run import traffic
 
 WATTS = 100.0
 

@@ -6,9 +6,9 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from bench.config import RunConfig
-from bench.runs import read_run
-from bench.serving import run_served
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.run.folder import read_run
+from prompt_joules.bench.run.served import run_served
 from tests.fake_server import Behaviour, FakeServer, serving
 
 

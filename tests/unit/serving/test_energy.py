@@ -13,9 +13,9 @@ pytest.importorskip("uvicorn", reason="needs the test extra: make test installs 
 
 from rich.console import Console
 
-from bench import traffic
-from bench.config import RunConfig
-from bench.serving import is_on_this_host, run_served
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.run import traffic
+from prompt_joules.bench.run.served import is_on_this_host, run_served
 from tests.fake_server import serving, stream, whole
 from tests.unit.serving.conftest import WATTS
 from tests.unit.serving.served import books, measured, rows
@@ -46,7 +46,7 @@ def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, 
 
 def test_a_counter_that_stops_leaves_null_and_the_reason(config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = iter(range(10**9))
-    from bench.counter_meter import CounterMeter
+    from prompt_joules.bench.meter.counter_meter import CounterMeter
 
     good = CounterMeter.read_j
     monkeypatch.setattr(CounterMeter, "read_j", lambda self: good(self) if next(reads) < 15 else None)
@@ -67,7 +67,7 @@ def test_a_counter_that_jumps_back_or_sticks_leaves_null_and_the_reason(
     config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch, value_j: float, words: str
 ) -> None:
     reads = iter(range(10**9))
-    from bench.counter_meter import CounterMeter
+    from prompt_joules.bench.meter.counter_meter import CounterMeter
 
     good = CounterMeter.read_j
     monkeypatch.setattr(traffic, "_STUCK_S", 0.1)
@@ -80,7 +80,7 @@ def test_a_counter_that_jumps_back_or_sticks_leaves_null_and_the_reason(
 
 def test_answers_do_not_wait_for_the_counter(config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that does not answer before the server has sent everything: the pieces are still stamped as they come, 20 ms apart."""
-    from bench.counter_meter import CounterMeter
+    from prompt_joules.bench.meter.counter_meter import CounterMeter
 
     good, arrived, sent, waited = CounterMeter.read_j, threading.Event(), threading.Event(), []
 

@@ -15,11 +15,11 @@ pytest.importorskip("uvicorn", reason="needs the test extra: make test installs 
 
 from rich.console import Console
 
-from bench import errors
-from bench.__main__ import main
-from bench.config import RunConfig
-from bench.runs import read_run
-from bench.serving import run_served
+from prompt_joules.bench import errors
+from prompt_joules.bench.__main__ import main
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.run.folder import read_run
+from prompt_joules.bench.run.served import run_served
 from tests.fake_server import event, refuse, serving, stream, text, whole
 from tests.unit.serving.served import books, measured, rows, run
 

@@ -19,10 +19,10 @@ pytest.importorskip("transformers", reason="needs the bench extra: make test ins
 
 from rich.console import Console
 
-from bench import errors
-from bench.config import RunConfig
-from bench.serving import run_served
-from bench.tasks import TASKS
+from prompt_joules.bench import errors
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.run.served import run_served
+from prompt_joules.bench.tasks import TASKS
 from tests.tiny_models import llama
 
 pytestmark = pytest.mark.model

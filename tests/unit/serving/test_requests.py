@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
 
-from bench import errors, record
-from bench.config import RunConfig, check
-from bench.serving import server_url
-from bench.tasks import TASKS
+from prompt_joules.bench import errors, record
+from prompt_joules.bench.config import RunConfig, check
+from prompt_joules.bench.run.served import server_url
+from prompt_joules.bench.tasks import TASKS
 from tests.fake_server import refuse, serving, stream, whole
 from tests.unit.serving.served import books, measured, rows, run
 

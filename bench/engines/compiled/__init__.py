@@ -1,0 +1,1 @@
+"""One engine: static buffers and one CUDA graph per step."""

@@ -1,0 +1,325 @@
+"""Decoding at the speed of the memory: static buffers, compiled layers, one CUDA graph per step.
+
+At batch 1 a decode step has to read every weight once, so the card's memory bandwidth bounds it. A stock `generate`
+loop launches about a thousand small kernels a step from Python and waits for each decision; most of the step is
+waiting, and the waiting costs energy. Here the step (all layers, the sampling, the bookkeeping) is captured once as a
+CUDA graph and replayed; each layer runs through `torch.compile`, which fuses its small kernels. The host sees one
+number per request and step: the token.
+
+What it does not know: sliding-window or linear attention, encoder-decoder models. Those raise
+`UnsupportedArchitecture`; use the `transformers-eager` engine for them.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prompt_joules.bench.engines.compiled.layers import LayerCache, cache_keyword, decoder_layers, plain_layer, register_attention
+
+SHORTEST = 512
+"""Static buffers hold this many tokens, or twice, four times, ... as many: few graphs, and short answers stay short."""
+HELD = 4
+"""Buffers kept at a time; the one used longest ago goes first."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn.
+
+    Attributes:
+        temperature: 0 is greedy.
+        top_p: nucleus; 1 is off.
+        top_k: 0 is off.
+        repetition_penalty: 1 is off.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What one static batch produced.
+
+    Attributes:
+        tokens: generated tokens of each request, the stop token included.
+        finish: "stop", "length", or "error" (the logits were not finite) of each request.
+        stamps_s: monotonic clock when the tokens of each step had reached the host; the first entry is the first token.
+    """
+
+    tokens: list[list[int]]
+    finish: list[str]
+    stamps_s: list[float]
+
+
+def choose(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
+    """Draw one token a row from the multinomial, on the device and without waiting for it.
+
+    Args:
+        logits: [batch, vocabulary]; seen: [batch, vocabulary], True where a token stands in the context, for the
+        repetition penalty.
+
+    Returns:
+        [batch] int64; -1 where the logits are not finite.
+    """
+    scores = logits.float()
+    finite = torch.isfinite(scores).all(-1)
+    if seen is not None:
+        penalty = sampling.repetition_penalty
+        scores = torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+    if sampling.temperature == 0:
+        return torch.where(finite, scores.argmax(-1), -1)
+    scores = scores / sampling.temperature
+    if sampling.top_k:
+        kth = scores.topk(min(sampling.top_k, scores.shape[-1])).values[:, -1:]
+        scores = scores.masked_fill(scores < kth, float("-inf"))
+    if sampling.top_p < 1:
+        ordered, order = scores.sort(-1, descending=True)
+        shares = ordered.softmax(-1)
+        cut = shares.cumsum(-1) - shares >= sampling.top_p
+        scores = scores.scatter(-1, order, ordered.masked_fill(cut, float("-inf")))
+    # The smallest of exponential waiting times with rates p is a draw from p: torch.multinomial without its waits.
+    waiting = torch.empty_like(scores).exponential_()
+    return torch.where(finite, (scores.softmax(-1) / waiting).argmax(-1), -1)
+
+
+@dataclass
+class _Buffers:
+    """Everything a step reads and writes, for one batch size and length; nothing here ever moves."""
+
+    batch: int
+    length: int
+    token: Tensor
+    drawn: Tensor
+    slot: Tensor
+    position: Tensor
+    visible: Tensor
+    seen: Tensor | None
+    on_host: Tensor
+    layers: list[LayerCache] = field(default_factory=list)
+    graph: Any = None
+
+
+class StaticDecoder:
+    """Runs a causal language model in static buffers; see the module's docstring.
+
+    Args:
+        model: on its device, in eval mode.
+        sampling: how tokens are drawn.
+        compile_layers: pass every layer through `torch.compile`; by default only on a CUDA device.
+    """
+
+    def __init__(self, model: Any, sampling: Sampling, compile_layers: bool | None = None) -> None:
+        self.model = model
+        self.sampling = sampling
+        self.device = next(model.parameters()).device
+        self.dtype = next(model.parameters()).dtype
+        self.layers = decoder_layers(model)
+        self.on_gpu = self.device.type == "cuda"
+        register_attention(model)
+        self._keyword = cache_keyword(self.layers[0]) or "cache"
+        self._layer_forward = self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else plain_layer
+        self._held: dict[tuple[int, int], _Buffers] = {}
+
+    def _compiled(self) -> Callable[..., Any]:
+        import torch._dynamo.config as dynamo
+        import torch._inductor.config as inductor
+
+        dynamo.allow_unspec_int_on_nn_module = True  # the layer's number must not make every layer a graph of its own
+        dynamo.cache_size_limit = max(64, dynamo.cache_size_limit)
+        inductor.coordinate_descent_tuning = True
+        compiled: Callable[..., Any] = torch.compile(plain_layer, fullgraph=True, dynamic=False)
+        return compiled
+
+    def generate(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        max_new_tokens: int,
+        stop_ids: frozenset[int],
+        seed: int,
+        should_stop: Callable[[list[int]], bool] | None = None,
+    ) -> Decoded:
+        """Answer one static batch of left-padded prompts.
+
+        Args:
+            input_ids, attention_mask: [batch, tokens].
+            stop_ids: a request ends after one of these.
+            should_stop: asked with a request's tokens after every step, for stop strings; left out when there are none.
+
+        Raises:
+            torch.cuda.OutOfMemoryError: the buffers do not fit.
+        """
+        with torch.inference_mode():
+            return self._generate(input_ids, attention_mask, max_new_tokens, stop_ids, seed, should_stop)
+
+    def _generate(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        max_new_tokens: int,
+        stop_ids: frozenset[int],
+        seed: int,
+        should_stop: Callable[[list[int]], bool] | None,
+    ) -> Decoded:
+        torch.manual_seed(seed)
+        buffers = self._prefill(input_ids, attention_mask, max_new_tokens)
+        batch = buffers.batch
+        decoded = Decoded([[] for _ in range(batch)], ["length"] * batch, [])
+        running = set(range(batch))
+        for step in range(max_new_tokens):
+            if step:
+                self._step(buffers)
+            drawn = self._to_host(buffers)
+            decoded.stamps_s.append(time.perf_counter())
+            for row in tuple(running):
+                if _ends(drawn[row], row, decoded, stop_ids, should_stop):
+                    running.discard(row)
+            if not running:
+                break
+        return decoded
+
+    def prepare(self, batch: int, length: int) -> None:
+        """Allocate the buffers, compile the layers and capture the graph for prompts and answers of up to `length`
+        tokens together.
+
+        Called before a measured window, so that none of it is charged to an answer.
+        """
+        with torch.inference_mode():
+            self._reserve(batch, length)
+
+    def _reserve(self, batch: int, length: int) -> _Buffers:
+        room = SHORTEST
+        while room < length:
+            room *= 2
+        buffers = self._held.pop((batch, room), None)
+        if buffers is None:
+            while len(self._held) >= HELD:
+                del self._held[next(iter(self._held))]
+            buffers = self._allocate(batch, room)
+            if self.on_gpu:
+                buffers.graph = self._capture(buffers)
+        self._held[batch, room] = buffers
+        return buffers
+
+    def _allocate(self, batch: int, length: int) -> _Buffers:
+        config = self.model.config.get_text_config(decoder=True)
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        options: dict[str, Any] = {"device": self.device}
+        slot = torch.zeros(1, dtype=torch.long, **options)
+        penalised = self.sampling.repetition_penalty != 1.0
+        vocabulary = self.model.get_output_embeddings().weight.shape[0]
+        buffers = _Buffers(
+            batch=batch,
+            length=length,
+            token=torch.zeros(batch, 1, dtype=torch.long, **options),
+            drawn=torch.zeros(batch, dtype=torch.long, **options),
+            slot=slot,
+            position=torch.zeros(batch, 1, dtype=torch.long, **options),
+            visible=torch.zeros(batch, 1, 1, length, dtype=torch.bool, **options),
+            seen=torch.zeros(batch, vocabulary, dtype=torch.bool, **options) if penalised else None,
+            on_host=torch.zeros(batch, dtype=torch.long, pin_memory=self.on_gpu),
+        )
+        for _ in self.layers:
+            keys, values = (torch.zeros(batch, heads, length, dim, dtype=self.dtype, **options) for _ in range(2))
+            buffers.layers.append(LayerCache(keys, values, slot))
+        return buffers
+
+    def _capture(self, buffers: _Buffers) -> Any:
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                buffers.slot.zero_()
+                self._forward(buffers)
+        torch.cuda.current_stream().wait_stream(side)
+        buffers.slot.zero_()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._forward(buffers)
+        return graph
+
+    def _prefill(self, input_ids: Tensor, attention_mask: Tensor, max_new_tokens: int) -> _Buffers:
+        batch, prompt = input_ids.shape
+        buffers = self._reserve(batch, prompt + max_new_tokens)
+        position = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
+        padded = None if bool(attention_mask.all()) else attention_mask
+        output = self.model(input_ids=input_ids, attention_mask=padded, position_ids=position, use_cache=True, logits_to_keep=1)
+        prefix = output.get("cache") if "cache" in output else output.past_key_values
+        for layer, filled in zip(buffers.layers, prefix.layers, strict=True):
+            layer.keys[:, :, :prompt].copy_(filled.keys)
+            layer.values[:, :, :prompt].copy_(filled.values)
+        buffers.visible.zero_()
+        buffers.visible[:, 0, 0, :prompt] = attention_mask.bool()
+        buffers.slot.fill_(prompt)
+        buffers.position.copy_(position[:, -1:] + 1)
+        if buffers.seen is not None:
+            buffers.seen.zero_().scatter_(1, input_ids, attention_mask.bool())
+        self._draw(output.logits[:, -1], buffers)
+        return buffers
+
+    def _step(self, buffers: _Buffers) -> None:
+        if buffers.graph is None:
+            self._forward(buffers)
+        else:
+            buffers.graph.replay()
+
+    def _forward(self, buffers: _Buffers) -> None:
+        buffers.visible.index_fill_(3, buffers.slot, True)
+        with self._static_layers(buffers):
+            logits = self.model(
+                input_ids=buffers.token, attention_mask=buffers.visible, position_ids=buffers.position, use_cache=False
+            ).logits
+        buffers.slot.add_(1)
+        buffers.position.add_(1)
+        self._draw(logits[:, -1], buffers)
+
+    def _draw(self, logits: Tensor, buffers: _Buffers) -> None:
+        buffers.drawn.copy_(choose(logits, self.sampling, buffers.seen))
+        buffers.token.copy_(buffers.drawn.clamp(min=0).unsqueeze(1))
+        if buffers.seen is not None:
+            buffers.seen.scatter_(1, buffers.token, True)
+
+    def _to_host(self, buffers: _Buffers) -> list[int]:
+        buffers.on_host.copy_(buffers.drawn, non_blocking=True)
+        if self.on_gpu:
+            torch.cuda.current_stream().synchronize()
+        drawn: list[int] = buffers.on_host.tolist()
+        return drawn
+
+    @contextmanager
+    def _static_layers(self, buffers: _Buffers) -> Iterator[None]:
+        """Within, every layer works on its static buffer instead of the cache that the model would pass."""
+        for layer, cache in zip(self.layers, buffers.layers, strict=True):
+            layer.forward = self._bound(layer, cache)
+        try:
+            yield
+        finally:
+            for layer in self.layers:
+                del layer.forward
+
+    def _bound(self, layer: torch.nn.Module, cache: LayerCache) -> Callable[..., Any]:
+        def forward(hidden: Tensor, **options: Any) -> Any:
+            return self._layer_forward(layer, hidden, **{**options, self._keyword: cache})
+
+        return forward
+
+
+def _ends(token: int, row: int, decoded: Decoded, stop_ids: frozenset[int], should_stop: Callable[[list[int]], bool] | None) -> bool:
+    """Record a request's token; say whether the request is over."""
+    if token < 0:
+        decoded.finish[row] = "error"
+        return True
+    decoded.tokens[row].append(token)
+    if token in stop_ids or (should_stop is not None and should_stop(decoded.tokens[row])):
+        decoded.finish[row] = "stop"
+        return True
+    return False

@@ -1,0 +1,83 @@
+"""Hugging Face transformers, compiled: the same model, tokens and stops as the eager engine, far fewer joules.
+
+Loading, templates and stops are the eager engine's; only the loop is `decode`. Static batches are left-padded.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from prompt_joules.bench import errors
+from prompt_joules.bench.engines import loading
+from prompt_joules.bench.engines.base import Generation, Prepared, Sampling
+from prompt_joules.bench.engines.compiled import decode
+from prompt_joules.bench.engines.compiled.layers import UnsupportedArchitecture, decoder_layers
+from prompt_joules.bench.engines.padding import padded
+from prompt_joules.bench.engines.transformers import TransformersEngine
+
+
+class CompiledEngine(TransformersEngine):
+    """A loaded transformers model in static buffers; see `prompt_joules.bench.engines.base.Engine`.
+
+    Raises:
+        EngineUnsuited: the model's layers cannot run in static buffers.
+    """
+
+    def __init__(self, plan: loading.Plan, model: Any, tokenizer: Any, random_prompt_tokens: int = 128) -> None:
+        try:
+            decoder_layers(model)
+        except UnsupportedArchitecture as error:
+            raise errors.EngineUnsuited(plan.model_id, str(error)) from error
+        super().__init__(plan, model, tokenizer, random_prompt_tokens)
+        self._decoder: decode.StaticDecoder | None = None
+
+    def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
+        """Allocate, compile and capture what these prompts need, before the window.
+
+        Raises:
+            PromptFailed: the buffers do not fit the memory.
+        """
+        with self._faults(None):
+            longest = max(prompt.input_tokens for prompt in prompts)
+            self._decoder_for(sampling).prepare(len(prompts), longest + sampling.max_new_tokens)
+
+    def generate(self, prompts: Sequence[Prepared], sampling: Sampling) -> list[Generation]:
+        """Answer one static batch.
+
+        Raises:
+            PromptFailed: it does not fit the memory, or the model broke on it.
+        """
+        ids, mask = padded([prompt.inputs for prompt in prompts])
+        with self._faults(prompts[0].input_tokens):
+            decoded = self._decoder_for(sampling).generate(
+                ids,
+                mask,
+                sampling.max_new_tokens,
+                frozenset(self._stop_token_ids()),
+                prompts[0].seed,
+                self._stop_text(),
+            )
+        return [_generation(decoded, row) for row in range(len(prompts))]
+
+    def _decoder_for(self, sampling: Sampling) -> decode.StaticDecoder:
+        drawn = decode.Sampling(sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty)
+        if self._decoder is None or self._decoder.sampling != drawn:
+            self._decoder = decode.StaticDecoder(self._model, drawn)
+        return self._decoder
+
+    def _stop_text(self) -> Callable[[list[int]], bool] | None:
+        strings = self._stop_strings()
+        if not strings:
+            return None
+        tail_tokens = max(len(string.encode()) for string in strings) + 1
+
+        def stops(tokens: list[int]) -> bool:
+            tail = self._tokenizer.decode(tokens[-tail_tokens:], skip_special_tokens=False)
+            return any(string in tail for string in strings)
+
+        return stops
+
+
+def _generation(decoded: decode.Decoded, row: int) -> Generation:
+    tokens = tuple(decoded.tokens[row])
+    error = f"NaN logits at token {len(tokens) + 1}" if decoded.finish[row] == "error" else None
+    return Generation(tokens, tuple(decoded.stamps_s[: len(tokens)]), decoded.finish[row], error)

@@ -1,0 +1,305 @@
+"""What surrounds a measurement: the GPU's state, who else uses it, and the energy of the CPU and the memory.
+
+Questions answered here: was the GPU throttled, how hot was it, at which clocks and power limit, was it ours alone? What
+did the CPU and the DRAM use? A question that the driver does not answer is None, never a guess.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from prompt_joules.bench.machine import short_hash
+from prompt_joules.bench.meter.counters import MJ_PER_J
+
+SW_POWER_CAP = 0x4
+THROTTLE_BITS = {0x8: "hw-slowdown", 0x20: "sw-thermal-slowdown", 0x40: "hw-thermal-slowdown", 0x80: "hw-power-brake"}
+OTHER_BITS = {
+    0x1: "idle",
+    0x2: "application-clocks",
+    SW_POWER_CAP: "sw-power-cap",
+    0x10: "sync-boost",
+    0x100: "display-clocks",
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """The GPUs at one moment.
+
+    Attributes:
+        temperature_c: of the hottest GPU, °C.
+        throttled: a GPU had lowered its clocks for heat or power brake; the software power cap does not count.
+        power_capped: a GPU had lowered its clocks to keep to its power limit.
+    """
+
+    temperature_c: float | None = None
+    throttled: bool | None = None
+    power_capped: bool | None = None
+
+
+class Conditions(Protocol):
+    """Reads the state of the measured GPUs."""
+
+    def state(self) -> State:
+        """Temperature and throttling now."""
+        ...
+
+    def snapshot(self) -> list[dict[str, object]]:
+        """Everything worth storing with the run, one dict per GPU."""
+        ...
+
+    def other_processes(self) -> int | None:
+        """Processes of others on these GPUs; None where the driver does not say."""
+        ...
+
+
+class NoConditions:
+    """Nothing is known about the device."""
+
+    def state(self) -> State:
+        """Nothing."""
+        return State()
+
+    def snapshot(self) -> list[dict[str, object]]:
+        """Nothing."""
+        return []
+
+    def other_processes(self) -> int | None:
+        """Unknown."""
+        return None
+
+
+class ZeusConditions:
+    """Temperature and power limit through Zeus alone: AMD. Not yet run on such a machine by us."""
+
+    def __init__(self, gpus: Sequence[Any]) -> None:
+        self._gpus = list(gpus)
+
+    def state(self) -> State:
+        """Temperature only; AMD's throttling is not read."""
+        return State(temperature_c=max((t for t in map(_zeus_temperature_c, self._gpus) if t is not None), default=None))
+
+    def snapshot(self) -> list[dict[str, object]]:
+        """Name and temperature per GPU."""
+        return [{"name": str(gpu.get_name()), "temperature_c": _zeus_temperature_c(gpu)} for gpu in self._gpus]
+
+    def other_processes(self) -> int | None:
+        """Unknown."""
+        return None
+
+
+def _zeus_temperature_c(gpu: Any) -> float | None:
+    from zeus.exception import ZeusBaseError
+
+    try:
+        return float(gpu.get_gpu_temperature())
+    except ZeusBaseError:
+        return None
+
+
+def describe_reasons(bits: int) -> list[str]:
+    """NVML's clocks-event reasons, a bit mask, as names. Source: NVML `nvmlClocksEventReasons`."""
+    return [name for bit, name in sorted((THROTTLE_BITS | OTHER_BITS).items()) if bits & bit]
+
+
+class NvmlConditions:
+    """The state of NVIDIA GPUs, by NVML.
+
+    Processes: those on the GPUs when this object is made, before the model is loaded, are others'. Later ones are
+        others' too, except our own; in a container whose process numbers differ from the driver's, one unknown newcomer
+        is taken to be ourselves.
+
+    Args:
+        handles: NVML device handles.
+        nvml: the `pynvml` module, or a stand-in with its functions.
+    """
+
+    def __init__(self, handles: Sequence[Any], nvml: Any = None) -> None:
+        if nvml is None:
+            import pynvml
+
+            nvml = pynvml
+        self._handles = list(handles)
+        self._nvml = nvml
+        self._before = self._process_ids()
+
+    def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return question(*arguments)
+        except self._nvml.NVMLError:
+            return None
+
+    def _process_ids(self) -> set[int] | None:
+        found: set[int] = set()
+        for handle in self._handles:
+            processes = self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+            if processes is None:
+                return None
+            found |= {int(process.pid) for process in processes}
+        return found - {os.getpid()}
+
+    def other_processes(self) -> int | None:
+        """How many processes that are not ours have work on these GPUs now."""
+        now = self._process_ids()
+        if now is None or self._before is None:
+            return None
+        newcomers = now - self._before
+        ourselves = 1 if len(newcomers) == 1 and not self._own_process_listed() else 0
+        return len(now) - ourselves
+
+    def _own_process_listed(self) -> bool:
+        listed = (self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses, handle) or [] for handle in self._handles)
+        return any(int(process.pid) == os.getpid() for processes in listed for process in processes)
+
+    def state(self) -> State:
+        """Hottest temperature, and whether any GPU is throttled, now."""
+        nvml = self._nvml
+        temperatures = [self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU) for handle in self._handles]
+        masks = [self._ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) for handle in self._handles]
+        known = [int(mask) for mask in masks if mask is not None]
+        return State(
+            temperature_c=max((float(value) for value in temperatures if value is not None), default=None),
+            throttled=any(mask & sum(THROTTLE_BITS) for mask in known) if known else None,
+            power_capped=any(mask & SW_POWER_CAP for mask in known) if known else None,
+        )
+
+    def snapshot(self) -> list[dict[str, object]]:
+        """Name, a hash of its number, driver, limits, clocks, temperature, persistence, ECC and clock-event reasons of each GPU.
+
+        Unanswered questions are None.
+        """
+        return [self._describe(handle) for handle in self._handles]
+
+    def _describe(self, handle: Any) -> dict[str, object]:
+        nvml, ask = self._nvml, self._ask
+        limit_mw = ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+        default_mw = ask(nvml.nvmlDeviceGetPowerManagementDefaultLimit, handle)
+        ecc = ask(nvml.nvmlDeviceGetEccMode, handle)
+        reasons = ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
+        uuid = ask(nvml.nvmlDeviceGetUUID, handle)
+        return {
+            "name": ask(nvml.nvmlDeviceGetName, handle),
+            "card": None if uuid is None else short_hash(str(uuid)),
+            "driver": ask(nvml.nvmlSystemGetDriverVersion),
+            "power_limit_w": None if limit_mw is None else limit_mw / 1000,
+            "default_power_limit_w": None if default_mw is None else default_mw / 1000,
+            "sm_clock_mhz": ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
+            "max_sm_clock_mhz": ask(nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_SM),
+            "memory_clock_mhz": ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_MEM),
+            "temperature_c": ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+            "persistence_mode": _as_bool(ask(nvml.nvmlDeviceGetPersistenceMode, handle)),
+            "ecc": None if ecc is None else bool(ecc[0]),
+            "clock_event_reasons": None if reasons is None else describe_reasons(int(reasons)),
+        }
+
+
+def _as_bool(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+@dataclass(frozen=True)
+class HostEnergy:
+    """Energy counted so far outside the GPU, J; None where it is not counted."""
+
+    cpu_j: float | None = None
+    dram_j: float | None = None
+
+    def since(self, earlier: "HostEnergy") -> "HostEnergy":
+        """The difference; None where either end is missing or the counter fell."""
+        return HostEnergy(_difference(self.cpu_j, earlier.cpu_j), _difference(self.dram_j, earlier.dram_j))
+
+
+def _difference(later: float | None, earlier: float | None) -> float | None:
+    if later is None or earlier is None or later < earlier:
+        return None
+    return later - earlier
+
+
+@dataclass(frozen=True)
+class Host:
+    """The counters of CPU and memory.
+
+    Attributes:
+        cpu_source: `rapl`, `apple-soc` or `none`.
+        dram_source: the same for memory.
+        reason: why one or both are missing; None if both are there.
+        read: gives the energy so far.
+    """
+
+    cpu_source: str
+    dram_source: str
+    reason: str | None
+    read: Callable[[], HostEnergy]
+
+
+def no_host(reason: str) -> Host:
+    """A host without readable counters, and why."""
+    return Host("none", "none", reason, HostEnergy)
+
+
+def open_host(device: str) -> Host:
+    """The CPU and DRAM counters of this machine: RAPL on Linux, the chip's own on Apple silicon; or none, and why.
+
+    Source: Zeus 0.16, `zeus.device.cpu.get_cpus` and `zeus.device.soc.get_soc`.
+    """
+    try:
+        import zeus.device  # noqa: F401
+    except ImportError as error:
+        return no_host(f"Zeus cannot be imported ({error}): pip install 'prompt-joules[bench]'")
+    return _apple_host() if device.startswith("mps") or sys.platform == "darwin" else _rapl_host()
+
+
+def _rapl_host() -> Host:
+    from zeus.device import get_cpus
+    from zeus.exception import ZeusBaseError
+
+    try:
+        cpus = list(get_cpus().cpus)
+        with_dram = all(bool(cpu.supports_get_dram_energy_consumption()) for cpu in cpus)
+    except (ZeusBaseError, OSError) as error:
+        return no_host(f"CPU and memory energy (RAPL) cannot be read: {error}")
+    if not cpus:
+        return no_host("CPU and memory energy (RAPL): no CPU package is listed")
+
+    def read() -> HostEnergy:
+        try:
+            parts = [cpu.get_total_energy_consumption() for cpu in cpus]
+        except (ZeusBaseError, OSError):
+            return HostEnergy()
+        dram_j = sum(float(part.dram_mj) for part in parts) / MJ_PER_J if with_dram else None
+        return HostEnergy(sum(float(part.cpu_mj) for part in parts) / MJ_PER_J, dram_j)
+
+    if read().cpu_j is None:
+        return no_host("CPU and memory energy (RAPL) is listed but cannot be read")
+    return Host("rapl", "rapl" if with_dram else "none", None if with_dram else "RAPL has no memory zone on this CPU", read)
+
+
+def _apple_host() -> Host:
+    from zeus.device.soc import get_soc
+    from zeus.exception import ZeusBaseError
+
+    try:
+        soc = get_soc()
+        first = soc.get_total_energy_consumption()
+    except ZeusBaseError as error:
+        return no_host(f"CPU and memory energy cannot be read: {error}")
+
+    def read() -> HostEnergy:
+        now = soc.get_total_energy_consumption()
+        return HostEnergy(_joules(now.cpu_total_mj), _joules(now.dram_mj))
+
+    if first.cpu_total_mj is None:
+        return no_host("this chip reports no CPU energy")
+    has_dram = first.dram_mj is not None
+    return Host(
+        "apple-soc",
+        "apple-soc" if has_dram else "none",
+        None if has_dram else "this chip reports no memory energy",
+        read,
+    )
+
+
+def _joules(value_mj: Any) -> float | None:
+    return None if value_mj is None else float(value_mj) / MJ_PER_J

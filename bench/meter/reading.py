@@ -1,0 +1,99 @@
+"""What a meter is, and what it gives for one window: joules, or None with the reason; never 0, never a guess."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from prompt_joules.bench.meter.counters import MeterError
+
+
+class UnknownEdges(MeterError):
+    """Edges are `aligned` or `plain`."""
+
+
+class WindowNotOpen(MeterError):
+    """`end()` was called without `begin()`."""
+
+
+class SharedGpu(UserWarning):
+    """Another process has work on the measured GPU: its joules are counted too."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one window used.
+
+    Attributes:
+        energy_j: GPU energy, J; None if it could not be measured.
+        error_j: half-width of its error bar, J.
+        reason: why the energy is None.
+        cpu_energy_j: CPU package energy, J; not part of `energy_j`.
+        dram_energy_j: memory energy, J; not part of `energy_j`.
+        temperature_c: hottest GPU right after the window, °C.
+        throttled: clocks were lowered for heat or power brake at the window's end.
+    """
+
+    energy_j: float | None = None
+    error_j: float | None = None
+    reason: str | None = None
+    cpu_energy_j: float | None = None
+    dram_energy_j: float | None = None
+    temperature_c: float | None = None
+    throttled: bool | None = None
+
+
+class Meter(Protocol):
+    """Measures windows: `begin()`, the response, device synchronized, `end()`.
+
+    Attributes:
+        source: the `energy_source` column.
+        edges: `plain`, `aligned`, or None without a counter.
+        reason: why this meter cannot give joules; None if it can.
+        gpu_model: name of the GPU; names joined by " + " if they differ.
+        num_gpus: how many are summed; 0 without a GPU.
+        cpu_source, dram_source, host_reason: the same for CPU and memory.
+    """
+
+    source: str
+    edges: str | None
+    reason: str | None
+    gpu_model: str | None
+    num_gpus: int
+    cpu_source: str
+    dram_source: str
+    host_reason: str | None
+
+    def idle_power_w(self, seconds: float) -> float | None:
+        """Mean power over at least so many seconds, W; call it while the GPU is idle. None if it cannot be measured."""
+        ...
+
+    def begin(self) -> None:
+        """Open a window. May wait for a step of the counter: start the latency clock after it."""
+        ...
+
+    def end(self) -> Reading:
+        """Close the window; call it right after the device is synchronized, with the latency already taken."""
+        ...
+
+    def read_j(self) -> float | None:
+        """The counter now, summed over the GPUs, J; None if it cannot be read. Safe beside an open window, from any thread."""
+        ...
+
+    def environment(self) -> dict[str, object]:
+        """State of the devices now, and who else uses them."""
+        ...
+
+    def close(self) -> dict[str, object]:
+        """The run's books, or {} without a counter."""
+        ...
+
+
+def join_names(names: tuple[str, ...]) -> str | None:
+    """One name if all are the same, else each kind once, joined; None without GPUs."""
+    return " + ".join(dict.fromkeys(names)) or None
+
+
+def check_edges(edges: str) -> str:
+    """The edges, if they are known. Raises UnknownEdges."""
+    if edges not in ("aligned", "plain"):
+        raise UnknownEdges(f"--edges {edges}: use aligned or plain")
+    return edges

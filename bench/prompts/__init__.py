@@ -1,0 +1,1 @@
+"""Making prompts: sets, ShareGPT, role templates."""

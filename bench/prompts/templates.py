@@ -1,0 +1,120 @@
+"""Role templates: how a task's system prompt and a user's prompt become the text that a model reads.
+
+The FastChat conversation where FastChat really knows the model, else the tokenizer's own chat template, else plain roles. The task's system
+prompt replaces the template's own, so that all models get the same one. Chat and instruct tasks go through the same template.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from prompt_joules.bench import errors
+from prompt_joules.bench.tasks import Task
+
+_CATCH_ALL = ("one_shot", "zero_shot", "raw")
+"""FastChat conversations that are given to models FastChat does not know."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A way to write a prompt for one model and one task.
+
+    Attributes:
+        name: as recorded: fastchat:NAME, tokenizer, or plain.
+        render: the user's prompt → the whole text.
+        special_tokens: the tokenizer adds its own (BOS, or EOS for an encoder); False where the text has them.
+        stop_strings: an answer ends when one of these appears in it.
+        stop_token_ids: or with one of these tokens, besides the model's own.
+    """
+
+    name: str
+    render: Callable[[str], str]
+    special_tokens: bool = True
+    stop_strings: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+
+
+def choose_template(model_name: str, tokenizer: Any, task: Task) -> Template:
+    """The template for a model and a task.
+
+    Args:
+        model_name: hub id, or the name of the model's folder (not its path: a parent folder must not decide).
+        tokenizer: a transformers tokenizer.
+        task: whose system prompt is used.
+
+    Raises:
+        MissingPackage: FastChat is not installed. It is not passed over, because that would change what is measured.
+    """
+    return fastchat_template(model_name, task) or tokenizer_template(tokenizer, task) or plain_template(task)
+
+
+def fastchat_template(model_name: str, task: Task) -> Template | None:
+    """FastChat's conversation for the model, or None where only its catch-all would match.
+
+    Raises:
+        MissingPackage: FastChat, or a package that it needs, is not installed.
+    """
+    try:
+        from fastchat.model.model_adapter import BaseModelAdapter, get_model_adapter
+    except ImportError as error:
+        raise errors.MissingPackage(error.name or "fschat") from error
+
+    adapter = get_model_adapter(model_name)
+    if type(adapter) is BaseModelAdapter:
+        return None
+    known = adapter.get_default_conv_template(model_name)
+    if known.name in _CATCH_ALL:
+        return None
+
+    def render(prompt: str) -> str:
+        conversation = known.copy()
+        conversation.set_system_message(task.system)
+        conversation.append_message(conversation.roles[0], prompt)
+        conversation.append_message(conversation.roles[1], None)
+        return str(conversation.get_prompt())
+
+    stops = [known.stop_str] if isinstance(known.stop_str, str) else list(known.stop_str or [])
+    return Template(
+        f"fastchat:{known.name}",
+        render,
+        stop_strings=tuple(stop for stop in stops if stop),
+        stop_token_ids=tuple(known.stop_token_ids or ()),
+    )
+
+
+def tokenizer_template(tokenizer: Any, task: Task) -> Template | None:
+    """The tokenizer's own chat template, or None if it has none.
+
+    A template that refuses or drops a system role gets the system prompt at the start of the user's turn.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        return None
+
+    def with_role(prompt: str) -> str:
+        messages = [{"role": "system", "content": task.system}, {"role": "user", "content": prompt}]
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+    def in_user_turn(prompt: str) -> str:
+        messages = [{"role": "user", "content": f"{task.system}\n\n{prompt}"}]
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+    has_role = _accepts_system(with_role, task.system)
+    return Template("tokenizer", with_role if has_role else in_user_turn, special_tokens=False)
+
+
+def _accepts_system(render: Callable[[str], str], system: str) -> bool:
+    from jinja2 import TemplateError
+
+    try:
+        return system in render("Hello")
+    except TemplateError:
+        return False
+
+
+def plain_template(task: Task) -> Template:
+    """Roles in plain words, for a model that has no template at all."""
+    if task.style == "instruct":
+        opening, closing, stop = "### Instruction:\n", "\n\n### Response:\n", "### Instruction:"
+    else:
+        opening, closing, stop = "User: ", "\nAssistant:", "\nUser:"
+    return Template("plain", lambda prompt: f"{task.system}\n\n{opening}{prompt}{closing}", stop_strings=(stop,))

@@ -1,0 +1,1 @@
+"""One run: its order, its windows, its folder on disk."""

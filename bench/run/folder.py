@@ -1,0 +1,158 @@
+"""A run's folder: its id, its fingerprint, what is in run.json, and who may write it.
+
+A run is one model, task, setup and prompt set. Two commands with the same fingerprint mean the same run, which is how an
+interrupted one is found again. This module does not know how rows are made or written.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prompt_joules.bench import errors
+
+RUN_FILE = "run.json"
+
+
+def uuid7() -> str:
+    """A UUID version 7 (RFC 9562): 48 bits of Unix time in ms, then random bits; ids sort by time of making."""
+    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def fingerprint(identity: dict[str, Any]) -> str:
+    """Hash of everything that makes a run what it is; equal for equal dicts, whatever the order of keys."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that a reader, or a crash, sees the old file or the whole new one.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind under either name.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk.
+
+    Attributes:
+        folder: `<out>/<run_id>`.
+        fingerprint: of its identity.
+        identity: what the fingerprint was taken of, for a person to read.
+        setup: the columns that are equal in every row of the run.
+        prompts: how many rows a finished run has (prompts times repetitions).
+        finished: all rows are written.
+        sessions: one dict per time the run was worked on: start, end, rows, how it ended, the meter's books.
+    """
+
+    folder: Path
+    fingerprint: str
+    identity: dict[str, Any]
+    setup: dict[str, Any]
+    prompts: int
+    finished: bool = False
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    def save(self) -> None:
+        """Write run.json, atomically. Raises DiskFull, NotWritable."""
+        content = {
+            "run_id": self.run_id,
+            "fingerprint": self.fingerprint,
+            "finished": self.finished,
+            "prompts": self.prompts,
+            "identity": self.identity,
+            "setup": self.setup,
+            "sessions": self.sessions,
+        }
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.folder / RUN_FILE, json.dumps(content, indent=2, default=str).encode() + b"\n")
+        except OSError as error:
+            raise errors.cannot_write(self.folder, error) from error
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder. Raises RunUnreadable."""
+    path = folder / RUN_FILE
+    try:
+        content = json.loads(path.read_bytes())
+        return Run(
+            folder,
+            content["fingerprint"],
+            content["identity"],
+            content["setup"],
+            content["prompts"],
+            content["finished"],
+            content["sessions"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise errors.RunUnreadable(path, str(error)) from error
+
+
+def find_runs(out: Path, wanted: str) -> list[Run]:
+    """Runs under `out` with this fingerprint, oldest first. A foreign or damaged run.json is passed over."""
+    found = []
+    for path in sorted(out.glob(f"*/{RUN_FILE}")):
+        with contextlib.suppress(errors.RunUnreadable):
+            run = read_run(path.parent)
+            if run.fingerprint == wanted:
+                found.append(run)
+    return found
+
+
+def require_writable(out: Path) -> None:
+    """Make the results folder and try it, before a model is loaded. Raises DiskFull, NotWritable."""
+    probe = out / f".writable-{secrets.token_hex(4)}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise errors.cannot_write(out, error) from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run's folder for this process. Raises RunInUse. The lock goes with the process, however it ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise errors.RunInUse(folder) from error
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""The tables and runs of the ML.ENERGY Leaderboard and Benchmark."""

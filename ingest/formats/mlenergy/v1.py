@@ -1,0 +1,115 @@
+"""ML.ENERGY Leaderboard v1 (2023): `<GPU>_<task>_benchmark.csv`, `score.csv` and `models.json`.
+
+Each figure is a mean over the same 2,978 ShareGPT prompts: every published response length times 2,978 is a whole
+number. Energy per token is therefore mean energy over mean length, exactly. `throughput` is the mean of each prompt's
+ratio, not total tokens over total time, and is kept as published. GPU and task stand only in the file's name.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable, finite
+from prompt_joules.ingest.formats.published import name_models, read_csv, store_figures, store_quality
+
+SOURCE = "ML.ENERGY v1"
+LICENCE = "Apache-2.0 repository; research preview, non-commercial"
+URL = "https://github.com/ml-energy/leaderboard"
+PROMPTS = 2978
+BENCHMARK_HEADER = ("model", "throughput", "response_length", "latency", "energy")
+SCORE_HEADER = ("model", "arc", "hellaswag", "truthfulqa")
+FILE_NAME = re.compile(r"(?P<gpu>[^_]+)_(?P<task>.+)_benchmark\.csv")
+MODEL_KEYS = {"url", "nickname", "params"}
+
+
+def figures_of(path: Path, cells: pl.DataFrame) -> pl.DataFrame:
+    """The rows of one benchmark table in the columns of `figures.csv`; cells stay text. Raises Unreadable."""
+    match = FILE_NAME.fullmatch(path.name)
+    if match is None:
+        raise Unreadable("is a v1 table whose name does not say the GPU and the task (<GPU>_<task>_benchmark.csv)")
+    return cells.select(
+        pl.lit(SOURCE).alias("source"),
+        pl.lit("v1").alias("generation"),
+        pl.col("model").alias("published_model_id"),
+        pl.lit(match["gpu"]).alias("gpu_model"),
+        pl.lit("1").alias("num_gpus"),
+        pl.lit(match["task"]).alias("task"),
+        pl.lit("transformers-eager").alias("engine"),
+        pl.lit("float16").alias("dtype"),
+        pl.lit("1").alias("batch_size"),
+        pl.lit("1").alias("concurrency"),
+        pl.lit(str(PROMPTS)).alias("prompts"),
+        pl.col("energy").alias("energy_j"),
+        pl.col("throughput").alias("throughput_tps"),
+        pl.col("response_length").alias("output_tokens"),
+        pl.col("latency").alias("latency_s"),
+        pl.lit("mlenergy-v1").alias("harness_version"),
+        pl.lit(LICENCE).alias("licence"),
+        pl.lit(URL).alias("url"),
+    )
+
+
+def quality_of(cells: pl.DataFrame) -> pl.DataFrame:
+    """The rows of score.csv in the columns of `quality.csv`: three a model, in the file's order; cells stay text."""
+    long = cells.with_row_index("line").unpivot(
+        index=["line", "model"], on=list(SCORE_HEADER[1:]), variable_name="benchmark", value_name="score"
+    )
+    return long.sort("line", maintain_order=True).select(
+        pl.col("model").alias("published_model_id"), "benchmark", "score", pl.lit(SOURCE).alias("source")
+    )
+
+
+def _load_benchmark(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    return [store_figures(connection, source, figures_of(source.path, read_csv(source))) for source in sources]
+
+
+def _load_scores(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    return [store_quality(connection, source, quality_of(read_csv(source))) for source in sources]
+
+
+def _is_models(head: Head) -> bool:
+    content = head.json if head.path.suffix == ".json" else None
+    return (
+        isinstance(content, dict)
+        and bool(content)
+        and all(isinstance(model, dict) and model.keys() >= MODEL_KEYS for model in content.values())
+    )
+
+
+def _load_models(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    """Names, links and sizes of models that the reviewed `warehouse/models.csv` does not know."""
+    loaded = []
+    for source in sources:
+        content = Head.of(source.path).json
+        try:
+            sizes = {key: finite(model["params"]) for key, model in content.items()}
+            rows = [(key, key.split("/")[-1], content[key]["url"], size, size) for key, size in sizes.items()]
+        except (TypeError, ValueError, AttributeError) as error:
+            raise Unreadable("is not a v1 models.json: `params` must be a number") from error
+        loaded.append(name_models(connection, source, rows))
+    return loaded
+
+
+BENCHMARK = Format(
+    name="mlenergy-v1",
+    meaning="ML.ENERGY v1 <GPU>_<task>_benchmark.csv",
+    recognises=lambda head: head.header == BENCHMARK_HEADER,
+    load=_load_benchmark,
+    into="published",
+)
+SCORES = Format(
+    name="mlenergy-v1-scores",
+    meaning="ML.ENERGY v1 score.csv",
+    recognises=lambda head: head.header == SCORE_HEADER,
+    load=_load_scores,
+    into="quality",
+)
+MODELS = Format(
+    name="mlenergy-v1-models",
+    meaning="ML.ENERGY v1 and v2 models.json",
+    recognises=_is_models,
+    load=_load_models,
+)

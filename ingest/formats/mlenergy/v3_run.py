@@ -1,0 +1,119 @@
+"""`results.json` of the ML.ENERGY v3 benchmark: requests, and the figures of its steady state.
+
+The `energy` of a request in this file is modelled (J/token of the steady state × length): it is dropped, and `energy_j`
+is null with that reason. The steady state itself was measured: it becomes one row of `published`, with the energy of a
+request in `estimated_energy_j`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, environment, file_time, is_number, run_name, store_requests, words
+from prompt_joules.ingest.formats.mlenergy.v3 import TEXT_TASKS
+from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
+
+KEYS = {"results", "steady_state_energy_per_token", "model_id"}
+REASON = "ML.ENERGY v3 models the energy of a request; measured is that of the steady state"
+FACTS = ("max_output_tokens", "request_rate", "seed", "steady_state_duration", "steady_state_energy", "duration")
+
+
+def setup_of(content: Mapping[str, Any], task: str, source: Source) -> dict[str, Any]:
+    """The columns that are equal in all requests."""
+    return NO_ENERGY | {
+        "run_id": run_name("mlenergy-v3", source),
+        "task": task,
+        "model_id": content["model_id"],
+        "engine": "vllm",
+        "harness_version": "mlenergy-v3",
+        "gpu_model": content.get("gpu_model"),
+        "num_gpus": content.get("num_gpus"),
+        "concurrency": content.get("max_num_seqs"),
+        "max_new_tokens": content.get("max_output_tokens"),
+        "prompt_template": "server",
+        "started_at": file_time(source),
+        "energy_reason": REASON,
+        "environment": environment(started_at="time of the file; the source has none", **{name: content.get(name) for name in FACTS}),
+    }
+
+
+def row_of(result: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """The columns of one request; times in s."""
+    prompt = result.get("prompt")
+    row = {
+        "sequence": index,
+        "prompt_id": f"request-{index:06d}",
+        "input_tokens": result.get("input_len"),
+        "prompt_text": prompt if isinstance(prompt, str) else None,
+    }
+    if result.get("success") is not True:
+        return row | {"status": "failed", "finish_reason": "error", "reason": str(result.get("error") or "no reason given")}
+    tokens, gaps = result.get("output_len"), result.get("itl")
+    return (
+        row
+        | words(result.get("output_text"))
+        | {
+            "output_tokens": tokens,
+            "ttft_s": result.get("ttft"),
+            "latency_s": result.get("latency"),
+            "itl_s": gaps if isinstance(gaps, list) and isinstance(tokens, int) and len(gaps) + 1 == tokens else None,
+        }
+    )
+
+
+def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """The row of `published` that the steady state stands for."""
+    good = [r for r in content["results"] if isinstance(r, dict) and r.get("success") is True and is_number(r.get("output_len"))]
+    length = sum(r["output_len"] for r in good) / len(good) if good else None
+    per_token = content["steady_state_energy_per_token"]
+    energy: Any = content.get("steady_state_energy")
+    duration: Any = content.get("steady_state_duration")
+    return {
+        "source": "ML.ENERGY v3 benchmark",
+        "generation": "v3",
+        "published_model_id": content["model_id"],
+        "gpu_model": content.get("gpu_model") or "unknown",
+        "num_gpus": content.get("num_gpus") or 1,
+        "task": task,
+        "engine": "vllm",
+        "batch_size": content.get("max_num_seqs"),
+        "prompts": len(good),
+        "energy_per_token_j": per_token,
+        "estimated_energy_j": per_token * length if is_number(per_token) and length is not None else None,
+        "throughput_tps": content.get("output_throughput"),
+        "output_tokens": length,
+        "power_w": energy / duration if is_number(energy) and is_number(duration) and duration > 0 else None,
+        "harness_version": "mlenergy-v3",
+        "licence": "as its owner says",
+    }
+
+
+def _recognises(head: Head) -> bool:
+    content = head.json if head.path.suffix == ".json" else None
+    return isinstance(content, dict) and content.keys() >= KEYS and isinstance(content["results"], list)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    loaded = []
+    for source in sources:
+        content = Head.of(source.path).json
+        if not isinstance(content, dict) or not all(isinstance(result, dict) for result in content["results"]):
+            raise Unreadable("is a v3 benchmark result whose `results` are not objects")
+        task = next((part for part in reversed(source.path.parts[:-1]) if part in TEXT_TASKS), "mlenergy-v3")
+        setup = setup_of(content, task, source)
+        figure = store_figures(connection, source, cells_of([figure_of(content, task)], list(FIGURES_SCHEMA)))
+        rows = [Row(index + 1, setup | row_of(result, index)) for index, result in enumerate(content["results"])]
+        requests = store_requests(connection, source, rows)
+        loaded.append(Loaded(source, requests.accepted, requests.rejected + figure.rejected))
+    return loaded
+
+
+FORMAT = Format(
+    name="mlenergy-v3-run",
+    meaning="ML.ENERGY v3 benchmark results.json: requests and the steady state",
+    recognises=_recognises,
+    load=_load,
+    into="requests",
+)

@@ -1,0 +1,1 @@
+"""Prompt Joules: what one answer of a language model costs in energy, measured prompt by prompt."""

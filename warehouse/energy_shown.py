@@ -1,0 +1,113 @@
+"""What "energy" means on screen: which statistic, per what, gross or above idle. One choice for all pages.
+
+Knows the 50 combinations as metrics; the numbers come from `results` or the query `energies`.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from prompt_joules.warehouse.metrics import METRICS, OURS, Metric
+
+STATISTICS = ("mean", "median", "p90", "p95", "p99")
+PER = ("response", "output token", "total token", "word", "character")
+# Energy per token is real for random weights too.
+TOKENS = ("output token", "total token")
+GROSS, ABOVE_IDLE = "gross", "above idle"
+UNITS = {"response": "J", "output token": "J/token", "total token": "J/token", "word": "J/word", "character": "J/character"}
+# Combinations that every configuration has as a column of `results`.
+KEPT = {
+    ("mean", "response", False): "energy_j",
+    ("median", "response", False): "energy_median_j",
+    ("p90", "response", False): "energy_p90_j",
+    ("p95", "response", False): "energy_p95_j",
+    ("p99", "response", False): "energy_p99_j",
+    ("mean", "response", True): "energy_above_idle_j",
+    ("mean", "output token", False): "energy_per_token_j",
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One way to state the energy of a configuration.
+
+    Attributes:
+        statistic: one of STATISTICS, over prompts; a mean is a ratio of sums.
+        per: one of PER, what the energy is divided by.
+        above_idle: less idle power × latency.
+    """
+
+    statistic: str = STATISTICS[0]
+    per: str = PER[0]
+    above_idle: bool = False
+
+    @property
+    def key(self) -> str:
+        """The column that holds it: a metric of `results`, or a name of its own."""
+        idle = "_above_idle" if self.above_idle else ""
+        own = f"energy{idle}_{self.statistic}_per_{self.per.replace(' ', '_')}_j"
+        return KEPT.get((self.statistic, self.per, self.above_idle), own)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether `results` has the column."""
+        return (self.statistic, self.per, self.above_idle) in KEPT
+
+    @property
+    def words(self) -> str:
+        """As people say it, e.g. "p95 of the energy above idle per word"."""
+        return f"{self.statistic} of the {'energy above idle' if self.above_idle else 'gross energy'} per {self.per}"
+
+    def parameters(self) -> dict[str, str | bool]:
+        """The parameters of the query `energies`."""
+        return {"statistic": self.statistic, "per": self.per, "above_idle": self.above_idle}
+
+    def metric(self) -> Metric:
+        """Label, unit and meaning, like those of METRICS."""
+        if self.is_kept:
+            return METRICS[self.key]
+        label = "Energy" + (" above idle" if self.above_idle else "") + (f" {self.statistic}" if self.statistic != "mean" else "")
+        over = {"mean": "Σ energy / Σ", "median": "50th percentile of energy over"}.get(
+            self.statistic, f"{self.statistic[1:]}th percentile of energy over"
+        )
+        meaning = f"The {self.words}. Only single prompts give it: published averages have at most a mean per token."
+        label = label if self.per == "response" else f"{label} per {self.per}"
+        decimals = 2 if self.per == "response" else 3
+        return Metric(self.key, label, UNITS[self.per], UNITS[self.per], 1.0, "lower", f"{over} {self.per}s", OURS, meaning, decimals)
+
+
+DEFAULT = Measure()
+EVERY = tuple(Measure(statistic, per, idle) for idle in (False, True) for per in PER for statistic in STATISTICS)
+# Every number that a table or an axis can show.
+NUMBERS: dict[str, Metric] = (
+    METRICS
+    | {measure.key: measure.metric() for measure in EVERY if not measure.is_kept}
+    | {"formula": Metric("formula", "Formula", "", "", 1.0, None, "a visitor's own", OURS, "A column of your own, in base units.", 3)}
+)
+
+
+def joined(rows: pl.DataFrame, energies: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    """Rows of `results` with the column of the measure and `measure_reason`, why it is empty.
+
+    Args:
+        rows: rows of `results`.
+        energies: rows of the query `energies` for this measure.
+    """
+    found = energies.rename({"value": measure.key, "reason": "measure_reason"})
+    return rows.drop(measure.key, strict=False).join(found, on="result_id", how="left", maintain_order="left")
+
+
+def per_prompt(measure: Measure) -> pl.Expr:
+    """The energy (J) of one answer by this measure; the statistic needs more than one and does not matter. Null where parts are missing.
+
+    The frame needs `energy_j`, `energy_above_idle_j`, `input_tokens`, `output_tokens`, `output_words` and `output_chars`.
+    """
+    parts = {
+        "response": pl.lit(1),
+        "output token": pl.col("output_tokens"),
+        "total token": pl.col("input_tokens") + pl.col("output_tokens"),
+        "word": pl.col("output_words"),
+        "character": pl.col("output_chars"),
+    }[measure.per]
+    joules = pl.col("energy_above_idle_j" if measure.above_idle else "energy_j")
+    return pl.when(parts > 0).then(joules / parts)
