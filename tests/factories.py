@@ -1,6 +1,6 @@
 """Valid records for tests: what a real run would have written, made from nothing, the same every time.
 
-The columns and types come from bench.record, so that a change to the contract reaches every test. `records(…)` gives a
+The columns and types come from `bench/record.py`, so that a change to the contract reaches every test. `records(…)` gives a
 frame, `write(…)` a Parquet file as the measuring side writes it.
 """
 

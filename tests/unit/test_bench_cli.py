@@ -42,7 +42,7 @@ def sentence(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["prompts", "sharegpt", "--help"]])
 def test_help_imports_neither_torch_nor_transformers(arguments: list[str]) -> None:
     code = (
-        "import sys, bench.__main__ as m\n"
+        "import sys, prompt_joules.bench.__main__ as m\n"
         f"try: m.main({arguments!r})\n"
         "except SystemExit as e: assert not e.code, e.code\n"
         "heavy = {'torch', 'transformers', 'fastchat', 'zeus', 'polars', 'pynvml'} & set(sys.modules)\n"

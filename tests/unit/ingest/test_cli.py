@@ -81,7 +81,7 @@ def test_names_with_brackets_are_shown_as_they_are(tmp_path: Path, capsys: pytes
 
 
 def test_help_needs_no_torch_and_names_the_commands() -> None:
-    script = "import sys, ingest.__main__; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
+    script = "import sys, prompt_joules.ingest.__main__; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=warehouses.ROOT, check=False).returncode == 0
     shown = subprocess.run([sys.executable, "-m", "ingest", "--help"], cwd=warehouses.ROOT, capture_output=True, text=True, check=True)
     for word in ("--warehouse", "--rebuild", "formats", "rejects", "check", "export", "publish"):

@@ -139,5 +139,5 @@ def test_options_that_do_not_go_together_are_refused(wrong: dict[str, Any]) -> N
 
 
 def test_a_served_run_needs_no_torch() -> None:
-    code = "import sys, bench.serving; sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'zeus')))"
+    code = "import sys, prompt_joules.bench.run.served; sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'zeus')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
