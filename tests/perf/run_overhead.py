@@ -3,7 +3,7 @@
     python -m tests.perf.run_overhead [--rounds 3] [--prompts 6] [--tokens 48]
 
 Both sides use the same loaded model, the same prompts and seeds, and answers of exactly `--tokens` tokens; they take turns, so that a busy
-machine slows both. The harness's side is `bench.run.window.measure`: template, tokens, window, stamps, decoding and the row. The ratio is over
+machine slows both. The harness's side is `window.measure`: template, tokens, window, stamps, decoding and the row. The ratio is over
 the time between the first request and the last row, so everything outside the window counts too.
 """
 

@@ -80,6 +80,7 @@ class GpuClock:
 def our_places() -> list[tuple[Any, str]]:
     """All of our own code that runs between two tokens, as (owner, name of the function)."""
     from prompt_joules.bench.engines import stops
+    from prompt_joules.bench.engines.compiled import decode
 
     return [
         (stops.Stamps, "put"),
