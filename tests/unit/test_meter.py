@@ -215,6 +215,9 @@ def test_host_energy_is_its_own_column() -> None:
 def test_importing_the_meter_imports_no_zeus() -> None:
     import subprocess
 
-    code = "import sys; from prompt_joules.bench.meter import opening, devices; sys.exit(any(m in sys.modules for m in ('zeus', 'pynvml', 'torch')))"
+    code = (
+        "import sys; from prompt_joules.bench.meter import opening, devices; "
+        "sys.exit(any(m in sys.modules for m in ('zeus', 'pynvml', 'torch')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert opening.__doc__
