@@ -59,11 +59,12 @@ def devices() -> int:
     return 0
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> int:
     """Run the command line.
 
     Args:
         arguments: as after `python -m bench`; None takes them from the process.
+        prog: what the help calls the command.
 
     Returns:
         Exit status.
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     app.command(prompts, name="prompts", help="Make prompt sets.")
     app.command(name="devices")(devices)
     try:
-        status = app.cli(args=arguments, prog="python -m bench", description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
+        status = app.cli(args=arguments, prog=prog, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
     except (errors.BenchError, MeterError, PromptError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -24,7 +24,7 @@ from rich.table import Column, Table
 from prompt_joules.ingest import build, files, lake, publish, reports
 from prompt_joules.ingest.formats import FORMATS, mapped
 from prompt_joules.ingest.reports import Check, Export, Rejects
-from prompt_joules.warehouse import export, places, store
+from prompt_joules.warehouse import commands, export, places, store
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -38,11 +38,11 @@ class Load:
     Other commands, each with its own --help: formats (what is read), rejects (which rows were refused, and why),
     check (compare with the files), export (write filtered rows), publish (write published figures as CSV).
 
-    Exit status: 0 all loaded, 1 some rows or whole files were refused (python -m ingest rejects lists them), 2 nothing was done.
+    Exit status: 0 all loaded, 1 some rows or whole files were refused (the command `rejects` lists them), 2 nothing was done.
     """
 
     paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …", help_behavior_hint="(required)")]
-    """Files, or folders to look through: our Parquet and run.json, published tables."""
+    """Files, or folders to look through: our Parquet and run.json, published tables. `shipped`: the results that ship with the project."""
 
     warehouse: str = field(default_factory=store.default_warehouse)
     """The warehouse file, or a lake that several machines share (docs/scale.md); made when absent."""
@@ -89,21 +89,21 @@ def run(arguments: list[str]) -> int:
         return show_formats()
     if name in COMMANDS:
         options, command = COMMANDS[name]
-        return command(tyro.cli(options, args=rest, prog=f"python -m ingest {name}"))
-    return run_load(tyro.cli(Load, args=arguments, prog="python -m ingest", config=(tyro.conf.FlagCreatePairsOff,)))
+        return command(tyro.cli(options, args=rest, prog=f"{commands.INGEST} {name}"))
+    return run_load(tyro.cli(Load, args=arguments, prog=commands.INGEST, config=(tyro.conf.FlagCreatePairsOff,)))
 
 
 def run_load(options: Load) -> int:
     """Load files with a progress bar, then say what became of each."""
     if not options.paths:
-        ERR.print("Name at least one file or folder, e.g. python -m ingest warehouse/data results", style="red")
+        ERR.print(f"Name at least one file or folder, e.g. {commands.INGEST} {commands.SHIPPED_NAME} results", style="red")
         return 2
     load = lake.ingest if store.place_of(options.warehouse).shared else build.ingest
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:
         bar = progress.add_task("Loading files", total=None)
         report = load(
-            options.paths,
+            [commands.path_of(path) for path in options.paths],
             options.warehouse,
             rebuild=options.rebuild,
             say=lambda text: progress.console.print(escape(text)),
@@ -132,7 +132,7 @@ def show_report(report: build.Report, warehouse: str) -> None:
     what = f"{warehouse} is up to date" if not report.changed else f"{warehouse} written"
     OUT.print(escape(f"{what}: {accepted:,} rows accepted, {rejected:,} rejected, {report.seconds:.1f} s."))
     if report.status:
-        OUT.print(escape(f"python -m ingest rejects --warehouse {warehouse} lists what was rejected, and why."))
+        OUT.print(escape(f"{commands.INGEST} rejects --warehouse {warehouse} lists what was rejected, and why."))
 
 
 def _per_file(lines: list[build.Line]) -> Table:

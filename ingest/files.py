@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prompt_joules.ingest.formats import FORMATS, SUFFIXES, recognise
 from prompt_joules.ingest.formats.base import Format, Head
+from prompt_joules.warehouse import commands
 
 BLOCK = 1024 * 1024
 LINK = "is a link that leads out of its folder and is not followed; name what it points to"
@@ -133,7 +134,7 @@ def look(path: Path, named: bool, formats: Sequence[Format] = FORMATS) -> Found 
             return Passed(path, "is empty", failure=True)
         reader = recognise(head, formats)
         if reader is None:
-            foreign = "is of no format that Prompt Joules reads (python -m ingest formats lists them)"
+            foreign = f"is of no format that Prompt Joules reads ({commands.INGEST} formats lists them)"
             return Passed(path, foreign, failure=named or path.suffix.lower() == ".parquet")
         return Found(path, reader, sha256(path), head.size, before)
     except OSError as error:

@@ -13,7 +13,7 @@ import polars as pl
 from prompt_joules.ingest import build
 from prompt_joules.ingest.formats.base import statement
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import commands, store
 
 
 class NothingToPublish(Exception):
@@ -33,7 +33,7 @@ def publish(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
         warehouse = str(Path(folder) / "published.duckdb")
         report = build.ingest(paths, warehouse, rebuild=True, say=lambda _: None, step=lambda *_: None)
         if report.status:
-            raise NothingToPublish(f"Some of {', '.join(paths)} cannot be loaded whole; python -m ingest says what.")
+            raise NothingToPublish(f"Some of {', '.join(paths)} cannot be loaded whole; {commands.INGEST} says what.")
         connection = store.connect(warehouse)
         try:
             figures = _rows(connection, "publish_figures")

@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import data, downloads, frame, pick, prompt_words, scope, sections, tables, titles, words
+from prompt_joules.warehouse import commands
 
 selection = frame.begin("Can I trust these numbers?")
 selection = frame.narrowed(replace(selection.with_random_weights(), only_valid=False))
@@ -32,4 +33,4 @@ rejects = data.load("rejects", selection)
 if not rejects.is_empty():
     st.subheader("Rows refused", anchor=False)
     alt = "Rows that the ingest refused, with the reason"
-    sections.first_of(rejects, titles.REJECTS, alt, "rows", "`python -m ingest rejects` lists all")
+    sections.first_of(rejects, titles.REJECTS, alt, "rows", f"`{commands.INGEST} rejects` lists all")

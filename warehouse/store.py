@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.warehouse import places
+from prompt_joules.warehouse import commands, places
 from prompt_joules.warehouse.places import Place
 
 SCHEMA_VERSION = 11
@@ -35,7 +35,7 @@ class NoWarehouse(WarehouseError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"There is no warehouse at {path}. Make one: python -m ingest warehouse/data results --warehouse {shlex.quote(path)}"
+            f"There is no warehouse at {path}. Make one: {commands.INGEST} {commands.SHIPPED_NAME} results --warehouse {shlex.quote(path)}"
         )
 
 
@@ -68,7 +68,7 @@ def _remedy(path: str) -> str:
     """What to run when a warehouse is of no use. Nobody rebuilds a team's lake from the files of one machine."""
     if path.startswith((places.LAKE, places.CLOUD)):
         return "Make a new one at another address and load the files of every machine into it (docs/scale.md)."
-    return f"Rebuild it from its files: python -m ingest warehouse/data results --warehouse {path} --rebuild"
+    return f"Rebuild it from its files: {commands.INGEST} {commands.SHIPPED_NAME} results --warehouse {path} --rebuild"
 
 
 def place_of(path: str) -> Place:

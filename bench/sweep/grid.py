@@ -265,7 +265,7 @@ def _run_in_order(cells: Sequence[Cell], console: Console, start: Callable[[Cell
 
 def command(cell: Cell) -> list[str]:
     """The command of a cell, for this Python."""
-    return [sys.executable, "-m", "bench", *cell.arguments]
+    return [sys.executable, "-m", "prompt_joules.bench", *cell.arguments]
 
 
 def run_cell(cell: Cell) -> int:

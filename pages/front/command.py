@@ -3,18 +3,22 @@
 It imports nothing before it knows which program is wanted, so that the app needs no torch and a machine that measures needs no Streamlit.
 """
 
+import argparse
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
 
 USAGE = """usage: prompt-joules [--version] {app,bench,ingest,export} ...
 
-  app      serve the pages of a warehouse in the browser; options are Streamlit's, e.g. --server.port 8501
+  app      serve the pages of a warehouse in the browser
   bench    measure what one answer of a language model costs: run, sweep, prompts, devices
-  ingest   load results into a warehouse, or check one
+  ingest   load results into a warehouse, or check one; `ingest shipped` loads those that come with the project
   export   write the rows of a warehouse as files
 
 `prompt-joules COMMAND --help` explains each."""
+APP_USAGE = """Serve the pages of a warehouse in the browser. All other options are Streamlit's (`streamlit run --help`), e.g.
+--server.address 0.0.0.0."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +45,39 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _app(words: list[str]) -> int:
+    from prompt_joules.warehouse import store
+
+    parser = argparse.ArgumentParser("prompt-joules app", description=APP_USAGE, allow_abbrev=False)
+    parser.add_argument(
+        "--warehouse",
+        help=f"a file or a lake; default: ${store.VARIABLE}, else {store.default_warehouse()} in this folder if there is one, "
+        "else the results that ship with the project",
+    )
+    parser.add_argument("--port", default="8501", help="default: %(default)s")
+    options, more = parser.parse_known_args(words)
+    try:
+        os.environ[store.VARIABLE] = _warehouse(options.warehouse)
+    except (store.WarehouseError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return _serve(["--server.port", options.port, *more])
+
+
+def _warehouse(named: str | None) -> str:
+    """The warehouse of the app, absolute where it is a file. Raises WarehouseError: the one that was named cannot be read."""
+    from prompt_joules import first_warehouse
+    from prompt_joules.warehouse import store
+
+    if named is None and os.environ.get(store.VARIABLE):
+        return os.environ[store.VARIABLE]
+    if named is None and not Path(store.default_warehouse()).exists():
+        return str(first_warehouse.ready(lambda text: print(text, file=sys.stderr)))
+    path = named or store.default_warehouse()
+    store.connect(path).close()
+    return path if store.place_of(path).shared else str(Path(path).absolute())
+
+
+def _serve(words: list[str]) -> int:
     from streamlit.web.cli import main as streamlit
 
     import prompt_joules.pages
@@ -52,7 +89,7 @@ def _app(words: list[str]) -> int:
 def _bench(words: list[str]) -> int:
     from prompt_joules.bench.__main__ import main as bench
 
-    return bench(words)
+    return bench(words, prog="prompt-joules bench")
 
 
 def _ingest(words: list[str]) -> int:

@@ -8,7 +8,7 @@ import streamlit as st
 from prompt_joules.pages.ui import site
 from prompt_joules.pages.ui.data import load, own
 from prompt_joules.pages.ui.words import plain
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import commands, store
 from prompt_joules.warehouse.metrics import Metric
 from prompt_joules.warehouse.selection import Selection
 
@@ -95,10 +95,11 @@ def no_warehouse(error: store.WarehouseError) -> None:
     st.error(plain(str(error).split(" Make one:")[0].split(" Rebuild it")[0]), icon=":material/database_off:")
     if isinstance(error, store.UnreachableWarehouse):
         return
+    command = f"{commands.INGEST} {commands.SHIPPED_NAME}"
     rebuild = "" if isinstance(error, store.NoWarehouse) else " --rebuild"
     st.markdown("Load the results that come with the project, then reload this page:")
-    st.code(f"python -m ingest warehouse/data --warehouse {shlex.quote(store.default_warehouse())}{rebuild}", language="bash")
-    st.markdown("To add measurements of your own, name their folder too: `python -m ingest warehouse/data results`.")
+    st.code(f"{command} --warehouse {shlex.quote(store.default_warehouse())}{rebuild}", language="bash")
+    st.markdown(f"To add measurements of your own, name their folder too: `{command} results`.")
 
 
 def _listed(values: pl.Series, most: int = 6) -> str:

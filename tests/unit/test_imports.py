@@ -7,13 +7,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "prompt_joules"
+FRONT = {path.stem for path in (ROOT / "pages" / "front").glob("[!_]*.py")}
 FOLDERS = ("bench", "ingest", "warehouse", "pages")
 ALLOWED = {
     "bench": {"bench"},
     "warehouse": {"warehouse"},
     "ingest": {"ingest", "warehouse", "bench.record", "bench.tasks"},
     "pages": {"pages", "warehouse"},
-    "pages/front": {"bench", "ingest", "warehouse", "pages"},
+    "pages/front": {"bench", "ingest", "warehouse", "pages", *FRONT},
 }
 HEAVY = {"torch", "transformers", "fastchat", "zeus", "gguf", "accelerate", "ray"}
 PURE_PAGES = {"axes.py", "charts.py", "curves.py", "naming.py", "prompt_charts.py", "shape.py", "theme.py", "titles.py", "words.py"}

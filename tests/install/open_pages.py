@@ -1,0 +1,36 @@
+"""Open every page of the installed app on a warehouse and say how many of them show rows. Run by the environment that has the wheel."""
+
+import os
+import sys
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+import prompt_joules.pages
+from prompt_joules.pages.ui import site
+from prompt_joules.warehouse import store
+
+# The page of SQL has rows after a question.
+QUERIES = {"export_sql": {"sql": "select run_id from runs"}}
+package = Path(prompt_joules.__file__).parent
+assert Path(sys.prefix) in package.parents, f"{package} is not in the environment {sys.prefix}"
+os.environ[store.VARIABLE] = sys.argv[1]
+with_rows = 0
+for entries in site.SECTIONS.values():
+    for file, _, question in entries:
+        app = AppTest.from_file(str(package / "streamlit_app.py"), default_timeout=120)
+        app.query_params.update(QUERIES.get(file, {}))
+        app.run()
+        if file != site.HOME:
+            app.switch_page(f"pages/{file}.py").run()
+        assert not app.exception, (file, app.exception)
+        assert [title.value for title in app.title] == [question]
+        # The page of methods shows the rows of `tasks` as text.
+        shown = (
+            len(app.dataframe)
+            + len(app.get("vega_lite_chart"))
+            + sum("**chat-concise**" in text.value.replace("\\", "") for text in app.markdown)
+        )
+        print(file, shown)
+        with_rows += shown > 0
+print(f"{with_rows} pages with rows")
