@@ -1,9 +1,37 @@
 """Is A really better than B?"""
 
+import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, draw, frame, naming, prompt_charts, scope, sections, tables, titles, words
+from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
+from prompt_joules.pages.ui.of import compare as room
+from prompt_joules.pages.ui.pure import charts, naming, words
 from prompt_joules.warehouse import comparison
+from prompt_joules.warehouse.selection import Selection
+
+
+def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """A few results by their `label`, in the order chosen; at the start the first two that are alike in all but model and task."""
+    first = room.first_pair(rows)
+    choices = controls.listed(rows["label"], "results", first)
+    chosen = st.multiselect("Results", choices, default=first, key="results", bind="query-params", max_selections=most, wrap=True)
+    return pl.DataFrame({"label": chosen}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
+
+
+def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
+    """Whether the chosen results may be compared: the keys on which they differ."""
+    setups = chosen.select("result_id").join(data.load("setups", selection), on="result_id", maintain_order="left")
+    keys = comparison.differing(setups)
+    if keys.is_empty():
+        st.success(
+            "Comparable: task, GPU, engine, batch size, harness, sampling, prompts and power limit are alike.", icon=":material/check:"
+        )
+        return
+    st.warning(
+        f"Not alike in {words.listed(keys)}. The ratio holds for these setups; it is not only about the model.", icon=":material/rule:"
+    )
+    pick.framed(keys, keys.columns, "Keys on which the results differ", "differences", "Where they differ")
+
 
 selection = frame.begin("Is A really better than B?")
 measure = frame.measure()
@@ -13,7 +41,7 @@ rows = naming.labelled(results, measure.key)
 if rows.height < 2:
     scope.nothing_matches(selection, "A comparison needs two results with energy.")
 
-chosen = controls.some_of(rows, most=4)
+chosen = some_of(rows, most=4)
 metric = measure.metric()
 if chosen.height < 2:
     st.info("Choose at least two results.", icon=":material/info:")
@@ -23,10 +51,10 @@ blocks = data.load("blocks", selection, results="\n".join(chosen["result_id"]), 
 found = naming.in_short(
     chosen.select("result_id", "label").join(comparison.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
 )
-st.markdown(words.compared(found, measure))
+st.markdown(room.compared(found, measure))
 st.caption(words.alike(naming.alike(found["label"])))
-sections.comparable(selection, chosen)
-draw.show(draw.of(prompt_charts.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
-tables.show(found, titles.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
+comparable(selection, chosen)
+draw.show(draw.of(charts.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
+tables.show(found, room.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
 downloads.offer(found, "compare")
-st.caption(f"{words.BOOTSTRAP} {scope.provenance(chosen, selection)}")
+st.caption(f"{room.BOOTSTRAP} {scope.provenance(chosen, selection)}")

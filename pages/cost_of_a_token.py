@@ -2,29 +2,40 @@
 
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, draw, frame, naming, pick, prompt_charts, prompt_words, scope, tables, titles, words
+from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope, tables
+from prompt_joules.pages.ui.of import cost_of_a_token as room
+from prompt_joules.pages.ui.pure import naming, words
 from prompt_joules.warehouse import stats
+
+
+def lengths() -> tuple[float, float]:
+    """Tokens of a prompt and of its answer, for a what-if."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        tokens_in = controls.number("Prompt (token)", "in", 200.0, 0.0, 1e6, "Tokens in the prompt.")
+        tokens_out = controls.number("Answer (token)", "out", 200.0, 1.0, 1e6, "Tokens in the answer.")
+    return tokens_in, tokens_out
+
 
 selection = frame.begin("What does an answer of any length cost?")
 idle = {"above_idle": frame.measure().above_idle}
 fits = naming.in_short(naming.with_label(stats.cost_of_tokens(data.load("cost_sums", selection, **idle))))
 if fits.is_empty():
-    scope.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {scope.NEEDS_PROMPTS}")
+    scope.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {words.NEEDS_PROMPTS}")
 
-st.markdown(prompt_words.cost(**idle))
+st.markdown(room.cost(**idle))
 fit = controls.one_result(fits).row(0, named=True)
-tokens_in, tokens_out = controls.lengths()
-st.markdown(prompt_words.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
+tokens_in, tokens_out = lengths()
+st.markdown(room.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
 
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
 prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients, **idle)
 alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
 line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in")}
-chosen = pick.chart(draw.of(prompt_charts.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
+chosen = pick.chart(draw.of(room.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
 pick.behind(
-    chosen, prompts, titles.RESIDUALS, "Prompts whose energy is farthest from the fit", "fit", "The prompts, farthest from the fit first"
+    chosen, prompts, room.RESIDUALS, "Prompts whose energy is farthest from the fit", "fit", "The prompts, farthest from the fit first"
 )
 alt = "Energy of a response before its first token, per input token and per output token, with intervals"
-note = f"{words.alike(naming.alike(fits['label']))} {prompt_words.first_of(fits.height, tables.MOST_LISTED, 'runs')}"
-pick.framed(fits, titles.FITS, alt, "cost-of-a-token", f"The fits of all {fits.height:,} runs", note=note)
+note = f"{words.alike(naming.alike(fits['label']))} {words.first_of(fits.height, tables.MOST_LISTED, 'runs')}"
+pick.framed(fits, room.FITS, alt, "cost-of-a-token", f"The fits of all {fits.height:,} runs", note=note)
 st.caption(scope.provenance(data.own(selection), selection))

@@ -1,45 +1,83 @@
 """What happened on this prompt?"""
 
+import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import (
-    controls,
-    data,
-    downloads,
-    draw,
-    frame,
-    prompt_charts,
-    prompt_words,
-    scope,
-    sections,
-    shape,
-    tables,
-    titles,
-    words,
-)
+from prompt_joules.pages.ui import controls, data, downloads, draw, frame, scope, tables
+from prompt_joules.pages.ui.of import prompts as room
+from prompt_joules.pages.ui.pure import charts, shape, words
+from prompt_joules.pages.ui.pure.words import plain
+
+NOT_KEPT = "not kept"
+
+
+def pick_prompt(found: pl.DataFrame) -> str:
+    """The id of a prompt: typed, from a link, or by a click on a row; the first of the list at the start."""
+    by_hand = st.text_input("Prompt id", key="prompt", bind="query-params", placeholder=found["prompt_id"][0], width=420).strip()[
+        : controls.LONGEST_SEARCH
+    ]
+    clickable(found, "prompt_id", "prompt")
+    return by_hand or str(found["prompt_id"][0])
+
+
+def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
+    """The list of prompts; a click on a row puts its `column` into the widget `key`."""
+    listed = rows.select(shape.shown(rows, room.LISTED))
+
+    def chosen() -> None:
+        if places := st.session_state[f"{key}_rows"]["selection"]["rows"]:
+            st.session_state[key] = rows[column][places[0]]
+
+    st.dataframe(
+        shape.on_screen(listed),
+        column_config=tables.config(listed),
+        hide_index=True,
+        placeholder=NOT_KEPT,
+        height=min(tables.ROW_HEIGHT * (listed.height + 1) + 3, 250),
+        row_height=tables.ROW_HEIGHT,
+        on_select=chosen,
+        selection_mode="single-row",
+        key=f"{key}_rows",
+        alt="Prompts, those that cost the most for their runs first; choose one to see its answers",
+    )
+
+
+def texts(answers: pl.DataFrame) -> None:
+    """The prompt and its answers, where their texts were kept."""
+    kept = answers.filter(pl.col("prompt_text").is_not_null() | pl.col("output_text").is_not_null())
+    if kept.is_empty():
+        st.markdown("The texts of prompt and answers were not kept in these runs.")
+        return
+    st.subheader("Texts", anchor=False)
+    for text in kept["prompt_text"].drop_nulls().unique(maintain_order=True).head(3):
+        tables.verbatim(text)
+    for row in kept.filter(pl.col("output_text").is_not_null()).head(8).iter_rows(named=True):
+        st.markdown(f"**{plain(row['model_name'])}**, {plain(row['task'])}, {plain(row['engine'])}: {room.energy(row)}")
+        tables.verbatim(row["output_text"])
+
 
 selection = frame.begin("What happened on this prompt?")
 wanted = controls.search("Find a prompt", "Words of the prompt, or its id")
 found = data.load("prompt_list", selection, search=wanted)
 if found.is_empty():
-    scope.nothing_matches(selection, f"No prompt contains “{words.plain(wanted)}”." if wanted else scope.NEEDS_PROMPTS)
+    scope.nothing_matches(selection, f"No prompt contains “{plain(wanted)}”." if wanted else words.NEEDS_PROMPTS)
 
-st.caption(prompt_words.prompt_list(found.height))
-prompt = controls.pick_prompt(found)
+st.caption(room.prompt_list(found.height))
+prompt = pick_prompt(found)
 measure = frame.measure()
-answers = shape.with_measure(data.load("prompt_answers", selection, prompt=prompt), measure)
+answers = room.with_measure(data.load("prompt_answers", selection, prompt=prompt), measure)
 if answers.is_empty():
-    scope.nothing_matches(selection, f"No answer to a prompt “{words.plain(prompt)}”.")
+    scope.nothing_matches(selection, f"No answer to a prompt “{plain(prompt)}”.")
 
-st.subheader(f"Prompt {words.plain(prompt)}", anchor=False)
+st.subheader(f"Prompt {plain(prompt)}", anchor=False)
 frame.stated_of_prompts()
-measured = shape.with_error(answers, measure)
+measured = room.with_error(answers, measure)
 if not measured.is_empty():
     draw.show(
-        draw.of(prompt_charts.intervals, measured, measure.metric().title),
+        draw.of(charts.intervals, measured, measure.metric().title),
         alt=f"Energy of each answer to prompt {prompt} and how far it can be off",
     )
-tables.show(answers, titles.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
+tables.show(answers, room.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
 downloads.offer(answers, "prompt")
-sections.texts(answers)
-st.caption(f"{prompt_words.ONE_PROMPT} {scope.provenance(data.own(selection), selection)}")
+texts(answers)
+st.caption(f"{room.ONE_PROMPT} {scope.provenance(data.own(selection), selection)}")

@@ -1,36 +1,66 @@
 """Can I trust these numbers?"""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import data, downloads, frame, pick, prompt_words, scope, sections, tables, titles, words
+from prompt_joules.pages.ui import data, downloads, frame, pick, scope, tables
+from prompt_joules.pages.ui.of import runs as room
+from prompt_joules.pages.ui.pure import detail, words
+from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands
+from prompt_joules.warehouse.selection import Selection
+
+
+def run_detail(selection: Selection, chosen: pl.DataFrame) -> None:
+    """Everything that is known about the run that was clicked: setup, totals, temperature, error, and the machine it ran on."""
+    columns = data.load("columns", selection).filter(pl.col("table") == "runs")
+    meanings = dict(columns.select("column", "meaning").iter_rows())
+    for row in chosen.iter_rows(named=True):
+        st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu'] or '')}, {plain(row['task'] or '')}", anchor=False)
+        windows = detail.upright(data.load("run_windows", selection, run=row["run_id"]))
+        told = detail.upright(chosen.filter(pl.col("run_id") == row["run_id"]).drop("environment"), meanings)
+        known = pl.concat([windows, detail.environment(row["environment"]), told])
+        tables.show(known, detail.UPRIGHT, alt="All that is known about the run that was clicked")
+
+
+def first_rows(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, where: str) -> None:
+    """A table of as many rows as a browser can take; of more it says where they are.
+
+    Args:
+        noun: what a row is, in the plural.
+        where: where all of them can be found, as half a sentence.
+    """
+    tables.show(rows.head(tables.MOST_LISTED), columns, alt=alt)
+    if cut := words.first_of(rows.height, tables.MOST_LISTED, noun, where):
+        st.caption(cut)
+
 
 selection = frame.begin("Can I trust these numbers?")
 selection = frame.narrowed(replace(selection.with_random_weights(), only_valid=False))
 st.markdown("Every run of ours with its verdict. Runs and rows that failed a check stay here, marked; they are in no average.")
 runs = data.load("runs", selection)
 if runs.is_empty():
-    st.info(scope.NEEDS_PROMPTS, icon=":material/info:")
+    st.info(words.NEEDS_PROMPTS, icon=":material/info:")
 else:
-    st.markdown(words.verdicts(runs))
+    st.markdown(room.verdicts(runs))
     listed = runs.head(tables.MOST_LISTED).with_columns(pl.col("gpu").alias("gpu_model"))
-    chosen = pick.table(listed, titles.RUNS, "Runs with their verdict, newest first", "run")
-    cut = prompt_words.first_of(runs.height, tables.MOST_LISTED, "runs")
-    st.caption(f"Click at the left of a run for its machine, temperatures and errors. {cut} {scope.hidden_words(selection)} {scope.SCOPE}")
+    chosen = pick.table(listed, room.RUNS, "Runs with their verdict, newest first", "run")
+    cut = words.first_of(runs.height, tables.MOST_LISTED, "runs")
+    st.caption(f"Click at the left of a run for its machine, temperatures and errors. {cut} {scope.hidden_words(selection)} {words.SCOPE}")
     downloads.offer(runs, "runs")
-    sections.run_detail(selection, chosen)
+    run_detail(selection, chosen)
 
 st.subheader("What the remarks mean", anchor=False)
-tables.show(data.load("reason_codes", selection), titles.REMARKS, alt="Remarks and their meaning")
+tables.show(data.load("reason_codes", selection), room.REMARKS, alt="Remarks and their meaning")
 
 st.subheader("Files loaded", anchor=False)
 files = data.load("ingested_files", selection)
-sections.first_of(files, titles.FILES, "Files in the warehouse, newest first", "files", "the table `ingested_files` has all")
+first_rows(files, room.FILES, "Files in the warehouse, newest first", "files", "the table `ingested_files` has all")
 rejects = data.load("rejects", selection)
 if not rejects.is_empty():
     st.subheader("Rows refused", anchor=False)
     alt = "Rows that the ingest refused, with the reason"
-    sections.first_of(rejects, titles.REJECTS, alt, "rows", f"`{commands.INGEST} rejects` lists all")
+    first_rows(rejects, room.REJECTS, alt, "rows", f"`{commands.INGEST} rejects` lists all")

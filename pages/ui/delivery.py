@@ -48,7 +48,8 @@ ICONS = "MaterialSymbols-Rounded.woff2"
 async def ready(_: App) -> AsyncIterator[None]:
     """Import what pages are made of when the server starts, so that its first visitor need not wait for it."""
     import_module("prompt_joules.pages.ui.frame")
-    import_module("prompt_joules.pages.ui.sections")
+    import_module("prompt_joules.pages.ui.pick")
+    import_module("prompt_joules.pages.ui.controls")
     yield
 
 

@@ -16,8 +16,7 @@ import altair
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import theme
-from prompt_joules.pages.ui.theme import Chart
+from prompt_joules.pages.ui.pure import theme
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Drawn:
     selections: tuple[str, ...]
 
 
-def of(make: Callable[..., Chart], *arguments: object) -> Drawn:
+def of(make: Callable[..., theme.Chart], *arguments: object) -> Drawn:
     """The chart that a function makes of these arguments, made anew only where it is not known.
 
     Args:
@@ -73,11 +72,11 @@ def _name(make: FunctionType) -> str:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={pl.DataFrame: fingerprint, FunctionType: _name})
-def _made(make: Callable[..., Chart], arguments: tuple[object, ...]) -> Drawn:
+def _made(make: Callable[..., theme.Chart], arguments: tuple[object, ...]) -> Drawn:
     return finished(make(*arguments))
 
 
-def finished(chart: Chart) -> Drawn:
+def finished(chart: theme.Chart) -> Drawn:
     """A chart as the browser gets it. The chart is used up: names stand where its frames were.
 
     Args:
@@ -93,7 +92,7 @@ def finished(chart: Chart) -> Drawn:
     return Drawn(json.dumps(chart.to_dict(validate=False)), data, tuple(theme.selections(chart)))
 
 
-def _parts(chart: Chart) -> Iterator[Chart]:
+def _parts(chart: theme.Chart) -> Iterator[theme.Chart]:
     yield chart
     for layer in getattr(chart, "layer", ()):
         yield from _parts(layer)

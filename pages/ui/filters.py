@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import words
+from prompt_joules.pages.ui.pure import words
 from prompt_joules.warehouse.energy_shown import ABOVE_IDLE, DEFAULT, GROSS, PER, STATISTICS, Measure
 from prompt_joules.warehouse.selection import Selection
 

@@ -1,6 +1,7 @@
 """The frame around every page: shared filters, how energy is stated, and the view that a page starts with."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import streamlit as st
@@ -8,25 +9,31 @@ from altair.utils import schemapi
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
-from prompt_joules.pages.ui import controls, data, filters, prompt_words, scope, shape, site, theme, words
-from prompt_joules.pages.ui.data import load
-from prompt_joules.pages.ui.words import plain
+from prompt_joules.pages.ui import data, filters, scope, site
+from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import energy_shown as measures
 from prompt_joules.warehouse import store
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.selection import Selection
 
+# Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
+TAGS_STYLE = "<style>[data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }</style>"
+
+# What adds SVG to the toolbar of a chart: Streamlit has PNG only.
+SAVE_SVG = f"<script>{(Path(__file__).parent / 'save_svg.js').read_text()}</script>"
+CHAT = ("chat", "lm-arena-chat")
 # Altair checks a chart as a whole before it is drawn. Checking each of its parts as well takes longer than the rest of a page.
 schemapi.disable_debug_mode()
 
 
 def run(page: Page) -> None:
     """Draw the filters and run the page; without a readable warehouse, say what to run instead."""
-    st.html(theme.TAGS_STYLE)
+    st.html(TAGS_STYLE)
     try:
         selection, notes = filters.sidebar(data.options())
         st.session_state["measure"] = filters.energy(*site.SWITCHES.get(page.url_path, ()))
-        st.sidebar.html(theme.SAVE_SVG, unsafe_allow_javascript=True)
+        st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
     except store.WarehouseError as error:
         scope.no_warehouse(error)
         return
@@ -68,9 +75,9 @@ def measure(per: str | None = None) -> Measure:
 def results(selection: Selection, chosen: Measure | None = None) -> pl.DataFrame:
     """The configurations with the energy that the switches ask for, least first; those that lack it stay, last."""
     chosen = chosen or measure()
-    rows = load("leaderboard", selection)
+    rows = data.load("leaderboard", selection)
     if not chosen.is_kept:
-        rows = measures.joined(rows, load("energies", selection, **chosen.parameters()), chosen)
+        rows = measures.joined(rows, data.load("energies", selection, **chosen.parameters()), chosen)
     return rows if chosen == measures.DEFAULT else rows.sort(chosen.key, nulls_last=True, maintain_order=True)
 
 
@@ -90,23 +97,7 @@ def stated_of_prompts() -> None:
     """Say which energy of a prompt comes first, when it is not the usual one."""
     chosen = measure()
     if chosen != measures.DEFAULT:
-        st.caption(prompt_words.stated_of_prompts(chosen))
-
-
-def one_setup(selection: Selection) -> tuple[Selection, str]:
-    """The filters narrowed to one setup of our own runs whose prompts are comparable, as the visitor chooses, and its prompt set.
-
-    Returns:
-        The filters as they were and an empty text where there is no run, or where all setups are wanted.
-    """
-    rows = shape.in_setups(data.own(selection))
-    chosen = None if rows.is_empty() else controls.setup(shape.names(rows, "setup"))
-    if chosen is None:
-        return selection, ""
-    row = rows.filter(pl.col("setup") == chosen).row(0, named=True)
-    batches = () if row["batch_size"] is None else (row["batch_size"],)
-    one = replace(selection, gpus=(row["gpu_model"],), engines=(row["engine"],), batch_sizes=batches, weights=(row["weights"],))
-    return narrowed(one), row["prompt_set"]
+        st.caption(words.stated_of_prompts(chosen))
 
 
 def narrowed(selection: Selection) -> Selection:
@@ -124,13 +115,20 @@ def first_view(selection: Selection, where: DeltaGenerator | None = None) -> Sel
         where: the container of the switch, where other things stand beside it.
     """
     narrow = selection.one_prompt_at_a_time()
-    everything = load("leaderboard", selection)
-    shown = load("leaderboard", narrow)
+    everything = data.load("leaderboard", selection)
+    shown = data.load("leaderboard", narrow)
     if narrow == selection or shown.is_empty():
         return selection
     with where or st.container():
-        all_of_it = controls.show_everything()
+        all_of_it = show_everything()
     others = everything.height - shown.height
     if others:
         st.caption(words.first_view(narrow.tasks, others, all_of_it))
     return narrowed(selection if all_of_it else narrow)
+
+
+def show_everything() -> bool:
+    """Whether to show all tasks and batch sizes, or one prompt at a time."""
+    choices = ("One prompt at a time", "Everything")
+    chosen = st.segmented_control("What to show", choices, default=choices[0], required=True, key="show", bind="query-params")
+    return chosen == choices[1]

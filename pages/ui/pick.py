@@ -6,7 +6,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import downloads, draw, naming, shape, tables, theme
+from prompt_joules.pages.ui import downloads, draw, tables
+from prompt_joules.pages.ui.pure import naming, shape, theme
 from prompt_joules.warehouse.metrics import Metric
 
 CLICK = "Click a point or bar to see its rows only; Shift adds more, a click beside them shows all again."

@@ -5,26 +5,11 @@ import shlex
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import site
-from prompt_joules.pages.ui.data import load, own
-from prompt_joules.pages.ui.words import plain
+from prompt_joules.pages.ui import data, site
+from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands, store
-from prompt_joules.warehouse.metrics import Metric
 from prompt_joules.warehouse.selection import Selection
-
-SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
-NO_PAIRS = (
-    "No run of ours has both sides with all else alike: the same prompts, model, GPU, engine and sampling. Answers that were cut short are "
-    "left out unless the switch above counts them."
-)
-NO_MEANS = "No published average has both sides with all else alike. Our own runs, prompt by prompt, are under “The same prompts”."
-NO_TWO_OF_ONE_SIZE = (
-    "These filters leave no two models of one size that were measured alike: the same source, GPU, task, engine, batch size and prompts."
-)
-NEEDS_PROMPTS = (
-    "Only our own runs keep single prompts; published tables have averages. "
-    "Measure some with “make demo”, or see the Leaderboard for the averages."
-)
 
 
 def nothing_matches(selection: Selection, hint: str = "") -> None:
@@ -47,45 +32,29 @@ def provenance(rows: pl.DataFrame, selection: Selection, prompt_set: str = "") -
         if (count := rows.filter(pl.col("origin") == origin).height)
     ]
     shown = [
-        f"{_count(rows['model_id'].n_unique(), 'model')} in {_count(rows.height, 'configuration')}",
+        f"{words.count(rows['model_id'].n_unique(), 'model')} in {words.count(rows.height, 'configuration')}",
         " and ".join(kinds),
         f"filters: {plain(selection.words())}",
-        f"GPU: {plain(_listed(rows['gpu_model']))}",
-        f"batch size: {_listed(rows['batch_size'])}",
+        f"GPU: {plain(words.several(rows['gpu_model']))}",
+        f"batch size: {words.several(rows['batch_size'])}",
         *([f"prompts of {plain(prompt_set)}"] if prompt_set else []),
     ]
-    return f"{'; '.join(shown)}. {hidden_words(selection)} {SCOPE}"
-
-
-def of_set(rows: pl.DataFrame, prompt_set: str) -> pl.DataFrame:
-    """Rows of `results` that are of one prompt set; all where none is named."""
-    return rows.filter(pl.col("prompt_set") == prompt_set) if prompt_set else rows
+    return f"{'; '.join(shown)}. {hidden_words(selection)} {words.SCOPE}"
 
 
 def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:
     """How many configurations are not in a chart because a number is missing."""
     left_out = rows.height - drawn.height
-    return f"{_count(left_out, 'configuration')} without both numbers left out." if left_out else ""
-
-
-def not_measured(summary: pl.DataFrame, metric: Metric, selection: Selection) -> None:
-    """End the page: no prompt of the selection has this number. Say how many lack it, and why if it needs energy."""
-    reasons = own(selection)["energy_reason"].drop_nulls().unique().sort()
-    why = f" Reason: {'; '.join(reasons)}." if metric.key.startswith(("energy", "power")) and len(reasons) else ""
-    count = _count(int(summary["unmeasured"].sum()), "prompt")
-    st.info(plain(f"{metric.label}: not measured in {count} of this selection.{why}"), icon=":material/help:")
-    st.markdown("Response length, latency and throughput are known without an energy counter: choose one of them above.")
-    st.caption(provenance(own(selection), selection))
-    st.stop()
+    return f"{words.count(left_out, 'configuration')} without both numbers left out." if left_out else ""
 
 
 def hidden_words(selection: Selection) -> str:
     """How many of our prompts the page leaves out, and why."""
-    hidden = load("hidden", selection)
+    hidden = data.load("hidden", selection)
     if hidden.is_empty():
         return "No prompt is hidden."
     reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in hidden.select("reason", "count").iter_rows())
-    return f"Hidden: {_count(int(hidden['count'].sum()), 'prompt')} ({reasons})."
+    return f"Hidden: {words.count(int(hidden['count'].sum()), 'prompt')} ({reasons})."
 
 
 def no_warehouse(error: store.WarehouseError) -> None:
@@ -100,13 +69,3 @@ def no_warehouse(error: store.WarehouseError) -> None:
     st.markdown("Load the results that come with the project, then reload this page:")
     st.code(f"{command} --warehouse {shlex.quote(store.default_warehouse())}{rebuild}", language="bash")
     st.markdown(f"To add measurements of your own, name their folder too: `{command} results`.")
-
-
-def _listed(values: pl.Series, most: int = 6) -> str:
-    """Distinct values as a list in words, the first few of many."""
-    names = [str(value) for value in values.drop_nulls().unique().sort()]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") or "not known"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -7,8 +7,14 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from prompt_joules.pages.ui import theme
-
+LINKS_STYLE = """<style>
+.views { display: flex; flex-wrap: wrap; gap: 8px; }
+.views a {
+  border: 1px solid rgba(128, 128, 128, 0.45); border-radius: 6px; padding: 3px 10px;
+  font-size: 0.9rem; text-decoration: none; color: inherit;
+}
+.views a:hover, .views a:focus-visible { border-color: currentColor; }
+</style>"""
 # Section → pages (file, title, question). A new page is one line here and one file. No icons: the browser would fetch the
 # icon of the open page from Google.
 SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -49,21 +55,6 @@ SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "export_sql": ((), "The files hold every statistic as a column of its own."),
     "methods": ((), "This page defines the numbers."),
 }
-# Views worth a first look: page, label, the filters of the link.
-PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
-    ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
-    ("leaderboard", "Cheapest 7B", {"gpu": "A40", "task": "chat", "search": "7b"}),
-    ("verbosity", "Concise or verbose on A40", {"gpu": "A40"}),
-    ("verbosity", "Why does one 7B model use five times another?", {"gpu": "A40", "task": "chat", "view": "Models of one size"}),
-    ("compare", "H100: eager against compiled", {"model": "llama-2-7b", "weights": "dummy", "per": "output token"}),
-    (
-        "energy_vs_parameters",
-        "One card, 0.1 to 71 billion parameters",
-        {"gpu": "H200", "weights": "dummy", "y": "Energy per token (J/token)", "colour": "engine"},
-    ),
-    ("distributions", "One prompt and the next", {"source": "Prompt Joules"}),
-    ("methods", "How it was measured", {}),
-)
 
 
 def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
@@ -82,15 +73,6 @@ def _page(file: str, title: str, question: str) -> Page:
     return st.Page(f"pages/{file}.py", title=title, url_path=path, default=root, help=question)
 
 
-def welcome() -> None:
-    """What this is and where to start, in one line, and links to views worth a first look."""
-    st.markdown(
-        "**Prompt Joules** shows what one answer of a language model costs in energy: published averages and "
-        "our own prompt-by-prompt measurements. Start with one of these, or use the filters in the sidebar."
-    )
-    st.html(links([(address(page, query), label) for page, label, query in PRESETS]))
-
-
 def links(targets: list[tuple[str, str]]) -> str:
     """HTML of links to views of this app, as a row of chips.
 
@@ -100,7 +82,7 @@ def links(targets: list[tuple[str, str]]) -> str:
         targets: address and label of each; both are escaped.
     """
     anchors = (f'<a href="{escape(address)}">{escape(label)}</a>' for address, label in targets)
-    return f'{theme.LINKS_STYLE}<nav class="views" aria-label="Views">{" ".join(anchors)}</nav>'
+    return f'{LINKS_STYLE}<nav class="views" aria-label="Views">{" ".join(anchors)}</nav>'
 
 
 def address(page: str, link: dict[str, str | list[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Tables: how a column is shown, and the rows that can be clicked."""
+"""Tables and texts: how a column is shown, and a text as it is."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,13 +7,13 @@ import polars as pl
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from prompt_joules.pages.ui.shape import on_screen, shown
-from prompt_joules.pages.ui.titles import CHANGES, FOUR_DIGITS, LABELS, MEASURED, PERCENTILES, PROMPTS, SHARES, SHORT
+from prompt_joules.pages.ui.pure import naming, shape
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
 
+# Characters of a text that is shown at once.
+LONG_TEXT = 2_000
 NOT_MEASURED = "not measured"
-NOT_KEPT = "not kept"
 NOT_STATED = "not stated"
 ROW_HEIGHT = 35
 TALLEST = 563
@@ -34,7 +34,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
         rows: the table.
         metric: what percentiles and values are of, where there are some.
     """
-    known = LABELS | PERCENTILES
+    known = naming.LABELS | naming.PERCENTILES
     configured: dict[str, ColumnConfig] = {}
     for name in rows.columns:
         if name == "spread":
@@ -43,17 +43,17 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
         elif name in NUMBERS:
             configured[name] = _number(
-                SHORT.get(name, NUMBERS[name].title),
+                naming.SHORT.get(name, NUMBERS[name].title),
                 _definition(NUMBERS[name]),
                 0 if rows.schema[name].is_integer() else NUMBERS[name].decimals,
-                width=150 if len(SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
+                width=150 if len(naming.SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
             )
-        elif metric and name in {*PERCENTILES, *MEASURED}:
+        elif metric and name in {*naming.PERCENTILES, *naming.MEASURED}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
-        elif name in (*CHANGES, *SHARES):
-            sign = "+" if name in CHANGES else ""
+        elif name in (*naming.CHANGES, *naming.SHARES):
+            sign = "+" if name in naming.CHANGES else ""
             configured[name] = st.column_config.NumberColumn(known[name][0], help=known[name][1], format=f"%{sign}.1f %%")
-        elif name.startswith(FOUR_DIGITS):
+        elif name.startswith(naming.FOUR_DIGITS):
             configured[name] = _number(known[name][0], known[name][1], 4)
         elif rows.schema[name].is_float():
             configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
@@ -80,14 +80,14 @@ def _definition(metric: Metric) -> str:
 
 def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None, key: str | None = None) -> Any:
     """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked."""
-    listed = rows.select(shown(rows, columns))
-    listed = listed.with_columns(pl.col(name) * 100 for name in (*CHANGES, *SHARES) if name in listed.columns)
+    listed = rows.select(shape.shown(rows, columns))
+    listed = listed.with_columns(pl.col(name) * 100 for name in (*naming.CHANGES, *naming.SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed).with_columns(pl.col("model_url").fill_null(""))
     unknown = {"gpu_model": "CPU", "prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
     return st.dataframe(
-        on_screen(listed),
+        shape.on_screen(listed),
         column_config=config(listed, metric),
         hide_index=True,
         key=key,
@@ -100,23 +100,7 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
     )
 
 
-def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
-    """The list of prompts; a click on a row puts its `column` into the widget `key`."""
-    listed = rows.select(shown(rows, PROMPTS))
-
-    def chosen() -> None:
-        if places := st.session_state[f"{key}_rows"]["selection"]["rows"]:
-            st.session_state[key] = rows[column][places[0]]
-
-    st.dataframe(
-        on_screen(listed),
-        column_config=config(listed),
-        hide_index=True,
-        placeholder=NOT_KEPT,
-        height=min(ROW_HEIGHT * (listed.height + 1) + 3, 250),
-        row_height=ROW_HEIGHT,
-        on_select=chosen,
-        selection_mode="single-row",
-        key=f"{key}_rows",
-        alt="Prompts, those that cost the most for their runs first; choose one to see its answers",
-    )
+def verbatim(text: str) -> None:
+    """A text as it is, in a frame; a long one is opened by a click. `st.code` would have the browser load 1.5 MB to colour it."""
+    with st.container(border=True) if len(text) <= LONG_TEXT else st.expander(f"Text of {len(text):,} characters"):
+        st.text(text)

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from prompt_joules.pages.ui import theme
+from prompt_joules.pages.ui.pure import theme
 
 
 def names(count: int) -> list[str]:

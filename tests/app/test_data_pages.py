@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from prompt_joules.bench.tasks import TASKS
-from prompt_joules.pages.ui import detail, downloads, sections, tables
+from prompt_joules.pages.ui import downloads, tables
+from prompt_joules.pages.ui.of import export_sql
+from prompt_joules.pages.ui.pure import detail
 from prompt_joules.warehouse import query, store
 from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.metrics import METRICS
@@ -32,7 +34,7 @@ def test_sql_answers_and_says_what_is_wrong(open_page: Open) -> None:
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json", "arrow"])
 def test_an_export_holds_the_rows_and_a_header(app_warehouse: Path, kind: str) -> None:
-    with sections._file(Selection(gpus=("A40",), tasks=("chat",)), "Results", kind, str(app_warehouse)) as file:
+    with export_sql.file_of(Selection(gpus=("A40",), tasks=("chat",)), "Results", kind, str(app_warehouse)) as file:
         made = file.read()
     readers = {
         "parquet": lambda: pl.read_parquet(io.BytesIO(made)),

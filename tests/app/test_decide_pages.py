@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui import naming
+from prompt_joules.pages.ui.of import compare
+from prompt_joules.pages.ui.pure import naming
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, opened, table
 
@@ -46,16 +47,16 @@ def test_the_first_pair_is_alike_in_all_but_model_and_task() -> None:
             {"label": "c", "task": "instruct-concise", "batch_size": 1, "harness_version": "2", **same},
         ]
     )
-    assert naming.first_pair(rows) == ["a", "c"]
-    assert naming.first_pair(rows.head(2)) == ["a", "b"], "where nothing else is left, the other one"
+    assert compare.first_pair(rows) == ["a", "c"]
+    assert compare.first_pair(rows.head(2)) == ["a", "b"], "where nothing else is left, the other one"
     eager = rows.head(2).vstack(rows.tail(1).with_columns(engine=pl.lit("eager")))
-    assert naming.first_pair(eager) == ["a", "c"], "another engine is something to compare; another protocol is in the way"
+    assert compare.first_pair(eager) == ["a", "c"], "another engine is something to compare; another protocol is in the way"
     tasks = [row | {"task": task, "label": task} for row in rows.head(1).to_dicts() for task in ("chat-concise", "chat")]
-    assert naming.first_pair(rows.vstack(pl.DataFrame(tasks, schema=rows.schema))) == ["chat", "chat-concise"], (
+    assert compare.first_pair(rows.vstack(pl.DataFrame(tasks, schema=rows.schema))) == ["chat", "chat-concise"], (
         "a task and its concise twin"
     )
     again = rows.with_columns(label=pl.lit("again"))
-    assert naming.first_pair(pl.concat([rows, again])) == ["a", "c"], "the same measured again is no other result"
+    assert compare.first_pair(pl.concat([rows, again])) == ["a", "c"], "the same measured again is no other result"
 
 
 def test_results_that_differ_in_nothing_are_numbered() -> None:

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from prompt_joules.pages.ui import sections, site, words
+from prompt_joules.pages.ui import site
+from prompt_joules.pages.ui.of import export_sql
+from prompt_joules.pages.ui.pure import words
 from prompt_joules.warehouse import export as exports
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
@@ -59,10 +61,10 @@ def test_the_hostile_rows_are_there(hostile_warehouse: Path, monkeypatch: pytest
     assert hostile.PROMPT in [text.value for text in app.text]
 
 
-@pytest.mark.parametrize("name", sections.EXPORTS)
+@pytest.mark.parametrize("name", export_sql.EXPORTS)
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "json", "csv"])
 def test_hostile_rows_survive_every_export(hostile_warehouse: Path, name: str, kind: str) -> None:
-    with sections._file(Selection(weights=(), only_valid=False), name, kind, str(hostile_warehouse)) as file:
+    with export_sql.file_of(Selection(weights=(), only_valid=False), name, kind, str(hostile_warehouse)) as file:
         made = file.read()
     readers = {
         "parquet": lambda: pl.read_parquet(io.BytesIO(made)),
@@ -71,7 +73,7 @@ def test_hostile_rows_survive_every_export(hostile_warehouse: Path, name: str, k
         "arrow": lambda: pl.read_ipc(io.BytesIO(made)),
     }
     rows = readers[kind]()
-    assert rows.height == query.load(sections.EXPORTS[name][0], Selection(weights=(), only_valid=False), str(hostile_warehouse)).height
+    assert rows.height == query.load(export_sql.EXPORTS[name][0], Selection(weights=(), only_valid=False), str(hostile_warehouse)).height
     assert (f"'{hostile.NAME}" if kind == "csv" else hostile.NAME) in rows["model_name"].to_list()
 
 

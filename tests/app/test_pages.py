@@ -8,15 +8,17 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from prompt_joules.pages.ui import draw, pick, sections, site, theme
+from prompt_joules.pages.ui import draw, pick, site
+from prompt_joules.pages.ui.of import distributions, leaderboard, verbosity
+from prompt_joules.pages.ui.pure import theme
 from tests.app import warehouse
 from tests.app.conftest import Open, open_app, opened, table, text
 
 # Views with charts that their page does not start with.
 MORE_CHARTS: list[tuple[str, dict[str, str]]] = [
     ("distributions", {"by": "task"}),
-    *(("distributions", {"form": view}) for view in sections.SPREADS[1:]),
-    *(("verbosity", {"view": view}) for view in sections.CONTRASTS[1:]),
+    *(("distributions", {"form": view}) for view in distributions.SPREADS[1:]),
+    *(("verbosity", {"view": view}) for view in verbosity.CONTRASTS[1:]),
     ("export_sql", {"chart": "true"}),
 ]
 # Frames of the rows behind charts, by page.
@@ -117,7 +119,7 @@ def test_the_first_view_is_one_chat_prompt_at_a_time_and_all_is_one_click_away(o
     assert table(open_page(task="code")).height > 0, "nothing at batch size 1: everything is shown"
 
 
-@pytest.mark.parametrize(("page", "label", "link"), site.PRESETS, ids=[label for _, label, _ in site.PRESETS])
+@pytest.mark.parametrize(("page", "label", "link"), leaderboard.PRESETS, ids=[label for _, label, _ in leaderboard.PRESETS])
 def test_a_preset_leads_to_a_view_with_an_answer(
     shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch, page: str, label: str, link: dict[str, str]
 ) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui import naming, shape, tables, words
+from prompt_joules.pages.ui import tables
+from prompt_joules.pages.ui.of import distributions, verbosity
+from prompt_joules.pages.ui.pure import naming, shape, words
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from tests.app import warehouse
@@ -130,9 +132,9 @@ def test_prompts_behind_a_bar_are_those_between_its_ends(app_warehouse: Path) ->
 
 
 def test_bars_hold_each_prompt_once(app_warehouse: Path) -> None:
-    span = shape.span(query.load("distribution", None, str(app_warehouse), **OF_MODELS), log=False)
+    span = distributions.span(query.load("distribution", None, str(app_warehouse), **OF_MODELS), log=False)
     bins = query.load("distribution_bins", None, str(app_warehouse), **OF_MODELS, log=False, bins=40, **span)
-    for count, (series, low, high) in zip(bins["count"], shape.ends_of(bins), strict=True):
+    for count, (series, low, high) in zip(bins["count"], distributions.ends_of(bins), strict=True):
         found = query.load("prompts_between", None, str(app_warehouse), **OF_MODELS, series=series, low=low, high=high)
         assert found.height == count
 
@@ -188,7 +190,7 @@ def test_the_setups_of_most_prompts_come_first_one_prompt_at_a_time_and_with_ene
             "energy_j": [1.0, 2.0, 3.0, None, 1.0],
         }
     )
-    assert shape.names(shape.in_setups(rows), "setup") == [
+    assert shape.names(distributions.in_setups(rows), "setup") == [
         "H100 · compiled · batch 1 · prompts of small",
         "H100 · compiled · batch 1 · prompts of small · random weights",
         "H100 · eager · batch 1 · prompts of small",
@@ -208,10 +210,10 @@ def test_short_names_leave_out_what_all_share() -> None:
 
 def test_the_axis_is_logarithmic_where_the_typical_prompt_would_be_squeezed() -> None:
     near = pl.DataFrame({"minimum": [1.0, 2.0], "p50": [20.0, 30.0], "maximum": [200.0, 100.0]})
-    assert not shape.is_wide(near)
-    assert shape.is_wide(near.with_columns(maximum=201.0))
-    assert not shape.is_wide(near.with_columns(maximum=201.0, minimum=0.0)), "nothing that is not positive has a place on it"
-    assert not shape.is_wide(near.clear())
+    assert not distributions.is_wide(near)
+    assert distributions.is_wide(near.with_columns(maximum=201.0))
+    assert not distributions.is_wide(near.with_columns(maximum=201.0, minimum=0.0)), "nothing that is not positive has a place on it"
+    assert not distributions.is_wide(near.clear())
 
 
 def test_the_words_of_a_distribution_are_its_percentiles(open_page: Open) -> None:
@@ -238,12 +240,12 @@ def test_models_of_one_size_are_alike_in_all_else(open_page: Open) -> None:
             "model_id": ["x", "y", "x", "y"],
         }
     )
-    assert shape.of_several_models(rows)["set"].to_list() == ["a", "a"]
+    assert verbosity.of_several_models(rows)["set"].to_list() == ["a", "a"]
 
 
 def test_sets_of_one_size_keep_prompt_sets_apart() -> None:
     rows = pl.DataFrame({"batch_size": [1, 1, 8], "prompt_set": ["long", "short", "long"], "source": ["us"] * 3})
-    found = shape.in_sets(rows, ("source", "batch_size", "prompt_set"))["set"].to_list()
+    found = verbosity.in_sets(rows, ("source", "batch_size", "prompt_set"))["set"].to_list()
     assert found == ["us · batch 1 · prompts of long", "us · batch 1 · prompts of short", "us · batch 8 · prompts of long"]
 
 

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui import detail, words
+from prompt_joules.pages.ui.pure import detail, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, opened, table, text
 

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui import curves, prompt_charts
+from prompt_joules.pages.ui.of import distributions_charts
+from prompt_joules.pages.ui.pure import charts
 from prompt_joules.warehouse.metrics import METRICS
 
 
@@ -21,7 +22,7 @@ def steps(series: int) -> pl.DataFrame:
 def test_curves_of_many_series_have_fewer_steps(series: int, points: int) -> None:
     made = steps(series)
     names = made["shown_as"].unique(maintain_order=True).to_list()
-    drawn = curves.ecdf(made, METRICS["energy_j"], False, names).data
+    drawn = distributions_charts.ecdf(made, METRICS["energy_j"], False, names).data
     ends = drawn.group_by("shown_as").agg(
         pl.len().alias("points"), pl.col("share_of_prompts").min().alias("low"), pl.max("share_of_prompts")
     )
@@ -32,19 +33,19 @@ def test_curves_of_many_series_have_fewer_steps(series: int, points: int) -> Non
 @pytest.mark.parametrize("power", [1, 2, 5, 40])
 def test_a_lorenz_curve_keeps_the_points_that_make_its_shape(power: int) -> None:
     made = steps(2).with_columns(share_of_total=pl.col("share_of_prompts") ** power)
-    drawn = curves.lorenz(made, ["series 00", "series 01"]).layer[1].data
+    drawn = distributions_charts.lorenz(made, ["series 00", "series 01"]).layer[1].data
     assert drawn.join(made, on=["shown_as", "share_of_prompts", "share_of_total"], how="anti").is_empty(), "every point is one of the steps"
     for name, whole in made.group_by("shown_as"):
         kept = drawn.filter(pl.col("shown_as") == name[0])
         assert (kept["share_of_prompts"][0], kept["share_of_prompts"][-1]) == (0.0, 1.0)
         line = np.interp(whole["share_of_prompts"], kept["share_of_prompts"], kept["share_of_total"])
-        assert np.abs(line - whole["share_of_total"]).max() <= curves.BESIDE
+        assert np.abs(line - whole["share_of_total"]).max() <= distributions_charts.BESIDE
         assert kept.height == 2 if power == 1 else kept.height < 60
 
 
 @pytest.mark.parametrize(("values", "kind"), [([60.0, 90.0], "linear"), ([60.0, 3600.0], "log"), ([0.0, 3600.0], "linear")])
 def test_single_values_far_apart_have_a_logarithmic_axis(values: list[float], kind: str) -> None:
     found = pl.DataFrame({"label": ["a", "b"], "shown_as": ["a", "b"], "value": values, "value_low": values, "value_high": values})
-    across = prompt_charts.intervals(found, "Energy (J)").to_dict()["layer"][1]["encoding"]["x"]
+    across = charts.intervals(found, "Energy (J)").to_dict()["layer"][1]["encoding"]["x"]
     assert across["scale"].get("type", "linear") == kind
     assert across["title"] == ("Energy (J), logarithmic" if kind == "log" else "Energy (J)")

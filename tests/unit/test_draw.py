@@ -6,7 +6,9 @@ import json
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui import charts, draw, theme
+from prompt_joules.pages.ui import draw
+from prompt_joules.pages.ui.of import verbosity_charts
+from prompt_joules.pages.ui.pure import theme
 
 ROWS = pl.DataFrame({"name": [f"model {n:03d}" for n in range(400)], "x": range(400)})
 
@@ -42,6 +44,7 @@ def test_a_finished_chart_is_what_altair_makes_of_it() -> None:
     rows = pl.DataFrame(
         {"model_name": ["a", "b"], "length_effect_log": [0.1, -0.2], "token_effect_log": [0.0, 0.1], "energy_effect_log": [0.1, -0.1]}
     )
-    asked, drawn = charts.split(rows, "model_name").to_dict(), json.loads(draw.finished(charts.split(rows, "model_name")).spec)
+    asked = verbosity_charts.split(rows, "model_name").to_dict()
+    drawn = json.loads(draw.finished(verbosity_charts.split(rows, "model_name")).spec)
     assert drawn["layer"] == asked["layer"]
     assert drawn["config"] == asked["config"]

@@ -17,7 +17,8 @@ ALLOWED = {
     "pages/front": {"bench", "ingest", "warehouse", "pages", *FRONT},
 }
 HEAVY = {"torch", "transformers", "fastchat", "zeus", "gguf", "accelerate", "ray"}
-PURE_PAGES = {"axes.py", "charts.py", "curves.py", "naming.py", "prompt_charts.py", "shape.py", "theme.py", "titles.py", "words.py"}
+# What pages are made of apart from Streamlit: frames in; rows, sentences and charts out. They import nothing else of the pages.
+PURE = ("pages/ui/of", "pages/ui/pure")
 
 
 def modules(folder: str) -> list[Path]:
@@ -72,9 +73,27 @@ def test_streamlit_is_imported_only_by_pages() -> None:
     for package in ("bench", "ingest", "warehouse"):
         for path in modules(package):
             assert not any(name.split(".")[0] == "streamlit" for name in imports(path)), path
+
+
+@pytest.mark.parametrize("folder", PURE)
+def test_a_pure_folder_imports_neither_streamlit_nor_what_does(folder: str) -> None:
+    pure = {f"{PROJECT}.{name.replace('/', '.')}" for name in PURE}
+    for path in modules(folder):
+        names = imports(path)
+        assert not any(name.split(".")[0] == "streamlit" for name in names), path
+        wrong = {name for name in names if is_under(name, {f"{PROJECT}.pages"}) and not is_under(name, pure)}
+        assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+def test_a_page_has_one_room_and_a_room_one_page() -> None:
+    pages = {page.stem for page in (ROOT / "pages").glob("[!_]*.py")}
+    rooms = {room.stem for room in (ROOT / "pages" / "ui" / "of").glob("[!_]*.py")}
+    assert {room.removesuffix("_charts") for room in rooms} == pages
     for path in modules("pages"):
-        if path.name in PURE_PAGES:
-            assert not any(name.split(".")[0] == "streamlit" for name in imports(path)), path
+        names = imports(path)
+        for room in rooms:
+            if is_under_any(names, {f"{PROJECT}.pages.ui.of.{room}"}):
+                assert path.stem == room.removesuffix("_charts"), f"{path.relative_to(ROOT)} uses the room of another page, {room}"
 
 
 @pytest.mark.parametrize("package", ["ingest", "warehouse", "pages"])
@@ -93,6 +112,7 @@ def test_heavy_packages_are_imported_only_when_used() -> None:
 def test_the_walk_sees_modules_and_imports() -> None:
     assert ROOT / "ingest" / "build.py" in modules("ingest")
     assert ROOT / "pages" / "front" / "command.py" not in modules("pages")
+    assert all(modules(folder) for folder in PURE)
     assert f"{PROJECT}.bench.tasks.TASKS" in imports(ROOT / "ingest" / "build.py")
     assert is_under(f"{PROJECT}.bench.record.COLUMNS", {f"{PROJECT}.bench.record"})
     assert not is_under(f"{PROJECT}.bench.recorder", {f"{PROJECT}.bench.record"})

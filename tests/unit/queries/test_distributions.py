@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from prompt_joules.pages.ui import shape
+from prompt_joules.pages.ui.of import distributions
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
 from tests import factories, warehouses
@@ -20,7 +20,9 @@ from tests.unit.queries.made import EVERYTHING, shown
 
 @pytest.mark.parametrize("metric", PROMPT_METRICS)
 def test_percentiles(warehouse: str, metric: str) -> None:
-    found = shape.without_steps(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set="", only_series=""))
+    found = distributions.without_steps(
+        query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set="", only_series="")
+    )
     value = pl.col(metric).cast(pl.Float64)
     levels = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
     expected = (
@@ -42,7 +44,7 @@ def test_percentiles(warehouse: str, metric: str) -> None:
 @pytest.mark.parametrize("by", ["model", "task", "gpu", "engine", "batch size", "prompt set", "result"])
 def test_bins(warehouse: str, log: bool, by: str) -> None:
     asked = {"metric": "energy_j", "by": by, "prompt_set": "", "only_series": ""}
-    span = shape.span(query.load("distribution", EVERYTHING, warehouse, **asked), log)
+    span = distributions.span(query.load("distribution", EVERYTHING, warehouse, **asked), log)
     found = query.load("distribution_bins", EVERYTHING, warehouse, bins=12, log=log, **span, **asked)
     rows = shown(only_valid=False).with_columns(gpu=pl.col("gpu_model").replace("NVIDIA H100 80GB HBM3", "H100").fill_null("CPU"))
     batch = pl.format("batch {}", pl.col("batch_size"))
@@ -71,11 +73,13 @@ def test_bins_of_a_logarithm_leave_out_what_is_not_positive(tmp_path: Path) -> N
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     asked = {"metric": "energy_j", "by": "task", "prompt_set": "", "only_series": ""}
     spread = query.load("distribution", None, str(tmp_path / "w.duckdb"), **asked)
-    assert shape.span(spread, log=True) == {"low": 1.0, "high": 100.0}
-    assert shape.span(spread, log=False) == {"low": 0.0, "high": 100.0}
-    found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **shape.span(spread, log=True), **asked)
+    assert distributions.span(spread, log=True) == {"low": 1.0, "high": 100.0}
+    assert distributions.span(spread, log=False) == {"low": 0.0, "high": 100.0}
+    found = query.load(
+        "distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **distributions.span(spread, log=True), **asked
+    )
     assert found.select("series", "count").rows() == [("chat", 1), ("chat", 2)]
-    zeros = shape.span(spread.filter(pl.col("series") == "instruct"), log=True)
+    zeros = distributions.span(spread.filter(pl.col("series") == "instruct"), log=True)
     assert query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **zeros, **asked).is_empty()
 
 
@@ -107,7 +111,7 @@ def assert_steps(steps: list[tuple[float, float, float | None]], values: np.ndar
 
 @pytest.mark.parametrize("metric", ["energy_j", "output_tokens", "energy_error_j"])
 def test_steps_of_a_distribution(warehouse: str, metric: str) -> None:
-    found = shape.steps_of(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set="", only_series=""))
+    found = distributions.steps_of(query.load("distribution", None, warehouse, metric=metric, by="task", prompt_set="", only_series=""))
     values = shown()[metric].drop_nulls().sort().cast(pl.Float64)
     assert_steps(found.select("share_of_prompts", "value", "share_of_total").rows(), values.to_numpy())
     costliest = values.tail(-(-values.len() // 20)).sum() / values.sum()
@@ -119,7 +123,7 @@ def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
     rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate(energies)]
     factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = shape.steps_of(
+    found = distributions.steps_of(
         query.load("distribution", None, str(tmp_path / "w.duckdb"), metric="energy_j", by="model", prompt_set="", only_series="")
     )
     ordered = sorted(energies)

@@ -1,148 +1,12 @@
-"""What a column is called, and which columns a table has."""
+"""What results and columns are called. A result has a full name that no other has, and a short one without what all share."""
 
 import re
+from collections.abc import Iterable, Mapping
+
+import polars as pl
 
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
-LEADERBOARD = (
-    "model_name",
-    "model_url",
-    "energy_j",
-    "pareto",
-    "spread",
-    "energy_per_token_j",
-    "source",
-    "gpu_model",
-    "task",
-    "prompt_set",
-    "output_tokens",
-    "throughput_tps",
-    "latency_s",
-    "params_total_b",
-    "batch_size",
-    "harness_version",
-    "arc",
-    "hellaswag",
-    "truthfulqa",
-    "quality_mean",
-    "origin",
-    "engine",
-    "generation",
-    "prompts",
-    "energy_reason",
-    "measure_reason",
-)
-SPREAD = ("mean", "p5", "p25", "p50", "p75", "p90", "p95", "p99", "minimum", "maximum")
-RUNS = (
-    "model_name",
-    "task",
-    "valid",
-    "reasons",
-    "books_ratio",
-    "energy_error_j",
-    "idle_power_w",
-    "gpu_model",
-    "engine",
-    "batch_size",
-    "prompt_set",
-    "harness_version",
-    "prompts",
-    "measured",
-    "truncated",
-    "failed",
-    "energy_j_total",
-    "energy_reason",
-    "started_at",
-    "run_id",
-)
-PAIRS = (
-    "model_name",
-    "gpu_model",
-    "task",
-    "engine",
-    "batch_size",
-    "prompt_set",
-    "harness_version",
-    "a",
-    "b",
-    "median_change",
-    "change_low",
-    "change_high",
-    "more_share",
-    "pairs",
-    "dropped",
-    "truncated",
-    "energy_a_j",
-    "energy_b_j",
-    "length_effect_log",
-    "token_effect_log",
-)
-MEANS = (
-    "model_name",
-    "change",
-    "energy_a_j",
-    "energy_b_j",
-    "output_tokens_a",
-    "output_tokens_b",
-    "energy_per_token_a_j",
-    "energy_per_token_b_j",
-    "length_effect_log",
-    "token_effect_log",
-    "gpu_model",
-    "task",
-    "a",
-    "b",
-    "source",
-)
-# Shares in storage, percent on screen; with a sign where it is a change.
-CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
-SHARES = ("more_share", "top5_share", "explained")
-FOUR_DIGITS = ("input_token_j", "output_token_j")
-BEST = ("model_name", "frontier", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
-OVER_TIME = ("edition", "gpu_model", "engine", "batches", "count", "p50", "minimum", "maximum")
-CHAT = ("chat", "lm-arena-chat")
-COMPARED = ("shown_as", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
-PLAN = ("period", "kwh", "kwh_low", "kwh_high", "money", "money_low", "money_high", "co2_kg", "co2_kg_low", "co2_kg_high")
-PROMPTS = ("prompt_id", "prompt_text", "times_run_mean", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
-ANSWERS = (
-    "model_name",
-    "task",
-    "gpu_model",
-    "engine",
-    "energy_j",
-    "shown_j",
-    "energy_error_j",
-    "output_tokens",
-    "energy_per_token_j",
-    "power_w",
-    "latency_s",
-    "cut",
-    "input_tokens",
-    "reasons",
-    "energy_reason",
-    "prompt_set",
-)
-FITS = (
-    "shown_as",
-    "prompts",
-    "fixed_j",
-    "fixed_j_low",
-    "fixed_j_high",
-    "input_token_j",
-    "input_token_j_low",
-    "input_token_j_high",
-    "output_token_j",
-    "output_token_j_low",
-    "output_token_j_high",
-    "residual_j",
-    "explained",
-)
-BEHIND_BARS = ("prompt_id", "energy_j", "output_tokens", "input_tokens", "latency_s", "model_name", "gpu_model", "task", "engine", "run_id")
-RESIDUALS = ("prompt_id", "energy_j", "fitted_j", "residual_j", "input_tokens", "output_tokens")
-COLUMNS = ("table", "column", "type", "meaning")
-REMARKS = ("code", "scope", "invalidates", "meaning")
-FILES = ("path", "format", "accepted", "rejected", "ingested_at")
-REJECTS = ("path", "row", "column", "reason")
 # Where the full title of a metric would be wider than its numbers.
 SHORT = {
     "energy_per_token_j": "J/token",
@@ -290,11 +154,81 @@ LABELS: dict[str, tuple[str, str]] = {
 # The columns whose unit is that of the number which the table is about.
 MEASURED = ("mean", "minimum", "maximum", "value", "value_low", "value_high")
 PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
-
+# Shares in storage, percent on screen; with a sign where it is a change.
+CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
+SHARES = ("more_share", "top5_share", "explained")
+FOUR_DIGITS = ("input_token_j", "output_token_j")
 
 UNIT_OF_NAME = re.compile(r"_(j|w|s|c|mhz)(?=_|$)")
 SPELLED = {"gpu": "GPU", "gpus": "GPU", "gguf": "GGUF", "ecc": "ECC", "sm": "SM", "itl": "ITL", "sha256": "SHA-256"}
 UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
+# What marks a model whose weights are random.
+RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
+
+
+def with_label(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `label`, all that names a result, and a number where that names two: a name that no other row has."""
+    gpu = pl.col("gpu_model").fill_null("CPU")
+    if "num_gpus" in rows.columns:
+        gpu = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", gpu)).otherwise(gpu)
+    protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
+    batch = pl.format("batch {}", "batch_size")
+    parts: list[str | pl.Expr] = ["model_name", gpu, "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]
+    named = rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
+    return numbered(named)
+
+
+def numbered(rows: pl.DataFrame) -> pl.DataFrame:
+    """A number after each `label` that several rows have."""
+    place, several = pl.int_range(1, pl.len() + 1).over("label"), pl.len().over("label") > 1
+    return rows.with_columns(pl.when(several).then(pl.format("{} · no. {}", "label", place)).otherwise("label").alias("label"))
+
+
+def picked_by(rows: pl.DataFrame, field: str) -> pl.Series:
+    """The names by which the rows of a chart are chosen without a mouse: of results, of bars, or the field itself."""
+    if field == "result_id":
+        return with_label(rows)["label"]
+    if field == "bar":
+        bar = pl.format("{}: {} to {}", "shown_as", pl.col("bin_low").round_sig_figs(3), pl.col("bin_high").round_sig_figs(3))
+        return numbered(rows.select(bar.alias("label")))["label"]
+    return rows[field].alias("label")
+
+
+def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
+    """Adds `label`. Only results that have the number; our own runs first, then one prompt at a time, then most prompts."""
+    newest = -pl.col("started_at").dt.epoch()
+    first = (pl.col("origin"), pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64), newest)
+    return with_label(rows.filter(pl.col(needs) > 0).sort(*first, nulls_last=True, maintain_order=True))
+
+
+def shared(names: Iterable[str]) -> set[str]:
+    """The parts that all of several names have."""
+    parts = [set(name.split(" · ")) for name in names]
+    return set.intersection(*parts) if len(parts) > 1 else set()
+
+
+def short(names: Iterable[str]) -> dict[str, str]:
+    """Names without the parts that all of them share; a name that would be empty, or is the only one, stays whole."""
+    names = list(names)
+    alike = shared(names)
+    return {name: " · ".join(part for part in name.split(" · ") if part not in alike) or name for name in names}
+
+
+def alike(names: Iterable[str]) -> str:
+    """What several names share, in the order of the first."""
+    names = list(names)
+    found = shared(names)
+    return " · ".join(part for part in names[0].split(" · ") if part in found) if names else ""
+
+
+def with_short_names(rows: pl.DataFrame, names: Mapping[str, str], column: str = "series") -> pl.DataFrame:
+    """Adds `shown_as`, the short names of a column."""
+    return rows.with_columns(pl.col(column).replace_strict(names, return_dtype=pl.String).alias("shown_as"))
+
+
+def in_short(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `shown_as`, the short names of `label`."""
+    return with_short_names(rows, short(rows["label"]), "label")
 
 
 def title_of(name: str) -> str:

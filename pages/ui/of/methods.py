@@ -1,4 +1,4 @@
-"""The words of the Methods page. Definitions come from METRICS; no number is defined here."""
+"""Methods: its texts. Definitions come from METRICS; no number is defined here."""
 
 from datetime import date
 
@@ -45,7 +45,6 @@ LICENCES = """
   it a research preview, meant for non-commercial use only.
 - Many of the models descend from LLaMA, whose weights have a licence of their own. This project ships no weights.
 """
-
 
 CITATION = """
 Name the project, its version, the question, the filters and the day; the header of a download has version, filters,

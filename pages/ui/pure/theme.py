@@ -1,10 +1,9 @@
-"""How every chart looks. Pure: no Streamlit here.
+"""How every chart looks.
 
 Categorical colours come from `.streamlit/config.toml`, which has one list for light and one for dark; this module only
 fixes which name comes first in that list, so that a GPU or a source keeps its colour on every page.
 """
 
-from pathlib import Path
 from typing import Literal
 
 import altair as alt
@@ -22,20 +21,6 @@ SEEN, PALE = 0.8, 0.15
 SMALL_HEIGHT = 320
 # A name that no data has, so that its colour stays free.
 UNUSED = "\u2060"
-LINKS_STYLE = """<style>
-.views { display: flex; flex-wrap: wrap; gap: 8px; }
-.views a {
-  border: 1px solid rgba(128, 128, 128, 0.45); border-radius: 6px; padding: 3px 10px;
-  font-size: 0.9rem; text-decoration: none; color: inherit;
-}
-.views a:hover, .views a:focus-visible { border-color: currentColor; }
-</style>"""
-
-# Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
-TAGS_STYLE = "<style>[data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }</style>"
-
-# What adds SVG to the toolbar of a chart: Streamlit has PNG only.
-SAVE_SVG = f"<script>{(Path(__file__).parent / 'save_svg.js').read_text()}</script>"
 
 # Known names keep their place, and so their colour; names that are not listed follow in alphabetical order.
 FIXED_ORDER: dict[str, tuple[str, ...]] = {
@@ -49,7 +34,6 @@ FIXED_ORDER: dict[str, tuple[str, ...]] = {
     ),
     "task": ("chat", "chat-concise", "instruct", "instruct-concise"),
 }
-
 
 # The colours of `.streamlit/config.toml`. Where there are more names than colours the last one, a grey, stands for all rare names.
 COLOURS = 8

@@ -1,4 +1,4 @@
-"""All that is known about one row, one line each: what a click on a row of a table shows. Frames in, frames out; no Streamlit."""
+"""All that is known about one row, one line each: what a click on a row of a table shows. Frames in, frames out."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,8 +7,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from prompt_joules.pages.ui.shape import on_screen
-from prompt_joules.pages.ui.titles import LABELS, spelled, title_of
+from prompt_joules.pages.ui.pure import naming, shape
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 UPRIGHT = ("number", "is", "meaning")
@@ -23,9 +22,9 @@ def upright(row: pl.DataFrame, meanings: Mapping[str, str] = MappingProxyType({}
         row: one row in storage units.
         meanings: of columns that are neither in NUMBERS nor in LABELS.
     """
-    values = on_screen(row.drop(*DRAWN, strict=False)).row(0, named=True)
+    values = shape.on_screen(row.drop(*DRAWN, strict=False)).row(0, named=True)
     known = {key: value for key, value in values.items() if value is not None and value != []}
-    return _lines((title_of(key), _text(value), _meaning(key) or meanings.get(key, "")) for key, value in known.items())
+    return _lines((naming.title_of(key), _text(value), _meaning(key) or meanings.get(key, "")) for key, value in known.items())
 
 
 def environment(text: str | None) -> pl.DataFrame:
@@ -39,7 +38,7 @@ def environment(text: str | None) -> pl.DataFrame:
     except ValueError:
         told = text
     leaves = _leaves(told if isinstance(told, dict) else {"environment": told})
-    return _lines((spelled(name), _text(value), "") for name, value in leaves)
+    return _lines((naming.spelled(name), _text(value), "") for name, value in leaves)
 
 
 def _lines(lines: Iterator[tuple[str, str, str]]) -> pl.DataFrame:
@@ -73,4 +72,4 @@ def _text(value: object) -> str:
 
 
 def _meaning(key: str) -> str:
-    return NUMBERS[key].meaning if key in NUMBERS else LABELS.get(key, ("", ""))[1]
+    return NUMBERS[key].meaning if key in NUMBERS else naming.LABELS.get(key, ("", ""))[1]

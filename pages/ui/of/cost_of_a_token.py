@@ -1,0 +1,83 @@
+"""Cost of a token: what is fitted, the chart of the fit, and its what-if."""
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure.words import figure
+from prompt_joules.warehouse.energy_shown import NUMBERS
+
+FITS = (
+    "shown_as",
+    "prompts",
+    "fixed_j",
+    "fixed_j_low",
+    "fixed_j_high",
+    "input_token_j",
+    "input_token_j_low",
+    "input_token_j_high",
+    "output_token_j",
+    "output_token_j_low",
+    "output_token_j_high",
+    "residual_j",
+    "explained",
+)
+RESIDUALS = ("prompt_id", "energy_j", "fitted_j", "residual_j", "input_tokens", "output_tokens")
+COST = (
+    "For each run {energy} of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
+    "intervals. The fit holds for the lengths that were measured; beyond them it is a guess."
+)
+
+
+def cost(above_idle: bool) -> str:
+    """What is fitted."""
+    return COST.format(energy="the energy above idle" if above_idle else "the energy")
+
+
+def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: float, tokens_out: float) -> str:
+    """What the fit gives for other lengths."""
+    value, low, high = energy
+    beyond = f" Longer than any measured answer ({fit['longest']:,} tokens): a guess." if tokens_out > fit["longest"] else ""
+    return (
+        f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{figure(value, 4)} J** (fitted; 95 % interval of "
+        f"the mean {figure(low, 4)} to {figure(high, 4)} J).{beyond}"
+    )
+
+
+def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, float]) -> theme.Chart:
+    """Measured energy of each prompt against its response length, and the line that the fit gives for the mean prompt length.
+
+    Args:
+        prompts: rows of `cost_prompts`, at most a thousand.
+        fit: `fixed_j`, `input_token_j`, `output_token_j` and `mean_in`, as in a row of `stats.cost_of_tokens`.
+    """
+    kinds = ["measured", f"fit for a prompt of {fit['mean_in']:,.0f} tokens"]
+    ends = [prompts["output_tokens"].min(), prompts["output_tokens"].max()]
+    at_mean = fit["fixed_j"] + fit["input_token_j"] * fit["mean_in"] + fit["output_token_j"] * pl.col("output_tokens")
+    line = pl.DataFrame({"output_tokens": ends, "kind": kinds[1]}).with_columns(at_mean.alias("energy_j"))
+    x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, axis=axes.axis_of(False))
+    y = alt.Y("energy_j:Q", title=NUMBERS["energy_j"].title, axis=axes.axis_of(False))
+    colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds), legend=axes.TOP)
+    tips = {
+        "energy_j": "Energy (J)",
+        "fitted_j": "Fitted (J)",
+        "input_tokens": "Prompt length (token)",
+        "output_tokens": "Response length (token)",
+    }
+    points = (
+        alt.Chart(prompts.select("prompt_id", *tips, pl.lit(kinds[0]).alias("kind")))
+        .mark_point(filled=True, size=35)
+        .encode(
+            x=x,
+            y=y,
+            color=colour,
+            tooltip=[
+                alt.Tooltip("prompt_id:N", title="Prompt"),
+                *(alt.Tooltip(f"{key}:Q", title=title, format=",.4~g") for key, title in tips.items()),
+            ],
+        )
+    )
+    fitted = alt.Chart(line).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour)
+    return theme.finish(alt.layer(theme.pickable(points, "prompt_id", box=("x",)), fitted))

@@ -1,0 +1,174 @@
+"""Distributions: its views and choices, the rows behind its charts, and its sentences."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from prompt_joules.pages.ui.pure import naming, words
+from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.metrics import PROMPT_METRICS, Metric
+
+# What Distributions can show.
+SPREADS = OF_BARS, OF_PERCENTILES, OF_SHARES, OF_JOULES = "Histogram", "Percentiles", "Share at or below a value", "Where the joules go"
+GROUPS = ("result", "model", "task", "gpu", "engine", "batch size", "prompt set")
+MOST_SERIES = 8
+AXES = ("automatic", "linear", "logarithmic")
+ALL_SETUPS = "All setups together"
+# On what runs differ when they are told apart by a series.
+SERIES_KEYS = {
+    "result": ("task", "harness_version", "engine_version"),
+    "model": (),
+    "task": ("task",),
+    "gpu": ("gpu_model",),
+    "engine": ("engine", "engine_version"),
+    "batch size": ("batch_size",),
+    "prompt set": ("prompt_set",),
+}
+LEVELS = ("mean", "p5", "p25", "p50", "p75", "p90", "p95", "p99", "minimum", "maximum")
+BEHIND_BARS = ("prompt_id", "energy_j", "output_tokens", "input_tokens", "latency_s", "model_name", "gpu_model", "task", "engine", "run_id")
+
+
+def of_prompts(measure: Measure) -> tuple[str, ...]:
+    """The numbers that a prompt has; the energy of the sidebar first."""
+    return tuple(dict.fromkeys((replace(measure, statistic="mean").key, *PROMPT_METRICS)))
+
+
+def in_setups(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `setup`, what must be alike for prompts to be comparable. First the setups with energy, one prompt at a time, most prompts.
+
+    Args:
+        rows: rows of `results` of our own runs.
+    """
+    batch, prompts = pl.format("batch {}", pl.col("batch_size")), pl.format("prompts of {}", pl.col("prompt_set"))
+    setup = pl.concat_str("gpu_model", "engine", batch, prompts, naming.RANDOM, separator=" · ", ignore_nulls=True)
+    first = (pl.col("energy_j").is_null().all(), (pl.col("batch_size") != 1).all(), -pl.col("prompts").sum().cast(pl.Int64), pl.len())
+    named = rows.with_columns(setup.alias("setup"))
+    ranked = named.group_by("setup").agg(place.alias(f"place_{n}") for n, place in enumerate(first)).sort(r"^place_.*$", "setup")
+    return ranked.select("setup").join(named, on="setup", maintain_order="left_right")
+
+
+def of_set(rows: pl.DataFrame, prompt_set: str) -> pl.DataFrame:
+    """Rows of `results` that are of one prompt set; all where none is named."""
+    return rows.filter(pl.col("prompt_set") == prompt_set) if prompt_set else rows
+
+
+def in_units_of(rows: pl.DataFrame, metric: Metric, columns: Iterable[str]) -> pl.DataFrame:
+    """The named columns all hold values of one metric: to its screen unit."""
+    return rows.with_columns(pl.col(column) * metric.display_factor for column in columns if column in rows.columns)
+
+
+def is_wide(summary: pl.DataFrame) -> bool:
+    """Whether a linear axis would squeeze the typical prompt of some series into its first tenth.
+
+    Args:
+        summary: rows of `distribution`, with prompts.
+    """
+    smallest, typical, largest = summary["minimum"].min(), summary["p50"].min(), summary["maximum"].max()
+    numbers = [value for value in (smallest, typical, largest) if isinstance(value, int | float)]
+    return len(numbers) == 3 and numbers[0] > 0 and numbers[2] > 10 * numbers[1]
+
+
+def without_steps(found: pl.DataFrame) -> pl.DataFrame:
+    """The percentiles of each series, without the whole distribution.
+
+    Args:
+        found: rows of the query `distribution`.
+    """
+    return found.drop("steps", "top5_share", "least_positive")
+
+
+def steps_of(found: pl.DataFrame) -> pl.DataFrame:
+    """One row per series and step of its distribution: `series`, `top5_share`, `share_of_prompts`, `value`, `share_of_total`.
+
+    Args:
+        found: rows of the query `distribution`; a series without a value has no step.
+    """
+    return found.filter(pl.col("prompts") > 0).select("series", "top5_share", "steps").explode("steps").unnest("steps")
+
+
+def span(found: pl.DataFrame, log: bool) -> dict[str, float]:
+    """The ends of the bins of a histogram in storage units: `low` and `high`, of values above 0 where the axis is logarithmic.
+
+    Args:
+        found: rows of the query `distribution`; without a value that can be drawn `low` is above `high`, and no bin is found.
+    """
+    low, high = found["least_positive" if log else "minimum"].min(), found["maximum"].max()
+    return {"low": low, "high": high} if isinstance(low, float) and isinstance(high, float) else {"low": 1.0, "high": 0.0}
+
+
+def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
+    """The series in which at least one prompt has the number."""
+    return summary.filter(pl.col("prompts") > 0)
+
+
+def with_bars(bins: pl.DataFrame) -> pl.DataFrame:
+    """Adds `bar`, a name for each bin of each series."""
+    return bins.with_columns(pl.int_range(pl.len()).cast(pl.String).alias("bar"))
+
+
+def ends_of(bins: pl.DataFrame) -> list[tuple[str, float, float]]:
+    """Series, smallest and largest value of each bin: a value on the edge of two belongs to the upper one; the last has both its ends."""
+    last = bins["bin_high"].max()
+    return [
+        (series, low, high if high == last else math.nextafter(high, low))
+        for series, low, high in bins.select("series", "bin_low", "bin_high").iter_rows()
+    ]
+
+
+def cut_share(rows: pl.DataFrame) -> float | None:
+    """The share of the answers of runs of ours that were cut short; None where it is not known."""
+    counted = rows.filter(pl.col("truncated_share").is_not_null())
+    answers = int(counted["prompts"].sum())
+    return float((counted["truncated_share"] * counted["prompts"]).sum()) / answers if answers else None
+
+
+def costliest(steps: pl.DataFrame) -> pl.DataFrame:
+    """One row per series of a Lorenz curve: the share of the energy of the costliest 5 % of the prompts."""
+    return (
+        steps.group_by("series", "shown_as", maintain_order=True)
+        .agg(pl.col("top5_share").first())
+        .sort("top5_share", "series", descending=[True, False])
+    )
+
+
+def spreads(table: pl.DataFrame, metric: Metric) -> str:
+    """How far apart prompts are, one item per series.
+
+    Args:
+        table: rows of `distribution` in screen units, with `shown_as`.
+    """
+    return words.first_lines(table, lambda row: _spread(row, metric))
+
+
+def _spread(row: dict[str, Any], metric: Metric) -> str:
+    times = f", **{figure(row['p95'] / row['p5'], 2)}×** as much" if row["p5"] > 0 else ""
+    low, middle_low, middle_high, high = (figure(row[level], 3) for level in ("p5", "p25", "p75", "p95"))
+    return (
+        f"- **{plain(row['shown_as'])}**: half of the {row['prompts']:,} answers lie between {middle_low} and {middle_high} "
+        f"{metric.display_unit}; one in twenty is at most {low}, one in twenty at least {high} {metric.display_unit}{times}."
+    )
+
+
+def axis(log: bool) -> str:
+    """What the axis of a histogram is."""
+    kind = "logarithmic: equal steps are equal ratios, and so are the widths of the bars" if log else "linear"
+    return f"Each bar is the share of the prompts of its group. The axis is {kind}."
+
+
+def cut(share: float | None) -> str:
+    """How many answers were cut short, which bounds what they can cost."""
+    return f"{share:.0%} of these answers reached the length limit and were cut there." if share else ""
+
+
+def mixed(keys: pl.DataFrame) -> str:
+    """On what runs differ whose prompts are shown together."""
+    return f"The runs shown are not alike in {words.listed(keys)}: choose one setup, or one task, for a fair comparison."
+
+
+def some_series(shown: int, known: int, usual: bool) -> str:
+    """How many of the series of a distribution are drawn."""
+    return f"{shown} of {known} series are shown{', those with the most prompts' if usual else ''}. Choose others under Series."

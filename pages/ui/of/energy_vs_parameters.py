@@ -1,0 +1,110 @@
+"""Energy and parameters: the scatter with its lines of least squares, and what they say."""
+
+import altair as alt
+import polars as pl
+
+from prompt_joules.pages.ui.pure import axes, theme, words
+from prompt_joules.pages.ui.pure.words import figure, minus, plain
+from prompt_joules.warehouse.energy_shown import NUMBERS
+
+SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
+COSTS = (
+    "energy_j",
+    "energy_per_token_j",
+    "throughput_tps",
+    "latency_s",
+    "output_tokens",
+    "power_w",
+    "quality_mean",
+    "arc",
+    "hellaswag",
+    "truthfulqa",
+)
+COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
+
+
+def apart(colour: str) -> list[str]:
+    """The columns that keep lines of least squares apart: editions and batch sizes are never one line."""
+    return list(dict.fromkeys((colour, "generation", "batch_size")))
+
+
+def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: pl.DataFrame) -> theme.Chart:
+    """One point per configuration, with lines of least squares.
+
+    Args:
+        rows: rows of `results` in screen units.
+        x, y: keys of NUMBERS.
+        colour: column that colours the points.
+        log: logarithmic axes.
+        lines: from `stats.lines`, one row per line.
+    """
+    names = theme.own_colours(rows[colour])
+    points = theme.coloured(rows, colour, names)
+    base = alt.Chart(_columns(points, x, y, "colour"))
+    scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
+    dots = base.mark_point(filled=True, size=75, strokeWidth=1).encode(
+        x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(log)),
+        y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(log)),
+        color=theme.colour(colour, axes.FIELDS.get(colour, colour), points),
+        shape=alt.Shape(
+            "origin:N",
+            title="Kind",
+            scale=alt.Scale(domain=["published", "measured"], range=["circle", "diamond"]),
+            legend=alt.Legend(orient="top", symbolFillColor="gray", symbolStrokeColor="gray") if points["origin"].n_unique() > 1 else None,
+        ),
+        tooltip=axes.tooltip(x, y),
+    )
+    clicked = theme.pickable(dots, box=("x", "y"))
+    fitted = theme.coloured(lines, colour, names)
+    layers = [_band(fitted, x, y, dots.encoding.color), clicked, _trend(fitted, x, y, dots.encoding.color)]
+    return theme.finish(clicked if lines.is_empty() else alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
+
+
+def _columns(rows: pl.DataFrame, x: str, y: str, colour: str) -> pl.DataFrame:
+    """Only what the chart draws: less for the browser to fetch."""
+    return rows.select(list(dict.fromkeys((*axes.TEXTS, colour, x, y))))
+
+
+def _band(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
+    """Where each fitted line may lie: a pale band in the colour of its points."""
+    places = lines.select("colour", "line", "band").explode("band").unnest("band").rename({"x": x, "low": y})
+    drawn: alt.Chart = (
+        alt.Chart(places)
+        .mark_area(opacity=0.1)
+        .encode(x=alt.X(f"{x}:Q"), y=alt.Y(f"{y}:Q"), y2=alt.Y2("high"), color=scale, detail=alt.Detail("line:N"))
+    )
+    return drawn
+
+
+def _trend(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
+    """The fitted lines from end to end, each in the colour of its points."""
+    ends = pl.concat(
+        lines.select("colour", pl.col("line"), pl.col(f"x_{end}").alias(x), pl.col(f"y_{end}").alias(y)) for end in ("low", "high")
+    )
+    drawn: alt.Chart = (
+        alt.Chart(ends)
+        .mark_line(strokeDash=[6, 4], strokeWidth=1.5)
+        .encode(x=alt.X(f"{x}:Q"), y=alt.Y(f"{y}:Q"), color=scale, detail=alt.Detail("line:N"))
+    )
+    return drawn
+
+
+def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
+    """What the dashed lines say, one item a line."""
+    if fits.is_empty():
+        return "No line is drawn: it needs four points of one colour, edition and batch size, at three different places."
+    kind = "power laws, fitted to the logarithms" if log else "fitted"
+    start = f"Dashed lines are {kind} by least squares, one for each colour, edition and batch size, with 95 % intervals (pale bands):\n"
+    return f"{start}\n{words.first_lines(fits, lambda row: _line(row, x, y, log), 'more lines')}"
+
+
+def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
+    interval = minus(f"{figure(row['slope_low'], 2)} to {figure(row['slope_high'], 2)}")
+    if log:
+        exponent = minus(f"{row['slope']:.2f}")
+        grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{exponent}** ({interval})"
+        twice = " to ".join(figure(2 ** row[end], 2) for end in ("slope_low", "slope_high"))
+        twice = f"twice as much takes **{figure(2 ** row['slope'], 2)}×** ({twice})"
+        return f"- {plain(str(row['line']))}: {grows}: {twice}; {row['points']} points"
+    unit = f"{NUMBERS[y].display_unit} per {NUMBERS[x].display_unit or 'unit'}"
+    return f"- {plain(str(row['line']))}: **{minus(figure(row['slope'], 3))}** {unit} ({interval}); {row['points']} points"

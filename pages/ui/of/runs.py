@@ -1,0 +1,44 @@
+"""Runs: its tables, and how many runs count."""
+
+import polars as pl
+
+from prompt_joules.pages.ui.pure.words import figure
+
+RUNS = (
+    "model_name",
+    "task",
+    "valid",
+    "reasons",
+    "books_ratio",
+    "energy_error_j",
+    "idle_power_w",
+    "gpu_model",
+    "engine",
+    "batch_size",
+    "prompt_set",
+    "harness_version",
+    "prompts",
+    "measured",
+    "truncated",
+    "failed",
+    "energy_j_total",
+    "energy_reason",
+    "started_at",
+    "run_id",
+)
+REMARKS = ("code", "scope", "invalidates", "meaning")
+FILES = ("path", "format", "accepted", "rejected", "ingested_at")
+REJECTS = ("path", "row", "column", "reason")
+
+
+def verdicts(runs: pl.DataFrame) -> str:
+    """How many runs count, how many answers have energy, and how close the energy books are."""
+    valid, answers, measured = runs["valid"].sum(), int(runs["ok"].sum()), int(runs["measured"].sum())
+    worst = (runs["books_ratio"] - 1).abs().max()
+    books = (
+        " The energy of answers and of the gaps between them adds up to the GPU's own counter within "
+        f"{figure(max(100 * worst, 0.01), 2)} %."
+        if isinstance(worst, float)
+        else ""
+    )
+    return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have their energy measured.{books}"

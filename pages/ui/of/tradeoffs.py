@@ -1,0 +1,78 @@
+"""Trade-offs: limits, the best of each model, the chart, and what it says."""
+
+from collections.abc import Mapping
+
+import altair as alt
+import polars as pl
+
+from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.warehouse.energy_shown import NUMBERS
+
+TRADE_OFFS = (
+    "The more prompts a GPU answers at once, the less energy each token takes and the longer each reader waits for it. One point is one "
+    "model on one GPU at one batch size; small points miss a limit. ITL p50 is the usual time between two tokens of an answer."
+)
+BEST = ("model_name", "frontier", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
+SPEEDS = ("itl_p50_s", "tpot_s", "ttft_s", "latency_s", "throughput_tps")
+NO_LIMIT = "no limit"
+# The limits that a first visitor finds: 50 ms between two tokens is faster than people read.
+FIRST_LIMITS = {"itl_p50_s": "50"}
+
+
+def within(rows: pl.DataFrame, limits: Mapping[str, float | None]) -> pl.DataFrame:
+    """Rows that keep every limit: at least where more is better, else at most."""
+    for key, bound in limits.items():
+        if bound is not None:
+            rows = rows.filter(pl.col(key) >= bound if NUMBERS[key].better == "higher" else pl.col(key) <= bound)
+    return rows
+
+
+def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Limits from storage to screen units."""
+    return {key: None if bound is None else bound * NUMBERS[key].display_factor for key, bound in limits.items()}
+
+
+def best_of_each_model(rows: pl.DataFrame, y: str) -> pl.DataFrame:
+    """The row of each model with the least of `y`, least first."""
+    return rows.sort(y, maintain_order=True).unique("model_id", keep="first", maintain_order=True)
+
+
+def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]) -> theme.Chart:
+    """Energy against speed; the frontier as a line, the limits as dashed rules, what breaks a limit small.
+
+    Args:
+        rows: rows of `results` in screen units with `frontier` and `inside`.
+        limits: `x` and `y` in screen units, or None.
+    """
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(True))
+    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True))
+    columns = list(dict.fromkeys((*axes.TEXTS, "colour", "batch_size", x, y, "frontier", "inside")))
+    points = theme.coloured(rows, "gpu_model", theme.own_colours(rows["gpu_model"]))
+    base = alt.Chart(points.select(columns))
+    dots = base.mark_point(filled=True).encode(
+        x=across,
+        y=up,
+        color=theme.colour("gpu_model", "GPU", points),
+        size=alt.Size("inside:O", scale=alt.Scale(domain=[True, False], range=[80, 14]), legend=None),
+        tooltip=[*axes.tooltip(x, y), alt.Tooltip("batch_size:Q", title="Batch size")],
+    )
+    best = base.transform_filter("datum.frontier").mark_line(color="gray", strokeWidth=1.5, interpolate="linear").encode(x=across, y=up)
+    layers = [best, theme.pickable(dots, box=("x", "y"))]
+    for key, value in limits.items():
+        if value is not None:
+            at = {"x": alt.X(f"{key}:Q", scale=scale)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
+            layers.append(alt.Chart(pl.DataFrame({key: [value]})).mark_rule(strokeDash=[4, 4], color="gray").encode(**at))
+    return theme.finish(alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
+
+
+def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
+    """How many configurations meet the limits, and which of them costs least."""
+    if best.is_empty():
+        return f"**None** of {shown:,} configurations is within the limits: raise one of them."
+    row = best.row(0, named=True)
+    numbers = " and ".join(f"{figure(row[key] * NUMBERS[key].display_factor, 3)} {NUMBERS[key].display_unit}" for key in (y, x))
+    place = ", ".join(plain(str(row[name])) for name in ("gpu_model", "engine")) + f", batch size {row['batch_size']}"
+    least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
+    return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"

@@ -1,0 +1,193 @@
+"""The charts of Concise or verbose?: changes of pairs, both sides, the split, lines of equal energy. Frames hold screen units."""
+
+import math
+
+import altair as alt
+import numpy as np
+import polars as pl
+
+from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.warehouse.energy_shown import NUMBERS
+
+CHANGE_ENDS = {"median_change": "Median change", "change_low": "from", "change_high": "to"}
+# A signed number without a sign at zero.
+SIGNED = "datum.value ? format(datum.value, '+.0f') : '0'"
+# A usual size of the chart in px, to tell whether names would touch.
+WIDE, HIGH, LETTER, LINE = 880.0, 420.0, 6.5, 14.0
+
+
+def paired(changes: pl.DataFrame) -> theme.Chart:
+    """The median change of the same prompts from side A to side B, with its interval; left of the line B costs less.
+
+    Args:
+        changes: rows of `stats.paired` with `shown_as`.
+    """
+    y = alt.Y("shown_as:N", title=None, sort=changes["shown_as"].to_list(), axis=axes.names_axis(changes["shown_as"]))
+    axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", tickCount=6)
+    title = "Change in the energy of the same prompt, median and 95 % interval"
+    across = {
+        end: alt.X(f"{name}:Q", title=title, axis=axis, scale=alt.Scale(padding=12))
+        for end, name in (("low", "change_low"), ("median", "median_change"))
+    }
+    tips = [
+        alt.Tooltip("label:N", title="Prompts"),
+        *(alt.Tooltip(f"{key}:Q", title=name, format="+.1%") for key, name in CHANGE_ENDS.items()),
+        alt.Tooltip("pairs:Q", title="Pairs", format=","),
+    ]
+    zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color="gray", strokeDash=[4, 4]).encode(x=alt.X("zero:Q", title=title))
+    base = alt.Chart(changes.select("label", "shown_as", "pairs", *CHANGE_ENDS))
+    bars = base.mark_rule(strokeWidth=3, color="gray").encode(y=y, x=across["low"], x2=alt.X2("change_high"))
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, x=across["median"], tooltip=tips)
+    return theme.finish(alt.layer(zero, bars, dots), axes.names_high(changes["shown_as"], 36))
+
+
+def dumbbells(rows: pl.DataFrame, name: str) -> theme.Chart:
+    """Energy on side A and side B, one line per model, the largest saving on top.
+
+    Args:
+        rows: rows of `contrast_published`, one per `name`.
+        name: the column that names a row.
+    """
+    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
+    x = alt.X("energy_j:Q", title=NUMBERS["energy_j"].title, axis=axes.axis_of(False), scale=alt.Scale(zero=True))
+    a, b = rows["a"][0], rows["b"][0]
+    ends = pl.concat(
+        rows.select(name, "change", pl.lit(side).alias("side"), pl.col(f"energy_{arm}_j").alias("energy_j"))
+        for side, arm in ((a, "a"), (b, "b"))
+    )
+    tips = [
+        alt.Tooltip(f"{name}:N", title="Model"),
+        alt.Tooltip("side:N", title="Side"),
+        alt.Tooltip("energy_j:Q", title=NUMBERS["energy_j"].title, format=",.1f"),
+        alt.Tooltip("change:Q", title="Change from A to B", format="+.1%"),
+    ]
+    bars = (
+        alt.Chart(rows.select(name, "energy_a_j", "energy_b_j"))
+        .mark_rule(strokeWidth=2, color="gray")
+        .encode(y=y, x=alt.X("energy_a_j:Q", title=""), x2=alt.X2("energy_b_j"))
+    )
+    dots = (
+        alt.Chart(ends)
+        .mark_point(filled=True, size=80)
+        .encode(
+            y=y,
+            x=x,
+            color=alt.Color(
+                "side:N",
+                title=None,
+                scale=alt.Scale(domain=[a, b]),
+                legend=alt.Legend(orient="top", columns=theme.columns([a, b]), labelLimit=260),
+            ),
+            tooltip=tips,
+        )
+    )
+    return theme.finish(alt.layer(bars, theme.pickable(dots, name)), axes.rows_high(rows[name]))
+
+
+def split(rows: pl.DataFrame, name: str) -> theme.Chart:
+    """The change of energy as a sum of two effects: more or fewer tokens, and a different energy per token.
+
+    Args:
+        rows: rows of `contrast_published` or `contrast_prompts`, one per `name`.
+        name: the column that names a row.
+    """
+    effects = {"length_effect_log": "response length", "token_effect_log": "J/token"}
+    long = rows.unpivot(list(effects), index=[name, "energy_effect_log"], variable_name="effect", value_name="value").with_columns(
+        pl.col("effect").replace(effects), pl.col("value") * 100, pl.col("energy_effect_log") * 100
+    )
+    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
+    bars = (
+        alt.Chart(long)
+        .mark_bar(opacity=0.85)
+        .encode(
+            y=y,
+            x=alt.X("value:Q", title="Effect on energy (100 × ln)", axis=alt.Axis(labelExpr=SIGNED, tickCount=6)),
+            color=alt.Color(
+                "effect:N", title=None, scale=alt.Scale(domain=list(effects.values())), legend=alt.Legend(orient="top", columns=1)
+            ),
+            tooltip=[
+                alt.Tooltip(f"{name}:N", title="Model"),
+                alt.Tooltip("effect:N", title="Effect of"),
+                alt.Tooltip("value:Q", title="100 × ln ratio", format="+.2f"),
+                alt.Tooltip("energy_effect_log:Q", title="Both effects", format="+.2f"),
+            ],
+        )
+    )
+    total = alt.Chart(long).mark_tick(color="gray", thickness=3, size=18).encode(y=y, x=alt.X("energy_effect_log:Q"))
+    return theme.finish(alt.layer(bars, total), axes.rows_high(rows[name]))
+
+
+def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> theme.Chart:
+    """J/token against response length; along a grey line every response costs the same energy.
+
+    Args:
+        rows: rows of `results` with length and J/token.
+        curves: from `stats.iso_energy`.
+    """
+    scale = alt.Scale(type="log", nice=False)
+    across, up = (axes.axis_of(True, rows[key]) for key in ("output_tokens", "energy_per_token_j"))
+    x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, scale=scale, axis=across)
+    y = alt.Y("energy_per_token_j:Q", title=NUMBERS["energy_per_token_j"].title, scale=scale, axis=up)
+    lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail=alt.Detail("energy_j:N"))
+    labels = (
+        alt.Chart(curves.filter("end").with_columns(pl.format("{} J", pl.col("energy_j").cast(pl.Int64)).alias("label")))
+        .mark_text(align="right", dx=-2, dy=-6, color="gray", fontSize=11)
+        .encode(x=x, y=y, text=alt.Text("label:N"))
+    )
+    families = theme.coloured(rows, "family", theme.own_colours(rows["family"]))
+    points = alt.Chart(families.select(*axes.TEXTS, "family", "colour", "energy_j", "output_tokens", "energy_per_token_j"))
+    dots = points.mark_point(filled=True, size=90).encode(
+        x=x,
+        y=y,
+        color=theme.colour("family", "Architecture", families),
+        tooltip=[
+            alt.Tooltip("model_name:N", title="Model"),
+            alt.Tooltip("family:N", title="Architecture"),
+            *(
+                alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=",.4~g")
+                for key in ("energy_j", "output_tokens", "energy_per_token_j")
+            ),
+        ],
+    )
+    layers = [lines, labels, theme.pickable(dots, box=("x", "y"))]
+    named = alt.Chart(_named(rows).select("model_name", "output_tokens", "energy_per_token_j", "left"))
+    for left in (False, True):
+        aside = named.transform_filter("datum.left" if left else "!datum.left")
+        text = aside.mark_text(align="right" if left else "left", dx=-8 if left else 8, dy=-8, fontSize=11, color="gray")
+        layers.append(text.encode(x=x, y=y, text=alt.Text("model_name:N")))
+    return theme.finish(alt.layer(*layers), 500 + theme.legend_height(families))
+
+
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose names touch no other point and no other name, with `left` where the name has room on the left only.
+
+    The least and the most energy come first: they are what the chart is about.
+    """
+    order = rows.with_columns(pl.col("energy_j").rank("ordinal").alias("place")).with_columns(
+        pl.min_horizontal("place", pl.len() + 1 - pl.col("place")).alias("from_end")
+    )
+    rows = order.sort("from_end", "place").drop("place", "from_end")
+    places = _places(rows)
+    across, up = np.array(places).reshape(-1, 2).T
+    taken: list[tuple[float, float, float]] = []
+    kept = []
+    for row, (x, y) in zip(rows.iter_rows(named=True), places, strict=True):
+        wide = LETTER * len(row["model_name"]) + 8
+        left = x + wide > WIDE
+        start, level = (x - wide if left else x), y + LINE / 2
+        touched = (across > start - 4) & (across < start + wide + 4) & (np.abs(level - up) < LINE) & ((across != x) | (up != y))
+        covered = any(start - 4 < end and begin < start + wide + 4 and abs(level - height) < LINE for begin, end, height in taken)
+        if not touched.any() and not covered:
+            taken.append((start, start + wide, level))
+            kept.append(row | {"left": left})
+    return pl.DataFrame(kept, schema=rows.schema | {"left": pl.Boolean}, orient="row")
+
+
+def _places(rows: pl.DataFrame) -> list[tuple[float, float]]:
+    """Where the points of the chart of equal energy stand, in px from its lower left corner."""
+    found = []
+    for key, size in (("output_tokens", WIDE), ("energy_per_token_j", HIGH)):
+        values = [math.log(value) for value in rows[key]]
+        low, high = min(values) - math.log(1.25), max(values) + math.log(1.25)
+        found.append([(value - low) / (high - low) * size for value in values])
+    return list(zip(*found, strict=True))

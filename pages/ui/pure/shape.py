@@ -1,0 +1,45 @@
+"""Rows as several pages show them: marked, in screen units. Frames in, frames out."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from prompt_joules.warehouse.energy_shown import NUMBERS
+
+
+def on_screen(rows: pl.DataFrame, columns: Iterable[str] = NUMBERS) -> pl.DataFrame:
+    """Storage units to screen units, e.g. seconds to milliseconds for TTFT. Columns of no metric stay."""
+    factors = {key: NUMBERS[key].display_factor for key in columns if key in rows.columns}
+    return rows.with_columns(pl.col(key) * factor for key, factor in factors.items() if factor != 1.0)
+
+
+def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
+    """The columns of a table in order; reasons only where an energy is missing, no empty names, weights where some are random."""
+    columns = [name for name in wanted if name in rows.columns]
+    if has_random_weights(rows) and "model_name" in columns and "weights" not in columns:
+        columns.insert(columns.index("model_name") + 1, "weights")
+    if "energy_reason" in columns and rows["energy_reason"].null_count() == rows.height:
+        columns.remove("energy_reason")
+    return [name for name in columns if name not in ("task", "engine", "model_name") or rows[name].null_count() < rows.height]
+
+
+def has_random_weights(rows: pl.DataFrame) -> bool:
+    """Whether a row is of a model with random weights."""
+    return "weights" in rows.columns and bool((rows["weights"] == "dummy").any())
+
+
+def with_formula(rows: pl.DataFrame, formula: pl.Expr | None) -> pl.DataFrame:
+    """Adds `formula`, the visitor's own column, where there is one."""
+    return rows if formula is None else rows.with_columns(formula.alias("formula"))
+
+
+def names(rows: pl.DataFrame, column: str) -> list[str]:
+    """The distinct texts of a column, in order of appearance."""
+    found: list[str] = rows[column].unique(maintain_order=True).to_list()
+    return found
+
+
+def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
+    """The rows that have both numbers; on logarithmic axes, both positive."""
+    points = rows.filter(pl.col(x).is_not_null(), pl.col(y).is_not_null())
+    return points.filter(pl.col(x) > 0, pl.col(y) > 0) if log else points

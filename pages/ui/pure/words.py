@@ -1,0 +1,114 @@
+"""Sentences that several pages say, and how numbers and names are written in them."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from prompt_joules.warehouse.energy_shown import UNITS, Measure
+
+MOST_LINES = 6
+SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
+NEEDS_PROMPTS = (
+    "Only our own runs keep single prompts; published tables have averages. "
+    "Measure some with “make demo”, or see the Leaderboard for the averages."
+)
+
+
+def first_view(tasks: tuple[str, ...], others: int, everything: bool) -> str:
+    """What the first view leaves out, or what mixes when it leaves out nothing."""
+    if everything:
+        return (
+            "All tasks and batch sizes together. A GPU that answers many prompts at once uses far less for each, and tasks differ in "
+            "length: compare within a task and a batch size."
+        )
+    return (
+        f"Batch size 1, task {plain(' or '.join(tasks))}. {others:,} more results, of other tasks or of GPUs that answer many prompts at "
+        "once, are under “Everything”: they use far less energy per answer and are no fair comparison."
+    )
+
+
+def first_lines(rows: pl.DataFrame, say: Callable[[dict[str, Any]], str], more: str = "more in the chart") -> str:
+    """What is to say of the first rows, one item each, and how many more there are."""
+    items = [say(row) for row in rows.head(MOST_LINES).iter_rows(named=True)]
+    return "\n".join(items + ([f"- and {rows.height - MOST_LINES} {more}"] if rows.height > MOST_LINES else []))
+
+
+def alike(shared: str) -> str:
+    """What the results of a page have in common, which their short names leave out."""
+    return f"All of them: {plain(shared)}." if shared else ""
+
+
+def listed(keys: pl.DataFrame) -> str:
+    """Names of keys as a list in words."""
+    names = {"power_limit_w": "power limit (W)", "gpu_model": "GPU model", "num_gpus": "number of GPUs"}
+    return ", ".join(names.get(key, key.replace("_", " ")) for key in keys["key"])
+
+
+def stated(measure: Measure, rows: pl.DataFrame) -> str:
+    """Which energy is shown, and why some results do not have it."""
+    lacking = rows[measure.key].null_count()
+    shown = f"Energy is shown as {measure.words} ({UNITS[measure.per]})."
+    if not lacking:
+        return shown
+    if measure.above_idle:
+        why = "where idle power was recorded and the GPU was not shared"
+    elif measure.statistic != "mean":
+        why = "where single prompts were kept"
+    else:
+        why = f"where {measure.per}s were counted"
+    return f"{shown} It is known only {why}: {lacking:,} of {rows.height:,} results have none."
+
+
+def stated_of_prompts(measure: Measure) -> str:
+    """Which energy of a prompt is offered first."""
+    idle = "energy above idle" if measure.above_idle else "gross energy"
+    return f"The switches of the sidebar ask for the {idle} per {measure.per} ({UNITS[measure.per]})."
+
+
+def ignored(names: list[str], why: str) -> str:
+    """Which switches of energy do not act on the page, and why; what else there is to know where all act."""
+    return f"{' and '.join(names).capitalize()} {'does' if len(names) == 1 else 'do'} not act on this page. {why}" if names else why
+
+
+def first_of(known: int, most: int, noun: str, where: str = "the download has all") -> str:
+    """That a list is cut, where it is, and where the rest can be found."""
+    return f"The first {most:,} of {known:,} {noun} are listed; {where}." if known > most else ""
+
+
+def several(values: pl.Series, most: int = 6) -> str:
+    """Distinct values as a list in words, the first few of many."""
+    names = [str(value) for value in values.drop_nulls().unique().sort()]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") or "not known"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def figure(value: float, digits: int) -> str:
+    """A number of so many significant digits, never in powers of ten where it is shown: 4,470 and not 4.47e+03."""
+    return f"{float(f'{value:.{digits}g}'):,.12g}"
+
+
+def percent(share: float) -> str:
+    """A change as a signed percentage, e.g. −4.0 %, or +1,306 %."""
+    return minus(f"{100 * share:+,.{1 if abs(share) < 10 else 0}f} %")
+
+
+def minus(number: str) -> str:
+    """A number with a true minus sign."""
+    return number.replace("-", "−")
+
+
+# What Markdown makes a link of by itself, even where its signs are escaped, and where a sign without width stops it.
+LINKS_BY_THEMSELVES = re.compile(r"(?i)(https?:/(?=/)|www(?=\.)|@(?=\w))")
+WORD_JOINER = "\u2060"
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is: names come from files, and files come from anywhere."""
+    unlinked = LINKS_BY_THEMSELVES.sub(rf"\1{WORD_JOINER}", text)
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", unlinked)
+    return escaped.replace("\n", " ")
