@@ -1,11 +1,14 @@
 """One warehouse for all app tests, and the app itself on it."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from tests import warehouses
 from tests.app import warehouse
@@ -13,6 +16,14 @@ from tests.app import warehouse
 ENTRY = str(Path(__file__).parents[2] / "streamlit_app.py")
 Open = Callable[..., AppTest]
 FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_look_for_components() -> Iterator[None]:
+    """Every AppTest looks through all installed packages for components of Streamlit, 0.15 s of CPU; one look is enough for a session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +48,11 @@ def open_page(app_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
 
 
 def open_app(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
-    """Run the app as a visitor who follows a link to a page."""
+    """Run the app as a visitor who follows a link to a page: `AppTest.switch_page` would run the leaderboard before it."""
     app = AppTest.from_file(ENTRY, default_timeout=60)
     app.query_params.update(query)
-    app.run()
-    if page != "leaderboard":
-        app.switch_page(f"pages/{page}.py").run()
-    return app
+    app._page_hash = calc_hash(page)
+    return app.run()
 
 
 def opened(app: AppTest, *names: str) -> AppTest:
