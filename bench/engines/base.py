@@ -37,11 +37,16 @@ class Sampling:
         max_new_tokens: longest answer (tokens).
     """
 
-    temperature: float
-    top_p: float
-    top_k: int
-    repetition_penalty: float
-    max_new_tokens: int
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    max_new_tokens: int = 512
+
+    @property
+    def draw(self) -> tuple[float, float, int, float]:
+        """What decides one draw: everything but the length."""
+        return self.temperature, self.top_p, self.top_k, self.repetition_penalty
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 
 
 @dataclass
-class Books:
+class Balance:
     """The accounts of a run: what the counter gained, against windows and the gaps between them.
 
     A gap runs from the end of a window to the start of the next, read from the counter; it holds the tails that were

@@ -16,10 +16,11 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from prompt_joules.bench.meter.balance import Books
-from prompt_joules.bench.meter.conditions import Conditions, Host, HostEnergy, NoConditions, no_host
+from prompt_joules.bench.meter.balance import Balance
 from prompt_joules.bench.meter.counters import Counter, CounterLost
 from prompt_joules.bench.meter.edges import SETTLE_S, Reader, Step, aligned_energy, plain_bound_j
+from prompt_joules.bench.meter.gpu import Conditions, NoConditions
+from prompt_joules.bench.meter.host import Host, HostEnergy, no_host
 from prompt_joules.bench.meter.reading import Reading, SharedGpu, WindowNotOpen, check_edges, join_names
 
 SHORTEST_TIMEOUT_S = 1.0
@@ -78,7 +79,7 @@ class CounterMeter:
         self.steps = self._reader.detect()
         self._timeout_s = max(SHORTEST_TIMEOUT_S, STEPS_TO_TIMEOUT * self.steps.step_s)
         first_j = sum(counter.read_j())
-        self._books = Books(first_j, first_j)
+        self._balance = Balance(first_j, first_j)
         self._window: _Window | None = None
 
     def idle_power_w(self, seconds: float) -> float | None:
@@ -134,14 +135,14 @@ class CounterMeter:
             raise WindowNotOpen("end() without begin(): a window is opened by begin() and closed once")
         host = self._host.read().since(window.host)
         state = self._conditions.state()
-        self._books.throttled_windows += bool(state.throttled)
-        self._books.power_capped_windows += bool(state.power_capped)
+        self._balance.throttled_windows += bool(state.throttled)
+        self._balance.power_capped_windows += bool(state.power_capped)
         try:
             if window.failure is not None:
                 raise CounterLost(window.failure)
             energy_j, error_j = self._aligned_end(window, ended_s) if self.edges == "aligned" else self._plain_end(window, ended_s)
         except CounterLost as error:
-            self._books.lose_window(str(error))
+            self._balance.lose_window(str(error))
             return Reading(None, None, str(error), host.cpu_j, host.dram_j, state.temperature_c, state.throttled)
         return Reading(energy_j, error_j, None, host.cpu_j, host.dram_j, state.temperature_c, state.throttled)
 
@@ -157,8 +158,8 @@ class CounterMeter:
         if energy_j <= 0:
             raise CounterLost(f"the response took {ended_s - window.begun_s:.4f} s: too short for this counter to resolve")
         end_j = sum(moves[0].energy_j for moves in found) - tail_j
-        self._books.open_window(end_j - energy_j)
-        self._books.close_window(energy_j, end_j, tail_j)
+        self._balance.open_window(end_j - energy_j)
+        self._balance.close_window(energy_j, end_j, tail_j)
         return energy_j, sum(part.error_j for part in parts)
 
     def _plain_end(self, window: _Window, ended_s: float) -> tuple[float, float]:
@@ -169,8 +170,8 @@ class CounterMeter:
         duration_s = ended_s - window.begun_s
         if min(gained) == 0:
             raise CounterLost(f"the counter did not move in the {duration_s:.4f} s of the response (its step is {self.steps.step_s:.3f} s)")
-        self._books.open_window(sum(start.energy_j for start in window.starts))
-        self._books.close_window(sum(gained), sum(values))
+        self._balance.open_window(sum(start.energy_j for start in window.starts))
+        self._balance.close_window(sum(gained), sum(values))
         bound_j = sum(plain_bound_j(part, duration_s, self.steps.step_s) + self.steps.resolution_j for part in gained)
         return sum(gained), bound_j
 
@@ -207,4 +208,4 @@ class CounterMeter:
             last_j: float | None = sum(self._reader.counter.read_j())
         except CounterLost:
             last_j = None
-        return {**self._books.close(last_j), **asdict(self.steps)}
+        return {**self._balance.close(last_j), **asdict(self.steps)}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from prompt_joules.bench.meter.conditions import open_host
 from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.meter.counters import CounterUnavailable, MeterError, zeus_gpus
+from prompt_joules.bench.meter.host import open_host
 from prompt_joules.bench.meter.opening import open_meter
 
 IDLE_FOR_S = 2.0

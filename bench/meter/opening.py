@@ -3,18 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from prompt_joules.bench.meter.conditions import (
-    Conditions,
-    Host,
-    HostEnergy,
-    NoConditions,
-    NvmlConditions,
-    ZeusConditions,
-    no_host,
-    open_host,
-)
 from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.meter.counters import Counter, CounterLost, CounterUnavailable, NoSuchGpu, open_apple_counter, open_zeus_counter
+from prompt_joules.bench.meter.gpu import Conditions, NoConditions, NvmlConditions, ZeusConditions
+from prompt_joules.bench.meter.host import Host, HostEnergy, no_host, open_host
 from prompt_joules.bench.meter.reading import Meter, Reading, WindowNotOpen, check_edges, join_names
 from prompt_joules.bench.meter.replay import ReplayCounter, load_trace
 

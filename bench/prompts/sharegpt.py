@@ -12,9 +12,9 @@ import tyro
 from rich.console import Console
 
 from prompt_joules.bench import errors
+from prompt_joules.bench.files import write_atomically
 from prompt_joules.bench.prompts.english import is_english
 from prompt_joules.bench.prompts.sets import Prompt, PromptError, text_fault
-from prompt_joules.bench.run.folder import write_atomically
 
 
 class ShareGptBroken(PromptError):

@@ -10,11 +10,9 @@ import dataclasses
 import json
 import os
 import socket
-import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -22,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 from rich.console import Console
 
-from prompt_joules.bench import HARNESS_VERSION, errors, record
+from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.config import check as check_config
 from prompt_joules.bench.engines.base import Sampling
@@ -31,22 +29,19 @@ from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import AbsentMeter, open_meter
 from prompt_joules.bench.meter.reading import Meter, SharedGpu
 from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
-from prompt_joules.bench.run.folder import locked, require_writable
-from prompt_joules.bench.run.progress import RunProgress
-from prompt_joules.bench.run.session import Interrupt, Job, already_finished, choose_prompts, close_session, common_identity, pick_job, say
-from prompt_joules.bench.run.sink import PartSink
-from prompt_joules.bench.run.traffic import ATTEMPTS, Row, Traffic
-from prompt_joules.bench.run.window import prompt_seed
+from prompt_joules.bench.run.folder import require_writable
+from prompt_joules.bench.run.job import Job, already_finished, choose_prompts, common_identity, pick_job
+from prompt_joules.bench.run.session import OpenRun, work_on_all
+from prompt_joules.bench.run.traffic import ATTEMPTS, Traffic
+from prompt_joules.bench.run.window import Row, prompt_seed
 from prompt_joules.bench.tasks import TASKS
 
-_ASKED = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "repetitions", "in_flight", "request_rate")
-_IDENTITY = (*_ASKED, "nickname", "text", "edges", "engine", "dtype")
 _WARMUP_TOKENS = 32
 
 
 @dataclass(frozen=True)
-class Served:
-    """What all runs of one command share.
+class ServedWork:
+    """A server that answers; see `prompt_joules.bench.run.session.Work`.
 
     Attributes:
         base_url: of the server, with a slash at its end.
@@ -56,11 +51,44 @@ class Served:
     """
 
     config: RunConfig
+    console: Console
     base_url: str
     model_id: str
     facts: ServerFacts
     environment: str
-    console: Console
+    at_once: bool = True
+
+    def open_meter(self) -> Meter:
+        """The meter of all GPUs of this host."""
+        return meter_of(self.config, self.base_url)
+
+    def setup_columns(self, job: Job, meter: Meter) -> Row:
+        """What the server says. Sampling is as it was asked of it; without a top-k, its own holds."""
+        config = self.config
+        return {
+            "top_k": config.top_k or None,
+            "model_id": self.model_id,
+            "weights": _weights(config),
+            "dtype": "unknown" if config.dtype == "auto" else config.dtype,
+            "engine_version": self.facts.version,
+            "device": "server",
+            "concurrency": config.in_flight,
+            "prompt_template": "server",
+            "energy_attribution": None if meter.reason else "shared",
+            "cpu_energy_source": "none",
+            "dram_energy_source": "none",
+            "host_energy_reason": meter.host_reason or "CPU and memory energy of a server is not divided; the window's is in run.json",
+            "environment": self.environment,
+        }
+
+    def warm_up(self, job: Job, stop: Callable[[], bool]) -> None:
+        """See `warm_up`."""
+        asyncio.run(warm_up(job, self, stop))
+
+    def answer(self, run: OpenRun, meter: Meter, stop: Callable[[], bool]) -> str:
+        """Send everything in one window. Raises ServerLost."""
+        window = run.sequence
+        return asyncio.run(_answer(self, run, meter, lambda row: run.take(row | {"window_id": window}), stop))
 
 
 def run_served(config: RunConfig, console: Console | None = None) -> int:
@@ -81,10 +109,10 @@ def run_served(config: RunConfig, console: Console | None = None) -> int:
         jobs = [pick_job(config, identity(served, prompts, task, meter), prompts, task) for task in config.tasks]
     finally:
         meter.close()
-    return _work_on_all([job for job in jobs if not already_finished(job, console)], served)
+    return work_on_all([job for job in jobs if not already_finished(job, console)], served)
 
 
-def _served(config: RunConfig, base_url: str, facts: ServerFacts, meter: Meter, console: Console) -> Served:
+def _served(config: RunConfig, base_url: str, facts: ServerFacts, meter: Meter, console: Console) -> ServedWork:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SharedGpu)  # the other process is the server
         environment: dict[str, Any] = {**machine_facts(), **meter.environment()}
@@ -95,7 +123,7 @@ def _served(config: RunConfig, base_url: str, facts: ServerFacts, meter: Meter, 
     environment |= {name: value for name, value in options.items() if value is not None}
     is_path = Path(config.model).is_absolute() or Path(config.model).exists()
     model_id = Path(config.model).name if is_path else config.model
-    return Served(config, base_url, model_id, facts, json.dumps(environment, sort_keys=True, default=str), console)
+    return ServedWork(config, console, base_url, model_id, facts, json.dumps(environment, sort_keys=True, default=str))
 
 
 def server_url(base_url: str) -> str:
@@ -162,66 +190,19 @@ def _sampling(config: RunConfig) -> Sampling:
     return Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
 
 
-def identity(served: Served, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
+def identity(served: ServedWork, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """Everything that makes this run another run when it changes. The server's address is no part of it. JSON values only."""
     config = served.config
     own = {"model_id": served.model_id, "server": served.facts.version, "weights": _weights(config)}
-    return {**{name: getattr(config, name) for name in _IDENTITY}, **own, **common_identity(prompts, task, meter)}
+    own |= {name: getattr(config, name) for name in ("in_flight", "request_rate", "dtype")}
+    return own | common_identity(config, prompts, task, meter)
 
 
 def _weights(config: RunConfig) -> str:
     return "dummy" if config.dummy_weights else "pretrained"
 
 
-def setup_columns(job: Job, served: Served, meter: Meter) -> dict[str, Any]:
-    """The columns that are equal in every row of the run. Sampling is as it was asked of the server; without a top-k, its own holds."""
-    config = served.config
-    same = ("temperature", "top_p", "repetition_penalty", "max_new_tokens", "seed", "batch_size", "engine")
-    return {
-        **{name: getattr(config, name) for name in same},
-        "top_k": config.top_k or None,
-        "schema_version": record.SCHEMA_VERSION,
-        "run_id": job.run.run_id,
-        "prompt_set": job.run.identity["prompt_set"],
-        "prompt_set_sha256": job.run.identity["prompt_set_sha256"],
-        "task": job.task,
-        "model_id": served.model_id,
-        "model_name": config.nickname,
-        "weights": _weights(config),
-        "dtype": "unknown" if config.dtype == "auto" else config.dtype,
-        "engine_version": served.facts.version,
-        "harness_version": HARNESS_VERSION,
-        "device": "server",
-        "gpu_model": meter.gpu_model,
-        "num_gpus": meter.num_gpus,
-        "concurrency": config.in_flight,
-        "prompt_template": "server",
-        "energy_source": meter.source,
-        "energy_edges": meter.edges,
-        "energy_attribution": None if meter.reason else "shared",
-        "cpu_energy_source": "none",
-        "dram_energy_source": "none",
-        "host_energy_reason": meter.host_reason or "CPU and memory energy of a server is not divided; the window's is in run.json",
-        "environment": served.environment,
-    }
-
-
-def _work_on_all(jobs: list[Job], served: Served) -> int:
-    if not jobs:
-        return 0
-    answered = 0
-    with Interrupt(served.console) as interrupt:
-        asyncio.run(warm_up(jobs[0], served, lambda: interrupt.requested))
-        for job in jobs:
-            if not interrupt.requested:
-                answered += work_on(job, served, lambda: interrupt.requested)
-    if interrupt.requested:
-        served.console.print("Interrupted. Run the same command again to go on.")
-        return 130
-    return 0 if answered else 1
-
-
-async def warm_up(job: Job, served: Served, stop: Callable[[], bool]) -> None:
+async def warm_up(job: Job, served: ServedWork, stop: Callable[[], bool]) -> None:
     """Answer up to `--warmup` prompts at the run's concurrency, briefly and unrecorded. What fails here, the run will record."""
     config = served.config
     sampling = dataclasses.replace(_sampling(config), max_new_tokens=min(_WARMUP_TOKENS, config.max_new_tokens))
@@ -239,64 +220,12 @@ async def warm_up(job: Job, served: Served, stop: Callable[[], bool]) -> None:
         await asyncio.gather(*(one(prompt.text, prompt_seed(config.seed, prompt.id, place)) for prompt, place in items))
 
 
-def work_on(job: Job, served: Served, stop: Callable[[], bool]) -> int:
-    """Answer what a run still lacks; write parts, and the session's books into run.json, however it ends.
-
-    Returns how many prompts were answered. Raises RunInUse, DiskFull, NotWritable, ServerLost.
-    """
-    config = served.config
-    job.run.folder.mkdir(parents=True, exist_ok=True)
-    with locked(job.run.folder):
-        sink = PartSink(job.run.folder)
-        done = sink.done()
-        meter = meter_of(config, served.base_url)
-        run = dataclasses.replace(job.run, setup=job.run.setup or setup_columns(job, served, meter))
-        run.save()
-        progress = RunProgress(served.console, job.task, len(done), len(job.items), meter.reason, at_once=True)
-        window = {"window_id": len(done), **run.setup}
-        texts = {} if config.text else {"prompt_text": None, "output_text": None}
-
-        one_at_a_time = threading.Lock()
-
-        def take(row: Row) -> None:
-            with one_at_a_time:
-                row = row | window | texts | {"sequence": len(done) + progress.rows}
-                progress.add(row)
-                sink.add(row)
-
-        begun, end, books = datetime.now(UTC), ["failed"], dict[str, Any]()
-        try:
-            with progress:
-                asyncio.run(_session(job, served, meter, done, take, stop, end, books))
-        finally:
-            books |= meter.close()
-            try:
-                sink.flush()
-            finally:
-                close_session(run, sink, begun, end[0], len(done), books)
-    say(job, run, progress, end[0], served.console)
-    return progress.rows - progress.failed
-
-
-async def _session(
-    job: Job,
-    served: Served,
-    meter: Meter,
-    done: set[tuple[str, int]],
-    take: Callable[[Row], None],
-    stop: Callable[[], bool],
-    end: list[str],
-    books: dict[str, Any],
-) -> None:
-    """One window. How it ends goes to `end`, the books of the traffic to `books`, also when it is cut off."""
-    rest = [item for item in job.items if (item[0].id, item[1]) not in done]
+async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable[[Row], None], stop: Callable[[], bool]) -> str:
+    """One window; its balance goes to `run.balance`, also when it is cut off."""
     async with client_of(served.base_url, served.config.in_flight) as client:
-        traffic = Traffic(served.config, TASKS[job.task], client, meter, take, stop)
+        traffic = Traffic(served.config, TASKS[run.job.task], client, meter, take, stop)
         try:
-            end[0] = await traffic.run(rest)
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            end[0] = "aborted"
-            raise
+            return await traffic.run(run.rest)
         finally:
             traffic.abort()
-            books["server"] = traffic.books()
+            run.balance["server"] = traffic.balance()

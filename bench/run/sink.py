@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.bench import errors, record
-from prompt_joules.bench.run.folder import write_atomically
+from prompt_joules.bench.files import write_atomically
 
 SCHEMA: dict[str, Any] = record.polars_schema()
 

@@ -21,7 +21,7 @@ from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.openai import Answer, RequestFailed, ask, request_body
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.run.attribution import Flight, SharedEnergy, steady_state
-from prompt_joules.bench.run.window import Item, prompt_seed
+from prompt_joules.bench.run.window import Item, Row, prompt_seed
 from prompt_joules.bench.tasks import Task
 
 ATTEMPTS = 4
@@ -29,7 +29,6 @@ ATTEMPTS = 4
 _BACKOFF_S = 0.5
 _POLL_S = 0.01
 _STUCK_S = 2.0
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,7 @@ class Traffic:
             return {"energy_reason": "the counter gave this request no energy: too short to resolve"}
         return {"energy_j": part.energy_j, "energy_error_j": part.error_j}
 
-    def books(self) -> dict[str, Any]:
+    def balance(self) -> dict[str, Any]:
         """What this session did with the window's energy (J), its steady state, and how often requests were sent again or came late."""
         energy, config = self._energy, self._config
         measured = len(energy.knots) > 1

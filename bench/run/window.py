@@ -19,6 +19,7 @@ from prompt_joules.bench.engines.base import Engine, Generation, Prepared, Promp
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.prompts.sets import Prompt
 
+Row = dict[str, Any]
 Item = tuple[Prompt, int]
 """A prompt and which repetition of it."""
 

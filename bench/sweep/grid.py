@@ -1,17 +1,14 @@
 """`python -m bench sweep FILE.yaml`: every combination of a grid, each as a command of its own, `python -m bench run …`.
 
-A cell runs in a process of its own, so that it starts with an empty GPU and its crash is not the sweep's. Each cell has a folder under
-`out`; a cell whose runs are all finished is not run again. One machine without Ray runs the cells in order; see `ray.py`.
+Each cell has a folder under `out`; a cell whose runs are all finished is not run again. One machine without Ray runs the cells in order;
+see `ray.py`.
 """
 
-import contextlib
 import hashlib
 import itertools
 import json
 import re
 import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -24,17 +21,13 @@ from rich.table import Table
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig, check
-from prompt_joules.bench.run.folder import RUN_FILE, read_run
+from prompt_joules.bench.sweep.cells import BadSweep, Cell, Outcome, is_finished, run_cell, totals
 
 ASSUMED_TOKENS_PER_S = 25.0
 """Speed of one answer where nothing was measured yet: the 2023 loop on an A40."""
 _OPTIONS = {field.name for field in fields(RunConfig)}
 _SET_BY_SWEEP = ("out", "again")
 _KEYS = {"out", "common", "grid", "skip"}
-
-
-class BadSweep(errors.BenchError):
-    """A sweep file that cannot be carried out; the text says where and what."""
 
 
 @dataclass(frozen=True)
@@ -49,41 +42,6 @@ class SweepConfig:
 
     ray: bool = False
     """Spread the cells over the GPUs of a Ray cluster, one run per GPU at a time. Needs the extra `sweep`."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One combination.
-
-    Attributes:
-        label: what tells it from the other cells, for people.
-        config: the options.
-        arguments: the same as a command line, after `python -m bench`.
-    """
-
-    label: str
-    config: RunConfig
-    arguments: tuple[str, ...]
-
-    @property
-    def folder(self) -> Path:
-        """Where its runs are."""
-        return self.config.out
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a cell: its exit status (None: finished before) and how long it took (s)."""
-
-    cell: Cell
-    status: int | None
-    seconds: float
-
-    @property
-    def words(self) -> str:
-        """The status as words."""
-        named = {None: "finished before", 0: "done", 1: "no answer", 2: "refused", 130: "interrupted"}
-        return named.get(self.status, f"crashed ({self.status})")
 
 
 def read_sweep(path: Path) -> list[Cell]:
@@ -172,35 +130,6 @@ def _short(value: Any) -> str:
     return text.rstrip("/").rsplit("/", 1)[-1]
 
 
-def is_finished(cell: Cell) -> bool:
-    """Whether every task of the cell has a finished run in its folder."""
-    tasks = set()
-    for file in cell.folder.glob(f"*/{RUN_FILE}"):
-        with contextlib.suppress(errors.RunUnreadable):
-            run = read_run(file.parent)
-            tasks |= {run.identity.get("task")} if run.finished else set()
-    return tasks >= set(cell.config.tasks)
-
-
-def totals(cells: Iterable[Cell]) -> dict[str, float]:
-    """Rows, failed rows, tokens, seconds of answering and joules of all parts of some cells. `measured_tokens` are those with joules."""
-    import polars as pl
-
-    sums: dict[str, float] = dict.fromkeys(("rows", "failed", "tokens", "seconds", "joules", "measured_tokens"), 0.0)
-    for cell in cells:
-        for file in cell.folder.glob("*/part-*.parquet"):
-            rows = pl.read_parquet(file, columns=["status", "output_tokens", "latency_s", "energy_j"])
-            ok = rows.filter(pl.col("status") == "ok")
-            measured = ok.filter(pl.col("energy_j").is_not_null())
-            sums["rows"] += rows.height
-            sums["failed"] += rows.height - ok.height
-            sums["tokens"] += float(ok["output_tokens"].sum())
-            sums["seconds"] += float(ok["latency_s"].sum())
-            sums["joules"] += float(measured["energy_j"].sum())
-            sums["measured_tokens"] += float(measured["output_tokens"].sum())
-    return sums
-
-
 def estimate_s(cell: Cell, cells: Sequence[Cell], prompts: int) -> float:
     """How long a cell may take if every answer is as long as allowed, s.
 
@@ -261,23 +190,6 @@ def _run_in_order(cells: Sequence[Cell], console: Console, start: Callable[[Cell
         if outcomes[-1].status == 130:
             break
     return outcomes
-
-
-def command(cell: Cell) -> list[str]:
-    """The command of a cell, for this Python."""
-    return [sys.executable, "-m", "prompt_joules.bench", *cell.arguments]
-
-
-def run_cell(cell: Cell) -> int:
-    """Run a cell in a process of its own; its exit status, or 130 if Ctrl-C was pressed meanwhile (the cell gets it too, and ends)."""
-    interrupted = False
-    with subprocess.Popen(command(cell)) as process:
-        while True:
-            try:
-                status = process.wait()
-                return 130 if interrupted else status
-            except KeyboardInterrupt:
-                interrupted = True
 
 
 def print_plan(cells: Sequence[Cell], console: Console) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from prompt_joules.bench import errors
-from prompt_joules.bench.sweep.grid import BadSweep, Cell, Outcome, command, is_finished
+from prompt_joules.bench.sweep.cells import BadSweep, Cell, Outcome, command, is_finished
 
 _KEPT = 4000
 

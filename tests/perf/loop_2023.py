@@ -61,7 +61,8 @@ def main() -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from prompt_joules.bench.engines.compiled.decode import Sampling, StaticDecoder
+    from prompt_joules.bench.engines.base import Sampling
+    from prompt_joules.bench.engines.compiled.decode import StaticDecoder
     from prompt_joules.bench.meter.opening import open_meter
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

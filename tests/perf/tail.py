@@ -56,7 +56,8 @@ def record(out: Path, shape: dict[str, Any], seconds: Sequence[float], windows: 
     """Answer, and write the steps around each answer."""
     import torch
 
-    from prompt_joules.bench.engines.compiled.decode import Sampling, StaticDecoder
+    from prompt_joules.bench.engines.base import Sampling
+    from prompt_joules.bench.engines.compiled.decode import StaticDecoder
     from prompt_joules.bench.meter.counters import open_zeus_counter
 
     decoder = StaticDecoder(random_llama(shape), Sampling(temperature=0))

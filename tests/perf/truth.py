@@ -120,7 +120,8 @@ def responses(loop: str) -> Callable[[int], None]:
     """A function that answers with so many tokens."""
     import torch
 
-    from prompt_joules.bench.engines.compiled.decode import Sampling, StaticDecoder
+    from prompt_joules.bench.engines.base import Sampling
+    from prompt_joules.bench.engines.compiled.decode import StaticDecoder
 
     decoder = StaticDecoder(random_llama(LLAMA_1B), Sampling(temperature=0))
     prompt = torch.randint(5, 1000, (1, 64), device="cuda")

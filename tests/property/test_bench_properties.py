@@ -13,8 +13,8 @@ pytest.importorskip("torch", reason="needs the bench extra: make test installs i
 from prompt_joules.bench import record
 from prompt_joules.bench.engines.base import Generation
 from prompt_joules.bench.prompts.sets import Prompt, PromptSet
+from prompt_joules.bench.run.job import execution_order
 from prompt_joules.bench.run.local import is_steady
-from prompt_joules.bench.run.session import execution_order
 from prompt_joules.bench.run.sink import to_frame
 from prompt_joules.bench.run.window import energy_shares, prompt_seed
 

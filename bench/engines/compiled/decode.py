@@ -19,29 +19,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.compiled.layers import LayerCache, cache_keyword, decoder_layers, plain_layer, register_attention
 
 SHORTEST = 512
 """Static buffers hold this many tokens, or twice, four times, ... as many: few graphs, and short answers stay short."""
 HELD = 4
 """Buffers kept at a time; the one used longest ago goes first."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the next token is drawn.
-
-    Attributes:
-        temperature: 0 is greedy.
-        top_p: nucleus; 1 is off.
-        top_k: 0 is off.
-        repetition_penalty: 1 is off.
-    """
-
-    temperature: float = 0.7
-    top_p: float = 1.0
-    top_k: int = 0
-    repetition_penalty: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +96,7 @@ class StaticDecoder:
 
     Args:
         model: on its device, in eval mode.
-        sampling: how tokens are drawn.
+        sampling: how tokens are drawn; its length is not looked at.
         compile_layers: pass every layer through `torch.compile`; by default only on a CUDA device.
     """
 

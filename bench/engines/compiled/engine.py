@@ -59,9 +59,8 @@ class CompiledEngine(TransformersEngine):
         return [_generation(decoded, row) for row in range(len(prompts))]
 
     def _decoder_for(self, sampling: Sampling) -> decode.StaticDecoder:
-        drawn = decode.Sampling(sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty)
-        if self._decoder is None or self._decoder.sampling != drawn:
-            self._decoder = decode.StaticDecoder(self._model, drawn)
+        if self._decoder is None or self._decoder.sampling.draw != sampling.draw:
+            self._decoder = decode.StaticDecoder(self._model, sampling)
         return self._decoder
 
     def _stop_text(self) -> Callable[[list[int]], bool] | None:

@@ -87,7 +87,7 @@ KILLED_WHILE_WRITING = """
 import os, signal, sys
 from pathlib import Path
 from prompt_joules.bench.run.sink import PartSink
-from tests.unit.test_bench_sink import row
+from tests.unit.bench.test_sink import row
 sink = PartSink(Path(sys.argv[1]), rows_per_part=2)
 for number in range(2):
     sink.add(row(number))

@@ -16,7 +16,7 @@ from prompt_joules.bench.engines.loading import load, plan
 from prompt_joules.bench.engines.transformers import TransformersEngine
 from prompt_joules.bench.tasks import TASKS
 
-FOLDER = Path(__file__).parents[2] / "models" / "smollm2-135m"
+FOLDER = Path(__file__).parents[3] / "models" / "smollm2-135m"
 
 pytestmark = [
     pytest.mark.model,

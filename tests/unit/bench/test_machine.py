@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prompt_joules.bench import machine
-from prompt_joules.bench.meter.conditions import NvmlConditions
+from prompt_joules.bench.meter.gpu import NvmlConditions
 
 
 class NumberedGpu:

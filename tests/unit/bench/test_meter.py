@@ -5,10 +5,10 @@ import sys
 import pytest
 
 from prompt_joules.bench.meter import counter_meter, opening
-from prompt_joules.bench.meter.conditions import Host, HostEnergy
 from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.meter.counters import CounterLost
 from prompt_joules.bench.meter.edges import CounterSteps, Step, aligned_energy, plain_bound_j, resolution_mj
+from prompt_joules.bench.meter.host import Host, HostEnergy
 from prompt_joules.bench.meter.opening import AbsentMeter, open_meter
 from prompt_joules.bench.meter.reading import UnknownEdges, WindowNotOpen
 from tests.simulated import SimulatedCounter

@@ -16,18 +16,8 @@ from rich.console import Console
 
 from prompt_joules.bench.__main__ import main
 from prompt_joules.bench.config import RunConfig
-from prompt_joules.bench.sweep.grid import (
-    BadSweep,
-    Cell,
-    SweepConfig,
-    estimate_s,
-    is_finished,
-    print_plan,
-    read_sweep,
-    run_cell,
-    run_sweep,
-    totals,
-)
+from prompt_joules.bench.sweep.cells import BadSweep, Cell, is_finished, run_cell, totals
+from prompt_joules.bench.sweep.grid import SweepConfig, estimate_s, print_plan, read_sweep, run_sweep
 from tests import factories
 
 GRID = """
@@ -184,7 +174,7 @@ def test_totals_leave_failed_rows_out_of_the_sums(file: Path) -> None:
 def test_a_cell_is_a_process_and_its_status_comes_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = read_sweep(file)[0]
     for code, expected in (("raise SystemExit(2)", 2), (f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})", -9)):
-        monkeypatch.setattr("prompt_joules.bench.sweep.grid.command", lambda cell, code=code: [sys.executable, "-c", code])
+        monkeypatch.setattr("prompt_joules.bench.sweep.cells.command", lambda cell, code=code: [sys.executable, "-c", code])
         assert run_cell(cell) == expected
 
 

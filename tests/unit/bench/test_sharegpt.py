@@ -14,7 +14,7 @@ from prompt_joules.bench.prompts.templates import Template, choose_template, fas
 from prompt_joules.bench.tasks import TASKS
 from tests.tiny_models import byte_tokenizer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TURNS = ROOT.parent / "shared" / "data" / "prompts" / "sharegpt_first_turns.json"
 MODEL = ROOT / "models" / "smollm2-135m"
 

@@ -23,8 +23,8 @@ from prompt_joules.bench.engines.transformers import TransformersEngine  # noqa:
 from prompt_joules.bench.prompts.sets import load_prompts  # noqa: E402
 from prompt_joules.bench.run import local, sink  # noqa: E402
 from prompt_joules.bench.run.folder import read_run  # noqa: E402
+from prompt_joules.bench.run.job import execution_order  # noqa: E402
 from prompt_joules.bench.run.local import run_benchmark  # noqa: E402
-from prompt_joules.bench.run.session import execution_order  # noqa: E402
 from tests.tiny_models import llama, t5  # noqa: E402
 
 PROMPTS = {"tea": "How do I make tea?", "sea": "Why is the sea salt?", "sum": "What is 2 + 2?", "cat": "A cat?"}

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from prompt_joules.bench.meter import counters
-from prompt_joules.bench.meter.conditions import NvmlConditions, State
 from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.meter.counters import CounterLost, CounterUnavailable, MigEnabled, NoSuchGpu, ZeusCounter, gpu_indices
+from prompt_joules.bench.meter.gpu import NvmlConditions, State
 from prompt_joules.bench.meter.opening import open_meter
 from prompt_joules.bench.meter.reading import SharedGpu
 from tests.simulated import SimulatedCounter

@@ -17,7 +17,8 @@ from transformers import (  # noqa: E402
     T5ForConditionalGeneration,
 )
 
-from prompt_joules.bench.engines.compiled.decode import Sampling, StaticDecoder, choose  # noqa: E402
+from prompt_joules.bench.engines.base import Sampling  # noqa: E402
+from prompt_joules.bench.engines.compiled.decode import StaticDecoder, choose  # noqa: E402
 from prompt_joules.bench.engines.compiled.layers import UnsupportedArchitecture  # noqa: E402
 
 SHAPE = {

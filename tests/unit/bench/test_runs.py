@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from prompt_joules.bench import errors
-from prompt_joules.bench.run.folder import Run, find_runs, fingerprint, locked, read_run, require_writable, uuid7
+from prompt_joules.bench.files import uuid7
+from prompt_joules.bench.run.folder import Run, find_runs, fingerprint, locked, read_run, require_writable
 
 
 def test_uuid7_has_version_variant_and_time() -> None:

@@ -1,0 +1,40 @@
+"""Files and ids that every part of the bench makes: a file that is old or whole, an id that sorts by time."""
+
+import contextlib
+import os
+import secrets
+import time
+import uuid
+from pathlib import Path
+
+
+def uuid7() -> str:
+    """A UUID version 7 (RFC 9562): 48 bits of Unix time in ms, then random bits; ids sort by time of making."""
+    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that a reader, or a crash, sees the old file or the whole new one.
+
+    Raises:
+        OSError: the file cannot be written; nothing is left behind under either name.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,100 @@
+"""One combination of a sweep: its command, its process, what became of it.
+
+A cell runs in a process of its own, so that it starts with an empty GPU and its crash is not the sweep's.
+"""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from prompt_joules.bench import errors
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.run.folder import RUN_FILE, read_run
+
+
+class BadSweep(errors.BenchError):
+    """A sweep file that cannot be carried out; the text says where and what."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination.
+
+    Attributes:
+        label: what tells it from the other cells, for people.
+        config: the options.
+        arguments: the same as a command line, after `python -m bench`.
+    """
+
+    label: str
+    config: RunConfig
+    arguments: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where its runs are."""
+        return self.config.out
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell: its exit status (None: finished before) and how long it took (s)."""
+
+    cell: Cell
+    status: int | None
+    seconds: float
+
+    @property
+    def words(self) -> str:
+        """The status as words."""
+        named = {None: "finished before", 0: "done", 1: "no answer", 2: "refused", 130: "interrupted"}
+        return named.get(self.status, f"crashed ({self.status})")
+
+
+def is_finished(cell: Cell) -> bool:
+    """Whether every task of the cell has a finished run in its folder."""
+    tasks = set()
+    for file in cell.folder.glob(f"*/{RUN_FILE}"):
+        with contextlib.suppress(errors.RunUnreadable):
+            run = read_run(file.parent)
+            tasks |= {run.identity.get("task")} if run.finished else set()
+    return tasks >= set(cell.config.tasks)
+
+
+def totals(cells: Iterable[Cell]) -> dict[str, float]:
+    """Rows, failed rows, tokens, seconds of answering and joules of all parts of some cells. `measured_tokens` are those with joules."""
+    import polars as pl
+
+    sums: dict[str, float] = dict.fromkeys(("rows", "failed", "tokens", "seconds", "joules", "measured_tokens"), 0.0)
+    for cell in cells:
+        for file in cell.folder.glob("*/part-*.parquet"):
+            rows = pl.read_parquet(file, columns=["status", "output_tokens", "latency_s", "energy_j"])
+            ok = rows.filter(pl.col("status") == "ok")
+            measured = ok.filter(pl.col("energy_j").is_not_null())
+            sums["rows"] += rows.height
+            sums["failed"] += rows.height - ok.height
+            sums["tokens"] += float(ok["output_tokens"].sum())
+            sums["seconds"] += float(ok["latency_s"].sum())
+            sums["joules"] += float(measured["energy_j"].sum())
+            sums["measured_tokens"] += float(measured["output_tokens"].sum())
+    return sums
+
+
+def command(cell: Cell) -> list[str]:
+    """The command of a cell, for this Python."""
+    return [sys.executable, "-m", "prompt_joules.bench", *cell.arguments]
+
+
+def run_cell(cell: Cell) -> int:
+    """Run a cell in a process of its own; its exit status, or 130 if Ctrl-C was pressed meanwhile (the cell gets it too, and ends)."""
+    interrupted = False
+    with subprocess.Popen(command(cell)) as process:
+        while True:
+            try:
+                status = process.wait()
+                return 130 if interrupted else status
+            except KeyboardInterrupt:
+                interrupted = True
