@@ -21,9 +21,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from prompt_joules.ingest import build, files, lake, publish, reports
+from prompt_joules.ingest import derive, file, find, lake, publish, reading
 from prompt_joules.ingest.formats import FORMATS, mapped
-from prompt_joules.ingest.reports import Check, Export, Rejects
+from prompt_joules.ingest.reading import Check, Export, Rejects
+from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands, export, places, store
 
 OUT = Console()
@@ -98,7 +99,7 @@ def run_load(options: Load) -> int:
     if not options.paths:
         ERR.print(f"Name at least one file or folder, e.g. {commands.INGEST} {commands.SHIPPED_NAME} results", style="red")
         return 2
-    load = lake.ingest if store.place_of(options.warehouse).shared else build.ingest
+    load = lake.ingest if store.place_of(options.warehouse).shared else file.ingest
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:
         bar = progress.add_task("Loading files", total=None)
@@ -114,7 +115,7 @@ def run_load(options: Load) -> int:
     return report.status
 
 
-def show_report(report: build.Report, warehouse: str) -> None:
+def show_report(report: Report, warehouse: str) -> None:
     """The end of an ingest: a line per file while they are few; of many, a line per format, and the files that were not loaded whole."""
     many = len(report.lines) > MOST_LINES
     listed = [line for line in report.lines if not many or line.rejected or line.state not in ("loaded", "known")]
@@ -135,7 +136,7 @@ def show_report(report: build.Report, warehouse: str) -> None:
         OUT.print(escape(f"{commands.INGEST} rejects --warehouse {warehouse} lists what was rejected, and why."))
 
 
-def _per_file(lines: list[build.Line]) -> Table:
+def _per_file(lines: list[Line]) -> Table:
     table = Table("file", "format", "state", *(Column(name, justify="right") for name in ("accepted", "rejected")), "note")
     for line in lines:
         cells = (line.path, line.format, line.state, f"{line.accepted:,}", f"{line.rejected:,}", line.why)
@@ -143,7 +144,7 @@ def _per_file(lines: list[build.Line]) -> Table:
     return table
 
 
-def _per_format(lines: list[build.Line]) -> Table:
+def _per_format(lines: list[Line]) -> Table:
     table = Table("format", *(Column(name, justify="right") for name in ("files", "known before", "accepted", "rejected")))
     for name in dict.fromkeys(line.format for line in lines):
         of_it = [line for line in lines if line.format == name]
@@ -172,8 +173,8 @@ def run_publish(options: Publish) -> int:
 # Errors whose text says what is wrong and what to run next.
 SENTENCES = (
     store.WarehouseError,
-    files.NoSuchPath,
-    build.UnsoundBuild,
+    find.NoSuchPath,
+    derive.UnsoundBuild,
     lake.SharedRebuild,
     lake.TooManyConflicts,
     publish.NothingToPublish,
@@ -181,9 +182,9 @@ SENTENCES = (
     export.UnknownKind,
 )
 COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
-    "rejects": (Rejects, reports.show_rejects),
-    "check": (Check, reports.show_check),
-    "export": (Export, reports.run_export),
+    "rejects": (Rejects, reading.show_rejects),
+    "check": (Check, reading.show_check),
+    "export": (Export, reading.run_export),
     "publish": (Publish, run_publish),
 }
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prompt_joules.ingest import files, lake
+from prompt_joules.ingest import find, lake
 from prompt_joules.ingest.formats import FORMATS
-from prompt_joules.ingest.formats.base import statement
+from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import store
 
 # Tables whose rows count once when several files bring them: a file may have fewer rows there than it was accepted with.
@@ -50,7 +50,7 @@ def check(warehouse: str) -> list[Verdict]:
     return verdicts + [Verdict(table, "wrong", f"holds {count:,} rows that no file brought") for table, count in orphans]
 
 
-# The columns of check.sql after the file's own.
+# The columns of the statement `check` after the file's own.
 TABLES: Sequence[str] = ("requests", "published", "quality", "run_totals", "rejects", "whole_file_rejects")
 
 
@@ -73,7 +73,7 @@ def _verdict(path: Path | None, name: str, sha256: str, wrong: str) -> Verdict:
     try:
         if not path.exists():
             return Verdict(name, "missing", "the file is gone; its rows are in the warehouse")
-        same = files.sha256(path) == sha256
+        same = find.sha256(path) == sha256
     except OSError as error:
         return Verdict(name, "unreadable", error.strerror or str(error))
     return Verdict(name, "ok") if same else Verdict(name, "changed", "the file has other content now; load it again")

@@ -19,12 +19,13 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.ingest import build, refused
-from prompt_joules.ingest.build import Namer, Report, Say, Step
-from prompt_joules.ingest.files import Found
+from prompt_joules.ingest import derive, refused
+from prompt_joules.ingest.find import Found, Namer, names_of, passed_line, pick_news, survey
 from prompt_joules.ingest.formats import formats
-from prompt_joules.ingest.formats.base import statement
 from prompt_joules.ingest.formats.mapped import ColumnMap
+from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
+from prompt_joules.ingest.report import Report, Say, Step
+from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import places, store
 from prompt_joules.warehouse.places import Place
 
@@ -35,7 +36,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 OF_FILES = ("requests", "published", "quality", "run_totals", "run_notes", "rejects", "ingested_files")
 # Tables with a key, whose rows are replaced when they differ.
 KEYED = {"models": "model_id", "model_aliases": "alias", "tasks": "task", "run_notes": "run_id"}
-OF_RUNS = ("runs", *build.SUMMARIES)
+OF_RUNS = ("runs", *derive.SUMMARIES)
 SMALL_TABLES = ("ingested_files", "published", "quality", "run_totals", "run_notes", "runs", "models", "model_aliases", "tasks")
 
 
@@ -57,24 +58,24 @@ def name_of(path: Path) -> str:
 
 
 def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step, mapping: ColumnMap | None = None) -> Report:
-    """Load files into a shared warehouse; the arguments are those of `build.ingest`.
+    """Load files into a shared warehouse; the arguments are those of `file.ingest`.
 
     Raises:
-        files.NoSuchPath: a path does not exist.
+        find.NoSuchPath: a path does not exist.
         SharedRebuild: `rebuild` was asked for.
         TooManyConflicts: gave up after MOST_ATTEMPTS; the warehouse has nothing of these files.
-        build.UnsoundBuild: a fault of ours; nothing was written.
+        derive.UnsoundBuild: a fault of ours; nothing was written.
         store.WarehouseError: it cannot be reached, or another version of the project made it.
         duckdb.Error, OSError: the connection broke; the warehouse has all of the files or nothing of them.
     """
     if rebuild:
         raise SharedRebuild(f"{warehouse} is shared and is not rebuilt from the files of one machine; make a new one at another address.")
     started = time.monotonic()
-    found, passed = build.survey(paths, formats(mapping))
-    looked = build.names_of(found, passed, name_of)
+    found, passed = survey(paths, formats(mapping))
+    looked = names_of(found, passed, name_of)
     place = store.place_of(warehouse)
     for attempt in range(MOST_ATTEMPTS):
-        report = Report([build.passed_line(item, name_of) for item in passed])
+        report = Report([passed_line(item, name_of) for item in passed])
         try:
             with _turn(warehouse, place), _writer(warehouse, place) as connection:
                 _make(connection, warehouse, place)
@@ -91,7 +92,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
 
 @contextlib.contextmanager
 def _writer(warehouse: str, place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect(config={"memory_limit": build.MEMORY_LIMIT})
+    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
     try:
         connection.execute("set timezone = 'UTC'")
         with _conflicts():
@@ -153,7 +154,7 @@ def _transaction(
     with _conflicts():
         connection.execute("begin")
         noted = refused.noted(connection)
-        news = build.pick_news(found, build.known_hashes(connection), name_of, report)
+        news = pick_news(found, known_hashes(connection), name_of, report)
         if changes := bool(news) or _notes(noted, looked, report) != noted:
             connection.execute("update meta set project_version = $1", [store.project_version()])
         if news:
@@ -197,7 +198,7 @@ def _load(connection: duckdb.DuckDBPyConnection, place: Place, folder: Path, new
         runs |= more
     connection.execute(f"attach '{local}' as local (read_only)")
     _write(connection, place.catalog, touched)
-    build.require_sound(connection, "lake_problems", touched=touched)
+    derive.require_sound(connection, "lake_problems", touched=touched)
 
 
 def _runs_of_replaced(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> set[str]:
@@ -222,7 +223,7 @@ def _load_here(
     Returns:
         The runs whose totals were computed.
     """
-    here = duckdb.connect(local, config={"memory_limit": build.MEMORY_LIMIT})
+    here = duckdb.connect(local, config={"memory_limit": MEMORY_LIMIT})
     try:
         here.execute("set timezone = 'UTC'")
         store.create(here)
@@ -231,7 +232,7 @@ def _load_here(
         if runs:
             _seed(connection, here, "requests", "from requests where list_contains($runs, run_id)", runs=sorted(runs))
             _seed(connection, here, "run_summary", "from run_summary where list_contains($runs, run_id)", runs=sorted(runs))
-        build.fill(here, news, name, report, step=step)
+        fill(here, news, name, report, step=step)
         return [run for (run,) in here.execute("select run_id from touched order by run_id").fetchall()]
     finally:
         here.close()
@@ -266,6 +267,6 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
     for table in OF_RUNS:
         connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [touched])
         connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, run_id)", [touched])
-    build.refresh_results(connection)
+    derive.refresh_results(connection)
     connection.execute("create or replace temp table touched as select unnest($1::varchar[]) as run_id", [touched])
-    build.refresh_prompts(connection)
+    derive.refresh_prompts(connection)

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest import build
-from prompt_joules.ingest.formats.base import statement
+from prompt_joules.ingest import file
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
+from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import commands, store
 
 
@@ -31,7 +31,7 @@ def publish(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         warehouse = str(Path(folder) / "published.duckdb")
-        report = build.ingest(paths, warehouse, rebuild=True, say=lambda _: None, step=lambda *_: None)
+        report = file.ingest(paths, warehouse, rebuild=True, say=lambda _: None, step=lambda *_: None)
         if report.status:
             raise NothingToPublish(f"Some of {', '.join(paths)} cannot be loaded whole; {commands.INGEST} says what.")
         connection = store.connect(warehouse)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import statement
+from prompt_joules.ingest.statements import statement
 
 
 def noted(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

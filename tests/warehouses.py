@@ -6,7 +6,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from prompt_joules.ingest import build
+from prompt_joules.ingest import derive, file
+from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import store
 
 ROOT = Path(__file__).parents[1]
@@ -23,10 +24,10 @@ def shared(name: str) -> Path:
     return path
 
 
-def ingest(*paths: Path, into: Path, rebuild: bool = False) -> build.Report:
+def ingest(*paths: Path, into: Path, rebuild: bool = False) -> Report:
     """Load files quietly."""
     texts = [str(path) for path in paths]
-    return build.ingest(texts, str(into), rebuild=rebuild, say=lambda _: None, step=lambda *_: None)
+    return file.ingest(texts, str(into), rebuild=rebuild, say=lambda _: None, step=lambda *_: None)
 
 
 def rows(warehouse: Path, sql: str) -> pl.DataFrame:
@@ -49,7 +50,7 @@ def content(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
 
     Sums over the prompts of several runs are compared to the seven digits of a float: the order of adding shows in the last of sixteen.
     """
-    tables = ("requests", "runs", *build.SUMMARIES, "prompt_sums", "results", "published", "quality", "models", "run_notes")
+    tables = ("requests", "runs", *derive.SUMMARIES, "prompt_sums", "results", "published", "quality", "models", "run_notes")
     numbers = ("file_id", "run_number", "group_number", "text_place")
     connection = duckdb.connect(str(warehouse), read_only=True)
     try:

@@ -10,7 +10,8 @@ from typing import Any
 
 import duckdb
 
-SQL = Path(__file__).parent.parent / "sql"
+from prompt_joules.ingest.statements import statement
+
 LARGEST_JSON = 64 * 1024 * 1024
 LARGEST_TEXT = 512 * 1024 * 1024
 HEAD_BYTES = 4096
@@ -138,11 +139,6 @@ def text_of(source: Source) -> str:
         return source.path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
-
-
-def statement(name: str) -> str:
-    """The text of a file in `ingest/sql/`."""
-    return (SQL / f"{name}.sql").read_text()
 
 
 def write_rejects(connection: duckdb.DuckDBPyConnection, source: Source, rejects: Sequence[Reject]) -> None:

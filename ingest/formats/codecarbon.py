@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, statement, write_rejects
+from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, write_rejects
 from prompt_joules.ingest.formats.published import TEXT, checked, read_csv
+from prompt_joules.ingest.statements import statement
 
 JOULES_PER_KWH = 3.6e6
 KEYS = {"timestamp", "run_id", "duration", "emissions", "gpu_energy", "cpu_energy", "energy_consumed"}

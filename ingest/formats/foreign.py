@@ -18,7 +18,8 @@ import polars as pl
 
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
 from prompt_joules.ingest.formats import records
-from prompt_joules.ingest.formats.base import Loaded, Reject, Source, Unreadable, parse_json, statement, write_rejects
+from prompt_joules.ingest.formats.base import Loaded, Reject, Source, Unreadable, parse_json, write_rejects
+from prompt_joules.ingest.statements import statement
 
 NO_ENERGY = {"energy_source": "none"}
 # What a required column holds when the source says nothing about it.

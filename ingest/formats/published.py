@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, statement, text_of, write_rejects
+from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, text_of, write_rejects
+from prompt_joules.ingest.statements import statement
 
 TEXT = pl.String
 FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {

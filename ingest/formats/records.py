@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES, ColumnType
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, statement, write_rejects
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, write_rejects
+from prompt_joules.ingest.statements import statement
 
 MOST_COLUMNS = 1000
 # So many files are loaded in one transaction: a second one into the same table makes DuckDB write rows twice.

@@ -10,7 +10,8 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable, statement
+from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.statements import statement
 
 
 def _recognises(head: Head) -> bool:

@@ -1,3 +1,17 @@
+-- Published figures, scores and totals; and how the figures are written as the CSV files that ship.
+
+-- name: figures_named
+-- One row per model that the incoming figures name.
+insert into named
+select distinct
+    published_model_id,
+    null::varchar,
+    null::varchar,
+    null::double,
+    null::double
+from incoming_figures
+
+-- name: published
 -- One row per published aggregate. One that another file brought already is left as it is.
 insert or ignore into published by name
 select
@@ -10,3 +24,96 @@ select
     $file_id::integer as file_id,
     * exclude (gpu_model)
 from incoming_figures
+
+-- name: quality
+-- One row per score. One that another file brought already is left as it is.
+insert into quality by name
+select
+    canonical_model(published_model_id, null) as model_id,
+    $file_id::integer as file_id,
+    incoming.* exclude (published_model_id)
+from incoming_figures as incoming
+where not exists (
+    from quality
+    where quality.model_id = canonical_model(incoming.published_model_id, null)
+        and quality.benchmark = incoming.benchmark
+        and quality.source = incoming.source
+        and quality.metric is not distinct from incoming.metric
+        and quality.fewshot is not distinct from incoming.fewshot
+        and quality.version is not distinct from incoming.version
+        and quality.score = incoming.score
+)
+
+-- name: run_totals
+-- One row per run of a tool that knows totals. One that another file brought already is left as it is.
+insert into run_totals by name
+select
+    *,
+    $file_id::integer as file_id
+from incoming_totals as incoming
+where not exists (
+    from run_totals
+    where run_totals.source = incoming.source
+        and run_totals.run_id = incoming.run_id
+        and run_totals.ended_at is not distinct from incoming.ended_at
+        and run_totals.duration_s = incoming.duration_s
+)
+
+-- name: run_note
+-- One row per run: replaced only by a file that knows at least as many sessions.
+insert into run_notes
+values (
+    $run_id,
+    $fingerprint,
+    $finished,
+    $sessions,
+    $books_counter_j,
+    $books_windows_j,
+    $books_gaps_j,
+    $books_ratio,
+    $counter_step_s,
+    $file_id
+)
+on conflict (run_id) do update set
+    fingerprint = excluded.fingerprint,
+    finished = excluded.finished,
+    sessions = excluded.sessions,
+    books_counter_j = excluded.books_counter_j,
+    books_windows_j = excluded.books_windows_j,
+    books_gaps_j = excluded.books_gaps_j,
+    books_ratio = excluded.books_ratio,
+    counter_step_s = excluded.counter_step_s,
+    file_id = excluded.file_id
+where (excluded.sessions, coalesce(excluded.finished, false)) >= (run_notes.sessions, coalesce(run_notes.finished, false))
+
+-- name: publish_figures
+-- One row per published aggregate, in a fixed order; GPUs as the source spells them.
+select
+    * exclude (gpu_model, published_gpu_model),
+    published_gpu_model as gpu_model
+from published
+order by
+    source,
+    published_gpu_model,
+    task,
+    lower(published_model_id),
+    num_gpus,
+    parallelism,
+    batch_size,
+    repetition nulls first,
+    result_id
+
+-- name: publish_quality
+-- One row per score, in a fixed order; models under their canonical ids.
+select
+    model_id as published_model_id,
+    * exclude (model_id, file_id)
+from quality
+order by
+    source,
+    lower(model_id),
+    benchmark,
+    metric,
+    fewshot,
+    version,
+    score

@@ -1,3 +1,30 @@
+-- What is computed of each touched run.
+
+-- name: slices
+-- One row per slice of the touched runs, about $rows rows each: its first and its last run. Exact percentiles keep every value in memory, so a slice at a
+-- time; a slice is a range, so that DuckDB skips the rows of the others.
+with sized as (
+    select
+        run_id,
+        count(*) as rows
+    from requests
+    where run_id in (select run_id from touched)
+    group by run_id
+),
+sliced as (
+    select
+        run_id,
+        (sum(rows) over (order by run_id) - rows) // $rows as slice
+    from sized
+)
+select
+    min(run_id) as first_run,
+    max(run_id) as last_run
+from sliced
+group by slice
+order by slice
+
+-- name: runs
 -- One row per touched run from $first to $last: its setup, its totals over valid rows, the books of run.json, its verdict.
 insert into runs by name
 with counted as (
@@ -144,3 +171,209 @@ select
     *,
     run_is_valid(reasons) as valid
 from judged
+
+-- name: summarised
+-- One row per touched run of a range: the distribution of one per-prompt metric over valid rows that have it.
+-- Idle power comes out of a list by the number of the run and not by a join, which may change the order of the rows and with it the last digit of a mean.
+create or replace temp macro summarised(metric_name, first_run, last_run) as table
+with idle as (
+    select list(own_idle_power(runs.idle_power_w, runs.energy_attribution) order by numbers.run_number) as powers_w
+    from range(1, (select max(run_number) + 1 from runs)) as numbers (run_number)
+    left join runs on runs.run_number = numbers.run_number
+)
+select
+    run_id,
+    metric_name as metric,
+    count(*) as prompts,
+    avg(value) as mean,
+    stddev_samp(value) as stddev,
+    min(value) as minimum,
+    quantile_cont(value, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]) as levels,
+    levels[1] as p5,
+    levels[2] as p25,
+    levels[3] as p50,
+    levels[4] as p75,
+    levels[5] as p90,
+    levels[6] as p95,
+    levels[7] as p99,
+    max(value) as maximum
+from (
+    select
+        requests.run_id,
+        prompt_value(
+            metric_name,
+            requests.energy_j,
+            requests.energy_error_j,
+            requests.energy_per_token_j,
+            requests.output_tokens,
+            requests.input_tokens,
+            requests.latency_s,
+            requests.ttft_s,
+            requests.tpot_s,
+            requests.throughput_tps,
+            requests.energy_per_word_j,
+            requests.power_w,
+            above_idle(requests.energy_j, requests.latency_s, idle.powers_w[requests.run_number]),
+            requests.output_words,
+            requests.output_chars
+        ) as value
+    from measured_requests as requests
+    cross join idle
+    where requests.valid
+        and requests.run_id between first_run and last_run
+        and requests.run_id in (select run_id from touched)
+)
+where value is not null
+group by run_id
+
+-- name: run_summary
+-- One row per touched run from $first to $last and per-prompt metric: its distribution over valid rows that have it.
+insert into run_summary by name
+select * exclude (levels) from summarised('energy_error_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_per_token_j', $first, $last)
+union all
+select * exclude (levels) from summarised('output_tokens', $first, $last)
+union all
+select * exclude (levels) from summarised('input_tokens', $first, $last)
+union all
+select * exclude (levels) from summarised('latency_s', $first, $last)
+union all
+select * exclude (levels) from summarised('ttft_s', $first, $last)
+union all
+select * exclude (levels) from summarised('tpot_s', $first, $last)
+union all
+select * exclude (levels) from summarised('throughput_tps', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_per_word_j', $first, $last)
+union all
+select * exclude (levels) from summarised('power_w', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_mean_per_total_token_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_mean_per_character_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_mean_per_output_token_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_mean_per_total_token_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_mean_per_word_j', $first, $last)
+union all
+select * exclude (levels) from summarised('energy_above_idle_mean_per_character_j', $first, $last)
+
+-- name: energy_buckets
+-- One row per touched run from $first to $last, verdict of its prompts and bucket of energy: the prompts in it that did not fail, and what they sum up to.
+insert into energy_buckets by name
+select
+    run_id,
+    any_value(run_number) as run_number,
+    valid,
+    energy_bucket as bucket,
+    count(*) as prompts,
+    sum(energy_j) as energy_j,
+    min(energy_j) as minimum_j,
+    max(energy_j) as maximum_j
+from requests
+where status = 'ok'
+    and run_id between $first and $last
+    and run_id in (select run_id from touched)
+group by
+    run_id,
+    valid,
+    energy_bucket
+order by
+    run_number,
+    valid,
+    bucket
+
+-- name: fit_sums
+-- One row per touched run from $first to $last, kind of energy and verdict of its prompts: sums of distances from about the mean of the run.
+-- The mean is that of the valid prompts; 0 where there are none. What is known of a run comes out of lists by its number, as in `summarised`.
+insert into fit_sums by name
+with known as (
+    select
+        runs.run_number,
+        own_idle_power(runs.idle_power_w, runs.energy_attribution) as power_w,
+        coalesce(round(max(mean) filter (where metric = 'input_tokens')), 0) as around_in,
+        coalesce(round(max(mean) filter (where metric = 'output_tokens')), 0) as around_out,
+        coalesce(max(mean) filter (where metric = 'energy_j'), 0) as around_j,
+        coalesce(max(mean) filter (where metric = 'energy_above_idle_j'), 0) as around_above_idle_j
+    from runs
+    left join run_summary using (run_id)
+    group by
+        runs.run_number,
+        power_w
+),
+listed as (
+    select
+        list(known.power_w order by numbers.run_number) as powers_w,
+        list(known.around_in order by numbers.run_number) as around_in,
+        list(known.around_out order by numbers.run_number) as around_out,
+        list(known.around_j order by numbers.run_number) as around_j,
+        list(known.around_above_idle_j order by numbers.run_number) as around_above_idle_j
+    from range(1, (select max(run_number) + 1 from runs)) as numbers (run_number)
+    left join known on known.run_number = numbers.run_number
+),
+answered as (
+    select
+        requests.run_id,
+        requests.valid,
+        requests.input_tokens,
+        requests.output_tokens,
+        listed.around_in[requests.run_number] as around_in,
+        listed.around_out[requests.run_number] as around_out,
+        unnest(
+            [
+                struct_pack(above_idle := false, energy_j := requests.energy_j, around_j := listed.around_j[requests.run_number]),
+                struct_pack(
+                    above_idle := true,
+                    energy_j := above_idle(requests.energy_j, requests.latency_s, listed.powers_w[requests.run_number]),
+                    around_j := listed.around_above_idle_j[requests.run_number]
+                )
+            ],
+            recursive := true
+        )
+    from requests
+    cross join listed
+    where requests.status = 'ok'
+        and requests.run_id between $first and $last
+        and requests.run_id in (select run_id from touched)
+),
+distances as (
+    select
+        *,
+        input_tokens - around_in as far_in,
+        output_tokens - around_out as far_out,
+        energy_j - around_j as far_energy
+    from answered
+    where energy_j is not null
+        and input_tokens is not null
+        and output_tokens is not null
+)
+select
+    run_id,
+    above_idle,
+    valid,
+    count(*) as prompts,
+    any_value(around_in) as around_in,
+    any_value(around_out) as around_out,
+    any_value(around_j) as around_energy_j,
+    sum(far_in) as far_in,
+    sum(far_out) as far_out,
+    sum(far_energy) as far_energy,
+    sum(far_in * far_in) as in_in,
+    sum(far_out * far_out) as out_out,
+    sum(far_energy * far_energy) as energy_energy,
+    sum(far_in * far_out) as in_out,
+    sum(far_in * far_energy) as in_energy,
+    sum(far_out * far_energy) as out_energy,
+    max(output_tokens) as longest
+from distances
+group by
+    run_id,
+    above_idle,
+    valid

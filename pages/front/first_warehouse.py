@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import platformdirs
 
-from prompt_joules.ingest import build
+from prompt_joules.ingest import file
 from prompt_joules.warehouse import commands, store
 
 
@@ -26,12 +26,12 @@ def ready(say: Callable[[str], None]) -> Path:
 
     Raises:
         OSError: the cache folder cannot be written.
-        build.UnsoundBuild: a fault of ours.
+        derive.UnsoundBuild: a fault of ours.
     """
     path = platformdirs.user_cache_path("prompt-joules") / f"shipped-{_fingerprint()}.duckdb"
     if not path.exists():
         say(f"Loading the results that ship with Prompt Joules into {path} …")
-        build.ingest([str(commands.SHIPPED)], str(path), rebuild=False, say=say, step=lambda *_: None)
+        file.ingest([str(commands.SHIPPED)], str(path), rebuild=False, say=say, step=lambda *_: None)
         _remove_others(path)
     return path
 

@@ -18,9 +18,9 @@ pytest.importorskip("duckdb_extension_ducklake", reason="runs in the environment
 
 from polars.testing import assert_frame_equal
 
-from prompt_joules.ingest import build, check, lake
+from prompt_joules.ingest import check, derive, lake
 from prompt_joules.ingest.__main__ import main
-from prompt_joules.ingest.build import Report
+from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import query, store, visitor_sql
 from tests import factories, warehouses
 from tests.lake.conftest import PASSWORD, Lake
@@ -237,7 +237,7 @@ def test_resumed_runs_and_replaced_files_are_as_in_a_file(new_lake: NewLake, tmp
     factories.write(rows.head(10), first)
     load(made.address, first)
     warehouses.ingest(first, into=file)
-    computed = ("runs", *build.SUMMARIES, "prompt_groups", "prompt_sums", "results", "models")
+    computed = ("runs", *derive.SUMMARIES, "prompt_groups", "prompt_sums", "results", "models")
     for table in (*computed, "run_notes", "requests"):
         sql = f"select columns(c -> c <> 'file_id') from {table} order by all"
         assert_frame_equal(ask(made.address, sql), ask(str(file), sql))

@@ -110,10 +110,10 @@ def test_heavy_packages_are_imported_only_when_used() -> None:
 
 
 def test_the_walk_sees_modules_and_imports() -> None:
-    assert ROOT / "ingest" / "build.py" in modules("ingest")
+    assert ROOT / "ingest" / "load.py" in modules("ingest")
     assert ROOT / "pages" / "front" / "command.py" not in modules("pages")
     assert all(modules(folder) for folder in PURE)
-    assert f"{PROJECT}.bench.tasks.TASKS" in imports(ROOT / "ingest" / "build.py")
+    assert f"{PROJECT}.bench.tasks.TASKS" in imports(ROOT / "ingest" / "load.py")
     assert is_under(f"{PROJECT}.bench.record.COLUMNS", {f"{PROJECT}.bench.record"})
     assert not is_under(f"{PROJECT}.bench.recorder", {f"{PROJECT}.bench.record"})
     assert not is_under("streamlit", {f"{PROJECT}.warehouse"})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prompt_joules.ingest import files
+from prompt_joules.ingest import file
 from prompt_joules.warehouse import query, store
 from tests import factories, warehouses
 
@@ -36,13 +36,13 @@ def results(tmp_path: Path) -> Path:
 KILLER = """
 import os, random, shutil, signal, sys, time
 from pathlib import Path
-from prompt_joules.ingest import build
+from prompt_joules.ingest import file
 results, old, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 
 def child(warehouse):
     pid = os.fork()
     if pid == 0:
-        report = build.ingest([str(results)], str(warehouse), rebuild=False, say=print, step=lambda *_: None)
+        report = file.ingest([str(results)], str(warehouse), rebuild=False, say=print, step=lambda *_: None)
         os._exit(report.status)
     return pid
 
@@ -165,11 +165,11 @@ def test_a_copy_is_whole_whatever_the_file_system_can(tmp_path: Path, monkeypatc
 
     if trouble:
         monkeypatch.setattr(os, "copy_file_range", limping)
-    files.copy(tmp_path / "old", tmp_path / "new")
+    file.copy(tmp_path / "old", tmp_path / "new")
     assert (tmp_path / "new").read_bytes() == content
 
 
 def test_a_copy_onto_a_full_disk_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "old").write_bytes(b"x" * 100)
     with pytest.raises(OSError, match="No space left"):
-        files.copy(tmp_path / "old", Path("/dev/full"))
+        file.copy(tmp_path / "old", Path("/dev/full"))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prompt_joules.ingest import files
+from prompt_joules.ingest import find
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import records
 from prompt_joules.ingest.formats.base import Head, Source, Unreadable, text_of
@@ -113,10 +113,10 @@ def test_a_file_that_changes_while_it_is_read(folder: Path, tmp_path: Path, monk
 
 def test_a_change_that_sets_size_and_time_back(folder: Path) -> None:
     path = folder / "good.parquet"
-    before, times = files.stamp(path), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    before, times = find.stamp(path), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
     path.write_bytes(path.read_bytes()[::-1])
     os.utime(path, ns=times)
-    assert files.stamp(path) != before
+    assert find.stamp(path) != before
 
 
 def test_a_file_that_may_not_be_read(folder: Path, tmp_path: Path) -> None:

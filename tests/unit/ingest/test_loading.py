@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from prompt_joules.ingest import build
-from prompt_joules.ingest.files import NoSuchPath
+from prompt_joules.ingest import derive
+from prompt_joules.ingest.find import NoSuchPath
+from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import query, store
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
@@ -49,7 +50,7 @@ def test_runs_summarised_in_slices_are_the_same(tmp_path: Path, warehouse: Path,
     warehouses.ingest(tmp_path, into=warehouse)
     whole = warehouses.content(warehouse)
     for rows in (1, 16):
-        monkeypatch.setattr(build, "SLICE_ROWS", rows)
+        monkeypatch.setattr(derive, "SLICE_ROWS", rows)
         warehouses.ingest(tmp_path, into=warehouse, rebuild=True)
         assert warehouses.content(warehouse) == whole
     assert len(whole["runs"]) == 5
@@ -228,6 +229,6 @@ def test_an_unknown_model_gets_its_own_row(tmp_path: Path, warehouse: Path) -> N
 
 def test_the_report_is_empty_without_files(tmp_path: Path, warehouse: Path) -> None:
     report = warehouses.ingest(tmp_path, into=warehouse)
-    assert isinstance(report, build.Report)
+    assert isinstance(report, Report)
     assert (report.lines, report.status) == ([], 0)
     assert warehouses.rows(warehouse, "select * from results").is_empty()

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from prompt_joules.ingest import build
+from prompt_joules.ingest import derive
 from prompt_joules.warehouse import query, readers, store
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
@@ -274,7 +274,7 @@ def change(warehouse: Path, sql: str) -> None:
 def test_a_warehouse_whose_buckets_miss_a_prompt_is_thrown_away(tmp_path: Path, warehouse: Path) -> None:
     warehouses.ingest(write(tmp_path, "run-1"), into=warehouse)
     change(warehouse, "delete from energy_buckets where not valid")
-    with pytest.raises(build.UnsoundBuild, match="buckets of energies"):
+    with pytest.raises(derive.UnsoundBuild, match="buckets of energies"):
         warehouses.ingest(write(tmp_path, "run-2"), into=warehouse)
 
 
@@ -292,7 +292,7 @@ def test_a_run_that_is_added_reads_no_other_run(tmp_path: Path, warehouse: Path)
 def test_a_warehouse_whose_sums_miss_an_answer_is_thrown_away(tmp_path: Path, warehouse: Path) -> None:
     warehouses.ingest(write(tmp_path, "run-1"), into=warehouse)
     change(warehouse, "delete from prompt_sums where prompt_id = 'prompt-00000'")
-    with pytest.raises(build.UnsoundBuild, match="sums of prompts"):
+    with pytest.raises(derive.UnsoundBuild, match="sums of prompts"):
         warehouses.ingest(write(tmp_path, "run-2"), into=warehouse)
 
 

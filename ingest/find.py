@@ -1,21 +1,18 @@
-"""Which files to load: walk the given paths, recognise formats, hash contents. Loads nothing. And how a large file is copied."""
+"""Which files to load: walk the given paths, recognise formats, hash contents, leave out what was loaded before. Loads nothing."""
 
-import errno
 import hashlib
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prompt_joules.ingest.formats import FORMATS, SUFFIXES, recognise
 from prompt_joules.ingest.formats.base import Format, Head
+from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands
 
-BLOCK = 1024 * 1024
+Namer = Callable[[Path], str]
 LINK = "is a link that leads out of its folder and is not followed; name what it points to"
-# What copy_file_range says of two file systems, an old kernel, or a file system that cannot.
-CANNOT_SHARE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
 class NoSuchPath(Exception):
@@ -60,26 +57,6 @@ def sha256(path: Path) -> str:
     """Hash of a file's bytes, as 64 hexadecimal digits. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file inside the kernel. Where the file system can share blocks (Btrfs, XFS) no byte is copied, whatever the size.
-
-    Raises:
-        OSError: no space, no permission; what is there of the target is of no use.
-    """
-    with source.open("rb") as old, target.open("wb") as new:
-        left = os.fstat(old.fileno()).st_size
-        try:
-            while left and (copied := os.copy_file_range(old.fileno(), new.fileno(), left)):
-                left -= copied
-        except OSError as error:
-            if error.errno not in CANNOT_SHARE:
-                raise
-        if left:
-            old.seek(0)
-            new.seek(0)
-            shutil.copyfileobj(old, new, BLOCK)
 
 
 def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
@@ -139,3 +116,39 @@ def look(path: Path, named: bool, formats: Sequence[Format] = FORMATS) -> Found 
         return Found(path, reader, sha256(path), head.size, before)
     except OSError as error:
         return Passed(path, f"cannot be read ({error.strerror or error})", failure=True)
+
+
+def survey(paths: Sequence[str], candidates: Sequence[Format]) -> tuple[list[Found], list[Passed]]:
+    """Files under the paths whose format is known, and those that are passed over. Raises NoSuchPath."""
+    walked, passed = walk(paths)
+    looked = [look(path, named, candidates) for path, named in walked]
+    found = [item for item in looked if isinstance(item, Found)]
+    return found, passed + [item for item in looked if isinstance(item, Passed)]
+
+
+def names_of(found: Sequence[Found], passed: Sequence[Passed], name: Namer) -> set[str]:
+    """How the warehouse calls all files of a survey."""
+    return {name(item.path) for item in found} | {name(item.path) for item in passed}
+
+
+def pick_news(found: Sequence[Found], known: dict[str, str], name: Namer, report: Report) -> list[Found]:
+    """Files whose content is new, each content once. The others are reported as known."""
+    news = []
+    seen = dict(known)
+    for item in found:
+        if item.sha256 in seen:
+            report.lines.append(Line(name(item.path), item.format.name, "known", why=_same(item, seen, name)))
+        else:
+            seen[item.sha256] = name(item.path)
+            news.append(item)
+    return news
+
+
+def _same(item: Found, seen: dict[str, str], name: Namer) -> str:
+    other = seen[item.sha256]
+    return "loaded before" if other == name(item.path) else f"same content as {other}"
+
+
+def passed_line(item: Passed, name: Namer) -> Line:
+    """The line of the report for a file that will not be loaded."""
+    return Line(name(item.path), "", "unreadable" if item.failure else "foreign", why=item.why)

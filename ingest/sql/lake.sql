@@ -1,3 +1,18 @@
+-- What only a shared warehouse asks.
+
+-- name: lake_replaced
+-- One row per run with rows of a file that has other content now.
+select distinct run_id
+from requests
+join ingested_files using (file_id)
+where list_contains($paths, path)
+union
+select run_id
+from run_notes
+join ingested_files using (file_id)
+where list_contains($paths, path)
+
+-- name: lake_problems
 -- One row per thing that is wrong with what a transaction is about to write to a lake: keys that a file would keep, books that do not close.
 select 'files that share a number: ' || count(*) - count(distinct file_id) as problem
 from ingested_files

@@ -1,0 +1,173 @@
+"""Load files into a warehouse that is a file: build the new one beside the old one, check it, and put it in its place.
+
+A reader sees the old file or the new one. A crash, a full disk or `kill -9` leaves the old one whole. One
+ingest runs at a time for one warehouse; a second waits for the lock. Nothing new to load: the file is not touched.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import duckdb
+
+from prompt_joules.ingest import derive, refused
+from prompt_joules.ingest.find import Found, Namer, names_of, passed_line, pick_news, survey
+from prompt_joules.ingest.formats import FORMATS, formats
+from prompt_joules.ingest.formats.mapped import ColumnMap
+from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
+from prompt_joules.ingest.report import Report, Say, Step
+from prompt_joules.warehouse import store
+
+BLOCK = 1024 * 1024
+# What copy_file_range says of two file systems, an old kernel, or a file system that cannot.
+CANNOT_SHARE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
+
+
+def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step, mapping: ColumnMap | None = None) -> Report:
+    """Load files into a warehouse.
+
+    Args:
+        paths: files and folders.
+        warehouse: path of the DuckDB file; made when absent.
+        rebuild: start from nothing instead of from the warehouse that is there.
+        say: gets sentences for people.
+        step: gets (files done, files in all).
+        mapping: how to read CSV and Parquet files of no known format.
+
+    Raises:
+        find.NoSuchPath: a path does not exist.
+        store.OldWarehouse, store.BrokenWarehouse: the file that is there cannot be added to.
+        store.NotAWarehouse: what is there is something else, and is not replaced by `rebuild` either.
+        derive.UnsoundBuild: a fault of ours.
+        OSError: no space, no permission; the old warehouse is whole.
+    """
+    started = time.monotonic()
+    report = Report()
+    target = Path(warehouse).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    name = partial(_name, target)
+    found, passed = survey(paths, formats(mapping))
+    report.lines += [passed_line(item, name) for item in passed]
+    looked = names_of(found, passed, name)
+    with _only_one(target, say):
+        if target.exists():
+            store.refuse_others(target)
+        fresh = rebuild or not target.exists()
+        known, noted = ({}, {}) if fresh else _known(warehouse)
+        news = pick_news(found, known, name, report)
+
+        def notes() -> dict[str, str]:
+            return refused.now(noted, looked, report.refused, lambda path: not (target.parent / path).exists())
+
+        if news or fresh or notes() != noted:
+            _build(target, news, name, report, notes, fresh=fresh, step=step)
+            report.changed = True
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _name(target: Path, path: Path) -> str:
+    """How the warehouse calls a file: relative to the warehouse's folder when it lies below it."""
+    path = path.absolute()
+    return str(path.relative_to(target.parent)) if path.is_relative_to(target.parent) else str(path)
+
+
+@contextlib.contextmanager
+def _only_one(target: Path, say: Say) -> Iterator[None]:
+    """Hold the warehouse's lock file. The system frees it when the process dies."""
+    handle = os.open(target.with_name(target.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Another ingest is writing {target.name}; waiting for it to finish …")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _known(warehouse: str) -> tuple[dict[str, str], dict[str, str]]:
+    """sha256 → path of every file in the warehouse, and the files that it notes as refused. Raises store.WarehouseError."""
+    connection = store.connect(warehouse)
+    try:
+        return known_hashes(connection), refused.noted(connection)
+    finally:
+        connection.close()
+
+
+def _build(
+    target: Path, news: Sequence[Found], name: Namer, report: Report, notes: Callable[[], dict[str, str]], *, fresh: bool, step: Step
+) -> None:
+    building = target.with_name(target.name + ".building")
+    _clear(building)
+    try:
+        if not fresh:
+            copy(target, building)
+        connection = duckdb.connect(building, config={"memory_limit": MEMORY_LIMIT})
+        try:
+            connection.execute("set timezone = 'UTC'")
+            if fresh:
+                store.create(connection)
+            fill(connection, news, name, report, step=step)
+            derive.refresh_prompts(connection)
+            refused.write(connection, notes())
+            _judge(connection)
+            connection.execute("checkpoint")
+        finally:
+            connection.close()
+        _swap(building, target)
+    finally:
+        _clear(building)
+
+
+def _clear(building: Path) -> None:
+    for ending in ("", ".wal"):
+        building.with_name(building.name + ending).unlink(missing_ok=True)
+    shutil.rmtree(building.with_name(building.name + ".tmp"), ignore_errors=True)
+
+
+def _swap(building: Path, target: Path) -> None:
+    """Make the new file durable, then give it the old one's name in one step."""
+    handle = os.open(building, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    building.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _judge(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise derive.UnsoundBuild when the books of a new warehouse do not close."""
+    derive.require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.into == "requests"])
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file inside the kernel. Where the file system can share blocks (Btrfs, XFS) no byte is copied, whatever the size.
+
+    Raises:
+        OSError: no space, no permission; what is there of the target is of no use.
+    """
+    with source.open("rb") as old, target.open("wb") as new:
+        left = os.fstat(old.fileno()).st_size
+        try:
+            while left and (copied := os.copy_file_range(old.fileno(), new.fileno(), left)):
+                left -= copied
+        except OSError as error:
+            if error.errno not in CANNOT_SHARE:
+                raise
+        if left:
+            old.seek(0)
+            new.seek(0)
+            shutil.copyfileobj(old, new, BLOCK)

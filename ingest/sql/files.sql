@@ -1,0 +1,62 @@
+-- Which files were loaded, forgotten and refused.
+
+-- name: last_file
+-- One row: the highest number of a file.
+select coalesce(max(file_id), 0)
+from ingested_files
+
+-- name: loaded_before
+-- One row per name of these files under which another content was loaded before.
+select path
+from ingested_files
+where list_contains($paths, path)
+
+-- name: loaded_files
+-- One row per file that was just loaded.
+insert into ingested_files
+select
+    unnest($file_ids::integer[]) as file_id,
+    unnest($paths::varchar[]) as path,
+    unnest($hashes::varchar[]) as sha256,
+    $format as format,
+    unnest($accepted::bigint[]) as accepted,
+    unnest($rejected::bigint[]) as rejected,
+    unnest($sizes::bigint[]) as bytes,
+    $now as ingested_at
+
+-- name: forget_file
+-- A file of this name was loaded before with other content: its rows go, and its runs are computed again.
+insert or ignore into touched
+select distinct run_id
+from requests
+where file_id in (select file_id from ingested_files where path = $path)
+union
+select run_id
+from run_notes
+where file_id in (select file_id from ingested_files where path = $path);
+delete from requests where file_id in (select file_id from ingested_files where path = $path);
+delete from run_notes where file_id in (select file_id from ingested_files where path = $path);
+delete from published where file_id in (select file_id from ingested_files where path = $path);
+delete from quality where file_id in (select file_id from ingested_files where path = $path);
+delete from run_totals where file_id in (select file_id from ingested_files where path = $path);
+delete from rejects where file_id in (select file_id from ingested_files where path = $path);
+delete from ingested_files where path = $path;
+
+-- name: foreign_rows
+-- Refused rows of a foreign file get their number in that file: the reader may have left out some before.
+update rejects
+set "row" = $numbers["row"]
+where file_id = $file_id
+
+-- name: reject
+-- One row that was refused.
+insert into rejects
+values ($file_id, $path, $row, $column, $reason)
+
+-- name: refused
+-- One row per file that could not be read: its name, and why.
+select
+    path,
+    reason
+from rejects
+where file_id is null
