@@ -25,7 +25,7 @@ from prompt_joules.ingest import derive, file, find, lake, publish, reading
 from prompt_joules.ingest.formats import FORMATS, mapped
 from prompt_joules.ingest.reading import Check, Export, Rejects
 from prompt_joules.ingest.report import Line, Report
-from prompt_joules.warehouse import commands, export, places, store
+from prompt_joules.warehouse import commands, connect, errors, export, places
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -45,7 +45,7 @@ class Load:
     paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …", help_behavior_hint="(required)")]
     """Files, or folders to look through: our Parquet and run.json, published tables. `shipped`: the results that ship with the project."""
 
-    warehouse: str = field(default_factory=store.default_warehouse)
+    warehouse: str = field(default_factory=connect.default_warehouse)
     """The warehouse file, or a lake that several machines share (docs/scale.md); made when absent."""
 
     map: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")] = None
@@ -99,7 +99,7 @@ def run_load(options: Load) -> int:
     if not options.paths:
         ERR.print(f"Name at least one file or folder, e.g. {commands.INGEST} {commands.SHIPPED_NAME} results", style="red")
         return 2
-    load = lake.ingest if store.place_of(options.warehouse).shared else file.ingest
+    load = lake.ingest if connect.place_of(options.warehouse).shared else file.ingest
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:
         bar = progress.add_task("Loading files", total=None)
@@ -172,7 +172,7 @@ def run_publish(options: Publish) -> int:
 
 # Errors whose text says what is wrong and what to run next.
 SENTENCES = (
-    store.WarehouseError,
+    errors.WarehouseError,
     find.NoSuchPath,
     derive.UnsoundBuild,
     lake.SharedRebuild,

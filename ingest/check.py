@@ -7,7 +7,7 @@ from pathlib import Path
 from prompt_joules.ingest import find, lake
 from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.statements import statement
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import connect
 
 # Tables whose rows count once when several files bring them: a file may have fewer rows there than it was accepted with.
 SHARED_TABLES = ("published", "quality", "run_totals")
@@ -33,16 +33,16 @@ def check(warehouse: str) -> list[Verdict]:
         One verdict per ingested file, in the order of their names, and one more per row that no file brought.
 
     Raises:
-        store.WarehouseError: the warehouse cannot be read.
+        WarehouseError: the warehouse cannot be read.
     """
     into = {reader.name: reader.into for reader in FORMATS}
-    connection = store.connect(warehouse)
+    connection = connect.once(warehouse)
     try:
         found = connection.execute(statement("check")).fetchall()
         orphans = connection.execute(statement("orphans")).fetchall()
     finally:
         connection.close()
-    where = lake.path_of if store.place_of(warehouse).shared else Path(warehouse).absolute().parent.joinpath
+    where = lake.path_of if connect.place_of(warehouse).shared else Path(warehouse).absolute().parent.joinpath
     verdicts = [
         _verdict(where(name), name, sha256, _counted_wrong(into.get(kind, ""), accepted, rejected, dict(zip(TABLES, counts, strict=True))))
         for name, sha256, kind, accepted, rejected, *counts in found

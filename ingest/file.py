@@ -22,7 +22,7 @@ from prompt_joules.ingest.formats import FORMATS, formats
 from prompt_joules.ingest.formats.mapped import ColumnMap
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
 from prompt_joules.ingest.report import Report, Say, Step
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import connect, create
 
 BLOCK = 1024 * 1024
 # What copy_file_range says of two file systems, an old kernel, or a file system that cannot.
@@ -42,8 +42,8 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
 
     Raises:
         find.NoSuchPath: a path does not exist.
-        store.OldWarehouse, store.BrokenWarehouse: the file that is there cannot be added to.
-        store.NotAWarehouse: what is there is something else, and is not replaced by `rebuild` either.
+        OldWarehouse, BrokenWarehouse: the file that is there cannot be added to.
+        NotAWarehouse: what is there is something else, and is not replaced by `rebuild` either.
         derive.UnsoundBuild: a fault of ours.
         OSError: no space, no permission; the old warehouse is whole.
     """
@@ -57,7 +57,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     looked = names_of(found, passed, name)
     with _only_one(target, say):
         if target.exists():
-            store.refuse_others(target)
+            connect.refuse_others(target)
         fresh = rebuild or not target.exists()
         known, noted = ({}, {}) if fresh else _known(warehouse)
         news = pick_news(found, known, name, report)
@@ -94,8 +94,8 @@ def _only_one(target: Path, say: Say) -> Iterator[None]:
 
 
 def _known(warehouse: str) -> tuple[dict[str, str], dict[str, str]]:
-    """sha256 → path of every file in the warehouse, and the files that it notes as refused. Raises store.WarehouseError."""
-    connection = store.connect(warehouse)
+    """sha256 → path of every file in the warehouse, and the files that it notes as refused. Raises errors.WarehouseError."""
+    connection = connect.once(warehouse)
     try:
         return known_hashes(connection), refused.noted(connection)
     finally:
@@ -114,7 +114,7 @@ def _build(
         try:
             connection.execute("set timezone = 'UTC'")
             if fresh:
-                store.create(connection)
+                create.empty(connection)
             fill(connection, news, name, report, step=step)
             derive.refresh_prompts(connection)
             refused.write(connection, notes())

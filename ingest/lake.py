@@ -26,7 +26,7 @@ from prompt_joules.ingest.formats.mapped import ColumnMap
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
 from prompt_joules.ingest.report import Report, Say, Step
 from prompt_joules.ingest.statements import statement
-from prompt_joules.warehouse import places, store
+from prompt_joules.warehouse import connect, create, errors, places
 from prompt_joules.warehouse.places import Place
 
 MOST_ATTEMPTS = 20
@@ -65,7 +65,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
         SharedRebuild: `rebuild` was asked for.
         TooManyConflicts: gave up after MOST_ATTEMPTS; the warehouse has nothing of these files.
         derive.UnsoundBuild: a fault of ours; nothing was written.
-        store.WarehouseError: it cannot be reached, or another version of the project made it.
+        WarehouseError: it cannot be reached, or another version of the project made it.
         duckdb.Error, OSError: the connection broke; the warehouse has all of the files or nothing of them.
     """
     if rebuild:
@@ -73,7 +73,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     started = time.monotonic()
     found, passed = survey(paths, formats(mapping))
     looked = names_of(found, passed, name_of)
-    place = store.place_of(warehouse)
+    place = connect.place_of(warehouse)
     for attempt in range(MOST_ATTEMPTS):
         report = Report([passed_line(item, name_of) for item in passed])
         try:
@@ -96,7 +96,7 @@ def _writer(warehouse: str, place: Place) -> Iterator[duckdb.DuckDBPyConnection]
     try:
         connection.execute("set timezone = 'UTC'")
         with _conflicts():
-            store.attach(connection, warehouse, place, read_only=False)
+            connect.attach(connection, warehouse, place, read_only=False)
         yield connection
     finally:
         connection.close()
@@ -111,9 +111,9 @@ def _turn(warehouse: str, place: Place) -> Iterator[None]:
             places.take_turn(connection, place.postgres)
         yield
     except places.BadPlace as error:
-        raise store.UnreachableWarehouse(f"{warehouse} cannot be reached: {error}") from error
+        raise errors.UnreachableWarehouse(f"{warehouse} cannot be reached: {error}") from error
     except duckdb.ConnectionException as error:
-        raise store.UnreachableWarehouse(f"{warehouse} cannot be reached: {places.sentence(error)}.") from error
+        raise errors.UnreachableWarehouse(f"{warehouse} cannot be reached: {places.sentence(error)}.") from error
     finally:
         # A connection that the server cut must not be closed inside a transaction: DuckDB 1.5.5 ends the whole process then.
         with contextlib.suppress(duckdb.Error):
@@ -124,10 +124,10 @@ def _turn(warehouse: str, place: Place) -> Iterator[None]:
 def _make(connection: duckdb.DuckDBPyConnection, warehouse: str, place: Place) -> None:
     """Make the tables of an empty lake. Raises Conflict: another writer did the same at this moment."""
     if connection.execute("select 1 from duckdb_tables() where database_name = $1", [place.catalog]).fetchall():
-        store.check_version(connection, warehouse)
+        connect.check_version(connection, warehouse)
         return
     with _conflicts():
-        store.create(connection, keys=not place.shared)
+        create.empty(connection, keys=not place.shared)
 
 
 @contextlib.contextmanager
@@ -135,7 +135,7 @@ def _conflicts() -> Iterator[None]:
     """Turn the database's own words for a conflict into Conflict."""
     try:
         yield
-    except (store.UnreachableWarehouse, duckdb.Error) as error:
+    except (errors.UnreachableWarehouse, duckdb.Error) as error:
         if is_conflict(error):
             raise Conflict from error
         raise
@@ -156,7 +156,7 @@ def _transaction(
         noted = refused.noted(connection)
         news = pick_news(found, known_hashes(connection), name_of, report)
         if changes := bool(news) or _notes(noted, looked, report) != noted:
-            connection.execute("update meta set project_version = $1", [store.project_version()])
+            connection.execute("update meta set project_version = $1", [create.project_version()])
         if news:
             with tempfile.TemporaryDirectory(prefix="prompt-joules-") as folder:
                 _load(connection, place, Path(folder), news, report, step)
@@ -226,7 +226,7 @@ def _load_here(
     here = duckdb.connect(local, config={"memory_limit": MEMORY_LIMIT})
     try:
         here.execute("set timezone = 'UTC'")
-        store.create(here)
+        create.empty(here)
         for table in SMALL_TABLES:
             _seed(connection, here, table, f"from {table}")
         if runs:

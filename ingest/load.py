@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 
@@ -13,9 +12,9 @@ from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.formats.base import Format, Loaded, Source, Unreadable
 from prompt_joules.ingest.report import Line, Report, Step
 from prompt_joules.ingest.statements import statement
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import create
 
-MODELS = Path(store.__file__).parent / "models.csv"
+MODELS = create.HERE / "models.csv"
 # What DuckDB may hold while it builds; Python, the readers and the allocator come on top.
 MEMORY_LIMIT = "1000MB"
 

@@ -13,7 +13,7 @@ import polars as pl
 from prompt_joules.ingest import file
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
 from prompt_joules.ingest.statements import statement
-from prompt_joules.warehouse import commands, store
+from prompt_joules.warehouse import commands, connect
 
 
 class NothingToPublish(Exception):
@@ -34,7 +34,7 @@ def publish(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
         report = file.ingest(paths, warehouse, rebuild=True, say=lambda _: None, step=lambda *_: None)
         if report.status:
             raise NothingToPublish(f"Some of {', '.join(paths)} cannot be loaded whole; {commands.INGEST} says what.")
-        connection = store.connect(warehouse)
+        connection = connect.once(warehouse)
         try:
             figures = _rows(connection, "publish_figures")
             scores = _rows(connection, "publish_quality")

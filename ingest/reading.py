@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from prompt_joules.ingest import check
-from prompt_joules.warehouse import export, query, store
+from prompt_joules.warehouse import connect, export, query
 from prompt_joules.warehouse.selection import Selection
 
 OUT = Console()
@@ -27,7 +27,7 @@ ABOUT = {
 class Rejects:
     """List the rows that were refused, with file, row, column and reason. Exit status 1 when there are any."""
 
-    warehouse: str = field(default_factory=store.default_warehouse)
+    warehouse: str = field(default_factory=connect.default_warehouse)
     """The warehouse file, or the address of a shared one (docs/scale.md)."""
 
     file: Annotated[str, tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: all)")] = ""
@@ -44,7 +44,7 @@ class Rejects:
 class Check:
     """Compare the warehouse with its files: hash every file and count its rows again. Exit status 1 when something differs."""
 
-    warehouse: str = field(default_factory=store.default_warehouse)
+    warehouse: str = field(default_factory=connect.default_warehouse)
     """The warehouse file, or the address of a shared one (docs/scale.md)."""
 
 
@@ -82,7 +82,7 @@ class Export:
     valid: Literal["only", "all"] = "only"
     """all: rows and runs whose verdict is not valid, too."""
 
-    warehouse: str = field(default_factory=store.default_warehouse)
+    warehouse: str = field(default_factory=connect.default_warehouse)
     """The warehouse file, or the address of a shared one (docs/scale.md)."""
 
 
@@ -129,7 +129,7 @@ def show_check(options: Check) -> int:
 
 
 def run_export(options: Export) -> int:
-    """Write the selected rows. Raises export.UnknownKind, store.WarehouseError, OSError."""
+    """Write the selected rows. Raises export.UnknownKind, WarehouseError, OSError."""
     selection = Selection(
         models=options.model,
         gpus=options.gpu,

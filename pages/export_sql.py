@@ -8,8 +8,8 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, scope, tables
 from prompt_joules.pages.ui.of import export_sql as room
 from prompt_joules.pages.ui.pure.words import plain
+from prompt_joules.warehouse import connect, visitor_sql
 from prompt_joules.warehouse import export as exports
-from prompt_joules.warehouse import store, visitor_sql
 from prompt_joules.warehouse.selection import Selection
 
 
@@ -20,7 +20,7 @@ def offer_files(selection: Selection, name: str) -> None:
         for kind in exports.KINDS:
             st.download_button(
                 kind.upper() if kind in ("csv", "json") else kind.capitalize(),
-                data=partial(room.file_of, selection, name, kind, store.default_warehouse(), own, downloads.address()),
+                data=partial(room.file_of, selection, name, kind, connect.default_warehouse(), own, downloads.address()),
                 file_name=f"prompt-joules-{name.lower()}.{kind}",
                 on_click="ignore",
                 key=f"export-{kind}",

@@ -8,7 +8,7 @@ import pytest
 
 from prompt_joules.ingest import derive, file
 from prompt_joules.ingest.report import Report
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import connect
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "warehouse" / "data"
@@ -32,7 +32,7 @@ def ingest(*paths: Path, into: Path, rebuild: bool = False) -> Report:
 
 def rows(warehouse: Path, sql: str) -> pl.DataFrame:
     """What a statement gives on a warehouse, read as a page reads it."""
-    connection = store.connect(str(warehouse))
+    connection = connect.once(str(warehouse))
     try:
         found: pl.DataFrame = connection.sql(sql).pl()
         return found

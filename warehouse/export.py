@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import create
 from prompt_joules.warehouse.selection import Selection
 
 KINDS = ("parquet", "csv", "json", "arrow")
@@ -76,7 +76,7 @@ class Facts:
         Returns:
             about, filter (words), link, rows, content_sha256, sources, licences, citation, version.
         """
-        version = store.project_version()
+        version = create.project_version()
         sources = sorted(self.sources)
         return {
             "about": what,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 V1 = "ML.ENERGY Leaderboard, 2023"
-OURS = "Prompt Joules, docs/verdicts.md and warehouse/views.sql"
+OURS = "Prompt Joules, docs/verdicts.md and warehouse/definitions"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from prompt_joules.warehouse import readers, store
+from prompt_joules.warehouse import connect
 from prompt_joules.warehouse.selection import Selection
 
 QUERIES = Path(__file__).parent / "queries"
@@ -51,7 +51,7 @@ def load(name: str, selection: Selection | None, warehouse: str, **parameters: o
 
     Raises:
         UnknownQuery, MissingParameter: the caller is wrong.
-        store.WarehouseError: the file is missing, old or broken.
+        WarehouseError: the file is missing, old or broken.
     """
     with _asked(name, selection, warehouse, parameters) as answer:
         rows: pl.DataFrame = answer.pl()
@@ -82,10 +82,10 @@ def _asked(name: str, selection: Selection | None, warehouse: str, parameters: M
     if missing := wanted - given.keys():
         raise MissingParameter(f"The query {name!r} needs {', '.join(sorted(missing))}.")
     try:
-        with readers.reading(warehouse) as connection:
+        with connect.reading(warehouse) as connection:
             yield connection.sql(sql, params={key: given[key] for key in wanted})
     except (duckdb.IOException, duckdb.HTTPException, duckdb.CatalogException, duckdb.FatalException) as error:
-        raise store.broken(warehouse, error) from error
+        raise connect.broken(warehouse, error) from error
 
 
 def options(warehouse: str) -> pl.DataFrame:

@@ -1,4 +1,4 @@
--- The tables of the warehouse: facts, as they came from files. What is derived from them is in views.sql.
+-- The tables of the warehouse: facts, as they came from files. What is derived from them is in definitions/.
 -- Units are base SI; the unit of a column stands before the colon of its comment. Not measured is null, never 0.
 
 -- One row per prompt answered: the columns of bench/record.py, the file it came from, and the verdict on it.

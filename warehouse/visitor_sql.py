@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import connect
 
 MOST_ROWS = 10_000
 MOST_SECONDS = 10.0
@@ -48,14 +48,14 @@ def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int 
 
     Raises:
         RefusedSql: more than one statement, not a SELECT, an error, or the time or memory is used up.
-        store.WarehouseError: the file is missing, old or broken.
+        WarehouseError: the file is missing, old or broken.
     """
     if len(sql) > LONGEST:
         raise RefusedSql(f"The text is longer than {LONGEST:,} characters.")
-    shared = store.place_of(warehouse).shared
+    shared = connect.place_of(warehouse).shared
     if shared and BEHIND.search(sql):
         raise RefusedSql("Only the tables and views of the warehouse can be asked, not the catalog behind them.")
-    connection = store.connect(warehouse)
+    connection = connect.once(warehouse)
     overdue = threading.Event()
 
     def stop() -> None:
@@ -64,7 +64,7 @@ def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int 
 
     timer = threading.Timer(seconds, stop)
     try:
-        _lock(connection, store.data_path(connection) if shared else None)
+        _lock(connection, connect.data_path(connection) if shared else None)
         statement = _only_select(connection, sql)
         timer.start()
         relation = connection.sql(statement)

@@ -45,19 +45,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _app(words: list[str]) -> int:
-    from prompt_joules.warehouse import store
+    from prompt_joules.warehouse import connect, errors
 
     parser = argparse.ArgumentParser("prompt-joules app", description=APP_USAGE, allow_abbrev=False)
     parser.add_argument(
         "--warehouse",
-        help=f"a file or a lake; default: ${store.VARIABLE}, else {store.default_warehouse()} in this folder if there is one, "
+        help=f"a file or a lake; default: ${connect.VARIABLE}, else {connect.default_warehouse()} in this folder if there is one, "
         "else the results that ship with the project",
     )
     parser.add_argument("--port", default="8501", help="default: %(default)s")
     options, more = parser.parse_known_args(words)
     try:
-        os.environ[store.VARIABLE] = _warehouse(options.warehouse)
-    except (store.WarehouseError, OSError) as error:
+        os.environ[connect.VARIABLE] = _warehouse(options.warehouse)
+    except (errors.WarehouseError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     return _serve(["--server.port", options.port, *more])
@@ -66,15 +66,15 @@ def _app(words: list[str]) -> int:
 def _warehouse(named: str | None) -> str:
     """The warehouse of the app, absolute where it is a file. Raises WarehouseError: the one that was named cannot be read."""
     from prompt_joules import first_warehouse
-    from prompt_joules.warehouse import store
+    from prompt_joules.warehouse import connect
 
-    if named is None and os.environ.get(store.VARIABLE):
-        return os.environ[store.VARIABLE]
-    if named is None and not Path(store.default_warehouse()).exists():
+    if named is None and os.environ.get(connect.VARIABLE):
+        return os.environ[connect.VARIABLE]
+    if named is None and not Path(connect.default_warehouse()).exists():
         return str(first_warehouse.ready(lambda text: print(text, file=sys.stderr)))
-    path = named or store.default_warehouse()
-    store.connect(path).close()
-    return path if store.place_of(path).shared else str(Path(path).absolute())
+    path = named or connect.default_warehouse()
+    connect.once(path).close()
+    return path if connect.place_of(path).shared else str(Path(path).absolute())
 
 
 def _serve(words: list[str]) -> int:

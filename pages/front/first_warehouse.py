@@ -12,7 +12,7 @@ import duckdb
 import platformdirs
 
 from prompt_joules.ingest import file
-from prompt_joules.warehouse import commands, store
+from prompt_joules.warehouse import commands, create
 
 
 def ready(say: Callable[[str], None]) -> Path:
@@ -39,7 +39,7 @@ def ready(say: Callable[[str], None]) -> Path:
 def _fingerprint() -> str:
     """Changes when the file would have other rows or another form."""
     files = sorted((str(path.relative_to(commands.SHIPPED)), path.stat().st_size) for path in commands.SHIPPED.rglob("*") if path.is_file())
-    parts = (store.project_version(), store.SCHEMA_VERSION, duckdb.__version__, files)
+    parts = (create.project_version(), create.SCHEMA_VERSION, duckdb.__version__, files)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 

@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from prompt_joules.warehouse import query, store, visitor_sql
+from prompt_joules.warehouse import connect, query, visitor_sql
 from prompt_joules.warehouse.selection import Selection
 
 
@@ -28,8 +28,8 @@ def own(selection: Selection) -> pl.DataFrame:
 
 
 def _place() -> tuple[str, tuple[int, int]]:
-    path = store.default_warehouse()
-    return path, store.version(path)
+    path = connect.default_warehouse()
+    return path, connect.version(path)
 
 
 @st.cache_data(max_entries=256, show_spinner="Reading the warehouse …")

@@ -13,7 +13,7 @@ from prompt_joules.pages.ui import data, filters, scope, site
 from prompt_joules.pages.ui.pure import words
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import energy_shown as measures
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import errors
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.selection import Selection
 
@@ -34,7 +34,7 @@ def run(page: Page) -> None:
         selection, notes = filters.sidebar(data.options())
         st.session_state["measure"] = filters.energy(*site.SWITCHES.get(page.url_path, ()))
         st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
-    except store.WarehouseError as error:
+    except errors.WarehouseError as error:
         scope.no_warehouse(error)
         return
     st.session_state["selection"] = selection
@@ -42,7 +42,7 @@ def run(page: Page) -> None:
     st.session_state["in_frame"] = True
     try:
         page.run()
-    except store.WarehouseError as error:
+    except errors.WarehouseError as error:
         scope.no_warehouse(error)
 
 

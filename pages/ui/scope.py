@@ -8,7 +8,7 @@ import streamlit as st
 from prompt_joules.pages.ui import data, site
 from prompt_joules.pages.ui.pure import words
 from prompt_joules.pages.ui.pure.words import plain
-from prompt_joules.warehouse import commands, store
+from prompt_joules.warehouse import commands, connect, errors
 from prompt_joules.warehouse.selection import Selection
 
 
@@ -57,15 +57,15 @@ def hidden_words(selection: Selection) -> str:
     return f"Hidden: {words.count(int(hidden['count'].sum()), 'prompt')} ({reasons})."
 
 
-def no_warehouse(error: store.WarehouseError) -> None:
+def no_warehouse(error: errors.WarehouseError) -> None:
     """In place of the page: what is wrong with the warehouse and the command that makes one."""
-    titles = {store.NoWarehouse: "No results yet", store.OldWarehouse: "The results are from another version"}
+    titles = {errors.NoWarehouse: "No results yet", errors.OldWarehouse: "The results are from another version"}
     st.title(titles.get(type(error), "The results cannot be read"), anchor=False)
     st.error(plain(str(error).split(" Make one:")[0].split(" Rebuild it")[0]), icon=":material/database_off:")
-    if isinstance(error, store.UnreachableWarehouse):
+    if isinstance(error, errors.UnreachableWarehouse):
         return
     command = f"{commands.INGEST} {commands.SHIPPED_NAME}"
-    rebuild = "" if isinstance(error, store.NoWarehouse) else " --rebuild"
+    rebuild = "" if isinstance(error, errors.NoWarehouse) else " --rebuild"
     st.markdown("Load the results that come with the project, then reload this page:")
-    st.code(f"{command} --warehouse {shlex.quote(store.default_warehouse())}{rebuild}", language="bash")
+    st.code(f"{command} --warehouse {shlex.quote(connect.default_warehouse())}{rebuild}", language="bash")
     st.markdown(f"To add measurements of your own, name their folder too: `{command} results`.")

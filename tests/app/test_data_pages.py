@@ -11,7 +11,7 @@ from prompt_joules.bench.tasks import TASKS
 from prompt_joules.pages.ui import downloads, tables
 from prompt_joules.pages.ui.of import export_sql
 from prompt_joules.pages.ui.pure import detail
-from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse import create, query
 from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.selection import Selection
@@ -90,7 +90,7 @@ def test_methods_shows_the_system_prompts_and_every_definition(open_page: Open) 
     app = open_page("methods")
     assert "Below is an instruction that describes a task." in text(app)
     assert all(f"**{metric.title}**" in text(app) for metric in METRICS.values())
-    assert f"Prompt Joules {store.project_version()}, Which model" in text(app)
+    assert f"Prompt Joules {create.project_version()}, Which model" in text(app)
 
 
 def test_downloads_hold_the_rows_and_run_no_formula() -> None:

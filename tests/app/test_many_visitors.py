@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui import data
-from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse import connect, query
 from prompt_joules.warehouse.selection import Selection
 
 
@@ -22,7 +22,7 @@ def test_a_question_that_many_ask_at_once_is_answered_once(tmp_path: Path, monke
 
     warehouse = tmp_path / "w.duckdb"
     warehouse.touch()
-    monkeypatch.setenv(store.VARIABLE, str(warehouse))
+    monkeypatch.setenv(connect.VARIABLE, str(warehouse))
     monkeypatch.setattr(query, "load", slow)
     answers: list[pl.DataFrame] = []
     threads = [threading.Thread(target=lambda: answers.append(data.load("lengths", Selection()))) for _ in range(8)]

@@ -8,13 +8,13 @@ from streamlit.testing.v1 import AppTest
 
 import prompt_joules.pages
 from prompt_joules.pages.ui import site
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import connect
 
 # The page of SQL has rows after a question.
 QUERIES = {"export_sql": {"sql": "select run_id from runs"}}
 package = Path(prompt_joules.__file__).parent
 assert Path(sys.prefix) in package.parents, f"{package} is not in the environment {sys.prefix}"
-os.environ[store.VARIABLE] = sys.argv[1]
+os.environ[connect.VARIABLE] = sys.argv[1]
 with_rows = 0
 for entries in site.SECTIONS.values():
     for file, _, question in entries:

@@ -21,7 +21,7 @@ from polars.testing import assert_frame_equal
 from prompt_joules.ingest import check, derive, lake
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.report import Report
-from prompt_joules.warehouse import query, store, visitor_sql
+from prompt_joules.warehouse import connect, create, errors, query, visitor_sql
 from tests import factories, warehouses
 from tests.lake.conftest import PASSWORD, Lake
 
@@ -69,7 +69,7 @@ def start(into: str, paths: Sequence[Path]) -> "subprocess.Popen[str]":
 
 
 def ask(into: str, sql: str) -> pl.DataFrame:
-    connection = store.connect(into)
+    connection = connect.once(into)
     try:
         rows: pl.DataFrame = connection.sql(sql).pl()
         return rows
@@ -81,7 +81,7 @@ def watch(into: str, writers: Sequence["subprocess.Popen[str]"]) -> list[tuple[o
     """What a reader sees again and again until all writers are done; nothing before the first has made the tables."""
     states = []
     while any(writer.poll() is None for writer in writers):
-        with contextlib.suppress(store.NoWarehouse):
+        with contextlib.suppress(errors.NoWarehouse):
             states.append(ask(into, WHOLE).row(0))
         time.sleep(0.2)
     return states
@@ -118,11 +118,11 @@ def test_the_same_questions_have_the_same_answers(shipped: tuple[Lake, Path], na
 
 def test_loading_again_changes_nothing(shipped: tuple[Lake, Path]) -> None:
     made, _ = shipped
-    before = store.version(made.address)
+    before = connect.version(made.address)
     report = load(made.address, warehouses.SHIPPED)
     assert not report.changed
     assert {line.state for line in report.lines} <= {"known", "foreign"}
-    assert store.version(made.address) == before
+    assert connect.version(made.address) == before
 
 
 def test_an_export_holds_the_rows_that_a_file_gives(shipped: tuple[Lake, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,7 +248,7 @@ def test_resumed_runs_and_replaced_files_are_as_in_a_file(new_lake: NewLake, tmp
 def test_a_reader_sees_one_state(new_lake: NewLake, tmp_path: Path) -> None:
     made = new_lake()
     load(made.address, run_file(tmp_path, "one"))
-    reader = store.connect(made.address)
+    reader = connect.once(made.address)
     try:
         assert reader.execute("select count(*) from runs").fetchall() == [(1,)]
         load(made.address, run_file(tmp_path, "two"))
@@ -262,11 +262,11 @@ def test_a_page_shows_a_lake(shipped: tuple[Lake, Path], monkeypatch: pytest.Mon
     from streamlit.testing.v1 import AppTest
 
     made, file = shipped
-    monkeypatch.setenv(store.VARIABLE, made.address)
+    monkeypatch.setenv(connect.VARIABLE, made.address)
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     assert not app.exception
     assert "least energy" in app.title[0].value
-    monkeypatch.setenv(store.VARIABLE, str(file))
+    monkeypatch.setenv(connect.VARIABLE, str(file))
     same = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
     shown, wanted = (pl.from_pandas(opened.dataframe[0].value) for opened in (app, same))
     assert_frame_equal(shown, wanted)  # sums of another order differ in their last digit
@@ -305,8 +305,8 @@ def test_what_is_wrong_is_one_sentence_without_the_password(
     assert status == 2
     assert says in output
     assert PASSWORD not in output
-    with pytest.raises(store.UnreachableWarehouse, match=says):
-        store.connect(address)
+    with pytest.raises(errors.UnreachableWarehouse, match=says):
+        connect.once(address)
 
 
 def test_the_right_password_from_the_environment(new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,8 +330,8 @@ def test_a_missing_bucket_is_said(new_lake: NewLake, tmp_path: Path, capfd: pyte
 
 def test_a_lake_that_is_not_there_and_one_that_is_not_rebuilt(new_lake: NewLake, tmp_path: Path) -> None:
     made = new_lake()
-    with pytest.raises(store.NoWarehouse):
-        store.version(made.address)
+    with pytest.raises(errors.NoWarehouse):
+        connect.version(made.address)
     with pytest.raises(lake.SharedRebuild):
         lake.ingest([str(tmp_path)], made.address, rebuild=True, say=lambda _: None, step=lambda *_: None)
 
@@ -339,10 +339,10 @@ def test_a_lake_that_is_not_there_and_one_that_is_not_rebuilt(new_lake: NewLake,
 def test_another_schema_version_is_refused(new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = new_lake()
     load(made.address, run_file(tmp_path, "one"))
-    monkeypatch.setattr(store, "SCHEMA_VERSION", store.SCHEMA_VERSION + 1)
-    with pytest.raises(store.OldWarehouse, match="Make a new one"):
-        store.connect(made.address)
-    with pytest.raises(store.OldWarehouse):
+    monkeypatch.setattr(create, "SCHEMA_VERSION", create.SCHEMA_VERSION + 1)
+    with pytest.raises(errors.OldWarehouse, match="Make a new one"):
+        connect.once(made.address)
+    with pytest.raises(errors.OldWarehouse):
         load(made.address, run_file(tmp_path, "two"))
 
 

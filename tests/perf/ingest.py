@@ -21,7 +21,7 @@ from pathlib import Path
 import duckdb
 
 from prompt_joules.ingest import file
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import connect
 from tests import factories
 from tests.perf import queries
 from tests.perf.queries import seconds
@@ -34,7 +34,7 @@ def make(folder: Path, rows: int, runs_a_file: int = 1, texts: bool = True) -> l
     """Write `rows` valid rows in runs of 3,000; the setup columns are those of the tests' factory. Files that are there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    connection = duckdb.connect(config={"memory_limit": store.MEMORY_LIMIT})
+    connection = duckdb.connect(config={"memory_limit": connect.MEMORY_LIMIT})
     connection.register("one", factories.records(1).to_arrow())
     sql = (SQL / "made_rows.sql").read_text()
     runs = -(-rows // RUN)
@@ -52,7 +52,7 @@ def make(folder: Path, rows: int, runs_a_file: int = 1, texts: bool = True) -> l
 def bare(files: list[Path], target: Path) -> None:
     """The least that DuckDB must do: the same columns into a file, nothing else."""
     target.unlink(missing_ok=True)
-    connection = duckdb.connect(target, config={"memory_limit": store.MEMORY_LIMIT})
+    connection = duckdb.connect(target, config={"memory_limit": connect.MEMORY_LIMIT})
     connection.execute("create table requests as select * from read_parquet($files)", {"files": [str(path) for path in files]})
     connection.execute("checkpoint")
     connection.close()

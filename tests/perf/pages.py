@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from prompt_joules.ingest import file
 from prompt_joules.pages.ui.site import SECTIONS
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import create
 from tests.perf import crowd, ingest
 from tests.servers import ROOT, Server, served
 
@@ -124,7 +124,7 @@ class Site:
 
 def make(folder: Path, rows: int) -> Path:
     """The published tables and `rows` made-up prompts in a warehouse; kept from run to run while generator and schema stay the same."""
-    made_of = (ingest.SQL / "made_rows.sql", store.HERE / "schema.sql", store.HERE / "views.sql")
+    made_of = (ingest.SQL / "made_rows.sql", *create.SOURCES)
     generator = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()[:8]
     path = folder / f"warehouse-{rows}-{generator}.duckdb"
     if path.exists():

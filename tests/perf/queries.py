@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.warehouse import query, readers, store
+from prompt_joules.warehouse import connect, query
 from prompt_joules.warehouse.selection import Selection
 
 MOST_TIMES = 3.0
@@ -63,7 +63,7 @@ def _prompts(*columns: str, selection: Selection = EVERYTHING, **choice: object)
 
 def cases(warehouse: Path) -> dict[str, Case]:
     """A case for each named query; the choices are the first runs and models of the warehouse."""
-    connection = store.connect(str(warehouse))
+    connection = connect.once(str(warehouse))
     runs = [run for (run,) in connection.execute("select run_id from runs order by run_id limit 3").fetchall()]
     models = connection.execute(
         "select name, model_id from models where model_id in (select model_id from runs where task = 'chat') order by all limit 2"
@@ -131,7 +131,7 @@ def ask(name: str, case: Case, warehouse: Path) -> None:
 
 def scan(case: Case, warehouse: Path) -> None:
     """Read every value of the columns, through the same reader as a query."""
-    with readers.reading(str(warehouse)) as connection:
+    with connect.reading(str(warehouse)) as connection:
         parts = [duckdb.SQLExpression(f"max({column})") for column in case.columns]
         connection.table(case.table).aggregate(parts).fetchall()
 

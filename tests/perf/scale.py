@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse import connect, query
 from tests.lake.conftest import Postgres, running_postgres
 from tests.perf import ingest
 from tests.perf.queries import EVERYTHING, METRIC, seconds
@@ -45,7 +45,7 @@ def ask(warehouse: str, repeats: int) -> None:
     for name, choice in QUESTIONS.items():
         times = [seconds(lambda name=name, choice=choice: query.load(name, EVERYTHING, warehouse, **choice)) for _ in range(repeats)]  # type: ignore[misc]
         print(f"  {name}: {statistics.median(times):.3f} s (first {times[0]:.3f})", flush=True)
-    times = [seconds(lambda: store.version(warehouse)) for _ in range(repeats)]
+    times = [seconds(lambda: connect.version(warehouse)) for _ in range(repeats)]
     print(f"  has it changed?: {statistics.median(times):.3f} s")
 
 

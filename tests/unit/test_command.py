@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prompt_joules import command, first_warehouse
-from prompt_joules.warehouse import commands, store
+from prompt_joules.warehouse import commands, connect
 from tests import warehouses
 
 GIVEN = list[list[str]]
@@ -16,7 +16,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> GIVEN:
     """The words that each started server got, instead of a server."""
     given: GIVEN = []
     monkeypatch.setattr(command, "_serve", lambda words: given.append(words) or 0)
-    monkeypatch.setenv(store.VARIABLE, "")  # restored at the end, whatever the command sets
+    monkeypatch.setenv(connect.VARIABLE, "")  # restored at the end, whatever the command sets
     return given
 
 
@@ -42,7 +42,7 @@ def test_the_app_without_a_warehouse_shows_the_shipped_results(
     monkeypatch.chdir(tmp_path)
     assert command.main(["app", "--port", "8600", "--server.address", "0.0.0.0"]) == 0
     (made,) = some_results.glob("shipped-*.duckdb")
-    assert store.default_warehouse() == str(made)
+    assert connect.default_warehouse() == str(made)
     assert warehouses.rows(made, "select count(*) from published").item() == 248
     assert served == [["--server.port", "8600", "--server.address", "0.0.0.0"]]
     assert str(made) in capsys.readouterr().err
@@ -64,10 +64,10 @@ def test_the_app_takes_the_warehouse_that_is_named_or_lies_here(served: GIVEN, t
     for name in ("warehouse.duckdb", "other.duckdb"):
         warehouses.ingest(warehouses.SHIPPED / "published" / "mlenergy_v1", into=tmp_path / name)
     assert command.main(["app"]) == 0
-    assert store.default_warehouse() == str(tmp_path / "warehouse.duckdb")
-    monkeypatch.setenv(store.VARIABLE, "elsewhere.duckdb")
+    assert connect.default_warehouse() == str(tmp_path / "warehouse.duckdb")
+    monkeypatch.setenv(connect.VARIABLE, "elsewhere.duckdb")
     assert command.main(["app", "--warehouse", "other.duckdb"]) == 0
-    assert store.default_warehouse() == str(tmp_path / "other.duckdb")
+    assert connect.default_warehouse() == str(tmp_path / "other.duckdb")
     assert len(served) == 2
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from prompt_joules.ingest import lake
 from prompt_joules.ingest.__main__ import main
-from prompt_joules.warehouse import places, store
+from prompt_joules.warehouse import connect, create, errors, places
 from prompt_joules.warehouse.places import Place
 
 
@@ -83,9 +83,9 @@ def test_what_each_kind_needs() -> None:
 
 
 def test_a_missing_extension_is_one_sentence() -> None:
-    with pytest.raises(store.UnreachableWarehouse, match="extension motherduck, which is not installed"):
-        store.connect("md:joules")
-    with pytest.raises(store.UnreachableWarehouse, match="extension motherduck, which is not installed"):
+    with pytest.raises(errors.UnreachableWarehouse, match="extension motherduck, which is not installed"):
+        connect.once("md:joules")
+    with pytest.raises(errors.UnreachableWarehouse, match="extension motherduck, which is not installed"):
         lake.ingest([__file__], "md:joules", rebuild=False, say=lambda _: None, step=lambda *_: None)
 
 
@@ -110,11 +110,11 @@ def test_sentences_hold_no_secret() -> None:
 
 def test_a_lake_gets_the_tables_without_their_keys() -> None:
     connection = duckdb.connect()
-    store.create(connection, keys=False)
+    create.empty(connection, keys=False)
     kinds = {kind for (kind,) in connection.execute("select distinct constraint_type from duckdb_constraints()").fetchall()}
     assert kinds == {"NOT NULL"}
     keyed = duckdb.connect()
-    store.create(keyed)
+    create.empty(keyed)
     comments = "select table_name, column_name, comment from duckdb_columns() where not internal order by all"
     assert connection.execute(comments).fetchall() == keyed.execute(comments).fetchall()
 

@@ -3,7 +3,7 @@
 import duckdb
 
 from prompt_joules.bench.record import COLUMNS
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import create
 
 SQL_TYPES = {
     "int16": "SMALLINT",
@@ -20,7 +20,7 @@ SQL_TYPES = {
 
 def test_requests_has_every_column_of_the_contract() -> None:
     connection = duckdb.connect()
-    store.create(connection)
+    create.empty(connection)
     listed = connection.execute(
         "select column_name, data_type, not is_nullable, comment from duckdb_columns() where table_name = 'requests'"
     ).fetchall()

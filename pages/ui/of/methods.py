@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import create
 from prompt_joules.warehouse.metrics import METRICS, Metric
 
 SETUP = """
@@ -58,7 +58,7 @@ For published figures name the ML.ENERGY Leaderboard (<https://ml.energy/leaderb
 
 def citation() -> str:
     """How to name what is shown here, today."""
-    return CITATION.format(version=store.project_version(), day=f"{date.today():%Y-%m-%d}")
+    return CITATION.format(version=create.project_version(), day=f"{date.today():%Y-%m-%d}")
 
 
 def definitions() -> str:

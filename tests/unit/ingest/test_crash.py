@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prompt_joules.ingest import file
-from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse import connect, query
 from tests import factories, warehouses
 
 
@@ -131,7 +131,7 @@ def test_a_reader_during_an_ingest_sees_the_old_or_the_new(results: Path, tmp_pa
 def test_an_open_reader_does_not_stop_an_ingest(results: Path, tmp_path: Path) -> None:
     warehouse = tmp_path / "w.duckdb"
     warehouses.ingest(results / "run-00", into=warehouse)
-    reader = store.connect(str(warehouse))
+    reader = connect.once(str(warehouse))
     finished = subprocess.run(command(results, "--warehouse", warehouse), cwd=warehouses.ROOT, check=False)
     assert finished.returncode == 0
     assert reader.sql("select count(*) from runs").fetchall() == [(1,)]

@@ -9,7 +9,7 @@ import pytest
 from prompt_joules.ingest import derive
 from prompt_joules.ingest.find import NoSuchPath
 from prompt_joules.ingest.report import Report
-from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse import connect, errors, query
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 
@@ -29,11 +29,11 @@ def test_a_run_becomes_a_run(results: Path, warehouse: Path) -> None:
 
 def test_the_same_files_again_change_nothing(results: Path, warehouse: Path) -> None:
     warehouses.ingest(results, into=warehouse)
-    before = store.version(str(warehouse))
+    before = connect.version(str(warehouse))
     report = warehouses.ingest(results, into=warehouse)
     assert {line.state for line in report.lines} == {"known"}
     assert (report.changed, report.status) == (False, 0)
-    assert store.version(str(warehouse)) == before
+    assert connect.version(str(warehouse)) == before
 
 
 def test_a_copy_of_a_file_counts_once(results: Path, warehouse: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_warehouse_of_another_version_is_refused(results: Path, warehouse: Pat
     connection.execute("update meta set schema_version = 0")
     connection.close()
     (results / "run-1" / "run.json").unlink()
-    with pytest.raises(store.OldWarehouse, match="--rebuild"):
+    with pytest.raises(errors.OldWarehouse, match="--rebuild"):
         warehouses.ingest(results, into=warehouse)
     assert warehouses.ingest(results, into=warehouse, rebuild=True).status == 0
 
@@ -204,17 +204,17 @@ def test_a_file_that_is_not_a_warehouse_is_refused_and_kept(results: Path, wareh
     """With --rebuild, too: a results file named by mistake must not be lost."""
     warehouse.write_text("my diary of many years")
     for rebuild in (False, True):
-        with pytest.raises(store.NotAWarehouse, match="is no DuckDB file"):
+        with pytest.raises(errors.NotAWarehouse, match="is no DuckDB file"):
             warehouses.ingest(results, into=warehouse, rebuild=rebuild)
     assert warehouse.read_text() == "my diary of many years"
-    with pytest.raises(store.NotAWarehouse):
+    with pytest.raises(errors.NotAWarehouse):
         warehouses.ingest(results, into=results)
 
 
 def test_a_damaged_warehouse_names_the_command_that_rebuilds_it(results: Path, warehouse: Path) -> None:
     warehouses.ingest(results, into=warehouse)
     warehouse.write_bytes(warehouse.read_bytes()[:5000])
-    with pytest.raises(store.BrokenWarehouse, match="--rebuild"):
+    with pytest.raises(errors.BrokenWarehouse, match="--rebuild"):
         warehouses.ingest(results, into=warehouse)
     assert warehouses.ingest(results, into=warehouse, rebuild=True).status == 0
 

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from prompt_joules.ingest import derive
-from prompt_joules.warehouse import query, readers, store
+from prompt_joules.warehouse import connect, create, query
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 
@@ -104,7 +104,7 @@ def distributions(warehouse: Path, selection: Selection, **asked: str) -> list[p
     sql = query.text("distribution")
     counted = sql.replace("where $metric = 'energy_j'\n        and per_fold <= 100", "where false")
     assert counted.count("where false") == 1
-    connection = store.connect(str(warehouse))
+    connection = connect.once(str(warehouse))
     try:
         given = {name: value for name, value in {**asked, **selection.parameters()}.items() if f"${name}" in counted}
         read: pl.DataFrame = connection.sql(counted, params=given).pl()
@@ -265,7 +265,7 @@ def totals(warehouse: Path, metric: str) -> pl.DataFrame:
 
 def change(warehouse: Path, sql: str) -> None:
     """Do to a warehouse what no ingest does."""
-    readers.forget()
+    connect.forget()
     connection = duckdb.connect(str(warehouse))
     connection.execute(sql)
     connection.close()
@@ -299,7 +299,7 @@ def test_a_warehouse_whose_sums_miss_an_answer_is_thrown_away(tmp_path: Path, wa
 @pytest.mark.parametrize("energy", [None, -1.5, 0.0, 5e-324, 1e-50, 0.99, 1.0, 250.0, 1e9, 1e50, 1.7e308])
 def test_buckets_of_energies_are_in_the_order_of_the_energies(energy: float | None) -> None:
     connection = duckdb.connect()
-    store.create(connection)
+    create.empty(connection)
     ((bucket, next_bucket),) = connection.execute("select energy_bucket($1), energy_bucket($1 * 1.02)", [energy]).fetchall()
     connection.close()
     if energy is None:

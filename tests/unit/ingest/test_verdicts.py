@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prompt_joules.ingest.formats.run_json import notes_of
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import create
 from tests import factories, warehouses
 
 
@@ -57,8 +57,8 @@ def test_verdict_of_a_run(tmp_path: Path, warehouse: Path, changes: dict[str, ob
 def test_every_reason_is_explained(warehouse: Path, results: Path) -> None:
     warehouses.ingest(results, into=warehouse)
     codes = set(warehouses.rows(warehouse, "select code from reason_codes")["code"])
-    views = (Path(store.__file__).parent / "views.sql").read_text().split("-- Whether a run counts")[0]
-    given = {line.split("'")[-2] for line in views.splitlines() if line.strip().startswith("case when") and "then '" in line}
+    verdicts = (create.HERE / "definitions" / "verdicts.sql").read_text().split("-- Whether a run counts")[0]
+    given = {line.split("'")[-2] for line in verdicts.splitlines() if line.strip().startswith("case when") and "then '" in line}
     given = {code for code in given if "case when" not in code}
     assert given <= codes
     assert codes <= given

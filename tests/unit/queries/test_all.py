@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prompt_joules.warehouse import query, store
+from prompt_joules.warehouse import errors, query
 from prompt_joules.warehouse.metrics import METRICS, PROMPT_METRICS
 from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
@@ -51,7 +51,7 @@ def test_unknown_names() -> None:
 
 
 def test_a_missing_warehouse_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(store.NoWarehouse, match="python -m ingest"):
+    with pytest.raises(errors.NoWarehouse, match="python -m ingest"):
         query.load("leaderboard", None, str(tmp_path / "none.duckdb"))
 
 

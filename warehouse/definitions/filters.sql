@@ -1,0 +1,105 @@
+-- What a Selection keeps of runs, prompts and results, and the series that they are drawn as.
+
+-- Where the text of a prompt may be read, as one number: the largest of several is the best, a run that has the texts of all its prompts rather than some.
+-- Its remainder is the number of the run; null for a run without texts.
+create macro text_place(run_number, texts, prompts) as case when texts > 0 then (texts = prompts)::bigint * 4294967296 + run_number end;
+create macro run_of_text_place(place) as (place % 4294967296)::integer;
+
+-- Whether a Selection keeps a row with these labels; an empty list keeps every label.
+create macro is_kept(
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as (len(some_models) = 0 or list_contains(some_models, model_id))
+    and (len(some_gpus) = 0 or list_contains(some_gpus, gpu_model))
+    and (len(some_tasks) = 0 or list_contains(some_tasks, task))
+    and (len(some_engines) = 0 or list_contains(some_engines, engine))
+    and (len(some_sources) = 0 or list_contains(some_sources, source))
+    and (len(some_batch_sizes) = 0 or list_contains(some_batch_sizes, batch_size))
+    and (len(some_weights) = 0 or list_contains(some_weights, weights))
+    and (valid or not valid_only);
+
+-- Whether prompt_sums answers a Selection: its other filters are what the groups of runs are made of.
+create macro prompt_sums_suffice(some_gpus, some_engines, some_sources, some_batch_sizes) as
+    len(some_gpus) = 0 and len(some_engines) = 0 and len(some_sources) = 0 and len(some_batch_sizes) = 0;
+
+-- Rows of `prompts` that a Selection keeps.
+create macro selected_prompts(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select *
+from prompts
+where is_kept(
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+);
+
+-- One row per run that a Selection keeps.
+create macro selected_runs(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select *
+from labelled_runs
+where is_kept(
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+);
+
+-- One row per selected run: the series that it belongs to, by name and by number. With a name of a prompt set only the runs of that set, and with a JSON
+-- list of series only those.
+create macro selected_series(
+    grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select
+    run_number,
+    own_idle_power_w,
+    series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as series,
+    dense_rank() over (order by series)::integer as series_number
+from selected_runs(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+)
+where (set_name = '' or prompt_set = set_name)
+    and (some_series = '' or list_contains(from_json(nullif(some_series, ''), '["VARCHAR"]'), series));
+
+-- One row per selected prompt that did not fail: the number of its series and the value of one metric (null: not measured). Numbers, since
+-- grouping millions of rows by a name costs more than reading them.
+create macro selected_values(
+    metric, grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select
+    requests.run_number,
+    labels.series_number,
+    requests.energy_bucket,
+    prompt_value(
+        metric,
+        energy_j,
+        energy_error_j,
+        energy_per_token_j,
+        output_tokens,
+        input_tokens,
+        latency_s,
+        ttft_s,
+        tpot_s,
+        throughput_tps,
+        energy_per_word_j,
+        power_w,
+        above_idle(energy_j, latency_s, labels.own_idle_power_w),
+        output_words,
+        output_chars
+    ) as value
+from measured_requests as requests
+join selected_series(
+    grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as labels on labels.run_number = requests.run_number
+where status = 'ok'
+    and (valid or not valid_only);
+
+-- Rows of `results` that a Selection keeps.
+create macro selected_results(
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+) as table
+select *
+from results
+where is_kept(
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
+    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
+);

@@ -1,0 +1,70 @@
+-- The numbers of one answer: ratios, energy above idle, and any metric by its name.
+
+-- Ratios. Null when the divisor is null or not positive, never infinite.
+create macro ratio(upper, lower) as case when lower > 0 then upper / lower end;
+create macro time_per_output_token(latency_s, ttft_s, output_tokens) as
+    case when output_tokens >= 2 then (latency_s - ttft_s) / (output_tokens - 1) end;
+
+-- The power (W) of the idle GPU that is taken off the energy of a run's responses; null where requests shared the GPU: it belongs to all of them.
+create macro own_idle_power(idle_power_w, energy_attribution) as case when energy_attribution is distinct from 'shared' then idle_power_w end;
+
+-- Energy above the power of the idle GPU; null where that is not known.
+create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
+
+-- The bucket of 1 % in which an energy is counted; below all others where it is not positive, null where it was not measured. What is so small or so large
+-- that nobody measures it shares the first and the last bucket.
+create macro energy_bucket(energy_j) as case
+    when energy_j > 0 then greatest(least((100 * ln(energy_j))::integer, 9999), -9999)
+    when energy_j is not null then -10000
+end::smallint;
+
+-- One row per prompt answered, with every per-prompt metric that follows from the row alone.
+create view measured_requests as
+select
+    *,
+    ratio(energy_j, output_tokens) as energy_per_token_j,
+    ratio(energy_j, output_words) as energy_per_word_j,
+    time_per_output_token(latency_s, ttft_s, output_tokens) as tpot_s,
+    ratio(output_tokens, latency_s) as throughput_tps,
+    ratio(energy_j, latency_s) as power_w
+from requests;
+
+-- One per-prompt metric by its name; null for a name that does not exist.
+create macro metric_value(
+    metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+) as case metric
+    when 'energy_j' then energy_j
+    when 'energy_error_j' then energy_error_j
+    when 'energy_per_token_j' then energy_per_token_j
+    when 'output_tokens' then output_tokens::double
+    when 'input_tokens' then input_tokens::double
+    when 'latency_s' then latency_s
+    when 'ttft_s' then ttft_s
+    when 'tpot_s' then tpot_s
+    when 'throughput_tps' then throughput_tps
+    when 'energy_per_word_j' then energy_per_word_j
+    when 'power_w' then power_w
+end;
+
+-- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names.
+create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars) as ratio(
+    case when starts_with(metric, 'energy_above_idle') then energy_above_idle_j else energy_j end,
+    case
+        when metric = 'energy_above_idle_j' then 1
+        when ends_with(metric, '_per_output_token_j') then output_tokens
+        when ends_with(metric, '_per_total_token_j') then input_tokens::bigint + output_tokens
+        when ends_with(metric, '_per_word_j') then output_words
+        when ends_with(metric, '_per_character_j') then output_chars
+    end
+);
+
+-- What one prompt has of a number that Distributions shows, by its name.
+create macro prompt_value(
+    metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w,
+    energy_above_idle_j, output_words, output_chars
+) as coalesce(
+    metric_value(
+        metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
+    ),
+    divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
+);

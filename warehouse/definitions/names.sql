@@ -1,0 +1,78 @@
+-- What people call a GPU, a model, a family, a source and a series.
+
+-- The chip in a GPU's full name, or an empty text.
+create macro gpu_chip(full_name) as regexp_extract(
+    full_name,
+    '\b(GB300|GB200|GH200|B300|B200|H200|H100|H800|H20|A100|A800|A40|A30|A10G|A10|V100|P100|T4|L40S|L40|L4|MI[0-9]+[AX]?)\b',
+    1
+);
+
+-- A GPU's short name, so that "A100", "NVIDIA A100-SXM4-40GB" and "A100-SXM4-40GB" are one choice; what makes another card of the same chip
+-- (PCIe, NVL, the A100 of 80 GB) stays in it. "CPU" stands for rows without a GPU.
+create macro gpu_label(full_name) as case
+    when full_name is null then 'CPU'
+    when gpu_chip(full_name) = '' then regexp_replace(full_name, '^NVIDIA ', '')
+    else concat_ws(
+        ' ',
+        gpu_chip(full_name),
+        nullif(regexp_extract(full_name, '\b(PCIe|PCIE|NVL)\b', 1), ''),
+        case when gpu_chip(full_name) = 'A100' and contains(full_name, '80GB') then '80GB' end
+    )
+end;
+
+-- Who measured the rows of a file, by its format.
+create macro own_source() as 'Prompt Joules';
+create macro source_of(format) as case format
+    when 'aiperf' then 'AIPerf'
+    when 'vllm-bench' then 'vLLM'
+    when 'mlenergy-v1-prompts' then 'ML.ENERGY v1'
+    when 'mlenergy-v3-run' then 'ML.ENERGY v3'
+    when 'mapped' then 'mapped file'
+    else own_source()
+end;
+
+-- The name of the group that a row belongs to. A result is all that names a configuration of ours.
+create macro series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as case grouped_by
+    when 'result' then concat_ws(
+        ' · ',
+        model_name,
+        gpu_model,
+        task,
+        engine,
+        'batch ' || batch_size,
+        prompt_set,
+        case when weights = 'dummy' then 'random weights' end,
+        'protocol ' || harness_version
+    )
+    when 'model' then model_name
+    when 'task' then task
+    when 'gpu' then gpu_model
+    when 'engine' then engine
+    when 'batch size' then 'batch ' || batch_size
+    when 'prompt set' then prompt_set
+end;
+
+-- The family of a model that nobody has put into models.csv: guessed from its name.
+create macro family_of(model_id) as case
+    when lower(model_id) similar to '.*llama-?_?2.*' then 'Llama 2'
+    when lower(model_id) similar to '.*llama-?_?3.*' then 'Llama 3'
+    when lower(model_id) similar to '.*llama-?_?4.*' then 'Llama 4'
+    when contains(lower(model_id), 'llama') then 'LLaMA'
+    when contains(lower(model_id), 'vicuna') then 'LLaMA'
+    when contains(lower(model_id), 'smollm') then 'SmolLM'
+    when contains(lower(model_id), 'qwen') then 'Qwen'
+    when contains(lower(model_id), 'mixtral') or contains(lower(model_id), 'mistral') then 'Mistral'
+    when contains(lower(model_id), 'gemma') then 'Gemma'
+    when contains(lower(model_id), 'deepseek') then 'DeepSeek'
+    when contains(lower(model_id), 'phi-') then 'Phi'
+    when contains(lower(model_id), 'pythia') then 'Pythia'
+    when contains(lower(model_id), 'gpt-oss') then 'GPT-OSS'
+    else 'other'
+end;
+
+-- The canonical id of a model: by the id that a source uses, then by its short name, else the id itself.
+create macro canonical_model(source_id, short_name) as coalesce(
+    (select model_aliases.model_id from model_aliases where model_aliases.alias = lower(source_id)),
+    (select model_aliases.model_id from model_aliases where model_aliases.alias = lower(short_name)),
+    source_id
+);

@@ -1,0 +1,229 @@
+-- What pages read: a row per run, per prompt answered and per configuration, with names and numbers.
+
+-- One row per run of ours, with the names that people filter by.
+create view labelled_runs as
+select
+    runs.run_number,
+    runs.run_id,
+    runs.valid,
+    runs.model_id,
+    models.name as model_name,
+    models.family,
+    runs.gpu as gpu_model,
+    runs.task,
+    runs.engine,
+    runs.source,
+    runs.batch_size,
+    runs.weights,
+    runs.prompt_set,
+    runs.prompt_set_sha256,
+    runs.harness_version,
+    own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
+from runs
+join models on models.model_id = runs.model_id;
+
+-- One row per prompt answered, with the labels of its run and every per-prompt metric.
+create view prompts as
+select
+    runs.run_number,
+    runs.run_id,
+    requests.sequence,
+    requests.prompt_id,
+    requests.repetition,
+    requests.status,
+    requests.finish_reason,
+    requests.valid and runs.valid as valid,
+    requests.reasons,
+    runs.model_id,
+    runs.model_name,
+    runs.family,
+    runs.gpu_model,
+    runs.task,
+    runs.engine,
+    runs.source,
+    runs.batch_size,
+    runs.weights,
+    runs.prompt_set,
+    runs.harness_version,
+    requests.energy_j,
+    requests.energy_error_j,
+    requests.input_tokens,
+    requests.output_tokens,
+    requests.output_words,
+    requests.output_chars,
+    requests.latency_s,
+    requests.ttft_s,
+    requests.energy_per_token_j,
+    requests.energy_per_word_j,
+    above_idle(requests.energy_j, requests.latency_s, runs.own_idle_power_w) as energy_above_idle_j,
+    requests.tpot_s,
+    requests.throughput_tps,
+    requests.power_w
+from measured_requests as requests
+join labelled_runs as runs on runs.run_number = requests.run_number;
+
+-- One row per model: the quality scores of the original leaderboard (percent). Several sources: the first by name.
+create view model_quality as
+select
+    model_id,
+    arg_min(score, place) filter (where benchmark in ('arc', 'arc_challenge') and usual in ('', 'acc_norm')) as arc,
+    arg_min(score, place) filter (where benchmark = 'hellaswag' and usual in ('', 'acc_norm')) as hellaswag,
+    arg_min(score, place) filter (where benchmark in ('truthfulqa', 'truthfulqa_mc2') and usual in ('', 'acc')) as truthfulqa
+from (
+    select
+        *,
+        coalesce(metric, '') as usual,
+        concat_ws(':', source, benchmark, fewshot, version, score) as place
+    from quality
+)
+group by model_id;
+
+-- One row per run: averages and percentiles from run_summary, side by side.
+create view run_metrics as
+select
+    run_id,
+    max(mean) filter (where metric = 'energy_j') as energy_j,
+    max(p50) filter (where metric = 'energy_j') as energy_median_j,
+    max(p90) filter (where metric = 'energy_j') as energy_p90_j,
+    max(p95) filter (where metric = 'energy_j') as energy_p95_j,
+    max(p99) filter (where metric = 'energy_j') as energy_p99_j,
+    max(mean) filter (where metric = 'energy_error_j') as energy_error_j,
+    max(mean) filter (where metric = 'output_tokens') as output_tokens,
+    max(mean) filter (where metric = 'input_tokens') as input_tokens,
+    max(mean) filter (where metric = 'latency_s') as latency_s,
+    max(mean) filter (where metric = 'ttft_s') as ttft_s,
+    max(mean) filter (where metric = 'tpot_s') as tpot_s
+from run_summary
+group by run_id;
+
+-- One row per published aggregate, in the columns of `results`.
+create view published_results as
+select
+    result_id,
+    'published' as origin,
+    source,
+    generation,
+    model_id,
+    gpu_model,
+    num_gpus::integer as num_gpus,
+    task,
+    engine,
+    dtype,
+    'pretrained' as weights,
+    batch_size,
+    concurrency,
+    null::varchar as prompt_set,
+    prompts::bigint as prompts,
+    energy_j,
+    null::double as energy_median_j,
+    null::double as energy_p90_j,
+    null::double as energy_p95_j,
+    null::double as energy_p99_j,
+    null::double as energy_error_j,
+    estimated_energy_j,
+    coalesce(energy_per_token_j, ratio(energy_j, output_tokens)) as energy_per_token_j,
+    throughput_tps,
+    output_tokens,
+    input_tokens,
+    latency_s,
+    ttft_s,
+    tpot_s,
+    itl_p50_s,
+    itl_p99_s,
+    coalesce(power_w, ratio(energy_j, latency_s)) as power_w,
+    null::double as idle_power_w,
+    null::double as energy_above_idle_j,
+    case
+        when energy_j is null and estimated_energy_j is not null then 'the source models the energy of a response, it did not measure it'
+        when energy_j is null then 'the source gives no energy of a response'
+    end as energy_reason,
+    true as valid,
+    []::varchar[] as reasons,
+    null::double as truncated_share,
+    null::varchar as edges,
+    harness_version,
+    licence,
+    url,
+    null::timestamptz as started_at
+from published;
+
+-- One row per run of ours, in the columns of `results`. Ratios are ratios of sums over the run's valid rows.
+create view measured_results as
+select
+    'run:' || runs.run_id as result_id,
+    'measured' as origin,
+    runs.source,
+    case when runs.source = own_source() then 'own' else 'imported' end as generation,
+    runs.model_id,
+    runs.gpu as gpu_model,
+    runs.num_gpus::integer as num_gpus,
+    runs.task,
+    runs.engine,
+    runs.dtype,
+    runs.weights,
+    runs.batch_size::integer as batch_size,
+    runs.concurrency::integer as concurrency,
+    runs.prompt_set,
+    runs.counted as prompts,
+    run_metrics.energy_j,
+    run_metrics.energy_median_j,
+    run_metrics.energy_p90_j,
+    run_metrics.energy_p95_j,
+    run_metrics.energy_p99_j,
+    run_metrics.energy_error_j,
+    null::double as estimated_energy_j,
+    ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
+    ratio(runs.output_tokens_total, runs.busy_s_total) as throughput_tps,
+    run_metrics.output_tokens,
+    run_metrics.input_tokens,
+    run_metrics.latency_s,
+    run_metrics.ttft_s,
+    run_metrics.tpot_s,
+    runs.itl_p50_s,
+    runs.itl_p99_s,
+    case
+        when runs.busy_s_total = runs.latency_s_total then ratio(runs.energy_j_total, runs.measured_latency_s_total)
+        when runs.measured = runs.counted then ratio(runs.energy_j_total, runs.busy_s_total)
+    end as power_w,
+    runs.idle_power_w,
+    -- Latencies of requests that share a GPU overlap: their sum times idle power would take the idle energy off many times.
+    above_idle(runs.energy_j_total, runs.measured_latency_s_total, own_idle_power(runs.idle_power_w, runs.energy_attribution))
+        / nullif(runs.measured, 0) as energy_above_idle_j,
+    runs.energy_reason,
+    runs.valid,
+    runs.reasons,
+    ratio(runs.truncated, runs.ok) as truncated_share,
+    runs.energy_edges as edges,
+    runs.harness_version,
+    null::varchar as licence,
+    null::varchar as url,
+    runs.started_at,
+    -- Counted in the loaded weights; a source rounds.
+    runs.params_total_b as counted_params_b,
+    runs.params_active_b as counted_active_params_b
+from runs
+left join run_metrics on run_metrics.run_id = runs.run_id;
+
+-- One row per configuration: a published aggregate, or one run of ours. `url` is where the figure was published. The ingest keeps these rows in the table
+-- `results`, which is what everything else reads.
+create view configurations as
+select
+    figures.* exclude (counted_params_b, counted_active_params_b),
+    models.name as model_name,
+    models.url as model_url,
+    models.family,
+    coalesce(figures.counted_params_b, models.params_total_b) as params_total_b,
+    coalesce(figures.counted_active_params_b, models.params_active_b) as params_active_b,
+    case when figures.weights = 'pretrained' then model_quality.arc end as arc,
+    case when figures.weights = 'pretrained' then model_quality.hellaswag end as hellaswag,
+    case when figures.weights = 'pretrained' then model_quality.truthfulqa end as truthfulqa,
+    case
+        when figures.weights = 'pretrained' then (model_quality.arc + model_quality.hellaswag + model_quality.truthfulqa) / 3
+    end as quality_mean
+from (
+    select * from published_results
+    union all by name
+    select * from measured_results
+) as figures
+join models on models.model_id = figures.model_id
+left join model_quality on model_quality.model_id = figures.model_id;

@@ -1,0 +1,72 @@
+-- Whether a row and a run count, and every reason for it. docs/verdicts.md explains each.
+
+-- Shares above which a verdict is given.
+create macro unresolved_share() as 0.10;
+create macro books_tolerance() as 0.02;
+create macro run_share() as 0.10;
+create macro few_prompts() as 20;
+
+-- The reasons that hold for one row.
+create macro request_reasons(
+    status, finish_reason, throttled, energy_j, energy_error_j, energy_reason, energy_attribution, output_tokens
+) as list_filter(
+    [
+        case when status = 'failed' then 'failed' end,
+        case when throttled then 'throttled' end,
+        case when finish_reason = 'length' then 'truncated' end,
+        case when energy_j is null and status = 'ok' then 'no-energy' end,
+        case when energy_j is null and status = 'ok' and energy_reason is null then 'no-energy-reason' end,
+        case when energy_error_j > unresolved_share() * energy_j then 'not-resolved' end,
+        case when energy_attribution = 'shared' and energy_j is not null then 'shared-gpu' end,
+        case when output_tokens = 0 and status = 'ok' then 'no-tokens' end
+    ],
+    lambda code: code is not null
+);
+
+-- Whether one row counts in totals and averages.
+create macro request_is_valid(status, throttled) as status = 'ok' and throttled is distinct from true;
+
+-- The reasons that hold for one run.
+create macro run_reasons(
+    prompts, ok, counted, measured, resolved, truncated, throttled, idle_power_w, books_ratio, finished, weights
+) as list_filter(
+    [
+        case when counted = 0 then 'no-valid-rows' end,
+        case when abs(books_ratio - 1) > books_tolerance() then 'books' end,
+        case when throttled > run_share() * ok then 'throttled' end,
+        case when prompts > ok then 'failed' end,
+        case when counted < few_prompts() then 'too-few-prompts' end,
+        case when measured = 0 then 'no-energy' end,
+        case when measured > 0 and measured - resolved > run_share() * measured then 'not-resolved' end,
+        case when measured > 0 and idle_power_w is null then 'no-idle-power' end,
+        case when truncated > run_share() * ok then 'truncated' end,
+        case when weights = 'dummy' then 'dummy-weights' end,
+        case when not finished then 'unfinished' end
+    ],
+    lambda code: code is not null
+);
+
+-- Whether a run counts in comparisons.
+create macro run_is_valid(reasons) as not list_has_any(reasons, ['no-valid-rows', 'books', 'throttled']);
+
+insert into reason_codes
+values
+    ('failed', 'request', true, 'The model gave no answer; the row says why.'),
+    ('throttled', 'request', true, 'The GPU lowered its clocks for heat or power during this response.'),
+    ('truncated', 'request', false, 'The answer hit the length limit.'),
+    ('no-energy', 'request', false, 'The energy was not measured; the row says why.'),
+    ('no-energy-reason', 'request', false, 'The energy was not measured and nobody wrote why.'),
+    ('not-resolved', 'request', false, 'The counter''s step makes the energy uncertain by more than 10 %.'),
+    ('shared-gpu', 'request', false, 'Other requests ran at the same time; the energy was divided by a rule.'),
+    ('no-tokens', 'request', false, 'The answer is empty: it has no energy per token.'),
+    ('no-valid-rows', 'run', true, 'No row of the run is valid.'),
+    ('books', 'run', true, 'The energy of the windows and gaps is more than 2 % off the counter of the whole run.'),
+    ('throttled', 'run', true, 'The GPU lowered its clocks in more than 10 % of the responses.'),
+    ('failed', 'run', false, 'Some prompts failed; they are left out of the averages.'),
+    ('too-few-prompts', 'run', false, 'Under 20 valid rows: averages are rough.'),
+    ('no-energy', 'run', false, 'No energy was measured.'),
+    ('not-resolved', 'run', false, 'More than 10 % of the energies are uncertain by more than 10 %.'),
+    ('no-idle-power', 'run', false, 'Idle power was not recorded: energy above idle is not known.'),
+    ('truncated', 'run', false, 'More than 10 % of the answers hit the length limit.'),
+    ('dummy-weights', 'run', false, 'Random weights: the energy per token is real, the text is not.'),
+    ('unfinished', 'run', false, 'The run was stopped and can be resumed.');
