@@ -110,6 +110,13 @@ class EngineUnsuited(BenchError):
         super().__init__(f"The model {model!r} cannot be measured with this engine: {detail}.")
 
 
+class CannotTune(BenchError):
+    """No loop could be chosen."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"--tune found no loop to run: {detail}.")
+
+
 class ServerDown(BenchError):
     """No server answers at `--base-url`."""
 

@@ -1,0 +1,103 @@
+"""Stacked projections say what plain ones say; the choice among loops is by what was metered."""
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM  # noqa: E402
+
+from prompt_joules.bench import errors  # noqa: E402
+from prompt_joules.bench.engines.compiled.loops import LOOPS, STACKED, Trial, by_name, choose, tune  # noqa: E402
+from prompt_joules.bench.engines.compiled.stacked import Part, stack, unstack  # noqa: E402
+
+SHAPE = {
+    "vocab_size": 100,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+}
+KINDS = {
+    "llama": (LlamaConfig, LlamaForCausalLM),
+    "qwen2, with biases": (Qwen2Config, Qwen2ForCausalLM),
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+}
+
+
+def tiny(kind: str) -> Any:
+    torch.manual_seed(0)
+    config, model = KINDS[kind]
+    return model(config(**SHAPE)).eval()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stacking_changes_no_number(kind: str) -> None:
+    model, prompt = tiny(kind), torch.randint(0, 100, (2, 11))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    with torch.inference_mode():
+        before = model(prompt).logits
+        assert stack(model.model.layers) == 6
+        stacked = model(prompt).logits
+        unstack(model.model.layers)
+        after = model(prompt).logits
+    torch.testing.assert_close(stacked, before)
+    assert torch.equal(after, before)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+    assert not any(isinstance(module, Part) for module in model.modules())
+
+
+def test_parts_are_views_of_one_matrix_and_nothing_is_held_between_steps() -> None:
+    model = tiny("llama")
+    stack(model.model.layers)
+    attention = model.model.layers[0].self_attn
+    storage = {part.weight.untyped_storage().data_ptr() for part in (attention.q_proj, attention.k_proj, attention.v_proj)}
+    assert len(storage) == 1
+    with torch.inference_mode():
+        model(torch.zeros(1, 3, dtype=torch.long))
+    assert all(module._stacked.product is None for module in model.modules() if isinstance(module, Part))
+
+
+def test_a_projection_that_is_not_plain_is_left_alone() -> None:
+    model = tiny("llama")
+    model.model.layers[0].self_attn.k_proj = torch.nn.Sequential(model.model.layers[0].self_attn.k_proj)
+    assert stack(model.model.layers) == 5
+
+
+TRIALS = (
+    Trial("searched", 205.0, 3.4, 0.01),
+    Trial("compiled", 176.0, 2.67, 0.01),
+    Trial("stacked", 197.0, 2.60, 0.01),
+    Trial("graph", None, reason="out of memory"),
+)
+
+
+def test_the_fastest_is_not_the_most_frugal() -> None:
+    assert choose(TRIALS, "speed", 0.05).loop == "searched"
+    assert choose(TRIALS, "energy", 0.05).loop == "stacked"
+    assert choose(TRIALS, "energy", 0.0).loop == "searched"
+
+
+def test_what_cannot_be_tuned_says_why() -> None:
+    with pytest.raises(errors.CannotTune, match="graph: out of memory"):
+        choose(TRIALS[3:], "speed", 0.05)
+    with pytest.raises(errors.CannotTune, match="no GPU here"):
+        choose([Trial("compiled", 10.0, reason="no GPU here")], "energy", 0.05)
+
+
+def test_every_loop_is_tried_and_kept_and_stacking_comes_last() -> None:
+    tried: list[str] = []
+
+    def attempt(loop: Any) -> Trial:
+        tried.append(loop.name)
+        return Trial(loop.name, 100.0, 1.0 + (loop is not STACKED))
+
+    said: list[str] = []
+    found = tune(attempt, "energy", 0.05, said.append)
+    assert found["loop"] == "stacked"
+    assert [trial["loop"] for trial in found["trials"]] == tried == [loop.name for loop in LOOPS]
+    assert [by_name(name).stacked for name in tried] == sorted(by_name(name).stacked for name in tried)
+    assert len(said) == len(LOOPS)
