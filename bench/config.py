@@ -15,6 +15,7 @@ from prompt_joules.bench.tasks import TASKS
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32"]
 EngineName = Literal["transformers-eager", "transformers-compiled", "openai"]
+LoopName = Literal["stacked", "searched", "compiled", "graph", "stacked-graph"]
 MOST_IN_FLIGHT = 256
 """With a request rate, unless --concurrency says otherwise."""
 
@@ -54,6 +55,15 @@ class RunConfig:
 
     engine: EngineName = "transformers-eager"
     """transformers-eager: the protocol of 2023. transformers-compiled: far fewer joules. openai: a running server, see --base-url."""
+
+    loop: LoopName = "stacked"
+    """Loop of transformers-compiled: how its kernels are made. searched: inductor's fastest kernels, which take the most joules."""
+
+    tune: Literal["off", "speed", "energy"] = "off"
+    """Try every loop of transformers-compiled, timed and metered, and run the fastest, or the one with the least J/token."""
+
+    tune_loss: float = 0.05
+    """With --tune energy: the share of the best speed that may be given up."""
 
     base_url: Annotated[str | None, option("URL", "none")] = None
     """Server on this host, e.g. http://localhost:8000/v1. --model is then its name for the model; OPENAI_API_KEY its key, if any."""
@@ -152,6 +162,10 @@ def check(config: RunConfig) -> None:
     for option, number in (("request-rate", config.request_rate), ("timeout", config.timeout)):
         if number is not None and not (number > 0 and math.isfinite(number)):
             raise errors.BadOption(f"--{option} {number}", "must be above 0.")
+    if config.engine != "transformers-compiled" and (config.tune != "off" or config.loop != "stacked"):
+        raise errors.BadOption("--tune and --loop", "are for --engine transformers-compiled.")
+    if not 0 <= config.tune_loss < 1:
+        raise errors.BadOption(f"--tune-loss {config.tune_loss}", "must be at least 0 and below 1.")
     if not 0 < config.top_p <= 1:
         raise errors.BadOption(f"--top-p {config.top_p}", "must be above 0 and at most 1.")
     if not (config.repetition_penalty > 0 and math.isfinite(config.repetition_penalty)):

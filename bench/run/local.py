@@ -3,6 +3,7 @@
 It does not know how a model is run (`engines/`), how a prompt is measured (`window.py`), or how rows are kept (`session.py`, `sink.py`).
 """
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -17,6 +18,7 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import Engine, PromptFailed, Sampling
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine
+from prompt_joules.bench.engines.compiled.loops import engine_name
 from prompt_joules.bench.engines.loading import Plan, load, plan
 from prompt_joules.bench.engines.quiet import no_bars, warn_once
 from prompt_joules.bench.engines.transformers import TransformersEngine
@@ -27,6 +29,7 @@ from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
 from prompt_joules.bench.run.folder import require_writable
 from prompt_joules.bench.run.job import Job, already_finished, choose_prompts, common_identity, pick_job
 from prompt_joules.bench.run.session import OpenRun, work_on_all
+from prompt_joules.bench.run.tuning import chosen_loop, known_loop
 from prompt_joules.bench.run.window import Item, Row, measure, prompt_seed
 from prompt_joules.bench.tasks import TASKS
 
@@ -68,13 +71,25 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
     warn_once()
     with no_bars():
         engine = _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
+    machine |= _loop_facts(jobs, engine, config, chosen, machine, console)
     return work_on_all(jobs, LocalWork(config, console, chosen, engine, machine))
+
+
+def _loop_facts(jobs: Sequence[Job], engine: Engine, config: RunConfig, chosen: Plan, machine: Row, console: Console) -> Row:
+    """Set the loop of a compiled engine; the columns that say which it is. A run that goes on keeps the loop it began with."""
+    if not isinstance(engine, CompiledEngine):
+        return {}
+    begun = [job.run.setup for job in jobs if job.run.setup]
+    with contextlib.closing(open_meter(chosen.device, config.edges, config.replay)) as meter:
+        loop = chosen_loop(engine, config, meter, known_loop(begun[0]["environment"]) if begun else None, console)
+    environment = json.loads(machine["environment"]) | {"loop": loop}
+    return {"engine": engine_name(loop["loop"]), "environment": json.dumps(environment, sort_keys=True, default=str)}
 
 
 def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """Everything that makes this run another run when it changes. JSON values only."""
     return {
-        **{name: getattr(config, name) for name in ("batch_size", "dummy_prompt_tokens")},
+        **{name: getattr(config, name) for name in ("batch_size", "dummy_prompt_tokens", "loop", "tune", "tune_loss")},
         **{name: getattr(chosen, name) for name in ("model_id", "revision", "gguf_file", "weights", "device", "dtype")},
         "versions": chosen.versions,
         **common_identity(config, prompts, task, meter),

@@ -21,6 +21,8 @@ from torch import Tensor
 
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.compiled.layers import LayerCache, cache_keyword, decoder_layers, plain_layer, register_attention
+from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
+from prompt_joules.bench.engines.compiled.stacked import stack, unstack
 
 SHORTEST = 512
 """Static buffers hold this many tokens, or twice, four times, ... as many: few graphs, and short answers stay short."""
@@ -97,10 +99,11 @@ class StaticDecoder:
     Args:
         model: on its device, in eval mode.
         sampling: how tokens are drawn; its length is not looked at.
-        compile_layers: pass every layer through `torch.compile`; by default only on a CUDA device.
+        compile_layers: pass every layer through `torch.compile`; by default only on a CUDA device, where the loop does.
+        loop: which loop; the model's projections are stacked, or not, in place.
     """
 
-    def __init__(self, model: Any, sampling: Sampling, compile_layers: bool | None = None) -> None:
+    def __init__(self, model: Any, sampling: Sampling, compile_layers: bool | None = None, loop: Loop = STACKED) -> None:
         self.model = model
         self.sampling = sampling
         self.device = next(model.parameters()).device
@@ -109,16 +112,19 @@ class StaticDecoder:
         self.on_gpu = self.device.type == "cuda"
         register_attention(model)
         self._keyword = cache_keyword(self.layers[0]) or "cache"
-        self._layer_forward = self._compiled() if (self.on_gpu if compile_layers is None else compile_layers) else plain_layer
+        (stack if loop.stacked else unstack)(self.layers)
+        wanted = loop.compiled and self.on_gpu if compile_layers is None else compile_layers
+        self._layer_forward = self._compiled(loop) if wanted else plain_layer
         self._held: dict[tuple[int, int], _Buffers] = {}
 
-    def _compiled(self) -> Callable[..., Any]:
+    def _compiled(self, loop: Loop) -> Callable[..., Any]:
         import torch._dynamo.config as dynamo
         import torch._inductor.config as inductor
 
+        torch._dynamo.reset()  # or the layers of another loop would be taken
         dynamo.allow_unspec_int_on_nn_module = True  # the layer's number must not make every layer a graph of its own
         dynamo.cache_size_limit = max(64, dynamo.cache_size_limit)
-        inductor.coordinate_descent_tuning = True
+        inductor.coordinate_descent_tuning = loop.coordinate_descent
         compiled: Callable[..., Any] = torch.compile(plain_layer, fullgraph=True, dynamic=False)
         return compiled
 

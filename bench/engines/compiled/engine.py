@@ -3,14 +3,18 @@
 Loading, templates and stops are the eager engine's; only the loop is `decode`. Static batches are left-padded.
 """
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import torch
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.engines import loading
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling
 from prompt_joules.bench.engines.compiled import decode
 from prompt_joules.bench.engines.compiled.layers import UnsupportedArchitecture, decoder_layers
+from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
 from prompt_joules.bench.engines.padding import padded
 from prompt_joules.bench.engines.transformers import TransformersEngine
 
@@ -29,6 +33,15 @@ class CompiledEngine(TransformersEngine):
             raise errors.EngineUnsuited(plan.model_id, str(error)) from error
         super().__init__(plan, model, tokenizer, random_prompt_tokens)
         self._decoder: decode.StaticDecoder | None = None
+        self._loop = STACKED
+
+    def use_loop(self, loop: Loop) -> None:
+        """Answer with another loop from now on; buffers and graphs of the last one are let go."""
+        if loop != self._loop:
+            self._loop, self._decoder = loop, None
+            gc.collect()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
     def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
         """Allocate, compile and capture what these prompts need, before the window.
@@ -60,7 +73,7 @@ class CompiledEngine(TransformersEngine):
 
     def _decoder_for(self, sampling: Sampling) -> decode.StaticDecoder:
         if self._decoder is None or self._decoder.sampling.draw != sampling.draw:
-            self._decoder = decode.StaticDecoder(self._model, sampling)
+            self._decoder = decode.StaticDecoder(self._model, sampling, loop=self._loop)
         return self._decoder
 
     def _stop_text(self) -> Callable[[list[int]], bool] | None:

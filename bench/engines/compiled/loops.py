@@ -61,6 +61,11 @@ class Trial:
     reason: str | None = None
 
 
+def engine_name(loop: str) -> str:
+    """What the `engine` column says: loops differ in joules, so that each is an engine of its own."""
+    return "transformers-compiled" if loop == STACKED.name else f"transformers-compiled:{loop}"
+
+
 def by_name(name: str) -> Loop:
     """The loop of this name. Raises KeyError."""
     return {loop.name: loop for loop in LOOPS}[name]

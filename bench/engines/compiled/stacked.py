@@ -27,7 +27,7 @@ class _Stacked:
         self.product: Tensor | None = None
 
 
-class Part(nn.Module):
+class Part(nn.Module):  # type: ignore[misc]  # torch has no types here
     """One projection of a group. The first of the group computes all of them, the last lets go of the product.
 
     Args:

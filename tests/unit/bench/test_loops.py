@@ -1,16 +1,24 @@
 """Stacked projections say what plain ones say; the choice among loops is by what was metered."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from rich.console import Console
 
 torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM  # noqa: E402
 
 from prompt_joules.bench import errors  # noqa: E402
-from prompt_joules.bench.engines.compiled.loops import LOOPS, STACKED, Trial, by_name, choose, tune  # noqa: E402
+from prompt_joules.bench.config import RunConfig, check  # noqa: E402
+from prompt_joules.bench.engines.compiled.loops import LOOPS, STACKED, Trial, by_name, choose, engine_name, tune  # noqa: E402
 from prompt_joules.bench.engines.compiled.stacked import Part, stack, unstack  # noqa: E402
+from prompt_joules.bench.run import tuning  # noqa: E402
+from prompt_joules.bench.run.local import run_benchmark  # noqa: E402
+from tests.tiny_models import llama  # noqa: E402
 
 SHAPE = {
     "vocab_size": 100,
@@ -101,3 +109,48 @@ def test_every_loop_is_tried_and_kept_and_stacking_comes_last() -> None:
     assert [trial["loop"] for trial in found["trials"]] == tried == [loop.name for loop in LOOPS]
     assert [by_name(name).stacked for name in tried] == sorted(by_name(name).stacked for name in tried)
     assert len(said) == len(LOOPS)
+
+
+def measured(model: Path, out: Path, **options: Any) -> pl.DataFrame:
+    """Rows of a run of the compiled engine on a constant 100 W."""
+    trace = out.with_suffix(".json")
+    trace.write_text(json.dumps({"gpu_models": ["Replayed GPU"], "traces": [[[n * 0.005, n * 500.0] for n in range(40000)]]}))
+    asked = RunConfig(
+        str(model), engine="transformers-compiled", out=out, device="cpu", max_new_tokens=6, warmup=1, limit=2, replay=trace, **options
+    )
+    assert run_benchmark(asked, Console(quiet=True)) == 0
+    return pl.concat([pl.read_parquet(path) for path in sorted(out.glob("*/part-*.parquet"))])
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return llama(tmp_path_factory.mktemp("tiny-llama"))
+
+
+def test_a_loop_is_an_engine_of_its_own(model: Path, tmp_path: Path) -> None:
+    assert set(measured(model, tmp_path / "default")["engine"]) == {"transformers-compiled"}
+    rows = measured(model, tmp_path / "graph", loop="graph")
+    assert set(rows["engine"]) == {"transformers-compiled:graph"}
+    assert json.loads(rows["environment"][0])["loop"] == {"loop": "graph"}
+
+
+def test_tuning_keeps_its_trials_with_the_rows_and_runs_the_chosen_loop(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "TRIAL_S", 0.05)
+    rows = measured(model, tmp_path / "tuned", tune="energy", tune_loss=0.5)
+    kept = json.loads(rows["environment"][0])["loop"]
+    trials = {trial["loop"]: trial for trial in kept["trials"]}
+    assert set(trials) == {loop.name for loop in LOOPS}
+    assert all(trial["energy_per_token_j"] > 0 and trial["tokens_per_s"] > 0 for trial in trials.values())
+    fastest = max(trial["tokens_per_s"] for trial in trials.values())
+    enough = [trial for trial in trials.values() if trial["tokens_per_s"] >= 0.5 * fastest]
+    assert kept["loop"] == min(enough, key=lambda trial: trial["energy_per_token_j"])["loop"]
+    assert set(rows["engine"]) == {engine_name(kept["loop"])}
+
+
+def test_loops_are_for_the_compiled_engine_alone() -> None:
+    with pytest.raises(errors.BadOption, match="transformers-compiled"):
+        check(RunConfig("m", tune="energy"))
+    with pytest.raises(errors.BadOption, match="tune-loss"):
+        check(RunConfig("m", engine="transformers-compiled", tune="energy", tune_loss=1.0))
