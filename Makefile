@@ -9,6 +9,10 @@ PORT   ?= 8501
 # mypy finds packages by their folders: here they stand under the name that they are installed by.
 TYPES  := build/types/prompt_joules
 MODEL  := models/smollm2-135m
+# A file of tests stays on one process: its fixtures are made once.
+SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadfile
+COVERAGE     := --cov --cov-report=term:skip-covered
+LAKE_TESTS   := tests/lake tests/unit/queries tests/unit/test_schema.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo app lake test lint bench clean
@@ -34,9 +38,11 @@ warehouse.duckdb:
 lake: $(LAKE)/.lake  ## the environment for a warehouse that several machines share (docs/scale.md)
 
 test: $(VENV)/.test $(MODEL)/.done $(LAKE)/.test  ## install what the tests need and run the whole suite
-	@$(BIN)/python -m pytest
-	@echo "The tests of shared warehouses, and of the SQL on their version of DuckDB …"
-	@$(LAKE)/bin/python -m pytest tests/lake tests/unit/queries tests/unit/test_schema.py
+	@mkdir -p build
+	@$(LAKE)/bin/python -m pytest --color=no $(LAKE_TESTS) > build/test-lake.log 2>&1 & lake=$$!; trap "kill $$lake 2>/dev/null" INT TERM; \
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations=25; status=$$?; \
+	echo "The tests of shared warehouses, and of the SQL on their version of DuckDB, which ran beside the others:"; \
+	wait $$lake; lake=$$?; cat build/test-lake.log; exit $$((status ? status : lake))
 
 lint: $(VENV)/.lint  ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
 from tests.app import hostile, warehouse
 from tests.servers import ROOT, served
@@ -92,16 +92,19 @@ class Visitor:
         assert self.errors == []
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium: Debian's, or the one that Playwright has installed."""
+@pytest.fixture(scope="module")
+def context() -> Iterator[BrowserContext]:
+    """Chromium: Debian's, or the one that Playwright has installed. One profile for all tests of a file: the app's code is fetched once.
+
+    Playwright keeps an event loop open until it stops, and other tests start loops of their own: so it stops with the file.
+    """
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser")
         try:
             launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         except Error:
             pytest.skip("There is no Chromium: run `make test`, or tests/install_chromium.sh.")
-        yield launched
+        yield launched.new_context(accept_downloads=True)
         launched.close()
 
 
@@ -133,17 +136,17 @@ def hostile_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
-    """Make visitors: `visit(address, width=390, dark=True)`."""
-    contexts = []
+def visit(context: BrowserContext) -> Iterator[Callable[..., Visitor]]:
+    """Make visitors, each a tab of its own: `visit(address, width=390, dark=True)`."""
+    tabs: list[Page] = []
 
     def make(address: str, width: int = 1366, *, dark: bool = False) -> Visitor:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", accept_downloads=True
-        )
-        contexts.append(context)
-        return Visitor(context.new_page(), address)
+        tab = context.new_page()
+        tabs.append(tab)
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.emulate_media(color_scheme="dark" if dark else "light")
+        return Visitor(tab, address)
 
     yield make
-    for context in contexts:
-        context.close()
+    for tab in tabs:
+        tab.close()

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import BrowserContext
 
 from prompt_joules.pages.ui import site
 from tests.app import hostile, warehouse
@@ -36,6 +36,8 @@ VIEWS = {
     "verbosity?view=The+same+prompts": 1,
     "verbosity?view=Models+of+one+size": 1,
 }
+# The home page, one of the second section and one of the last.
+FIRST_ASKED = ("leaderboard", "prompts", "export_sql")
 QUESTIONS = {entry[0]: entry[2] for entries in site.SECTIONS.values() for entry in entries}
 
 
@@ -64,9 +66,19 @@ def tab_to(visitor: Visitor, name: str, *, backwards: bool = False) -> None:
     raise AssertionError(f"{name} cannot be reached with the keyboard; there are {sorted(set(heard))}")
 
 
-@pytest.mark.parametrize("page", QUESTIONS)
+@pytest.mark.parametrize("page", FIRST_ASKED)
 def test_the_first_request_to_a_fresh_server_is_a_deep_link(fresh_server: str, visit: Visit, page: str) -> None:
-    visitor = visit(fresh_server).open(f"{page}?gpu=A40&task=chat")
+    assert_a_link_opens(visit(fresh_server), page)
+
+
+@pytest.mark.parametrize("page", [page for page in QUESTIONS if page not in FIRST_ASKED])
+def test_a_deep_link_opens_its_page(server: str, visit: Visit, page: str) -> None:
+    assert_a_link_opens(visit(server), page)
+
+
+def assert_a_link_opens(visitor: Visitor, page: str) -> None:
+    """The page of the link, with its filters, and nothing else."""
+    visitor.open(f"{page}?gpu=A40&task=chat")
     assert visitor.title() == QUESTIONS[page]
     assert query(visitor) == {"gpu": ["A40"], "task": ["chat"]}
     assert tags(visitor) == ["A40", "chat"]
@@ -187,13 +199,12 @@ NAMED = ("distributions", "prompts", "cost_of_a_token", "compare", "planner", "v
 
 
 @pytest.fixture(scope="module")
-def victim(browser: Browser, hostile_server: str) -> Iterator[Visitor]:
-    """One visitor for all pages of hostile rows: a browser that has the app already is three times as fast."""
-    context = browser.new_context(viewport={"width": 1366, "height": 900})
+def victim(context: BrowserContext, hostile_server: str) -> Iterator[Visitor]:
+    """One visitor for all pages of hostile rows."""
     visitor = Visitor(context.new_page(), hostile_server)
     visitor.page.on("dialog", lambda dialog: visitor.errors.append(f"script ran: {dialog.message}"))
     yield visitor
-    context.close()
+    visitor.page.close()
 
 
 @pytest.mark.parametrize("page", QUESTIONS)

@@ -1,6 +1,7 @@
 """A crash, a second ingest and a reader: the warehouse is the old one or the new one, never anything else."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -33,16 +34,19 @@ def results(tmp_path: Path) -> Path:
 
 # Imports everything once, then for each moment puts the old warehouse in place, forks an ingest and kills it.
 # Before a fork no DuckDB connection was ever open in the parent, so the child is as good as a new process.
+# Moments are times drawn at random, and places in the code: where a function of the ingest is first called, before and after the swap.
 KILLER = """
-import os, random, shutil, signal, sys, time
+import json, os, random, shutil, signal, sys, time
 from pathlib import Path
 from prompt_joules.ingest import file
-results, old, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+results, old, out, moments, points = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 
-def child(warehouse):
+def child(warehouse, prepare=lambda: None):
     pid = os.fork()
     if pid == 0:
+        prepare()
         report = file.ingest([str(results)], str(warehouse), rebuild=False, say=print, step=lambda *_: None)
+        sys.setprofile(None)
         os._exit(report.status)
     return pid
 
@@ -57,35 +61,69 @@ def place(name):
     folder.mkdir()
     return Path(shutil.copyfile(old, folder / "w.duckdb"))
 
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def each_first_call(do):
+    seen = set()
+    def watch(frame, event, _):
+        called = frame.f_globals.get("__name__", ""), frame.f_code.co_qualname
+        if event == "call" and called[0].startswith("prompt_joules.ingest") and called not in seen:
+            seen.add(called)
+            do(len(seen))
+    sys.setprofile(watch)
+
+def count_calls():
+    counted = (out / "calls").open("a")
+    each_first_call(lambda _: print("x", file=counted, flush=True))
+
+def swap_and_die():
+    real = os.replace
+    os.replace = lambda *names, **more: (real(*names, **more), die())
+
+def die_at_the_swap():
+    os.replace = lambda *names, **more: die()
+
 whole = sorted(timed(place(f"timed-{n}")) for n in range(3))[1]
+os.waitpid(child(place("counted"), count_calls), 0)
+calls = (out / "calls").read_text().count("x")
 chance = random.Random(0)
-killed = 0
+killed = []
 for moment in range(moments):
-    warehouse = place(f"{moment:02d}")
-    pid = child(warehouse)
+    pid = child(place(f"time-{moment:02d}"))
     time.sleep(chance.uniform(0, 1.1) * whole)
     os.kill(pid, signal.SIGKILL)
-    killed += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
-print(killed)
+    killed.append(os.WIFSIGNALED(os.waitpid(pid, 0)[1]))
+for point in range(points):
+    last = 1 + point * (calls - 1) // (points - 1)
+    pid = child(place(f"call-{last:03d}"), lambda: each_first_call(lambda number: die() if number == last else None))
+    assert os.WIFSIGNALED(os.waitpid(pid, 0)[1]), f"the ingest did not come to its call {last} of {calls}"
+for name, prepare in (("swap-before", die_at_the_swap), ("swap-after", swap_and_die)):
+    assert os.WIFSIGNALED(os.waitpid(child(place(name), prepare), 0)[1]), f"{name}: no file was swapped"
+print(json.dumps({"killed": sum(killed), "calls": calls}))
 """
 
 
-def test_kill_at_fifty_random_moments_leaves_a_whole_warehouse(tmp_path: Path) -> None:
+def test_a_kill_at_any_moment_leaves_a_whole_warehouse(tmp_path: Path) -> None:
     results, old, out = tmp_path / "results", tmp_path / "old.duckdb", tmp_path / "out"
     for number in range(6):
         factories.write(factories.records(100, f"run-{number}"), results / f"run-{number}" / "part-0.parquet")
     warehouses.ingest(results / "run-0", into=old)
     out.mkdir()
-    script = [sys.executable, "-c", KILLER, str(results), str(old), str(out), "50"]
-    finished = subprocess.run(script, cwd=warehouses.ROOT, capture_output=True, text=True, check=True)
-    assert int(finished.stdout.split()[-1]) >= 25, "too many ingests finished before their kill: the test did not test"
-    counts = []
-    for folder in sorted(out.glob("[0-9]*")):
-        counts.append(warehouses.rows(folder / "w.duckdb", "select count(*) from requests").item())
+    script = [sys.executable, "-c", KILLER, str(results), str(old), str(out), "15", "12"]
+    finished = subprocess.run(script, cwd=warehouses.ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    told = json.loads(finished.stdout.splitlines()[-1])
+    assert told["killed"] >= 7, "too many ingests finished before their kill: the test did not test"
+    assert told["calls"] >= 20, "too few places in the code were seen"
+    counts = {}
+    for folder in sorted(path for kind in ("time", "call", "swap") for path in out.glob(f"{kind}-*")):
+        counts[folder.name] = warehouses.rows(folder / "w.duckdb", "select count(*) from requests").item()
         assert warehouses.rows(folder / "w.duckdb", "select count(*) from requests anti join runs using (run_id)").item() == 0
-    assert len(counts) == 50
-    assert set(counts) <= {100, 600}
-    left = next(folder for folder in sorted(out.glob("[0-9]*")) if (folder / "w.duckdb.building").exists())
+    assert len(counts) == 15 + 12 + 2
+    assert set(counts.values()) <= {100, 600}
+    assert (counts["swap-before"], counts["swap-after"]) == (100, 600)
+    left = next(folder for folder in sorted(out.glob("[cst]*-*")) if (folder / "w.duckdb.building").exists())
     assert warehouses.ingest(results, into=left / "w.duckdb").status == 0
     assert warehouses.content(left / "w.duckdb") == warehouses.content(out / "timed-0" / "w.duckdb")
     assert sorted(path.name for path in left.iterdir()) == ["w.duckdb", "w.duckdb.lock"]
