@@ -20,4 +20,4 @@ if __name__ == "__main__":
     frame.run(page)
 else:
     # `streamlit run` finds the server in the source, imports it by this name, and runs this file as the script of every visit.
-    app = App(__file__, lifespan=delivery.ready, middleware=[Middleware(delivery.Delivery)])
+    app = App(__file__, lifespan=delivery.ready, middleware=[Middleware(delivery.Compressed)])

@@ -1,108 +1,110 @@
-"""The code of the browser: all of it is named by the index, and comes as it is on disk."""
+"""The code of the browser comes compressed, once packed and then from memory; everything else is Streamlit's own answer."""
 
 import asyncio
 import gzip
-import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
+from streamlit.web.server.starlette.starlette_static_routes import create_streamlit_static_handler
 
 from prompt_joules.pages.ui import delivery
-from prompt_joules.pages.ui.site import HOME, SECTIONS
-from tests.app.conftest import Open
 
-ORIGINS = ["https://*.example.org"]
-Ask = Callable[..., tuple[int, dict[str, str], bytes]]
+STATIC = Path(st.__file__).parent / "static"
+CODE = sorted([*STATIC.glob("static/js/DataFrame.*.js"), *STATIC.glob("static/css/DataFrame.*.css")])
+Answer = tuple[int, dict[str, str], bytes]
+Ask = Callable[..., Answer]
 
 
-@pytest.fixture(scope="module")
-def ask() -> Ask:
-    """Ask for a path through the middleware; a request that goes on to Streamlit gets status 418."""
+class Streamlit:
+    """The files of Streamlit itself, and how often they were asked for."""
 
-    async def streamlit(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 418, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+    def __init__(self) -> None:
+        self.asked = 0
+        self.app = create_streamlit_static_handler(str(STATIC), None)
 
-    served = delivery.Delivery(streamlit)
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked += 1
+        await self.app(scope, receive, send)
 
-    def asked(path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+
+@pytest.fixture
+def streamlit() -> Streamlit:
+    return Streamlit()
+
+
+@pytest.fixture
+def ask(streamlit: Streamlit) -> Ask:
+    """Ask for a path through the middleware."""
+    served = delivery.Compressed(streamlit)
+
+    def asked(path: str, method: str = "GET", **headers: str) -> Answer:
         sent: list[dict[str, Any]] = []
 
         async def send(message: Any) -> None:
             sent.append(message)
 
         fields = {"accept_encoding": "gzip, br", **headers}
-        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
-        asyncio.run(served({"type": "http", "method": method, "path": path, "headers": raw}, None, send))  # type: ignore[arg-type]
-        found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        return sent[0]["status"], found, sent[1]["body"]
+        raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items() if value]
+        scope = {"type": "http", "method": method, "path": path, "headers": raw, "asgi": {"spec_version": "2.4"}}
+        asyncio.run(served(scope, None, send))  # type: ignore[arg-type]
+        found = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
+        return sent[0]["status"], found, b"".join(message.get("body", b"") for message in sent[1:])
 
     return asked
 
 
-def test_streamlit_has_all_parts_that_are_named() -> None:
-    manifest = json.loads((delivery.STATIC / "manifest.json").read_text())
-    for name in (delivery.FRAME, *delivery.ELEMENTS):
-        assert delivery.code(manifest, (name,)), name
-    assert "SourceSansVF-Upright" in (delivery.STATIC / "index.html").read_text()
+@pytest.mark.parametrize("file", CODE, ids=lambda file: str(file.suffix))
+def test_a_file_is_that_on_disk_and_is_packed_once(ask: Ask, streamlit: Streamlit, file: Path) -> None:
+    path = f"/{file.relative_to(STATIC)}"
+    first = ask(path)
+    status, headers, body = first
+    assert status == 200
+    assert int(headers["content-length"]) == len(body) < file.stat().st_size / 2
+    assert headers["content-encoding"] == "gzip"
+    assert headers["vary"] == "accept-encoding"
+    assert "immutable" in headers["cache-control"]
+    assert gzip.decompress(body) == file.read_bytes()
+    assert ask(path) == first
+    assert streamlit.asked == 1
 
 
-@pytest.mark.parametrize("path", ["/", *(f"/{file}" for entries in SECTIONS.values() for file, _, _ in entries)])
-def test_every_page_names_the_code_of_tables_and_charts(ask: Ask, path: str) -> None:
-    status, headers, body = ask(path)
-    assert (status, headers["cache-control"], headers["content-encoding"]) == (200, "no-cache", "gzip")
-    text = gzip.decompress(body).decode()
-    named = re.findall(r'(?:href|src)="\./(static/[^"]+)"', text)
-    assert len(named) == len(set(named))
-    later = delivery.LATER.get(path[1:] or HOME, ())
-    imported = re.findall(r'import\("\./([^"]+)"\)', text)
-    for part in ("DataFrame", "embed", "ArrowVegaLiteChart"):
-        assert any(f"/{part}." in file for file in named) == (part not in later), part
-        assert any(f"/{part}." in file for file in imported), part
-    assert all((delivery.STATIC / file).is_file() for file in {*named, *imported})
-    assert len(imported) == len(delivery.ELEMENTS)
-    assert set(imported[: len(imported) - len(later)]) <= set(named)
+@pytest.mark.parametrize("headers", [{"accept_encoding": ""}, {"range": "bytes=0-10"}, {"if_none_match": "x"}])
+def test_who_cannot_take_a_whole_packed_file_gets_streamlits_own_answer(ask: Ask, headers: dict[str, str]) -> None:
+    path = f"/{CODE[0].relative_to(STATIC)}"
+    ask(path)
+    _, found, body = ask(path, **headers)
+    assert "content-encoding" not in found
+    assert CODE[0].read_bytes().startswith(body[:11])
 
 
-@pytest.mark.parametrize("page", [file for entries in SECTIONS.values() for file, _, _ in entries])
-def test_what_a_page_starts_with_comes_at_once(open_page: Open, page: str) -> None:
-    app = open_page(page)
-    drawn = {delivery.TABLE: len(app.dataframe), delivery.CHART: len(app.get("vega_lite_chart"))}
-    later = {kind for kind in drawn if {*kind} <= {*delivery.LATER.get(page, ())}}
-    assert later == {kind for kind, count in drawn.items() if not count}
+def test_pages_pictures_and_what_is_not_there_go_on_as_they_are(ask: Ask, streamlit: Streamlit) -> None:
+    index = (STATIC / "index.html").read_bytes()
+    for path in ("/", "/leaderboard", "/leaderboard"):
+        status, headers, body = ask(path)
+        assert (status, body) == (200, index)
+        assert "content-encoding" not in headers
+    assert ask("/favicon.png")[2] == (STATIC / "favicon.png").read_bytes()
+    assert ask(f"/{CODE[0].relative_to(STATIC)}", method="HEAD")[2] == b""
+    assert streamlit.asked == 5
 
 
-def test_a_file_is_that_on_disk_and_may_be_kept(ask: Ask) -> None:
-    for file in (*delivery.STATIC.glob("static/js/DataFrame.*.js"), *delivery.STATIC.glob("static/css/DataFrame.*.css")):
-        status, headers, body = ask(f"/{file.relative_to(delivery.STATIC)}")
-        assert status == 200
-        assert int(headers["content-length"]) == len(body) < file.stat().st_size / 2
-        assert gzip.decompress(body) == file.read_bytes()
-        assert "immutable" in headers["cache-control"]
+def test_a_script_that_may_change_is_not_kept() -> None:
+    async def changing(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/javascript"), (b"cache-control", b"no-cache")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"1", "more_body": True})
+        await send({"type": "http.response.body", "body": b"2"})
 
+    sent: list[dict[str, Any]] = []
 
-def test_what_is_not_known_goes_on_to_streamlit(ask: Ask) -> None:
-    assert ask("/_stcore/health")[0] == 418
-    assert ask("/static/../secrets.toml")[0] == 418
-    assert ask("/leaderboard", method="POST")[0] == 418
-    assert ask("/leaderboard", accept_encoding="identity")[0] == 418
-    assert ask("/leaderboard", range="bytes=0-10")[0] == 418
+    async def send(message: Any) -> None:
+        sent.append(message)
 
-
-def test_below_a_path_and_without_a_manifest(tmp_path: Path) -> None:
-    found = delivery.answers(delivery.STATIC, "/energy/", ORIGINS)
-    assert {"/energy/", "/energy/leaderboard"} <= set(found)
-    assert all(path.startswith("/energy/") for path in found)
-    assert b"https://*.example.org" in gzip.decompress(found["/energy/"].body)
-    assert delivery.answers(tmp_path, "", ORIGINS) == {}
-
-
-def test_parts_of_another_streamlit_are_left_out() -> None:
-    manifest = {
-        "a.ts": {"name": "DataFrame", "file": "a.js", "imports": ["b.ts"], "css": ["a.css"]},
-        "b.ts": {"file": "b.js", "imports": ["a.ts"]},
-    }
-    assert delivery.code(manifest, ("Html", "DataFrame")) == ["a.js", "a.css", "b.js"]
+    served = delivery.Compressed(changing)
+    scope = {"type": "http", "method": "GET", "path": "/x.js", "headers": [(b"accept-encoding", b"gzip")]}
+    asyncio.run(served(scope, None, send))  # type: ignore[arg-type]
+    assert b"".join(message.get("body", b"") for message in sent) == b"12"
+    assert not served.kept
