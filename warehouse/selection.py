@@ -56,17 +56,8 @@ class Selection:
         return replace(self, weights=()) if self.weights == DEFAULT_WEIGHTS else self
 
     def parameters(self) -> dict[str, object]:
-        """The values of `$models`, `$gpus`, … in a query."""
-        return {
-            "models": list(self.models),
-            "gpus": list(self.gpus),
-            "tasks": list(self.tasks),
-            "engines": list(self.engines),
-            "sources": list(self.sources),
-            "batch_sizes": list(self.batch_sizes),
-            "weights": list(self.weights),
-            "only_valid": self.only_valid,
-        }
+        """The value of `$selection` in a query: a struct of the fields."""
+        return {"selection": {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}}
 
     def words(self) -> str:
         """The filters as a person would say them, e.g. "GPU A40, task chat, pretrained weights, only valid rows"."""

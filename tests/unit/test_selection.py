@@ -58,14 +58,16 @@ def test_both_weights() -> None:
 
 def test_parameters_name_every_field() -> None:
     assert Selection(models=("m",), batch_sizes=(2,)).parameters() == {
-        "models": ["m"],
-        "gpus": [],
-        "tasks": [],
-        "engines": [],
-        "sources": [],
-        "batch_sizes": [2],
-        "weights": ["pretrained"],
-        "only_valid": True,
+        "selection": {
+            "models": ["m"],
+            "gpus": [],
+            "tasks": [],
+            "engines": [],
+            "sources": [],
+            "batch_sizes": [2],
+            "weights": ["pretrained"],
+            "only_valid": True,
+        }
     }
 
 

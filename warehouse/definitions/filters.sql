@@ -1,4 +1,5 @@
--- What a Selection keeps of runs, prompts and results, and the series that they are drawn as.
+-- What a Selection keeps of runs, prompts and results, and the series that they are drawn as. `selection` is a struct of the fields of `selection.py`; the body of
+-- a table macro reaches a field only as (selection).field.
 
 -- Where the text of a prompt may be read, as one number: the largest of several is the best, a run that has the texts of all its prompts rather than some.
 -- Its remainder is the number of the run; null for a run without texts.
@@ -7,64 +8,47 @@ create macro run_of_text_place(place) as (place % 4294967296)::integer;
 
 -- Whether a Selection keeps a row with these labels; an empty list keeps every label.
 create macro is_kept(
-    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as (len(some_models) = 0 or list_contains(some_models, model_id))
-    and (len(some_gpus) = 0 or list_contains(some_gpus, gpu_model))
-    and (len(some_tasks) = 0 or list_contains(some_tasks, task))
-    and (len(some_engines) = 0 or list_contains(some_engines, engine))
-    and (len(some_sources) = 0 or list_contains(some_sources, source))
-    and (len(some_batch_sizes) = 0 or list_contains(some_batch_sizes, batch_size))
-    and (len(some_weights) = 0 or list_contains(some_weights, weights))
-    and (valid or not valid_only);
+    model_id, gpu_model, task, engine, source, batch_size, weights, valid, selection
+) as (len(selection.models) = 0 or list_contains(selection.models, model_id))
+    and (len(selection.gpus) = 0 or list_contains(selection.gpus, gpu_model))
+    and (len(selection.tasks) = 0 or list_contains(selection.tasks, task))
+    and (len(selection.engines) = 0 or list_contains(selection.engines, engine))
+    and (len(selection.sources) = 0 or list_contains(selection.sources, source))
+    and (len(selection.batch_sizes) = 0 or list_contains(selection.batch_sizes, batch_size))
+    and (len(selection.weights) = 0 or list_contains(selection.weights, weights))
+    and (valid or not selection.only_valid);
 
 -- Whether prompt_sums answers a Selection: its other filters are what the groups of runs are made of.
-create macro prompt_sums_suffice(some_gpus, some_engines, some_sources, some_batch_sizes) as
-    len(some_gpus) = 0 and len(some_engines) = 0 and len(some_sources) = 0 and len(some_batch_sizes) = 0;
+create macro prompt_sums_suffice(selection) as
+    len(selection.gpus) = 0 and len(selection.engines) = 0 and len(selection.sources) = 0 and len(selection.batch_sizes) = 0;
 
 -- Rows of `prompts` that a Selection keeps.
-create macro selected_prompts(
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as table
+create macro selected_prompts(selection) as table
 select *
 from prompts
-where is_kept(
-    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-);
+where is_kept(model_id, gpu_model, task, engine, source, batch_size, weights, valid, selection);
 
 -- One row per run that a Selection keeps.
-create macro selected_runs(
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as table
+create macro selected_runs(selection) as table
 select *
 from labelled_runs
-where is_kept(
-    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-);
+where is_kept(model_id, gpu_model, task, engine, source, batch_size, weights, valid, selection);
 
 -- One row per selected run: the series that it belongs to, by name and by number. With a name of a prompt set only the runs of that set, and with a JSON
 -- list of series only those.
-create macro selected_series(
-    grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as table
+create macro selected_series(grouped_by, set_name, some_series, selection) as table
 select
     run_number,
     own_idle_power_w,
     series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as series,
     dense_rank() over (order by series)::integer as series_number
-from selected_runs(
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-)
+from selected_runs(selection)
 where (set_name = '' or prompt_set = set_name)
     and (some_series = '' or list_contains(from_json(nullif(some_series, ''), '["VARCHAR"]'), series));
 
 -- One row per selected prompt that did not fail: the number of its series and the value of one metric (null: not measured). Numbers, since
 -- grouping millions of rows by a name costs more than reading them.
-create macro selected_values(
-    metric, grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as table
+create macro selected_values(metric, grouped_by, set_name, some_series, selection) as table
 select
     requests.run_number,
     labels.series_number,
@@ -87,19 +71,12 @@ select
         output_chars
     ) as value
 from measured_requests as requests
-join selected_series(
-    grouped_by, set_name, some_series, some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as labels on labels.run_number = requests.run_number
+join selected_series(grouped_by, set_name, some_series, selection) as labels on labels.run_number = requests.run_number
 where status = 'ok'
-    and (valid or not valid_only);
+    and (valid or not (selection).only_valid);
 
 -- Rows of `results` that a Selection keeps.
-create macro selected_results(
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-) as table
+create macro selected_results(selection) as table
 select *
 from results
-where is_kept(
-    model_id, gpu_model, task, engine, source, batch_size, weights, valid,
-    some_models, some_gpus, some_tasks, some_engines, some_sources, some_batch_sizes, some_weights, valid_only
-);
+where is_kept(model_id, gpu_model, task, engine, source, batch_size, weights, valid, selection);

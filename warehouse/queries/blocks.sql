@@ -11,9 +11,7 @@ with dealt as (
         prompts.input_tokens,
         prompts.output_words,
         prompts.output_chars
-    from selected_prompts(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    ) as prompts
+    from selected_prompts($selection) as prompts
     where prompts.status = 'ok'
         and case when $above_idle then prompts.energy_above_idle_j else prompts.energy_j end is not null
         and list_contains(string_split($results, chr(10)), 'run:' || prompts.run_id)

@@ -67,9 +67,7 @@ answered as (
         case when $above_idle then energy_above_idle_j else energy_j end as joules,
         output_tokens,
         finish_reason = 'length' as cut
-    from selected_prompts(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+    from selected_prompts($selection)
     where status = 'ok'
         and joules > 0
         and output_tokens > 0

@@ -5,9 +5,7 @@ with selected as (
     select
         *,
         case $contrast when 'task' then task when 'model' then model_name when 'engine' then engine when 'gpu' then gpu_model end as side
-    from selected_results(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+    from selected_results($selection)
     where origin = 'published'
         and energy_j > 0
         and output_tokens > 0

@@ -7,9 +7,7 @@ with chosen as (
         output_tokens,
         case when $above_idle then energy_above_idle_j else energy_j end as energy_j,
         $a::double + $b::double * input_tokens + $c::double * output_tokens as fitted_j
-    from selected_prompts(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+    from selected_prompts($selection)
     where status = 'ok'
         and 'run:' || run_id = $result
 )

@@ -20,7 +20,7 @@ with summed as (
         max(longest) as longest
     from fit_sums
     where above_idle = $above_idle
-        and (valid or not $only_valid)
+        and (valid or not $selection.only_valid)
     group by run_id
     having sum(prompts) >= 8
 )
@@ -48,9 +48,7 @@ select
     summed.cov_out_energy,
     summed.longest
 from summed
-join selected_runs(
-    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-) as runs using (run_id)
+join selected_runs($selection) as runs using (run_id)
 order by
     runs.batch_size is distinct from 1,
     summed.prompts desc,

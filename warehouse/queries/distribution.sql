@@ -9,9 +9,7 @@ with labels as (
         run_number,
         series_number,
         series
-    from selected_series(
-        $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+    from selected_series($by, $prompt_set, $only_series, $selection)
 ),
 -- How many buckets lie between a value and e times as much: so many that the middle half of a typical run's prompts lies in more than a hundred of them, and
 -- few buckets hold more than 1 %. A time per token needs far finer ones than an energy. A metric that is not summarised is about as wide as its like.
@@ -44,9 +42,7 @@ valued as not materialized (
             when value is not null then -100000000
         end as bucket
     from fineness
-    cross join selected_values(
-        $metric, $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+    cross join selected_values($metric, $by, $prompt_set, $only_series, $selection)
 ),
 -- Where the buckets are kept, the second part is a product with nothing, made first: DuckDB gives up reading the prompts for it.
 counted as (
@@ -60,7 +56,7 @@ counted as (
     from energy_buckets
     join labels using (run_number)
     where exists (from kept)
-        and (energy_buckets.valid or not $only_valid)
+        and (energy_buckets.valid or not $selection.only_valid)
     group by
         labels.series_number,
         energy_buckets.bucket

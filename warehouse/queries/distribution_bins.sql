@@ -5,9 +5,7 @@ with labels as (
     select distinct
         series_number,
         series
-    from selected_series(
-        $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+    from selected_series($by, $prompt_set, $only_series, $selection)
 ),
 edges as (
     select
@@ -19,9 +17,7 @@ counted as (
         series_number,
         case when width > 0 then least(floor((case when $log then ln(value) else value end - low) / width), $bins - 1) else 0 end as bin,
         count(*) as count
-    from selected_values(
-        $metric, $by, $prompt_set, $only_series, $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    )
+    from selected_values($metric, $by, $prompt_set, $only_series, $selection)
     cross join edges
     where value between $low and $high
     group by

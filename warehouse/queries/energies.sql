@@ -14,10 +14,8 @@ with chosen as (
         runs.run_number,
         runs.energy_attribution,
         runs.idle_power_w,
-        $statistic = 'mean' or (runs.ok > runs.counted and not $only_valid) as is_read
-    from selected_results(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    ) as results
+        $statistic = 'mean' or (runs.ok > runs.counted and not $selection.only_valid) as is_read
+    from selected_results($selection) as results
     left join runs on 'run:' || runs.run_id = results.result_id
 ),
 divided as (
@@ -34,7 +32,7 @@ divided as (
     from requests
     join (select run_number, energy_attribution, idle_power_w from chosen where is_read) as chosen on chosen.run_number = requests.run_number
     where requests.status = 'ok'
-        and (requests.valid or not $only_valid)
+        and (requests.valid or not $selection.only_valid)
 ),
 read as (
     select

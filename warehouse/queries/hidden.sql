@@ -6,14 +6,8 @@ with places as (
         valid,
         reasons
     from runs
-    where (len($models) = 0 or list_contains($models, model_id))
-        and (len($gpus) = 0 or list_contains($gpus, gpu))
-        and (len($tasks) = 0 or list_contains($tasks, task))
-        and (len($engines) = 0 or list_contains($engines, engine))
-        and (len($sources) = 0 or list_contains($sources, source))
-        and (len($batch_sizes) = 0 or list_contains($batch_sizes, batch_size))
-        and (len($weights) = 0 or list_contains($weights, weights))
-        and (failed > 0 or ($only_valid and (counted < prompts or not valid)))
+    where is_kept(model_id, gpu, task, engine, source, batch_size, weights, true, $selection)
+        and (failed > 0 or ($selection.only_valid and (counted < prompts or not valid)))
 ),
 candidates as (
     select
@@ -29,7 +23,7 @@ named as (
     select
         case
             when status = 'failed' then 'failed'
-            when not $only_valid then null
+            when not $selection.only_valid then null
             when not row_valid then row_reasons[1]
             when not run_valid then 'run: ' || run_reasons[1]
         end as reason

@@ -1,8 +1,6 @@
 -- One row per configuration, published or measured, least energy per response first; those whose energy is modelled come after, those without one last.
 select *
-from selected_results(
-    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-)
+from selected_results($selection)
 order by
     energy_j nulls last,
     estimated_energy_j nulls last,

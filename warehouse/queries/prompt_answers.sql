@@ -3,12 +3,10 @@
 with places as (
     select requests.rowid as place
     from requests
-    join selected_runs(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    ) as runs on runs.run_number = requests.run_number
+    join selected_runs($selection) as runs on runs.run_number = requests.run_number
     where requests.prompt_id = $prompt
         and requests.status = 'ok'
-        and (requests.valid or not $only_valid)
+        and (requests.valid or not $selection.only_valid)
     order by
         requests.energy_j nulls last,
         runs.run_id,

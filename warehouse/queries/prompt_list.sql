@@ -24,19 +24,12 @@ with places as (
                 case when prompt_set_sha256 is null then run_number end,
                 model_id
         )::integer as place
-    from selected_runs(
-        $models,
-        $gpus,
-        $tasks,
-        $engines,
-        $sources,
-        $batch_sizes,
-        $weights,
-        $only_valid and not prompt_sums_suffice($gpus, $engines, $sources, $batch_sizes)
-    )
+    from labelled_runs
     join (select run_number, energy_j_total, measured, texts, prompts from runs) as runs using (run_number)
-    where not prompt_sums_suffice($gpus, $engines, $sources, $batch_sizes)
-        or run_number in (select group_number from prompt_groups)
+    where is_kept(
+        model_id, gpu_model, task, engine, source, batch_size, weights, valid or prompt_sums_suffice($selection), $selection
+    )
+        and (not prompt_sums_suffice($selection) or run_number in (select group_number from prompt_groups))
 ),
 -- By number of place: grouping by its names would take ten times as long.
 read as materialized (
@@ -55,9 +48,9 @@ read as materialized (
         max(places.text_place) as text_place
     from requests
     join (select run_number, place, mean_j, text_place from places) as places on places.run_number = requests.run_number
-    where not prompt_sums_suffice($gpus, $engines, $sources, $batch_sizes)
+    where not prompt_sums_suffice($selection)
         and requests.status = 'ok'
-        and (requests.valid or not $only_valid)
+        and (requests.valid or not $selection.only_valid)
     group by
         requests.prompt_id,
         places.place
@@ -78,8 +71,8 @@ counted as (
             places.place
         from prompt_sums
         join places on places.run_number = prompt_sums.group_number
-        where prompt_sums_suffice($gpus, $engines, $sources, $batch_sizes)
-            and (prompt_sums.valid or not $only_valid)
+        where prompt_sums_suffice($selection)
+            and (prompt_sums.valid or not $selection.only_valid)
     ) as sums
     join (
         select distinct

@@ -10,12 +10,8 @@ with valued as (
             ),
             divided_energy($metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
         ) as value
-    from selected_prompts(
-        $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    ) as prompts
-    join selected_series(
-        $by, $prompt_set, '', $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-    ) as labels on labels.run_number = prompts.run_number
+    from selected_prompts($selection) as prompts
+    join selected_series($by, $prompt_set, '', $selection) as labels on labels.run_number = prompts.run_number
     where status = 'ok'
         and labels.series = $series
 )

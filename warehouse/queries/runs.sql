@@ -8,8 +8,7 @@ from runs
 join models on models.model_id = runs.model_id
 join results on results.result_id = 'run:' || runs.run_id
 where is_kept(
-    runs.model_id, runs.gpu, runs.task, runs.engine, runs.source, runs.batch_size, runs.weights, runs.valid,
-    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
+    runs.model_id, runs.gpu, runs.task, runs.engine, runs.source, runs.batch_size, runs.weights, runs.valid, $selection
 )
 order by
     runs.started_at desc,

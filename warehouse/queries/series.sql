@@ -3,9 +3,7 @@
 select
     labels.series,
     coalesce(sum(run_summary.prompts), 0)::bigint as prompts
-from selected_series(
-    $by, $prompt_set, '', $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-) as labels
+from selected_series($by, $prompt_set, '', $selection) as labels
 join runs on runs.run_number = labels.run_number
 left join run_summary
     on run_summary.run_id = runs.run_id

@@ -24,8 +24,6 @@ select
     coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
     coalesce(runs.energy_attribution, '') as energy_attribution,
     coalesce(results.edges, '') as edges
-from selected_results(
-    $models, $gpus, $tasks, $engines, $sources, $batch_sizes, $weights, $only_valid
-) as results
+from selected_results($selection) as results
 left join runs on 'run:' || runs.run_id = results.result_id
 order by results.result_id
