@@ -8,7 +8,7 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, scope, tables
 from prompt_joules.pages.ui.of import export_sql as room
 from prompt_joules.pages.ui.pure.words import plain
-from prompt_joules.warehouse import connect, visitor_sql
+from prompt_joules.warehouse import connect, switches, visitor_sql
 from prompt_joules.warehouse import export as exports
 from prompt_joules.warehouse.selection import Selection
 
@@ -27,18 +27,31 @@ def offer_files(selection: Selection, name: str) -> None:
             )
 
 
-def ask(sql: str) -> visitor_sql.Answer:
-    """The answer to a visitor's SQL; what is wrong with it ends the page."""
+def asked() -> str | None:
+    """The visitor's SQL once “Run” has been pressed for this very text. An example stands in the box at first, or what a link brings."""
+    with st.form("sql-box", border=False):
+        text = st.text_area("SQL (DuckDB)", room.EXAMPLE, key="sql", bind="query-params", height=150)
+        st.form_submit_button("Run", icon=":material/play_arrow:", help="Or Ctrl+Enter in the box", on_click=press)
+    return (text or room.EXAMPLE) if st.session_state.get("sql-asked") == text else None
+
+
+def press() -> None:
+    """Remember which text “Run” was pressed for."""
+    st.session_state["sql-asked"] = st.session_state["sql"]
+
+
+def answer_to(sql: str) -> None:
+    """The answer to a visitor's SQL: in words, as a chart, as a table and as files; or what is wrong with it."""
     try:
-        return data.ask(sql)
+        answer = data.ask(sql)
     except visitor_sql.RefusedSql as error:
         st.error(plain(str(error)), icon=":material/error:")
-        st.stop()
-
-
-def sql_text() -> str:
-    """The visitor's SQL; an example at the start."""
-    return st.text_area("SQL (DuckDB)", room.EXAMPLE, key="sql", bind="query-params", height=150) or room.EXAMPLE
+        return
+    st.caption(room.answer(answer))
+    if st.toggle("Chart", key="chart", bind="query-params", help="First column across, first number up."):
+        chart_of(answer.rows)
+    st.dataframe(answer.rows, hide_index=True, alt="The answer to the SQL")
+    downloads.offer(answer.rows, "sql")
 
 
 def chart_of(rows: pl.DataFrame) -> None:
@@ -57,13 +70,14 @@ offer_files(selection, controls.one_of("Rows", "rows", list(room.EXPORTS), 260))
 st.caption(scope.provenance(data.load("leaderboard", selection), selection))
 
 st.subheader("Ask in SQL", anchor=False)
-st.markdown(room.SQL)
-sql = sql_text()
-with st.expander("Tables and columns"):
-    tables.show(data.load("columns", selection), room.COLUMNS, alt="Tables and views with their columns, types and meaning")
-answer = ask(sql)
-st.caption(room.answer(answer))
-if st.toggle("Chart", key="chart", bind="query-params", help="First column across, first number up."):
-    chart_of(answer.rows)
-st.dataframe(room.printable(answer.rows), hide_index=True, alt="The answer to the SQL")
-downloads.offer(room.printable(answer.rows), "sql")
+if switches.is_on(switches.SQL):
+    st.markdown(room.SQL)
+    sql = asked()
+    with st.expander("Tables and columns"):
+        tables.show(data.load("columns", selection), room.COLUMNS, alt="Tables and views with their columns, types and meaning")
+    if sql is None:
+        st.caption(room.NOT_YET)
+    else:
+        answer_to(sql)
+else:
+    st.markdown(room.SWITCHED_OFF)

@@ -57,9 +57,9 @@ st.subheader("What the remarks mean", anchor=False)
 tables.show(data.load("reason_codes", selection), room.REMARKS, alt="Remarks and their meaning")
 
 st.subheader("Files loaded", anchor=False)
-files = data.load("ingested_files", selection)
+files = room.with_short_paths(data.load("ingested_files", selection))
 first_rows(files, room.FILES, "Files in the warehouse, newest first", "files", "the table `ingested_files` has all")
-rejects = data.load("rejects", selection)
+rejects = room.with_short_paths(data.load("rejects", selection))
 if not rejects.is_empty():
     st.subheader("Rows refused", anchor=False)
     alt = "Rows that the ingest refused, with the reason"

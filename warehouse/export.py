@@ -24,8 +24,10 @@ from prompt_joules.warehouse.selection import Selection
 
 KINDS = ("parquet", "csv", "json", "arrow")
 METADATA_KEY = "prompt_joules"
-# How a cell that a spreadsheet would run as a formula begins.
-FORMULA = "=+-@\t\r\n"
+# How a cell that a spreadsheet would run as a formula begins: with one of these signs, or one that looks like it (full-width, small,
+# raised, lowered), behind whatever has no width; or with a sign that may move what follows into another cell.
+SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋⩵⩶﬩−"
+FORMULA = rf"^(?:[\t\r\n]|[\p{{Z}}\p{{C}}\s]*[{SIGNS}])"
 DEFENDED = "'"
 OWN_LICENCE = "rows without a licence: ask who measured them"
 PART_ROWS = 20_000
@@ -239,21 +241,43 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
 
 
 def harmless(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows for a CSV: lists as text, and text that a spreadsheet would run as a formula behind an apostrophe.
+    """Rows for a CSV: nested values as text, and text that a spreadsheet would run as a formula behind an apostrophe, in headers too.
 
     Args:
-        rows: any columns; nested ones must be lists of text.
+        rows: any columns.
 
     Returns:
-        The same rows; numbers stay numbers, because a negative number is no formula.
+        The same rows; numbers stay numbers, because a negative number is no formula. A list of plain values is their texts with | between
+        them, what is nested deeper is JSON.
     """
-    flat = rows.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join("|") for name, kind in rows.schema.items() if kind == pl.List)
+    flat = rows.with_columns(_flat(rows[name]) for name, kind in rows.schema.items() if kind.is_nested())
     texts = [name for name, kind in flat.schema.items() if kind == pl.String]
-    starts = [pl.col(name).str.slice(0, 1).is_in(list(FORMULA)) for name in texts]
-    return flat.with_columns(
-        pl.when(start).then(pl.lit(DEFENDED) + pl.col(name)).otherwise(pl.col(name)).alias(name)
-        for name, start in zip(texts, starts, strict=True)
+    defended = flat.with_columns(
+        pl.when(pl.col(name).str.contains(FORMULA)).then(pl.lit(DEFENDED) + pl.col(name)).otherwise(pl.col(name)).alias(name)
+        for name in texts
     )
+    return defended.rename(_harmless_names(flat.columns))
+
+
+def _harmless_names(names: list[str]) -> dict[str, str]:
+    """The headers that a spreadsheet would run, and what they are called instead; no two alike."""
+    starts = pl.Series(names, dtype=pl.String).str.contains(FORMULA)
+    found: dict[str, str] = {}
+    for name in (name for name, start in zip(names, starts, strict=True) if start):
+        defended = DEFENDED + name
+        while defended in names or defended in found.values():
+            defended = DEFENDED + defended
+        found[name] = defended
+    return found
+
+
+def _flat(values: pl.Series) -> pl.Series:
+    """Lists and structures as text; null stays null."""
+    kind = values.dtype
+    if isinstance(kind, pl.List) and not kind.inner.is_nested() and kind.inner not in (pl.Object, pl.Binary):
+        return values.cast(pl.List(pl.String)).list.join("|")
+    texts = [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values.to_list()]
+    return pl.Series(values.name, texts, dtype=pl.String)
 
 
 def _comments(header: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from prompt_joules.warehouse import connect
+from prompt_joules.warehouse import connect, switches
 from prompt_joules.warehouse.selection import Selection
 
 QUERIES = Path(__file__).parent / "queries"
@@ -77,7 +77,7 @@ def _parts(reader: pa.RecordBatchReader) -> Iterator[pl.DataFrame]:
 def _asked(name: str, selection: Selection | None, warehouse: str, parameters: Mapping[str, object]) -> Iterator[duckdb.DuckDBPyRelation]:
     """The relation of a named query; what goes wrong while it is read is said as an error of the warehouse."""
     sql = text(name)
-    given = {**(selection or Selection()).parameters(), **parameters}
+    given = {**(selection or Selection()).parameters(), "texts": switches.is_on(switches.TEXTS), **parameters}
     wanted = set(PARAMETER.findall(sql))
     if missing := wanted - given.keys():
         raise MissingParameter(f"The query {name!r} needs {', '.join(sorted(missing))}.")

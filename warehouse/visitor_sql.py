@@ -1,7 +1,7 @@
 """A visitor's own SQL on the warehouse: reads only, cannot reach files or the network, and ends when its time or memory is up.
 
-One SELECT at a time, in a process of its own (`visitor_sql_child.py`) that runs nothing else and is gone afterwards. What it may name is checked on
-the parsed statement (`visitor_sql_allowed.py`). Errors are DuckDB's own words: they say where the text is wrong.
+One SELECT at a time, in a process of its own (`visitor_sql_child.py`) that runs nothing else and is gone afterwards. What it may name is
+checked on the parsed statement (`visitor_sql_allowed.py`). Errors are DuckDB's own words: they say where the text is wrong.
 """
 
 import atexit
@@ -19,13 +19,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import connect, errors, switches
 from prompt_joules.warehouse.visitor_sql_allowed import OUT_OF_MEMORY, RefusedSql
 
-__all__ = ["Answer", "RefusedSql", "is_on", "run", "shows_texts", "warm"]
+__all__ = ["Answer", "RefusedSql", "run", "warm"]
 
-SWITCH, TEXTS = "PROMPT_JOULES_SQL", "PROMPT_JOULES_TEXTS"
-OFF = ("off", "0", "no", "false")
 MOST_ROWS = 10_000
 MOST_BYTES = 8_000_000
 """Of an answer, as Arrow keeps it: what the server remembers and a browser is sent."""
@@ -37,7 +35,7 @@ WAITING = 8
 LONGEST_WAIT = 20.0
 GRACE = 5.0
 """Seconds that the parent waits for a child beyond the time of its statement: for its start, where no spare one stands ready."""
-PASSED_ON = "PATH LANG LC_ALL LC_CTYPE TZ SYSTEMROOT PYTHONHOME PYTHONPATH VIRTUAL_ENV LD_LIBRARY_PATH DYLD_LIBRARY_PATH".split()
+PASSED_ON = "PATH LANG LC_ALL LC_CTYPE TZ SYSTEMROOT PYTHONHOME PYTHONPATH VIRTUAL_ENV LD_LIBRARY_PATH DYLD_LIBRARY_PATH"
 """Variables of the environment that a child needs for a file. For a lake it gets all of them: they hold the credentials."""
 OF_ITS_OWN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2", "RUST_BACKTRACE": "0"}
 _TURNS = threading.BoundedSemaphore(RUNNING)
@@ -60,16 +58,6 @@ class Answer:
     cut: bool
 
 
-def is_on() -> bool:
-    """Whether visitors may ask in SQL: always but where PROMPT_JOULES_SQL=off."""
-    return os.environ.get(SWITCH, "").strip().lower() not in OFF
-
-
-def shows_texts() -> bool:
-    """Whether the words of prompts and answers are shown: always but where PROMPT_JOULES_TEXTS=off."""
-    return os.environ.get(TEXTS, "").strip().lower() not in OFF
-
-
 def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> Answer:
     """Run one SELECT.
 
@@ -83,13 +71,13 @@ def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int 
     Raises:
         RefusedSql: switched off, too many wait, more than one statement, not a SELECT, a name that is not allowed, an error, or the time or
             memory is used up.
-        store.WarehouseError: the file is missing, old or broken.
+        errors.WarehouseError: the file is missing, old or broken.
     """
-    if not is_on():
-        raise RefusedSql(f"The SQL box is switched off on this server ({SWITCH}).")
+    if not switches.is_on(switches.SQL):
+        raise RefusedSql("The SQL box is switched off on this server.")
     if len(sql) > LONGEST:
         raise RefusedSql(f"The text is longer than {LONGEST:,} characters.")
-    place = store.place_of(warehouse)
+    place = connect.place_of(warehouse)
     if place.kind == "cloud":
         raise RefusedSql("There is no SQL box on MotherDuck: the limits of a statement would not hold on its servers.")
     asked = {
@@ -98,7 +86,7 @@ def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int 
         "seconds": seconds,
         "most_rows": most_rows,
         "most_bytes": most_bytes,
-        "texts": shows_texts(),
+        "texts": switches.is_on(switches.TEXTS),
     }
     with _turn():
         return _answer(_ask(_child(place.shared), json.dumps(asked).encode() + b"\n", seconds), seconds, place.shared)
@@ -106,7 +94,7 @@ def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int 
 
 def warm(shared: bool = False) -> None:
     """Start a child that waits for the next statement, unless one does: its first visitor need not wait for it."""
-    if not is_on():
+    if not switches.is_on(switches.SQL):
         return
     with _LOCK:
         spare = _SPARE.get(shared)
@@ -144,7 +132,7 @@ def _child(shared: bool) -> subprocess.Popen[bytes]:
 
 def _started(shared: bool) -> subprocess.Popen[bytes]:
     """A child process. It finds the project where this process did, and knows no secret that it does not need."""
-    environment = dict(os.environ) if shared else {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment = dict(os.environ) if shared else {name: os.environ[name] for name in PASSED_ON.split() if name in os.environ}
     command = [sys.executable, "-P", "-m", "prompt_joules.warehouse.visitor_sql_child"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment | OF_ITS_OWN)
 
@@ -179,7 +167,7 @@ def _answer(ended: tuple[int | None, bytes], seconds: float, shared: bool) -> An
         case "answer":
             return Answer(_rows(rest), said["cut"])
         case "warehouse":
-            raise store.WarehouseError(said["words"])
+            raise errors.WarehouseError(said["words"])
         case _:
             raise RefusedSql(said["words"])
 
@@ -189,7 +177,9 @@ def _rows(stream: bytes) -> pl.DataFrame:
     try:
         return pl.DataFrame(pa.ipc.open_stream(stream).read_all())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException) as error:
-        raise RefusedSql(f"The answer cannot be shown ({str(error).splitlines()[0]}): cast its columns to text, e.g. x::varchar.") from error
+        raise RefusedSql(
+            f"The answer cannot be shown ({str(error).splitlines()[0]}): cast its columns to text, e.g. x::varchar."
+        ) from error
 
 
 _OVERDUE = tuple(-getattr(signal, name) for name in ("SIGALRM", "SIGXCPU") if hasattr(signal, name))

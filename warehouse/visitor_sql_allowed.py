@@ -12,21 +12,20 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.warehouse import store
+from prompt_joules.warehouse import create
 from prompt_joules.warehouse import visitor_sql_functions as functions
 
 Node = dict[str, Any]
 
-EXPRESSIONS = frozenset(
-    "BETWEEN CASE CAST COLLATE COLUMN_REF COMPARISON CONJUNCTION CONSTANT FUNCTION LAMBDA LAMBDA_REF OPERATOR POSITIONAL_REFERENCE STAR "
-    "SUBQUERY TYPE WINDOW".split()
-)
+EXPRESSIONS = """
+BETWEEN CASE CAST COLLATE COLUMN_REF COMPARISON CONJUNCTION CONSTANT FUNCTION LAMBDA LAMBDA_REF OPERATOR POSITIONAL_REFERENCE STAR SUBQUERY
+TYPE WINDOW
+""".split()  # noqa: SIM905
 """The field `class` of a node that is an expression."""
-PARTS = frozenset(
-    "SELECT_NODE SET_OPERATION_NODE RECURSIVE_CTE_NODE CTE_NODE "
-    "DISTINCT_MODIFIER ORDER_MODIFIER LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER ORDER_DEFAULT ASCENDING DESCENDING "
-    "EMPTY SUBQUERY JOIN EXPRESSION_LIST PIVOT".split()
-)
+PARTS = """
+SELECT_NODE SET_OPERATION_NODE RECURSIVE_CTE_NODE CTE_NODE DISTINCT_MODIFIER ORDER_MODIFIER LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER
+ORDER_DEFAULT ASCENDING DESCENDING EMPTY SUBQUERY JOIN EXPRESSION_LIST PIVOT
+""".split()  # noqa: SIM905
 """The field `type` of a node that is no expression and names nothing by itself."""
 MACRO = re.compile(r"^create macro (\w+)\(([^)]*)\)\s+as( table)?", re.MULTILINE)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,8 +56,8 @@ class Names:
 
 
 def names(connection: duckdb.DuckDBPyConnection) -> Names:
-    """What the warehouse that is the connection's database offers. Its functions are those of `views.sql`: to list DuckDB's takes 0.1 s."""
-    macros = MACRO.findall((store.HERE / "views.sql").read_text())
+    """What the warehouse that is the connection's database offers. Its functions stand in `definitions`; to list DuckDB's takes 0.1 s."""
+    macros = [found for path in create.SOURCES for found in MACRO.findall(path.read_text())]
     internal = connection.execute("select lower(view_name) from duckdb_views() where internal").fetchall()
     return Names(
         frozenset(str(row[0]).lower() for row in connection.execute("show tables").fetchall()),
@@ -85,7 +84,7 @@ def tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
     except RecursionError as error:
         raise RefusedSql("The statement is nested too deeply.") from error
     if parsed["error"]:
-        raise RefusedSql(f"This statement cannot be looked at before it runs ({parsed.get('error_message', 'no reason')}); write it as a SELECT.")
+        raise RefusedSql(f"This cannot be looked at before it runs, so it does not ({parsed['error_message']}). Write it as a SELECT.")
     (statement,) = parsed["statements"]
     found: Node = statement["node"]
     return found

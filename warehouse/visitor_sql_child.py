@@ -14,13 +14,13 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prompt_joules.warehouse import store, visitor_sql_allowed
+from prompt_joules.warehouse import connect, errors, visitor_sql_allowed
 from prompt_joules.warehouse.visitor_sql_allowed import OUT_OF_MEMORY, RefusedSql
 
 MEMORY = "512MB"
@@ -28,15 +28,15 @@ ADDRESS_SPACE = 1_280_000_000
 """Bytes that a statement may add to what the process has when it is asked."""
 THREADS = 2
 BATCH_ROWS = 2_048
-PLAIN = frozenset("boolean tinyint smallint integer bigint utinyint usmallint uinteger ubigint float double decimal varchar".split())
+PLAIN = "boolean tinyint smallint integer bigint utinyint usmallint uinteger ubigint float double decimal varchar".split()  # noqa: SIM905
 """Types that every table, chart and file format knows."""
-WHOLE = frozenset(["hugeint"])
+WHOLE = ("hugeint",)
 """Sums of whole numbers: whole numbers of 64 bits where they fit."""
-DATES = frozenset(["date", "timestamp", "timestamp with time zone"])
+DATES = ("date", "timestamp", "timestamp with time zone")
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31 in days after 1970-01-01: the dates that Python knows."""
 TEXT_COLUMNS = ("prompt_text", "output_text")
-SHORT_PATH = r"""regexp_replace(path, '^([A-Za-z]:)?[/\\].*[/\\]', '…/')"""
+SHORT_PATH = r"""regexp_replace(path, '^([\w.-]+:)?[/\\].*[/\\]', '…/')"""
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
         _send(out, *answer(**request))
     except RefusedSql as error:
         _say(out, "refused", str(error))
-    except store.WarehouseError as error:
+    except errors.WarehouseError as error:
         _say(out, "warehouse", str(error))
     except (duckdb.OutOfMemoryException, MemoryError, pa.ArrowMemoryError):
         _say(out, "refused", OUT_OF_MEMORY)
@@ -96,12 +96,12 @@ def answer(sql: str, warehouse: str, seconds: float, most_rows: int, most_bytes:
         The first rows, of types that all programs know, and whether there are more.
 
     Raises:
-        RefusedSql, store.WarehouseError, duckdb.Error, MemoryError.
+        RefusedSql, errors.WarehouseError, duckdb.Error, MemoryError.
     """
-    connection = store.connect(warehouse)
+    connection = connect.once(warehouse)
     known = visitor_sql_allowed.names(connection)
     _veil(connection, texts)
-    _lock(connection, store.data_path(connection) if store.place_of(warehouse).shared else None)
+    _lock(connection, connect.data_path(connection) if connect.place_of(warehouse).shared else None)
     visitor_sql_allowed.check(visitor_sql_allowed.tree(connection, sql), known)
     relation = connection.sql(connection.extract_statements(sql)[0])
     columns = list(zip(_distinct(relation.columns), [kind.id for kind in relation.types], strict=True))
@@ -118,8 +118,8 @@ def _veil(connection: duckdb.DuckDBPyConnection, texts: bool) -> None:
     if texts:
         return
     having = connection.execute(
-        "select table_name, list(column_name) from duckdb_columns() where database_name = current_database() and list_contains($names, column_name)"
-        " group by all",
+        "select table_name, list(column_name) from duckdb_columns() "
+        "where database_name = current_database() and list_contains($names, column_name) group by all",
         {"names": list(TEXT_COLUMNS)},
     ).fetchall()
     for table, columns in having:
@@ -154,7 +154,7 @@ def _distinct(names: list[str]) -> list[str]:
 
 def _shown(place: int, name: str, kind: str) -> str:
     """A column in an answer: as it is, or as text where its type is not one that tables, charts and files know."""
-    cast = "" if kind in PLAIN | WHOLE | DATES else "::varchar"
+    cast = "" if kind in (*PLAIN, *WHOLE, *DATES) else "::varchar"
     return f"#{place}{cast} as " + '"' + name.replace('"', '""') + '"'
 
 
@@ -168,7 +168,7 @@ def _first_bytes(reader: pa.RecordBatchReader, most: int) -> tuple[pa.Table, boo
             room = most - sum(one.nbytes for one in kept)
             rows = _fitting(batch, room)
             if not rows and not sum(one.num_rows for one in kept):
-                raise RefusedSql(f"One row is larger than the {most / 1e6:.0f} MB that an answer may have: take a part of it, e.g. left(…, 200).")
+                raise RefusedSql(f"One row is larger than the {most / 1e6:.0f} MB of an answer: take a part of it, e.g. left(…, 200).")
             return pa.Table.from_batches([*kept, batch.slice(0, rows)], reader.schema), True
         kept.append(batch)
     return pa.Table.from_batches(kept, reader.schema), False

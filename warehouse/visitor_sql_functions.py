@@ -1,7 +1,7 @@
 """The functions that a visitor's SQL may call: those that compute from what they are given and touch nothing else.
 
-What is not listed is refused, so that a function of a newer DuckDB or of an extension is refused until somebody has looked at it. Left out on
-purpose: what reads files, settings, variables, secrets, logs or catalogs, what runs text as SQL, what waits, and what changes a state.
+What is not listed is refused, so that a function of a newer DuckDB or of an extension is refused until somebody has looked at it. Left out
+on purpose: what reads files, settings, variables, secrets, logs or catalogs, what runs text as SQL, what waits, and what changes a state.
 """
 
 LISTS = """

@@ -1,9 +1,9 @@
-"""Rows for the pages: named queries and a visitor's SQL, cached while filters and warehouse stay the same."""
+"""Rows for the pages: named queries and a visitor's SQL, kept while filters and warehouse stay the same."""
 
 import polars as pl
 import streamlit as st
 
-from prompt_joules.warehouse import connect, query, visitor_sql
+from prompt_joules.warehouse import connect, query, visitor_sql, visitor_sql_memory
 from prompt_joules.warehouse.selection import Selection
 
 
@@ -13,8 +13,9 @@ def load(name: str, selection: Selection, **parameters: str | bool | float) -> p
 
 
 def ask(sql: str) -> visitor_sql.Answer:
-    """The answer to a visitor's SQL, from the cache while text and warehouse stay the same. Raises visitor_sql.RefusedSql."""
-    return _ask(sql, *_place())
+    """The answer to a visitor's SQL, remembered while text and warehouse stay the same. Raises visitor_sql.RefusedSql."""
+    with st.spinner("Asking the warehouse …"):
+        return visitor_sql_memory.run(sql, connect.default_warehouse())
 
 
 def options() -> pl.DataFrame:
@@ -42,11 +43,6 @@ def _load(
 ) -> pl.DataFrame:
     """The only cache: keyed by question, filters and version of the file."""
     return query.load(name, selection, path, **dict(parameters))
-
-
-@st.cache_data(max_entries=32, show_spinner="Asking the warehouse …")
-def _ask(sql: str, path: str, version: tuple[int, int]) -> visitor_sql.Answer:
-    return visitor_sql.run(sql, path)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -18,9 +18,11 @@ KINDS = ("text/javascript", "application/javascript", "text/css")
 
 @asynccontextmanager
 async def ready(_: App) -> AsyncIterator[None]:
-    """Import what pages are made of when the server starts, so that its first visitor need not wait for it."""
-    for name in ("frame", "draw", "pick", "controls", "pure.charts"):
-        import_module(f"prompt_joules.pages.ui.{name}")
+    """Get ready before the first visitor, so that nobody has to wait for what all need.
+
+    It imports by name: the pages have caches, which there are only once the server runs.
+    """
+    import_module("prompt_joules.pages.ui.start").ready()
     yield
 
 

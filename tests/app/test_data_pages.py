@@ -6,12 +6,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from prompt_joules.bench.tasks import TASKS
 from prompt_joules.pages.ui import downloads, tables
 from prompt_joules.pages.ui.of import export_sql
 from prompt_joules.pages.ui.pure import detail
-from prompt_joules.warehouse import create, query
+from prompt_joules.warehouse import create, query, switches, visitor_sql
 from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.selection import Selection
@@ -21,15 +22,57 @@ from tests.app.conftest import FIGURES, Open, open_app, table, text
 
 
 def test_sql_answers_and_says_what_is_wrong(open_page: Open) -> None:
-    app = open_page(
-        "export_sql", sql="select gpu_model, count(*) as n from published where source = 'ML.ENERGY v1' group by all order by 1"
-    )
+    sql = "select gpu_model, count(*) as n from published where source = 'ML.ENERGY v1' group by all order by 1"
+    app = pressed(open_page("export_sql", sql=sql))
     figures = pl.read_csv(FIGURES).group_by("gpu_model").len().sort("gpu_model")
     assert table(app, -1).rows() == figures.rows()
-    app.text_area(key="sql").set_value("drop table published").run()
-    assert "Only SELECT" in app.error[0].value
-    app.text_area(key="sql").set_value("select * from '/etc/passwd'").run()
+    app.text_area(key="sql").set_value("drop table published")
+    assert "Only SELECT" in pressed(app).error[0].value
+    app.text_area(key="sql").set_value("select * from '/etc/passwd'")
+    app = pressed(app)
     assert app.error and not app.exception
+
+
+def pressed(app: AppTest) -> AppTest:
+    """The page of the SQL box after a click on Run."""
+    return next(button for button in app.button if button.label == "Run").click().run()
+
+
+def test_nothing_runs_before_a_click(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(visitor_sql, "run", lambda sql, warehouse: ran.append(sql))
+    app = open_page("export_sql", sql="select 1 as x")
+    assert app.text_area(key="sql").value == "select 1 as x"
+    app.text_area(key="sql").set_value("select 2 as x").run()
+    assert ran == [] and export_sql.NOT_YET in text(app)
+
+
+def test_the_answer_stays_while_its_text_does_and_can_be_drawn(open_page: Open) -> None:
+    app = pressed(open_page("export_sql", sql="select task, sum(ok) as answers from runs group by all", chart="true"))
+    assert app.get("vega_lite_chart") and not app.exception
+    app.toggle(key="chart").set_value(False).run()
+    assert table(app, -1).columns == ["task", "answers"] and not app.get("vega_lite_chart")
+    app.text_area(key="sql").set_value("select 2 as x").run()
+    assert table(app, -1).columns == ["task", "answers"], "a text that is being written is not asked"
+
+
+def test_the_box_can_be_switched_off(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(switches.SQL, "off")
+    app = open_page("export_sql", sql="select 1 as x")
+    assert not app.text_area and export_sql.SWITCHED_OFF in text(app)
+
+
+def test_texts_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = factories.records(3, prompt_text="a secret question", output_text="a secret answer")
+    factories.write(rows, tmp_path / "in" / "a.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    assert "a secret answer" in text(open_app("prompts"))
+    (tmp_path / "w.duckdb").touch()
+    monkeypatch.setenv(switches.TEXTS, "off")
+    app = open_app("prompts")
+    assert not app.exception and "secret" not in text(app) + str([table(app, place) for place in range(len(app.dataframe))])
+    assert "No prompt contains" in text(open_app("prompts", search="secret"))
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json", "arrow"])

@@ -19,7 +19,6 @@ MORE_CHARTS: list[tuple[str, dict[str, str]]] = [
     ("distributions", {"by": "task"}),
     *(("distributions", {"form": view}) for view in distributions.SPREADS[1:]),
     *(("verbosity", {"view": view}) for view in verbosity.CONTRASTS[1:]),
-    ("export_sql", {"chart": "true"}),
 ]
 # Frames of the rows behind charts, by page.
 FRAMES = {

@@ -21,7 +21,7 @@ from polars.testing import assert_frame_equal
 from prompt_joules.ingest import check, derive, lake
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.report import Report
-from prompt_joules.warehouse import connect, create, errors, query, visitor_sql
+from prompt_joules.warehouse import connect, create, errors, query, visitor_sql, visitor_sql_allowed
 from tests import factories, warehouses
 from tests.lake.conftest import PASSWORD, Lake
 
@@ -281,9 +281,39 @@ def test_the_sql_box_reads_tables_and_nothing_else(shipped: tuple[Lake, Path]) -
         "from __ducklake_metadata_results.ducklake_snapshot",
         "from read_text('/etc/passwd')",
         "from read_text('s3://elsewhere/x')",
+        # What a regular expression over the text does not see.
+        "from query('from post' || 'gres_query(''__ducklake_metadata_results'', ''select 1'')')",
+        "from json_execute_serialized_sql(json_serialize_sql('select 1'))",
+        "from postgres_query('__ducklake_metadata_results', 'select pg_read_file(''/etc/passwd'')')",
+        "from postgres_query('__ducklake_metadata_results', 'select pg_terminate_backend(pid) from pg_stat_activity')",
+        "from postgres_attach('host=example.org')",
+        "from ducklake_snapshots('results')",
+        "from results.snapshots()",
+        "from ducklake_list_files('results', 'requests')",
+        "from requests at (version => 1)",
+        "from results.main.requests",
+        "from glob('s3://*')",
     ):
         with pytest.raises(visitor_sql.RefusedSql):
             visitor_sql.run(sql, made.address)
+    paths = visitor_sql.run("select distinct path from ingested_files", made.address).rows["path"].to_list()
+    assert paths and not [path for path in paths if "/" in path.removeprefix("…/")]
+
+
+def test_every_function_of_an_extension_is_refused(shipped: tuple[Lake, Path]) -> None:
+    made, _ = shipped
+    connection = connect.once(made.address)
+    known = visitor_sql_allowed.names(connection)
+    found = connection.execute(
+        "select distinct function_name from duckdb_functions() where function_type in ('table', 'table_macro', 'scalar') "
+        "and (starts_with(function_name, 'postgres') or starts_with(function_name, 'ducklake') or starts_with(function_name, 'pg_'))"
+    ).fetchall()
+    assert len(found) > 20
+    for (name,) in found:
+        for sql in (f"from {name}()", f"select {name}()"):
+            with pytest.raises(visitor_sql.RefusedSql, match="cannot be used here"):
+                visitor_sql_allowed.check(visitor_sql_allowed.tree(connection, sql), known)
+    connection.close()
 
 
 @pytest.mark.parametrize(

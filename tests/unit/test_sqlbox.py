@@ -1,4 +1,4 @@
-"""The SQL box: what it answers, what it refuses, and that it stops."""
+"""The SQL box: what it answers, what it refuses, and that it stops. How it is attacked stands in tests/attack."""
 
 import time
 
@@ -27,34 +27,10 @@ def test_rows_are_limited(warehouse: str) -> None:
     assert (found.rows.height, found.cut) == (10, True)
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "drop table published",
-        "create table x as select 1",
-        "insert into published select * from published",
-        "attach '/tmp/x.duckdb'",
-        "copy published to '/tmp/x.csv'",
-        "install httpfs",
-        "set memory_limit = '8GB'",
-        "pragma threads = 1",
-        "select 1; drop table published",
-        "",
-        "select * from read_csv('/etc/passwd')",
-        "select * from '/etc/passwd'",
-        "select * from read_text('/etc/hostname')",
-        "select * from glob('/*')",
-        "select getenv('HOME')",
-        "with x as (select 1) delete from published",
-        "explain analyze select 1; select 2",
-        "selekt 1",
-        "select nothing from published",
-        "select " + "1," * 20_000 + "1",
-    ],
-)
-def test_refused(warehouse: str, sql: str) -> None:
-    with pytest.raises(visitor_sql.RefusedSql):
-        visitor_sql.run(sql, warehouse)
+def test_a_statement_that_is_refused_leaves_the_warehouse_as_it_is(warehouse: str) -> None:
+    for sql in ("drop table published", "with x as (select 1) delete from published", "select " + "1," * 20_000 + "1"):
+        with pytest.raises(visitor_sql.RefusedSql):
+            visitor_sql.run(sql, warehouse)
     assert visitor_sql.run("select count(*) from published", warehouse).rows.item() == 248
 
 

@@ -1,4 +1,4 @@
--- One row per answer to the prompt $prompt (its id), least energy first, at most 500, with the texts where they were kept.
+-- One row per answer to the prompt $prompt (its id), least energy first, at most 500, with the texts where they were kept and $texts may be shown.
 -- Rows are found by their place in the table, so that texts are read of the answers that are shown and of no others.
 with places as (
     select requests.rowid as place
@@ -37,8 +37,8 @@ select
     requests.finish_reason = 'length' as cut,
     requests.reasons,
     requests.energy_reason,
-    requests.prompt_text,
-    requests.output_text,
+    case when $texts then requests.prompt_text end as prompt_text,
+    case when $texts then requests.output_text end as output_text,
     runs.source,
     runs.run_id,
     requests.sequence

@@ -116,7 +116,7 @@ texts as (
     select
         kept.prompt_id,
         kept.text_of,
-        max(requests.prompt_text) as prompt_text
+        max(case when $texts then requests.prompt_text end) as prompt_text
     from kept
     left join requests
         on requests.run_number = kept.run_number

@@ -16,9 +16,11 @@ EXPORT = (
     "filter in words, its link, the number of rows, their SHA-256, sources, licences and how to cite them."
 )
 SQL = (
-    "One SELECT on this warehouse, whatever the filters of the sidebar: read-only, no files, no network, 10 s, 512 MB, 10,000 rows. "
-    "`results` has one row per configuration, `prompts` one row per prompt of our own runs."
+    "One SELECT on this warehouse, whatever the filters of the sidebar: read-only, no files, no network, 10 s, 512 MB, 10,000 rows, 8 MB. "
+    "It runs when you press Run. `results` has one row per configuration, `prompts` one row per prompt of our own runs."
 )
+NOT_YET = "Nothing has been asked yet: press Run."
+SWITCHED_OFF = "SQL is switched off on this server. The files above hold the rows: DuckDB, Polars or a spreadsheet can ask them."
 EXAMPLE = """select model_name, gpu_model, energy_j, energy_per_token_j
 from results
 where task = 'chat' and batch_size = 1 and weights = 'pretrained'
@@ -44,14 +46,6 @@ def file_of(
 def answer(found: Answer) -> str:
     """How many rows the SQL gave."""
     return f"{found.rows.height:,} rows{': there are more, only the first are shown' if found.cut else ''}."
-
-
-def printable(rows: pl.DataFrame) -> pl.DataFrame:
-    """Any frame with columns that every browser can show: nested values as text."""
-    nested = [name for name, kind in rows.schema.items() if kind.is_nested() or kind == pl.Object]
-    return rows.with_columns(
-        pl.Series(name, [None if value is None else str(value) for value in rows[name]], dtype=pl.String) for name in nested
-    )
 
 
 MOST_DRAWN = 2000

@@ -31,6 +31,11 @@ FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
 
 
+def with_short_paths(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with a `path` that says nothing of the folders of the server: whole below the warehouse, else the name alone."""
+    return rows.with_columns(pl.col("path").str.replace(r"^([\w.-]+:)?[/\\].*[/\\]", "…/"))
+
+
 def verdicts(runs: pl.DataFrame) -> str:
     """How many runs count, how many answers have energy, and how close the energy books are."""
     valid, answers, measured = runs["valid"].sum(), int(runs["ok"].sum()), int(runs["measured"].sum())

@@ -1,0 +1,26 @@
+"""What the server does before its first visitor: it imports what pages are made of, and starts the process for a first SQL."""
+
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+from prompt_joules.warehouse import connect, errors, visitor_sql
+
+HERE = Path(__file__).parent
+# What Streamlit, Altair and PyArrow import when the first page needs it. Altair asks whether pandas has been imported, and uses it while
+# the script of another visitor is still importing it.
+EARLY = ("pandas", "pyarrow.pandas_compat", "PIL.Image", "_strptime")
+
+
+def ready() -> None:
+    """Import all that any page does: its first visitor need not wait for it, and visitors who come at once do not race."""
+    for name in (*EARLY, *modules()):
+        import_module(name)
+    with suppress(errors.WarehouseError):
+        visitor_sql.warm(connect.place_of(connect.default_warehouse()).shared)
+
+
+def modules() -> list[str]:
+    """The modules below this folder."""
+    files = (path.relative_to(HERE).with_suffix("") for path in sorted(HERE.rglob("*.py")))
+    return [".".join(("prompt_joules.pages.ui", *file.parts)) for file in files if file.name != "__init__"]
