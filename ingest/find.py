@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prompt_joules.ingest.formats import FORMATS, SUFFIXES, recognise
-from prompt_joules.ingest.formats.base import Format, Head
+from prompt_joules.ingest.formats import FORMATS, recognise
+from prompt_joules.ingest.formats.base import Content, Format, Unreadable
+from prompt_joules.ingest.front.content import ENDINGS, ending
 from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands
 
@@ -62,7 +63,7 @@ def sha256(path: Path) -> str:
 def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
     """Files under the given paths, sorted, each once; true for those named on the command line.
 
-    Hidden files and files with other endings than .parquet, .csv, .json and .jsonl are not looked at inside folders. A symbolic
+    Hidden files and files with other endings than `ENDINGS`, packed or not, are not looked at inside folders. A symbolic
     link that leads out of its folder is refused; one to a folder within it is not followed, because what it points to is there.
 
     Raises:
@@ -71,15 +72,22 @@ def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
     files: dict[Path, bool] = {}
     passed: list[Passed] = []
     for text in paths:
-        root = Path(text)
+        root = _plain(Path(text))
         if root.is_dir():
             for path in _inside(root, passed):
                 files.setdefault(path, False)
         elif root.exists():
-            files[root.absolute()] = True
+            files[root] = True
         else:
             raise NoSuchPath(f"There is no file or folder {text}.")
     return sorted(files.items()), passed
+
+
+def _plain(path: Path) -> Path:
+    """An absolute path without `..`, so that a file has one name."""
+    short = Path(os.path.normpath(path.absolute()))
+    # Where a link stands before `..`, the path leads elsewhere than its text says.
+    return short if not path.exists() or (short.exists() and short.samefile(path)) else path.resolve()
 
 
 def _inside(root: Path, passed: list[Passed]) -> list[Path]:
@@ -87,17 +95,25 @@ def _inside(root: Path, passed: list[Passed]) -> list[Path]:
     real_root = root.resolve()
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        links = [path for name in folders if (path := (Path(folder) / name).absolute()).is_symlink()]
-        passed += [Passed(path, LINK, failure=True) for path in links if not path.resolve().is_relative_to(real_root)]
+        links = [path for name in folders if (path := Path(folder) / name).is_symlink()]
+        passed += [Passed(path, why, failure=True) for path in links if (why := _leads_out(path, real_root))]
         for name in names:
-            path = (Path(folder) / name).absolute()
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+            path = Path(folder) / name
+            if name.startswith(".") or ending(path) not in ENDINGS:
                 continue
-            if not path.resolve().is_relative_to(real_root):
-                passed.append(Passed(path, LINK, failure=True))
+            if why := _leads_out(path, real_root):
+                passed.append(Passed(path, why, failure=True))
             else:
                 found.append(path)
     return found
+
+
+def _leads_out(path: Path, root: Path) -> str | None:
+    """Why a link is not followed; None for what lies below the root."""
+    try:
+        return None if path.resolve().is_relative_to(root) else LINK
+    except (OSError, RuntimeError):
+        return "is a link that leads to itself"
 
 
 def look(path: Path, named: bool, formats: Sequence[Format] = FORMATS) -> Found | Passed:
@@ -106,16 +122,23 @@ def look(path: Path, named: bool, formats: Sequence[Format] = FORMATS) -> Found 
         if not path.is_file():
             return Passed(path, "is not a regular file", failure=True)
         before = stamp(path)
-        head = Head.of(path)
-        if head.size == 0:
+        content = Content.of(path)
+        if content.size == 0:
             return Passed(path, "is empty", failure=True)
-        reader = recognise(head, formats)
-        if reader is None:
-            foreign = f"is of no format that Prompt Joules reads ({commands.INGEST} formats lists them)"
-            return Passed(path, foreign, failure=named or path.suffix.lower() == ".parquet")
-        return Found(path, reader, sha256(path), head.size, before)
+        reader = recognise(content, formats)
+        return Found(path, reader, sha256(path), content.size, before) if reader else _passed(content, named)
+    except Unreadable as error:
+        return Passed(path, str(error), failure=True)
     except OSError as error:
         return Passed(path, f"cannot be read ({error.strerror or error})", failure=True)
+
+
+def _passed(content: Content, named: bool) -> Passed:
+    """A file that no format knows: damaged, or foreign."""
+    if content.problem is not None:
+        return Passed(content.path, content.problem, failure=True)
+    why = f"is of no format that Prompt Joules reads ({commands.INGEST} formats lists them)"
+    return Passed(content.path, why, failure=named or ending(content.path) == ".parquet")
 
 
 def survey(paths: Sequence[str], candidates: Sequence[Format]) -> tuple[list[Found], list[Passed]]:

@@ -175,7 +175,7 @@ create table rejects (
 
 comment on column rejects.file_id is 'the ingested file; null when the file could not be read at all';
 comment on column rejects.path is 'where the file was';
-comment on column rejects."row" is 'number of the row in the file, from 1; null when the whole file is meant';
+comment on column rejects."row" is 'number of the row in the file, from 1 (of CSV and JSON lines: of the line); null when the whole file is meant';
 comment on column rejects."column" is 'the column that breaks the contract';
 comment on column rejects.reason is 'what is wrong';
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from prompt_joules.ingest.formats import aiperf, codecarbon, lm_eval, mapped, optimum_benchmark, published, records, run_json, vllm_bench
-from prompt_joules.ingest.formats.base import Format, Head
+from prompt_joules.ingest.formats.base import Content, Format
 from prompt_joules.ingest.formats.mlenergy import v1, v1_prompts, v2, v3, v3_run
 
 # In this order: the first that recognises a file reads it, and files load in the order of their formats.
@@ -28,7 +28,6 @@ FORMATS: tuple[Format, ...] = (
     codecarbon.FORMAT,
     mapped.format_of(None),
 )
-SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
 
 
 def formats(mapping: mapped.ColumnMap | None) -> tuple[Format, ...]:
@@ -36,6 +35,6 @@ def formats(mapping: mapped.ColumnMap | None) -> tuple[Format, ...]:
     return (*FORMATS[:-1], mapped.format_of(mapping))
 
 
-def recognise(head: Head, candidates: Sequence[Format] = FORMATS) -> Format | None:
-    """The format of a file, or None for a foreign one."""
-    return next((candidate for candidate in candidates if candidate.recognises(head)), None)
+def recognise(content: Content, candidates: Sequence[Format] = FORMATS) -> Format | None:
+    """The format of a file, or None for a foreign one. Raises Unreadable, OSError."""
+    return next((candidate for candidate in candidates if candidate.recognises(content)), None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, parse_json, text_of
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, scaled, store_requests, whole
 
 SUMMARY = "profile_export_aiperf.json"
@@ -77,41 +77,34 @@ def row_of(line: Mapping[str, Any], sequence: int) -> dict[str, Any]:
     }
 
 
-def rows_of(text: str, setup: Mapping[str, Any]) -> tuple[list[Row], list[Reject]]:
+def rows_of(content: Content, setup: Mapping[str, Any]) -> tuple[list[Row], list[Reject]]:
     """The requests of a JSONL file, and the lines that are no request. Warm-up requests are a run of their own."""
     rows, rejects = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            content = parse_json(line)
-        except (ValueError, RecursionError):
-            content = None
-        if not isinstance(content, dict):
+    for number, line in content.objects():
+        if line is None:
             rejects.append(Reject(number, None, "is not a whole JSON object"))
             continue
-        phase = dug(content, "metadata", "benchmark_phase")
+        phase = dug(line, "metadata", "benchmark_phase")
         other = {"run_id": f"{setup['run_id']}:{phase}"} if isinstance(phase, str) and phase != "profiling" else {}
-        rows.append(Row(number, {**setup, **other, **row_of(content, number - 1)}))
+        rows.append(Row(number, {**setup, **other, **row_of(line, number - 1)}))
     return rows, rejects
 
 
-def _recognises(head: Head) -> bool:
-    return head.path.suffix == ".jsonl" and b'"metadata"' in head.start and b'"request_start_ns"' in head.start
+def _recognises(content: Content) -> bool:
+    return content.keys >= {"metadata", "metrics"} and dug(content.first, "metadata", "request_start_ns") is not None
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
         summary = companion(source.path.with_name(SUMMARY), "the model and the load")
-        rows, rejects = rows_of(text_of(source), setup_of(summary))
+        rows, rejects = rows_of(content_of(source), setup_of(summary))
         loaded.append(store_requests(connection, source, rows, rejects))
     return loaded
 
 
-def _is_summary(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" else None
-    return isinstance(content, dict) and {"aiperf_version", "input_config"} <= content.keys()
+def _is_summary(content: Content) -> bool:
+    return content.keys >= {"aiperf_version", "input_config"}
 
 
 def _load_summary(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:

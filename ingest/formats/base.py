@@ -1,24 +1,17 @@
 """What a format is: how it is recognised, and how its files are loaded into a connection. Knows no format."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from prompt_joules.ingest.front.content import Content as Content
+from prompt_joules.ingest.front.table import Reject as Reject
+from prompt_joules.ingest.front.unpack import Unreadable as Unreadable
 from prompt_joules.ingest.statements import statement
-
-LARGEST_JSON = 64 * 1024 * 1024
-LARGEST_TEXT = 512 * 1024 * 1024
-HEAD_BYTES = 4096
-
-
-class Unreadable(Exception):
-    """A file cannot be loaded at all; the text is one sentence that says why."""
 
 
 def finite(value: Any) -> float:
@@ -27,50 +20,6 @@ def finite(value: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{number} is not a finite number")
     return number
-
-
-def parse_json(text: bytes | str) -> Any:
-    """JSON whose whole numbers fit a number: one too large becomes infinite, which no check lets pass. Raises ValueError."""
-    return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) <= 19 else float(digits))
-
-
-@dataclass(frozen=True)
-class Head:
-    """The beginning of a file, enough to recognise it.
-
-    Attributes:
-        path: the file.
-        start: its first 4,096 bytes.
-        size: its size in bytes.
-    """
-
-    path: Path
-    start: bytes
-    size: int
-
-    @classmethod
-    def of(cls, path: Path) -> "Head":
-        """Read the beginning of a file. Raises OSError."""
-        with path.open("rb") as file:
-            return cls(path, file.read(HEAD_BYTES), path.stat().st_size)
-
-    @property
-    def header(self) -> tuple[str, ...]:
-        """The cells of the first line, when it is a line of plain CSV; else an empty tuple."""
-        line, found, _ = self.start.partition(b"\n")
-        if not found or b"\x00" in line or self.start[:1] in (b"{", b"["):
-            return ()
-        return tuple(line.decode("utf-8", errors="replace").removeprefix("\ufeff").strip().split(","))
-
-    @cached_property
-    def json(self) -> Any:
-        """The whole content, when it is JSON of a sane size; else None."""
-        if self.start.lstrip()[:1] not in (b"{", b"[") or self.size > LARGEST_JSON:
-            return None
-        try:
-            return parse_json(self.path.read_bytes())
-        except (ValueError, RecursionError, OSError):
-            return None
 
 
 @dataclass(frozen=True)
@@ -90,15 +39,6 @@ class Source:
     name: str
     sha256: str
     size: int
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A row that was refused: number in the file from 1 (None: the whole file), column, and what is wrong."""
-
-    row: int | None
-    column: str | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -125,20 +65,18 @@ class Format:
 
     name: str
     meaning: str
-    recognises: Callable[[Head], bool]
+    recognises: Callable[[Content], bool]
     load: Callable[[duckdb.DuckDBPyConnection, Sequence[Source]], list[Loaded]]
     batch: int = 1
     into: str = ""
 
 
-def text_of(source: Source) -> str:
-    """The content of a text file of a sane size. Raises Unreadable."""
-    if source.size > LARGEST_TEXT:
-        raise Unreadable(f"has {source.size:,} bytes; a file of this kind may have {LARGEST_TEXT:,}")
+def content_of(source: Source) -> Content:
+    """What is in a file that is about to be loaded. Raises Unreadable when it is gone."""
     try:
-        return source.path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"is not UTF-8 text (byte {error.start})") from error
+        return Content.of(source.path)
+    except OSError as error:
+        raise Unreadable(f"cannot be read ({error.strerror or error})") from error
 
 
 def write_rejects(connection: duckdb.DuckDBPyConnection, source: Source, rejects: Sequence[Reject]) -> None:

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, write_rejects
-from prompt_joules.ingest.formats.published import TEXT, checked, read_csv
+from prompt_joules.ingest.formats.published import TEXT, checked, read_table
 from prompt_joules.ingest.statements import statement
 
 JOULES_PER_KWH = 3.6e6
@@ -51,21 +51,22 @@ def totals_of(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        rows, rejects = totals_of(read_csv(source))
+        table = read_table(source, SCHEMA)
+        rows, rejects = totals_of(table.cells)
         connection.register("incoming_totals", rows.to_arrow())
         try:
             connection.execute(statement("run_totals"), {"file_id": source.file_id})
         finally:
             connection.unregister("incoming_totals")
-        write_rejects(connection, source, rejects)
-        loaded.append(Loaded(source, rows.height, len(rejects)))
+        write_rejects(connection, source, [*table.rejects, *rejects])
+        loaded.append(Loaded(source, rows.height, len(table.rejects) + len(rejects)))
     return loaded
 
 
 FORMAT = Format(
     name="codecarbon",
     meaning="CodeCarbon emissions.csv: totals of runs",
-    recognises=lambda head: set(head.header) >= KEYS,
+    recognises=lambda content: set(content.header) >= KEYS,
     load=_load,
     into="run_totals",
 )

@@ -18,7 +18,7 @@ import polars as pl
 
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
 from prompt_joules.ingest.formats import records
-from prompt_joules.ingest.formats.base import Loaded, Reject, Source, Unreadable, parse_json, write_rejects
+from prompt_joules.ingest.formats.base import Content, Loaded, Reject, Source, Unreadable, write_rejects
 from prompt_joules.ingest.statements import statement
 
 NO_ENERGY = {"energy_source": "none"}
@@ -174,8 +174,8 @@ def run_name(kind: str, source: Source) -> str:
 def companion(path: Path, what: str) -> dict[str, Any]:
     """A JSON object in a file beside the rows. Raises Unreadable when it is not there or is no JSON object."""
     try:
-        content = parse_json(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        content = Content.of(path).json
+    except (OSError, Unreadable) as error:
         raise Unreadable(f"needs {path.name} beside it, which says {what}") from error
     if not isinstance(content, dict):
         raise Unreadable(f"needs {path.name} beside it, which says {what}; that file is not an object")

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import dug, is_number
 from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
 
@@ -69,15 +69,14 @@ def _source(content: Mapping[str, Any]) -> str:
     return name if limit is None else f"{name}, limit {limit}"
 
 
-def _recognises(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" else None
-    return isinstance(content, dict) and content.keys() >= KEYS and isinstance(content["results"], dict)
+def _recognises(content: Content) -> bool:
+    return content.kind == "document" and content.keys >= KEYS
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        content = Head.of(source.path).json
+        content = content_of(source).json
         if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
             raise Unreadable("is not a whole lm-eval result")
         rows = list(scores_of(content))

@@ -19,9 +19,10 @@ import polars as pl
 import yaml
 
 from prompt_joules.bench.record import COLUMNS
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import Row, file_time, is_number, run_name, store_requests
-from prompt_joules.ingest.formats.published import read_csv
+from prompt_joules.ingest.formats.published import read_table
+from prompt_joules.ingest.front.table import LINE
 
 TYPES = {column.name: column.type for column in COLUMNS}
 MOST_COLUMNS = 1000
@@ -79,12 +80,13 @@ def rows_of(cells: pl.DataFrame, mapping: ColumnMap, setup: Mapping[str, Any]) -
     """The rows of a file under our names. A value that does not fit its column stays as it is and is refused later."""
     if absent := sorted(taken.column for taken in mapping.columns.values() if taken.column not in cells.columns):
         raise Unreadable(f"has no column {', '.join(absent)}, which the mapping names")
-    theirs = cells.select(sorted({taken.column for taken in mapping.columns.values()}))
+    used = sorted({taken.column for taken in mapping.columns.values()})
+    numbers = cells[LINE] if LINE in cells.columns else range(1, cells.height + 1)
     rows = []
-    for index, cell in enumerate(theirs.iter_rows(named=True)):
+    for index, (number, cell) in enumerate(zip(numbers, cells.select(used).iter_rows(named=True), strict=True)):
         values = {name: _value(cell[taken.column], TYPES[name], taken.times) for name, taken in mapping.columns.items()}
         numbered = {"sequence": index, "prompt_id": f"row-{index + 1}"}
-        rows.append(Row(index + 1, {**setup, **numbered, **mapping.values, **values}))
+        rows.append(Row(number, {**setup, **numbered, **mapping.values, **values}))
     return rows
 
 
@@ -108,17 +110,18 @@ def _value(cell: Any, kind: str, times: float | None) -> Any:
     return cell * times if times is not None and is_number(cell) else cell
 
 
-def _cells(source: Source) -> pl.DataFrame:
-    """All rows of a CSV (as text) or a Parquet file. Raises Unreadable."""
-    if Head.of(source.path).start[:4] != b"PAR1":
-        return read_csv(source)
+def _cells(source: Source, mapping: ColumnMap) -> tuple[pl.DataFrame, list[Reject]]:
+    """All rows of a CSV (as text) or a Parquet file, and lines that are no row. Raises Unreadable."""
+    if content_of(source).kind != "parquet":
+        table = read_table(source, {taken.column for taken in mapping.columns.values()})
+        return table.cells, table.rejects
     try:
         lazy = pl.scan_parquet(source.path)
         columns = len(lazy.collect_schema())
         rows = lazy.select(pl.len()).collect().item()
         if columns > MOST_COLUMNS or rows > MOST_ROWS:
             raise Unreadable(f"has {columns:,} columns and {rows:,} rows; a mapped file may have {MOST_COLUMNS:,} and {MOST_ROWS:,}")
-        return lazy.collect()
+        return lazy.collect(), []
     except (pl.exceptions.PolarsError, OSError) as error:
         raise Unreadable(f"is not a whole Parquet file ({str(error).splitlines()[0]})") from error
 
@@ -137,12 +140,16 @@ def format_of(mapping: ColumnMap | None) -> Format:
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
         if mapping is None:
             raise Unreadable("needs --map FILE")
-        return [store_requests(connection, source, rows_of(_cells(source), mapping, setup_of(mapping, source))) for source in sources]
+        loaded = []
+        for source in sources:
+            cells, rejects = _cells(source, mapping)
+            loaded.append(store_requests(connection, source, rows_of(cells, mapping, setup_of(mapping, source)), rejects))
+        return loaded
 
     return Format(
         name="mapped",
         meaning="any CSV or Parquet of requests, with --map FILE",
-        recognises=lambda head: mapping is not None and head.path.suffix.lower() in (".csv", ".parquet"),
+        recognises=lambda content: mapping is not None and content.kind in ("table", "parquet"),
         load=load,
         into="requests",
     )

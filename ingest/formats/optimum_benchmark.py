@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 
@@ -77,14 +77,14 @@ def _report(content: Any) -> Mapping[str, Any] | None:
     return report if fits else None
 
 
-def _recognises(head: Head) -> bool:
-    return head.path.suffix == ".json" and _report(head.json) is not None
+def _recognises(content: Content) -> bool:
+    return (content.keys >= {"config", "report"} or content.keys >= set(PARTS)) and _report(content.json) is not None
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        content = Head.of(source.path).json
+        content = content_of(source).json
         report = _report(content)
         if report is None:
             raise Unreadable("is not a whole optimum-benchmark report")

@@ -4,14 +4,15 @@
 `quality`. Readers of other people's formats produce these frames; `python -m ingest publish` writes them down.
 """
 
-from collections.abc import Mapping, Sequence
-from io import BytesIO
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, text_of, write_rejects
+from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of, write_rejects
+from prompt_joules.ingest.front.table import LINE, Table
 from prompt_joules.ingest.statements import statement
 
 TEXT = pl.String
@@ -60,12 +61,12 @@ FIGURES_REQUIRED = ("source", "generation", "published_model_id", "gpu_model", "
 QUALITY_REQUIRED = ("published_model_id", "benchmark", "score", "source")
 
 
-def read_csv(path: Source) -> pl.DataFrame:
-    """All cells of a small CSV as text, an empty cell as null. Raises Unreadable."""
-    try:
-        return pl.read_csv(BytesIO(text_of(path).encode()), infer_schema=False, quote_char='"')
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise Unreadable(f"is not a whole CSV file ({str(error).splitlines()[0]})") from error
+def read_table(source: Source, used: Collection[str]) -> Table:
+    """A CSV file. Raises Unreadable, also when one of the columns in use is there twice."""
+    table = content_of(source).table()
+    if doubled := sorted(table.doubled.intersection(used)):
+        raise Unreadable(f"has two columns named {doubled[0]}: rename one of them")
+    return table
 
 
 def cells_of(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pl.DataFrame:
@@ -81,15 +82,16 @@ def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required:
     """Turn text cells into typed columns; a row with a bad cell is left out and said.
 
     Args:
-        cells: one row per line of a file, in order, every column text or typed already.
+        cells: one row per line of a file, in order, every column text or typed already; the lines' numbers in the column LINE, if any.
         schema: wanted columns and types; an absent column becomes null.
         required: columns that must not be null.
 
     Returns:
-        The good rows, and the first problem of each bad one (rows counted from 1, the header not counted).
+        The good rows, and the first problem of each bad one, under its line, or its number from 1 when there are no lines.
     """
     wide = cells.select((pl.col(name) if name in cells.columns else pl.lit(None, TEXT).alias(name)) for name in schema)
-    typed = wide.select(pl.col(name).cast(kind, strict=False) for name, kind in schema.items())
+    typed = wide.select(_number(pl.col(name), wide.schema[name]).cast(kind, strict=False) for name, kind in schema.items())
+    numbers = cells[LINE] if LINE in cells.columns else pl.int_range(1, cells.height + 1, eager=True)
     problems: dict[int, Reject] = {}
     for name, kind in schema.items():
         bad = typed[name].is_null() & wide[name].is_not_null()
@@ -101,12 +103,17 @@ def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required:
         if name in required:
             _note(problems, typed[name].is_null(), name, "is missing")
     keep = pl.Series([row not in problems for row in range(typed.height)], dtype=pl.Boolean)
-    return typed.filter(keep), [problems[row] for row in sorted(problems)]
+    return typed.filter(keep), [replace(problems[row], row=numbers[row]) for row in sorted(problems)]
+
+
+def _number(cell: pl.Expr, kind: pl.DataType) -> pl.Expr:
+    """A text cell without the spaces around it; any other as it is."""
+    return cell.str.strip_chars() if kind == TEXT else cell
 
 
 def _note(problems: dict[int, Reject], bad: pl.Series, column: str, reason: str) -> None:
     for row in bad.fill_null(False).arg_true().to_list():
-        problems.setdefault(row, Reject(row + 1, column, reason))
+        problems.setdefault(row, Reject(None, column, reason))
 
 
 def store_figures(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
@@ -147,24 +154,26 @@ def name_models(connection: duckdb.DuckDBPyConnection, source: Source, rows: Seq
 
 
 def _load_figures(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    return [store_figures(connection, source, read_csv(source)) for source in sources]
+    tables = [(source, read_table(source, FIGURES_SCHEMA)) for source in sources]
+    return [store_figures(connection, source, table.cells, table.rejects) for source, table in tables]
 
 
 def _load_quality(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    return [store_quality(connection, source, read_csv(source)) for source in sources]
+    tables = [(source, read_table(source, QUALITY_SCHEMA)) for source in sources]
+    return [store_quality(connection, source, table.cells, table.rejects) for source, table in tables]
 
 
 FIGURES = Format(
     name="figures",
     meaning="figures.csv: published aggregates as this project ships them",
-    recognises=lambda head: set(FIGURES_REQUIRED) <= set(head.header),
+    recognises=lambda content: set(FIGURES_REQUIRED) <= set(content.header),
     load=_load_figures,
     into="published",
 )
 QUALITY = Format(
     name="quality",
     meaning="quality.csv: benchmark scores as this project ships them",
-    recognises=lambda head: set(QUALITY_REQUIRED) <= set(head.header),
+    recognises=lambda content: set(QUALITY_REQUIRED) <= set(content.header),
     load=_load_quality,
     into="quality",
 )

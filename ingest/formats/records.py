@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES, ColumnType
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, write_rejects
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, write_rejects
 from prompt_joules.ingest.statements import statement
 
 MOST_COLUMNS = 1000
@@ -50,12 +50,12 @@ def _refuse_growth(size: int, unpacked: int) -> None:
         raise Unreadable(f"unpacks from {size:,} to {unpacked:,} bytes: it is not read")
 
 
-def _recognises(head: Head) -> bool:
+def _recognises(content: Content) -> bool:
     """A Parquet file with the key columns of a record; a damaged one too, to be refused with the reason."""
-    if head.start[:4] != b"PAR1":
+    if content.kind != "parquet":
         return False
     try:
-        schema, _ = _schema(str(head.path))
+        schema, _ = _schema(str(content.path))
     except Unreadable:
         return True
     return len(OURS & set(schema.names)) > 1

@@ -10,13 +10,12 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
 from prompt_joules.ingest.statements import statement
 
 
-def _recognises(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" else None
-    return isinstance(content, dict) and {"run_id", "fingerprint", "sessions"} <= content.keys()
+def _recognises(content: Content) -> bool:
+    return content.kind == "document" and {"run_id", "fingerprint", "sessions"} <= content.keys
 
 
 def _joules(book: Mapping[str, Any], key: str) -> float | None:
@@ -59,7 +58,7 @@ def notes_of(content: Mapping[str, Any]) -> dict[str, Any]:
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        content = Head.of(source.path).json
+        content = content_of(source).json
         if not isinstance(content, dict) or not isinstance(content.get("sessions"), list):
             raise Unreadable("is not a run.json: `sessions` is not a list")
         if not isinstance(content.get("run_id"), str) or not isinstance(content.get("finished"), bool | None):

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import LARGEST_JSON, Format, Head, Loaded, Source, Unreadable, parse_json
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, environment, file_time, is_number, run_name, store_requests, words
 
 LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
@@ -83,22 +83,8 @@ def times_of(ttft: Any, gaps: Any, tokens: Any) -> dict[str, Any]:
     }
 
 
-def runs_in(head: Head) -> list[Mapping[str, Any]]:
-    """The runs in a file: one JSON object, or one a line. Empty when it is neither, or when any of them is no run with details."""
-    if head.json is not None:
-        found = [head.json]
-    elif b'"request_rate"' in head.start and head.size <= LARGEST_JSON:
-        found = _lines(head.path.read_bytes())
-    else:
-        return []
-    return found if all(isinstance(run, dict) and run.keys() >= KEYS for run in found) else []
-
-
-def _lines(content: bytes) -> list[Any]:
-    try:
-        return [parse_json(line) for line in content.splitlines() if line.strip()]
-    except (ValueError, RecursionError):
-        return [None]
+def _recognises(content: Content) -> bool:
+    return not content.is_list and content.keys >= KEYS
 
 
 def _refuse_torn(run: Mapping[str, Any]) -> None:
@@ -114,20 +100,24 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
     loaded = []
     for source in sources:
         rows: list[Row] = []
-        for place, run in enumerate(runs_in(Head.of(source.path))):
+        rejects: list[Reject] = []
+        for place, (number, run) in enumerate(content_of(source).objects()):
+            if run is None or not run.keys() >= KEYS:
+                rejects.append(Reject(number, None, "is no whole run with details"))
+                continue
             _refuse_torn(run)
             setup = setup_of(run, run_name("vllm-bench", source) + (f":{place}" if place else ""))
             for index, start in enumerate(starts_of(run)):
                 values = setup | row_of(run, index) | {"started_at": start or file_time(source)}
                 rows.append(Row(len(rows) + 1, values))
-        loaded.append(store_requests(connection, source, rows))
+        loaded.append(store_requests(connection, source, rows, rejects))
     return loaded
 
 
 FORMAT = Format(
     name="vllm-bench",
     meaning="vllm bench serve --save-result --save-detailed",
-    recognises=lambda head: head.path.suffix == ".json" and bool(runs_in(head)),
+    recognises=_recognises,
     load=_load,
     into="requests",
 )

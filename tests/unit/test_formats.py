@@ -116,7 +116,9 @@ def test_runs_that_vllm_appended_to_one_file(tmp_path: Path, warehouse: Path) ->
     assert warehouses.ingest(tmp_path, into=warehouse).lines[0].accepted == 6
     assert [(row["concurrency"], row["sequence"]) for row in requests(warehouse)] == [(c, s) for c in (2, 8) for s in range(3)]
     (tmp_path / "both.json").write_text(f"{json.dumps(content)}\n{json.dumps(later)[:-9]}")
-    assert warehouses.ingest(tmp_path, into=warehouse).lines[0].state == "foreign"
+    line = warehouses.ingest(tmp_path, into=warehouse).lines[0]
+    assert (line.accepted, line.rejected) == (3, 1)
+    assert rejects(warehouse) == [(2, None, "is no whole run with details")]
 
 
 @pytest.mark.parametrize(("gaps", "known"), [([0.5, 0.1, 0.1], False), ([0.0001, 0.1, 0.1], True), ([0.5, 0.1], True)])
@@ -146,7 +148,8 @@ def test_v1_prompts_that_were_cut_off(warehouse: Path) -> None:
     folder = DATA / "mlenergy_v1_prompts"
     report = warehouses.ingest(folder, into=warehouse)
     assert report.status == 1
-    assert rejects(warehouse) == [(3, "output_tokens", "is negative"), (4, None, "is cut off or no JSON; what follows is not read")]
+    torn = (4, None, "is no whole JSON object; where a list is cut off, nothing more is read")
+    assert rejects(warehouse) == [(3, "output_tokens", "is negative"), torn]
     first, second = requests(warehouse)
     assert (first["energy_j"], first["latency_s"], first["output_tokens"], first["energy_source"]) == (50.0, 0.5, 5, "zeus")
     assert (first["task"], first["temperature"], first["repetition_penalty"], first["max_new_tokens"]) == ("chat", 0.7, 1.0, None)
@@ -240,7 +243,7 @@ def test_what_codecarbon_really_wrote(warehouse: Path) -> None:
 
 def test_codecarbon(warehouse: Path) -> None:
     assert warehouses.ingest(DATA / "codecarbon", into=warehouse).status == 1
-    assert rejects(warehouse) == [(3, "duration", "is missing")]
+    assert rejects(warehouse) == [(4, "duration", "is missing")]
     rows = query.load("run_totals", None, str(warehouse)).to_dicts()
     assert [row["run_id"] for row in rows] == ["run-1", "run-2"]
     assert [rows[0][key] for key in ("gpu_energy_j", "cpu_energy_j", "dram_energy_j")] == pytest.approx([18_000.0, 3600.0, 720.0])
@@ -251,7 +254,7 @@ def test_codecarbon(warehouse: Path) -> None:
 def test_mapped_csv(warehouse: Path, tmp_path: Path) -> None:
     arguments = [str(DATA / "mapped" / "lab.csv"), "--map", str(DATA / "mapped" / "lab.yaml"), "--warehouse", str(warehouse)]
     assert main(arguments) == 1
-    assert rejects(warehouse) == [(3, "output_tokens", "is not a whole number")]
+    assert rejects(warehouse) == [(4, "output_tokens", "is not a whole number")]
     first, second = requests(warehouse)
     assert (first["prompt_id"], first["output_tokens"], first["latency_s"], first["energy_j"]) == ("q1", 10, 0.5, 60.0)
     assert (second["sequence"], second["run_id"], second["task"]) == (1, "lab-1", "chat")
@@ -260,11 +263,11 @@ def test_mapped_csv(warehouse: Path, tmp_path: Path) -> None:
 
 
 def test_refused_rows_keep_their_number_in_the_file(tmp_path: Path, warehouse: Path) -> None:
-    """One row does not fit its column and is refused before the checks, a later one by the checks."""
+    """One row does not fit its column and is refused before the checks, a later one by the checks; the number is that of the line."""
     lines = ["question,n_out,latency_ms,joules,when", "q1,many,500,60,2026-01-05", "q2,9,900,61,2026-01-05", "q3,9,-1,62,2026-01-05"]
     (tmp_path / "lab.csv").write_text("\n".join(lines) + "\n")
     assert main([str(tmp_path / "lab.csv"), "--map", str(DATA / "mapped" / "lab.yaml"), "--warehouse", str(warehouse)]) == 1
-    assert rejects(warehouse) == [(1, "output_tokens", "is not a whole number"), (3, "latency_s", "is negative")]
+    assert rejects(warehouse) == [(2, "output_tokens", "is not a whole number"), (4, "latency_s", "is negative")]
 
 
 def test_mapped_parquet_is_the_same(tmp_path: Path, warehouse: Path) -> None:
@@ -279,7 +282,7 @@ def test_energy_in_a_mapped_file_needs_a_source(tmp_path: Path, warehouse: Path)
     text = (DATA / "mapped" / "lab.yaml").read_text().replace("  energy_source: nvml-counter\n", "")
     (tmp_path / "lab.yaml").write_text(text)
     main([str(DATA / "mapped" / "lab.csv"), "--map", str(tmp_path / "lab.yaml"), "--warehouse", str(warehouse)])
-    assert (1, "energy_source", "is none although energy_j has a value") in rejects(warehouse)
+    assert (2, "energy_source", "is none although energy_j has a value") in rejects(warehouse)
     assert requests(warehouse) == []
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable, finite
-from prompt_joules.ingest.formats.published import name_models, read_csv, store_figures, store_quality
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of, finite
+from prompt_joules.ingest.formats.published import name_models, read_table, store_figures, store_quality
+from prompt_joules.ingest.front.table import LINE
 
 SOURCE = "ML.ENERGY v1"
 LICENCE = "Apache-2.0 repository; research preview, non-commercial"
@@ -21,7 +22,8 @@ URL = "https://github.com/ml-energy/leaderboard"
 PROMPTS = 2978
 BENCHMARK_HEADER = ("model", "throughput", "response_length", "latency", "energy")
 SCORE_HEADER = ("model", "arc", "hellaswag", "truthfulqa")
-FILE_NAME = re.compile(r"(?P<gpu>[^_]+)_(?P<task>.+)_benchmark\.csv")
+FILE_NAME = re.compile(r"(?P<gpu>[^_]+)_(?P<task>.+)_benchmark\.csv(?:\.gz|\.zst)?")
+LARGEST_MODELS = 1024 * 1024
 MODEL_KEYS = {"url", "nickname", "params"}
 
 
@@ -31,6 +33,7 @@ def figures_of(path: Path, cells: pl.DataFrame) -> pl.DataFrame:
     if match is None:
         raise Unreadable("is a v1 table whose name does not say the GPU and the task (<GPU>_<task>_benchmark.csv)")
     return cells.select(
+        LINE,
         pl.lit(SOURCE).alias("source"),
         pl.lit("v1").alias("generation"),
         pl.col("model").alias("published_model_id"),
@@ -54,36 +57,34 @@ def figures_of(path: Path, cells: pl.DataFrame) -> pl.DataFrame:
 
 def quality_of(cells: pl.DataFrame) -> pl.DataFrame:
     """The rows of score.csv in the columns of `quality.csv`: three a model, in the file's order; cells stay text."""
-    long = cells.with_row_index("line").unpivot(
-        index=["line", "model"], on=list(SCORE_HEADER[1:]), variable_name="benchmark", value_name="score"
-    )
-    return long.sort("line", maintain_order=True).select(
-        pl.col("model").alias("published_model_id"), "benchmark", "score", pl.lit(SOURCE).alias("source")
+    long = cells.unpivot(index=[LINE, "model"], on=list(SCORE_HEADER[1:]), variable_name="benchmark", value_name="score")
+    return long.sort(LINE, maintain_order=True).select(
+        LINE, pl.col("model").alias("published_model_id"), "benchmark", "score", pl.lit(SOURCE).alias("source")
     )
 
 
 def _load_benchmark(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    return [store_figures(connection, source, figures_of(source.path, read_csv(source))) for source in sources]
+    tables = [(source, read_table(source, BENCHMARK_HEADER)) for source in sources]
+    return [store_figures(connection, source, figures_of(source.path, table.cells), table.rejects) for source, table in tables]
 
 
 def _load_scores(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    return [store_quality(connection, source, quality_of(read_csv(source))) for source in sources]
+    tables = [(source, read_table(source, SCORE_HEADER)) for source in sources]
+    return [store_quality(connection, source, quality_of(table.cells), table.rejects) for source, table in tables]
 
 
-def _is_models(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" else None
-    return (
-        isinstance(content, dict)
-        and bool(content)
-        and all(isinstance(model, dict) and model.keys() >= MODEL_KEYS for model in content.values())
-    )
+def _is_models(content: Content) -> bool:
+    """An object of objects, each with the keys of a model; only a small one is looked into."""
+    looked = bool(content.keys) and not content.is_list and content.size < LARGEST_MODELS
+    models = content.json if looked else None
+    return isinstance(models, dict) and all(isinstance(model, dict) and model.keys() >= MODEL_KEYS for model in models.values())
 
 
 def _load_models(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     """Names, links and sizes of models that the reviewed `warehouse/models.csv` does not know."""
     loaded = []
     for source in sources:
-        content = Head.of(source.path).json
+        content = content_of(source).json
         try:
             sizes = {key: finite(model["params"]) for key, model in content.items()}
             rows = [(key, key.split("/")[-1], content[key]["url"], size, size) for key, size in sizes.items()]
@@ -96,14 +97,14 @@ def _load_models(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source
 BENCHMARK = Format(
     name="mlenergy-v1",
     meaning="ML.ENERGY v1 <GPU>_<task>_benchmark.csv",
-    recognises=lambda head: head.header == BENCHMARK_HEADER,
+    recognises=lambda content: content.header == BENCHMARK_HEADER,
     load=_load_benchmark,
     into="published",
 )
 SCORES = Format(
     name="mlenergy-v1-scores",
     meaning="ML.ENERGY v1 score.csv",
-    recognises=lambda head: head.header == SCORE_HEADER,
+    recognises=lambda content: content.header == SCORE_HEADER,
     load=_load_scores,
     into="quality",
 )

@@ -17,32 +17,25 @@ from typing import Any
 import duckdb
 
 from prompt_joules.bench.tasks import TASKS
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, parse_json, text_of
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import Row, environment, file_time, run_name, store_requests, whole, words
 
-MARKS = (b'"model"', b'"throughput"', b'"response_length"', b'"latency"')
+KEYS = {"model", "throughput", "response_length", "latency"}
 # What a concise task's system prompt adds to that of its verbose twin, in our wording and in that of 2023.
 CONCISE = re.compile(r" ?The (?:\w+'s answers are|response should be)[^.]*concise[^.]*\.")
-BETWEEN = " \t\r\n,"
 # The script's own spelling of the option, which never reached generation.
 PENALTY = "repitition_penalty"
 
 
-def answers(text: str) -> tuple[list[dict[str, Any]], list[Reject]]:
+def answers(content: Content) -> tuple[list[dict[str, Any]], list[Reject]]:
     """The objects of a JSON list that may end anywhere; a torn last one is refused."""
-    decoder = json.JSONDecoder()
-    found: list[dict[str, Any]] = []
-    place = text.index("[") + 1
-    while True:
-        while place < len(text) and text[place] in BETWEEN:
-            place += 1
-        if place >= len(text) or text[place] == "]":
-            return found, []
-        try:
-            content, place = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError):
-            return found, [Reject(len(found) + 1, None, "is cut off or no JSON; what follows is not read")]
-        found.append(content if isinstance(content, dict) else {})
+    found = list(content.objects())
+    torn = [
+        Reject(number, None, "is no whole JSON object; where a list is cut off, nothing more is read")
+        for number, answer in found
+        if answer is None
+    ]
+    return [answer for _, answer in found if answer is not None], torn
 
 
 def config_beside(path: Path) -> dict[str, Any]:
@@ -51,8 +44,8 @@ def config_beside(path: Path) -> dict[str, Any]:
     others = sorted(path.parent.glob("config*.json"))
     chosen = same if same in others else others[0] if len(others) == 1 else None
     try:
-        content = parse_json(chosen.read_bytes()) if chosen else {}
-    except (ValueError, OSError, RecursionError):
+        content = Content.of(chosen).json if chosen else {}
+    except (Unreadable, OSError):
         content = {}
     if not isinstance(content, dict):
         content = {}
@@ -123,15 +116,15 @@ def prompt_name(text: str | None, number: int) -> str:
     return sha256(text.strip().encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def _recognises(head: Head) -> bool:
-    return head.path.suffix == ".json" and head.start.lstrip()[:1] == b"[" and all(mark in head.start for mark in MARKS)
+def _recognises(content: Content) -> bool:
+    return content.is_list and content.keys >= KEYS
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
         setup = setup_of(config_beside(source.path), source)
-        found, rejects = answers(text_of(source))
+        found, rejects = answers(content_of(source))
         seen: Counter[str] = Counter()
         rows = []
         for index, answer in enumerate(found):

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 
 KEYS = {"Model", "GPU", "TP", "PP", "Energy/req (J)", "Avg Output Tokens", "Max BS (reqs)"}
@@ -44,9 +44,8 @@ def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
     }
 
 
-def _recognises(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" and b'"Energy/req (J)"' in head.start else None
-    return isinstance(content, dict) and content.keys() >= KEYS
+def _recognises(content: Content) -> bool:
+    return content.kind == "document" and content.keys >= KEYS
 
 
 def _task(source: Source) -> str:
@@ -60,7 +59,7 @@ def _task(source: Source) -> str:
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        content = Head.of(source.path).json
+        content = content_of(source).json
         if not isinstance(content, dict) or not content.keys() >= KEYS:
             raise Unreadable("is not a whole v2 result")
         cells = cells_of([figure_of(content, _task(source))], list(FIGURES_SCHEMA))

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Reject, Source, Unreadable, finite
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, finite
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, name_models, store_figures
 
 TEXT_TASKS = ("gpqa", "lm-arena-chat", "sourcegraph-fim")
@@ -72,16 +72,16 @@ def figures_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     return figures
 
 
-def _recognises(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" else None
-    rows = content.get("configurations") if isinstance(content, dict) and isinstance(content.get("task"), str) else None
+def _recognises(content: Content) -> bool:
+    found = content.json if content.keys >= {"task", "configurations"} else None
+    rows = found.get("configurations") if isinstance(found, dict) and isinstance(found["task"], str) else None
     return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and rows[0].keys() >= CONFIGURATION_KEYS
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        content = Head.of(source.path).json
+        content = content_of(source).json
         if not isinstance(content, dict) or not isinstance(content.get("configurations"), list):
             raise Unreadable("is not a whole v3 result")
         if content["task"] not in TEXT_TASKS:
@@ -92,9 +92,9 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
     return loaded
 
 
-def _is_index(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" else None
-    models = content.get("models") if isinstance(content, dict) and "tasks" in content else None
+def _is_index(content: Content) -> bool:
+    found = content.json if content.keys >= {"tasks", "models"} else None
+    models = found.get("models") if isinstance(found, dict) else None
     return isinstance(models, dict) and bool(models) and all(isinstance(m, dict) and "total_params_billions" in m for m in models.values())
 
 
@@ -102,7 +102,7 @@ def _load_index(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]
     """Names and sizes of models that the reviewed `warehouse/models.csv` does not know."""
     loaded = []
     for source in sources:
-        models = Head.of(source.path).json["models"]
+        models = content_of(source).json["models"]
         try:
             rows = [
                 (key, str(m["nickname"]), None, finite(m["total_params_billions"]), finite(m["activated_params_billions"]))

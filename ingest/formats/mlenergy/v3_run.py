@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Format, Head, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, environment, file_time, is_number, run_name, store_requests, words
 from prompt_joules.ingest.formats.mlenergy.v3 import TEXT_TASKS
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
@@ -90,16 +90,16 @@ def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
     }
 
 
-def _recognises(head: Head) -> bool:
-    content = head.json if head.path.suffix == ".json" else None
-    return isinstance(content, dict) and content.keys() >= KEYS and isinstance(content["results"], list)
+def _recognises(content: Content) -> bool:
+    return content.kind == "document" and content.keys >= KEYS
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        content = Head.of(source.path).json
-        if not isinstance(content, dict) or not all(isinstance(result, dict) for result in content["results"]):
+        content = content_of(source).json
+        results = content.get("results") if isinstance(content, dict) else None
+        if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
             raise Unreadable("is a v3 benchmark result whose `results` are not objects")
         task = next((part for part in reversed(source.path.parts[:-1]) if part in TEXT_TASKS), "mlenergy-v3")
         setup = setup_of(content, task, source)

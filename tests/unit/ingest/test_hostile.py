@@ -12,7 +12,7 @@ import pytest
 from prompt_joules.ingest import find
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import records
-from prompt_joules.ingest.formats.base import Head, Source, Unreadable, text_of
+from prompt_joules.ingest.formats.base import Source
 from tests import factories, warehouses
 
 GOOD = 30
@@ -78,15 +78,20 @@ def test_deep_and_broken_json(folder: Path, tmp_path: Path) -> None:
     (folder / "half.json").write_text('{"run_id": "r", "sessions": [')
     (folder / "zero.json").write_bytes(b'{"run_id": \x00}')
     found = states(folder, tmp_path / "w.duckdb")
-    assert {found[name][0] for name in ("deep.json", "half.json", "zero.json")} == {"foreign"}
+    assert found["deep.json"] == ("unreadable", "is JSON that is nested too deeply")
+    assert found["half.json"] == ("unreadable", "is no whole JSON: it is cut off (line 1, byte 29)")
+    assert found["zero.json"] == ("unreadable", "is no whole JSON: invalid character (line 1, byte 11)")
 
 
-def test_text_that_is_too_large_is_not_read(tmp_path: Path) -> None:
-    path = tmp_path / "large.csv"
-    path.write_text("a\n")
-    with pytest.raises(Unreadable, match="may have"):
-        text_of(Source(1, path, "large.csv", "0", 2**40))
-    assert Head(tmp_path / "large.json", b"{", 2**40).json is None
+def test_text_that_is_too_large_is_not_read(folder: Path, tmp_path: Path) -> None:
+    for name, start in (("large.csv", b"a,b\n"), ("large.json", b"{")):
+        with (folder / name).open("wb") as file:
+            file.write(start)
+            file.truncate(2**30)
+    found = states(folder, tmp_path / "w.duckdb")
+    assert {found[name] for name in ("large.csv", "large.json")} == {
+        ("unreadable", "has 1,073,741,824 bytes; a text file may have 536,870,912")
+    }
 
 
 def test_a_file_that_changes_while_it_is_read(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
