@@ -102,10 +102,16 @@ class RunConfig:
     """Above 1, tokens already seen become less likely. 1 is off."""
 
     seed: int = 0
-    """Seed of the sampling (with the prompt's id, so each prompt has its own) and of the order of prompts."""
+    """Seed of the sampling (with the prompt's id and repetition, so each answer has its own) and of the order of prompts and tasks."""
 
     repetitions: int = 1
-    """Answer every prompt this many times."""
+    """Answer every prompt this many times in a run, each time with another draw."""
+
+    runs: int = 1
+    """Measure everything this many times: whole runs, each with its own warm-up, order and seed (--seed, --seed + 1, ...)."""
+
+    experiment: Annotated[str | None, option("ID", "one of its own for each command")] = None
+    """Runs that repeat each other carry this id. Give the same on another card or day to join in; give other seeds there with --seed."""
 
     edges: Literal["plain", "aligned"] = "aligned"
     """aligned: each answer waits for steps of the energy counter (up to 0.35 s, not in its latency); plain: read before and after."""
@@ -113,8 +119,9 @@ class RunConfig:
     idle: bool = True
     """Measure the GPU's idle power for a few seconds before the model is loaded."""
 
-    warmup: int = 8
-    """Answer up to N prompts without recording, until the speed is steady. 0 is off."""
+    warmup: int = 12
+    """Answer a warm-up text, never one of the prompts, without recording: at least 3 times, until two answers in a row agree in J/token
+    (in token/s without a counter), at most N times. 0 is off: the rows then say that they are cold."""
 
     text: bool = True
     """Keep the texts of prompts and answers in the rows."""
@@ -137,6 +144,11 @@ class RunConfig:
         return tuple(dict.fromkeys(self.task)) or ("chat",)
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the runs, in order."""
+        return tuple(range(self.seed, self.seed + self.runs))
+
+    @property
     def in_flight(self) -> int:
         """Most requests in flight at once."""
         return self.concurrency or (MOST_IN_FLIGHT if self.request_rate else 1)
@@ -153,12 +165,16 @@ def check(config: RunConfig) -> None:
         if name not in TASKS:
             raise errors.UnknownTask(name, TASKS)
     _check_server(config)
-    at_least: dict[str, float] = {"batch-size": 1, "max-new-tokens": 1, "repetitions": 1, "limit": 1, "dummy-prompt-tokens": 1}
+    at_least: dict[str, float] = {"batch-size": 1, "max-new-tokens": 1, "repetitions": 1, "runs": 1, "limit": 1, "dummy-prompt-tokens": 1}
     at_least |= {"temperature": 0, "top-k": 0, "warmup": 0, "concurrency": 1}
     for option, least in at_least.items():
         value = getattr(config, option.replace("-", "_"))
         if value is not None and not (value >= least and math.isfinite(value)):
             raise errors.BadOption(f"--{option} {value}", f"must be at least {least}.")
+    if config.warmup in (1, 2):
+        raise errors.BadOption(f"--warmup {config.warmup}", "a warm-up has at least 3 answers; 0 is off.")
+    if config.experiment is not None and not config.experiment.strip():
+        raise errors.BadOption("--experiment", "must not be empty.")
     for option, number in (("request-rate", config.request_rate), ("timeout", config.timeout)):
         if number is not None and not (number > 0 and math.isfinite(number)):
             raise errors.BadOption(f"--{option} {number}", "must be above 0.")

@@ -95,6 +95,13 @@ class GpuLost(BenchError):
         )
 
 
+class WarmUpFailed(BenchError):
+    """The device broke before the first window."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"The GPU failed before the first prompt: {detail}. Nothing was measured; run the same command again.")
+
+
 class ModelTooBig(BenchError):
     """The weights do not fit the device."""
 

@@ -38,3 +38,9 @@ def load_1m() -> float | None:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):
         return None
+
+
+def host_load() -> float | None:
+    """The same per processor: 1 is as many tasks as processors."""
+    load = load_1m()
+    return None if load is None else load / (os.cpu_count() or 1)

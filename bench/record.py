@@ -10,7 +10,7 @@ unit, or not at all.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ColumnType = Literal["int16", "int32", "int64", "float32", "float64", "string", "bool", "timestamp[us, UTC]", "list<float32>"]
 
@@ -43,6 +43,12 @@ def _setup(name: str, type: ColumnType, meaning: str, *, unit: str = "", require
 COLUMNS: tuple[Column, ...] = (
     _setup("schema_version", "int16", "version of this contract", required=True),
     _setup("run_id", "string", "time-ordered unique id (UUIDv7) of one run: one model, task, setup and prompt set", required=True),
+    _setup(
+        "experiment_id",
+        "string",
+        "whole runs that repeat each other share it: those of one command with --runs, or of several with --experiment",
+    ),
+    _setup("pass_id", "string", "runs, one a task, whose prompts were answered in turns by one process share it"),
     Column("sequence", "int32", "", "order in which the prompt was executed, from 0", required=True),
     Column("prompt_id", "string", "", "stable id from the prompt set: the key on which two tasks are paired", required=True),
     Column("repetition", "int16", "", "0 unless the run repeats prompts", required=True),
@@ -53,6 +59,9 @@ COLUMNS: tuple[Column, ...] = (
     _setup("model_name", "string", "short name for people (--nickname)"),
     _setup("model_revision", "string", "commit or file hash of the weights"),
     _setup("weights", "string", "pretrained, or dummy: random weights, energy per token is real and the text is not", required=True),
+    _setup(
+        "weights_format", "string", "what the weights were loaded from: safetensors, gguf:Q4_1 dequantised, gptq 4-bit kernels, random, ..."
+    ),
     _setup("params_total_b", "float64", "parameters, all of them", unit="1e9"),
     _setup("params_active_b", "float64", "parameters used per token; equal to the total for dense models", unit="1e9"),
     _setup("dtype", "string", "number format of the weights, e.g. float16", required=True),
@@ -82,6 +91,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("itl_s", "list<float32>", "s", "gaps between output tokens; null when switched off"),
     Column("energy_j", "float64", "J", "GPU energy of this response"),
     Column("energy_error_j", "float64", "J", "half-width: how far the counter's step can be off for this window"),
+    Column("energy_error_edge_j", "float64", "J", "the part of energy_error_j that is this window's own, independent of other windows"),
+    _setup("energy_error_calibration", "float64", "the part of energy_error_j that all rows have in common, relative to energy_j"),
     _setup("energy_source", "string", "how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...", required=True),
     _setup("energy_edges", "string", "how the window's edges meet the counter's steps: plain or aligned; null without a counter"),
     _setup("energy_attribution", "string", "exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)"),
@@ -93,8 +104,30 @@ COLUMNS: tuple[Column, ...] = (
     _setup("dram_energy_source", "string", "how dram_energy_j was obtained, or none"),
     _setup("host_energy_reason", "string", "why CPU or memory energy is null"),
     _setup("idle_power_w", "float64", "GPU power before the run, same device, model not loaded", unit="W"),
+    _setup(
+        "active_idle_power_w",
+        "float64",
+        "GPU power with the model loaded and empty kernels launched without pause: awake, no work",
+        unit="W",
+    ),
     Column("gpu_temperature_c", "float32", "°C", "hottest GPU at the end of the window"),
     Column("throttled", "bool", "", "the GPU lowered its clocks for heat or power brake during the window"),
+    Column("power_capped", "bool", "", "the GPU lowered its clocks to keep to its power limit, at the end of the window"),
+    Column(
+        "neighbour_power_w",
+        "float32",
+        "W",
+        "power of the busiest other GPU of the host at the end of the window; null where there is none or it is not known",
+    ),
+    Column("host_load", "float32", "", "tasks running or waiting on the host, mean of the last minute, per processor"),
+    Column("warm", "bool", "", "the session's warm-up ended with two answers that agreed; false: it did not, or there was none"),
+    Column("warmup_answers", "int16", "", "answers of the session's warm-up"),
+    Column(
+        "loop_share",
+        "float32",
+        "",
+        "share of the answer in which the same six tokens (words, where tokens are not known) come again and again",
+    ),
     Column("status", "string", "", "ok or failed", required=True),
     Column("reason", "string", "", "why the row failed"),
     Column("prompt_text", "string", "", "the prompt; left out with --no-text"),

@@ -5,6 +5,8 @@
 create table requests (
     schema_version smallint not null,
     run_id varchar not null,
+    experiment_id varchar,
+    pass_id varchar,
     sequence integer not null,
     prompt_id varchar not null,
     repetition smallint not null,
@@ -15,6 +17,7 @@ create table requests (
     model_name varchar,
     model_revision varchar,
     weights varchar not null,
+    weights_format varchar,
     params_total_b double,
     params_active_b double,
     dtype varchar not null,
@@ -44,6 +47,8 @@ create table requests (
     itl_s float[],
     energy_j double,
     energy_error_j double,
+    energy_error_edge_j double,
+    energy_error_calibration double,
     energy_source varchar not null,
     energy_edges varchar,
     energy_attribution varchar,
@@ -55,8 +60,15 @@ create table requests (
     dram_energy_source varchar,
     host_energy_reason varchar,
     idle_power_w double,
+    active_idle_power_w double,
     gpu_temperature_c float,
     throttled boolean,
+    power_capped boolean,
+    neighbour_power_w float,
+    host_load float,
+    warm boolean,
+    warmup_answers smallint,
+    loop_share float,
     status varchar not null,
     reason varchar,
     prompt_text varchar,
@@ -71,6 +83,8 @@ create table requests (
 
 comment on column requests.schema_version is 'version of this contract';
 comment on column requests.run_id is 'time-ordered unique id (UUIDv7) of one run: one model, task, setup and prompt set';
+comment on column requests.experiment_id is 'whole runs that repeat each other share it: those of one command with --runs, or of several with --experiment';
+comment on column requests.pass_id is 'runs, one a task, whose prompts were answered in turns by one process share it';
 comment on column requests.sequence is 'order in which the prompt was executed, from 0';
 comment on column requests.prompt_id is 'stable id from the prompt set: the key on which two tasks are paired';
 comment on column requests.repetition is '0 unless the run repeats prompts';
@@ -81,6 +95,7 @@ comment on column requests.model_id is 'the model as the engine loaded it';
 comment on column requests.model_name is 'short name for people (--nickname)';
 comment on column requests.model_revision is 'commit or file hash of the weights';
 comment on column requests.weights is 'pretrained, or dummy: random weights, energy per token is real and the text is not';
+comment on column requests.weights_format is 'what the weights were loaded from: safetensors, gguf:Q4_1 dequantised, gptq 4-bit kernels, random, ...';
 comment on column requests.params_total_b is '1e9: parameters, all of them';
 comment on column requests.params_active_b is '1e9: parameters used per token; equal to the total for dense models';
 comment on column requests.dtype is 'number format of the weights, e.g. float16';
@@ -110,6 +125,8 @@ comment on column requests.latency_s is 's: whole response, monotonic clock, dev
 comment on column requests.itl_s is 's: gaps between output tokens; null when switched off';
 comment on column requests.energy_j is 'J: GPU energy of this response';
 comment on column requests.energy_error_j is 'J: half-width: how far the counter''s step can be off for this window';
+comment on column requests.energy_error_edge_j is 'J: the part of energy_error_j that is this window''s own, independent of other windows';
+comment on column requests.energy_error_calibration is 'the part of energy_error_j that all rows have in common, relative to energy_j';
 comment on column requests.energy_source is 'how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...';
 comment on column requests.energy_edges is 'how the window''s edges meet the counter''s steps: plain or aligned; null without a counter';
 comment on column requests.energy_attribution is 'exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)';
@@ -121,8 +138,15 @@ comment on column requests.cpu_energy_source is 'how cpu_energy_j was obtained, 
 comment on column requests.dram_energy_source is 'how dram_energy_j was obtained, or none';
 comment on column requests.host_energy_reason is 'why CPU or memory energy is null';
 comment on column requests.idle_power_w is 'W: GPU power before the run, same device, model not loaded';
+comment on column requests.active_idle_power_w is 'W: GPU power with the model loaded and empty kernels launched without pause: awake, no work';
 comment on column requests.gpu_temperature_c is '°C: hottest GPU at the end of the window';
 comment on column requests.throttled is 'the GPU lowered its clocks for heat or power brake during the window';
+comment on column requests.power_capped is 'the GPU lowered its clocks to keep to its power limit, at the end of the window';
+comment on column requests.neighbour_power_w is 'W: power of the busiest other GPU of the host at the end of the window; null where there is none or it is not known';
+comment on column requests.host_load is 'tasks running or waiting on the host, mean of the last minute, per processor';
+comment on column requests.warm is 'the session''s warm-up ended with two answers that agreed; false: it did not, or there was none';
+comment on column requests.warmup_answers is 'answers of the session''s warm-up';
+comment on column requests.loop_share is 'share of the answer in which the same six tokens (words, where tokens are not known) come again and again';
 comment on column requests.status is 'ok or failed';
 comment on column requests.reason is 'why the row failed';
 comment on column requests.prompt_text is 'the prompt; left out with --no-text';
@@ -386,12 +410,15 @@ create table runs (
     model_id varchar not null,
     loaded_model_id varchar not null,
     schema_version smallint,
+    experiment_id varchar,
+    pass_id varchar,
     prompt_set varchar,
     prompt_set_sha256 varchar,
     task varchar,
     model_name varchar,
     model_revision varchar,
     weights varchar,
+    weights_format varchar,
     params_total_b double,
     params_active_b double,
     dtype varchar,
@@ -414,10 +441,12 @@ create table runs (
     energy_source varchar,
     energy_edges varchar,
     energy_attribution varchar,
+    energy_error_calibration double,
     cpu_energy_source varchar,
     dram_energy_source varchar,
     host_energy_reason varchar,
     idle_power_w double,
+    active_idle_power_w double,
     environment varchar,
     started_at timestamptz,
     ended_at timestamptz,
@@ -430,6 +459,10 @@ create table runs (
     texts bigint not null,
     truncated bigint not null,
     throttled bigint not null,
+    power_capped bigint,
+    cold bigint,
+    looped bigint,
+    beside_busy bigint,
     energy_reason varchar,
     energy_j_total double,
     measured_output_tokens_total bigint,
@@ -455,12 +488,15 @@ comment on column runs.source is 'who measured: this project, or the tool whose 
 comment on column runs.model_id is 'canonical id';
 comment on column runs.loaded_model_id is 'the model as the engine loaded it';
 comment on column runs.schema_version is 'version of this contract';
+comment on column runs.experiment_id is 'whole runs that repeat each other share it: those of one command with --runs, or of several with --experiment';
+comment on column runs.pass_id is 'runs, one a task, whose prompts were answered in turns by one process share it';
 comment on column runs.prompt_set is 'name of the prompt set';
 comment on column runs.prompt_set_sha256 is 'hash of the ids and texts of the prompt set';
 comment on column runs.task is 'chat, chat-concise, instruct, instruct-concise, or a user''s own';
 comment on column runs.model_name is 'short name for people (--nickname)';
 comment on column runs.model_revision is 'commit or file hash of the weights';
 comment on column runs.weights is 'pretrained, or dummy: random weights, energy per token is real and the text is not';
+comment on column runs.weights_format is 'what the weights were loaded from: safetensors, gguf:Q4_1 dequantised, gptq 4-bit kernels, random, ...';
 comment on column runs.params_total_b is '1e9: parameters, all of them';
 comment on column runs.params_active_b is '1e9: parameters used per token; equal to the total for dense models';
 comment on column runs.dtype is 'number format of the weights, e.g. float16';
@@ -483,10 +519,12 @@ comment on column runs.prompt_template is 'role template: fastchat:NAME, tokeniz
 comment on column runs.energy_source is 'how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...';
 comment on column runs.energy_edges is 'how the window''s edges meet the counter''s steps: plain or aligned; null without a counter';
 comment on column runs.energy_attribution is 'exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)';
+comment on column runs.energy_error_calibration is 'the part of energy_error_j that all rows have in common, relative to energy_j';
 comment on column runs.cpu_energy_source is 'how cpu_energy_j was obtained, or none';
 comment on column runs.dram_energy_source is 'how dram_energy_j was obtained, or none';
 comment on column runs.host_energy_reason is 'why CPU or memory energy is null';
 comment on column runs.idle_power_w is 'W: GPU power before the run, same device, model not loaded';
+comment on column runs.active_idle_power_w is 'W: GPU power with the model loaded and empty kernels launched without pause: awake, no work';
 comment on column runs.environment is 'JSON: driver, power limit, clocks, package versions, host hash';
 comment on column runs.started_at is 'first response begun';
 comment on column runs.ended_at is 'last response ended';
@@ -499,6 +537,10 @@ comment on column runs.resolved is 'measured rows whose error is at most 10 % of
 comment on column runs.texts is 'rows with the text of their prompt';
 comment on column runs.truncated is 'ok rows that hit the length limit';
 comment on column runs.throttled is 'ok rows during which the GPU lowered its clocks';
+comment on column runs.power_capped is 'answers in which a GPU kept to its power limit';
+comment on column runs.cold is 'answers of sessions whose warm-up did not end with two answers that agreed';
+comment on column runs.looped is 'answers of which a good part repeats itself';
+comment on column runs.beside_busy is 'answers during which another GPU of the host, or the host itself, was busy';
 comment on column runs.energy_reason is 'why no energy was measured: the most frequent reason; null when some was';
 comment on column runs.energy_j_total is 'J: sum over measured rows';
 comment on column runs.measured_output_tokens_total is 'token: sum over measured rows';

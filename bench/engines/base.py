@@ -56,10 +56,12 @@ class ModelFacts:
     Attributes:
         params_total_b: parameters, tied ones counted once (1e9).
         params_active_b: parameters used per token (1e9); None for a mixture whose routing is not known.
+        weights_format: what the weights were loaded from; None where it is not known.
     """
 
     params_total_b: float
     params_active_b: float | None
+    weights_format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,15 @@ class Engine(Protocol):
 
     def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
         """Render, tokenize, move to the device. Raises PromptFailed (the context is too long, the text breaks the tokenizer)."""
+
+    def settings(self) -> dict[str, Any]:
+        """What the engine has set that can move joules, for the `environment` column. JSON values only."""
+
+    def reserve(self, longest: int, sampling: Sampling) -> None:
+        """Fix, once for a run, the room of one prompt and its answer together: `longest` (tokens). Raises EngineUnsuited."""
+
+    def tick(self) -> None:
+        """One launch of the device without work, waited for: what a loop costs that only waits."""
 
     def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
         """Make whatever must not be measured: buffers, compiled code. Called before the window. Raises PromptFailed."""

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines import weights
 from prompt_joules.bench.engines.base import ModelFacts
 
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.pth")
@@ -182,17 +183,25 @@ def load_tokenizer(chosen: Plan) -> Any:
         raise errors.TokenizerMissing(chosen.source, _first_line(error)) from error
 
 
-def model_facts(model: Any) -> ModelFacts:
-    """Count the parameters. For a mixture of experts the routed share of the experts' parameters counts as active."""
-    total = sum(parameter.numel() for parameter in model.parameters())
-    expert = sum(parameter.numel() for name, parameter in model.named_parameters() if ".experts." in name)
+def model_facts(model: Any, chosen: Plan) -> ModelFacts:
+    """Count the parameters, by shape where they are packed; of a mixture of experts the routed share counts as active."""
+    counts = weights.parameter_counts(model)
+    total = sum(counts.values())
+    expert = sum(count for name, count in counts.items() if ".experts." in name)
+    form = weights.weights_format(chosen.source, chosen.gguf_file, quantization_of(chosen.model_config), chosen.weights == "dummy")
     if not expert:
-        return ModelFacts(total / 1e9, total / 1e9)
+        return ModelFacts(total / 1e9, total / 1e9, form)
     text = model.config.get_text_config()
     experts = next((n for key in ("num_local_experts", "num_experts", "n_routed_experts") if (n := getattr(text, key, None))), None)
     used = getattr(text, "num_experts_per_tok", None)
     active = (total - expert + expert * used / experts) / 1e9 if experts and used else None
-    return ModelFacts(total / 1e9, active)
+    return ModelFacts(total / 1e9, active, form)
+
+
+def quantization_of(model_config: Any) -> dict[str, Any] | None:
+    """The quantisation that a checkpoint says it has; None for plain weights."""
+    found: Any = getattr(model_config, "quantization_config", None)
+    return (found.to_dict() if hasattr(found, "to_dict") else found) or None
 
 
 def _gguf(gguf_file: str | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the st
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ class TransformersEngine:
     """
 
     def __init__(self, plan: loading.Plan, model: Any, tokenizer: Any, random_prompt_tokens: int = 128) -> None:
-        self.facts: ModelFacts = loading.model_facts(model)
+        self.facts: ModelFacts = loading.model_facts(model, plan)
         self._plan = plan
         self._model = model
         self._tokenizer = tokenizer
@@ -40,6 +41,8 @@ class TransformersEngine:
         self._template: Template | None = None
         self._own = model.generation_config
         model.generation_config = GenerationConfig(**{key: getattr(self._own, key, None) for key in _KEPT})
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length it has not seen
+        self._scratch = torch.zeros(1, device=plan.device)
 
     def use_task(self, task: Task) -> str | None:
         """Choose the template of a task; its name."""
@@ -67,6 +70,26 @@ class TransformersEngine:
             raise AssertionError("use_task comes before prepare")
         rendered = self._template.render(text)
         return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")["input_ids"]
+
+    def settings(self) -> dict[str, Any]:
+        """Which attention runs, and a quantised checkpoint's own config."""
+        quantised = loading.quantization_of(self._plan.model_config)
+        return {
+            "attention": self._model.config._attn_implementation,
+            "cudnn_attention": torch.backends.cuda.cudnn_sdp_enabled(),
+            **({"quantization_config": quantised} if quantised else {}),
+        }
+
+    def reserve(self, longest: int, sampling: Sampling) -> None:
+        """Nothing: the cache of `model.generate` grows with the answer."""
+
+    def tick(self) -> None:
+        """One kernel on one number, waited for."""
+        self._scratch.add_(1)
+        if self._plan.device == "cuda":
+            torch.cuda.synchronize()
+        else:
+            time.sleep(0.001)
 
     def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
         """Nothing: `model.generate` makes what it needs as it goes."""

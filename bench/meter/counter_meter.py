@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 
 from prompt_joules.bench.meter.balance import Balance
 from prompt_joules.bench.meter.counters import Counter, CounterLost
-from prompt_joules.bench.meter.edges import SETTLE_S, Reader, Step, aligned_energy, plain_bound_j
+from prompt_joules.bench.meter.edges import ALIGNED_BIAS, SETTLE_S, Reader, Step, aligned_energy, plain_bound_j
 from prompt_joules.bench.meter.gpu import Conditions, NoConditions
 from prompt_joules.bench.meter.host import Host, HostEnergy, no_host
 from prompt_joules.bench.meter.reading import Reading, SharedGpu, WindowNotOpen, check_edges, join_names
@@ -72,6 +72,7 @@ class CounterMeter:
         host = host or no_host("CPU and memory are not measured with this counter")
         self.source = counter.source
         self.edges: str | None = check_edges(edges)
+        self.calibration: float | None = ALIGNED_BIAS if edges == "aligned" else 0.0
         self.gpu_model, self.num_gpus = join_names(counter.gpu_models), len(counter.gpu_models)
         self.cpu_source, self.dram_source, self.host_reason = host.cpu_source, host.dram_source, host.reason
         self._host, self._conditions = host, conditions or NoConditions()
@@ -82,7 +83,7 @@ class CounterMeter:
         self._balance = Balance(first_j, first_j)
         self._window: _Window | None = None
 
-    def idle_power_w(self, seconds: float) -> float | None:
+    def power_w(self, seconds: float) -> float | None:
         """Mean power from one step to another, `seconds` or more apart, summed over the GPUs, W.
 
         None if the counter fails.
@@ -96,6 +97,12 @@ class CounterMeter:
         if any(b.energy_j < a.energy_j for a, b in zip(first, last, strict=True)):
             return None
         return sum((b.energy_j - a.energy_j) / (b.t_s - a.t_s) for a, b in zip(first, last, strict=True))
+
+    def restart(self) -> None:
+        """Begin the balance anew; with a counter that does not answer the old one goes on, and its windows will be lost in it."""
+        first_j = self.read_j()
+        if first_j is not None:
+            self._balance = Balance(first_j, first_j)
 
     def begin(self) -> None:
         """Open a window; with aligned edges, right after a step.
@@ -137,14 +144,28 @@ class CounterMeter:
         state = self._conditions.state()
         self._balance.throttled_windows += bool(state.throttled)
         self._balance.power_capped_windows += bool(state.power_capped)
+        energy_j: float | None
+        edge_j: float | None
+        reason: str | None = None
         try:
             if window.failure is not None:
                 raise CounterLost(window.failure)
-            energy_j, error_j = self._aligned_end(window, ended_s) if self.edges == "aligned" else self._plain_end(window, ended_s)
+            energy_j, edge_j = self._aligned_end(window, ended_s) if self.edges == "aligned" else self._plain_end(window, ended_s)
         except CounterLost as error:
             self._balance.lose_window(str(error))
-            return Reading(None, None, str(error), host.cpu_j, host.dram_j, state.temperature_c, state.throttled)
-        return Reading(energy_j, error_j, None, host.cpu_j, host.dram_j, state.temperature_c, state.throttled)
+            energy_j, edge_j, reason = None, None, str(error)
+        return Reading(
+            energy_j=energy_j,
+            edge_j=edge_j,
+            calibration=self.calibration,
+            reason=reason,
+            cpu_energy_j=host.cpu_j,
+            dram_energy_j=host.dram_j,
+            temperature_c=state.temperature_c,
+            throttled=state.throttled,
+            power_capped=state.power_capped,
+            neighbour_power_w=state.neighbour_power_w,
+        )
 
     def _aligned_end(self, window: _Window, ended_s: float) -> tuple[float, float]:
         found = self._reader.steps(2, self._timeout_s, ended_s + SETTLE_S)

@@ -63,7 +63,7 @@ def _gpu(index: int) -> Device:
 def _measured(instrument: CounterMeter) -> Device:
     others = instrument.environment()["other_processes"]
     note = f"{others} other process(es) are using it" if others else None
-    idle_w = instrument.idle_power_w(IDLE_FOR_S)
+    idle_w = instrument.power_w(IDLE_FOR_S)
     name = instrument.gpu_model or "GPU"
     return Device(name, instrument.source, instrument.steps.step_s, instrument.steps.resolution_j, idle_w, note)
 

@@ -18,6 +18,8 @@ windows of 0.25 to 5 s): 0.08 to 1.03 %; the worst of them.
 """
 SIGMAS = 2.0
 """Half-width of an aligned row's error bar, in standard deviations: about 95 %."""
+ALIGNED_BIAS = 0.003
+"""What aligned windows are off on average, relative: the largest of four cards in the same test. It is common to all windows of a card."""
 SETTLE_S = 0.05
 """A step this soon after a window's end does not close it. On an H100 the counter lacks 1.5 to 2.3 J of the answer in the first 20 ms after
 its end, 0.2 to 0.3 J between 40 and 80 ms (medians; `python -m tests.perf.tail`, `docs/measurement.md`).
@@ -66,7 +68,7 @@ def plain_bound_j(difference_j: float, duration_s: float, step_s: float) -> floa
 class Aligned:
     """An aligned window of one device.
 
-    `energy_j` and half-width `error_j`, and `tail_j` taken off at its end, all in J.
+    `energy_j` and half-width `error_j` of what its edges leave open, and `tail_j` taken off at its end, all in J.
     """
 
     energy_j: float

@@ -29,11 +29,13 @@ class State:
         temperature_c: of the hottest GPU, °C.
         throttled: a GPU had lowered its clocks for heat or power brake; the software power cap does not count.
         power_capped: a GPU had lowered its clocks to keep to its power limit.
+        neighbour_power_w: of the busiest GPU of this host that is not measured, W; None where there is none or it is not known.
     """
 
     temperature_c: float | None = None
     throttled: bool | None = None
     power_capped: bool | None = None
+    neighbour_power_w: float | None = None
 
 
 class Conditions(Protocol):
@@ -121,12 +123,24 @@ class NvmlConditions:
         self._handles = list(handles)
         self._nvml = nvml
         self._before = self._process_ids()
+        self._neighbours = self._others()
 
     def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return question(*arguments)
         except self._nvml.NVMLError:
             return None
+
+    def _others(self) -> list[Any]:
+        """Handles of the GPUs of this host that are not measured, as far as the driver shows them."""
+        nvml, ask = self._nvml, self._ask
+        own = {ask(nvml.nvmlDeviceGetUUID, handle) for handle in self._handles}
+        every = [ask(nvml.nvmlDeviceGetHandleByIndex, index) for index in range(ask(nvml.nvmlDeviceGetCount) or 0)]
+        return [handle for handle in every if handle is not None and ask(nvml.nvmlDeviceGetUUID, handle) not in own]
+
+    def _neighbour_power_w(self) -> float | None:
+        powers_mw = (self._ask(self._nvml.nvmlDeviceGetPowerUsage, handle) for handle in self._neighbours)
+        return max((power_mw / 1000 for power_mw in powers_mw if power_mw is not None), default=None)
 
     def _process_ids(self) -> set[int] | None:
         found: set[int] = set()
@@ -151,7 +165,7 @@ class NvmlConditions:
         return any(int(process.pid) == os.getpid() for processes in listed for process in processes)
 
     def state(self) -> State:
-        """Hottest temperature, and whether any GPU is throttled, now."""
+        """Hottest temperature, whether any GPU is throttled or at its limit, and the busiest neighbour, now."""
         nvml = self._nvml
         temperatures = [self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU) for handle in self._handles]
         masks = [self._ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) for handle in self._handles]
@@ -160,6 +174,7 @@ class NvmlConditions:
             temperature_c=max((float(value) for value in temperatures if value is not None), default=None),
             throttled=any(mask & sum(THROTTLE_BITS) for mask in known) if known else None,
             power_capped=any(mask & SW_POWER_CAP for mask in known) if known else None,
+            neighbour_power_w=self._neighbour_power_w(),
         )
 
     def snapshot(self) -> list[dict[str, object]]:

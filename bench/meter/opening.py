@@ -22,6 +22,7 @@ class AbsentMeter:
 
     source = "none"
     edges: str | None = None
+    calibration: float | None = None
 
     def __init__(self, reason: str, host: Host | None = None, gpu_models: tuple[str, ...] = ()) -> None:
         host = host or no_host(reason)
@@ -31,7 +32,7 @@ class AbsentMeter:
         self._host = host
         self._begun: HostEnergy | None = None
 
-    def idle_power_w(self, seconds: float) -> float | None:
+    def power_w(self, seconds: float) -> float | None:
         """None: there is no counter."""
         return None
 
@@ -49,6 +50,9 @@ class AbsentMeter:
     def read_j(self) -> float | None:
         """None: there is no counter."""
         return None
+
+    def restart(self) -> None:
+        """Nothing: there is no balance."""
 
     def environment(self) -> dict[str, object]:
         """Nothing but the reason."""

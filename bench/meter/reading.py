@@ -1,5 +1,6 @@
 """What a meter is, and what it gives for one window: joules, or None with the reason; never 0, never a guess."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,21 +25,34 @@ class Reading:
 
     Attributes:
         energy_j: GPU energy, J; None if it could not be measured.
-        error_j: half-width of its error bar, J.
+        edge_j: half-width of the part of its error that is this window's own, J.
+        calibration: the part that all windows of the meter have in common, relative.
         reason: why the energy is None.
         cpu_energy_j: CPU package energy, J; not part of `energy_j`.
         dram_energy_j: memory energy, J; not part of `energy_j`.
         temperature_c: hottest GPU right after the window, °C.
         throttled: clocks were lowered for heat or power brake at the window's end.
+        power_capped: clocks were lowered to keep to the power limit at the window's end.
+        neighbour_power_w: of the busiest other GPU of the host, W.
     """
 
     energy_j: float | None = None
-    error_j: float | None = None
+    edge_j: float | None = None
+    calibration: float | None = None
     reason: str | None = None
     cpu_energy_j: float | None = None
     dram_energy_j: float | None = None
     temperature_c: float | None = None
     throttled: bool | None = None
+    power_capped: bool | None = None
+    neighbour_power_w: float | None = None
+
+    @property
+    def error_j(self) -> float | None:
+        """Half-width of the whole error bar, J: the window's own part and the common one are independent of each other."""
+        if self.energy_j is None or self.edge_j is None:
+            return None
+        return math.hypot(self.edge_j, (self.calibration or 0.0) * self.energy_j)
 
 
 class Meter(Protocol):
@@ -47,6 +61,7 @@ class Meter(Protocol):
     Attributes:
         source: the `energy_source` column.
         edges: `plain`, `aligned`, or None without a counter.
+        calibration: the part of the error that all windows have in common, relative; None without a counter.
         reason: why this meter cannot give joules; None if it can.
         gpu_model: name of the GPU; names joined by " + " if they differ.
         num_gpus: how many are summed; 0 without a GPU.
@@ -55,6 +70,7 @@ class Meter(Protocol):
 
     source: str
     edges: str | None
+    calibration: float | None
     reason: str | None
     gpu_model: str | None
     num_gpus: int
@@ -62,8 +78,8 @@ class Meter(Protocol):
     dram_source: str
     host_reason: str | None
 
-    def idle_power_w(self, seconds: float) -> float | None:
-        """Mean power over at least so many seconds, W; call it while the GPU is idle. None if it cannot be measured."""
+    def power_w(self, seconds: float) -> float | None:
+        """Mean power over at least so many seconds, W: idle power while the GPU is idle. None if it cannot be measured."""
         ...
 
     def begin(self) -> None:
@@ -76,6 +92,10 @@ class Meter(Protocol):
 
     def read_j(self) -> float | None:
         """The counter now, summed over the GPUs, J; None if it cannot be read. Safe beside an open window, from any thread."""
+        ...
+
+    def restart(self) -> None:
+        """Begin the balance anew: what was measured so far, to warm up, is no part of the run."""
         ...
 
     def environment(self) -> dict[str, object]:

@@ -112,6 +112,31 @@ def require_writable(out: Path) -> None:
 
 
 @contextlib.contextmanager
+def claimed(out: Path, wanted: str) -> Iterator[None]:
+    """Hold a fingerprint below `out` for this process, so that two commands do not make two runs of it. Raises RunInUse, NotWritable."""
+    path = out / f".{wanted[:16]}.lock"
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise errors.cannot_write(out, error) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise errors.RunInUse(out) from error
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                break  # else who held it before has removed it meanwhile
+        os.close(handle)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the run's folder for this process. Raises RunInUse. The lock goes with the process, however it ends."""
     handle = os.open(folder, os.O_RDONLY)

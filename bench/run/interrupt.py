@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish, so that what was measured is written before the process ends."""
+"""Ctrl-C and SIGTERM as a wish, so that what was measured is written before the process ends."""
 
 import signal
 from types import FrameType, TracebackType
@@ -8,19 +8,20 @@ from rich.console import Console
 
 
 class Interrupt:
-    """Ctrl-C as a wish: the first is noted, the second ends the process's work at once."""
+    """Ctrl-C, or SIGTERM (what Slurm, Docker and Kubernetes send), as a wish: the first is noted, the second ends the work at once."""
 
     def __init__(self, console: Console) -> None:
         self.requested = False
         self._console = console
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupt":
-        self._before = signal.signal(signal.SIGINT, self._note)
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

@@ -3,8 +3,10 @@
 It imports no torch, so that a machine that only talks to a server needs none.
 """
 
+import contextlib
 import dataclasses
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,8 @@ from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.files import uuid7
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.prompts.sets import Prompt, PromptSet
-from prompt_joules.bench.run.folder import Run, find_runs, fingerprint
+from prompt_joules.bench.run.folder import Run, claimed, find_runs, fingerprint
+from prompt_joules.bench.run.window import Item
 from prompt_joules.bench.tasks import TASKS
 
 _ASKED = (
@@ -39,7 +42,7 @@ class Job:
 
     run: Run
     task: str
-    items: tuple[tuple[Prompt, int], ...]
+    items: tuple[Item, ...]
 
 
 def choose_prompts(prompts: PromptSet, limit: int | None) -> PromptSet:
@@ -59,6 +62,52 @@ def execution_order(prompts: PromptSet, repetitions: int, seed: int) -> tuple[tu
     return tuple(sorted(items, key=key))
 
 
+@dataclass(frozen=True)
+class Pass:
+    """One go over the prompts: the runs of its tasks, whose prompts are answered in turns.
+
+    Attributes:
+        config: what was asked for, with the seed of this pass.
+        jobs: the runs that are not finished.
+        experiment_id, pass_id: the columns.
+    """
+
+    config: RunConfig
+    jobs: tuple[Job, ...]
+    experiment_id: str
+    pass_id: str
+
+
+@contextlib.contextmanager
+def planned(
+    config: RunConfig, prompts: PromptSet, identity: Callable[[RunConfig, str], dict[str, Any]], console: Console
+) -> Iterator[list[Pass]]:
+    """The passes of a command that have something left to do; their runs are held for this process until it is done with them.
+
+    Args:
+        config: what was asked for.
+        prompts: what is asked in every run.
+        identity: of the run of a task, with the seed that the config has.
+
+    Raises:
+        RunInUse: another process has one of these runs.
+    """
+    with contextlib.ExitStack() as stack:
+        every: list[tuple[RunConfig, list[Job]]] = []
+        for seed in config.seeds:
+            own = dataclasses.replace(config, seed=seed)
+            jobs = []
+            for task in config.tasks:
+                meant = identity(own, task)
+                stack.enter_context(claimed(config.out, fingerprint(meant)))
+                jobs.append(pick_job(own, meant, prompts, task))
+            every.append((own, jobs))
+        begun = (job.run.setup.get("experiment_id") for _, jobs in every for job in jobs)
+        experiment_id = config.experiment or next(filter(None, begun), None) or uuid7()
+        left = [(own, tuple(job for job in jobs if not already_finished(job, console))) for own, jobs in every]
+        yield [Pass(own, jobs, experiment_id, uuid7()) for own, jobs in left if jobs]
+
+
 def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, task: str) -> Job:
     """The unfinished run with this identity under `--out`, else the finished one, else a new one (nothing is written yet)."""
     wanted = fingerprint(identity)
@@ -72,10 +121,29 @@ def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, ta
     return Job(Run(config.out / uuid7(), wanted, identity, {}, len(items)), task, items)
 
 
+def turns(jobs: Sequence[Job], rests: Sequence[Sequence[Item]], size: int, seed: int) -> list[tuple[int, Sequence[Item]]]:
+    """Who is asked what, in order: batches of each job's rest, prompt by prompt, the tasks of a prompt in an order that the seed draws.
+
+    So what drifts in a session, and what neighbours do, is in all tasks alike.
+
+    Returns:
+        (which of the jobs, its batch).
+    """
+    drawn = []
+    for which, (job, rest) in enumerate(zip(jobs, rests, strict=True)):
+        place = {(prompt.id, repetition): n for n, (prompt, repetition) in enumerate(job.items)}
+        for start in range(0, len(rest), size):
+            prompt, repetition = rest[start]
+            chance = hashlib.sha256(f"turn:{seed}:{repetition}:{prompt.id}:{job.task}".encode()).digest()
+            drawn.append((place[prompt.id, repetition] // size, chance, which, rest[start : start + size]))
+    return [(which, batch) for _, _, which, batch in sorted(drawn, key=lambda turn: turn[:3])]
+
+
 def common_identity(config: RunConfig, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """The part of a run's identity that does not depend on the engine. JSON values only."""
     ids = "\n".join(prompt.id for prompt in prompts.prompts)
-    return {
+    own = {"experiment": config.experiment} if config.experiment else {}
+    return own | {
         **{name: getattr(config, name) for name in _ASKED},
         "harness_version": HARNESS_VERSION,
         "schema_version": record.SCHEMA_VERSION,

@@ -4,11 +4,10 @@ It does not know how a model is run (`engines/`), how a prompt is measured (`win
 """
 
 import contextlib
-import dataclasses
 import json
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +15,7 @@ from rich.console import Console
 from prompt_joules.bench import config as configuration
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
-from prompt_joules.bench.engines.base import Engine, PromptFailed, Sampling
+from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed, Sampling
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine
 from prompt_joules.bench.engines.compiled.loops import engine_name
 from prompt_joules.bench.engines.loading import Plan, load, plan
@@ -27,21 +26,19 @@ from prompt_joules.bench.meter.opening import open_meter
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
 from prompt_joules.bench.run.folder import require_writable
-from prompt_joules.bench.run.job import Job, already_finished, choose_prompts, common_identity, pick_job
-from prompt_joules.bench.run.session import OpenRun, work_on_all
+from prompt_joules.bench.run.job import Job, Pass, choose_prompts, common_identity, planned, turns
+from prompt_joules.bench.run.session import OpenRun, rest_of, work_on_all
 from prompt_joules.bench.run.tuning import chosen_loop, known_loop
-from prompt_joules.bench.run.window import Item, Row, measure, prompt_seed
+from prompt_joules.bench.run.warmup import longest_text, run_shapes, warm_up
+from prompt_joules.bench.run.window import Item, Row, measure
 from prompt_joules.bench.tasks import TASKS
 
 _IDLE_SECONDS = 3.0
 _ENGINES = {"transformers-eager": TransformersEngine, "transformers-compiled": CompiledEngine}
-_WARMUP_TOKENS = 32
-_STEADY = 0.05
-"""Warm-up ends when the last three speeds lie within this share of their mean."""
 
 
 def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
-    """Measure a model on its tasks; one run each.
+    """Measure a model on its tasks; one run each, as often as --runs says.
 
     Args:
         config: what was asked for.
@@ -60,30 +57,33 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
     chosen = plan(config)
     probe = open_meter(chosen.device, config.edges, config.replay)
     try:
-        jobs = [pick_job(config, run_identity(config, chosen, prompts, task, probe), prompts, task) for task in config.tasks]
-        jobs = [job for job in jobs if not already_finished(job, console)]
-        if not jobs:
-            return 0
-        machine = _machine_facts(config, chosen, probe, measure_idle=any(not job.run.setup for job in jobs))
+        with planned(config, prompts, lambda own, task: run_identity(own, chosen, prompts, task, probe), console) as passes:
+            if not passes:
+                return 0
+            machine = _machine_facts(config, chosen, probe, passes)
+            engine = _loaded(config, chosen, console)
+            machine["environment"] |= engine.settings()
+            _set_loop(engine, passes, config, probe, machine, console)
+            return work_on_all(passes, lambda its: LocalWork(its.config, console, chosen, engine, machine), console)
     finally:
         probe.close()
+
+
+def _loaded(config: RunConfig, chosen: Plan, console: Console) -> Engine:
     console.print(f"Loading {config.model} ({chosen.dtype} on {chosen.device}) ...", soft_wrap=True)
     warn_once()
     with no_bars():
-        engine = _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
-    machine |= _loop_facts(jobs, engine, config, chosen, machine, console)
-    return work_on_all(jobs, LocalWork(config, console, chosen, engine, machine))
+        return _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
 
 
-def _loop_facts(jobs: Sequence[Job], engine: Engine, config: RunConfig, chosen: Plan, machine: Row, console: Console) -> Row:
-    """Set the loop of a compiled engine; the columns that say which it is. A run that goes on keeps the loop it began with."""
+def _set_loop(engine: Engine, passes: Sequence[Pass], config: RunConfig, meter: Meter, machine: Row, console: Console) -> None:
+    """Set the loop of a compiled engine, and say in the machine's columns which it is. A run that goes on keeps the loop it began with."""
     if not isinstance(engine, CompiledEngine):
-        return {}
-    begun = [job.run.setup for job in jobs if job.run.setup]
-    with contextlib.closing(open_meter(chosen.device, config.edges, config.replay)) as meter:
-        loop = chosen_loop(engine, config, meter, known_loop(begun[0]["environment"]) if begun else None, console)
-    environment = json.loads(machine["environment"]) | {"loop": loop}
-    return {"engine": engine_name(loop["loop"]), "environment": json.dumps(environment, sort_keys=True, default=str)}
+        return
+    begun = [job.run.setup["environment"] for its in passes for job in its.jobs if job.run.setup]
+    loop = chosen_loop(engine, config, meter, known_loop(begun[0]) if begun else None, console)
+    machine["environment"] |= {"loop": loop}
+    machine["engine"] = engine_name(loop["loop"])
 
 
 def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
@@ -96,18 +96,16 @@ def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str,
     }
 
 
-def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, measure_idle: bool) -> dict[str, Any]:
-    """The setup columns that come from the machine; idle power is measured before the model is loaded."""
+def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, passes: Sequence[Pass]) -> Row:
+    """The setup columns that come from the machine; idle power is measured before the model is loaded. The environment is not text yet."""
     environment: dict[str, Any] = {**machine_facts(), **chosen.versions, **meter.environment()}
     if chosen.gguf_file:
         environment["gguf_file"] = chosen.gguf_file
-    return {
-        "idle_power_w": meter.idle_power_w(_IDLE_SECONDS) if config.idle and measure_idle else None,
-        "environment": json.dumps(environment, sort_keys=True, default=str),
-    }
+    wanted = config.idle and any(not job.run.setup for its in passes for job in its.jobs)
+    return {"idle_power_w": meter.power_w(_IDLE_SECONDS) if wanted else None, "environment": environment}
 
 
-@dataclass(frozen=True)
+@dataclass
 class LocalWork:
     """The loaded model, and the setup columns that come from the machine; see `prompt_joules.bench.run.session.Work`."""
 
@@ -117,6 +115,7 @@ class LocalWork:
     engine: Engine
     machine: Row
     at_once: bool = False
+    active_idle_w: float | None = field(default=None, init=False)
 
     def open_meter(self) -> Meter:
         """The meter of the model's device."""
@@ -131,25 +130,52 @@ class LocalWork:
             "model_revision": chosen.revision,
             "params_total_b": facts.params_total_b,
             "params_active_b": facts.params_active_b,
+            "weights_format": facts.weights_format,
             "concurrency": 1,
             "prompt_template": self.engine.use_task(TASKS[job.task]),
             "energy_attribution": None if meter.reason is not None else shared,
+            "active_idle_power_w": self.active_idle_w,
             **self.machine,
+            "environment": json.dumps(self.machine["environment"], sort_keys=True, default=str),
         }
 
-    def warm_up(self, job: Job, stop: Callable[[], bool]) -> None:
-        """See `warm_up`."""
-        self.engine.use_task(TASKS[job.task])
-        warm_up(self.engine, job.items, self.config, stop)
+    def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
+        """Power while awake without work, room for the longest prompt, every length once, warm-up. Raises EngineUnsuited, WarmUpFailed."""
+        config, sampling = self.config, sampling_of(self.config)
+        if config.idle:
+            self.active_idle_w = awake_power_w(self.engine, meter, _IDLE_SECONDS)
+        everything, rest = [job.items for job in jobs], [rest_of(job) for job in jobs]
+        longest = max((batch[0].input_tokens for batch in self._prepared(jobs, everything, 1)), default=0)
+        self.engine.reserve(max(longest, longest_text(self.engine, sampling)) + config.max_new_tokens, sampling)
+        try:
+            run_shapes(self.engine, self._prepared(jobs, rest, config.batch_size), sampling, stop)
+        except PromptFailed as failure:
+            raise errors.WarmUpFailed(str(failure)) from failure
+        self.engine.use_task(TASKS[jobs[0].task])
+        return warm_up(self.engine, meter, config.batch_size, sampling, config.warmup, stop).columns
 
-    def answer(self, run: OpenRun, meter: Meter, stop: Callable[[], bool]) -> str:
-        """Measure batch by batch. Raises GpuLost."""
-        self.engine.use_task(TASKS[run.job.task])
+    def _prepared(self, jobs: Sequence[Job], items: Sequence[Sequence[Item]], size: int) -> Iterator[list[Prepared]]:
+        """What will be measured, batch by batch and ready to run; prompts that cannot be are left out: the run records why."""
+        sampling = sampling_of(self.config)
+        for job, asked in zip(jobs, items, strict=True):
+            self.engine.use_task(TASKS[job.task])
+            for start in range(0, len(asked), size):
+                batch = []
+                for prompt, _ in asked[start : start + size]:
+                    with contextlib.suppress(PromptFailed):
+                        batch.append(self.engine.prepare(prompt.text, 0, sampling))
+                if batch:
+                    yield batch
+
+    def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:
+        """Measure batch by batch, the tasks of a prompt in turns. Raises GpuLost."""
         size, sampling = self.config.batch_size, sampling_of(self.config)
-        for start in range(0, len(run.rest), size):
+        for which, batch in turns([run.job for run in runs], [run.rest for run in runs], size, self.config.seed):
             if stop():
                 return "interrupted"
-            batch, window = run.rest[start : start + size], run.sequence
+            run = runs[which]
+            self.engine.use_task(TASKS[run.job.task])
+            window = run.sequence
             rows, lost = measure(self.engine, meter, batch, self.config.seed, sampling)
             for (prompt, _), row in zip(batch, rows, strict=True):
                 run.take({"window_id": window, "prompt_text": prompt.text} | row)
@@ -158,39 +184,23 @@ class LocalWork:
         return "finished"
 
 
-def warm_up(engine: Engine, items: Sequence[Item], config: RunConfig, stop: Callable[[], bool] = lambda: False) -> list[float]:
-    """Answer the first batch again and again, unrecorded, until the speed is steady or `config.warmup` times.
+def awake_power_w(engine: Engine, meter: Meter, seconds: float) -> float | None:
+    """Power of the device while it is launched without pause and has no work, W: what a loop that only waits would cost."""
+    if meter.reason is not None:
+        return None
+    over = threading.Event()
 
-    Returns:
-        Speed of each answer (token/s). A prompt that fails ends the warm-up: the run itself will record why.
-    """
-    sampling = dataclasses.replace(sampling_of(config), max_new_tokens=min(_WARMUP_TOKENS, config.max_new_tokens))
-    speeds: list[float] = []
-    while len(speeds) < config.warmup and not stop() and not is_steady(speeds):
-        try:
-            prepared = [
-                engine.prepare(prompt.text, prompt_seed(config.seed, prompt.id, repetition), sampling)
-                for prompt, repetition in items[: config.batch_size]
-            ]
-            engine.ready(prepared, sampling)
-            engine.synchronize()
-            start_s = time.perf_counter()
-            generations = engine.generate(prepared, sampling)
-            engine.synchronize()
-        except PromptFailed:
-            break
-        if any(generation.error is not None for generation in generations):
-            break
-        tokens = sum(len(generation.token_ids) for generation in generations)
-        speeds.append(tokens / (time.perf_counter() - start_s))
-    return speeds
+    def launch() -> None:
+        while not over.is_set():
+            engine.tick()
 
-
-def is_steady(speeds: list[float]) -> bool:
-    """Whether the last three lie within `_STEADY` of their mean."""
-    last = speeds[-3:]
-    mean = sum(last) / len(last) if last else 0.0
-    return len(last) == 3 and max(abs(speed - mean) for speed in last) <= _STEADY * mean
+    thread = threading.Thread(target=launch, daemon=True)
+    thread.start()
+    try:
+        return meter.power_w(seconds)
+    finally:
+        over.set()
+        thread.join()
 
 
 def sampling_of(config: RunConfig) -> Sampling:

@@ -11,64 +11,39 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class RunProgress:
-    """A rich progress bar fed with rows.
+class Tally:
+    """Rows counted.
 
     Args:
-        console: where it is drawn.
-        label: the task.
-        done: rows that an earlier session wrote.
-        total: rows of the whole run.
-        energy_reason: why this run has no joules; None if it has.
+        energy_reason: why there are no joules; None if there are.
         at_once: answers overlap, so speed is by the clock and not by the sum of the latencies.
     """
 
-    def __init__(self, console: Console, label: str, done: int, total: int, energy_reason: str | None, *, at_once: bool = False) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[energy]}"),
-            TimeRemainingColumn(),
-            console=console,
-            expand=True,
-        )
+    def __init__(self, energy_reason: str | None, *, at_once: bool = False) -> None:
         self._energy_reason = energy_reason
         self._begun_s = time.perf_counter() if at_once else None
-        self._window: int | None = None
+        self._window: tuple[Any, Any] | None = None
         self._window_s = 0.0
         self.rows = self.failed = self.unmeasured = self.tokens = 0
         self.seconds = self.joules = 0.0
-        self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self._short_energy())
-
-    def __enter__(self) -> "RunProgress":
-        if self._energy_reason is not None:
-            self._console.print(self.energy_words(), soft_wrap=True, highlight=False)
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._bar.stop()
 
     def add(self, row: dict[str, Any]) -> None:
-        """Count a row and redraw."""
+        """Count a row."""
         self.rows += 1
         self.failed += row["status"] == "failed"
         self.unmeasured += row["status"] == "ok" and row.get("energy_j") is None
         self.tokens += row.get("output_tokens") or 0
         self._count_seconds(row)
         self.joules += row.get("energy_j") or 0.0
-        self._bar.update(self._id, advance=1, rate=self._short_rate(), energy=self._short_energy())
 
     def _count_seconds(self, row: dict[str, Any]) -> None:
         """The clock where answers overlap freely; else every window once, as long as its longest answer: a batch shares one."""
         if self._begun_s is not None:
             self.seconds = time.perf_counter() - self._begun_s
             return
-        if row.get("window_id") != self._window or self._window is None:
-            self._window, self._window_s = row.get("window_id"), 0.0
+        window = row.get("run_id"), row.get("window_id")
+        if window != self._window or None in window[1:]:
+            self._window, self._window_s = window, 0.0
         longest_s = max(self._window_s, row.get("latency_s") or 0.0)
         self.seconds += longest_s - self._window_s
         self._window_s = longest_s
@@ -89,6 +64,47 @@ class RunProgress:
         if self._energy_reason is not None:
             return f"energy not measured: {self._energy_reason}"
         return f"{self.joules:,.0f} J"
+
+
+class RunProgress(Tally):
+    """A rich progress bar fed with rows.
+
+    Args:
+        console: where it is drawn.
+        label: the tasks.
+        done: rows that an earlier session wrote.
+        total: rows of all.
+        energy_reason, at_once: see Tally.
+    """
+
+    def __init__(self, console: Console, label: str, done: int, total: int, energy_reason: str | None, *, at_once: bool = False) -> None:
+        super().__init__(energy_reason, at_once=at_once)
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[energy]}"),
+            TimeRemainingColumn(),
+            console=console,
+            expand=True,
+        )
+        self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self._short_energy())
+
+    def __enter__(self) -> "RunProgress":
+        if self._energy_reason is not None:
+            self._console.print(self.energy_words(), soft_wrap=True, highlight=False)
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Count a row and redraw."""
+        super().add(row)
+        self._bar.update(self._id, advance=1, rate=self._short_rate(), energy=self._short_energy())
 
     def _short_rate(self) -> str:
         return f"{self.tokens / self.seconds:.1f} token/s" if self.seconds else ""

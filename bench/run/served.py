@@ -7,11 +7,12 @@ One measured window a session, over all GPUs of the host; how its energy is divi
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import socket
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ from prompt_joules.bench.meter.opening import AbsentMeter, open_meter
 from prompt_joules.bench.meter.reading import Meter, SharedGpu
 from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
 from prompt_joules.bench.run.folder import require_writable
-from prompt_joules.bench.run.job import Job, already_finished, choose_prompts, common_identity, pick_job
+from prompt_joules.bench.run.job import Job, choose_prompts, common_identity, planned
 from prompt_joules.bench.run.session import OpenRun, work_on_all
 from prompt_joules.bench.run.traffic import ATTEMPTS, Traffic
+from prompt_joules.bench.run.warmup import TEXTS
 from prompt_joules.bench.run.window import Row, prompt_seed
 from prompt_joules.bench.tasks import TASKS
 
@@ -81,12 +83,14 @@ class ServedWork:
             "environment": self.environment,
         }
 
-    def warm_up(self, job: Job, stop: Callable[[], bool]) -> None:
+    def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
         """See `warm_up`."""
-        asyncio.run(warm_up(job, self, stop))
+        answers = asyncio.run(warm_up(jobs[0], self, stop))
+        return {"warm": None, "warmup_answers": answers}
 
-    def answer(self, run: OpenRun, meter: Meter, stop: Callable[[], bool]) -> str:
+    def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:
         """Send everything in one window. Raises ServerLost."""
+        (run,) = runs
         window = run.sequence
         return asyncio.run(_answer(self, run, meter, lambda row: run.take(row | {"window_id": window}), stop))
 
@@ -106,10 +110,11 @@ def run_served(config: RunConfig, console: Console | None = None) -> int:
     meter = meter_of(config, base_url)
     try:
         served = _served(config, base_url, facts, meter, console)
-        jobs = [pick_job(config, identity(served, prompts, task, meter), prompts, task) for task in config.tasks]
+        with planned(config, prompts, lambda own, task: identity(served, own, prompts, task, meter), console) as passes:
+            alone = [dataclasses.replace(its, jobs=(job,)) for its in passes for job in its.jobs]
+            return work_on_all(alone, lambda its: dataclasses.replace(served, config=its.config), console)
     finally:
         meter.close()
-    return work_on_all([job for job in jobs if not already_finished(job, console)], served)
 
 
 def _served(config: RunConfig, base_url: str, facts: ServerFacts, meter: Meter, console: Console) -> ServedWork:
@@ -190,9 +195,8 @@ def _sampling(config: RunConfig) -> Sampling:
     return Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
 
 
-def identity(served: ServedWork, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
+def identity(served: ServedWork, config: RunConfig, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """Everything that makes this run another run when it changes. The server's address is no part of it. JSON values only."""
-    config = served.config
     own = {"model_id": served.model_id, "server": served.facts.version, "weights": _weights(config)}
     own |= {name: getattr(config, name) for name in ("in_flight", "request_rate", "dtype")}
     return own | common_identity(config, prompts, task, meter)
@@ -202,22 +206,26 @@ def _weights(config: RunConfig) -> str:
     return "dummy" if config.dummy_weights else "pretrained"
 
 
-async def warm_up(job: Job, served: ServedWork, stop: Callable[[], bool]) -> None:
-    """Answer up to `--warmup` prompts at the run's concurrency, briefly and unrecorded. What fails here, the run will record."""
+async def warm_up(job: Job, served: ServedWork, stop: Callable[[], bool]) -> int:
+    """Answer `--warmup` texts that are no prompts at the run's concurrency, briefly and unrecorded; how many were answered."""
     config = served.config
     sampling = dataclasses.replace(_sampling(config), max_new_tokens=min(_WARMUP_TOKENS, config.max_new_tokens))
     free = asyncio.Semaphore(config.in_flight)
+    answered = 0
 
     async def one(text: str, seed: int) -> None:
+        nonlocal answered
         body = request_body(config.model, TASKS[job.task], text, seed, sampling, fixed_length=config.dummy_weights)
         async with free:
             if not stop():
                 with contextlib.suppress(RequestFailed):
                     await ask(client, body, config.timeout)
+                    answered += 1
 
     async with client_of(served.base_url, config.in_flight) as client:
-        items = job.items[: config.warmup]
-        await asyncio.gather(*(one(prompt.text, prompt_seed(config.seed, prompt.id, place)) for prompt, place in items))
+        texts = itertools.islice(itertools.cycle(TEXTS), config.warmup)
+        await asyncio.gather(*(one(text, prompt_seed(config.seed, text, place)) for place, text in enumerate(texts)))
+    return answered
 
 
 async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable[[Row], None], stop: Callable[[], bool]) -> str:

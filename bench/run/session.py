@@ -3,6 +3,7 @@
 How prompts are answered is the `Work` of an engine: `local.py` for models in this process, `served.py` for a server. It imports no torch.
 """
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Sequence
@@ -11,17 +12,23 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from prompt_joules.bench import HARNESS_VERSION, record
+from prompt_joules.bench import HARNESS_VERSION, errors, record
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.run.folder import Run, locked
 from prompt_joules.bench.run.interrupt import Interrupt
-from prompt_joules.bench.run.job import Job
-from prompt_joules.bench.run.progress import RunProgress
+from prompt_joules.bench.run.job import Job, Pass
+from prompt_joules.bench.run.progress import RunProgress, Tally
 from prompt_joules.bench.run.sink import PartSink
 from prompt_joules.bench.run.window import Item, Row
 
 _SAME = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens", "seed", "batch_size", "engine")
+
+
+def rest_of(job: Job) -> tuple[Item, ...]:
+    """What of a run is still to be answered, in order: what is in none of its parts. Raises RunUnreadable."""
+    done = PartSink(job.run.folder).done()
+    return tuple(item for item in job.items if (item[0].id, item[1]) not in done)
 
 
 class OpenRun:
@@ -29,8 +36,10 @@ class OpenRun:
 
     Args:
         job: which run.
+        sink: of its folder.
         setup: the columns that are equal in every row of it.
-        progress: gets every row.
+        session: the columns that are equal in every row of this session of work.
+        tally: counts its rows; `progress` counts and shows those of all runs of the session.
         text: keep the texts.
 
     Attributes:
@@ -40,31 +49,31 @@ class OpenRun:
         balance: what the engine has to say of the session's energy, for run.json.
     """
 
-    def __init__(self, job: Job, sink: PartSink, setup: Row, progress: RunProgress, *, text: bool) -> None:
-        done = sink.done()
-        self.job, self.sink, self.progress = job, sink, progress
+    def __init__(self, job: Job, sink: PartSink, setup: Row, session: Row, tally: Tally, progress: RunProgress, *, text: bool) -> None:
+        self.job, self.sink, self.tally = job, sink, tally
         self.run: Run = dataclasses.replace(job.run, setup=setup)
-        self.rest: tuple[Item, ...] = tuple(item for item in job.items if (item[0].id, item[1]) not in done)
-        self.before = len(done)
+        self.rest = rest_of(job)
+        self.before = len(sink.done())
         self.balance: dict[str, Any] = {}
-        self._text = text
+        self._session, self._progress, self._text = session, progress, text
         self._one_at_a_time = threading.Lock()
 
     @property
     def sequence(self) -> int:
         """Of the next row."""
-        return self.before + self.progress.rows
+        return self.before + self.tally.rows
 
     def take(self, row: Row) -> None:
         """Complete a row by the setup and its place, and keep it. From any thread. Raises DiskFull, NotWritable."""
         with self._one_at_a_time:
-            row = row | self.run.setup | {"sequence": self.sequence}
+            row = row | self.run.setup | self._session | {"sequence": self.sequence}
             if not self._text:
                 row |= {"prompt_text": None, "output_text": None}
-            self.progress.add(row)
+            self.tally.add(row)
+            self._progress.add(row)
             self.sink.add(row)
 
-    def close(self, begun: datetime, end: str) -> None:
+    def close(self, begun: datetime, end: str, balance: dict[str, Any]) -> None:
         """Write the rows that wait, and what was done in this session, into run.json. Raises DiskFull, NotWritable.
 
         The session's rows are those that are on disk now, not those that a full disk refused.
@@ -78,7 +87,7 @@ class OpenRun:
                 "ended_at": datetime.now(UTC).isoformat(),
                 "rows": written - self.before,
                 "end": end,
-                "books": self.balance,
+                "books": balance | self.balance,
             }
             sessions = [*self.run.sessions, session]
             dataclasses.replace(self.run, sessions=sessions, finished=written >= self.run.prompts).save()
@@ -105,37 +114,45 @@ class Work(Protocol):
     def setup_columns(self, job: Job, meter: Meter) -> Row:
         """The columns that are equal in every row of a run and that this engine alone knows."""
 
-    def warm_up(self, job: Job, stop: Callable[[], bool]) -> None:
-        """Answer unrecorded until the engine is ready to be measured."""
+    def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
+        """Whatever must be done before the first window. The columns that every row of this session gets."""
 
-    def answer(self, run: OpenRun, meter: Meter, stop: Callable[[], bool]) -> str:
-        """Answer what is left of a run, row by row through `run.take`. How it ended: finished or interrupted."""
+    def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:
+        """Answer what is left of runs, row by row through `take`. How it ended: finished or interrupted."""
 
 
-def common_setup(job: Job, config: RunConfig, meter: Meter) -> Row:
+def common_setup(job: Job, its_pass: Pass, meter: Meter) -> Row:
     """The setup columns that do not depend on the engine."""
     identity = job.run.identity
     return {
-        **{name: getattr(config, name) for name in _SAME},
+        **{name: getattr(its_pass.config, name) for name in _SAME},
         "schema_version": record.SCHEMA_VERSION,
         "run_id": job.run.run_id,
+        "experiment_id": its_pass.experiment_id,
+        "pass_id": its_pass.pass_id,
         "prompt_set": identity["prompt_set"],
         "prompt_set_sha256": identity["prompt_set_sha256"],
         "task": job.task,
-        "model_name": config.nickname,
+        "model_name": its_pass.config.nickname,
         "harness_version": HARNESS_VERSION,
         "gpu_model": meter.gpu_model,
         "num_gpus": meter.num_gpus,
         "energy_source": meter.source,
         "energy_edges": meter.edges,
+        "energy_error_calibration": meter.calibration,
         "cpu_energy_source": meter.cpu_source,
         "dram_energy_source": meter.dram_source,
         "host_energy_reason": meter.host_reason,
     }
 
 
-def work_on_all(jobs: Sequence[Job], work: Work) -> int:
-    """Warm up, then answer what every run still lacks.
+def work_on_all(passes: Sequence[Pass], work_of: Callable[[Pass], Work], console: Console) -> int:
+    """Answer what every run still lacks, one pass after another.
+
+    Args:
+        passes: each is one session of work, with one meter and a warm-up of its own.
+        work_of: the engine, for a pass.
+        console: where words go.
 
     Returns:
         0: all rows are written (failed prompts are rows too). 1: not one prompt could be answered. 130: interrupted.
@@ -143,52 +160,88 @@ def work_on_all(jobs: Sequence[Job], work: Work) -> int:
     Raises:
         RunInUse, DiskFull, NotWritable, and whatever the engine cannot go on after.
     """
-    if not jobs:
+    if not passes:
         return 0
     answered = 0
-    with Interrupt(work.console) as interrupt:
-        work.warm_up(jobs[0], lambda: interrupt.requested)
-        for job in jobs:
+    with Interrupt(console) as interrupt:
+        for its_pass in passes:
             if not interrupt.requested:
-                answered += work_on(job, work, lambda: interrupt.requested)
+                answered += work_on(its_pass, work_of(its_pass), lambda: interrupt.requested)
     if interrupt.requested:
-        work.console.print("Interrupted. Run the same command again to go on.")
+        console.print("Interrupted. Run the same command again to go on.")
         return 130
     return 0 if answered else 1
 
 
-def work_on(job: Job, work: Work, stop: Callable[[], bool]) -> int:
-    """Answer what a run still lacks; write parts, and the session's balance into run.json, however it ends.
+def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool]) -> int:
+    """Answer what the runs of a pass still lack; write parts, and the session's balance into run.json, however it ends.
 
     Returns how many prompts were answered. Raises as `work_on_all`.
     """
-    job.run.folder.mkdir(parents=True, exist_ok=True)
-    with locked(job.run.folder):
-        sink, meter = PartSink(job.run.folder), work.open_meter()
-        setup = job.run.setup or common_setup(job, work.config, meter) | work.setup_columns(job, meter)
-        progress = RunProgress(work.console, job.task, len(sink.done()), len(job.items), meter.reason, at_once=work.at_once)
-        run = OpenRun(job, sink, setup, progress, text=work.config.text)
-        run.run.save()
+    meter = work.open_meter()
+    session = work.begin(its_pass.jobs, meter, stop)
+    if stop():
+        meter.close()
+        return 0
+    with contextlib.ExitStack() as stack:
+        progress = _progress(its_pass.jobs, work, meter)
+        runs = [_open(job, its_pass, work, meter, session, progress, stack) for job in its_pass.jobs]
         begun, end = datetime.now(UTC), "failed"
+        meter.restart()
         try:
             with progress:
-                end = work.answer(run, meter, stop)
+                end = work.answer(runs, meter, stop)
         except KeyboardInterrupt:
             end = "aborted"
             raise
         finally:
-            run.balance |= meter.close()
-            run.close(begun, end)
-    say(run, end, work.console)
+            _close(runs, begun, end, meter.close())
+    for run in runs:
+        say(run, end, work.console)
     return progress.rows - progress.failed
+
+
+def _progress(jobs: Sequence[Job], work: Work, meter: Meter) -> RunProgress:
+    total = sum(len(job.items) for job in jobs)
+    done = total - sum(len(rest_of(job)) for job in jobs)
+    return RunProgress(work.console, ", ".join(job.task for job in jobs), done, total, meter.reason, at_once=work.at_once)
+
+
+def _open(job: Job, its_pass: Pass, work: Work, meter: Meter, session: Row, progress: RunProgress, stack: contextlib.ExitStack) -> OpenRun:
+    """Make or lock the run's folder, until the stack ends, and write its run.json."""
+    try:
+        job.run.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.cannot_write(job.run.folder, error) from error
+    stack.enter_context(locked(job.run.folder))
+    setup = job.run.setup or common_setup(job, its_pass, meter) | work.setup_columns(job, meter)
+    tally = Tally(meter.reason, at_once=work.at_once)
+    run = OpenRun(job, PartSink(job.run.folder), setup, session, tally, progress, text=work.config.text)
+    run.run.save()
+    return run
+
+
+def _close(runs: Sequence[OpenRun], begun: datetime, end: str, balance: dict[str, object]) -> None:
+    """Close every run, also when another cannot be written; the first error is raised. They share the balance of their one meter."""
+    failures: list[errors.BenchError] = []
+    for run in runs:
+        shared: dict[str, Any] = dict(balance)
+        if balance and len(runs) > 1:
+            shared |= {"shared_by": [other.run.run_id for other in runs], "own_windows_j": run.tally.joules}
+        try:
+            run.close(begun, end, shared)
+        except errors.BenchError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def say(run: OpenRun, end: str, console: Console) -> None:
     """One line on how a session of work ended."""
-    progress = run.progress
-    words = [f"{run.job.task}: {end}, {progress.rows} rows in {run.run.folder}", progress.rate_words(), progress.energy_words()]
-    if progress.failed:
-        words.append(f"{progress.failed} failed (column `reason` says why)")
-    if progress.unmeasured and progress.has_energy:
-        words.append(f"{progress.unmeasured} answered without energy (column `energy_reason` says why)")
+    tally = run.tally
+    words = [f"{run.job.task}: {end}, {tally.rows} rows in {run.run.folder}", tally.rate_words(), tally.energy_words()]
+    if tally.failed:
+        words.append(f"{tally.failed} failed (column `reason` says why)")
+    if tally.unmeasured and tally.has_energy:
+        words.append(f"{tally.unmeasured} answered without energy (column `energy_reason` says why)")
     console.print("; ".join(word for word in words if word), soft_wrap=True)

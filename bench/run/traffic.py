@@ -19,8 +19,10 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.openai import Answer, RequestFailed, ask, request_body
+from prompt_joules.bench.machine import host_load
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.run.attribution import Flight, SharedEnergy, steady_state
+from prompt_joules.bench.run.loops import loop_share
 from prompt_joules.bench.run.window import Item, Row, prompt_seed
 from prompt_joules.bench.tasks import Task
 
@@ -212,7 +214,8 @@ class Traffic:
         part = self._energy.parts[entry.key]
         if part.energy_j <= 0:
             return {"energy_reason": "the counter gave this request no energy: too short to resolve"}
-        return {"energy_j": part.energy_j, "energy_error_j": part.error_j}
+        whole = Reading(energy_j=part.energy_j, edge_j=part.error_j, calibration=self._meter.calibration)
+        return {"energy_j": part.energy_j, "energy_error_j": whole.error_j, "energy_error_edge_j": part.error_j}
 
     def balance(self) -> dict[str, Any]:
         """What this session did with the window's energy (J), its steady state, and how often requests were sent again or came late."""
@@ -259,4 +262,6 @@ def answered(answer: Answer, start_s: float, end_s: float) -> Row:
         "output_text": answer.text,
         "output_words": len(answer.text.split()),
         "output_chars": len(answer.text),
+        "loop_share": loop_share(answer.text.split()),
+        "host_load": host_load(),
     }

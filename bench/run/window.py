@@ -16,8 +16,10 @@ from itertools import pairwise
 from typing import Any
 
 from prompt_joules.bench.engines.base import Engine, Generation, Prepared, PromptFailed, Sampling
+from prompt_joules.bench.machine import host_load
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.prompts.sets import Prompt
+from prompt_joules.bench.run.loops import loop_share
 
 Row = dict[str, Any]
 Item = tuple[Prompt, int]
@@ -145,6 +147,7 @@ def _answered(generation: Generation, start_s: float, end_s: float) -> dict[str,
         "ttft_s": stamps_s[0] - start_s,
         "latency_s": end_s - start_s,
         "itl_s": [later - earlier for earlier, later in pairwise(stamps_s)],
+        "loop_share": loop_share(generation.token_ids),
     }
 
 
@@ -155,6 +158,7 @@ def _energy(reading: Reading, share: float) -> dict[str, Any]:
     return {
         "energy_j": part(reading.energy_j),
         "energy_error_j": part(reading.error_j),
+        "energy_error_edge_j": part(reading.edge_j),
         "energy_reason": reading.reason if reading.energy_j is None else None,
         "cpu_energy_j": part(reading.cpu_energy_j),
         "dram_energy_j": part(reading.dram_energy_j),
@@ -162,7 +166,13 @@ def _energy(reading: Reading, share: float) -> dict[str, Any]:
 
 
 def _conditions(reading: Reading) -> dict[str, Any]:
-    return {"gpu_temperature_c": reading.temperature_c, "throttled": reading.throttled}
+    return {
+        "gpu_temperature_c": reading.temperature_c,
+        "throttled": reading.throttled,
+        "power_capped": reading.power_capped,
+        "neighbour_power_w": reading.neighbour_power_w,
+        "host_load": host_load(),
+    }
 
 
 def _text(engine: Engine, generation: Generation) -> dict[str, Any]:

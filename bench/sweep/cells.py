@@ -4,11 +4,14 @@ A cell runs in a process of its own, so that it starts with an empty GPU and its
 """
 
 import contextlib
+import itertools
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
@@ -55,13 +58,13 @@ class Outcome:
 
 
 def is_finished(cell: Cell) -> bool:
-    """Whether every task of the cell has a finished run in its folder."""
-    tasks = set()
+    """Whether every task of the cell has as many finished runs in its folder, each of its seed, as were asked for."""
+    done = set()
     for file in cell.folder.glob(f"*/{RUN_FILE}"):
         with contextlib.suppress(errors.RunUnreadable):
             run = read_run(file.parent)
-            tasks |= {run.identity.get("task")} if run.finished else set()
-    return tasks >= set(cell.config.tasks)
+            done |= {(run.identity.get("task"), run.identity.get("seed", 0))} if run.finished else set()
+    return done >= set(itertools.product(cell.config.tasks, cell.config.seeds))
 
 
 def totals(cells: Iterable[Cell]) -> dict[str, float]:
@@ -89,12 +92,25 @@ def command(cell: Cell) -> list[str]:
 
 
 def run_cell(cell: Cell) -> int:
-    """Run a cell in a process of its own; its exit status, or 130 if Ctrl-C was pressed meanwhile (the cell gets it too, and ends)."""
+    """Run a cell in a process of its own; its exit status, or 130 if the sweep was asked to stop meanwhile.
+
+    Ctrl-C reaches the cell by itself; SIGTERM is passed on. Either way the cell writes what it has and ends.
+    """
     interrupted = False
     with subprocess.Popen(command(cell)) as process:
-        while True:
-            try:
-                status = process.wait()
-                return 130 if interrupted else status
-            except KeyboardInterrupt:
-                interrupted = True
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            nonlocal interrupted
+            interrupted = True
+            process.terminate()
+
+        before = signal.signal(signal.SIGTERM, pass_on)
+        try:
+            while True:
+                try:
+                    status = process.wait()
+                    return 130 if interrupted else status
+                except KeyboardInterrupt:
+                    interrupted = True
+        finally:
+            signal.signal(signal.SIGTERM, before)

@@ -25,7 +25,7 @@ MOST_TIMES = 500
 SMALL = 256 * 1024**2
 OURS = {"run_id", "prompt_id", "schema_version"}
 # What may differ between rows of a run: the key itself, and what is another on the day on which an interrupted run goes on.
-OWN_DAY = {"run_id", "schema_version", "idle_power_w", "host_energy_reason", "environment"}
+OWN_DAY = {"run_id", "schema_version", "idle_power_w", "active_idle_power_w", "host_energy_reason", "environment"}
 COMMON = [name for name in SETUP_NAMES if name not in OWN_DAY]
 
 

@@ -39,6 +39,9 @@ select
     + coalesce(strlen(model_name), 0)
     + coalesce(strlen(model_revision), 0)
     + coalesce(strlen(weights), 0)
+    + coalesce(strlen(weights_format), 0)
+    + coalesce(strlen(experiment_id), 0)
+    + coalesce(strlen(pass_id), 0)
     + coalesce(strlen(dtype), 0)
     + coalesce(strlen(engine), 0)
     + coalesce(strlen(engine_version), 0)
@@ -115,6 +118,10 @@ select
         when energy_j < 0 then 'energy_j: is negative'
         when not isfinite(energy_error_j) then 'energy_error_j: is not a finite number'
         when energy_error_j < 0 then 'energy_error_j: is negative'
+        when not isfinite(energy_error_edge_j) then 'energy_error_edge_j: is not a finite number'
+        when energy_error_edge_j < 0 then 'energy_error_edge_j: is negative'
+        when not isfinite(energy_error_calibration) then 'energy_error_calibration: is not a finite number'
+        when energy_error_calibration < 0 then 'energy_error_calibration: is negative'
         when window_id < 0 then 'window_id: is negative'
         when not isfinite(cpu_energy_j) then 'cpu_energy_j: is not a finite number'
         when cpu_energy_j < 0 then 'cpu_energy_j: is negative'
@@ -122,6 +129,14 @@ select
         when dram_energy_j < 0 then 'dram_energy_j: is negative'
         when not isfinite(idle_power_w) then 'idle_power_w: is not a finite number'
         when idle_power_w < 0 then 'idle_power_w: is negative'
+        when not isfinite(active_idle_power_w) then 'active_idle_power_w: is not a finite number'
+        when active_idle_power_w < 0 then 'active_idle_power_w: is negative'
+        when not isfinite(neighbour_power_w) then 'neighbour_power_w: is not a finite number'
+        when neighbour_power_w < 0 then 'neighbour_power_w: is negative'
+        when not isfinite(host_load) then 'host_load: is not a finite number'
+        when host_load < 0 then 'host_load: is negative'
+        when warmup_answers < 0 then 'warmup_answers: is negative'
+        when not (loop_share between 0 and 1) then 'loop_share: is not between 0 and 1'
         when not isfinite(gpu_temperature_c) then 'gpu_temperature_c: is not a finite number'
         when status = 'ok' and output_tokens is null then 'output_tokens: is missing in a row that did not fail'
         when status = 'ok' and latency_s is null then 'latency_s: is missing in a row that did not fail'

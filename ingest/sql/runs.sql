@@ -34,12 +34,15 @@ with counted as (
         min(requests.file_id) as file_id,
         any_value(requests.model_id) as loaded_model_id,
         any_value(requests.schema_version) as schema_version,
+        any_value(requests.experiment_id) as experiment_id,
+        any_value(requests.pass_id) as pass_id,
         any_value(requests.prompt_set) as prompt_set,
         any_value(requests.prompt_set_sha256) as prompt_set_sha256,
         any_value(requests.task) as task,
         any_value(requests.model_name) as model_name,
         any_value(requests.model_revision) as model_revision,
         any_value(requests.weights) as weights,
+        any_value(requests.weights_format) as weights_format,
         any_value(requests.params_total_b) as params_total_b,
         any_value(requests.params_active_b) as params_active_b,
         any_value(requests.dtype) as dtype,
@@ -63,10 +66,12 @@ with counted as (
         any_value(requests.energy_source) as energy_source,
         any_value(requests.energy_edges) as energy_edges,
         any_value(requests.energy_attribution) as energy_attribution,
+        any_value(requests.energy_error_calibration) as energy_error_calibration,
         any_value(requests.cpu_energy_source) as cpu_energy_source,
         any_value(requests.dram_energy_source) as dram_energy_source,
         any_value(requests.host_energy_reason) as host_energy_reason,
         any_value(requests.idle_power_w) as idle_power_w,
+        any_value(requests.active_idle_power_w) as active_idle_power_w,
         any_value(requests.environment) as environment,
         min(requests.started_at) as started_at,
         max(requests.started_at + to_microseconds(round(1e6 * coalesce(requests.latency_s, 0))::bigint)) as ended_at,
@@ -79,6 +84,10 @@ with counted as (
         count(requests.prompt_text) as texts,
         count(*) filter (where status = 'ok' and finish_reason = 'length') as truncated,
         count(*) filter (where status = 'ok' and throttled) as throttled,
+        count(*) filter (where status = 'ok' and power_capped) as power_capped,
+        count(*) filter (where list_contains(reasons, 'cold')) as cold,
+        count(*) filter (where status = 'ok' and list_contains(reasons, 'looped')) as looped,
+        count(*) filter (where status = 'ok' and list_has_any(reasons, ['busy-neighbour', 'busy-host'])) as beside_busy,
         -- The most frequent reason; of several as frequent, the first by alphabet: the keys of a histogram are sorted.
         histogram(requests.energy_reason) as causes,
         case
@@ -159,7 +168,21 @@ judged as (
         run_notes.counter_step_s,
         run_notes.finished,
         run_reasons(
-            prompts, ok, counted, measured, resolved, truncated, throttled, idle_power_w, books_ratio, finished, weights
+            prompts,
+            ok,
+            counted,
+            measured,
+            resolved,
+            truncated,
+            throttled,
+            idle_power_w,
+            books_ratio,
+            finished,
+            weights,
+            power_capped,
+            cold,
+            looped,
+            beside_busy
         ) as reasons
     from counted
     join ingested_files using (file_id)

@@ -89,7 +89,7 @@ def series(meters: dict[str, Any], work: Callable[[], None], windows: int, into:
 
 def one_round(meters: dict[str, Any], work: Callable[[], None], seconds: float) -> Round:
     """All three measurements of one response time."""
-    found = Round(statistics.mean(meters["aligned"].idle_power_w(0) for _ in range(WAITS)))
+    found = Round(statistics.mean(meters["aligned"].power_w(0) for _ in range(WAITS)))
     in_a_row(meters["aligned"], work, seconds, found)
     series(meters, work, WINDOWS.get(seconds, 6), found)
     in_a_row(meters["aligned"], work, seconds, found)

@@ -14,8 +14,9 @@ from prompt_joules.bench import record
 from prompt_joules.bench.engines.base import Generation
 from prompt_joules.bench.prompts.sets import Prompt, PromptSet
 from prompt_joules.bench.run.job import execution_order
-from prompt_joules.bench.run.local import is_steady
+from prompt_joules.bench.run.loops import loop_share
 from prompt_joules.bench.run.sink import to_frame
+from prompt_joules.bench.run.warmup import is_steady
 from prompt_joules.bench.run.window import energy_shares, prompt_seed
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -86,11 +87,22 @@ def test_shares_add_up_to_1_and_equal_requests_get_equal_shares(batch: list[tupl
     assert all(share > 0 for share in shares)
 
 
-@given(st.lists(st.floats(1, 1000), max_size=8))
-def test_steady_needs_three_close_speeds(speeds: list[float]) -> None:
-    last = speeds[-3:]
-    if is_steady(speeds):
-        assert len(last) == 3
-        assert max(last) <= 1.11 * min(last)
-    elif len(last) == 3:
-        assert max(last) > 1.04 * min(last)
+@given(st.lists(st.floats(0.1, 1000), max_size=6), st.integers(0, 6))
+def test_steady_is_two_answers_that_agree_after_three(costs: list[float], answers: int) -> None:
+    last = costs[-2:]
+    if is_steady(costs, answers):
+        assert answers >= 3 and len(last) == 2 and max(last) <= 1.031 * min(last)
+    elif answers >= 3 and len(last) == 2:
+        assert max(last) > 1.029 * min(last)
+
+
+@given(st.lists(st.integers(0, 3), max_size=60))
+def test_a_loop_is_a_share_and_what_never_comes_thrice_is_none(tokens: list[int]) -> None:
+    share = loop_share(tokens)
+    if len(tokens) < 6:
+        assert share is None
+    else:
+        assert share is not None and 0 <= share <= 1
+        pieces = [tuple(tokens[n : n + 6]) for n in range(len(tokens) - 5)]
+        assert (share == 0) == (max(pieces.count(piece) for piece in pieces) < 3)
+    assert loop_share([*range(100), *[7, 8, 9] * 30]) == pytest.approx(90 / 190, abs=0.02)

@@ -20,14 +20,21 @@ import torch
 from torch import Tensor
 
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.compiled.layers import LayerCache, cache_keyword, decoder_layers, plain_layer, register_attention
+from prompt_joules.bench.engines.compiled.layers import (
+    LayerCache,
+    cache_keyword,
+    cache_shape,
+    decoder_layers,
+    plain_layer,
+    register_attention,
+)
 from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
 from prompt_joules.bench.engines.compiled.stacked import stack, unstack
 
-SHORTEST = 512
-"""Static buffers hold this many tokens, or twice, four times, ... as many: few graphs, and short answers stay short."""
+ROUND = 64
+"""Static buffers hold a multiple of so many tokens."""
 HELD = 4
-"""Buffers kept at a time; the one used longest ago goes first."""
+"""Buffers kept at a time, one per batch size; the one used longest ago goes first."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,10 @@ class StaticDecoder:
         sampling: how tokens are drawn; its length is not looked at.
         compile_layers: pass every layer through `torch.compile`; by default only on a CUDA device, where the loop does.
         loop: which loop; the model's projections are stacked, or not, in place.
+
+    Attributes:
+        room: tokens of a prompt and its answer together for which buffers are made; it grows when a longer one comes.
+        builds: how often buffers were made (and a graph captured), which no measured window should see.
     """
 
     def __init__(self, model: Any, sampling: Sampling, compile_layers: bool | None = None, loop: Loop = STACKED) -> None:
@@ -115,7 +126,9 @@ class StaticDecoder:
         (stack if loop.stacked else unstack)(self.layers)
         wanted = loop.compiled and self.on_gpu if compile_layers is None else compile_layers
         self._layer_forward = self._compiled(loop) if wanted else plain_layer
-        self._held: dict[tuple[int, int], _Buffers] = {}
+        self.room = ROUND
+        self.builds = 0
+        self._held: dict[int, _Buffers] = {}
 
     def _compiled(self, loop: Loop) -> Callable[..., Any]:
         import torch._dynamo.config as dynamo
@@ -185,24 +198,27 @@ class StaticDecoder:
         with torch.inference_mode():
             self._reserve(batch, length)
 
+    def size(self, length: int) -> None:
+        """Make room for prompts and answers of up to `length` tokens together; buffers that are too short are given up."""
+        if length > self.room:
+            self.room = -(-length // ROUND) * ROUND
+            self._held.clear()
+
     def _reserve(self, batch: int, length: int) -> _Buffers:
-        room = SHORTEST
-        while room < length:
-            room *= 2
-        buffers = self._held.pop((batch, room), None)
+        self.size(length)
+        buffers = self._held.pop(batch, None)
         if buffers is None:
             while len(self._held) >= HELD:
                 del self._held[next(iter(self._held))]
-            buffers = self._allocate(batch, room)
+            self.builds += 1
+            buffers = self._allocate(batch, self.room)
             if self.on_gpu:
                 buffers.graph = self._capture(buffers)
-        self._held[batch, room] = buffers
+        self._held[batch] = buffers
         return buffers
 
     def _allocate(self, batch: int, length: int) -> _Buffers:
-        config = self.model.config.get_text_config(decoder=True)
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        heads, dim = cache_shape(self.model)
         options: dict[str, Any] = {"device": self.device}
         slot = torch.zeros(1, dtype=torch.long, **options)
         penalised = self.sampling.repetition_penalty != 1.0

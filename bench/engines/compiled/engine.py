@@ -3,8 +3,9 @@
 Loading, templates and stops are the eager engine's; only the loop is `decode`. Static batches are left-padded.
 """
 
+import contextlib
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.engines import loading
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling
 from prompt_joules.bench.engines.compiled import decode
-from prompt_joules.bench.engines.compiled.layers import UnsupportedArchitecture, decoder_layers
+from prompt_joules.bench.engines.compiled.layers import ATTENTION, UnsupportedArchitecture, check_cache, check_window, decoder_layers
 from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
 from prompt_joules.bench.engines.padding import padded
 from prompt_joules.bench.engines.transformers import TransformersEngine
@@ -27,10 +28,9 @@ class CompiledEngine(TransformersEngine):
     """
 
     def __init__(self, plan: loading.Plan, model: Any, tokenizer: Any, random_prompt_tokens: int = 128) -> None:
-        try:
+        with _refusals(plan.model_id):
             decoder_layers(model)
-        except UnsupportedArchitecture as error:
-            raise errors.EngineUnsuited(plan.model_id, str(error)) from error
+            check_cache(model)
         super().__init__(plan, model, tokenizer, random_prompt_tokens)
         self._decoder: decode.StaticDecoder | None = None
         self._loop = STACKED
@@ -42,6 +42,16 @@ class CompiledEngine(TransformersEngine):
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+    def settings(self) -> dict[str, Any]:
+        """As the eager engine's; a decode step has an attention of its own, over static buffers."""
+        return super().settings() | {"decode_attention": ATTENTION}
+
+    def reserve(self, longest: int, sampling: Sampling) -> None:
+        """Size the static buffers. Raises EngineUnsuited: the model looks back less far than this."""
+        with _refusals(self._plan.model_id):
+            check_window(self._model, longest)
+        self._decoder_for(sampling).size(longest)
 
     def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
         """Allocate, compile and capture what these prompts need, before the window.
@@ -87,6 +97,15 @@ class CompiledEngine(TransformersEngine):
             return any(string in tail for string in strings)
 
         return stops
+
+
+@contextlib.contextmanager
+def _refusals(model_id: str) -> Iterator[None]:
+    """Turn an architecture that cannot run here into the sentence for the person at the keyboard."""
+    try:
+        yield
+    except UnsupportedArchitecture as error:
+        raise errors.EngineUnsuited(model_id, str(error)) from error
 
 
 def _generation(decoded: decode.Decoded, row: int) -> Generation:

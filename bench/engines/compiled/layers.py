@@ -76,6 +76,45 @@ def decoder_layers(model: nn.Module) -> nn.ModuleList:
     return layers
 
 
+def cache_shape(model: Any) -> tuple[int, int]:
+    """Heads and their width in a layer's cache of keys and values, by the model's config."""
+    config = model.config.get_text_config(decoder=True)
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return heads, getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
+def check_cache(model: Any) -> None:
+    """Compare what a prefill of two tokens leaves in every layer's cache with the buffers that would be made.
+
+    Raises UnsupportedArchitecture.
+    """
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        output = model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=device), use_cache=True)
+    cache = output.get("cache") if "cache" in output else output.past_key_values
+    wanted = (1, cache_shape(model)[0], 2, cache_shape(model)[1])
+    found = [tuple(part.shape) for layer in getattr(cache, "layers", []) for part in (layer.keys, layer.values)]
+    if len(found) != 2 * len(decoder_layers(model)) or set(found) != {wanted}:
+        shapes = ", ".join(map(str, sorted(set(found)))) or "of another kind"
+        raise UnsupportedArchitecture(
+            f"its cache of keys and values is {shapes}, the static buffers would be {wanted}; use --engine transformers-eager"
+        )
+
+
+def check_window(model: Any, longest: int) -> None:
+    """Refuse a model that looks back less far than prompt and answer together are long (tokens). Raises UnsupportedArchitecture.
+
+    Mistral, Mixtral, Phi-3 and StarCoder2 have a window and say so in no other way.
+    """
+    config = model.config.get_text_config(decoder=True)
+    window = getattr(config, "sliding_window", None)
+    if window and getattr(config, "use_sliding_window", True) and longest > window:
+        raise UnsupportedArchitecture(
+            f"it looks back {window} tokens and prompt and answer may have {longest}; lower --max-new-tokens, "
+            "leave out long prompts, or use --engine transformers-eager"
+        )
+
+
 def cache_keyword(layer: nn.Module) -> str | None:
     """What the layer's `forward` calls the cache in this version of transformers; None if it takes none."""
     names = inspect.signature(type(layer).forward).parameters

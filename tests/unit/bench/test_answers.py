@@ -135,7 +135,7 @@ def test_a_batch_shares_its_window(model: Path, tmp_path: Path, name: EngineName
     trace.write_text(json.dumps({"gpu_models": ["Replayed"], "traces": [[[n * 0.005, n * 0.005 * WATTS * 1000] for n in range(20000)]]}))
     prompts.write_text("".join(json.dumps({"id": f"p{n}", "prompt": "x" * (1 + 20 * n)}) + "\n" for n in range(5)))
     config = RunConfig(str(model), engine=name, device="cpu", prompts=str(prompts), replay=trace, out=tmp_path / "out")
-    config = replace(config, batch_size=2, max_new_tokens=80, temperature=1.0, warmup=1, idle=False, seed=3)
+    config = replace(config, batch_size=2, max_new_tokens=80, temperature=1.0, warmup=3, idle=False, seed=3)
     assert run_benchmark(config, Console(quiet=True)) == 0
     frame = pl.read_parquet(config.out / "*" / "part-*.parquet").sort("sequence")
     assert frame.height == 5 and set(frame["status"]) == {"ok"} and set(frame["energy_attribution"]) == {"shared"}

@@ -100,7 +100,7 @@ def test_several_gpus_are_summed_each_at_its_own_steps() -> None:
 def test_idle_power_is_the_counters_difference() -> None:
     instrument, gpu = simulated(idle_w=(78.0, 90.0), phase_s=(0.01, 0.05))
     began_s = gpu.now_s
-    assert instrument.idle_power_w(2.0) == pytest.approx(168.0, rel=0.002)
+    assert instrument.power_w(2.0) == pytest.approx(168.0, rel=0.002)
     assert gpu.now_s - began_s >= 2.0
 
 
@@ -131,7 +131,7 @@ def test_a_counter_lost_before_begin_still_lets_the_response_run() -> None:
     gpu.lost_at_s = gpu.now_s
     instrument.begin()
     assert "stopped answering" in (instrument.end().reason or "")
-    assert instrument.idle_power_w(0.1) is None
+    assert instrument.power_w(0.1) is None
     assert instrument.close()["counter_j"] is None
 
 
@@ -194,7 +194,7 @@ def test_cpu_has_no_gpu_joules_and_says_why() -> None:
     assert (instrument.source, instrument.edges, instrument.num_gpus, instrument.gpu_model) == ("none", None, 0, None)
     assert reading.energy_j is None and "CPU" in (reading.reason or "")
     assert instrument.host_reason or reading.cpu_energy_j is not None
-    assert instrument.idle_power_w(1.0) is None and instrument.close() == {}
+    assert instrument.power_w(1.0) is None and instrument.close() == {}
 
 
 def test_unknown_edges_are_refused() -> None:

@@ -39,7 +39,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def config(model: Path, tmp_path: Path) -> RunConfig:
     path = tmp_path / "four.jsonl"
     path.write_text("".join(json.dumps({"id": key, "prompt": text}) + "\n" for key, text in PROMPTS.items()))
-    return RunConfig(str(model), prompts=str(path), out=tmp_path / "out", device="cpu", max_new_tokens=6, warmup=1)
+    return RunConfig(str(model), prompts=str(path), out=tmp_path / "out", device="cpu", max_new_tokens=6, warmup=0)
 
 
 def run(config: RunConfig) -> int:
@@ -51,14 +51,14 @@ def rows(config: RunConfig) -> pl.DataFrame:
 
 
 class Breaks(TransformersEngine):
-    """Does `act` just before the answer number `at` of the run, warm-up not counted."""
+    """Does `act` just before the answer number `at` of the run; the prefills before the first window are not counted."""
 
     at = 1
     act: Any = None
 
     def generate(self, prompts: list[Prepared], sampling: Sampling) -> list[Generation]:
-        self.calls = getattr(self, "calls", -1) + 1
-        if self.calls == self.at:
+        self.calls = getattr(self, "calls", -1) + (sampling.max_new_tokens > 1)
+        if sampling.max_new_tokens > 1 and self.calls == self.at:
             return self.act(lambda: TransformersEngine.generate(self, prompts, sampling))  # type: ignore[no-any-return]
         return super().generate(prompts, sampling)
 

@@ -66,7 +66,7 @@ def config(served: tuple[str, str], tmp_path: Path) -> RunConfig:
     url, model = served
     path = tmp_path / "three.jsonl"
     path.write_text("".join(json.dumps({"id": f"p{n}", "prompt": f"Question {n}?"}) + "\n" for n in range(3)))
-    common = RunConfig(model, engine="openai", prompts=str(path), out=tmp_path / "out", max_new_tokens=12, warmup=1)
+    common = RunConfig(model, engine="openai", prompts=str(path), out=tmp_path / "out", max_new_tokens=12, warmup=3)
     return replace(common, base_url=url, concurrency=2)
 
 

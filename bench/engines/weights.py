@@ -1,0 +1,75 @@
+"""What weights are: how many parameters, counted by shape where they are packed, and what file format they came from."""
+
+import contextlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+FORMATS = {"*.safetensors": "safetensors", "*.bin": "pytorch", "*.pt": "pytorch", "*.pth": "pytorch"}
+"""Weight files, in the order in which they are looked for."""
+
+
+def parameter_counts(model: Any) -> dict[str, int]:
+    """Parameters by name, tied ones once.
+
+    Quantised checkpoints pack several weights into one number (bitsandbytes), or keep them in buffers and not in parameters (GPTQ, AWQ): a
+    layer that says how many inputs and outputs it has is counted by these.
+    """
+    counts = {name: int(parameter.numel()) for name, parameter in model.named_parameters()}
+    for name, layer in model.named_modules():
+        inputs, outputs = getattr(layer, "in_features", None), getattr(layer, "out_features", None)
+        if not (isinstance(inputs, int) and isinstance(outputs, int)):
+            continue
+        weight = f"{name}.weight"
+        plain = getattr(layer, "weight", None)
+        if plain is None or (weight in counts and counts[weight] != inputs * outputs):
+            counts[weight] = inputs * outputs
+    return counts
+
+
+def weights_format(source: str, gguf_file: str | None, quantization: dict[str, Any] | None, dummy: bool) -> str | None:
+    """What the weights were loaded from, for the column of that name.
+
+    Args:
+        source: folder or hub id.
+        gguf_file: a file inside the folder; transformers turns its weights into the run's dtype.
+        quantization: what the checkpoint says of itself.
+        dummy: random weights.
+    """
+    if dummy:
+        return "random"
+    if gguf_file:
+        return f"gguf:{_gguf_type(Path(source) / gguf_file)} dequantised"
+    if quantization:
+        return _quantised(quantization)
+    folder = Path(source)
+    if folder.is_dir():
+        return next((name for pattern, name in FORMATS.items() if any(folder.glob(pattern))), None)
+    return _of_the_hub(source)
+
+
+def _gguf_type(path: Path) -> str:
+    """The number format in which most of the file's weights are."""
+    from gguf import GGUFReader
+
+    sizes: Counter[str] = Counter()
+    for tensor in GGUFReader(path).tensors:
+        sizes[tensor.tensor_type.name] += int(tensor.n_elements)
+    return sizes.most_common(1)[0][0]
+
+
+def _quantised(quantization: dict[str, Any]) -> str:
+    method = str(quantization.get("quant_method") or "quantised")
+    bits = quantization.get("bits") or (4 if quantization.get("load_in_4bit") else 8 if quantization.get("load_in_8bit") else None)
+    return f"{method} {bits}-bit kernels" if bits else f"{method} kernels"
+
+
+def _of_the_hub(model: str) -> str | None:
+    from transformers.utils import cached_file
+
+    names = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+    for name in names:
+        with contextlib.suppress(OSError, ValueError):
+            if cached_file(model, name, local_files_only=True, _raise_exceptions_for_missing_entries=False):
+                return "safetensors" if "safetensors" in name else "pytorch"
+    return None
