@@ -86,7 +86,13 @@ select
         incoming.energy_error_j,
         incoming.energy_reason,
         incoming.energy_attribution,
-        incoming.output_tokens
+        incoming.output_tokens,
+        incoming.power_capped,
+        incoming.warm,
+        incoming.loop_share,
+        incoming.neighbour_power_w,
+        incoming.idle_power_w,
+        incoming.host_load
     ) as reasons
 from incoming($files) as incoming
 join batch using (filename)

@@ -5,10 +5,30 @@ create macro unresolved_share() as 0.10;
 create macro books_tolerance() as 0.02;
 create macro run_share() as 0.10;
 create macro few_prompts() as 20;
+-- From here on an answer counts as one that repeats itself.
+create macro looped_share() as 0.20;
+-- A neighbour is busy above so many times the idle power of the measured card; above so many watts where that is not known.
+create macro busy_neighbour_times() as 1.5;
+create macro busy_neighbour_w() as 150;
+-- A host is busy when more than this share of its processors has work.
+create macro busy_host_load() as 0.5;
 
 -- The reasons that hold for one row.
 create macro request_reasons(
-    status, finish_reason, throttled, energy_j, energy_error_j, energy_reason, energy_attribution, output_tokens
+    status,
+    finish_reason,
+    throttled,
+    energy_j,
+    energy_error_j,
+    energy_reason,
+    energy_attribution,
+    output_tokens,
+    power_capped,
+    warm,
+    loop_share,
+    neighbour_power_w,
+    idle_power_w,
+    host_load
 ) as list_filter(
     [
         case when status = 'failed' then 'failed' end,
@@ -18,7 +38,12 @@ create macro request_reasons(
         case when energy_j is null and status = 'ok' and energy_reason is null then 'no-energy-reason' end,
         case when energy_error_j > unresolved_share() * energy_j then 'not-resolved' end,
         case when energy_attribution = 'shared' and energy_j is not null then 'shared-gpu' end,
-        case when output_tokens = 0 and status = 'ok' then 'no-tokens' end
+        case when output_tokens = 0 and status = 'ok' then 'no-tokens' end,
+        case when power_capped then 'power-capped' end,
+        case when not warm and status = 'ok' then 'cold' end,
+        case when loop_share >= looped_share() then 'looped' end,
+        case when neighbour_power_w > coalesce(busy_neighbour_times() * idle_power_w, busy_neighbour_w()) then 'busy-neighbour' end,
+        case when host_load > busy_host_load() then 'busy-host' end
     ],
     lambda code: code is not null
 );
@@ -28,7 +53,21 @@ create macro request_is_valid(status, throttled) as status = 'ok' and throttled 
 
 -- The reasons that hold for one run.
 create macro run_reasons(
-    prompts, ok, counted, measured, resolved, truncated, throttled, idle_power_w, books_ratio, finished, weights
+    prompts,
+    ok,
+    counted,
+    measured,
+    resolved,
+    truncated,
+    throttled,
+    idle_power_w,
+    books_ratio,
+    finished,
+    weights,
+    power_capped,
+    cold,
+    looped,
+    beside_busy
 ) as list_filter(
     [
         case when counted = 0 then 'no-valid-rows' end,
@@ -41,7 +80,11 @@ create macro run_reasons(
         case when measured > 0 and idle_power_w is null then 'no-idle-power' end,
         case when truncated > run_share() * ok then 'truncated' end,
         case when weights = 'dummy' then 'dummy-weights' end,
-        case when not finished then 'unfinished' end
+        case when not finished then 'unfinished' end,
+        case when power_capped > run_share() * ok then 'power-capped' end,
+        case when cold > 0 then 'cold' end,
+        case when looped > run_share() * ok then 'looped' end,
+        case when beside_busy > run_share() * ok then 'beside-busy' end
     ],
     lambda code: code is not null
 );
@@ -59,6 +102,11 @@ values
     ('not-resolved', 'request', false, 'The counter''s step makes the energy uncertain by more than 10 %.'),
     ('shared-gpu', 'request', false, 'Other requests ran at the same time; the energy was divided by a rule.'),
     ('no-tokens', 'request', false, 'The answer is empty: it has no energy per token.'),
+    ('power-capped', 'request', false, 'The GPU lowered its clocks to keep to its power limit.'),
+    ('cold', 'request', false, 'The warm-up had not ended with two answers that agreed.'),
+    ('looped', 'request', false, 'A good part of the answer is the same few tokens again and again.'),
+    ('busy-neighbour', 'request', false, 'Another GPU of the host was at work.'),
+    ('busy-host', 'request', false, 'Other work kept more than half of the host''s processors busy.'),
     ('no-valid-rows', 'run', true, 'No row of the run is valid.'),
     ('books', 'run', true, 'The energy of the windows and gaps is more than 2 % off the counter of the whole run.'),
     ('throttled', 'run', true, 'The GPU lowered its clocks in more than 10 % of the responses.'),
@@ -69,4 +117,8 @@ values
     ('no-idle-power', 'run', false, 'Idle power was not recorded: energy above idle is not known.'),
     ('truncated', 'run', false, 'More than 10 % of the answers hit the length limit.'),
     ('dummy-weights', 'run', false, 'Random weights: the energy per token is real, the text is not.'),
-    ('unfinished', 'run', false, 'The run was stopped and can be resumed.');
+    ('unfinished', 'run', false, 'The run was stopped and can be resumed.'),
+    ('power-capped', 'run', false, 'The GPU kept to its power limit in more than 10 % of the responses.'),
+    ('cold', 'run', false, 'Some answers were measured before the warm-up had become steady.'),
+    ('looped', 'run', false, 'More than 10 % of the answers repeat themselves.'),
+    ('beside-busy', 'run', false, 'Another GPU of the host, or the host itself, was busy during more than 10 % of the responses.');

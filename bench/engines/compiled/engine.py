@@ -34,6 +34,7 @@ class CompiledEngine(TransformersEngine):
         super().__init__(plan, model, tokenizer, random_prompt_tokens)
         self._decoder: decode.StaticDecoder | None = None
         self._loop = STACKED
+        self._room = 0
 
     def use_loop(self, loop: Loop) -> None:
         """Answer with another loop from now on; buffers and graphs of the last one are let go."""
@@ -51,6 +52,7 @@ class CompiledEngine(TransformersEngine):
         """Size the static buffers. Raises EngineUnsuited: the model looks back less far than this."""
         with _refusals(self._plan.model_id):
             check_window(self._model, longest)
+        self._room = longest
         self._decoder_for(sampling).size(longest)
 
     def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
@@ -84,6 +86,7 @@ class CompiledEngine(TransformersEngine):
     def _decoder_for(self, sampling: Sampling) -> decode.StaticDecoder:
         if self._decoder is None or self._decoder.sampling.draw != sampling.draw:
             self._decoder = decode.StaticDecoder(self._model, sampling, loop=self._loop)
+            self._decoder.size(self._room)
         return self._decoder
 
     def _stop_text(self) -> Callable[[list[int]], bool] | None:
