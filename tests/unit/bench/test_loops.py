@@ -116,7 +116,7 @@ def measured(model: Path, out: Path, **options: Any) -> pl.DataFrame:
     trace = out.with_suffix(".json")
     trace.write_text(json.dumps({"gpu_models": ["Replayed GPU"], "traces": [[[n * 0.005, n * 500.0] for n in range(40000)]]}))
     asked = RunConfig(
-        str(model), engine="transformers-compiled", out=out, device="cpu", max_new_tokens=6, warmup=1, limit=2, replay=trace, **options
+        str(model), engine="transformers-compiled", out=out, device="cpu", max_new_tokens=6, warmup=0, limit=2, replay=trace, **options
     )
     assert run_benchmark(asked, Console(quiet=True)) == 0
     return pl.concat([pl.read_parquet(path) for path in sorted(out.glob("*/part-*.parquet"))])
