@@ -10,14 +10,18 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, slo
 from prompt_joules.bench.tasks import TASKS
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32"]
-EngineName = Literal["transformers-eager", "transformers-compiled", "openai"]
+EngineName = Literal["transformers-eager", "transformers-compiled", "openai", "vllm", "llama.cpp", "sglang"]
+STARTED = ("vllm", "llama.cpp", "sglang")
+"""Servers that `bench` starts and stops itself."""
+SERVED = ("openai", *STARTED)
 LoopName = Literal["stacked", "searched", "compiled", "graph", "stacked-graph"]
 MOST_IN_FLIGHT = 256
 """With a request rate, unless --concurrency says otherwise."""
+MOST_CONCURRENT = 32767
 
 
 def option(metavar: str, otherwise: str) -> Any:
@@ -54,7 +58,8 @@ class RunConfig:
     """Weights are in this GGUF file of the model's folder; "auto" finds the only one. They are de-quantized to --dtype."""
 
     engine: EngineName = "transformers-eager"
-    """transformers-eager: the protocol of 2023. transformers-compiled: far fewer joules. openai: a running server, see --base-url."""
+    """transformers-eager: the protocol of 2023. transformers-compiled: far fewer joules. vllm, llama.cpp, sglang: that server, started
+    and stopped by this command. openai: a server that runs already, see --base-url."""
 
     loop: LoopName = "stacked"
     """Loop of transformers-compiled: how its kernels are made. searched: inductor's fastest kernels, which take the most joules."""
@@ -69,10 +74,28 @@ class RunConfig:
     """Server on this host, e.g. http://localhost:8000/v1. --model is then its name for the model; OPENAI_API_KEY its key, if any."""
 
     concurrency: Annotated[int | None, option("N", "1; with --request-rate at most 256")] = None
-    """Requests in flight at once, with --engine openai."""
+    """Requests in flight at once, with a server."""
+
+    ramp: Annotated[str, option("N,N,...", "one concurrency")] = ""
+    """Measure at several concurrencies one after the other on one started server, e.g. 1,8,32,128; one run each."""
+
+    slo: Annotated[str, option("WHAT", "none")] = ""
+    """Of the concurrencies measured, name the cheapest at which 99 % of the answers keep this, e.g. ttft=1s,tpot=50ms."""
+
+    server_command: Annotated[str, option("COMMAND", "found by itself")] = ""
+    """Beginning of the command that starts the server, where it is not the one found, e.g. "env CUDA_VISIBLE_DEVICES=1 vllm serve"."""
+
+    server_args: Annotated[str, option("OPTIONS", "none")] = ""
+    """More options for the server, e.g. "--max-model-len 4096 --quantization fp8"; they are recorded with the rows."""
+
+    start_timeout: float = 1200.0
+    """Longest wait for the server to load the model, in seconds."""
+
+    context_tokens: int = 4096
+    """Room for a prompt and its answer in llama.cpp's cache, in tokens, for every request in flight."""
 
     request_rate: Annotated[float | None, option("R", "as soon as one has been answered")] = None
-    """Send so many requests a second, at random moments (Poisson), with --engine openai."""
+    """Send so many requests a second, at random moments (Poisson), with a server."""
 
     timeout: float = 600.0
     """Longest wait for one answer of a server, in seconds."""
@@ -153,6 +176,22 @@ class RunConfig:
         """Most requests in flight at once."""
         return self.concurrency or (MOST_IN_FLIGHT if self.request_rate else 1)
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The concurrencies to measure, each once, in the order given. Raises BadOption: not whole numbers above 0."""
+        try:
+            levels = tuple(dict.fromkeys(int(word) for word in self.ramp.split(","))) if self.ramp else (self.in_flight,)
+        except ValueError as error:
+            raise errors.BadOption(f"--ramp {self.ramp}", "must be whole numbers with commas between, e.g. 1,8,32.") from error
+        if min(levels) < 1 or max(levels) > MOST_CONCURRENT:
+            raise errors.BadOption(f"--ramp {self.ramp}", f"must be from 1 to {MOST_CONCURRENT}.")
+        return levels
+
+    @property
+    def most_in_flight(self) -> int:
+        """Most requests in flight at once, at any level."""
+        return max(self.levels)
+
 
 def check(config: RunConfig) -> None:
     """Refuse what cannot be run, before anything is loaded.
@@ -190,16 +229,37 @@ def check(config: RunConfig) -> None:
 
 def _check_server(config: RunConfig) -> None:
     """Options of a server without one, and the other way round. Raises BadOption."""
-    if config.engine != "openai":
-        for option in ("base-url", "concurrency", "request-rate"):
-            if getattr(config, option.replace("-", "_")) is not None:
-                raise errors.BadOption(f"--{option}", "is for --engine openai.")
+    if config.engine not in SERVED:
+        of_servers = ("base_url", "concurrency", "request_rate", "ramp", "slo", "server_command", "server_args")
+        _refuse_given(config, of_servers, "is for a server.")
         return
-    if not config.base_url or not config.base_url.startswith(("http://", "https://")):
-        raise errors.BadOption("--engine openai", "needs --base-url, e.g. --base-url http://localhost:8000/v1.")
     if config.batch_size != 1:
         raise errors.BadOption(f"--batch-size {config.batch_size}", "a server makes its own batches; use --concurrency.")
+    if config.concurrency is not None and config.concurrency > MOST_CONCURRENT:
+        raise errors.BadOption(f"--concurrency {config.concurrency}", f"must be at most {MOST_CONCURRENT}.")
+    if config.ramp and (config.concurrency or config.request_rate):
+        raise errors.BadOption("--ramp", "names the concurrencies itself; leave out --concurrency and --request-rate.")
+    if config.ramp:
+        _ = config.levels
+    if config.slo:
+        slo.parse(config.slo)
+    if config.engine == "openai":
+        _check_running(config)
+    elif config.base_url:
+        raise errors.BadOption("--base-url", f"is for --engine openai; --engine {config.engine} starts a server of its own.")
+    elif config.gguf_file and config.engine != "llama.cpp":
+        raise errors.BadOption("--gguf-file", f"is not for --engine {config.engine}.")
+
+
+def _check_running(config: RunConfig) -> None:
+    if not config.base_url or not config.base_url.startswith(("http://", "https://")):
+        raise errors.BadOption("--engine openai", "needs --base-url, e.g. --base-url http://localhost:8000/v1.")
+    _refuse_given(config, ("server_command", "server_args"), "is for a server that this command starts, e.g. --engine vllm.")
     if config.gguf_file:
         raise errors.BadOption("--gguf-file", "the server has loaded its model already.")
-    if config.concurrency is not None and config.concurrency > 32767:
-        raise errors.BadOption(f"--concurrency {config.concurrency}", "must be at most 32767.")
+
+
+def _refuse_given(config: RunConfig, names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        if getattr(config, name) not in (None, ""):
+            raise errors.BadOption(f"--{name.replace('_', '-')}", why)

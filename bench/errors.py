@@ -117,6 +117,20 @@ class EngineUnsuited(BenchError):
         super().__init__(f"The model {model!r} cannot be measured with this engine: {detail}.")
 
 
+class MissingRuntime(BenchError):
+    """A server that is to be started is not installed."""
+
+    def __init__(self, name: str, install: str) -> None:
+        super().__init__(f"{name} is not installed here: {install}. Or name its command with --server-command.")
+
+
+class ServerDidNotStart(BenchError):
+    """A server that was started ended or never answered."""
+
+    def __init__(self, name: str, detail: str, said: str) -> None:
+        super().__init__(f"{name} did not start: {detail}. Its last words:\n{said}")
+
+
 class CannotTune(BenchError):
     """No loop could be chosen."""
 

@@ -64,7 +64,7 @@ class FakeServer:
         most_at_once: most requests that were open together.
     """
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, port: int = 0, name: str = "fake-1b", owner: str = "fake") -> None:
         self.behaviour = behaviour
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -72,14 +72,25 @@ class FakeServer:
         self.most_at_once = self._open = 0
         self.first: Callable[[dict[str, Any]], Response] = lambda body: stream(whole(1, "length"))
         app = FastAPI()
-        app.add_api_route("/v1/models", lambda: {"data": [{"id": "fake-1b", "owned_by": "fake"}]})
+        app.add_api_route("/v1/models", lambda: {"data": [{"id": name, "owned_by": owner}]})
         app.add_api_route("/version", lambda: {"version": "9.9"})
+        app.add_api_route("/health", lambda: {})
+        app.add_api_route("/metrics", lambda: PlainTextResponse(self.metrics()))
         app.add_api_route("/v1/chat/completions", self._chat, methods=["POST"])
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+
+    def metrics(self) -> str:
+        """Its figures in Prometheus' text format, named as vLLM names them."""
+        answered = len(self.bodies)
+        return (
+            f'vllm:num_requests_running{{engine="0"}} {self._open}\nvllm:num_requests_waiting{{engine="0"}} 0\n'
+            f'# TYPE vllm:generation_tokens_total counter\nvllm:generation_tokens_total{{engine="0"}} {6 * answered}\n'
+            f'# TYPE vllm:num_preemptions_total counter\nvllm:num_preemptions_total{{engine="0"}} {answered // 2}\n'
+        )
 
     async def _chat(self, request: Request) -> Response:
         body = await request.json()
@@ -115,9 +126,9 @@ class FakeServer:
 
 
 @contextlib.contextmanager
-def serving(behaviour: Behaviour) -> Iterator[FakeServer]:
-    """A running server with this behaviour."""
-    server = FakeServer(behaviour)
+def serving(behaviour: Behaviour, port: int = 0) -> Iterator[FakeServer]:
+    """A running server with this behaviour, on a free port or the one given."""
+    server = FakeServer(behaviour, port)
     server.start()
     try:
         yield server

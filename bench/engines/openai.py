@@ -7,6 +7,7 @@ Source: OpenAI API reference, chat completions; the extensions `top_k`, `repetit
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,11 +18,14 @@ import httpx
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.tasks import Task
 
-RETRIED = (429, 500, 502, 503, 504)
+RETRIED = (429, 500, 502, 503, 504, 529)
 """HTTP statuses that a server may answer differently a moment later."""
 _STOPS = ("stop", "eos_token", "stop_sequence")
 _LONGEST_WAIT_S = 30.0
 _CONNECT_S = 10.0
+_LINE_ENDS = re.compile(rb"\r\n|\n|\r(?!$)")
+"""A CR at the end of a block may be the first half of CR LF: it waits for the next."""
+_MOST_STRAY = 4000
 
 
 class RequestFailed(Exception):
@@ -61,6 +65,8 @@ class Answer:
         finish_reason: stop or length.
         input_tokens, output_tokens: the server's count; None if it gave none.
         model: what the server calls the model that answered; None if it does not say.
+        cached_tokens: prompt tokens that it took from its cache of prefixes; None if it does not say.
+        fingerprint: `system_fingerprint`: which build or setup answered; None if it does not say.
     """
 
     text: str
@@ -70,6 +76,13 @@ class Answer:
     input_tokens: int | None
     output_tokens: int | None
     model: str | None = None
+    cached_tokens: int | None = None
+    fingerprint: str | None = None
+
+    @property
+    def last_s(self) -> float:
+        """Monotonic time of the last token: of the last text, or of the word that the answer was done, which is when a stop token came."""
+        return self.finished_s if self.finish_reason == "stop" or not self.stamps_s else self.stamps_s[-1]
 
     def token_gaps_s(self) -> list[float] | None:
         """Seconds between tokens; None if the pieces are not the tokens, so that nothing is known between them."""
@@ -89,11 +102,15 @@ class ServerFacts:
         models: those it lists.
         version: its name and version.
         answered_as: what it called the model of its first answer.
+        owner: who owns the model, by its list: with vLLM "vllm", with llama.cpp "llamacpp", ...
+        fingerprint: of the build or setup that gave the first answer.
     """
 
     models: tuple[str, ...]
     version: str | None
     answered_as: str | None = None
+    owner: str | None = None
+    fingerprint: str | None = None
 
     def other_model(self, asked: str) -> str | None:
         """The model that answered, if it is not the one asked for. A path and its last part are one name; `@revision` does not count."""
@@ -104,7 +121,23 @@ class ServerFacts:
         return None if {asked, asked.rstrip("/").rsplit("/", 1)[-1]} & names else self.answered_as
 
 
-def request_body(model: str, task: Task, prompt: str, seed: int, sampling: Sampling, *, fixed_length: bool = False) -> dict[str, Any]:
+SWITCHED_OFF: dict[str, dict[str, Any]] = {
+    "vllm": {"top_k": -1, "repetition_penalty": 1.0, "min_p": 0.0},
+    "sglang": {"top_k": -1, "repetition_penalty": 1.0, "min_p": 0.0},
+    "llama.cpp": {"top_k": 0, "repeat_penalty": 1.0, "min_p": 0.0, "cache_prompt": False},
+}
+"""What a known server must be told so that none of its own or the model's defaults is added to the sampling."""
+_OWNERS = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
+
+
+def dialect_of(owner: str | None) -> str | None:
+    """The server whose extensions are understood, by who owns its models; None where only OpenAI's own fields are safe."""
+    return _OWNERS.get(owner or "")
+
+
+def request_body(
+    model: str, task: Task, prompt: str, seed: int, sampling: Sampling, *, fixed_length: bool = False, dialect: str | None = None
+) -> dict[str, Any]:
     """What is sent for one prompt.
 
     Args:
@@ -112,8 +145,10 @@ def request_body(model: str, task: Task, prompt: str, seed: int, sampling: Sampl
         task: its system prompt becomes the system message.
         prompt: the user's message.
         seed: 31 bits of it are sent: not every server takes more.
-        sampling: `top_k` and `repetition_penalty` are sent only when they are on, because OpenAI's own API does not have them.
+        sampling: `top_k` and `repetition_penalty` are sent when they are on, and when off to a server whose `dialect` is known: OpenAI's
+            own API does not have them.
         fixed_length: go on after a stop token, up to `max_new_tokens` (for random weights).
+        dialect: `vllm`, `sglang` or `llama.cpp`.
     """
     messages = [{"role": "system", "content": task.system}, {"role": "user", "content": prompt}]
     body: dict[str, Any] = {
@@ -125,11 +160,12 @@ def request_body(model: str, task: Task, prompt: str, seed: int, sampling: Sampl
         "seed": seed & 0x7FFFFFFF,
         "stream": True,
         "stream_options": {"include_usage": True},
+        **SWITCHED_OFF.get(dialect or "", {}),
     }
     if sampling.top_k:
         body["top_k"] = sampling.top_k
     if sampling.repetition_penalty != 1:
-        body["repetition_penalty"] = sampling.repetition_penalty
+        body["repeat_penalty" if dialect == "llama.cpp" else "repetition_penalty"] = sampling.repetition_penalty
     if fixed_length:
         body["ignore_eos"] = True
     return body
@@ -153,8 +189,9 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float)
             async with client.stream("POST", "chat/completions", json=body, timeout=limits) as response:
                 if response.status_code != httpx.codes.OK:
                     raise _refused(response, await response.aread())
-                async for line in response.aiter_lines():
-                    stream.take(line)
+                async for block in response.aiter_bytes():
+                    stream.feed(block)
+                stream.feed(b"\n")
     except TimeoutError as error:
         raise RequestFailed(f"no whole answer within {timeout_s:g} s", stamps_s=tuple(stream.stamps_s)) from error
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -162,7 +199,8 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float)
     except httpx.TimeoutException as error:
         raise RequestFailed(f"no whole answer within {timeout_s:g} s", stamps_s=tuple(stream.stamps_s)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise RequestFailed(f"the stream broke: {_words(error)}", stamps_s=tuple(stream.stamps_s)) from error
+        again = not stream.begun and isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+        raise RequestFailed(f"the stream broke: {_words(error)}", again=again, stamps_s=tuple(stream.stamps_s)) from error
     return stream.answer()
 
 
@@ -176,11 +214,24 @@ class _Stream:
     finished_s: float = 0.0
     usage: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
+    fingerprint: str | None = None
+    begun: bool = False
+    rest: bytes = b""
+    stray: str = ""
+
+    def feed(self, block: bytes) -> None:
+        """Bytes as they come. Lines of server-sent events end at LF, CR or both and nowhere else: U+2028 is text. Raises as `take`."""
+        self.begun = self.begun or bool(block.strip())
+        *lines, self.rest = _LINE_ENDS.split(self.rest + block)
+        for line in lines:
+            self.take(line.decode("utf-8", "replace"))
 
     def take(self, line: str) -> None:
         """One line. Raises RequestFailed when it is not what the protocol allows, or says that the server failed."""
         now_s = time.perf_counter()
         if not line.startswith("data:"):
+            if not line.startswith((":", "event:", "id:", "retry:")):
+                self.stray = (self.stray + line)[:_MOST_STRAY]
             return
         data = line.removeprefix("data:").strip()
         if data == "[DONE]" or not data:
@@ -195,6 +246,8 @@ class _Stream:
             raise RequestFailed(f"the server failed: {_message(chunk)}", stamps_s=tuple(self.stamps_s))
         if isinstance(chunk.get("model"), str):
             self.model = chunk["model"]
+        if isinstance(chunk.get("system_fingerprint"), str):
+            self.fingerprint = chunk["system_fingerprint"]
         if isinstance(chunk.get("usage"), dict):
             self.usage = chunk["usage"]
         choices = chunk.get("choices")
@@ -205,7 +258,7 @@ class _Stream:
         delta = choice.get("delta")
         delta = delta if isinstance(delta, dict) else {}
         names = ("reasoning_content", "reasoning", "content")
-        text = "".join(dict.fromkeys(value for name in names if isinstance(value := delta.get(name), str)))
+        text = "".join(dict.fromkeys(value for name in names if (value := _text_of(delta.get(name)))))
         if text:
             self.pieces.append(text)
             self.stamps_s.append(now_s)
@@ -218,6 +271,8 @@ class _Stream:
 
     def answer(self) -> Answer:
         """The whole answer. Raises RequestFailed: it ended without a finish reason, or for a reason that is no end of an answer."""
+        if self.finish is None and not self.pieces and self.stray.strip():
+            raise self.broken(f"it ended without a finish reason; the server said: {_said(self.stray)}")
         if self.finish is None:
             raise self.broken("it ended without a finish reason")
         if self.finish not in (*_STOPS, "length"):
@@ -228,7 +283,19 @@ class _Stream:
             output_tokens = None  # it cannot have written text without a token
         finish = "length" if self.finish == "length" else "stop"
         input_tokens = _count(self.usage.get("prompt_tokens"))
-        return Answer(text, tuple(self.stamps_s), self.finished_s, finish, input_tokens, output_tokens, self.model)
+        details = self.usage.get("prompt_tokens_details")
+        cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+        stamps_s = tuple(self.stamps_s)
+        return Answer(text, stamps_s, self.finished_s, finish, input_tokens, output_tokens, self.model, cached, self.fingerprint)
+
+
+def _text_of(value: object) -> str:
+    """Text of a piece: a string, or a list of parts with texts (as Mistral's reasoning models send)."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(part["text"] for part in value if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return ""
 
 
 def _count(value: object) -> int | None:
@@ -237,17 +304,21 @@ def _count(value: object) -> int | None:
 
 
 def _refused(response: httpx.Response, content: bytes) -> RequestFailed:
-    try:
-        said = _message(json.loads(content))
-    except ValueError:
-        said = content.decode("utf-8", "replace")
     wait_s: float | None
     try:
         wait_s = min(max(float(response.headers["retry-after"]), 0.0), _LONGEST_WAIT_S)
     except (KeyError, ValueError):
         wait_s = None
-    words = " ".join(said.split())[:300]
-    return RequestFailed(f"HTTP {response.status_code}: {words}", again=response.status_code in RETRIED, wait_s=wait_s)
+    return RequestFailed(f"HTTP {response.status_code}: {_said(content)}", again=response.status_code in RETRIED, wait_s=wait_s)
+
+
+def _said(content: bytes | str) -> str:
+    """What an answer that is no stream says, JSON or not, in at most 300 characters."""
+    try:
+        said = _message(json.loads(content))
+    except ValueError:
+        said = content if isinstance(content, str) else content.decode("utf-8", "replace")
+    return " ".join(said.split())[:300]
 
 
 def _message(content: Any) -> str:
@@ -275,7 +346,7 @@ async def describe(client: httpx.AsyncClient) -> ServerFacts:
     said = [(await _get(client, path)).get("version") for path in ("../version", "../info")]
     version = next((version for version in said if isinstance(version, str)), None)
     named = " ".join(str(part) for part in (owner, version) if part)
-    return ServerFacts(tuple(str(entry["id"]) for entry in models if "id" in entry), named if version else None)
+    return ServerFacts(tuple(str(entry["id"]) for entry in models if "id" in entry), named if version else None, owner=owner)
 
 
 async def _get(client: httpx.AsyncClient, path: str) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Role templates: how a task's system prompt and a user's prompt become the text that a model reads.
 
-The FastChat conversation where FastChat really knows the model, else the tokenizer's own chat template, else plain roles. The task's system
-prompt replaces the template's own, so that all models get the same one. Chat and instruct tasks go through the same template.
+The tokenizer's own chat template where there is one; FastChat's conversation for models of 2023, whose tokenizers have none; else
+plain roles. The task's system prompt replaces the template's own, so that all models get the same one; a template that would
+drop it is not used. Chat and instruct tasks go through the same template.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,17 @@ from prompt_joules.bench.tasks import Task
 
 _CATCH_ALL = ("one_shot", "zero_shot", "raw")
 """FastChat conversations that are given to models FastChat does not know."""
+_OF_2023 = re.compile(
+    r"""(vicuna|koala|alpaca|baize|longchat|guanaco|wizardlm|oasst-sft|gpt4all|manticore|billa|phoenix-inst-chat|fastchat-t5)-
+    | camel-13b | dolly-v2- | h2ogpt-gm-oasst1 | stablelm-tuned-alpha- | redpajama-incite- .* -(chat|instruct) | xgen-7b-8k-inst
+    | (metaai-)?llama-2-\d+b-chat | qwen-\d+b-chat | falcon-\d+b-(instruct|chat) | mpt-\d+b-(chat|instruct) | mistral-7b-instruct-v0\.1""",
+    re.VERBOSE,
+)
+"""Names of models that FastChat's conversations were made for. It matches newer models to a namesake's (DeepSeek-R1-Distill-Qwen to
+Qwen's of 2023, Falcon 3 to Falcon's) and base models to a chat's: for those it is not asked."""
+
+
+_PROBE = "Why is the sea salt?"
 
 
 @dataclass(frozen=True)
@@ -45,11 +58,23 @@ def choose_template(model_name: str, tokenizer: Any, task: Task) -> Template:
     Raises:
         MissingPackage: FastChat is not installed. It is not passed over, because that would change what is measured.
     """
-    return fastchat_template(model_name, task) or tokenizer_template(tokenizer, task) or plain_template(task)
+    for template in (tokenizer_template(tokenizer, task), fastchat_template(model_name, task)):
+        if template is not None and _says(template, task):
+            return template
+    return plain_template(task)
+
+
+def _says(template: Template, task: Task) -> bool:
+    """Whether the model would read the task's system prompt and the user's words."""
+    try:
+        text = template.render(_PROBE)
+    except ValueError:  # a conversation of FastChat that it cannot write itself
+        return False
+    return task.system in text and _PROBE in text
 
 
 def fastchat_template(model_name: str, task: Task) -> Template | None:
-    """FastChat's conversation for the model, or None where only its catch-all would match.
+    """FastChat's conversation for a model of 2023, or None for any other.
 
     Raises:
         MissingPackage: FastChat, or a package that it needs, is not installed.
@@ -59,6 +84,8 @@ def fastchat_template(model_name: str, task: Task) -> Template | None:
     except ImportError as error:
         raise errors.MissingPackage(error.name or "fschat") from error
 
+    if not _OF_2023.match(model_name.rstrip("/").rsplit("/", 1)[-1].lower()):
+        return None
     adapter = get_model_adapter(model_name)
     if type(adapter) is BaseModelAdapter:
         return None

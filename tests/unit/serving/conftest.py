@@ -14,7 +14,7 @@ WATTS = 100.0
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request is sent again after 10 ms."""
-    monkeypatch.setattr(traffic.Traffic.__init__, "__defaults__", (lambda: False, 0.01))
+    monkeypatch.setattr(traffic.Traffic.__init__, "__defaults__", (lambda: False, 0.01, None))
 
 
 @pytest.fixture

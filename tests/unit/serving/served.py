@@ -1,6 +1,7 @@
 """Runs against the fake server, and what they wrote."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,9 @@ from prompt_joules.bench.run.folder import read_run
 from prompt_joules.bench.run.served import run_served
 from tests.fake_server import Behaviour, FakeServer, serving
 
+PORTS: dict[Path, int] = {}
+"""Where the last server of an output folder was."""
+
 
 def run(config: RunConfig, server: FakeServer) -> int:
     """The exit status of a run."""
@@ -18,8 +22,9 @@ def run(config: RunConfig, server: FakeServer) -> int:
 
 
 def measured(config: RunConfig, behaviour: Behaviour) -> pl.DataFrame:
-    """The rows of a run against a server that behaves so."""
-    with serving(behaviour) as server:
+    """The rows of a run against a server that behaves so. Runs with one `out` find their server at one address."""
+    with serving(behaviour, PORTS.get(config.out, 0)) as server:
+        PORTS[config.out] = server.port
         run(config, server)
     return rows(config)
 

@@ -21,7 +21,7 @@ from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.run.folder import read_run
 from prompt_joules.bench.run.served import run_served
 from tests.fake_server import event, refuse, serving, stream, text, whole
-from tests.unit.serving.served import books, measured, rows, run
+from tests.unit.serving.served import PORTS, books, measured, rows, run
 
 BAD = {
     "HTTP 400": (lambda: refuse(400, "context too long: 9000 tokens"), "context too long: 9000 tokens"),
@@ -132,7 +132,7 @@ def test_server_that_dies_ends_the_run_and_the_same_command_goes_on(config: RunC
                 server._server.should_exit = server._server.force_exit = True
             return stream(whole(), 0.1 if n > 3 else 0.0)  # the server looks ten times a second whether it should exit
 
-        server.behaviour = die
+        server.behaviour, PORTS[config.out] = die, server.port
         with pytest.raises(errors.ServerLost, match="same command again"):
             run(config, server)
     before = rows(config)

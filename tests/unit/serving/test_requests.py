@@ -141,3 +141,10 @@ def test_options_that_do_not_go_together_are_refused(wrong: dict[str, Any]) -> N
 def test_a_served_run_needs_no_torch() -> None:
     code = "import sys, prompt_joules.bench.run.served; sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'zeus')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_two_servers_of_one_name_are_two_runs(config: RunConfig) -> None:
+    for _ in range(2):
+        with serving(lambda body, n: stream(whole())) as server:
+            run(config, server)
+    assert rows(config)["run_id"].n_unique() == 2

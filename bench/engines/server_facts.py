@@ -1,0 +1,140 @@
+"""What a server says about itself and its work: version, options, its own counters.
+
+Source: vLLM `/version`, `/metrics` (docs/usage/metrics), llama.cpp `/props`, SGLang `/get_server_info`; Prometheus text format.
+"""
+
+import asyncio
+import contextlib
+import json
+import math
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.servers import gguf_of, served_dtype
+
+GAUGES = {
+    "running": ("vllm:num_requests_running", "sglang:num_running_reqs", "llamacpp:requests_processing"),
+    "waiting": ("vllm:num_requests_waiting", "sglang:num_queue_reqs", "llamacpp:requests_deferred"),
+    "kv_cache_use": ("vllm:kv_cache_usage_perc", "sglang:token_usage"),
+}
+COUNTERS = {
+    "prompt_tokens": ("vllm:prompt_tokens", "sglang:prompt_tokens", "llamacpp:prompt_tokens"),
+    "generation_tokens": ("vllm:generation_tokens", "sglang:generation_tokens", "llamacpp:tokens_predicted"),
+    "preemptions": ("vllm:num_preemptions",),
+    "prefix_cache_queries": ("vllm:prefix_cache_queries",),
+    "prefix_cache_hits": ("vllm:prefix_cache_hits", "sglang:cached_tokens"),
+}
+SAMPLED_S = 1.0
+_SAID = {
+    "attention_backend": re.compile(r"[Uu]sing ([A-Z][A-Z0-9_]+) attention backend|attention_backend='?(\w+)"),
+    "kv_cache_tokens": re.compile(r"KV cache size: ([\d,]+) tokens|max_total_num_tokens=(\d+)"),
+}
+"""Lines of a server's log, by what they say; a server words them differently from version to version, so that each may be missing."""
+
+
+def from_log(log: Path) -> dict[str, Any]:
+    """Attention backend and room of the KV cache (tokens), as far as the server printed them."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    found = {name: pattern.search(text) for name, pattern in _SAID.items()}
+    said = {name: next(filter(None, match.groups())) for name, match in found.items() if match}
+    return {name: int(value.replace(",", "")) if name == "kv_cache_tokens" else value for name, value in said.items()}
+
+
+@dataclass
+class Metrics:
+    """A server's own figures over one session: gauges as mean and most, counters as what they grew by.
+
+    Args:
+        client: base URL is the API's, so that `/metrics` stands one up.
+    """
+
+    client: httpx.AsyncClient
+    first: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+    seen: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    async def open(self) -> None:
+        """Read where the counters stand, before the first request."""
+        self.first = await self._read()
+
+    async def watch(self) -> None:
+        """Sample the gauges every second until cancelled; a server without `/metrics` is not asked again."""
+        while self.first:
+            await asyncio.sleep(SAMPLED_S)
+            values = await self._read()
+            for name in GAUGES.keys() & values.keys():
+                self.seen[name].append(values[name])
+
+    async def close(self) -> dict[str, Any]:
+        """JSON values; {} for a server without metrics."""
+        self.last = await self._read() if self.first else {}
+        grown = {name: self.last[name] - self.first[name] for name in COUNTERS if name in self.first and name in self.last}
+        gauges = {name: {"mean": sum(values) / len(values), "most": max(values)} for name, values in self.seen.items() if values}
+        return grown | gauges
+
+    async def _read(self) -> dict[str, float]:
+        with contextlib.suppress(httpx.HTTPError, ValueError):
+            response = await self.client.get("../metrics", timeout=5.0)
+            if response.status_code == httpx.codes.OK:
+                return parse(response.text)
+        return {}
+
+
+def parse(text: str) -> dict[str, float]:
+    """The figures we keep, out of Prometheus' text format; several series of one name (engines, models) are summed. Raises ValueError."""
+    values: dict[str, float] = {}
+    named = {series: name for table in (GAUGES, COUNTERS) for name, all_series in table.items() for series in all_series}
+    for family in text_string_to_metric_families(text):
+        name = named.get(family.name.removesuffix("_total"))
+        if name is not None:
+            kept = [sample.value for sample in family.samples if not sample.name.endswith("_created")]
+            values[name] = values.get(name, 0.0) + sum(kept)
+    return values
+
+
+def weights_of(config: RunConfig) -> dict[str, Any]:
+    """Number format, source and count of the weights that a started server was given, as far as the files say.
+
+    Returns:
+        `dtype`, and where known `weights_format` and `params_total_b` (1e9).
+    """
+    if config.engine == "llama.cpp":
+        return gguf_facts(gguf_of(config))
+    if config.dummy_weights:
+        return {"dtype": served_dtype(config), "weights_format": "random"}
+    count = safetensors_params(Path(config.model))
+    format_ = {} if count is None else {"weights_format": "safetensors", "params_total_b": count / 1e9, "params_active_b": None}
+    return {"dtype": served_dtype(config), **format_}
+
+
+def gguf_facts(path: Path) -> dict[str, Any]:
+    """Of a GGUF file: its kernels work on the quantised weights themselves."""
+    from gguf import GGUFReader
+    from gguf.constants import LlamaFileType
+
+    reader = GGUFReader(path)
+    kind = reader.get_field("general.file_type")
+    name = LlamaFileType(int(kind.contents())).name.removeprefix("MOSTLY_").removeprefix("ALL_") if kind else "unknown"
+    count = sum(int(tensor.n_elements) for tensor in reader.tensors)
+    return {"dtype": name, "weights_format": f"gguf:{name} kernels", "params_total_b": count / 1e9, "params_active_b": None}
+
+
+def safetensors_params(folder: Path) -> int | None:
+    """Parameters in the safetensors files of a folder, by their headers; None where there are none or weights are packed (quantised)."""
+    total = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                if not tensor["dtype"].startswith(("F", "BF")):
+                    return None
+                total += math.prod(tensor["shape"])
+    return total or None

@@ -1,0 +1,207 @@
+"""Servers that `bench` starts itself: vLLM, llama.cpp's llama-server, SGLang.
+
+One place that knows, for each of them, the command, the sign of life and how it is told to do what the protocol asks: number
+format, one seed, no cache of prefixes (a cached prompt costs no prefill), none of the model's own sampling defaults. Whatever runs
+already is `--engine openai`.
+
+Source: vLLM `vllm serve --help` (0.22), llama.cpp `tools/server/README.md`, SGLang `launch_server --help` (0.5).
+"""
+
+import contextlib
+import importlib.util
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from prompt_joules.bench import errors
+from prompt_joules.bench.config import RunConfig
+
+_LAST_LINES = 12
+_PATIENCE_S = 20.0
+"""How long a server may take to end after it was asked to."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How one kind of server is started.
+
+    Attributes:
+        name: value of `--engine`.
+        find: the beginning of its command, or None where it is not installed.
+        options: what the protocol asks of it, given the run and the name under which it is to serve.
+        install: what to type where it is missing.
+    """
+
+    name: str
+    find: Callable[[], list[str] | None]
+    options: Callable[[RunConfig, str], list[str]]
+    install: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """A server that answers.
+
+    Attributes:
+        base_url: of its OpenAI-compatible API.
+        name: under which it serves the model.
+        options: its options as given, paths left out: they say what ran and travel with the rows.
+        log: what it has printed so far.
+    """
+
+    base_url: str
+    name: str
+    options: tuple[str, ...]
+    log: Path
+
+
+def _module(name: str, *words: str) -> Callable[[], list[str] | None]:
+    return lambda: [sys.executable, "-m", *words] if importlib.util.find_spec(name) else None
+
+
+def _program(name: str) -> Callable[[], list[str] | None]:
+    return lambda: [found] if (found := shutil.which(name)) else None
+
+
+def served_dtype(config: RunConfig) -> str:
+    """The number format that a server is told to use: float16 unless another is asked for, as everywhere in the protocol."""
+    return "float16" if config.dtype == "auto" else config.dtype
+
+
+def _vllm(config: RunConfig, name: str) -> list[str]:
+    words = [config.model, "--served-model-name", name, "--dtype", served_dtype(config), "--seed", str(config.seed)]
+    words += ["--no-enable-prefix-caching", "--generation-config", "vllm", "--max-num-seqs", str(config.most_in_flight)]
+    return [*words, "--load-format", "dummy"] if config.dummy_weights else words
+
+
+def _sglang(config: RunConfig, name: str) -> list[str]:
+    words = ["--model-path", config.model, "--served-model-name", name, "--dtype", served_dtype(config), "--random-seed", str(config.seed)]
+    words += ["--disable-radix-cache", "--sampling-defaults", "openai", "--enable-metrics"]
+    words += ["--max-running-requests", str(config.most_in_flight)]
+    return [*words, "--load-format", "dummy"] if config.dummy_weights else words
+
+
+def _llama_cpp(config: RunConfig, name: str) -> list[str]:
+    slots = config.most_in_flight
+    words = ["--model", str(gguf_of(config)), "--alias", name, "--parallel", str(slots), "--ctx-size", str(slots * config.context_tokens)]
+    return [*words, "--n-gpu-layers", "999", "--metrics", "--no-cache-prompt", "--seed", str(config.seed)]
+
+
+RUNTIMES = {
+    runtime.name: runtime
+    for runtime in (
+        Runtime("vllm", _module("vllm", "vllm.entrypoints.cli.main", "serve"), _vllm, "pip install vllm"),
+        Runtime("sglang", _module("sglang", "sglang.launch_server"), _sglang, "pip install 'sglang[all]'"),
+        Runtime(
+            "llama.cpp",
+            _program("llama-server"),
+            _llama_cpp,
+            "build llama-server (https://github.com/ggml-org/llama.cpp/blob/master/docs/build.md) and put it on the PATH",
+        ),
+    )
+}
+
+
+def gguf_of(config: RunConfig) -> Path:
+    """The GGUF file of the run. Raises BadOption: there is none, or several and none was named."""
+    path = Path(config.model)
+    if path.suffix == ".gguf":
+        return path
+    if config.gguf_file and config.gguf_file != "auto":
+        return path / config.gguf_file
+    found = sorted(path.glob("*.gguf"))
+    if len(found) != 1:
+        raise errors.BadOption("--model", f"{path} holds {len(found)} GGUF files; name one with --gguf-file.")
+    return found[0]
+
+
+def short_name(model: str) -> str:
+    """What a server calls the model: the last part of a path, a hub id as it is."""
+    path = Path(model)
+    return path.stem if path.suffix == ".gguf" else path.name if path.is_absolute() or path.exists() else model
+
+
+@contextlib.contextmanager
+def started(config: RunConfig, say: Callable[[str], None]) -> Iterator[Started]:
+    """Start the server of `--engine`, wait until it answers, and stop it at the end, however that comes.
+
+    Raises:
+        MissingRuntime: it is not installed; the sentence says how to get it.
+        ServerDidNotStart: it ended, or did not answer within `--start-timeout`; with the last lines that it printed.
+    """
+    runtime = RUNTIMES[config.engine]
+    beginning = shlex.split(config.server_command) if config.server_command else runtime.find()
+    if not beginning:
+        raise errors.MissingRuntime(runtime.name, runtime.install)
+    name, port = short_name(config.model), _free_port()
+    options = [*runtime.options(config, name), *shlex.split(config.server_args)]
+    with tempfile.TemporaryDirectory(prefix="prompt-joules-server-") as folder:
+        log = Path(folder) / "log"
+        say(f"Starting {runtime.name} ...")
+        with log.open("wb") as file:
+            process = _launch([*beginning, *options, "--host", "127.0.0.1", "--port", str(port)], file.fileno(), runtime)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            seconds = _wait(process, f"{url}/health", config.start_timeout, runtime.name, log)
+            say(f"{runtime.name} answers after {seconds:.0f} s.")
+            yield Started(f"{url}/v1", name, tuple(_without_paths(options)), log)
+        finally:
+            _end(process)
+
+
+def _launch(command: list[str], output: int, runtime: Runtime) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+    except OSError as error:
+        raise errors.MissingRuntime(runtime.name, runtime.install) from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(process: "subprocess.Popen[bytes]", url: str, timeout_s: float, name: str, log: Path) -> float:
+    """Seconds until the server said that it is well. Raises ServerDidNotStart."""
+    begun_s = time.monotonic()
+    with httpx.Client(trust_env=False, timeout=5.0) as client:
+        while (waited_s := time.monotonic() - begun_s) < timeout_s:
+            if process.poll() is not None:
+                raise errors.ServerDidNotStart(name, f"it ended with status {process.returncode}", last_lines(log))
+            with contextlib.suppress(httpx.HTTPError):
+                if client.get(url).status_code == httpx.codes.OK:
+                    return waited_s
+            time.sleep(0.25)
+    raise errors.ServerDidNotStart(name, f"it did not answer within {timeout_s:g} s (--start-timeout)", last_lines(log))
+
+
+def last_lines(log: Path) -> str:
+    """The end of what a server printed."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:])
+
+
+def _without_paths(options: list[str]) -> list[str]:
+    return [Path(word).name if os.sep in word and Path(word).exists() else word for word in options]
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask the server and all that it started to end; after a while, make them."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_S)
+            if number == signal.SIGTERM:
+                continue  # whatever it started may still hold the GPU

@@ -1,0 +1,143 @@
+"""Servers that `bench` starts itself: found, started, described, measured at several concurrencies, stopped."""
+
+import json
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
+
+from rich.console import Console
+
+from prompt_joules.bench import errors, slo
+from prompt_joules.bench.config import RunConfig, check
+from prompt_joules.bench.engines import server_facts
+from prompt_joules.bench.engines.servers import RUNTIMES, gguf_of
+from prompt_joules.bench.run.folder import read_run
+from prompt_joules.bench.run.served import run_served
+from tests.unit.serving.served import rows
+
+FAKE = shlex.join([sys.executable, "-m", "tests.fake_runtime"])
+
+
+@pytest.fixture
+def vllm(config: RunConfig, recording: Path) -> RunConfig:
+    """A run of the fake that takes vLLM's command line."""
+    return replace(config, engine="vllm", server_command=FAKE, replay=recording, start_timeout=60.0)
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def test_a_server_is_started_described_measured_and_stopped(vllm: RunConfig) -> None:
+    before = children()
+    assert run_served(replace(vllm, server_args="--max-model-len 4096", concurrency=2), Console(quiet=True)) == 0
+    assert children() == before
+    frame = rows(vllm)
+    assert set(frame["status"]) == {"ok"} and set(frame["engine"]) == {"vllm"}
+    assert set(frame["dtype"]) == {"float16"} and set(frame["engine_version"]) == {"vllm 9.9"}
+    assert set(frame["repetition_penalty"]) == {1.0}
+    said = json.loads(frame["environment"][0])["server_setup"]
+    assert said["attention_backend"] == "FAKE_ATTN" and said["kv_cache_tokens"] == 12345
+    options = said["options"]
+    assert options[options.index("--max-model-len") + 1] == "4096"
+    assert "--no-enable-prefix-caching" in options and options[options.index("--max-num-seqs") + 1] == "2"
+
+
+def test_its_own_figures_are_kept_with_the_run(vllm: RunConfig) -> None:
+    run_served(vllm, Console(quiet=True))
+    (path,) = vllm.out.glob("*/run.json")
+    figures = read_run(path.parent).sessions[-1]["books"]["server_metrics"]
+    assert figures["generation_tokens"] == 36 and figures["preemptions"] == 3
+
+
+def test_several_concurrencies_on_one_server_are_runs_of_their_own(vllm: RunConfig) -> None:
+    console = Console(record=True, width=200, file=sys.stderr)
+    assert run_served(replace(vllm, ramp="1,3", slo="tpot=1s"), console) == 0
+    counts = rows(vllm).group_by("run_id").agg(pl.col("concurrency").first(), pl.len()).sort("concurrency")
+    assert counts["concurrency"].to_list() == [1, 3] and counts["len"].to_list() == [6, 6]
+    said = console.export_text()
+    assert said.count("Starting vllm") == 1
+    assert "cheapest" in said and "tpot=1s" in said
+
+
+def test_what_ended_at_once_is_told_with_its_last_words(vllm: RunConfig) -> None:
+    with pytest.raises(errors.ServerDidNotStart, match="no kernel image"):
+        run_served(replace(vllm, model="it-dies"), Console(quiet=True))
+
+
+def test_what_never_answers_is_stopped_after_the_time_allowed(vllm: RunConfig) -> None:
+    before = children()
+    with pytest.raises(errors.ServerDidNotStart, match=r"within 3 s .--start-timeout"):
+        run_served(replace(vllm, model="it-hangs", start_timeout=3.0), Console(quiet=True))
+    assert children() == before
+
+
+def test_a_runtime_that_is_not_there_says_how_to_get_it(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    for name in RUNTIMES:
+        with pytest.raises(errors.MissingRuntime, match="--server-command"):
+            run_served(replace(config, engine=name, model=str(make_gguf(config.out))), Console(quiet=True))  # type: ignore[arg-type]
+
+
+def make_gguf(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "m.gguf"
+    path.touch()
+    return path
+
+
+def test_the_gguf_of_a_folder_is_found_or_asked_for(tmp_path: Path) -> None:
+    config = RunConfig(str(tmp_path), engine="llama.cpp")
+    with pytest.raises(errors.BadOption, match="holds 0 GGUF"):
+        gguf_of(config)
+    path = make_gguf(tmp_path)
+    assert gguf_of(config) == path == gguf_of(replace(config, model=str(path)))
+    (tmp_path / "n.gguf").touch()
+    with pytest.raises(errors.BadOption, match="--gguf-file"):
+        gguf_of(config)
+    assert gguf_of(replace(config, gguf_file="n.gguf")).name == "n.gguf"
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"base_url": "http://h"}, "base-url"),
+        ({"ramp": "1,x"}, "whole numbers"),
+        ({"ramp": "0"}, "from 1"),
+        ({"ramp": "1,2", "concurrency": 3}, "ramp"),
+        ({"slo": "tpot=fast"}, "slo"),
+        ({"batch_size": 4}, "concurrency"),
+        ({"gguf_file": "auto"}, "gguf-file"),
+    ],
+)
+def test_options_that_contradict_are_refused(options: dict[str, object], word: str) -> None:
+    with pytest.raises(errors.BadOption, match=word):
+        check(RunConfig("m", engine="vllm", **options))  # type: ignore[arg-type]
+
+
+def test_attainment_is_the_share_that_keeps_every_limit() -> None:
+    limits = slo.parse("ttft=100ms, tpot=50ms")
+    frame = pl.DataFrame(
+        {
+            "status": ["ok", "ok", "ok", "ok", "failed"],
+            "ttft_s": [0.05, 0.2, 0.05, None, 0.01],
+            "latency_s": [0.05 + 9 * 0.04, 0.2, 0.05 + 9 * 0.06, 1.0, 0.1],
+            "output_tokens": [10, 1, 10, 10, 10],
+        }
+    )
+    assert slo.attainment(frame, limits) == 0.25
+    assert slo.attainment(frame.filter(pl.col("status") == "failed"), limits) is None
+
+
+def test_figures_of_three_servers_are_read_under_one_name() -> None:
+    text = "# TYPE llamacpp:tokens_predicted_total counter\nllamacpp:tokens_predicted_total 40\nllamacpp:requests_processing 2\n"
+    assert server_facts.parse(text) == {"generation_tokens": 40.0, "running": 2.0}
+    text = 'sglang:num_running_reqs{model_name="a"} 3\nsglang:num_running_reqs{model_name="b"} 4\n'
+    assert server_facts.parse(text) == {"running": 7.0}
