@@ -12,7 +12,7 @@ from typing import Annotated
 import tyro
 
 from prompt_joules.bench import errors
-from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.config import SERVED, RunConfig
 from prompt_joules.bench.meter.counters import MeterError
 from prompt_joules.bench.prompts.sets import PromptError
 from prompt_joules.bench.prompts.sharegpt import ShareGptConfig
@@ -24,7 +24,7 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
 
     The same command again goes on where the last one stopped. Ctrl-C finishes the prompt in hand and writes it.
     """
-    if config.engine == "openai":
+    if config.engine in SERVED:
         from prompt_joules.bench.run.served import run_served
 
         return run_served(config)

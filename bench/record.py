@@ -82,6 +82,7 @@ COLUMNS: tuple[Column, ...] = (
     _setup("prompt_template", "string", "role template: fastchat:NAME, tokenizer, plain, or server"),
     Column("started_at", "timestamp[us, UTC]", "", "when the response was begun", required=True),
     Column("input_tokens", "int32", "token", "prompt length by the model's own tokenizer, template included"),
+    Column("cached_tokens", "int32", "", "prompt tokens that a server took from its cache of prefixes; null where it does not say"),
     Column("output_tokens", "int32", "token", "tokens generated, the stop token included"),
     Column("output_words", "int32", "word", "words in the answer: compares across tokenizers"),
     Column("output_chars", "int32", "character", "characters in the answer: compares across tokenizers"),

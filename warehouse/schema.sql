@@ -38,6 +38,7 @@ create table requests (
     prompt_template varchar,
     started_at timestamptz not null,
     input_tokens integer,
+    cached_tokens integer,
     output_tokens integer,
     output_words integer,
     output_chars integer,
@@ -116,6 +117,7 @@ comment on column requests.seed is 'seed of the sampling and of the order of pro
 comment on column requests.prompt_template is 'role template: fastchat:NAME, tokenizer, plain, or server';
 comment on column requests.started_at is 'when the response was begun';
 comment on column requests.input_tokens is 'token: prompt length by the model''s own tokenizer, template included';
+comment on column requests.cached_tokens is 'prompt tokens that a server took from its cache of prefixes; null where it does not say';
 comment on column requests.output_tokens is 'token: tokens generated, the stop token included';
 comment on column requests.output_words is 'word: words in the answer: compares across tokenizers';
 comment on column requests.output_chars is 'character: characters in the answer: compares across tokenizers';

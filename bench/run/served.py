@@ -1,4 +1,4 @@
-"""`--engine openai`: from a RunConfig to rows, for a model that a server on this host runs.
+"""Served models: from a RunConfig to rows, for a server on this host that runs already (`--engine openai`) or is started here.
 
 One measured window a session, over all GPUs of the host; how its energy is divided is in `attribution.py`, how requests are sent in
 `traffic.py`. Nothing here needs torch.
@@ -22,16 +22,19 @@ import httpx
 from rich.console import Console
 
 from prompt_joules.bench import errors
-from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.config import STARTED, RunConfig
 from prompt_joules.bench.config import check as check_config
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.openai import RequestFailed, ServerFacts, ask, describe, request_body
+from prompt_joules.bench.engines.openai import RequestFailed, ServerFacts, ask, describe, dialect_of, request_body
+from prompt_joules.bench.engines.server_facts import Metrics, from_log, weights_of
+from prompt_joules.bench.engines.servers import started
 from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import AbsentMeter, open_meter
 from prompt_joules.bench.meter.reading import Meter, SharedGpu
 from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
 from prompt_joules.bench.run.folder import require_writable
 from prompt_joules.bench.run.job import Job, choose_prompts, common_identity, planned
+from prompt_joules.bench.run.points import cheapest
 from prompt_joules.bench.run.session import OpenRun, work_on_all
 from prompt_joules.bench.run.traffic import ATTEMPTS, Traffic
 from prompt_joules.bench.run.warmup import TEXTS
@@ -49,6 +52,7 @@ class ServedWork:
         base_url: of the server, with a slash at its end.
         model_id: the model as the server names it; of a path only the last part, because paths do not travel with the rows.
         facts: what the server says of itself.
+        setup: how it was started and what it printed of itself; {} for one that ran already.
         environment: JSON, the column.
     """
 
@@ -57,21 +61,31 @@ class ServedWork:
     base_url: str
     model_id: str
     facts: ServerFacts
+    setup: dict[str, Any]
     environment: str
     at_once: bool = True
+
+    @property
+    def dialect(self) -> str | None:
+        """Whose extensions the server understands."""
+        return self.config.engine if self.config.engine in STARTED else dialect_of(self.facts.owner)
 
     def open_meter(self) -> Meter:
         """The meter of all GPUs of this host."""
         return meter_of(self.config, self.base_url)
 
     def setup_columns(self, job: Job, meter: Meter) -> Row:
-        """What the server says. Sampling is as it was asked of it; without a top-k, its own holds."""
-        config = self.config
+        """What the server says. Sampling that it was not told is null: its own or the model's default held."""
+        config, told = self.config, self.dialect is not None
         return {
-            "top_k": config.top_k or None,
+            "top_k": config.top_k if told else config.top_k or None,
+            "repetition_penalty": config.repetition_penalty if told or config.repetition_penalty != 1 else None,
             "model_id": self.model_id,
             "weights": _weights(config),
-            "dtype": "unknown" if config.dtype == "auto" else config.dtype,
+            "dtype": self.setup.get("dtype") or ("unknown" if config.dtype == "auto" else config.dtype),
+            "weights_format": self.setup.get("weights_format"),
+            "params_total_b": self.setup.get("params_total_b"),
+            "params_active_b": self.setup.get("params_active_b"),
             "engine_version": self.facts.version,
             "device": "server",
             "concurrency": config.in_flight,
@@ -105,30 +119,48 @@ def run_served(config: RunConfig, console: Console | None = None) -> int:
     check_config(config)
     require_writable(config.out)
     prompts = choose_prompts(load_prompts(config.prompts), config.limit)
-    base_url = server_url(str(config.base_url))
+    if config.engine not in STARTED:
+        return _measure(config, prompts, str(config.base_url), {}, console)
+    with started(config, console.print) as server:
+        setup = {"options": list(server.options), **from_log(server.log), **weights_of(config)}
+        return _measure(dataclasses.replace(config, model=server.name), prompts, server.base_url, setup, console)
+
+
+def _measure(config: RunConfig, prompts: PromptSet, address: str, setup: dict[str, Any], console: Console) -> int:
+    """Every concurrency asked for, one after the other, on the server at this address. Returns as `run_served`."""
+    base_url, statuses, points = server_url(address), [], []
     facts = asyncio.run(first_contact(config, base_url))
     meter = meter_of(config, base_url)
     try:
-        served = _served(config, base_url, facts, meter, console)
-        with planned(config, prompts, lambda own, task: identity(served, own, prompts, task, meter), console) as passes:
-            alone = [dataclasses.replace(its, jobs=(job,)) for its in passes for job in its.jobs]
-            return work_on_all(alone, lambda its: dataclasses.replace(served, config=its.config), console)
+        for level in config.levels:
+            own = dataclasses.replace(config, concurrency=None if config.request_rate and not config.concurrency else level)
+            served = _served(own, base_url, facts, setup, meter, console)
+            with planned(own, prompts, lambda at, task: identity(served, at, prompts, task, meter), console) as passes:  # noqa: B023
+                alone = [dataclasses.replace(its, jobs=(job,)) for its in passes for job in its.jobs]
+                statuses.append(work_on_all(alone, lambda its: dataclasses.replace(served, config=its.config), console))  # noqa: B023
+            points.append((level, [job.run.folder for its in passes for job in its.jobs]))
+            if statuses[-1] == 130:
+                return 130
     finally:
         meter.close()
+    if config.slo:
+        console.print(cheapest(points, config.slo), soft_wrap=True, highlight=False)
+    return min(statuses)
 
 
-def _served(config: RunConfig, base_url: str, facts: ServerFacts, meter: Meter, console: Console) -> ServedWork:
+def _served(config: RunConfig, base_url: str, facts: ServerFacts, setup: dict[str, Any], meter: Meter, console: Console) -> ServedWork:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SharedGpu)  # the other process is the server
         environment: dict[str, Any] = {**machine_facts(), **meter.environment()}
     other = facts.other_model(config.model)
     if other is not None:
         console.print(f"The server answers as {other}, not as {config.model}: check --model.", soft_wrap=True)
-    options = {"server": facts.version, "answered_as": other, "request_rate": config.request_rate}
+    options = {"server": facts.version, "answered_as": other, "request_rate": config.request_rate, "server_setup": setup or None}
+    options |= {"server_owner": facts.owner, "system_fingerprint": facts.fingerprint}
     environment |= {name: value for name, value in options.items() if value is not None}
     is_path = Path(config.model).is_absolute() or Path(config.model).exists()
     model_id = Path(config.model).name if is_path else config.model
-    return ServedWork(config, console, base_url, model_id, facts, json.dumps(environment, sort_keys=True, default=str))
+    return ServedWork(config, console, base_url, model_id, facts, setup, json.dumps(environment, sort_keys=True, default=str))
 
 
 def server_url(base_url: str) -> str:
@@ -188,7 +220,7 @@ async def first_contact(config: RunConfig, base_url: str) -> ServerFacts:
                 attempt += 1
     if answer.output_tokens is None:
         raise errors.ServerRefused(config.model, "it gives no token counts (usage), so its answers cannot be measured")
-    return dataclasses.replace(facts, answered_as=answer.model)
+    return dataclasses.replace(facts, answered_as=answer.model, fingerprint=answer.fingerprint)
 
 
 def _sampling(config: RunConfig) -> Sampling:
@@ -196,8 +228,11 @@ def _sampling(config: RunConfig) -> Sampling:
 
 
 def identity(served: ServedWork, config: RunConfig, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
-    """Everything that makes this run another run when it changes. The server's address is no part of it. JSON values only."""
-    own = {"model_id": served.model_id, "server": served.facts.version, "weights": _weights(config)}
+    """Everything that makes this run another run when it changes: of a server that ran already its address too. JSON values only."""
+    facts = served.facts
+    own: dict[str, Any] = {"model_id": served.model_id, "server": facts.version, "weights": _weights(config)}
+    own |= {"owner": facts.owner, "fingerprint": facts.fingerprint, "options": served.setup.get("options")}
+    own |= {"address": None if served.setup else served.base_url}
     own |= {name: getattr(config, name) for name in ("in_flight", "request_rate", "dtype")}
     return own | common_identity(config, prompts, task, meter)
 
@@ -215,7 +250,8 @@ async def warm_up(job: Job, served: ServedWork, stop: Callable[[], bool]) -> int
 
     async def one(text: str, seed: int) -> None:
         nonlocal answered
-        body = request_body(config.model, TASKS[job.task], text, seed, sampling, fixed_length=config.dummy_weights)
+        fixed = config.dummy_weights
+        body = request_body(config.model, TASKS[job.task], text, seed, sampling, fixed_length=fixed, dialect=served.dialect)
         async with free:
             if not stop():
                 with contextlib.suppress(RequestFailed):
@@ -231,9 +267,15 @@ async def warm_up(job: Job, served: ServedWork, stop: Callable[[], bool]) -> int
 async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable[[Row], None], stop: Callable[[], bool]) -> str:
     """One window; its balance goes to `run.balance`, also when it is cut off."""
     async with client_of(served.base_url, served.config.in_flight) as client:
-        traffic = Traffic(served.config, TASKS[run.job.task], client, meter, take, stop)
+        traffic = Traffic(served.config, TASKS[run.job.task], client, meter, take, stop, dialect=served.dialect)
+        figures = Metrics(client)
+        await figures.open()
+        watching = asyncio.create_task(figures.watch())
         try:
             return await traffic.run(run.rest)
         finally:
             traffic.abort()
+            watching.cancel()
             run.balance["server"] = traffic.balance()
+            with contextlib.suppress(asyncio.CancelledError):
+                run.balance["server_metrics"] = await figures.close()

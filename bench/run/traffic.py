@@ -52,6 +52,7 @@ class Traffic:
         take: gets every row once it is whole; called on another thread, one at a time.
         stop: no more requests are sent once it says so.
         backoff_s: first pause before a prompt is sent again; it doubles.
+        dialect: whose extensions the server understands, see `request_body`.
     """
 
     def __init__(
@@ -63,9 +64,11 @@ class Traffic:
         take: Callable[[Row], None],
         stop: Callable[[], bool] = lambda: False,
         backoff_s: float = _BACKOFF_S,
+        dialect: str | None = None,
     ) -> None:
         self._config, self._task, self._client, self._meter = config, task, client, meter
         self._take, self._stop, self._backoff_s = take, stop, backoff_s
+        self._dialect = dialect
         self._energy = SharedEnergy()
         self._keys = itertools.count()
         self._flights: list[Flight] = []
@@ -77,6 +80,7 @@ class Traffic:
         self._lost: str | None = None
         self._window: Reading | None = None
         self._again = self._late = 0
+        self._cached: int | None = None
 
     async def run(self, items: Sequence[Item]) -> str:
         """Send them all. Returns how it ended: finished or interrupted.
@@ -134,7 +138,8 @@ class Traffic:
         (prompt, repetition), config = item, self._config
         sampling = Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
         seed = prompt_seed(config.seed, prompt.id, repetition)
-        body = request_body(config.model, self._task, prompt.text, seed, sampling, fixed_length=config.dummy_weights)
+        fixed, dialect = config.dummy_weights, self._dialect
+        body = request_body(config.model, self._task, prompt.text, seed, sampling, fixed_length=fixed, dialect=dialect)
         row = {"prompt_id": prompt.id, "repetition": repetition, "prompt_text": prompt.text, "started_at": datetime.now(UTC)}
         key, start_s = next(self._keys), time.perf_counter()
         self._energy.start(key, start_s)
@@ -151,7 +156,9 @@ class Traffic:
             self._flights.append(Flight(start_s, end_s, answer.stamps_s, answer.output_tokens))
             if answer.output_tokens is None:
                 self._failed.add(key)
-            self._waiting.append(_Waiting(key, row | answered(answer, start_s, end_s)))
+            if answer.cached_tokens is not None:
+                self._cached = (self._cached or 0) + answer.cached_tokens
+            self._waiting.append(_Waiting(key, row | answered(answer, start_s, config.max_new_tokens)))
             return None
         assert failure is not None
         self._flights.append(Flight(start_s, end_s, failure.stamps_s, 0 if failure.again else None))
@@ -238,6 +245,7 @@ class Traffic:
             "steady_state": steady_state(self._flights, full, energy, self._no_energy),
             "sent_again": self._again,
             "sent_late": self._late,
+            "cached_tokens": self._cached,
         }
 
 
@@ -247,17 +255,23 @@ def _first(failures: BaseExceptionGroup[Any]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def answered(answer: Answer, start_s: float, end_s: float) -> Row:
-    """The columns of a whole answer. Without the server's token count the row is failed: it cannot enter any figure."""
+def answered(answer: Answer, start_s: float, most_tokens: int) -> Row:
+    """The columns of a whole answer. Without the server's token count the row is failed: it cannot enter any figure.
+
+    The latency ends with the last text, not with the server's word that the stream is over. An answer longer than allowed says so.
+    """
     counted = answer.output_tokens is not None
+    longer = answer.output_tokens is not None and answer.output_tokens > most_tokens
+    why = f"the server wrote {answer.output_tokens} tokens, {most_tokens} were allowed" if longer else None
     return {
         "status": "ok" if counted else "failed",
-        "reason": None if counted else "the server gave no token count (usage) for this answer",
+        "reason": why if counted else "the server gave no token count (usage) for this answer",
         "finish_reason": answer.finish_reason if counted else "error",
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,
         "ttft_s": answer.stamps_s[0] - start_s if answer.stamps_s else None,
-        "latency_s": end_s - start_s,
+        "latency_s": answer.last_s - start_s,
+        "cached_tokens": answer.cached_tokens,
         "itl_s": answer.token_gaps_s(),
         "output_text": answer.text,
         "output_words": len(answer.text.split()),

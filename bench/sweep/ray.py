@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from prompt_joules.bench import errors
+from prompt_joules.bench.config import SERVED
 from prompt_joules.bench.sweep.cells import BadSweep, Cell, Outcome, command, is_finished
 
 _KEPT = 4000
@@ -29,8 +30,8 @@ def run_on_ray(cells: Sequence[Cell], console: Console, make_command: Callable[[
     Raises:
         MissingPackage: Ray is not installed. BadSweep: a cell measures a server, which uses all GPUs of its host.
     """
-    if any(cell.config.engine == "openai" for cell in cells):
-        raise BadSweep("A server's energy is that of all GPUs of its host: sweep over --engine openai without --ray.")
+    if any(cell.config.engine in SERVED for cell in cells):
+        raise BadSweep("A server's energy is that of all GPUs of its host: sweep over servers without --ray.")
     with _amdsmi_hidden_if_broken():
         try:
             import ray

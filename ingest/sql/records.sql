@@ -92,7 +92,9 @@ select
         incoming.loop_share,
         incoming.neighbour_power_w,
         incoming.idle_power_w,
-        incoming.host_load
+        incoming.host_load,
+        incoming.cached_tokens,
+        incoming.input_tokens
     ) as reasons
 from incoming($files) as incoming
 join batch using (filename)

@@ -13,6 +13,9 @@ create macro busy_neighbour_w() as 150;
 -- A host is busy when more than this share of its processors has work.
 create macro busy_host_load() as 0.5;
 
+-- A prompt is cached when a server took more than this share of it from its cache of prefixes.
+create macro cached_share() as 0.10;
+
 -- The reasons that hold for one row.
 create macro request_reasons(
     status,
@@ -28,7 +31,9 @@ create macro request_reasons(
     loop_share,
     neighbour_power_w,
     idle_power_w,
-    host_load
+    host_load,
+    cached_tokens,
+    input_tokens
 ) as list_filter(
     [
         case when status = 'failed' then 'failed' end,
@@ -43,7 +48,8 @@ create macro request_reasons(
         case when not warm and status = 'ok' then 'cold' end,
         case when loop_share >= looped_share() then 'looped' end,
         case when neighbour_power_w > coalesce(busy_neighbour_times() * idle_power_w, busy_neighbour_w()) then 'busy-neighbour' end,
-        case when host_load > busy_host_load() then 'busy-host' end
+        case when host_load > busy_host_load() then 'busy-host' end,
+        case when cached_tokens > cached_share() * input_tokens then 'cached-prompt' end
     ],
     lambda code: code is not null
 );
@@ -107,6 +113,7 @@ values
     ('looped', 'request', false, 'A good part of the answer is the same few tokens again and again.'),
     ('busy-neighbour', 'request', false, 'Another GPU of the host was at work.'),
     ('busy-host', 'request', false, 'Other work kept more than half of the host''s processors busy.'),
+    ('cached-prompt', 'request', false, 'The server took part of the prompt from a cache, which costs no prefill.'),
     ('no-valid-rows', 'run', true, 'No row of the run is valid.'),
     ('books', 'run', true, 'The energy of the windows and gaps is more than 2 % off the counter of the whole run.'),
     ('throttled', 'run', true, 'The GPU lowered its clocks in more than 10 % of the responses.'),

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +91,17 @@ def test_a_known_server_is_told_what_is_off(dialect: str | None, off: dict[str, 
     assert sent(PLAIN).items() >= off.items()
     assert ("repetition_penalty" in sent(PLAIN)) == (dialect == "vllm")
     assert sent(replace(PLAIN, top_k=5, repetition_penalty=1.1)).items() >= on.items()
+
+
+def test_a_prompt_out_of_the_cache_has_a_verdict(config: RunConfig, tmp_path: Path) -> None:
+    from tests import warehouses
+
+    def usage(n: int) -> str:
+        cached = {"cached_tokens": 5 if n == 0 else 0}
+        return f"data: {json.dumps({'choices': [], 'usage': {'prompt_tokens': 7, 'completion_tokens': 4, 'prompt_tokens_details': cached}})}\n\n"
+
+    frame = measured(config, lambda body, n: stream([*whole(3, usage=False)[:-1], usage(n)]))
+    assert sorted(frame["cached_tokens"].to_list()) == [0, 0, 0, 0, 0, 5]
+    assert warehouses.ingest(config.out, into=tmp_path / "w.duckdb").status == 0
+    found = warehouses.rows(tmp_path / "w.duckdb", "select cached_tokens from requests where list_contains(reasons, 'cached-prompt')")
+    assert found["cached_tokens"].to_list() == [5]
