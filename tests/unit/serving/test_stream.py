@@ -97,8 +97,8 @@ def test_a_prompt_out_of_the_cache_has_a_verdict(config: RunConfig, tmp_path: Pa
     from tests import warehouses
 
     def usage(n: int) -> str:
-        cached = {"cached_tokens": 5 if n == 0 else 0}
-        return f"data: {json.dumps({'choices': [], 'usage': {'prompt_tokens': 7, 'completion_tokens': 4, 'prompt_tokens_details': cached}})}\n\n"
+        counts = {"prompt_tokens": 7, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 5 if n == 0 else 0}}
+        return f"data: {json.dumps({'choices': [], 'usage': counts})}\n\n"
 
     frame = measured(config, lambda body, n: stream([*whole(3, usage=False)[:-1], usage(n)]))
     assert sorted(frame["cached_tokens"].to_list()) == [0, 0, 0, 0, 0, 5]
