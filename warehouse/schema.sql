@@ -390,6 +390,8 @@ create table run_notes (
     books_gaps_j double,
     books_ratio double,
     counter_step_s double,
+    steady_energy_j double,
+    steady_output_tokens double,
     file_id integer not null
 );
 
@@ -402,6 +404,8 @@ comment on column run_notes.books_windows_j is 'J: sum of the windows';
 comment on column run_notes.books_gaps_j is 'J: sum of the gaps between windows';
 comment on column run_notes.books_ratio is 'windows and gaps over counter; 1 is right';
 comment on column run_notes.counter_step_s is 's: longest step of the counter';
+comment on column run_notes.steady_energy_j is 'J: of a server while its batch was full, over all sessions; null without such a time';
+comment on column run_notes.steady_output_tokens is 'token: written by a server while its batch was full';
 comment on column run_notes.file_id is 'the ingested file';
 
 -- One row per run of ours: its setup, its totals over valid rows, its verdict.

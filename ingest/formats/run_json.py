@@ -33,6 +33,13 @@ def _sum(books: Sequence[Mapping[str, Any]], key: str) -> float | None:
     return sum(known) if known and len(known) == len(values) else None
 
 
+def _steady(book: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The steady state of a server in the books of a session: energy and tokens while its batch was full; empty without one."""
+    server = book.get("server")
+    steady = server.get("steady_state") if isinstance(server, dict) else None
+    return steady if isinstance(steady, dict) else {}
+
+
 def notes_of(content: Mapping[str, Any]) -> dict[str, Any]:
     """The row of `run_notes` that a run.json stands for: joules summed over sessions, the ratio of those sums."""
     sessions = [session for session in content["sessions"] if isinstance(session, dict)]
@@ -41,6 +48,7 @@ def notes_of(content: Mapping[str, Any]) -> dict[str, Any]:
     ratio = _joules(books[0], "ratio") if len(books) == 1 else None
     if ratio is None and counter and windows is not None and gaps is not None:
         ratio = (windows + gaps) / counter
+    steady = [_steady(book) for book in books]
     steps = [step for book in books if (step := _joules(book, "step_s")) is not None]
     return {
         "run_id": content["run_id"],
@@ -52,6 +60,8 @@ def notes_of(content: Mapping[str, Any]) -> dict[str, Any]:
         "books_gaps_j": gaps,
         "books_ratio": ratio,
         "counter_step_s": max(steps, default=None),
+        "steady_energy_j": _sum(steady, "energy_j"),
+        "steady_output_tokens": _sum(steady, "output_tokens"),
     }
 
 

@@ -72,6 +72,8 @@ values (
     $books_gaps_j,
     $books_ratio,
     $counter_step_s,
+    $steady_energy_j,
+    $steady_output_tokens,
     $file_id
 )
 on conflict (run_id) do update set
@@ -83,6 +85,8 @@ on conflict (run_id) do update set
     books_gaps_j = excluded.books_gaps_j,
     books_ratio = excluded.books_ratio,
     counter_step_s = excluded.counter_step_s,
+    steady_energy_j = excluded.steady_energy_j,
+    steady_output_tokens = excluded.steady_output_tokens,
     file_id = excluded.file_id
 where (excluded.sessions, coalesce(excluded.finished, false)) >= (run_notes.sessions, coalesce(run_notes.finished, false))
 

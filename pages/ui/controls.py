@@ -48,16 +48,17 @@ def of_size(rows: pl.DataFrame, default: str = "All sizes") -> pl.DataFrame:
     return rows if chosen == "All sizes" or kept.is_empty() else kept
 
 
-def view(key: str, choices: Sequence[str], default: str | None = None) -> str:
+def view(key: str, choices: Sequence[str], default: str | None = None, label: str = "Show") -> str:
     """What of the page to show: only that is asked for, sent and drawn.
 
     Args:
         key: of the widget, another one on every page, or the view of one page would stay in the address of the next.
         choices: the views, in the order of the page.
         default: the first one shown; the first of the choices if None.
+        label: what is chosen.
     """
     first = default or choices[0]
-    return st.segmented_control("Show", choices, default=first, required=True, key=key, bind="query-params") or first
+    return st.segmented_control(label, choices, default=first, required=True, key=key, bind="query-params") or first
 
 
 def search(label: str, hint: str, explanation: str | None = None) -> str:

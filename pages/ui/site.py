@@ -20,6 +20,7 @@ LINKS_STYLE = """<style>
 SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Results": (
         ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
+        ("what_software_saves", "What software saves", "What does software save?"),
         ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),
         ("tradeoffs", "Trade-offs", "What is the cheapest configuration that is fast enough?"),
         ("three_years", "Three years", "How far has the energy of a token come?"),
@@ -46,6 +47,7 @@ PER_TOKEN = "While “response” is chosen, this page shows the energy per outp
 SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "tradeoffs": (("statistic", "per", "idle"), PER_TOKEN),
     "three_years": (("statistic", "per", "idle"), PER_TOKEN),
+    "what_software_saves": ((), "Energy per output token is compared, as a mean: energy of all answers over their tokens."),
     "distributions": (("per", "idle"), "Single prompts are shown: every statistic is in the table of percentiles."),
     "verbosity": (("idle",), "Whole answers are compared; the split into length and J/token shows what a denominator would."),
     "prompts": (("per", "idle"), "Single answers are shown: there is nothing to average."),

@@ -146,6 +146,16 @@ LABELS: dict[str, tuple[str, str]] = {
         "100 × ln of the ratio of lengths, about percent; with the J/token effect it adds up to the change.",
     ),
     "token_effect_log": ("J/token effect", "100 × ln of the ratio of J/token, about percent."),
+    "size_name": ("Size", "Parameters in billions, two digits."),
+    "step_name": ("Step", "The software that ran the model."),
+    "token_low_j": ("from (J/token)", "Low end of the 95 % interval within the run; empty below five measurements."),
+    "token_high_j": ("to (J/token)", "High end of the 95 % interval within the run; empty below five measurements."),
+    "saved": ("Saved", "Of the energy of a token in the eager loop of the same size."),
+    "saved_low": ("from", "Low end of the 95 % interval of what is saved; empty where either side has fewer than five measurements."),
+    "saved_high": ("to", "High end of the 95 % interval of what is saved."),
+    "units": ("n", "How many things were measured by themselves: answers, batches, or the window of a server."),
+    "measured_on": ("Measured on", "What the energy was read for."),
+    "concurrency": ("At once", "Requests sent to a server at the same time."),
     "top5_share": (
         "Costliest 5 %",
         "How much of all the energy the costliest 5 % of the prompts used.",
@@ -156,8 +166,8 @@ MEASURED = ("mean", "minimum", "maximum", "value", "value_low", "value_high")
 PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
 # Shares in storage, percent on screen; with a sign where it is a change.
 CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
-SHARES = ("more_share", "top5_share", "explained")
-FOUR_DIGITS = ("input_token_j", "output_token_j")
+SHARES = ("saved", "saved_low", "saved_high", "more_share", "top5_share", "explained")
+FOUR_DIGITS = ("input_token_j", "output_token_j", "token_low_j", "token_high_j")
 
 UNIT_OF_NAME = re.compile(r"_(j|w|s|c|mhz)(?=_|$)")
 SPELLED = {"gpu": "GPU", "gpus": "GPU", "gguf": "GGUF", "ecc": "ECC", "sm": "SM", "itl": "ITL", "sha256": "SHA-256"}

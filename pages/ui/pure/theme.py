@@ -9,6 +9,8 @@ from typing import Literal
 import altair as alt
 import polars as pl
 
+# The colour of words in a chart: dark on a light page, light on a dark one.
+INK = alt.ExprRef("luminance(background) > 0.4 ? '#3A4550' : '#C3CDD6'")
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 HEIGHT = 460
 # The name of the selection of a chart whose points can be clicked.

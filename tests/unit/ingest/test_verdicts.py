@@ -81,3 +81,16 @@ def test_books_without_a_counter_are_null() -> None:
     notes = notes_of(content)
     assert notes["books_ratio"] is None
     assert notes["sessions"] == 2
+
+
+def test_the_steady_state_of_a_server_is_summed_over_sessions_and_whole_or_nothing() -> None:
+    def notes(*steady: object) -> tuple[object, object]:
+        sessions = [{"books": {"ratio": 1.0, "server": {"steady_state": state}}} for state in steady]
+        found = notes_of({"run_id": "r", "fingerprint": "f", "sessions": sessions})
+        return found["steady_energy_j"], found["steady_output_tokens"]
+
+    full = {"energy_j": 100.0, "output_tokens": 40.5, "reason": None}
+    assert notes(full) == (100.0, 40.5)
+    assert notes(full, full) == (200.0, 81.0)
+    assert notes(full, {"energy_j": None, "output_tokens": None, "reason": "never full"}) == (None, None)
+    assert notes(None) == (None, None)

@@ -1,0 +1,260 @@
+"""What software saves: J/token of one model size from the eager loop of 2023 to a server. Frames in, sentences and charts out."""
+
+import math
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure.words import count as counted
+from prompt_joules.pages.ui.pure.words import figure, minus, plain
+from prompt_joules.warehouse import stats
+
+# The steps of the query `software_steps`, by number.
+STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
+SHAPES = ("circle", "square", "diamond", "triangle-up", "cross")
+# Fewer measurements than this have no interval and a hollow mark.
+FEWEST = 5
+# The height of a row (px), and of what stands above and below all rows.
+ROW, AROUND = 46, 140
+# How many times the axis goes below the least and above the largest number, for the words beside the marks and what a row saves.
+ROOM = (4, 25)
+COLUMNS = (
+    *(
+        "size_name",
+        "model_name",
+        "step_name",
+        "energy_per_token_j",
+        "token_low_j",
+        "token_high_j",
+        "saved",
+        "saved_low",
+        "saved_high",
+        "units",
+    ),
+    *("answers", "measured_on", "harness_version", "weights", "engine", "batch_size", "concurrency", "dtype", "task", "prompt_set"),
+)
+ABOUT = (
+    "Energy is measured for whole answers, whole batches and the full window of a server, and divided by all output tokens of these: "
+    "no share of a single answer is in it. A hollow mark stands for fewer than five measurements: n is their number. "
+    "There is no interval then; intervals are those within the run, of 95 %."
+)
+COLD = "Protocol 1.x counts the cold first answer of the eager loop, one of few: compiling saves at most as much as shown."
+
+
+def complete(steps: pl.DataFrame) -> pl.DataFrame:
+    """Adds names, intervals and what each step saves against the first of its row.
+
+    Args:
+        steps: rows of the query `software_steps`.
+
+    Returns:
+        The rows with `size_name`, `step_name`, `few` (no interval), `eager_j`, `token_low_j` and `token_high_j` (J/token), and `saved`,
+        `saved_low`, `saved_high`, shares of the eager loop's energy; null without an eager loop, and the ends without an interval of both.
+    """
+    first = pl.when(pl.col("step") == 1).then
+    by = ["gpu_model", "size"]
+    half = pl.col("units").map_elements(lambda units: stats.student(units - 1) if units >= FEWEST else None, return_dtype=pl.Float64)
+    named = steps.with_columns(
+        pl.format("{}B", pl.col("size").map_elements(lambda size: figure(size, 2), return_dtype=pl.String)).alias("size_name"),
+        pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),
+        (pl.col("units") < FEWEST).alias("few"),
+        (half * pl.col("log_error")).alias("half"),
+    ).with_columns(
+        first(pl.col("energy_per_token_j")).max().over(by).alias("eager_j"),
+        first(pl.col("half")).max().over(by).alias("eager_half"),
+        (pl.col("energy_per_token_j") * (-pl.col("half")).exp()).alias("token_low_j"),
+        (pl.col("energy_per_token_j") * pl.col("half").exp()).alias("token_high_j"),
+    )
+    ratio, reach = pl.col("energy_per_token_j") / pl.col("eager_j"), (pl.col("half") ** 2 + pl.col("eager_half") ** 2).sqrt()
+    later = pl.when(pl.col("step") > 1).then
+    return named.with_columns(
+        later(1 - ratio).alias("saved"),
+        later(1 - ratio * reach.exp()).alias("saved_low"),
+        later(1 - ratio * (-reach).exp()).alias("saved_high"),
+    ).drop("half", "eager_half")
+
+
+def gpus(rows: pl.DataFrame) -> list[str]:
+    """The GPUs with something to compare, the one with most sizes of which the eager loop is known first."""
+    ordered = (
+        comparable(rows)
+        .group_by("gpu_model")
+        .agg(
+            pl.col("size").filter(pl.col("eager_j").is_not_null()).n_unique().alias("started"),
+            pl.col("size").n_unique().alias("sizes"),
+            pl.len().alias("points"),
+        )
+        .sort("started", "sizes", "points", "gpu_model", descending=[True, True, True, False])
+    )
+    names: list[str] = ordered["gpu_model"].to_list()
+    return names
+
+
+def comparable(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of sizes with at least two steps: the others compare nothing."""
+    return rows.filter(pl.len().over("gpu_model", "size") > 1)
+
+
+def headline(rows: pl.DataFrame) -> str:
+    """What each step saves against the eager loop, over the sizes of one GPU, from the rows that are drawn."""
+    known = rows.filter(pl.col("saved").is_not_null())
+    if known.is_empty():
+        return "No size has the eager loop: what the steps save is not known."
+    compiled = known.filter(pl.col("step") == 2).sort("size")
+    parts = []
+    if compiled.height:
+        ends = [compiled.row(0, named=True), compiled.row(-1, named=True)][: compiled.height]
+        parts.append("the compiled loop saves " + " and ".join(f"**{share(row['saved'])}** at {row['size_name']}" for row in ends))
+    for step, words in ((3, "a batch of 8"), (4, "a batch of 32"), (5, "a server")):
+        saved = known.filter(pl.col("step") == step)["saved"]
+        if len(saved):
+            parts.append(f"{words} saves **{span(saved)}** ({counted(len(saved), 'size')})")
+    return f"Of the joules of a token, against the eager loop of 2023 on one {plain(str(rows['gpu_model'][0]))}, {'; '.join(parts)}."
+
+
+def share(part: float) -> str:
+    """A share in percent, closer where it is near all: 99.4 %."""
+    percent = 100 * part
+    return minus(f"{percent:.1f} %" if abs(percent) >= 99 else f"{percent:.0f} %")
+
+
+def span(parts: pl.Series) -> str:
+    """The smallest and the largest of several shares."""
+    low, high = (share(float(end)) for end in (parts.to_numpy().min(), parts.to_numpy().max()))
+    return low if low == high else f"{low.removesuffix(' %')} to {high}"
+
+
+def unlike(rows: pl.DataFrame) -> str:
+    """In which sizes the steps are not alike in protocol or weights; what runs of protocol 1.x lack."""
+    sentences = []
+    for column, noun in (("harness_version", "protocol"), ("weights", "weights")):
+        mixed = rows.filter(pl.col(column).n_unique().over("size") > 1)
+        sizes = mixed["size_name"].unique(maintain_order=True).to_list()
+        if sizes:
+            sentences.append(f"Steps differ in {noun} at {', '.join(sizes)}.")
+    versions = ", ".join(rows["harness_version"].unique().sort().to_list())
+    sentences.append(f"Protocol {plain(versions)}; that of a point stands in its tooltip and in the table.")
+    eager = rows.filter(pl.col("step") == 1)
+    if eager["harness_version"].str.starts_with("1").any():
+        sentences.append(COLD)
+    return " ".join(sentences)
+
+
+def left_out(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:
+    """The sizes of the GPU that have one step only."""
+    alone = rows.join(drawn, on="result_id", how="anti")["size_name"].unique(maintain_order=True).to_list()
+    return f"Not drawn, because only one step was measured: {', '.join(alone)}." if alone else ""
+
+
+def staircase(rows: pl.DataFrame) -> theme.Chart:
+    """One row a size, one mark a step, with what the row's last number saves at the right.
+
+    Args:
+        rows: of one GPU, from `complete`.
+    """
+    shown = _with_texts(rows)
+    ends = (float(shown["energy_per_token_j"].to_numpy().min()), float(shown["energy_per_token_j"].to_numpy().max()))
+    domain = [ends[0] / ROOM[0], ends[1] * ROOM[1]]
+    sizes = rows.sort("size")["size_name"].unique(maintain_order=True).to_list()
+    y = alt.Y("size_name:N", title=None, sort=sizes, axis=alt.Axis(labelFontWeight=600))
+    x = alt.X(
+        "energy_per_token_j:Q",
+        title="J per output token, logarithmic",
+        scale=alt.Scale(type="log", domain=domain, nice=False),
+        axis=alt.Axis(orient="top", labelExpr=axes.ROUND_LABELS, values=_ticks(*ends), titlePadding=4, labelPadding=4),
+    )
+    base = alt.Chart(shown).encode(x=x, y=y)
+    names = [STEPS[step] for step in sorted(set(rows["step"]))]
+    legend = alt.Legend(values=names, orient="bottom", columns=3, symbolOpacity=1)
+    colour = alt.Color("step_name:N", title=None, scale=alt.Scale(domain=list(STEPS.values())), legend=legend)
+    shape = alt.Shape("step_name:N", title=None, scale=alt.Scale(domain=list(STEPS.values()), range=list(SHAPES)), legend=legend)
+    line = (
+        alt.Chart(shown)
+        .mark_line(color="gray", opacity=0.5, strokeWidth=1.5)
+        .encode(x=x, y=y, detail=alt.Detail("size_name:N"), order=alt.Order("step:Q"))
+    )
+    within = base.transform_filter("isValid(datum.token_low_j)").mark_rule(strokeWidth=5, opacity=0.35)
+    marks = base.mark_point(size=95, strokeWidth=2, opacity=1).encode(
+        color=colour,
+        shape=shape,
+        fillOpacity=alt.FillOpacityValue(1, condition={"test": "datum.few", "value": 0}),
+        fill=_fill(),
+        tooltip=_tips(),
+    )
+    layers = [line, within.encode(x=alt.X("token_low_j:Q"), x2=alt.X2("token_high_j"), color=colour), marks, *_words(base, domain[1])]
+    return theme.finish(alt.layer(*layers), ROW * len(sizes) + AROUND)
+
+
+def _fill() -> alt.Fill:
+    """The colours of the steps, as the fill of their marks: not in the legend a second time."""
+    return alt.Fill("step_name:N", scale=alt.Scale(domain=list(STEPS.values())), legend=None)
+
+
+def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
+    """The number of each mark, n where it is small, and what a row saves. Words stand right of the first mark and left of the last."""
+    places: dict[str, dict[str, Any]] = {
+        "first": {"align": "left", "dx": 11},
+        "last": {"align": "right", "dx": -11},
+        "between": {"align": "center"},
+    }
+    layers = []
+    for place, how in places.items():
+        there = base.transform_filter(f"datum.place == '{place}'")
+        number, n = (-13, 14) if place == "between" else (-5, 8)
+        layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how).encode(text=alt.Text("number:N")))
+        layers.append(there.transform_filter("datum.few").mark_text(dy=n, fontSize=10, color=theme.INK, **how).encode(text=alt.Text("n:N")))
+    saves = base.transform_filter("datum.is_least").mark_text(align="right", fontWeight="bold", fontSize=13, color=theme.INK)
+    layers.append(saves.encode(x=alt.datum(right), text=alt.Text("saves:N")))
+    head = alt.Chart(pl.DataFrame({"head": ["saved in all"]})).mark_text(align="right", fontSize=12, color=theme.INK)
+    return [*layers, head.encode(x=alt.datum(right), y=alt.value(-10), text=alt.Text("head:N"))]
+
+
+def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the words beside their marks, `number`, `n` and `saves`, and where they stand: `place`, `is_least`."""
+    least, most = (
+        pl.col("energy_per_token_j") == end.over("size") for end in (pl.col("energy_per_token_j").min(), pl.col("energy_per_token_j").max())
+    )
+    part = pl.col("saved").map_elements(lambda part: f"−{share(part)}" if part >= 0 else f"+{share(-part)}", return_dtype=pl.String)
+    return rows.with_columns(
+        pl.col("energy_per_token_j").map_elements(lambda value: figure(value, 2), return_dtype=pl.String).alias("number"),
+        pl.format("n = {}", "units").alias("n"),
+        pl.when(most).then(pl.lit("first")).when(least).then(pl.lit("last")).otherwise(pl.lit("between")).alias("place"),
+        least.alias("is_least"),
+        pl.when(pl.col("eager_j").is_null()).then(pl.lit("no eager run")).otherwise(part.fill_null("nothing")).alias("saves"),
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 and their tenfolds where they are few, else tenfolds, within what is measured."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if len(powers) <= 2 else (1,)
+    return [value for power in powers for step in steps if low / 1.6 <= (value := float(f"{step}e{power}")) <= high * 1.6]
+
+
+def _tips() -> list[alt.Tooltip]:
+    texts = {
+        "model_name": "Model",
+        "step_name": "Step",
+        "engine": "Engine",
+        "measured_on": "Measured on",
+        "harness_version": "Protocol",
+        "weights": "Weights",
+    }
+    numbers = {"energy_per_token_j": "J/token", "token_low_j": "from", "token_high_j": "to", "saved": "Saved"}
+    counts = {"units": "n", "answers": "Answers", "batch_size": "Batch", "concurrency": "At once"}
+    return [
+        *(alt.Tooltip(f"{name}:N", title=title) for name, title in texts.items()),
+        *(alt.Tooltip(f"{name}:Q", title=title, format=".1%" if name == "saved" else ",.3~g") for name, title in numbers.items()),
+        *(alt.Tooltip(f"{name}:Q", title=title) for name, title in counts.items()),
+    ]
+
+
+def alternative(rows: pl.DataFrame) -> str:
+    """The chart in words, for who cannot see it."""
+
+    def said(row: dict[str, Any]) -> str:
+        return f"{row['size_name']} {row['step_name'].lower()} {figure(row['energy_per_token_j'], 2)}"
+
+    return "Energy per output token (J) by size and step of software: " + "; ".join(said(row) for row in rows.iter_rows(named=True))

@@ -1,0 +1,56 @@
+"""What software saves: what the page says and lists, against the shipped runs recomputed with a few lines of polars."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests import warehouses
+from tests.app.conftest import open_app, opened, table, text
+
+SIZES = {"H200": ("smollm2-135m", "llama-3.1-70b")}
+
+
+@pytest.fixture
+def runs(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
+    """The shipped runs with random weights, and the app on them."""
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
+    sql = """
+        select runs.run_id, runs.gpu, runs.engine, runs.batch_size, runs.harness_version, models.name,
+            sum(energy_j) / sum(output_tokens) as token_j
+        from requests join runs using (run_number) join models on models.model_id = runs.model_id
+        where status = 'ok' and requests.valid and runs.valid and runs.weights = 'dummy' group by all
+    """
+    return warehouses.rows(shipped_warehouse, sql)
+
+
+def of(runs: pl.DataFrame, gpu: str, model: str, engine: str, batch: int) -> float:
+    """J/token of the run of a setup with the newest protocol."""
+    same = runs.filter(pl.col("gpu") == gpu, pl.col("name") == model, pl.col("engine") == engine, pl.col("batch_size") == batch)
+    return float(same.sort("harness_version")["token_j"][-1])
+
+
+def test_the_sentence_and_the_table_are_what_the_runs_say(runs: pl.DataFrame) -> None:
+    app = opened(open_app("what_software_saves"), "what-software-saves")
+    assert not app.exception
+    (gpu, (small, large)) = next(iter(SIZES.items()))
+    for model, size in ((small, "0.13B"), (large, "71B")):
+        eager, compiled = (of(runs, gpu, model, f"transformers-{loop}", 1) for loop in ("eager", "compiled"))
+        assert f"**{100 * (1 - compiled / eager):.0f} %** at {size}" in text(app)
+        row = table(app).filter(pl.col("size_name") == size, pl.col("step_name") == "Compiled").row(0, named=True)
+        assert row["energy_per_token_j"] == pytest.approx(compiled)
+        assert row["saved"] == pytest.approx(100 * (1 - compiled / eager))
+    few = table(app).filter(pl.col("units") < 5)
+    assert few.height > 0
+    assert few["token_low_j"].null_count() == few.height, "no interval of fewer than five"
+
+
+def test_every_gpu_is_a_pill_and_the_filters_narrow_them(runs: pl.DataFrame) -> None:
+    app = open_app("what_software_saves")
+    assert app.segmented_control(key="card").options == ["H200", "H100"]
+    app.segmented_control(key="card").set_value("H100").run()
+    assert "on one H100" in text(app)
+    app = open_app("what_software_saves", gpu="H100")
+    assert app.segmented_control(key="card").options == ["H100"]
+    app = open_app("what_software_saves", batch="1")
+    assert "batch of" not in text(app), "what the filters leave out is not spoken of"

@@ -1,0 +1,133 @@
+"""The steps of software, recomputed from made-up runs with a few lines of polars."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prompt_joules.pages.ui.of import what_software_saves as room
+from prompt_joules.warehouse import query, stats
+from prompt_joules.warehouse.selection import Selection
+from tests import factories, warehouses
+
+SHAPE = {"model_id": "me/shape-8b", "model_name": "shape-8b", "params_total_b": 8.03, "params_active_b": 8.03, "weights": "dummy"}
+COMPILED = SHAPE | {"engine": "transformers-compiled"}
+SHARED = {"energy_attribution": "shared", "idle_power_w": None}
+
+
+def batches(run_id: str, size: int, count: int, **changes: Any) -> pl.DataFrame:
+    """A run in static batches: every window has `size` rows."""
+    common = COMPILED | SHARED | {"batch_size": size, "harness_version": "2.0"} | changes
+    return factories.frame([factories.record(run_id, index, window_id=index // size, **common) for index in range(size * count)])
+
+
+def served(run_id: str, concurrency: int) -> pl.DataFrame:
+    """A run on a server: one window."""
+    more = {"engine": "vllm", "batch_size": concurrency, "concurrency": concurrency, "harness_version": "2.0", "window_id": 1}
+    return factories.frame([factories.record(run_id, index, **SHAPE | SHARED | more) for index in range(40)])
+
+
+RUNS = {
+    "eager": factories.records(3, "eager", **SHAPE, harness_version="2.0"),
+    "eager-1": factories.records(30, "eager-1", **SHAPE, harness_version="1.1"),
+    "compiled": factories.records(12, "compiled", **COMPILED, harness_version="2.0"),
+    "searched": factories.records(30, "searched", **COMPILED | {"engine": "transformers-compiled:searched"}, harness_version="2.0"),
+    "real": factories.records(50, "real", **COMPILED | {"weights": "pretrained"}, harness_version="2.0"),
+    "batch-8": batches("batch-8", 8, 6),
+    "batch-32": batches("batch-32", 32, 2),
+    "quantised": batches("quantised", 32, 9, dtype="int4"),
+    "server-64": served("server-64", 64),
+    "server-128": served("server-128", 128),
+    "two-cards": factories.records(30, "two-cards", **COMPILED | {"num_gpus": 2}, harness_version="3.0"),
+    "small": factories.records(6, "small", **COMPILED | {"params_total_b": 0.6, "model_id": "me/small"}, harness_version="2.0"),
+}
+STEADY = {"server-64": (900.0, 3000.0), "server-128": (600.0, 3000.0)}
+
+
+@pytest.fixture(scope="module")
+def software(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse of these runs."""
+    folder = tmp_path_factory.mktemp("software")
+    for name, rows in RUNS.items():
+        factories.write(rows, folder / "results" / name / "part-0.parquet")
+        path = factories.run_json(folder / "results" / name / "run.json", name)
+        if name in STEADY:
+            content = json.loads(path.read_text())
+            joules, tokens = STEADY[name]
+            content["sessions"][0]["books"]["server"] = {"steady_state": {"energy_j": joules, "output_tokens": tokens}}
+            path.write_text(json.dumps(content))
+    path = folder / "warehouse.duckdb"
+    assert warehouses.ingest(folder / "results", into=path).status == 0
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def steps(software: str) -> pl.DataFrame:
+    """The steps of all sizes."""
+    return query.load("software_steps", Selection(weights=()), software)
+
+
+def test_one_run_stands_for_each_step_of_a_size(steps: pl.DataFrame) -> None:
+    chosen = steps.select("size", "step", pl.col("result_id").str.strip_prefix("run:")).rows()
+    assert chosen == [
+        (0.6, 2, "small"),
+        (8.0, 1, "eager"),
+        (8.0, 2, "compiled"),
+        (8.0, 3, "batch-8"),
+        (8.0, 4, "batch-32"),
+        (8.0, 5, "server-128"),
+    ], "newest protocol, weights of the row, default loop, 16 bits, one GPU, best concurrency"
+    assert steps.filter(pl.col("step") == 1)["runs"].item() == 2
+
+
+def test_joules_per_token_are_ratios_of_sums_and_of_the_steady_state(steps: pl.DataFrame) -> None:
+    for result, value in steps.filter(pl.col("step") < 5).select("result_id", "energy_per_token_j").iter_rows():
+        rows = RUNS[result.removeprefix("run:")]
+        assert value == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
+    server = steps.filter(pl.col("step") == 5).row(0, named=True)
+    assert (server["energy_per_token_j"], server["measured_on"], server["units"]) == (0.2, "steady state of a server", 1)
+
+
+@pytest.mark.parametrize(("name", "by", "units"), [("compiled", "sequence", 12), ("batch-8", "window_id", 6), ("eager", "sequence", 3)])
+def test_the_spread_is_that_between_what_was_measured_by_itself(steps: pl.DataFrame, name: str, by: str, units: int) -> None:
+    row = room.complete(steps).filter(pl.col("result_id") == f"run:{name}").row(0, named=True)
+    alone = RUNS[name].group_by(by).agg(pl.col("energy_j", "output_tokens").sum())
+    pull = alone["energy_j"] / alone["energy_j"].sum() - alone["output_tokens"] / alone["output_tokens"].sum()
+    error = math.sqrt(units / (units - 1) * (pull**2).sum())
+    assert (row["units"], row["few"]) == (units, units < 5)
+    assert row["log_error"] == pytest.approx(error)
+    if units < 5:
+        assert (row["token_low_j"], row["token_high_j"]) == (None, None)
+    else:
+        assert row["token_high_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(stats.student(units - 1) * error))
+
+
+def test_what_is_saved_is_against_the_eager_loop_of_the_size(steps: pl.DataFrame) -> None:
+    rows = room.complete(steps)
+    eager = RUNS["eager"]["energy_j"].sum() / RUNS["eager"]["output_tokens"].sum()
+    server = rows.filter(pl.col("step") == 5).row(0, named=True)
+    assert server["saved"] == pytest.approx(1 - 0.2 / eager)
+    assert server["saved_low"] is None, "no interval without one of both sides"
+    assert rows.filter(pl.col("size") == 0.6)["saved"].item() is None
+    drawn = room.comparable(rows)
+    assert set(drawn["size"]) == {8.0}
+    assert room.left_out(rows, drawn).endswith(": 0.6B.")
+    assert f"a server saves **{room.share(server['saved'])}** (1 size)" in room.headline(drawn)
+    assert room.COLD not in room.unlike(drawn)
+    cold = drawn.with_columns(pl.lit("1.1").alias("harness_version"))
+    assert room.COLD in room.unlike(cold)
+    mixed = drawn.with_columns(pl.when(pl.col("step") == 1).then(pl.lit("1.1")).otherwise("harness_version").alias("harness_version"))
+    assert "Steps differ in protocol at 8B." in room.unlike(mixed)
+
+
+def test_a_run_without_a_steady_state_stands_with_its_whole_window(tmp_path: Path) -> None:
+    factories.write(served("alone", 8), tmp_path / "results" / "part-0.parquet")
+    factories.run_json(tmp_path / "results" / "run.json", "alone")
+    warehouses.ingest(tmp_path / "results", into=tmp_path / "w.duckdb")
+    row = query.load("software_steps", Selection(weights=()), str(tmp_path / "w.duckdb")).row(0, named=True)
+    rows = served("alone", 8)
+    assert row["measured_on"] == "whole window of a server"
+    assert row["energy_per_token_j"] == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
