@@ -138,6 +138,30 @@ def test_throttling_is_heat_or_brake_not_the_power_cap(reasons: int, throttled: 
     assert state == State(71.0, throttled, capped)
 
 
+def test_the_busiest_gpu_that_is_not_measured_is_the_neighbour() -> None:
+    powers_mw = {"hot": 500_000, "cool": 75_000, "busy": 312_500, "mute": None}
+
+    class Host(Nvml):
+        def nvmlDeviceGetCount(self) -> int:
+            return 4
+
+        def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
+            return list(powers_mw)[index]
+
+        def nvmlDeviceGetUUID(self, handle: str) -> str:
+            return f"GPU-{handle}"
+
+        def nvmlDeviceGetPowerUsage(self, handle: str) -> int:
+            power_mw = powers_mw[handle]
+            if power_mw is None:
+                raise self.NVMLError
+            return power_mw
+
+    assert NvmlConditions(["hot"], Host()).state().neighbour_power_w == 312.5
+    assert NvmlConditions(["hot", "cool"], Host()).state().neighbour_power_w == 312.5
+    assert NvmlConditions(["hot"], Nvml()).state().neighbour_power_w is None
+
+
 def test_other_processes_are_counted_and_warned_of() -> None:
     nvml = Nvml(pids=(11,))
     conditions = NvmlConditions(["hot"], nvml)

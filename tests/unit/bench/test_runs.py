@@ -11,7 +11,7 @@ import pytest
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.files import uuid7
-from prompt_joules.bench.run.folder import Run, find_runs, fingerprint, locked, read_run, require_writable
+from prompt_joules.bench.run.folder import Run, claimed, find_runs, fingerprint, locked, read_run, require_writable
 
 
 def test_uuid7_has_version_variant_and_time() -> None:
@@ -63,6 +63,25 @@ def test_lock_keeps_another_process_out_and_goes_with_it(tmp_path: Path) -> None
         other.kill()
     with locked(tmp_path):
         pass
+
+
+def test_two_commands_cannot_both_begin_a_run_and_nothing_is_left_of_the_claim(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom prompt_joules.bench.run.folder import claimed\n"
+        "with claimed(Path(sys.argv[1]), 'f' * 64): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(errors.RunInUse), claimed(tmp_path, "f" * 64):
+            pass
+        with claimed(tmp_path, "e" * 64):
+            pass
+        other.kill()
+    assert list(tmp_path.iterdir()), "a killed process leaves its file"
+    with claimed(tmp_path, "f" * 64):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_unwritable_results_folder(tmp_path: Path) -> None:

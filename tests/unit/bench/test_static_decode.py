@@ -78,6 +78,20 @@ def test_all_layers_share_one_compiled_graph() -> None:
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
 
 
+def test_buffers_are_made_once_for_a_size_and_never_doubled() -> None:
+    decoder = StaticDecoder(tiny("llama"), GREEDY, compile_layers=False)
+    decoder.size(100)
+    assert decoder.room == 128
+    for length in (5, 9, 70, 100):
+        prompt = torch.randint(0, 100, (1, length))
+        decoder.generate(prompt, torch.ones_like(prompt), 20, frozenset(), seed=0)
+    assert (decoder.room, decoder.builds) == (128, 1)
+    decoder.prepare(2, 120)
+    assert (decoder.room, decoder.builds) == (128, 2), "another batch size has buffers of its own"
+    decoder.prepare(1, 129)
+    assert (decoder.room, decoder.builds) == (192, 3)
+
+
 def test_a_left_padded_batch_equals_its_requests_alone() -> None:
     model = tiny("llama")
     short, long = torch.randint(1, 100, (4,)), torch.randint(1, 100, (9,))

@@ -178,6 +178,36 @@ def test_a_cell_is_a_process_and_its_status_comes_back(file: Path, monkeypatch: 
         assert run_cell(cell) == expected
 
 
+def test_a_sweep_that_is_terminated_passes_it_on_and_waits_for_the_cell(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cell says that it is ready, ends the sweep's process by SIGTERM, and needs a moment to write what it has."""
+    written = tmp_path / "written"
+    code = (
+        "import os, pathlib, signal, sys, time\n"
+        f"def end(*_): time.sleep(0.2); pathlib.Path({str(written)!r}).touch(); sys.exit(130)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "os.kill(os.getppid(), signal.SIGTERM)\n"
+        "time.sleep(60)"
+    )
+    monkeypatch.setattr("prompt_joules.bench.sweep.cells.command", lambda cell: [sys.executable, "-c", code])
+    before = signal.getsignal(signal.SIGTERM)
+    assert run_cell(read_sweep(file)[0]) == 130
+    assert written.exists() and signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_cell_of_several_runs_is_finished_when_all_are(file: Path) -> None:
+    cell = read_sweep(file)[0]
+    finish(cell)
+    assert is_finished(cell) and not is_finished(replace(cell, config=replace(cell.config, runs=2)))
+    whole = json.loads((cell.folder / "run-1" / "run.json").read_text())
+    for seed in (0, 1):
+        folder = cell.folder / f"seed-{seed}"
+        folder.mkdir()
+        (folder / "run.json").write_text(json.dumps(whole | {"identity": {"task": "chat", "seed": seed}}))
+    assert is_finished(replace(cell, config=replace(cell.config, runs=2)))
+
+
 def test_a_real_sweep_of_two_cells(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
     from tests.tiny_models import llama

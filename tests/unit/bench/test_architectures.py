@@ -1,0 +1,104 @@
+"""Which models the compiled engine can run: tiny ones of many architectures say the same as `generate`, or are refused with the reason."""
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+
+from transformers import AutoConfig, AutoModelForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM  # noqa: E402
+
+from prompt_joules.bench.engines.base import Sampling  # noqa: E402
+from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
+from prompt_joules.bench.engines.compiled.layers import (  # noqa: E402
+    UnsupportedArchitecture,
+    check_cache,
+    check_window,
+    decoder_layers,
+)
+
+SHAPE = {
+    "vocab_size": 100,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+    "bos_token_id": None,
+    "eos_token_id": None,
+}
+EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+RUN = [
+    *("llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "qwen2_moe", "olmoe", "phi", "phi3", "starcoder2", "gemma", "olmo"),
+    *("olmo2", "stablelm", "cohere", "granite", "smollm3", "glm", "glm4", "ernie4_5", "helium", "nemotron", "seed_oss", "hunyuan_v1_dense"),
+]
+REFUSED = ["gemma2", "gemma3_text", "exaone4", "gpt_oss", "gpt_neox", "gptj", "gpt2", "opt", "bloom", "jamba", "mamba"]
+
+
+def tiny(kind: str) -> Any:
+    config = AutoConfig.for_model(kind, **SHAPE)
+    for name, value in EXPERTS.items():
+        if hasattr(config, name):
+            setattr(config, name, value)
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+@pytest.mark.parametrize("kind", RUN)
+def test_the_same_tokens_as_generate(kind: str) -> None:
+    model = tiny(kind)
+    decoder_layers(model)
+    check_cache(model)
+    prompt = torch.randint(1, 100, (9,))
+    options = {"do_sample": False, "max_new_tokens": 16, "eos_token_id": None, "pad_token_id": 0}
+    expected = model.generate(prompt[None], attention_mask=torch.ones_like(prompt[None]), **options)[0, 9:].tolist()
+    decoder = StaticDecoder(model, Sampling(temperature=0), compile_layers=False)
+    assert decoder.generate(prompt[None], torch.ones(1, 9, dtype=torch.long), 16, frozenset(), seed=0).tokens == [expected]
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_run_is_refused_with_the_engine_that_can(kind: str) -> None:
+    model = tiny(kind)
+    with pytest.raises(UnsupportedArchitecture, match="transformers-eager"):
+        decoder_layers(model)
+
+
+def test_a_cache_of_another_shape_is_refused() -> None:
+    """Multi-head latent attention keeps keys and values of different widths, which no config of heads and head_dim says."""
+    own = {"kv_lora_rank": 16, "q_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 12, "n_routed_experts": 4}
+    shape = {name: value for name, value in SHAPE.items() if name != "head_dim"} | {"num_key_value_heads": 4, "first_k_dense_replace": 3}
+    model = DeepseekV3ForCausalLM(DeepseekV3Config(**shape, **own)).eval()
+    decoder_layers(model)
+    with pytest.raises(UnsupportedArchitecture, match="cache of keys and values"):
+        check_cache(model)
+
+
+def test_a_window_that_is_too_short_is_refused_and_one_that_is_long_enough_is_not() -> None:
+    model = tiny("mistral")
+    model.config.sliding_window = 32
+    check_window(model, 32)
+    with pytest.raises(UnsupportedArchitecture, match="looks back 32 tokens"):
+        check_window(model, 33)
+    model.config.sliding_window = None
+    check_window(model, 10**6)
+
+
+def test_a_window_that_is_switched_off_is_no_window() -> None:
+    model = tiny("qwen2")
+    model.config.sliding_window, model.config.use_sliding_window = 32, False
+    check_window(model, 1000)
+
+
+def test_past_its_window_such_a_model_says_other_things() -> None:
+    """Why it is refused: the static buffers would look back further than the model does."""
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("mistral", **SHAPE, sliding_window=8)).eval()
+    prompt = torch.randint(1, 100, (6,))
+    options = {"do_sample": False, "max_new_tokens": 30, "eos_token_id": None, "pad_token_id": 0}
+    expected = model.generate(prompt[None], attention_mask=torch.ones_like(prompt[None]), **options)[0, 6:].tolist()
+    decoder = StaticDecoder(model, Sampling(temperature=0), compile_layers=False)
+    got = decoder.generate(prompt[None], torch.ones(1, 6, dtype=torch.long), 30, frozenset(), seed=0).tokens[0]
+    assert got != expected
