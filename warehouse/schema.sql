@@ -77,7 +77,6 @@ create table requests (
     environment varchar,
     file_id integer not null,
     run_number integer not null,
-    energy_bucket smallint,
     valid boolean not null,
     reasons varchar[] not null
 );
@@ -156,7 +155,6 @@ comment on column requests.output_text is 'the answer; left out with --no-text';
 comment on column requests.environment is 'JSON: driver, power limit, clocks, package versions, host hash';
 comment on column requests.file_id is 'the ingested file';
 comment on column requests.run_number is 'runs.run_number: what rows are joined on, since a number is quicker than an id';
-comment on column requests.energy_bucket is 'macro energy_bucket: 100 times the logarithm of energy_j as a whole number, by which prompts are counted without reading a logarithm each';
 comment on column requests.valid is 'counts in averages; see docs/verdicts.md';
 comment on column requests.reasons is 'codes of reason_codes that hold for this row';
 
@@ -640,28 +638,6 @@ comment on column fit_sums.in_out is 'token²: sum of the products of the distan
 comment on column fit_sums.in_energy is 'token·J: sum of the products of the distances of input tokens and energy';
 comment on column fit_sums.out_energy is 'token·J: sum of the products of the distances of output tokens and energy';
 comment on column fit_sums.longest is 'token: the longest answer';
-
--- One row per run, verdict of its prompts and bucket of energy: the prompts in it that did not fail. What a distribution of energies must know of all
--- prompts, in fewer rows. Without a key: nothing looks a row up, and a bucket may be null.
-create table energy_buckets (
-    run_id varchar not null,
-    run_number integer not null,
-    valid boolean not null,
-    bucket smallint,
-    prompts bigint not null,
-    energy_j double,
-    minimum_j double,
-    maximum_j double
-);
-
-comment on column energy_buckets.run_id is 'the run';
-comment on column energy_buckets.run_number is 'runs.run_number: what rows are joined on';
-comment on column energy_buckets.valid is 'verdict of these prompts';
-comment on column energy_buckets.bucket is 'requests.energy_bucket; null: their energy was not measured';
-comment on column energy_buckets.prompts is 'prompts';
-comment on column energy_buckets.energy_j is 'J: sum of their energies';
-comment on column energy_buckets.minimum_j is 'J: the smallest';
-comment on column energy_buckets.maximum_j is 'J: the largest';
 
 -- One row per run: the group under which the answers to its prompts are summed in prompt_sums. Runs alike in prompts, model, task and weights are one group.
 create table prompt_groups (

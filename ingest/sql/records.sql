@@ -76,7 +76,6 @@ select
     incoming.* exclude (filename, "row"),
     batch.file_id,
     numbered.run_number,
-    energy_bucket(incoming.energy_j) as energy_bucket,
     request_is_valid(incoming.status, incoming.throttled) as valid,
     request_reasons(
         incoming.status,

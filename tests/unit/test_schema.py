@@ -28,4 +28,4 @@ def test_requests_has_every_column_of_the_contract() -> None:
     for column in COLUMNS:
         comment = f"{column.unit}: {column.meaning}" if column.unit else column.meaning
         assert found.pop(column.name) == (SQL_TYPES[column.type], column.required, comment)
-    assert set(found) == {"file_id", "run_number", "energy_bucket", "valid", "reasons"}
+    assert set(found) == {"file_id", "run_number", "valid", "reasons"}

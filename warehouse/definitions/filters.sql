@@ -39,6 +39,7 @@ where is_kept(model_id, gpu_model, task, engine, source, batch_size, weights, va
 create macro selected_series(grouped_by, set_name, some_series, selection) as table
 select
     run_number,
+    run_id,
     own_idle_power_w,
     series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as series,
     dense_rank() over (order by series)::integer as series_number
@@ -50,9 +51,7 @@ where (set_name = '' or prompt_set = set_name)
 -- grouping millions of rows by a name costs more than reading them.
 create macro selected_values(metric, grouped_by, set_name, some_series, selection) as table
 select
-    requests.run_number,
     labels.series_number,
-    requests.energy_bucket,
     prompt_value(
         metric,
         energy_j,

@@ -11,13 +11,6 @@ create macro own_idle_power(idle_power_w, energy_attribution) as case when energ
 -- Energy above the power of the idle GPU; null where that is not known.
 create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
 
--- The bucket of 1 % in which an energy is counted; below all others where it is not positive, null where it was not measured. What is so small or so large
--- that nobody measures it shares the first and the last bucket.
-create macro energy_bucket(energy_j) as case
-    when energy_j > 0 then greatest(least((100 * ln(energy_j))::integer, 9999), -9999)
-    when energy_j is not null then -10000
-end::smallint;
-
 -- One row per prompt answered, with every per-prompt metric that follows from the row alone.
 create view measured_requests as
 select

@@ -1,8 +1,5 @@
 """What the ingest keeps per run and per prompt is what the rows give, however they came."""
 
-import math
-import random
-import shutil
 from pathlib import Path
 
 import duckdb
@@ -11,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from prompt_joules.ingest import derive
-from prompt_joules.warehouse import connect, create, query
+from prompt_joules.warehouse import connect, query
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 
@@ -62,9 +59,8 @@ def from_rows(warehouse: Path) -> pl.DataFrame:
 
 
 def assert_sound(warehouse: Path) -> None:
-    """The sums are those of the rows, and lists of prompts and distributions are the same from both."""
+    """The sums are those of the rows, and lists of prompts are the same from both."""
     assert_frame_equal(kept(warehouse), from_rows(warehouse), check_dtypes=False)
-    assert_frame_equal(buckets(warehouse), buckets_of_rows(warehouse), check_dtypes=False)
     fits = warehouses.rows(warehouse, "select sum(prompts) from fit_sums where not above_idle").item()
     complete = "status = 'ok' and energy_j is not null and input_tokens is not null and output_tokens is not null"
     assert fits == warehouses.rows(warehouse, f"select nullif(count(*), 0) from requests where {complete}").item()
@@ -74,43 +70,6 @@ def assert_sound(warehouse: Path) -> None:
             for gpus in ((), EVERY_GPU)
         ]
         assert_frame_equal(*lists)
-        assert_frame_equal(*distributions(warehouse, Selection(weights=(), only_valid=only_valid)))
-
-
-def buckets(warehouse: Path) -> pl.DataFrame:
-    """What is kept of the energies of each run."""
-    return warehouses.rows(warehouse, "select * from energy_buckets").sort("run_number", "valid", "bucket")
-
-
-def buckets_of_rows(warehouse: Path) -> pl.DataFrame:
-    """The same from the rows of prompts."""
-    rows = warehouses.rows(warehouse, "select * from requests where status = 'ok'")
-    joules = pl.col("energy_j")
-    return (
-        rows.group_by("run_id", "run_number", "valid", bucket="energy_bucket")
-        .agg(
-            prompts=pl.len(),
-            energy_j=pl.when(joules.count() > 0).then(joules.sum()),
-            minimum_j=joules.min(),
-            maximum_j=joules.max(),
-        )
-        .sort("run_number", "valid", "bucket")
-    )
-
-
-def distributions(warehouse: Path, selection: Selection, **asked: str) -> list[pl.DataFrame]:
-    """The distribution of energies as it is asked, from what is kept, and once more with all prompts counted."""
-    asked = {"metric": "energy_j", "by": "task", "prompt_set": "", "only_series": ""} | asked
-    sql = query.text("distribution")
-    counted = sql.replace("where $metric = 'energy_j'\n        and per_fold <= 100", "where false")
-    assert counted.count("where false") == 1
-    connection = connect.once(str(warehouse))
-    try:
-        given = {name: value for name, value in {**asked, **selection.parameters()}.items() if f"${name}" in counted}
-        read: pl.DataFrame = connection.sql(counted, params=given).pl()
-    finally:
-        connection.close()
-    return [query.load("distribution", selection, str(warehouse), **asked), read]
 
 
 def write(folder: Path, name: str, rows: int = 12, **changes: object) -> Path:
@@ -184,98 +143,12 @@ def test_a_file_that_is_refused_changes_no_sum(tmp_path: Path, warehouse: Path) 
     assert_sound(warehouse)
 
 
-def energies(name: str, rows: int, task: str, **changes: object) -> pl.DataFrame:
-    """A run whose energies spread widely; some of them are zero or not measured, some prompts throttled or failed."""
-    chance = random.Random(name)
-    made = [
-        factories.record(name, index, task=task, throttled=index % 11 == 5, energy_j=chance.lognormvariate(3, 1.5), **changes)
-        for index in range(rows)
-    ]
-    for index in range(0, rows, 17):
-        made[index] |= {"energy_j": 0.0, "energy_error_j": 0.0}
-    for index in range(3, rows, 19):
-        made[index] |= {"energy_j": None, "energy_error_j": None, "energy_reason": "the counter went back"}
-    made[7] = factories.failed(name, 7) | {"task": task} | changes
-    return factories.frame(made)
-
-
-FILTERS = {
-    "all": Selection(weights=(), only_valid=False),
-    "valid": Selection(weights=(), only_valid=True),
-    "pretrained": Selection(),
-    "model": Selection(models=("me/other",), weights=(), only_valid=False),
-    "gpu": Selection(gpus=("CPU",), weights=()),
-    "task": Selection(tasks=("instruct",), weights=(), only_valid=False),
-    "engine": Selection(engines=("transformers-compiled",), weights=(), only_valid=False),
-    "source": Selection(sources=("Prompt Joules",), weights=()),
-    "batch size": Selection(batch_sizes=(8,), weights=(), only_valid=False),
-    "nothing": Selection(models=("nobody/nothing",)),
-}
-
-
-@pytest.fixture(scope="module")
-def spread(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of several setups; one has bad books, one has one energy in all its prompts, one none."""
-    folder = tmp_path_factory.mktemp("spread")
-    runs = {
-        "run-1": energies("run-1", 400, "chat"),
-        "run-2": energies("run-2", 300, "chat", engine="transformers-compiled", gpu_model=None),
-        "run-3": energies("run-3", 250, "instruct", weights="dummy", model_id="me/other", model_name="other"),
-        "run-4": energies("run-4", 120, "instruct", prompt_set="other", batch_size=8),
-        "run-5": energies("run-5", 90, "chat-concise"),
-        "run-6": factories.records(40, "run-6", task="same", energy_j=5.0),
-        "run-7": factories.records(30, "run-7", task="none", energy_j=None, energy_error_j=None, energy_reason="no counter"),
-    }
-    for name, rows in runs.items():
-        factories.write(rows, folder / "in" / f"{name}.parquet")
-    factories.run_json(folder / "in" / "run.json", "run-5", ratio=1.5)
-    warehouses.ingest(folder / "in", into=folder / "w.duckdb")
-    return folder / "w.duckdb"
-
-
-@pytest.mark.parametrize("name", FILTERS)
-def test_distributions_from_what_is_kept_are_those_of_all_prompts(spread: Path, name: str) -> None:
-    assert_frame_equal(buckets(spread), buckets_of_rows(spread), check_dtypes=False)
-    for by in ("task", "result"):
-        found, read = distributions(spread, FILTERS[name], by=by)
-        assert_frame_equal(found, read)
-        assert found.is_empty() == (name == "nothing")
-        assert_frame_equal(*distributions(spread, FILTERS[name], prompt_set="other", by=by))
-        assert_frame_equal(*distributions(spread, FILTERS[name], only_series='["chat", "none"]', by=by))
-
-
-def test_a_distribution_takes_its_counts_from_what_is_kept(spread: Path, tmp_path: Path) -> None:
-    """Were counts taken twice as large, they would show; other numbers, and energies that vary too little, are counted prompt by prompt."""
-    copy = tmp_path / "w.duckdb"
-    shutil.copy(spread, copy)
-    before, tokens = totals(copy, "energy_j"), totals(copy, "output_tokens")
-    change(copy, "update energy_buckets set prompts = 2 * prompts, energy_j = 2 * energy_j")
-    assert_frame_equal(totals(copy, "energy_j"), before.with_columns(pl.col("prompts", "unmeasured") * 2))
-    assert_frame_equal(totals(copy, "output_tokens"), tokens)
-    change(copy, "update run_summary set p25 = p75 * 0.999 where metric = 'energy_j'")
-    assert_frame_equal(totals(copy, "energy_j"), before)
-
-
-def totals(warehouse: Path, metric: str) -> pl.DataFrame:
-    """What a distribution knows from counting alone."""
-    everything = Selection(weights=(), only_valid=False)
-    found = query.load("distribution", everything, str(warehouse), metric=metric, by="task", prompt_set="", only_series="")
-    return found.select("series", "prompts", "unmeasured", "mean", "minimum", "maximum").sort("series")
-
-
 def change(warehouse: Path, sql: str) -> None:
     """Do to a warehouse what no ingest does."""
     connect.forget()
     connection = duckdb.connect(str(warehouse))
     connection.execute(sql)
     connection.close()
-
-
-def test_a_warehouse_whose_buckets_miss_a_prompt_is_thrown_away(tmp_path: Path, warehouse: Path) -> None:
-    warehouses.ingest(write(tmp_path, "run-1"), into=warehouse)
-    change(warehouse, "delete from energy_buckets where not valid")
-    with pytest.raises(derive.UnsoundBuild, match="buckets of energies"):
-        warehouses.ingest(write(tmp_path, "run-2"), into=warehouse)
 
 
 def test_a_run_that_is_added_reads_no_other_run(tmp_path: Path, warehouse: Path) -> None:
@@ -294,18 +167,3 @@ def test_a_warehouse_whose_sums_miss_an_answer_is_thrown_away(tmp_path: Path, wa
     change(warehouse, "delete from prompt_sums where prompt_id = 'prompt-00000'")
     with pytest.raises(derive.UnsoundBuild, match="sums of prompts"):
         warehouses.ingest(write(tmp_path, "run-2"), into=warehouse)
-
-
-@pytest.mark.parametrize("energy", [None, -1.5, 0.0, 5e-324, 1e-50, 0.99, 1.0, 250.0, 1e9, 1e50, 1.7e308])
-def test_buckets_of_energies_are_in_the_order_of_the_energies(energy: float | None) -> None:
-    connection = duckdb.connect()
-    create.empty(connection)
-    ((bucket, next_bucket),) = connection.execute("select energy_bucket($1), energy_bucket($1 * 1.02)", [energy]).fetchall()
-    connection.close()
-    if energy is None:
-        assert bucket is None
-    elif energy <= 0:
-        assert (bucket, next_bucket) == (-10_000, -10_000)
-    else:
-        assert bucket == min(max(round(100 * math.log(energy)), -9999), 9999)
-        assert next_bucket - bucket in ((1, 2, 3) if -9999 < bucket < 9999 else (0,))
