@@ -1,1 +1,29 @@
-"""What all tests share."""
+"""What all tests share: the results that ship, loaded once."""
+
+from pathlib import Path
+
+import pytest
+
+from prompt_joules import first_warehouse
+from tests.made_once import MakeOnce, make_once
+
+__all__ = ["make_once"]
+
+
+@pytest.fixture(scope="session")
+def visited_cache(make_once: MakeOnce) -> Path:
+    """A cache folder (XDG_CACHE_HOME) in which the shipped results were loaded before."""
+
+    def load(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(folder))
+            first_warehouse.ready(lambda _: None)
+
+    return make_once("cache", load)
+
+
+@pytest.fixture(scope="session")
+def shipped_warehouse(visited_cache: Path) -> Path:
+    """All that ships with the project, ingested: what a first visitor sees. Copy it to change it."""
+    (path,) = visited_cache.rglob("shipped-*.duckdb")
+    return path

@@ -10,8 +10,8 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from tests import warehouses
 from tests.app import warehouse
+from tests.made_once import MakeOnce
 
 ENTRY = str(Path(__file__).parents[2] / "streamlit_app.py")
 Open = Callable[..., AppTest]
@@ -27,17 +27,9 @@ def one_look_for_components() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def app_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def app_warehouse(make_once: MakeOnce) -> Path:
     """Published tables and measured runs, ingested."""
-    return warehouse.make(tmp_path_factory.mktemp("app"))
-
-
-@pytest.fixture(scope="session")
-def shipped_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All that ships with the project, ingested: what a first visitor sees."""
-    path = tmp_path_factory.mktemp("shipped") / "warehouse.duckdb"
-    warehouses.ingest(warehouses.SHIPPED, into=path)
-    return path
+    return make_once("app", warehouse.make) / "warehouse.duckdb"
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from tests.app import hostile
 from tests.app.conftest import open_app
+from tests.made_once import MakeOnce
 
 PAGES = [file for entries in site.SECTIONS.values() for file, *_ in entries]
 # Elements whose text Streamlit reads as Markdown.
@@ -23,9 +24,9 @@ MARKDOWN = ("markdown", "caption", "title", "header", "subheader", "info", "warn
 
 
 @pytest.fixture(scope="module")
-def hostile_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hostile_warehouse(make_once: MakeOnce) -> Path:
     """Only hostile rows."""
-    return hostile.make(tmp_path_factory.mktemp("hostile"))
+    return make_once("hostile", hostile.make) / "hostile.duckdb"
 
 
 def texts(app: AppTest) -> list[str]:

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
 from tests.app import hostile, warehouse
+from tests.made_once import MakeOnce
 from tests.servers import ROOT, served
 
 ARTIFACTS = ROOT / "test-artifacts"
@@ -109,9 +110,9 @@ def context() -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(scope="session")
-def e2e_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def e2e_warehouse(make_once: MakeOnce) -> Path:
     """Published tables and measured runs, ingested."""
-    return warehouse.make(tmp_path_factory.mktemp("e2e"))
+    return make_once("app", warehouse.make) / "warehouse.duckdb"
 
 
 @pytest.fixture
@@ -129,9 +130,9 @@ def server(e2e_warehouse: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def hostile_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def hostile_server(make_once: MakeOnce) -> Iterator[str]:
     """The address of a server with nothing but hostile rows."""
-    with served(hostile.make(tmp_path_factory.mktemp("hostile"))) as started:
+    with served(make_once("hostile", hostile.make) / "hostile.duckdb") as started:
         yield started.address
 
 

@@ -1,5 +1,6 @@
 """Files that hypothesis spoils: the ingest never stops, the good file beside them loads whole, every loaded row is accounted for."""
 
+import functools
 import io
 import json
 import math
@@ -15,7 +16,9 @@ from prompt_joules.ingest import check
 from tests import factories, warehouses
 
 GOOD = 5
-FEW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+# An ingest costs more than a file, so every example has several.
+FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FILES_AT_ONCE = st.integers(3, 5)
 FILES = sorted(path for path in warehouses.DATA.rglob("*") if path.suffix in (".json", ".jsonl", ".csv"))
 JSONS = [
     path for path in FILES if path.suffix == ".json" and path.read_text().rstrip().endswith(("}", "]")) and "v1_prompts/b" not in str(path)
@@ -33,25 +36,29 @@ ODD: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-def whole_parquet() -> bytes:
+@functools.cache
+def whole_parquet(place: int) -> bytes:
+    """A run of its own for each place among the files of an example: of two files of one run the second would be refused as known."""
+    return parquet(factories.records(8, f"spoilt-{place}"))
+
+
+def parquet(rows: pl.DataFrame) -> bytes:
     out = io.BytesIO()
-    factories.records(8, "spoilt").write_parquet(out)
+    rows.write_parquet(out)
     return out.getvalue()
 
 
-PARQUET = whole_parquet()
-
-
-def ingest_beside_a_good_file(content: bytes, like: Path) -> None:
-    """Load the spoilt bytes in a copy of their folder, together with a good run."""
+def ingest_beside_a_good_file(spoilt_files: list[tuple[bytes, Path]]) -> None:
+    """Load spoilt bytes, each in a copy of the folder of the file that they were, together with a good run."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        place = folder / "in" / "chat" / "a" / "b"
-        place.mkdir(parents=True)
-        for sibling in like.parent.glob("*"):
-            if sibling.is_file() and sibling != like and like.is_relative_to(warehouses.DATA):
-                (place / sibling.name).write_bytes(sibling.read_bytes())
-        (place / like.name).write_bytes(content)
+        for number, (content, like) in enumerate(spoilt_files):
+            place = folder / "in" / str(number) / "chat" / "a" / "b"
+            place.mkdir(parents=True)
+            for sibling in like.parent.glob("*"):
+                if sibling.is_file() and sibling != like and like.is_relative_to(warehouses.DATA):
+                    (place / sibling.name).write_bytes(sibling.read_bytes())
+            (place / like.name).write_bytes(content)
         factories.write(factories.records(GOOD, "good"), folder / "in" / "good.parquet")
         report = warehouses.ingest(folder / "in", into=folder / "w.duckdb")
         assert report.changed
@@ -77,14 +84,15 @@ def spoilt(content: bytes, data: st.DataObject) -> bytes:
 @FEW
 @given(st.data())
 def test_a_spoilt_parquet(data: st.DataObject) -> None:
-    ingest_beside_a_good_file(spoilt(PARQUET, data), Path("part.parquet"))
+    count = data.draw(FILES_AT_ONCE)
+    ingest_beside_a_good_file([(spoilt(whole_parquet(place), data), Path("part.parquet")) for place in range(count)])
 
 
 @FEW
 @given(st.data())
 def test_a_spoilt_text_file(data: st.DataObject) -> None:
-    path = data.draw(st.sampled_from(FILES), "file")
-    ingest_beside_a_good_file(spoilt(path.read_bytes(), data), path)
+    paths = data.draw(st.lists(st.sampled_from(FILES), min_size=1, max_size=5, unique=True), "files")
+    ingest_beside_a_good_file([(spoilt(path.read_bytes(), data), path) for path in paths])
 
 
 def replace_somewhere(content: Any, data: st.DataObject) -> Any:
@@ -100,12 +108,12 @@ def replace_somewhere(content: Any, data: st.DataObject) -> Any:
     return data.draw(ODD, "value")
 
 
-@settings(FEW, max_examples=60)
+@settings(FEW, max_examples=16)
 @given(st.data())
 def test_a_json_with_an_odd_value(data: st.DataObject) -> None:
-    path = data.draw(st.sampled_from(JSONS), "file")
-    content = replace_somewhere(json.loads(path.read_text()), data)
-    ingest_beside_a_good_file(json.dumps(content).encode(), path)
+    paths = data.draw(st.lists(st.sampled_from(JSONS), min_size=1, max_size=5, unique=True), "files")
+    contents = [replace_somewhere(json.loads(path.read_text()), data) for path in paths]
+    ingest_beside_a_good_file([(json.dumps(content).encode(), path) for content, path in zip(contents, paths, strict=True)])
 
 
 VALUES: dict[str, pl.Expr] = {
@@ -122,10 +130,15 @@ VALUES: dict[str, pl.Expr] = {
 
 
 @FEW
-@given(st.dictionaries(st.sampled_from(sorted(factories.SCHEMA)), st.sampled_from(sorted(VALUES)), max_size=4))
-def test_columns_of_other_types(changes: dict[str, str]) -> None:
-    """A file whose columns have other types is loaded or refused, by rows or as a whole."""
-    rows = factories.records(4, "other").with_columns(VALUES[kind].alias(name) for name, kind in changes.items())
-    out = io.BytesIO()
-    rows.write_parquet(out)
-    ingest_beside_a_good_file(out.getvalue(), Path("part.parquet"))
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(sorted(factories.SCHEMA)), st.sampled_from(sorted(VALUES)), max_size=4), min_size=3, max_size=5
+    )
+)
+def test_columns_of_other_types(files: list[dict[str, str]]) -> None:
+    """Files whose columns have other types are loaded or refused, by rows or as a whole."""
+    changed = [
+        factories.records(4, f"other-{number}").with_columns(VALUES[kind].alias(name) for name, kind in changes.items())
+        for number, changes in enumerate(files)
+    ]
+    ingest_beside_a_good_file([(parquet(rows), Path("part.parquet")) for rows in changed])

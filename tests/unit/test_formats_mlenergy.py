@@ -67,8 +67,8 @@ def test_what_ships_is_what_the_real_files_give(tmp_path: Path, name: str, figur
         assert path.read_bytes() == (shipped / path.name).read_bytes()
 
 
-def test_sources_meet_in_one_model_and_one_gpu(warehouse: Path) -> None:
-    assert warehouses.ingest(warehouses.SHIPPED, into=warehouse).status == 0
+def test_sources_meet_in_one_model_and_one_gpu(shipped_warehouse: Path) -> None:
+    warehouse = shipped_warehouse
     board = query.load("leaderboard", Selection(models=("meta-llama/Llama-3.1-8B-Instruct",), gpus=("H100",)), str(warehouse))
     assert set(board["source"]) == {"ML.ENERGY v2", "ML.ENERGY v3"}
     assert board["energy_j"].is_not_null().to_list() == (board["source"] == "ML.ENERGY v2").to_list()
@@ -94,8 +94,6 @@ def test_sources_meet_in_one_model_and_one_gpu(warehouse: Path) -> None:
         (None, "CPU"),
     ],
 )
-def test_short_names_of_gpus(warehouse: Path, tmp_path: Path, name: str | None, label: str) -> None:
-    (tmp_path / "empty").mkdir()
-    warehouses.ingest(tmp_path / "empty", into=warehouse)
+def test_short_names_of_gpus(shipped_warehouse: Path, name: str | None, label: str) -> None:
     text = "null" if name is None else f"'{name}'"
-    assert warehouses.rows(warehouse, f"select gpu_label({text})").item() == label
+    assert warehouses.rows(shipped_warehouse, f"select gpu_label({text})").item() == label

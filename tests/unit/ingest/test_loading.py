@@ -1,6 +1,7 @@
 """What the ingest promises: files become runs, the same files change nothing, what is no warehouse of ours is refused and kept."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -150,7 +151,8 @@ def test_requests_sent_at_a_rate_count_by_their_mean_in_flight(tmp_path: Path, w
     assert warehouses.rows(warehouse, "select batch_size, concurrency from runs").rows() == [(4, 256)]
 
 
-def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, warehouse: Path) -> None:
+def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, warehouse: Path, shipped_warehouse: Path) -> None:
+    shutil.copyfile(shipped_warehouse, warehouse)
     demo = factories.records(6, "run-demo", model_id="smollm2-135m", model_name="SmolLM2-135M-Instruct")
     factories.write(demo, tmp_path / "demo" / "part-0.parquet")
     assert warehouses.ingest(warehouses.SHIPPED, tmp_path / "demo", into=warehouse).status == 0

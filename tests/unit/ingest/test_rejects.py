@@ -15,65 +15,74 @@ from tests.warehouses import rejects
 SOON = datetime.now(UTC) + timedelta(days=2)
 
 
-@pytest.mark.parametrize(
-    ("changes", "column", "reason"),
-    [
-        ({"energy_j": math.nan}, "energy_j", "is not a finite number"),
-        ({"energy_j": -1.0}, "energy_j", "is negative"),
-        ({"latency_s": math.inf}, "latency_s", "is not a finite number"),
-        ({"ttft_s": -0.1}, "ttft_s", "is negative"),
-        ({"itl_s": [0.1, -0.1]}, "itl_s", "holds a negative or infinite gap"),
-        ({"itl_s": [0.1, math.nan]}, "itl_s", "holds a negative or infinite gap"),
-        ({"output_tokens": None}, "output_tokens", "is missing in a row that did not fail"),
-        ({"output_tokens": -1}, "output_tokens", "is negative"),
-        ({"latency_s": None}, "latency_s", "is missing in a row that did not fail"),
-        ({"prompt_id": None}, "prompt_id", "is missing"),
-        ({"status": "fine"}, "status", "must be ok or failed"),
-        ({"finish_reason": "tired"}, "finish_reason", "must be stop, length or error"),
-        ({"started_at": SOON}, "started_at", "lies in the future"),
-        ({"started_at": datetime(1969, 12, 31, tzinfo=UTC)}, "started_at", "lies before 1970"),
-        ({"latency_s": 9.2e12}, "latency_s", "is more than a year"),
-        ({"energy_source": "none"}, "energy_source", "is none although energy_j has a value"),
-        ({"prompt_id": "prompt-00000"}, "prompt_id", "this run, task, prompt and repetition were loaded already"),
-        ({"dtype": "bfloat16"}, "run_id", "the setup differs from the other rows of this run"),
-        ({"output_tokens": 513, "finish_reason": "stop"}, "output_tokens", "is above max_new_tokens"),
-        ({"finish_reason": "error"}, "finish_reason", "is error in a row that did not fail"),
-        ({"status": "failed", "finish_reason": "stop"}, "finish_reason", "is stop in a row that failed"),
-        ({"weights": "golden"}, "weights", "must be pretrained or dummy"),
-        ({"concurrency": 0}, "concurrency", "is below 1"),
-    ],
-)
-def test_a_bad_row_is_refused_and_the_others_load(
-    tmp_path: Path, warehouse: Path, changes: dict[str, object], column: str, reason: str
-) -> None:
-    rows = [factories.record("run-1", index) for index in range(5)]
-    rows[3] |= changes
-    factories.write(factories.frame(rows), tmp_path / "part.parquet")
-    report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
-    assert rejects(warehouse) == [(4, column, reason)]
+# What makes a row bad: the columns that are changed, the column that is named, and why.
+BAD: list[tuple[dict[str, object], str, str]] = [
+    ({"energy_j": math.nan}, "energy_j", "is not a finite number"),
+    ({"energy_j": -1.0}, "energy_j", "is negative"),
+    ({"latency_s": math.inf}, "latency_s", "is not a finite number"),
+    ({"ttft_s": -0.1}, "ttft_s", "is negative"),
+    ({"itl_s": [0.1, -0.1]}, "itl_s", "holds a negative or infinite gap"),
+    ({"itl_s": [0.1, math.nan]}, "itl_s", "holds a negative or infinite gap"),
+    ({"output_tokens": None}, "output_tokens", "is missing in a row that did not fail"),
+    ({"output_tokens": -1}, "output_tokens", "is negative"),
+    ({"latency_s": None}, "latency_s", "is missing in a row that did not fail"),
+    ({"prompt_id": None}, "prompt_id", "is missing"),
+    ({"status": "fine"}, "status", "must be ok or failed"),
+    ({"finish_reason": "tired"}, "finish_reason", "must be stop, length or error"),
+    ({"started_at": SOON}, "started_at", "lies in the future"),
+    ({"started_at": datetime(1969, 12, 31, tzinfo=UTC)}, "started_at", "lies before 1970"),
+    ({"latency_s": 9.2e12}, "latency_s", "is more than a year"),
+    ({"energy_source": "none"}, "energy_source", "is none although energy_j has a value"),
+    ({"prompt_id": "prompt-00000"}, "prompt_id", "this run, task, prompt and repetition were loaded already"),
+    ({"dtype": "bfloat16"}, "run_id", "the setup differs from the other rows of this run"),
+    ({"output_tokens": 513, "finish_reason": "stop"}, "output_tokens", "is above max_new_tokens"),
+    ({"finish_reason": "error"}, "finish_reason", "is error in a row that did not fail"),
+    ({"status": "failed", "finish_reason": "stop"}, "finish_reason", "is stop in a row that failed"),
+    ({"weights": "golden"}, "weights", "must be pretrained or dummy"),
+    ({"concurrency": 0}, "concurrency", "is below 1"),
+]
+HONEST: list[dict[str, object]] = [
+    {"energy_j": None, "energy_error_j": None, "energy_reason": "no counter"},
+    {"energy_j": 0.0, "energy_error_j": 5.0},
+    {"gpu_temperature_c": -3.0},
+    {"itl_s": None},
+    {"itl_s": []},
+    {"output_tokens": 0},
+    {"output_tokens": 512, "finish_reason": "length"},
+    {"output_tokens": 900, "max_new_tokens": None},
+    {"finish_reason": None},
+]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with a run of its own, in a file of its own, for every bad and every honest row."""
+    folder = tmp_path_factory.mktemp("judged")
+    for number, (changes, _, _) in enumerate(BAD):
+        rows = [factories.record(f"bad-{number}", index) for index in range(5)]
+        rows[3] |= changes
+        factories.write(factories.frame(rows), folder / f"bad-{number}.parquet")
+    for number, changes in enumerate(HONEST):
+        factories.write(factories.frame([factories.record(f"honest-{number}", 0, **changes)]), folder / f"honest-{number}.parquet")
+    report = warehouses.ingest(folder, into=folder / "w.duckdb")
     assert report.status == 1
-    kept = warehouses.rows(warehouse, "select sequence from requests order by all")["sequence"].to_list()
+    assert {Path(line.path).stem for line in report.lines if line.rejected} == {f"bad-{number}" for number in range(len(BAD))}
+    return folder / "w.duckdb"
+
+
+@pytest.mark.parametrize("number", range(len(BAD)), ids=lambda number: f"{BAD[number][1]} {BAD[number][2]} {number}")
+def test_a_bad_row_is_refused_and_the_others_load(judged: Path, number: int) -> None:
+    _, column, reason = BAD[number]
+    refused = warehouses.rows(judged, f"""select "row", "column", reason from rejects where path like '%bad-{number}.parquet'""")
+    assert refused.rows() == [(4, column, reason)]
+    kept = warehouses.rows(judged, f"select sequence from requests where run_id = 'bad-{number}' order by all")["sequence"].to_list()
     assert kept == [0, 1, 2, 4]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"energy_j": None, "energy_error_j": None, "energy_reason": "no counter"},
-        {"energy_j": 0.0, "energy_error_j": 5.0},
-        {"gpu_temperature_c": -3.0},
-        {"itl_s": None},
-        {"itl_s": []},
-        {"output_tokens": 0},
-        {"output_tokens": 512, "finish_reason": "length"},
-        {"output_tokens": 900, "max_new_tokens": None},
-        {"finish_reason": None},
-    ],
-)
-def test_an_odd_but_honest_row_loads(tmp_path: Path, warehouse: Path, changes: dict[str, object]) -> None:
-    factories.write(factories.frame([factories.record("run-1", 0, **changes)]), tmp_path / "part.parquet")
-    assert warehouses.ingest(tmp_path / "part.parquet", into=warehouse).status == 0
-    assert warehouses.rows(warehouse, "select count(*) from requests").item() == 1
+@pytest.mark.parametrize("number", range(len(HONEST)), ids=lambda number: str(HONEST[number]))
+def test_an_odd_but_honest_row_loads(judged: Path, number: int) -> None:
+    assert warehouses.rows(judged, f"select count(*) from requests where run_id = 'honest-{number}'").item() == 1
+    assert warehouses.rows(judged, f"select count(*) from rejects where path like '%honest-{number}.parquet'").item() == 0
 
 
 def test_a_row_that_is_in_the_warehouse_already(results: Path, warehouse: Path) -> None:
