@@ -94,7 +94,7 @@ def _only_one(target: Path, say: Say) -> Iterator[None]:
 
 
 def _known(warehouse: str) -> tuple[dict[str, str], dict[str, str]]:
-    """sha256 → path of every file in the warehouse, and the files that it notes as refused. Raises errors.WarehouseError."""
+    """sha256 → path of the files that need not be read again, and the files that it notes as refused. Raises errors.WarehouseError."""
     connection = connect.once(warehouse)
     try:
         return known_hashes(connection), refused.noted(connection)

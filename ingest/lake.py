@@ -250,7 +250,7 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
         [
             number
             for (number,) in connection.execute(
-                f"select file_id from {one}.ingested_files anti join {other}.ingested_files using (sha256)"
+                f"select file_id from {one}.ingested_files anti join {other}.ingested_files using (file_id, sha256, accepted, rejected)"
             ).fetchall()
         ]
         for one, other in ((lake, "local"), ("local", lake))

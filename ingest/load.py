@@ -20,8 +20,8 @@ MEMORY_LIMIT = "1000MB"
 
 
 def known_hashes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """sha256 → path of every file in the warehouse."""
-    return dict(connection.execute("select sha256, path from ingested_files").fetchall())
+    """sha256 → path of the files in the warehouse that need not be read again."""
+    return dict(connection.execute(statement("known_files")).fetchall())
 
 
 def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Namer, report: Report, *, step: Step) -> None:
@@ -76,7 +76,8 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
 def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], name: Namer) -> list[Source]:
     """Give files their numbers. Rows of an earlier content of the same file are forgotten first."""
     names = [name(item.path) for item in batch]
-    for (known,) in connection.execute(statement("loaded_before"), {"paths": names}).fetchall():
+    hashes = [item.sha256 for item in batch]
+    for (known,) in connection.execute(statement("loaded_before"), {"paths": names, "hashes": hashes}).fetchall():
         for sql in statement("forget_file").split(";\n"):
             if sql.strip():
                 connection.execute(sql, {"path": known})

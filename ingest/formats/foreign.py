@@ -17,9 +17,8 @@ import duckdb
 import polars as pl
 
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
-from prompt_joules.ingest.formats import records
+from prompt_joules.ingest.formats import adapt, records
 from prompt_joules.ingest.formats.base import Content, Loaded, Reject, Source, Unreadable, write_rejects
-from prompt_joules.ingest.statements import statement
 
 NO_ENERGY = {"energy_source": "none"}
 # What a required column holds when the source says nothing about it.
@@ -101,27 +100,30 @@ def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: 
     fit = []
     rejects = list(extra)
     for row in rows:
-        values = UNSAID | {name: value for name, value in row.values.items() if value is not None}
+        values = UNSAID | _zoned({name: value for name, value in row.values.items() if value is not None})
         problem = next((found for name, value in values.items() if (found := misfit(name, value))), None)
         if problem is None:
             fit.append(Row(row.number, values))
         else:
             rejects.append(replace(problem, row=row.number))
-    loaded = _through_parquet(connection, source, fit) if fit else Loaded(source, 0, 0)
-    write_rejects(connection, source, rejects)
-    return replace(loaded, rejected=loaded.rejected + len(rejects))
-
-
-def _through_parquet(connection: duckdb.DuckDBPyConnection, source: Source, rows: Sequence[Row]) -> Loaded:
-    """Let the reader of our own records check the rows; refused ones keep their number in the source file."""
-    frame = pl.DataFrame([{name: _cell(row.values.get(name)) for name in SCHEMA} for row in rows], schema=SCHEMA)
+    if not fit:
+        write_rejects(connection, source, rejects)
+        return Loaded(source, 0, len(rejects))
+    frame = pl.DataFrame([{name: _cell(row.values.get(name)) for name in SCHEMA} for row in fit], schema=SCHEMA)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         frame.write_parquet(path)
-        (loaded,) = records.load_fit(connection, [replace(source, path=path)])
-    if loaded.rejected:
-        connection.execute(statement("foreign_rows"), {"numbers": [row.number for row in rows], "file_id": source.file_id})
-    return replace(loaded, source=source)
+        return records.load_copy(connection, source, path, [row.number for row in fit], rejects)
+
+
+def _zoned(values: dict[str, Any]) -> dict[str, Any]:
+    """Values whose time has a zone. One without is the clock of its machine: stored as if it were UTC, and the environment says so."""
+    started = values.get("started_at")
+    if not isinstance(started, datetime) or started.tzinfo is not None:
+        return values
+    said = values.get("environment")
+    clock = {"environment": adapt.local_clock(said)} if said is None or isinstance(said, str) else {}
+    return values | {"started_at": started.replace(tzinfo=UTC)} | clock
 
 
 def _cell(value: Any) -> Any:

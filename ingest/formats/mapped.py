@@ -10,7 +10,7 @@ values:                                           # equal in every row
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import yaml
 
 from prompt_joules.bench.record import COLUMNS
 from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import Row, file_time, is_number, run_name, store_requests
+from prompt_joules.ingest.formats.foreign import Row, file_time, is_number, run_name, store_requests, whole
 from prompt_joules.ingest.formats.published import read_table
 from prompt_joules.ingest.front.table import LINE
 
@@ -94,7 +94,7 @@ def _value(cell: Any, kind: str, times: float | None) -> Any:
     """A cell as the column wants it, when it can be."""
     try:
         if isinstance(cell, str) and kind.startswith("int"):
-            return int(cell)
+            return int(cell) if cell.strip().lstrip("+-").isdecimal() else whole(float(cell))
         if isinstance(cell, str) and kind.startswith("float"):
             cell = float(cell)
         if kind == "bool" and cell in ("true", "false", "True", "False"):
@@ -104,7 +104,7 @@ def _value(cell: Any, kind: str, times: float | None) -> Any:
     except ValueError:
         return cell
     if isinstance(cell, datetime):
-        return cell if cell.tzinfo else cell.replace(tzinfo=UTC)
+        return cell
     if kind == "string" and cell is not None:
         return str(cell)
     return cell * times if times is not None and is_number(cell) else cell

@@ -4,7 +4,9 @@ Every check runs in SQL on whole columns. Rows that break the contract go to `re
 whose columns are missing or of the wrong type, or that a newer version of the project wrote, is refused as a whole.
 """
 
+import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prompt_joules.bench.record import COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES, ColumnType
+from prompt_joules.bench.record import BY_NAME, COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES
+from prompt_joules.ingest.formats import adapt
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, write_rejects
 from prompt_joules.ingest.statements import statement
 
@@ -61,31 +64,6 @@ def _recognises(content: Content) -> bool:
     return len(OURS & set(schema.names)) > 1
 
 
-def _fits(wanted: ColumnType, found: pa.DataType) -> bool:
-    """Whether values of the found type can be read as the wanted one without guessing."""
-    if pa.types.is_dictionary(found):
-        found = found.value_type
-    if pa.types.is_null(found):
-        return True
-    types = pa.types
-    number = types.is_integer(found) or types.is_floating(found)
-    text = types.is_string(found) or types.is_large_string(found) or types.is_string_view(found)
-    listed = types.is_list(found) or types.is_large_list(found)
-    floats = listed and (types.is_floating(found.value_type) or types.is_null(found.value_type))
-    fits: dict[ColumnType, bool] = {
-        "int16": types.is_integer(found),
-        "int32": types.is_integer(found),
-        "int64": types.is_integer(found),
-        "float32": number,
-        "float64": number,
-        "string": text,
-        "bool": types.is_boolean(found),
-        "timestamp[us, UTC]": types.is_timestamp(found),
-        "list<float32>": floats,
-    }
-    return fits[wanted]
-
-
 def _contract_problem(schema: pa.Schema) -> Reject | None:
     """What makes a whole file unfit: a required column is missing, or a column has the wrong type."""
     found = {field.name: field.type for field in schema}
@@ -93,32 +71,65 @@ def _contract_problem(schema: pa.Schema) -> Reject | None:
         if column.name not in found:
             if column.required:
                 return Reject(None, column.name, "the column is missing")
-        elif not _fits(column.type, found[column.name]):
+        elif not adapt.fits(column.type, found[column.name]):
             return Reject(None, column.name, f"the column is {found[column.name]}, the contract wants {column.type}")
     return None
 
 
-def _readable(source: Source) -> tuple[Reject | None, int]:
-    """The problem that refuses a whole file, if any, and its number of rows. Raises Unreadable."""
+def _readable(source: Source) -> tuple[pa.Schema, int]:
+    """The columns of a file and its number of rows. Raises Unreadable."""
     schema, rows = _schema(str(source.path))
     if len(schema.names) > MOST_COLUMNS:
         raise Unreadable(f"has {len(schema.names)} columns; a file of records has {len(NAMES)}")
     if len(set(schema.names)) < len(schema.names):
         raise Unreadable("has two columns of the same name")
-    return _contract_problem(schema), rows
+    return schema, rows
+
+
+def _is_native(schema: pa.Schema) -> bool:
+    return all(adapt.as_is(BY_NAME[field.name].type, field.type) for field in schema if field.name in BY_NAME)
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded: list[Loaded] = []
     fit: list[Source] = []
     for source in sources:
-        problem, rows = _readable(source)
-        if problem is None:
-            fit.append(source)
-        else:
+        schema, rows = _readable(source)
+        if (problem := _contract_problem(schema)) is not None:
             write_rejects(connection, source, [problem])
             loaded.append(Loaded(source, 0, rows))
+        elif _is_native(schema):
+            fit.append(source)
+        else:
+            loaded.append(_load_adapted(connection, source))
     return loaded + (load_fit(connection, fit) if fit else [])
+
+
+def _load_adapted(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    """Load a file whose columns are nearly ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        adapted = adapt.adapt(source.path, path)
+        return load_copy(connection, source, path, adapted.numbers, adapted.rejects)
+
+
+def load_copy(
+    connection: duckdb.DuckDBPyConnection, source: Source, path: Path, numbers: Sequence[int] | None, rejects: Sequence[Reject]
+) -> Loaded:
+    """Load the rows of a file out of a copy in our own columns.
+
+    Args:
+        connection: inside a transaction.
+        source: the file.
+        path: the copy.
+        numbers: number in the file of each row of the copy; None when all rows of the file are there, in order.
+        rejects: rows of the file that are not in the copy, and why.
+    """
+    (loaded,) = load_fit(connection, [replace(source, path=path)])
+    if loaded.rejected and numbers is not None:
+        connection.execute(statement("foreign_rows"), {"numbers": numbers, "file_id": source.file_id})
+    write_rejects(connection, source, rejects)
+    return Loaded(source, loaded.accepted, loaded.rejected + len(rejects))
 
 
 def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:

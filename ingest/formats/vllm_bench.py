@@ -5,7 +5,7 @@ all gaps. vLLM measures no energy: null, with the reason.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -39,13 +39,13 @@ def setup_of(content: Mapping[str, Any], run_id: str) -> dict[str, Any]:
 
 
 def starts_of(content: Mapping[str, Any]) -> list[datetime | None]:
-    """When each request started: `date` is the end of the run in the clock of its machine, taken as UTC; `start_times` are s of no epoch.
+    """When each request started: `date` is the end of the run in the clock of its machine; `start_times` are s of no epoch.
 
     Without a date None for all; without start times or the run's `duration` the date for all.
     """
     count = len(content["ttfts"])
     try:
-        ended = datetime.strptime(str(content.get("date")), "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        ended = datetime.strptime(str(content.get("date")), "%Y%m%d-%H%M%S")
     except ValueError:
         return [None] * count
     clock, length = content.get("start_times"), content.get("duration")

@@ -5,11 +5,21 @@
 select coalesce(max(file_id), 0)
 from ingested_files
 
+-- name: known_files
+-- One row per file that need not be read again: of one of which nothing was accepted, a later version or another day may read more.
+select
+    sha256,
+    path
+from ingested_files
+where accepted > 0
+    or rejected = 0
+
 -- name: loaded_before
--- One row per name of these files under which another content was loaded before.
+-- One row per name of these files under which something was loaded before, and per name of a file with the same content.
 select path
 from ingested_files
 where list_contains($paths, path)
+    or list_contains($hashes, sha256)
 
 -- name: loaded_files
 -- One row per file that was just loaded.

@@ -85,7 +85,13 @@ select
         when status not in ('ok', 'failed') then 'status: must be ok or failed'
         when weights not in ('pretrained', 'dummy') then 'weights: must be pretrained or dummy'
         when finish_reason not in ('stop', 'length', 'error') then 'finish_reason: must be stop, length or error'
-        when started_at > now_at + interval 1 hour then 'started_at: lies in the future'
+        -- A time without a zone may be the local one of a place up to 14 hours ahead of UTC.
+        when started_at > now_at + interval 1 hour
+            and (
+                started_at > now_at + interval 15 hour
+                or (try_cast(environment as json) ->> '$.clock') is distinct from 'local'
+            )
+            then 'started_at: lies in the future'
         when started_at < timestamptz '1970-01-01 00:00:00+00' then 'started_at: lies before 1970'
         when sequence < 0 then 'sequence: is negative'
         when repetition < 0 then 'repetition: is negative'

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,7 @@ from polars.testing import assert_frame_equal
 
 from prompt_joules.ingest import check, derive, lake
 from prompt_joules.ingest.__main__ import main
+from prompt_joules.ingest.formats import records
 from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import connect, create, errors, query, visitor_sql, visitor_sql_allowed
 from tests import factories, warehouses
@@ -381,3 +383,24 @@ def test_a_lake_whose_catalog_is_a_file(tmp_path: Path) -> None:
     load(address, run_file(tmp_path, "one"))
     load(address, run_file(tmp_path, "two"))
     assert ask(address, WHOLE).row(0) == (2 * ROWS,) * 4
+
+
+def test_a_file_of_which_nothing_was_accepted_is_read_again(new_lake: NewLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was refused yesterday because it lay in the future replaces its refusal today."""
+    into = new_lake().address
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    rows = factories.records(4, "tomorrow").with_columns(pl.lit(tomorrow).dt.cast_time_unit("us").alias("started_at"))
+    path = factories.write(rows, tmp_path / "tomorrow.parquet")
+    assert load(into, path).lines[0].rejected == 4
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return tomorrow + timedelta(hours=1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "datetime", Later)
+        assert load(into, path).lines[0].accepted == 4
+    counts = "select (select count(*) from requests), (select count(*) from rejects), (select sum(accepted) from ingested_files)"
+    assert ask(into, counts).row(0) == (4, 0, 4)
+    assert load(into, path).lines[0].state == "known"

@@ -21,7 +21,9 @@ FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck
 FILES_AT_ONCE = st.integers(3, 5)
 FILES = sorted(path for path in warehouses.DATA.rglob("*") if path.suffix in (".json", ".jsonl", ".csv"))
 JSONS = [
-    path for path in FILES if path.suffix == ".json" and path.read_text().rstrip().endswith(("}", "]")) and "v1_prompts/b" not in str(path)
+    path
+    for path in FILES
+    if path.suffix == ".json" and path.read_text(encoding="utf-8-sig").rstrip().endswith(("}", "]")) and "v1_prompts/b" not in str(path)
 ]
 ODD: st.SearchStrategy[Any] = st.one_of(
     st.none(),
@@ -112,7 +114,7 @@ def replace_somewhere(content: Any, data: st.DataObject) -> Any:
 @given(st.data())
 def test_a_json_with_an_odd_value(data: st.DataObject) -> None:
     paths = data.draw(st.lists(st.sampled_from(JSONS), min_size=1, max_size=5, unique=True), "files")
-    contents = [replace_somewhere(json.loads(path.read_text()), data) for path in paths]
+    contents = [replace_somewhere(json.loads(path.read_text(encoding="utf-8-sig")), data) for path in paths]
     ingest_beside_a_good_file([(json.dumps(content).encode(), path) for content, path in zip(contents, paths, strict=True)])
 
 
