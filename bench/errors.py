@@ -201,7 +201,10 @@ class RunInUse(BenchError):
     """Another process writes the same run."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"Another process is writing {str(folder)!r}. Wait for it, or choose another folder with --out.")
+        super().__init__(
+            f"Another process is at work on this run in {str(folder)!r}. Wait for it, or give another --seed (a repetition of it) or "
+            "another --out."
+        )
 
 
 class RunUnreadable(BenchError):

@@ -5,10 +5,12 @@ Source: DistServe (2024): SLO attainment, the share of requests within the limit
 
 import re
 from dataclasses import dataclass
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from prompt_joules.bench import errors
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ENOUGH = 0.99
 """An operating point keeps a service level when this share of its answers does."""
@@ -37,13 +39,15 @@ def parse(text: str) -> tuple[Limit, ...]:
     return tuple(Limit(match[1], float(match[2]) * _UNITS[match[3]]) for match in found if match)
 
 
-def attainment(rows: pl.DataFrame, limits: tuple[Limit, ...]) -> float | None:
+def attainment(rows: "pl.DataFrame", limits: tuple[Limit, ...]) -> float | None:
     """Share of the answered prompts that keep all limits; None without an answer.
 
     Args:
         rows: one per prompt; needs `status`, `ttft_s`, `latency_s` (s) and `output_tokens`. An answer whose time is not known keeps no
             limit; an answer of one token has no TPOT and keeps every limit of it.
     """
+    import polars as pl  # not above: the help must appear at once
+
     answered = rows.filter(pl.col("status") == "ok")
     if answered.is_empty():
         return None

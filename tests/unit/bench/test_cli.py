@@ -15,7 +15,7 @@ from prompt_joules.bench.tasks import TASKS
 
 torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from tests.tiny_models import llama, t5  # noqa: E402
+from tests.tiny_models import byte_tokenizer, llama, t5  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +174,20 @@ def test_a_model_that_cannot_be_compiled_is_refused_before_the_first_prompt(caps
         capsys, "--model", t5(tmp_path / "tiny-t5"), "--engine", "transformers-compiled", "--device", "cpu", "--out", tmp_path / "out"
     )
     assert "'tiny-t5' cannot be measured with this engine" in said and "--engine transformers-eager" in said
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_model_that_looks_back_less_far_than_prompt_and_answer_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Mistral's way: a window in the config and nothing else that says so."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    shape = {"vocab_size": 258, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = MistralConfig(**shape, num_key_value_heads=2, sliding_window=64, eos_token_id=1, pad_token_id=0, bos_token_id=None)
+    MistralForCausalLM(config).save_pretrained(tmp_path / "windowed")
+    byte_tokenizer().save_pretrained(tmp_path / "windowed")
+    options = ["--engine", "transformers-compiled", "--device", "cpu", "--limit", "1", "--out", tmp_path / "out"]
+    said = sentence(capsys, "--model", tmp_path / "windowed", *options)
+    assert "looks back 64 tokens" in said and "--engine transformers-eager" in said
     assert not list((tmp_path / "out").iterdir())
 
 
