@@ -204,7 +204,8 @@ def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool]) -> int:
 def _progress(jobs: Sequence[Job], work: Work, meter: Meter) -> RunProgress:
     total = sum(len(job.items) for job in jobs)
     done = total - sum(len(rest_of(job)) for job in jobs)
-    return RunProgress(work.console, ", ".join(job.task for job in jobs), done, total, meter.reason, at_once=work.at_once)
+    label = jobs[0].task if len(jobs) == 1 else f"{len(jobs)} tasks"
+    return RunProgress(work.console, label, done, total, meter.reason, at_once=work.at_once)
 
 
 def _open(job: Job, its_pass: Pass, work: Work, meter: Meter, session: Row, progress: RunProgress, stack: contextlib.ExitStack) -> OpenRun:

@@ -1,4 +1,7 @@
-"""`kill -9` in the middle of a whole run: at most the rows since the last part are lost, and the same command makes the run whole."""
+"""Several processes and one run: what `kill -9` costs, and that two commands at once make no two runs.
+
+A kill in the middle costs at most the rows since the last part, and the same command makes the run whole.
+"""
 
 import json
 import signal
@@ -49,3 +52,19 @@ def test_kill_9_costs_at_most_the_rows_since_the_last_part(tmp_path: Path) -> No
         assert run.finished and [session["rows"] for session in run.sessions] == [PROMPTS - kept]
     assert len(list(out.glob("*/run.json"))) == len(TASKS)
     assert all(path.read_bytes() == content for path, content in parts.items()), "a part is never written twice"
+
+
+def test_two_commands_started_at_once_make_one_run(tmp_path: Path) -> None:
+    model, out = llama(tmp_path / "tiny"), tmp_path / "out"
+    words = [sys.executable, "-m", "prompt_joules.bench", "run", "--model", str(model), "--out", str(out), "--device", "cpu"]
+    words += ["--warmup", "0", "--max-new-tokens", "3", "--limit", "5"]
+    both = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[1] for process in both]
+    statuses = sorted(process.returncode for process in both)
+    (folder,) = {path.parent for path in out.glob("*/run.json")}
+    assert pl.read_parquet(folder / "part-*.parquet").height == 5
+    if statuses == [0, 2]:
+        assert any("Another process is at work on this run" in words for words in said)
+    else:
+        assert statuses == [0, 0] and any("Nothing to do" in words for words in said), "one came when the other was done"
+    assert not list(out.glob(".*.lock"))
