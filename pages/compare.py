@@ -6,8 +6,8 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
 from prompt_joules.pages.ui.of import compare as room
 from prompt_joules.pages.ui.pure import charts, naming, words
+from prompt_joules.pages.ui.pure.view import View, among
 from prompt_joules.warehouse import comparison
-from prompt_joules.warehouse.selection import Selection
 
 
 def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
@@ -18,9 +18,15 @@ def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
     return pl.DataFrame({"label": chosen}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
 
 
-def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
-    """Whether the chosen results may be compared: the keys on which they differ."""
-    setups = chosen.select("result_id").join(data.load("setups", selection), on="result_id", maintain_order="left")
+def with_energy(view: View) -> int:
+    """How many results of a view can be compared: none where there is one only."""
+    found = naming.labelled(data.results(view), view.measure.key).height
+    return found if found > 1 else 0
+
+
+def say_what_differs(view: View, chosen: pl.DataFrame) -> None:
+    """Say whether the chosen results may be compared: the keys on which they differ."""
+    setups = chosen.select("result_id").join(data.load("setups", view.selection), on="result_id", maintain_order="left")
     keys = comparison.differing(setups)
     if keys.is_empty():
         st.success(
@@ -30,16 +36,16 @@ def comparable(selection: Selection, chosen: pl.DataFrame) -> None:
     st.warning(
         f"Not alike in {words.listed(keys)}. The ratio holds for these setups; it is not only about the model.", icon=":material/rule:"
     )
-    pick.framed(keys, keys.columns, "Keys on which the results differ", "differences", "Where they differ")
+    pick.show_framed(keys, keys.columns, "Keys on which the results differ", "differences", view, "Where they differ")
 
 
-selection = frame.begin("Is A really better than B?")
-measure = frame.measure()
-results = frame.results(selection)
-frame.stated(results)
+view = frame.begin("Is A really better than B?")
+measure = view.measure
+results = data.results(view)
+frame.say_measure(results, view)
 rows = naming.labelled(results, measure.key)
 if rows.height < 2:
-    scope.nothing_matches(selection, "A comparison needs two results with energy.")
+    scope.end_without_rows(view, "A comparison needs two results with energy.", count=with_energy)
 
 chosen = some_of(rows, most=4)
 metric = measure.metric()
@@ -47,14 +53,15 @@ if chosen.height < 2:
     st.info("Choose at least two results.", icon=":material/info:")
     st.stop()
 
-blocks = data.load("blocks", selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
+view = view.narrowed(among("result_id", chosen["result_id"]))
+blocks = data.load("blocks", view.selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
 found = naming.in_short(
     chosen.select("result_id", "label").join(comparison.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
 )
 st.markdown(room.compared(found, measure))
 st.caption(words.alike(naming.alike(found["label"])))
-comparable(selection, chosen)
+say_what_differs(view, chosen)
 draw.show(draw.of(charts.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
 tables.show(found, room.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
-downloads.offer(found, "compare")
-st.caption(f"{room.BOOTSTRAP} {scope.provenance(chosen, selection)}")
+downloads.offer(found, "compare", view)
+scope.say_footer(chosen, view, more=room.BOOTSTRAP)

@@ -1,10 +1,12 @@
 """What does an answer of any length cost?"""
 
+import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope, tables
 from prompt_joules.pages.ui.of import cost_of_a_token as room
 from prompt_joules.pages.ui.pure import naming, words
+from prompt_joules.pages.ui.pure.view import View, among
 from prompt_joules.warehouse import stats
 
 
@@ -16,26 +18,34 @@ def lengths() -> tuple[float, float]:
     return tokens_in, tokens_out
 
 
-selection = frame.begin("What does an answer of any length cost?")
-idle = {"above_idle": frame.measure().above_idle}
-fits = naming.in_short(naming.with_label(stats.cost_of_tokens(data.load("cost_sums", selection, **idle))))
+def fitted(view: View) -> pl.DataFrame:
+    """The fit of each run of ours, named."""
+    sums = data.load("cost_sums", view.selection, above_idle=view.measure.above_idle)
+    return naming.in_short(naming.with_label(stats.cost_of_tokens(sums)))
+
+
+view = frame.begin("What does an answer of any length cost?")
+idle = {"above_idle": view.measure.above_idle}
+fits = fitted(view)
 if fits.is_empty():
-    scope.nothing_matches(selection, f"A fit needs eight prompts of different lengths. {words.NEEDS_PROMPTS}")
+    hint = f"A fit needs eight prompts of different lengths. {words.NEEDS_PROMPTS}"
+    scope.end_without_rows(view, hint, count=lambda view: fitted(view).height)
 
 st.markdown(room.cost(**idle))
-fit = controls.one_result(fits).row(0, named=True)
+drawn = controls.one_result(fits)
+fit = drawn.row(0, named=True)
 tokens_in, tokens_out = lengths()
 st.markdown(room.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
 
+one = view.narrowed(among("result_id", (fit["result_id"],)))
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
-prompts = data.load("cost_prompts", selection, result=fit["result_id"], **coefficients, **idle)
+prompts = data.load("cost_prompts", view.selection, result=fit["result_id"], **coefficients, **idle)
 alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
 line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in")}
-chosen = pick.chart(draw.of(room.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
-pick.behind(
-    chosen, prompts, room.RESIDUALS, "Prompts whose energy is farthest from the fit", "fit", "The prompts, farthest from the fit first"
-)
+chosen = pick.show_chart(draw.of(room.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
+alt, label = "Prompts whose energy is farthest from the fit", "The prompts, farthest from the fit first"
+pick.show_behind(chosen, prompts, room.RESIDUALS, alt, "fit", one, label, field="prompt_id")
 alt = "Energy of a response before its first token, per input token and per output token, with intervals"
 note = f"{words.alike(naming.alike(fits['label']))} {words.first_of(fits.height, tables.MOST_LISTED, 'runs')}"
-pick.framed(fits, room.FITS, alt, "cost-of-a-token", f"The fits of all {fits.height:,} runs", note=note)
-st.caption(scope.provenance(data.own(selection), selection))
+pick.show_framed(fits, room.FITS, alt, "cost-of-a-token", view, f"The fits of all {fits.height:,} runs", note=note)
+scope.say_footer(drawn, one, "run", more=room.drawn(prompts.height, fit["prompts"]))

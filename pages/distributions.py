@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NoReturn
 
 import polars as pl
 import streamlit as st
@@ -11,11 +12,11 @@ from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick,
 from prompt_joules.pages.ui.of import distributions as room
 from prompt_joules.pages.ui.of import distributions_charts as drawings
 from prompt_joules.pages.ui.pure import naming, shape, words
+from prompt_joules.pages.ui.pure.view import Grouped, View, among
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import comparison
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
-from prompt_joules.warehouse.selection import Selection
 
 
 def group() -> str:
@@ -55,32 +56,32 @@ def some_series(rows: pl.DataFrame) -> str:
     return json.dumps([series[name] for name in chosen])
 
 
-def one_setup(selection: Selection) -> tuple[Selection, str]:
-    """The filters narrowed to one setup of our own runs whose prompts are comparable, as the visitor chooses, and its prompt set.
+def one_setup(view: View) -> View:
+    """The view of one setup of our own runs whose prompts are comparable, as the visitor chooses, and of its prompt set.
 
     Returns:
-        The filters as they were and an empty text where there is no run, or where all setups are wanted.
+        The view as it was where there is no run, or where all setups are wanted.
     """
-    rows = room.in_setups(data.own(selection))
+    rows = room.in_setups(data.own(view.selection))
     chosen = None if rows.is_empty() else setup(shape.names(rows, "setup"))
     if chosen is None:
-        return selection, ""
+        return view
     row = rows.filter(pl.col("setup") == chosen).row(0, named=True)
     batches = () if row["batch_size"] is None else (row["batch_size"],)
-    one = replace(selection, gpus=(row["gpu_model"],), engines=(row["engine"],), batch_sizes=batches, weights=(row["weights"],))
-    return frame.narrowed(one), row["prompt_set"]
+    one = replace(view.selection, gpus=(row["gpu_model"],), engines=(row["engine"],), batch_sizes=batches, weights=(row["weights"],))
+    prompts = (among("prompt_set", (row["prompt_set"],)),) if row["prompt_set"] else ()
+    return view.over(one).narrowed(*prompts)
 
 
-def say_what_differs(selection: Selection, prompt_set: str, by: str) -> None:
+def say_what_differs(view: View, by: str) -> None:
     """Say on what the runs differ whose prompts are shown together, besides what the series stand for."""
-    setups = data.load("setups", selection).filter(pl.col("result_id").str.starts_with("run:"))
-    setups = setups.filter(pl.col("prompt_set") == prompt_set) if prompt_set else setups
+    setups = view.rows(data.load("setups", view.selection).filter(pl.col("result_id").str.starts_with("run:")))
     keys = comparison.differing(setups).filter(~pl.col("key").is_in(room.SERIES_KEYS[by])) if setups.height else setups.clear()
     if not keys.is_empty():
         st.warning(room.mixed(keys), icon=":material/rule:")
 
 
-def histogram(selection: Selection, asked: Mapping[str, str], found: pl.DataFrame, names: Mapping[str, str], log: bool) -> None:
+def show_histogram(view: View, asked: Mapping[str, str], found: pl.DataFrame, names: Mapping[str, str], log: bool) -> None:
     """Bars of a number over prompts, one row per series, and the prompts behind the bars that were clicked.
 
     Args:
@@ -90,15 +91,15 @@ def histogram(selection: Selection, asked: Mapping[str, str], found: pl.DataFram
         log: whether the axis is logarithmic.
     """
     metric = NUMBERS[asked["metric"]]
-    bins = room.with_bars(data.load("distribution_bins", selection, log=log, bins=40, **room.span(found, log), **asked))
+    bins = room.with_bars(data.load("distribution_bins", view.selection, log=log, bins=40, **room.span(found, log), **asked))
     edges = naming.with_short_names(room.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
     drawn = draw.of(drawings.histogram, edges, metric, log, [names[series] for series in room.with_prompts(found)["series"]])
     alt = f"Histogram of {metric.title} over prompts, by {asked['by']}"
-    chosen = pick.chart(drawn, edges, alt, "histogram", field="bar", noun="bars")
-    prompts_of_bars(selection, bins, chosen, asked)
+    chosen = pick.show_chart(drawn, edges, alt, "histogram", field="bar", noun="bars")
+    show_prompts_of_bars(view, bins, chosen, asked)
 
 
-def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFrame, asked: Mapping[str, str]) -> None:
+def show_prompts_of_bars(view: View, bins: pl.DataFrame, chosen: pl.DataFrame, asked: Mapping[str, str]) -> None:
     """The prompts behind the bars of a histogram that were clicked; nothing where none was.
 
     Args:
@@ -110,17 +111,19 @@ def prompts_of_bars(selection: Selection, bins: pl.DataFrame, chosen: pl.DataFra
         return
     clicked = chosen["bar"].to_list()
     found = [
-        data.load("prompts_between", selection, series=series, low=low, high=high, **asked)
+        data.load("prompts_between", view.selection, series=series, low=low, high=high, **asked)
         for bar, (series, low, high) in zip(bins["bar"], room.ends_of(bins), strict=True)
         if bar in clicked
     ]
-    rows = pl.concat(found).head(500)
+    rows = pl.concat(found).head(room.MOST_OF_BARS)
     st.subheader(f"The {rows.height:,} prompts of the bars", anchor=False)
+    if cut := words.first_of(int(chosen["count"].sum()), room.MOST_OF_BARS, "prompts", "choose fewer bars for the others"):
+        st.caption(cut)
     tables.show(rows, room.BEHIND_BARS, alt="The prompts behind the bars that were clicked")
-    downloads.offer(rows, "prompts-of-bars")
+    downloads.offer(rows, "prompts-of-bars", view.narrowed(Grouped(asked["by"]), among("answer", room.answers(rows))))
 
 
-def where_the_joules_go(steps: pl.DataFrame) -> None:
+def show_where_the_joules_go(steps: pl.DataFrame) -> None:
     """Lorenz curve and the share of the costliest prompts.
 
     Args:
@@ -137,58 +140,59 @@ def where_the_joules_go(steps: pl.DataFrame) -> None:
         tables.show(room.costliest(steps), ("shown_as", "top5_share"), alt="Share of the energy that the costliest 5 % used")
 
 
-def not_measured(summary: pl.DataFrame, metric: Metric, selection: Selection) -> None:
-    """End the page: no prompt of the selection has this number. Say how many lack it, and why if it needs energy."""
-    reasons = data.own(selection)["energy_reason"].drop_nulls().unique().sort()
+def end_without_values(summary: pl.DataFrame, metric: Metric, view: View) -> NoReturn:
+    """End the page: no prompt of the view has this number. Say how many lack it, and why if it needs energy."""
+    reasons = data.own(view.selection)["energy_reason"].drop_nulls().unique().sort()
     why = f" Reason: {'; '.join(reasons)}." if metric.key.startswith(("energy", "power")) and len(reasons) else ""
     count = words.count(int(summary["unmeasured"].sum()), "prompt")
     st.info(plain(f"{metric.label}: not measured in {count} of this selection.{why}"), icon=":material/help:")
     st.markdown("Response length, latency and throughput are known without an energy counter: choose one of them above.")
-    st.caption(scope.provenance(data.own(selection), selection))
+    scope.say_footer(view.rows(data.own(view.selection)), view)
     st.stop()
 
 
-selection = frame.begin("How does one prompt differ from the next?")
-view = controls.view("form", room.SPREADS)
-of_joules = view == room.OF_JOULES
-selection, prompt_set = one_setup(selection)
+view = frame.begin("How does one prompt differ from the next?")
+form = controls.view("form", room.SPREADS)
+of_joules = form == room.OF_JOULES
+view = one_setup(view)
 choices = st.container(horizontal=True, vertical_alignment="bottom")
 with choices:
-    key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(frame.measure()))
+    key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure))
     by = group()
-asked = {"metric": key, "by": by, "prompt_set": prompt_set}
-asked["only_series"] = some_series(data.load("series", selection, **asked))
-found = data.load("distribution", selection, **asked)
+asked = {"metric": key, "by": by, "prompt_set": room.prompt_set_of(view)}
+asked["only_series"] = some_series(data.load("series", view.selection, **asked))
+found = data.load("distribution", view.selection, **asked)
 names = naming.short(found["series"])
 summary = room.without_steps(found)
 with choices:
     log = not of_joules and axis(room.is_wide(summary))
 metric = NUMBERS[key]
 if summary.is_empty():
-    scope.nothing_matches(selection, words.NEEDS_PROMPTS)
+    scope.end_without_rows(view, words.NEEDS_PROMPTS, count=lambda view: data.own(view.selection).height)
 measured = naming.with_short_names(room.with_prompts(summary), names)
 if measured.is_empty():
-    not_measured(summary, metric, selection)
+    end_without_values(summary, metric, view)
 
 table = room.in_units_of(measured, metric, room.LEVELS)
 series = shape.names(table, "shown_as")
 st.markdown(room.spreads(table, metric))
-say_what_differs(selection, prompt_set, by)
-frame.stated_of_prompts()
-runs = room.of_set(data.own(selection), prompt_set)
-if view == room.OF_BARS:
-    histogram(selection, asked, found, names, log)
+say_what_differs(view, by)
+frame.say_measure_of_prompts(view)
+runs = view.rows(data.own(view.selection))
+if form == room.OF_BARS:
+    show_histogram(view, asked, found, names, log)
     st.caption(f"{room.axis(log)} {room.cut(room.cut_share(runs))}")
-elif view == room.OF_PERCENTILES:
+elif form == room.OF_PERCENTILES:
     alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts"
     draw.show(draw.of(drawings.boxes, table, metric, log), alt=alt)
-elif view == room.OF_SHARES:
+elif form == room.OF_SHARES:
     values = naming.with_short_names(room.in_units_of(room.steps_of(found), metric, ("value",)), names)
     draw.show(draw.of(drawings.ecdf, values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
 else:
-    where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
+    show_where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
 if not of_joules:
     columns = ("shown_as", "prompts", "unmeasured", *room.LEVELS)
     alt = f"Percentiles of {metric.title}"
-    pick.framed(table, columns, alt, f"percentiles-{metric.key}", "The percentiles as a table", metric=metric)
-st.caption(scope.provenance(runs, selection, prompt_set))
+    listed = view.narrowed(Grouped(by), among("series", measured["series"]))
+    pick.show_framed(table, columns, alt, f"percentiles-{metric.key}", listed, "The percentiles as a table", metric=metric)
+scope.say_footer(runs, view, more=room.drawn(measured))

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, draw, frame, pick, scope
+from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope
 from prompt_joules.pages.ui.of import energy_vs_parameters as room
 from prompt_joules.pages.ui.pure import shape
+from prompt_joules.pages.ui.pure.view import Known
 from prompt_joules.warehouse import stats
 
 
@@ -19,27 +20,28 @@ def logarithmic(default: bool) -> bool:
     return st.toggle("Logarithmic", value=default, key="log", bind="query-params", help="Equal steps are equal ratios.")
 
 
-selection = frame.begin("Does a bigger model cost more?")
-selection = frame.first_view(selection)
-rows = frame.results(selection)
-if rows.is_empty():
-    scope.nothing_matches(selection)
+view = frame.begin("Does a bigger model cost more?")
+view = frame.ask_first_view(view)
+if data.results(view).is_empty():
+    scope.end_without_rows(view)
 
-rows = shape.with_formula(rows, controls.formula(rows.columns))
+view = controls.formula(view, data.results(view).columns)
+rows = data.results(view)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     x = controls.metric("Across", "x", controls.axes(rows, room.SIZES))
-    y = controls.metric("Up", "y", controls.axes(rows, (frame.measure().key, *room.COSTS)))
+    y = controls.metric("Up", "y", controls.axes(rows, (view.measure.key, *room.COSTS)))
     colour = colour_of_points()
     log = logarithmic(True)
 
-frame.stated(rows)
-points = shape.drawable(rows, x, y, log)
+frame.say_measure(rows, view)
+view = view.narrowed(Known((x, y), positive=log))
+points = data.results(view)
 if points.is_empty():
-    scope.nothing_matches(selection, "No row has both numbers: choose another metric.")
+    scope.end_without_rows(view, "No row has both numbers: choose another metric.")
 
 lines = stats.lines(shape.on_screen(points), x, y, room.apart(colour), log)
 st.markdown(room.lines(lines, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
-chosen = pick.chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
-st.caption(f"{scope.missing(rows, points)} {scope.provenance(points, selection)}")
-pick.behind(chosen, points, controls.behind(x, y), "The configurations in the chart", "energy-and-parameters")
+chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
+scope.say_footer(points, view, more=scope.missing(rows, points))
+pick.show_behind(chosen, points, controls.behind(x, y), "The configurations in the chart", "energy-and-parameters", view)

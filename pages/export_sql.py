@@ -7,27 +7,27 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, scope, tables
 from prompt_joules.pages.ui.of import export_sql as room
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import connect, switches, visitor_sql
 from prompt_joules.warehouse import export as exports
-from prompt_joules.warehouse.selection import Selection
 
 
-def offer_files(selection: Selection, name: str) -> None:
+def offer_files(view: View, name: str) -> None:
     """One button per format; the file is made when it is asked for. Results can have a column by the visitor's formula."""
-    own = controls.formula(data.load("leaderboard", selection).columns) if name == "Results" else None
+    view = controls.formula(view, data.results(view).columns) if name == "Results" else view
     with st.container(horizontal=True):
         for kind in exports.KINDS:
             st.download_button(
                 kind.upper() if kind in ("csv", "json") else kind.capitalize(),
-                data=partial(room.file_of, selection, name, kind, connect.default_warehouse(), own, downloads.address()),
+                data=partial(room.file_of, view, name, kind, connect.default_warehouse(), downloads.address()),
                 file_name=f"prompt-joules-{name.lower()}.{kind}",
                 on_click="ignore",
                 key=f"export-{kind}",
             )
 
 
-def asked() -> str | None:
+def ask_sql() -> str | None:
     """The visitor's SQL once “Run” has been pressed for this very text. An example stands in the box at first, or what a link brings."""
     with st.form("sql-box", border=False):
         text = st.text_area("SQL (DuckDB)", room.EXAMPLE, key="sql", bind="query-params", height=150)
@@ -40,7 +40,7 @@ def press() -> None:
     st.session_state["sql-asked"] = st.session_state["sql"]
 
 
-def answer_to(sql: str) -> None:
+def show_answer(sql: str) -> None:
     """The answer to a visitor's SQL: in words, as a chart, as a table and as files; or what is wrong with it."""
     try:
         answer = data.ask(sql)
@@ -49,12 +49,12 @@ def answer_to(sql: str) -> None:
         return
     st.caption(room.answer(answer))
     if st.toggle("Chart", key="chart", bind="query-params", help="First column across, first number up."):
-        chart_of(answer.rows)
+        show_chart(answer.rows)
     st.dataframe(answer.rows, hide_index=True, alt="The answer to the SQL")
-    downloads.offer(answer.rows, "sql")
+    downloads.offer(answer.rows, "sql", room.Question(sql))
 
 
-def chart_of(rows: pl.DataFrame) -> None:
+def show_chart(rows: pl.DataFrame) -> None:
     """A chart of any rows, where there is a number to draw."""
     drawn = room.two_columns(rows)
     if drawn is None:
@@ -63,21 +63,21 @@ def chart_of(rows: pl.DataFrame) -> None:
     draw.show(draw.of(room.anything, drawn), alt=f"{rows.columns[0]} against the first number of the answer")
 
 
-selection = frame.begin("Can I have the rows?")
+view = frame.begin("Can I have the rows?")
 st.subheader("The rows of the filters", anchor=False)
 st.markdown(room.EXPORT)
-offer_files(selection, controls.one_of("Rows", "rows", list(room.EXPORTS), 260))
-st.caption(scope.provenance(data.load("leaderboard", selection), selection))
+offer_files(view, controls.one_of("Rows", "rows", list(room.EXPORTS), 260))
+scope.say_footer(data.results(view), view)
 
 st.subheader("Ask in SQL", anchor=False)
 if switches.is_on(switches.SQL):
     st.markdown(room.SQL)
-    sql = asked()
+    sql = ask_sql()
     with st.expander("Tables and columns"):
-        tables.show(data.load("columns", selection), room.COLUMNS, alt="Tables and views with their columns, types and meaning")
+        tables.show(data.load("columns", view.selection), room.COLUMNS, alt="Tables and views with their columns, types and meaning")
     if sql is None:
         st.caption(room.NOT_YET)
     else:
-        answer_to(sql)
+        show_answer(sql)
 else:
     st.markdown(room.SWITCHED_OFF)

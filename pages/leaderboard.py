@@ -7,14 +7,15 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, downloads, frame, pick, scope, site, tables
 from prompt_joules.pages.ui.of import leaderboard as room
-from prompt_joules.pages.ui.pure import detail, naming, shape
+from prompt_joules.pages.ui.pure import detail, naming
+from prompt_joules.pages.ui.pure.view import Contains, View, Within
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import stats
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.selection import Selection
 
 
-def welcome() -> None:
+def show_welcome() -> None:
     """What this is and where to start, in one line, and links to views worth a first look."""
     st.markdown(
         "**Prompt Joules** shows what one answer of a language model costs in energy: published averages and "
@@ -32,25 +33,18 @@ def pick_columns(rows: pl.DataFrame) -> list[str]:
     return [known[title] for title in picked]
 
 
-def ranges(rows: pl.DataFrame, energy: str) -> dict[str, tuple[float, float]]:
-    """Sliders that narrow the leaderboard; those that stand at both ends narrow nothing.
-
-    Args:
-        rows: all results, whatever the filters, so that the sliders keep their ends.
-        energy: of NUMBERS, the energy that is shown.
-
-    Returns:
-        The narrowed ranges in storage units, by key.
-    """
+def ranges(view: View) -> View:
+    """The view narrowed by sliders that have the ends of all results, whatever the filters; those at both ends narrow nothing."""
+    energy, rows = view.measure.key, data.results(View(measure=view.measure))
     with (
         st.expander("Ranges", expanded=any(f"range_{key}" in st.query_params for key in (energy, *room.RANGES))),
         st.container(horizontal=True),
     ):
-        found = {key: _ends(rows, key) for key in (energy, *room.RANGES)}
-    return {key: ends for key, ends in found.items() if ends is not None}
+        found = [_range(rows, key) for key in (energy, *room.RANGES)]
+    return view.narrowed(*(narrowing for narrowing in found if narrowing))
 
 
-def _ends(rows: pl.DataFrame, key: str) -> tuple[float, float] | None:
+def _range(rows: pl.DataFrame, key: str) -> Within | None:
     metric = NUMBERS[key]
     values = (rows[key].drop_nulls() * metric.display_factor).to_numpy()
     values = values[values > 0]
@@ -62,7 +56,7 @@ def _ends(rows: pl.DataFrame, key: str) -> tuple[float, float] | None:
     low, high = st.select_slider(metric.title, ends, value=(ends[0], ends[-1]), key=f"range_{key}", bind="query-params", width=300)
     if (low, high) == (ends[0], ends[-1]):
         return None
-    return float(low) / metric.display_factor, float(high) / metric.display_factor
+    return Within(key, float(low), float(high), without=((f"range_{key}", (ends[0], ends[-1])),))
 
 
 def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
@@ -75,7 +69,7 @@ def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
     )
 
 
-def result_detail(chosen: pl.DataFrame) -> None:
+def show_detail(chosen: pl.DataFrame) -> None:
     """Everything that is known about the row that was clicked, and where its figures come from."""
     for row in chosen.iter_rows(named=True):
         st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu_model'])}, {plain(row['task'] or '')}", anchor=False)
@@ -88,30 +82,29 @@ def result_detail(chosen: pl.DataFrame) -> None:
         tables.show(detail.upright(chosen), detail.UPRIGHT, alt="All numbers of the row that was clicked")
 
 
-selection = frame.begin("Which model answers for the least energy?")
-welcome()
+view = frame.begin("Which model answers for the least energy?")
+show_welcome()
 top = st.container(horizontal=True, vertical_alignment="bottom")
-selection = frame.first_view(selection, top)
-energy = frame.measure().key
-
-rows = frame.results(selection)
+view = frame.ask_first_view(view, top)
+rows = data.results(view)
 if rows.is_empty():
-    scope.nothing_matches(selection)
+    scope.end_without_rows(view)
 
 with top:
     wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
 with st.expander("Columns and formula", expanded="formula" in st.query_params):
-    own = controls.formula(rows.columns)
+    view = controls.formula(view, rows.columns)
     columns = pick_columns(rows)
-found = room.search(shape.with_formula(rows, own), wanted)
-found = room.in_ranges(found, ranges(frame.results(Selection()), energy))
+view = ranges(view.narrowed(Contains(wanted)) if wanted else view)
+found = data.results(view)
 if found.is_empty():
-    scope.nothing_matches(selection, f"No row contains “{plain(wanted)}” within the ranges.")
+    scope.end_without_rows(view)
 
+energy = view.measure.key
 found = marked(found, energy)
-frame.stated(found)
+frame.say_measure(found, view)
 st.markdown(room.least(found, energy))
-chosen = pick.table(found, room.columns(found, energy, columns), "Configurations by energy, least first", key="rows")
-st.caption(f"Click at the left of a row for its detail. {scope.provenance(found, selection)}")
-downloads.offer(found, "leaderboard")
-result_detail(chosen)
+chosen = pick.show_table(found, room.columns(found, energy, columns), "Configurations by energy, least first", key="rows")
+scope.say_footer(found, view, more="Click at the left of a row for its detail.")
+downloads.offer(found, "leaderboard", view)
+show_detail(chosen)

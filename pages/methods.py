@@ -6,13 +6,13 @@ from prompt_joules.pages.ui import data, frame, tables
 from prompt_joules.pages.ui.of import methods as room
 from prompt_joules.pages.ui.pure.words import plain
 
-selection = frame.begin("How was it measured?")
+view = frame.begin("How was it measured?")
 st.markdown(room.SETUP)
 st.caption("The filters of the sidebar do not act on this page.")
 
 st.subheader("Tasks", anchor=False)
 st.markdown("A task is a system prompt. Each concise task has a wordy twin that differs in its last sentence only.")
-for task, prompt in data.load("tasks", selection).select("task", "system_prompt").iter_rows():
+for task, prompt in data.load("tasks", view.selection).select("task", "system_prompt").iter_rows():
     st.markdown(f"**{plain(task)}**")
     tables.verbatim(prompt)
 

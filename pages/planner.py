@@ -7,6 +7,7 @@ from prompt_joules.pages.ui import controls, data, downloads, frame, scope, tabl
 from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
 from prompt_joules.pages.ui.pure import naming
+from prompt_joules.pages.ui.pure.view import View, among
 from prompt_joules.warehouse import comparison, stats
 
 
@@ -20,7 +21,7 @@ def assumptions() -> tuple[float, float, float, float]:
     return requests, overhead, price, intensity
 
 
-def year_in_numbers(rows: pl.DataFrame) -> None:
+def show_year(rows: pl.DataFrame) -> None:
     """The year in three numbers."""
     year = rows.filter(pl.col("period") == "year").row(0, named=True)
     with st.container(horizontal=True):
@@ -29,23 +30,29 @@ def year_in_numbers(rows: pl.DataFrame) -> None:
         st.metric("CO₂e a year (kg)", room.amount(year["co2_kg"]), border=True)
 
 
-selection = frame.begin("What will my workload use?")
-measure = frame.measure()
-results = frame.results(frame.first_view(selection))
-frame.stated(results)
+def with_energy(view: View) -> int:
+    """How many results of a view have the energy that it asks for."""
+    return naming.labelled(data.results(view), view.measure.key).height
+
+
+view = frame.ask_first_view(frame.begin("What will my workload use?"))
+measure = view.measure
+results = data.results(view)
+frame.say_measure(results, view)
 rows = naming.labelled(results, measure.key)
 if rows.is_empty():
-    scope.nothing_matches(selection, "A plan needs a result with the energy of a response.")
+    scope.end_without_rows(view, "A plan needs a result with the energy of a response.", count=with_energy)
 
 chosen = controls.one_result(rows)
+view = view.narrowed(among("result_id", chosen["result_id"]))
 requests, overhead, price, intensity = assumptions()
-blocks = data.load("blocks", selection, results=chosen["result_id"].item(), above_idle=measure.above_idle)
+blocks = data.load("blocks", view.selection, results=chosen["result_id"].item(), above_idle=measure.above_idle)
 energy = comparison.compared(chosen, blocks, measure).row(0, named=True)
 plan = stats.workload(comparison.band(energy), requests, overhead, price, intensity)
 
-year_in_numbers(plan)
+show_year(plan)
 st.markdown(room.planned(chosen.row(0, named=True), energy, requests, measure))
 tables.show(plan, room.PLAN, alt="Estimated energy, money and emissions a day, a month and a year, with a band")
-downloads.offer(plan, "plan")
+downloads.offer(plan, "plan", view)
 st.markdown(room.ASSUMPTIONS)
-st.caption(scope.provenance(chosen, selection))
+scope.say_footer(chosen, view)

@@ -6,21 +6,22 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, scope, tables
 from prompt_joules.pages.ui.of import prompts as room
 from prompt_joules.pages.ui.pure import charts, shape, words
+from prompt_joules.pages.ui.pure.view import Contains, View, among
 from prompt_joules.pages.ui.pure.words import plain
 
 NOT_KEPT = "not kept"
 
 
-def pick_prompt(found: pl.DataFrame) -> str:
+def ask_prompt(found: pl.DataFrame) -> str:
     """The id of a prompt: typed, from a link, or by a click on a row; the first of the list at the start."""
     by_hand = st.text_input("Prompt id", key="prompt", bind="query-params", placeholder=found["prompt_id"][0], width=420).strip()[
         : controls.LONGEST_SEARCH
     ]
-    clickable(found, "prompt_id", "prompt")
+    show_prompts(found, "prompt_id", "prompt")
     return by_hand or str(found["prompt_id"][0])
 
 
-def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
+def show_prompts(rows: pl.DataFrame, column: str, key: str) -> None:
     """The list of prompts; a click on a row puts its `column` into the widget `key`."""
     listed = rows.select(shape.shown(rows, room.LISTED))
 
@@ -42,7 +43,7 @@ def clickable(rows: pl.DataFrame, column: str, key: str) -> None:
     )
 
 
-def texts(answers: pl.DataFrame) -> None:
+def show_texts(answers: pl.DataFrame) -> None:
     """The prompt and its answers, where their texts were kept."""
     kept = answers.filter(pl.col("prompt_text").is_not_null() | pl.col("output_text").is_not_null())
     if kept.is_empty():
@@ -56,21 +57,30 @@ def texts(answers: pl.DataFrame) -> None:
         tables.verbatim(row["output_text"])
 
 
-selection = frame.begin("What happened on this prompt?")
+def prompts_of(view: View, wanted: str) -> int:
+    """How many prompts a view has, those with the wanted words where it is narrowed to them."""
+    return data.load("prompt_list", view.selection, search=wanted if view.narrowings else "").height
+
+
+view = frame.begin("What happened on this prompt?")
 wanted = controls.search("Find a prompt", "Words of the prompt, or its id")
-found = data.load("prompt_list", selection, search=wanted)
+found = data.load("prompt_list", view.selection, search=wanted)
 if found.is_empty():
-    scope.nothing_matches(selection, f"No prompt contains “{plain(wanted)}”." if wanted else words.NEEDS_PROMPTS)
+    searched = view.narrowed(Contains(wanted)) if wanted else view
+    hint = f"No prompt contains “{plain(wanted)}”." if wanted else words.NEEDS_PROMPTS
+    scope.end_without_rows(searched, hint, count=lambda other: prompts_of(other, wanted))
 
 st.caption(room.prompt_list(found.height))
-prompt = pick_prompt(found)
-measure = frame.measure()
-answers = room.with_measure(data.load("prompt_answers", selection, prompt=prompt), measure)
+prompt = ask_prompt(found)
+measure = view.measure
+view = view.narrowed(among("prompt_id", (prompt,)))
+answers = room.with_measure(data.load("prompt_answers", view.selection, prompt=prompt), measure)
 if answers.is_empty():
-    scope.nothing_matches(selection, f"No answer to a prompt “{plain(prompt)}”.")
+    hint = f"No answer to a prompt “{plain(prompt)}”."
+    scope.end_without_rows(view, hint, count=lambda view: data.load("prompt_answers", view.selection, prompt=prompt).height)
 
 st.subheader(f"Prompt {plain(prompt)}", anchor=False)
-frame.stated_of_prompts()
+frame.say_measure_of_prompts(view)
 measured = room.with_error(answers, measure)
 if not measured.is_empty():
     draw.show(
@@ -78,6 +88,6 @@ if not measured.is_empty():
         alt=f"Energy of each answer to prompt {prompt} and how far it can be off",
     )
 tables.show(answers, room.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
-downloads.offer(answers, "prompt")
-texts(answers)
-st.caption(f"{room.ONE_PROMPT} {scope.provenance(data.own(selection), selection)}")
+downloads.offer(answers, "prompt", view)
+show_texts(answers)
+scope.say_footer(answers, view, "answer", more=room.ONE_PROMPT)

@@ -14,7 +14,7 @@ from prompt_joules.warehouse import commands
 from prompt_joules.warehouse.selection import Selection
 
 
-def run_detail(selection: Selection, chosen: pl.DataFrame) -> None:
+def show_detail(selection: Selection, chosen: pl.DataFrame) -> None:
     """Everything that is known about the run that was clicked: setup, totals, temperature, error, and the machine it ran on."""
     columns = data.load("columns", selection).filter(pl.col("table") == "runs")
     meanings = dict(columns.select("column", "meaning").iter_rows())
@@ -26,7 +26,7 @@ def run_detail(selection: Selection, chosen: pl.DataFrame) -> None:
         tables.show(known, detail.UPRIGHT, alt="All that is known about the run that was clicked")
 
 
-def first_rows(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, where: str) -> None:
+def show_first(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, where: str) -> None:
     """A table of as many rows as a browser can take; of more it says where they are.
 
     Args:
@@ -38,8 +38,9 @@ def first_rows(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, 
         st.caption(cut)
 
 
-selection = frame.begin("Can I trust these numbers?")
-selection = frame.narrowed(replace(selection.with_random_weights(), only_valid=False))
+view = frame.begin("Can I trust these numbers?")
+view = view.over(replace(view.selection.with_random_weights(), only_valid=False))
+selection = view.selection
 st.markdown("Every run of ours with its verdict. Runs and rows that failed a check stay here, marked; they are in no average.")
 runs = data.load("runs", selection)
 if runs.is_empty():
@@ -47,20 +48,20 @@ if runs.is_empty():
 else:
     st.markdown(room.verdicts(runs))
     listed = runs.head(tables.MOST_LISTED).with_columns(pl.col("gpu").alias("gpu_model"))
-    chosen = pick.table(listed, room.RUNS, "Runs with their verdict, newest first", "run")
+    chosen = pick.show_table(listed, room.RUNS, "Runs with their verdict, newest first", "run")
     cut = words.first_of(runs.height, tables.MOST_LISTED, "runs")
     st.caption(f"Click at the left of a run for its machine, temperatures and errors. {cut} {scope.hidden_words(selection)} {words.SCOPE}")
-    downloads.offer(runs, "runs")
-    run_detail(selection, chosen)
+    downloads.offer(runs, "runs", view)
+    show_detail(selection, chosen)
 
 st.subheader("What the remarks mean", anchor=False)
 tables.show(data.load("reason_codes", selection), room.REMARKS, alt="Remarks and their meaning")
 
 st.subheader("Files loaded", anchor=False)
 files = room.with_short_paths(data.load("ingested_files", selection))
-first_rows(files, room.FILES, "Files in the warehouse, newest first", "files", "the table `ingested_files` has all")
+show_first(files, room.FILES, "Files in the warehouse, newest first", "files", "the table `ingested_files` has all")
 rejects = room.with_short_paths(data.load("rejects", selection))
 if not rejects.is_empty():
     st.subheader("Rows refused", anchor=False)
     alt = "Rows that the ingest refused, with the reason"
-    first_rows(rejects, room.REJECTS, alt, "rows", f"`{commands.INGEST} rejects` lists all")
+    show_first(rejects, room.REJECTS, alt, "rows", f"`{commands.INGEST} rejects` lists all")

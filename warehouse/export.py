@@ -13,14 +13,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prompt_joules.warehouse import create
-from prompt_joules.warehouse.selection import Selection
 
 KINDS = ("parquet", "csv", "json", "arrow")
 METADATA_KEY = "prompt_joules"
@@ -31,6 +30,14 @@ FORMULA = rf"^(?:[\t\r\n]|[\p{{Z}}\p{{C}}\s]*[{SIGNS}])"
 DEFENDED = "'"
 OWN_LICENCE = "rows without a licence: ask who measured them"
 PART_ROWS = 20_000
+
+
+class Said(Protocol):
+    """What chose the rows: a Selection, or all that a page shows of one."""
+
+    def words(self) -> str: ...
+
+    def to_query(self) -> dict[str, str | list[str]]: ...
 
 
 class UnknownKind(Exception):
@@ -67,7 +74,7 @@ class Facts:
         for rows in part.iter_slices(PART_ROWS):
             self.digest.update(rows.write_ndjson().encode())
 
-    def header(self, selection: Selection, what: str, link: str | None = None) -> dict[str, Any]:
+    def header(self, selection: Said, what: str, link: str | None = None) -> dict[str, Any]:
         """What a reader of the rows must know.
 
         Args:
@@ -93,7 +100,7 @@ class Facts:
         }
 
 
-def header_of(rows: pl.DataFrame, selection: Selection, what: str) -> dict[str, Any]:
+def header_of(rows: pl.DataFrame, selection: Said, what: str) -> dict[str, Any]:
     """The header of rows that are all in memory, as `Facts.header`."""
     return _facts(rows).header(selection, what)
 
@@ -113,7 +120,7 @@ def save(
     parts: Iterable[pl.DataFrame],
     out: BinaryIO,
     kind: str,
-    selection: Selection,
+    selection: Said,
     what: str,
     *,
     link: str | None = None,
@@ -144,7 +151,7 @@ def save(
     return header
 
 
-def temporary(parts: Iterable[pl.DataFrame], kind: str, selection: Selection, what: str, *, link: str | None = None) -> io.BufferedReader:
+def temporary(parts: Iterable[pl.DataFrame], kind: str, selection: Said, what: str, *, link: str | None = None) -> io.BufferedReader:
     """A nameless file of rows that come in parts, open at its beginning; it is gone when it is closed. Otherwise as `save`."""
     with tempfile.NamedTemporaryFile() as named:
         with Path(named.name).open("wb") as out:

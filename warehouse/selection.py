@@ -3,8 +3,11 @@
 The URL vocabulary (model, gpu, task, engine, source, batch, weights, valid) is public: people have saved links.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, unquote
 
 # URL key → field, in the order in which a link and a sentence name them.
 TEXT_FILTERS: dict[str, str] = {
@@ -19,6 +22,48 @@ KNOWN_WEIGHTS = ("pretrained", "dummy")
 DEFAULT_WEIGHTS = ("pretrained",)
 LONGEST_VALUE = 300
 LARGEST_BATCH = 32_767
+# What stands between two parts of a sentence about filters; a CSV has semicolons in its header.
+PARTS = re.compile(r"[,;] (?=(?:[^“”]|“[^“”]*”)*$)")
+# What would be read as the end of a value, and signs that a header of a CSV cannot hold.
+UNCLEAR = re.compile(r"[,;“”\"%\r\n\t]| or | and |^\s|\s$|^$")
+WEIGHTS_WORDS: dict[tuple[str, ...], str] = {
+    DEFAULT_WEIGHTS: "pretrained weights",
+    ("dummy",): "random weights",
+    (): "pretrained and random weights",
+}
+VALID_WORDS = {True: "only valid rows", False: "valid and invalid rows"}
+
+
+class UnclearWords(Exception):
+    """A sentence about filters has a part that no filter says."""
+
+
+def said(value: str) -> str:
+    """A value as it stands in a sentence about filters: as it is, or in “quotes” where it would not be read back as it is."""
+    if not UNCLEAR.search(value):
+        return value
+    escaped = "".join(quote(sign) if sign in ',;“”"%\r\n\t' else sign for sign in value)
+    return f"“{escaped}”"
+
+
+def heard(words: str) -> str:
+    """The value that `said` wrote."""
+    return unquote(words[1:-1]) if words.startswith("“") else words
+
+
+def one_of(values: Sequence[str]) -> str:
+    """Values as a list in words: "A40 or “a, b”"."""
+    return " or ".join(map(said, values))
+
+
+def heard_one_of(words: str) -> tuple[str, ...]:
+    """The values that `one_of` listed."""
+    return tuple(map(heard, re.split(r" or (?=(?:[^“”]|“[^“”]*”)*$)", words)))
+
+
+def parts_of(words: str) -> list[str]:
+    """The parts of a sentence about filters."""
+    return PARTS.split(words)
 
 
 @dataclass(frozen=True)
@@ -59,15 +104,52 @@ class Selection:
         """The value of `$selection` in a query: a struct of the fields."""
         return {"selection": {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}}
 
+    def without_each(self) -> dict[str, "Selection"]:
+        """The selection without each filter that acts, by its URL key."""
+        blank = {**{key: {field: ()} for key, field in TEXT_FILTERS.items()}, "batch": {"batch_sizes": ()}}
+        others: dict[str, Any] = blank | {"weights": {"weights": DEFAULT_WEIGHTS}, "valid": {"only_valid": True}}
+        found = {key: replace(self, **change) for key, change in others.items()}
+        return {key: other for key, other in found.items() if other != self}
+
+    def words_of(self, key: str) -> str:
+        """One filter, by its URL key, as a person would say it."""
+        if key in TEXT_FILTERS:
+            return f"{LABELS[key]} {one_of(getattr(self, TEXT_FILTERS[key]))}"
+        if key == "batch":
+            return f"batch size {' or '.join(map(str, self.batch_sizes))}"
+        return WEIGHTS_WORDS.get(self.weights, WEIGHTS_WORDS[()]) if key == "weights" else VALID_WORDS[self.only_valid]
+
     def words(self) -> str:
         """The filters as a person would say them, e.g. "GPU A40, task chat, pretrained weights, only valid rows"."""
-        parts = [f"{LABELS[key]} {' or '.join(getattr(self, field))}" for key, field in TEXT_FILTERS.items() if getattr(self, field)]
-        if self.batch_sizes:
-            parts.append(f"batch size {' or '.join(str(size) for size in self.batch_sizes)}")
-        kinds: dict[tuple[str, ...], str] = {DEFAULT_WEIGHTS: "pretrained weights", ("dummy",): "random weights"}
-        parts.append(kinds.get(self.weights, "pretrained and random weights"))
-        parts.append("only valid rows" if self.only_valid else "valid and invalid rows")
-        return ", ".join(parts)
+        keys = [key for key, field in TEXT_FILTERS.items() if getattr(self, field)]
+        keys += ["batch"] if self.batch_sizes else []
+        return ", ".join(map(self.words_of, (*keys, "weights", "valid")))
+
+    @classmethod
+    def from_words(cls, words: str) -> tuple["Selection", list[str]]:
+        """Read what `words` says. Raises ValueError: a batch size is no number.
+
+        Returns:
+            The selection, and the parts of the sentence that no filter says.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        batches: tuple[int, ...] = ()
+        weights: tuple[str, ...] = DEFAULT_WEIGHTS
+        only_valid, others = True, []
+        labels = {f"{label} ": TEXT_FILTERS[key] for key, label in LABELS.items()}
+        for part in parts_of(words):
+            label = next((label for label in labels if part.startswith(label)), None)
+            if label:
+                found[labels[label]] = heard_one_of(part.removeprefix(label))
+            elif part.startswith("batch size "):
+                batches = tuple(int(size) for size in part.removeprefix("batch size ").split(" or "))
+            elif part in WEIGHTS_WORDS.values():
+                weights = next(kinds for kinds, said_so in WEIGHTS_WORDS.items() if said_so == part)
+            elif part in VALID_WORDS.values():
+                only_valid = part == VALID_WORDS[True]
+            else:
+                others.append(part)
+        return cls(**found, batch_sizes=batches, weights=weights, only_valid=only_valid), others
 
     def to_query(self) -> dict[str, str | list[str]]:
         """The URL parameters; only those that differ from the default, so that links stay short."""

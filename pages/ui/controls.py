@@ -7,11 +7,19 @@ import streamlit as st
 
 from prompt_joules.pages.ui import tables
 from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure.view import Computed, View, Within
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import visitor_formula as formulas
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
-BANDS = {"All sizes": (0.0, 1e9), "up to 3 billion": (0.0, 3.0), "3 to 10": (3.0, 10.0), "10 to 40": (10.0, 40.0), "over 40": (40.0, 1e9)}
+ALL_SIZES = "All sizes"
+BANDS: dict[str, tuple[float | None, float | None]] = {
+    ALL_SIZES: (None, None),
+    "up to 3 billion": (None, 3.0),
+    "3 to 10": (3.0, 10.0),
+    "10 to 40": (10.0, 40.0),
+    "over 40": (40.0, None),
+}
 LONGEST_SEARCH = 200
 
 
@@ -38,14 +46,21 @@ def behind(x: str, y: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named))
 
 
-def of_size(rows: pl.DataFrame, default: str = "All sizes") -> pl.DataFrame:
-    """Rows of the models of one band of sizes; a band without rows shows all, and says so."""
+def band(view: View, rows: pl.DataFrame, default: str = ALL_SIZES) -> View:
+    """The view of models of one band of sizes; of a band without rows all are shown, and said so.
+
+    Args:
+        rows: those of the view.
+    """
     chosen = st.segmented_control("Parameters (billion)", list(BANDS), default=default, required=True, key="band", bind="query-params")
     low, high = BANDS[chosen or default]
-    kept = rows.filter(pl.col("params_total_b") > low, pl.col("params_total_b") <= high)
-    if kept.is_empty() and chosen != "All sizes" and not rows.is_empty():
+    if low is None and high is None:
+        return view
+    narrowing = Within("params_total_b", low, high, above=True, without=(("band", ALL_SIZES),))
+    if narrowing.apply(rows).is_empty() and not rows.is_empty():
         st.caption("No model of these filters has this size: all sizes are shown.")
-    return rows if chosen == "All sizes" or kept.is_empty() else kept
+        return view
+    return view.narrowed(narrowing)
 
 
 def view(key: str, choices: Sequence[str], default: str | None = None, label: str = "Show") -> str:
@@ -62,12 +77,12 @@ def view(key: str, choices: Sequence[str], default: str | None = None, label: st
 
 
 def search(label: str, hint: str, explanation: str | None = None) -> str:
-    """Words to look for."""
+    """Words to look for, without the space around them."""
     return st.text_input(label, key="search", bind="query-params", placeholder=hint, help=explanation).strip()[:LONGEST_SEARCH]
 
 
-def formula(columns: Sequence[str]) -> pl.Expr | None:
-    """A column of the visitor's own; None where there is none. A wrong formula says where it is wrong."""
+def formula(view: View, columns: Sequence[str]) -> View:
+    """The view with a column of the visitor's own, where there is one. A wrong formula says where it is wrong."""
     text = st.text_input(
         "Formula column",
         key="formula",
@@ -76,12 +91,13 @@ def formula(columns: Sequence[str]) -> pl.Expr | None:
         help=f"Columns: {', '.join(key for key in NUMBERS if key in columns)}. Functions: {', '.join(formulas.FUNCTIONS)}.",
     )
     if not text.strip():
-        return None
+        return view
     try:
-        return formulas.parse(text, [key for key in NUMBERS if key in columns])
+        formulas.parse(text, [key for key in NUMBERS if key in columns])
     except formulas.WrongFormula as error:
         st.error(plain(str(error)), icon=":material/error:")
-        return None
+        return view
+    return view.narrowed(Computed(text.strip()))
 
 
 def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> str:
@@ -109,5 +125,6 @@ def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> list[str]:
 
 
 def number(label: str, key: str, default: float, low: float, high: float, explanation: str) -> float:
+    """A number between two ends; the default where the field is empty."""
     given = st.number_input(label, low, high, default, key=key, bind="query-params", help=explanation, width=190, format="%.10g")
     return default if given is None else float(given)

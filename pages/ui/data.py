@@ -3,7 +3,9 @@
 import polars as pl
 import streamlit as st
 
-from prompt_joules.warehouse import connect, query, visitor_sql, visitor_sql_memory
+from prompt_joules.pages.ui.pure.view import View
+from prompt_joules.warehouse import connect, energy_shown, query, visitor_sql, visitor_sql_memory
+from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.selection import Selection
 
 
@@ -16,6 +18,15 @@ def ask(sql: str) -> visitor_sql.Answer:
     """The answer to a visitor's SQL, remembered while text and warehouse stay the same. Raises visitor_sql.RefusedSql."""
     with st.spinner("Asking the warehouse …"):
         return visitor_sql_memory.run(sql, connect.default_warehouse())
+
+
+def results(view: View) -> pl.DataFrame:
+    """The configurations of a view with the energy that it asks for, least first; those that lack it stay, last."""
+    rows = load("leaderboard", view.selection)
+    measure = view.measure
+    if not measure.is_kept:
+        rows = energy_shown.joined(rows, load("energies", view.selection, **measure.parameters()), measure)
+    return view.rows(rows if measure == DEFAULT else rows.sort(measure.key, nulls_last=True, maintain_order=True))
 
 
 def options() -> pl.DataFrame:

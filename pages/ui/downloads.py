@@ -8,8 +8,6 @@ import polars as pl
 import streamlit as st
 
 from prompt_joules.warehouse import export as exports
-from prompt_joules.warehouse.energy_shown import Measure
-from prompt_joules.warehouse.selection import Selection
 
 
 def address() -> str:
@@ -18,20 +16,24 @@ def address() -> str:
     return f"{(st.context.url or '').split('?')[0]}{'?' if query else ''}{query}"
 
 
-def file_of(rows: pl.DataFrame, name: str, kind: str, selection: Selection, link: str, measure: Measure) -> bytes:
-    """Rows with the header of an export: filter in words, full link, hash, sources, licences, citation.
+def file_of(rows: pl.DataFrame, name: str, kind: str, view: exports.Said, link: str) -> bytes:
+    """Rows with the header of an export: the view in words, full link, hash, sources, licences, citation.
 
     Args:
         kind: of `export.KINDS`.
         link: the address of the view.
     """
-    header = exports.header_of(rows, selection, f"{name}, as shown; energy shown as {measure.words}")
+    header = exports.header_of(rows, view, f"{name}, as shown")
     return exports.write(rows, header | {"link": link}, kind)
 
 
-def offer(rows: pl.DataFrame, name: str) -> None:
-    """Two buttons: exactly these rows, all their columns, in storage units, with a header. The file is made when asked for."""
-    made = partial(file_of, rows, name, selection=st.session_state["shown"], link=address(), measure=st.session_state["measure"])
+def offer(rows: pl.DataFrame, name: str, view: exports.Said) -> None:
+    """Two buttons: exactly these rows, all their columns, in storage units, with a header. The file is made when asked for.
+
+    Args:
+        view: what they are, so that its words lead to the same rows.
+    """
+    made = partial(file_of, rows, name, view=view, link=address())
     with st.container(horizontal=True):
         _download("Download CSV", partial(made, "csv"), f"{name}.csv", "text/csv", rows.height)
         _download("Download Parquet", partial(made, "parquet"), f"{name}.parquet", "application/octet-stream", rows.height)

@@ -11,11 +11,10 @@ from streamlit.navigation.page import Page
 
 from prompt_joules.pages.ui import data, filters, scope, site
 from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
-from prompt_joules.warehouse import energy_shown as measures
 from prompt_joules.warehouse import errors
-from prompt_joules.warehouse.energy_shown import Measure
-from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 
 # Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
 TAGS_STYLE = "<style>[data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }</style>"
@@ -32,22 +31,22 @@ def run(page: Page) -> None:
     st.html(TAGS_STYLE)
     try:
         selection, notes = filters.sidebar(data.options())
-        st.session_state["measure"] = filters.energy(*site.SWITCHES.get(page.url_path, ()))
+        measure = filters.energy(*site.SWITCHES.get(page.url_path, ()))
         st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
     except errors.WarehouseError as error:
-        scope.no_warehouse(error)
+        scope.show_no_warehouse(error)
         return
-    st.session_state["selection"] = selection
+    st.session_state["asked_for"] = View(selection, measure=measure)
     st.session_state["notes"] = notes
     st.session_state["in_frame"] = True
     try:
         page.run()
     except errors.WarehouseError as error:
-        scope.no_warehouse(error)
+        scope.show_no_warehouse(error)
 
 
-def begin(title: str) -> Selection:
-    """First call of every page: its question as the title, and the filters in force.
+def begin(title: str) -> View:
+    """First call of every page: its question as the title, and what is asked for: the filters in force and the energy of the switches.
 
     On a fresh server Streamlit runs a deep-linked page file alone, without `streamlit_app.py`. The flag tells: it is
     set just before the page runs and taken away here; a page without it registers the navigation and starts again.
@@ -58,55 +57,33 @@ def begin(title: str) -> Selection:
     st.title(title, anchor=False)
     for note in st.session_state.get("notes", []):
         st.info(plain(note), icon=":material/link_off:")
-    selection: Selection = st.session_state["selection"]
-    return narrowed(selection)
+    view: View = st.session_state["asked_for"]
+    return view
 
 
-def measure(per: str | None = None) -> Measure:
-    """How energy is stated: the switches of the sidebar.
-
-    Args:
-        per: what the page divides by where the switch stands at the response.
-    """
-    chosen: Measure = st.session_state["measure"]
-    return replace(chosen, per=per) if per and chosen.per == measures.DEFAULT.per else chosen
+def of_chat(view: View) -> View:
+    """The view of chat, of all editions, unless the filters choose tasks."""
+    return view if view.selection.tasks else view.over(replace(view.selection, tasks=CHAT))
 
 
-def results(selection: Selection, chosen: Measure | None = None) -> pl.DataFrame:
-    """The configurations with the energy that the switches ask for, least first; those that lack it stay, last."""
-    chosen = chosen or measure()
-    rows = data.load("leaderboard", selection)
-    if not chosen.is_kept:
-        rows = measures.joined(rows, data.load("energies", selection, **chosen.parameters()), chosen)
-    return rows if chosen == measures.DEFAULT else rows.sort(chosen.key, nulls_last=True, maintain_order=True)
-
-
-def stated(rows: pl.DataFrame, chosen: Measure | None = None) -> None:
-    """Say which energy is shown when it is not the usual one, and why results lack it; refuse where none has it."""
-    chosen = chosen or measure()
-    if measure() == measures.DEFAULT or rows.is_empty():
+def say_measure(rows: pl.DataFrame, view: View, usual: Measure = DEFAULT) -> None:
+    """Say which energy is shown when it is not the usual one of the page, and why results lack it; warn where none has it."""
+    if view.measure == usual or rows.is_empty():
         return
-    sentence = words.stated(chosen, rows)
-    if rows[chosen.key].null_count() == rows.height:
+    sentence = words.stated(view.measure, rows)
+    if rows[view.measure.key].null_count() == rows.height:
         st.warning(sentence, icon=":material/block:")
     else:
         st.caption(sentence)
 
 
-def stated_of_prompts() -> None:
+def say_measure_of_prompts(view: View) -> None:
     """Say which energy of a prompt comes first, when it is not the usual one."""
-    chosen = measure()
-    if chosen != measures.DEFAULT:
-        st.caption(words.stated_of_prompts(chosen))
+    if view.measure != DEFAULT:
+        st.caption(words.stated_of_prompts(view.measure))
 
 
-def narrowed(selection: Selection) -> Selection:
-    """The filters with what the page adds of its own: downloads name them."""
-    st.session_state["shown"] = selection
-    return selection
-
-
-def first_view(selection: Selection, where: DeltaGenerator | None = None) -> Selection:
+def ask_first_view(view: View, where: DeltaGenerator | None = None) -> View:
     """One prompt at a time, of the task chat if none is chosen, unless the visitor asks for everything or filters by batch size.
 
     A GPU that answers many prompts at once, or completes code, uses far less for each: such rows beside single chat answers mislead.
@@ -114,21 +91,15 @@ def first_view(selection: Selection, where: DeltaGenerator | None = None) -> Sel
     Args:
         where: the container of the switch, where other things stand beside it.
     """
-    narrow = selection.one_prompt_at_a_time()
-    everything = data.load("leaderboard", selection)
-    shown = data.load("leaderboard", narrow)
-    if narrow == selection or shown.is_empty():
-        return selection
+    narrow = view.over(view.selection.one_prompt_at_a_time())
+    everything = data.load("leaderboard", view.selection)
+    shown = data.load("leaderboard", narrow.selection)
+    if narrow == view or shown.is_empty():
+        return view
     with where or st.container():
-        all_of_it = show_everything()
+        choices = ("One prompt at a time", "Everything")
+        chosen = st.segmented_control("What to show", choices, default=choices[0], required=True, key="show", bind="query-params")
     others = everything.height - shown.height
     if others:
-        st.caption(words.first_view(narrow.tasks, others, all_of_it))
-    return narrowed(selection if all_of_it else narrow)
-
-
-def show_everything() -> bool:
-    """Whether to show all tasks and batch sizes, or one prompt at a time."""
-    choices = ("One prompt at a time", "Everything")
-    chosen = st.segmented_control("What to show", choices, default=choices[0], required=True, key="show", bind="query-params")
-    return chosen == choices[1]
+        st.caption(words.first_view(narrow.selection.tasks, others, chosen == choices[1]))
+    return view if chosen == choices[1] else narrow

@@ -8,13 +8,14 @@ import streamlit as st
 
 from prompt_joules.pages.ui import downloads, draw, tables
 from prompt_joules.pages.ui.pure import naming, shape, theme
+from prompt_joules.pages.ui.pure.view import View, among
 from prompt_joules.warehouse.metrics import Metric
 
 CLICK = "Click a point or bar to see its rows only; Shift adds more, a click beside them shows all again."
 BOX = "Click a point, or draw a box around some, to see their rows only; a click beside them shows all again."
 
 
-def chart(drawn: draw.Drawn, rows: pl.DataFrame, alt: str, key: str, field: str = "result_id", noun: str = "rows") -> pl.DataFrame:
+def show_chart(drawn: draw.Drawn, rows: pl.DataFrame, alt: str, key: str, field: str = "result_id", noun: str = "rows") -> pl.DataFrame:
     """Draw a chart whose points can be clicked, boxed where it has a box, or named, which works with the keyboard and on a phone.
 
     Args:
@@ -35,8 +36,15 @@ def chart(drawn: draw.Drawn, rows: pl.DataFrame, alt: str, key: str, field: str 
     return kept
 
 
-def behind(
-    chosen: pl.DataFrame, rows: pl.DataFrame, columns: Iterable[str], alt: str, name: str, label: str = "The rows behind the chart"
+def show_behind(
+    chosen: pl.DataFrame,
+    rows: pl.DataFrame,
+    columns: Iterable[str],
+    alt: str,
+    name: str,
+    view: View,
+    label: str = "The rows behind the chart",
+    field: str = "result_id",
 ) -> None:
     """The rows of a chart and a file of them, in a frame that opens by a click, or when some were chosen. The browser gets them then.
 
@@ -44,17 +52,21 @@ def behind(
         chosen: the rows to show; `rows` where none were chosen.
         columns: of the table.
         name: of the file.
+        view: what `rows` are.
         label: of the frame.
+        field: the column by which rows are chosen.
     """
     some = chosen.height < rows.height
-    framed(chosen, columns, alt, name, label, f"{name}-{'some' if some else 'frame'}", is_open=some)
+    view = view.narrowed(among(field, chosen[field])) if some else view
+    show_framed(chosen, columns, alt, name, view, label, f"{name}-{'some' if some else 'frame'}", is_open=some)
 
 
-def framed(
+def show_framed(
     rows: pl.DataFrame,
     columns: Iterable[str],
     alt: str,
     name: str,
+    view: View,
     label: str,
     key: str | None = None,
     is_open: bool = False,
@@ -65,6 +77,7 @@ def framed(
 
     Args:
         name: of the file.
+        view: what the rows are.
         label: of the frame.
         key: of the frame; by the name of the file if None.
         is_open: whether the frame is open at first.
@@ -77,7 +90,7 @@ def framed(
             if note:
                 st.caption(note)
             tables.show(rows.head(tables.MOST_LISTED), columns, alt, metric)
-            downloads.offer(rows, name)
+            downloads.offer(rows, name, view)
 
 
 def named(rows: pl.DataFrame, field: str, key: str, noun: str) -> pl.DataFrame:
@@ -110,7 +123,7 @@ def boxed(rows: pl.DataFrame, box: Mapping[str, Any]) -> pl.DataFrame:
     return rows.filter(within.select(pl.all_horizontal(pl.all())).to_series().fill_null(False)) if sides else rows
 
 
-def table(rows: pl.DataFrame, columns: tuple[str, ...], alt: str, key: str) -> pl.DataFrame:
+def show_table(rows: pl.DataFrame, columns: tuple[str, ...], alt: str, key: str) -> pl.DataFrame:
     """A table whose rows can be clicked: the rows that were, none at the start."""
     event = tables.show(rows, columns, alt, key=key)
     places = event["selection"]["rows"] if isinstance(event, Mapping) else []

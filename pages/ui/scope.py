@@ -1,45 +1,70 @@
 """What a page covers, in words: the rows shown, those left out and why, and the ways out where nothing is left."""
 
 import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NoReturn
 
 import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import data, site
 from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure.view import View, Way
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands, connect, errors
 from prompt_joules.warehouse.selection import Selection
 
+# What stands for no choice in the widgets of filters that are no list.
+BLANK = {"weights": "pretrained", "valid": "only"}
 
-def nothing_matches(selection: Selection, hint: str = "") -> None:
-    """Say which filters leave nothing, offer the way back, and end the page."""
-    st.warning(f"Nothing matches: {plain(selection.words())}. {hint}", icon=":material/filter_alt_off:")
+
+def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = lambda view: data.results(view).height) -> NoReturn:
+    """Say which filters leave nothing, offer to end each that is in the way alone, and end the page.
+
+    Args:
+        hint: what the page needs, in words.
+        count: how many rows the page would have with another view.
+    """
+    st.warning(f"Nothing matches: {plain(view.on_screen())}. {hint}", icon=":material/filter_alt_off:")
+    ways = [(words_, way, found) for words_, other, way in ways_out(view) if (found := count(other))]
+    with st.container(horizontal=True):
+        for words_, way, found in ways:
+            st.button(f"Without {plain(words_)}: {words.count(found, 'result')}", key=f"without-{way[0][0]}", on_click=_go, args=(way,))
     st.html(site.links([("?", "Show this page without filters"), ("./", "Go to the Leaderboard")]))
     st.stop()
 
 
-def provenance(rows: pl.DataFrame, selection: Selection, prompt_set: str = "") -> str:
-    """What is shown, what is not, and what the numbers cover, in words.
+def ways_out(view: View) -> list[tuple[str, View, Way]]:
+    """Each filter of the link and each narrowing that can be ended: in words, the view without it, and how to end it."""
+    found: list[tuple[str, View, Way]] = []
+    for key, without in view.selection.without_each().items():
+        if key in st.query_params:
+            found.append((view.selection.words_of(key), view.over(without), ((key, BLANK.get(key, [])),)))
+    for narrowing in view.narrowings:
+        if narrowing.without:
+            others = tuple(other for other in view.narrowings if other is not narrowing)
+            found.append((narrowing.words(), replace(view, narrowings=others), narrowing.without))
+    return found
+
+
+def _go(way: Way) -> None:
+    """Set widgets before the page runs again."""
+    st.session_state.update(way)
+
+
+def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", more: str = "") -> None:
+    """The last line of a page: what is drawn, what is not, and what the numbers cover.
 
     Args:
-        rows: rows of `results`.
-        prompt_set: to what the page narrowed its rows, besides the filters.
+        drawn: the rows that the page shows, with what they have of `model_name`, `origin`, `source`, `gpu_model` and `batch_size`.
+        noun: what a row is.
+        more: what comes first.
     """
-    kinds = [
-        f"{count:,} {word}{'' if count == 1 else 's'}"
-        for origin, word in (("published", "published average"), ("measured", "measured average"))
-        if (count := rows.filter(pl.col("origin") == origin).height)
-    ]
-    shown = [
-        f"{words.count(rows['model_id'].n_unique(), 'model')} in {words.count(rows.height, 'configuration')}",
-        " and ".join(kinds),
-        f"filters: {plain(selection.words())}",
-        f"GPU: {plain(words.several(rows['gpu_model']))}",
-        f"batch size: {words.several(rows['batch_size'])}",
-        *([f"prompts of {plain(prompt_set)}"] if prompt_set else []),
-    ]
-    return f"{'; '.join(shown)}. {hidden_words(selection)} {words.SCOPE}"
+    ours = drawn.is_empty() or any((drawn[name] == value).any() for name, value in words.OURS.items() if name in drawn.columns)
+    hidden = hidden_words(view.selection) if ours else ""
+    shown = f"{words.drawn(drawn, noun)}; shown: {plain(view.on_screen())}."
+    st.caption(" ".join(part for part in (more, shown, hidden, words.SCOPE) if part))
 
 
 def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:
@@ -57,7 +82,7 @@ def hidden_words(selection: Selection) -> str:
     return f"Hidden: {words.count(int(hidden['count'].sum()), 'prompt')} ({reasons})."
 
 
-def no_warehouse(error: errors.WarehouseError) -> None:
+def show_no_warehouse(error: errors.WarehouseError) -> None:
     """In place of the page: what is wrong with the warehouse and the command that makes one."""
     titles = {errors.NoWarehouse: "No results yet", errors.OldWarehouse: "The results are from another version"}
     st.title(titles.get(type(error), "The results cannot be read"), anchor=False)

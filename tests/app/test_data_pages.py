@@ -12,8 +12,8 @@ from prompt_joules.bench.tasks import TASKS
 from prompt_joules.pages.ui import downloads, tables
 from prompt_joules.pages.ui.of import export_sql
 from prompt_joules.pages.ui.pure import detail
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import create, query, switches, visitor_sql
-from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
@@ -77,7 +77,7 @@ def test_texts_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json", "arrow"])
 def test_an_export_holds_the_rows_and_a_header(app_warehouse: Path, kind: str) -> None:
-    with export_sql.file_of(Selection(gpus=("A40",), tasks=("chat",)), "Results", kind, str(app_warehouse)) as file:
+    with export_sql.file_of(View(Selection(gpus=("A40",), tasks=("chat",))), "Results", kind, str(app_warehouse)) as file:
         made = file.read()
     readers = {
         "parquet": lambda: pl.read_parquet(io.BytesIO(made)),
@@ -138,7 +138,7 @@ def test_methods_shows_the_system_prompts_and_every_definition(open_page: Open) 
 
 def test_downloads_hold_the_rows_and_run_no_formula() -> None:
     rows = pl.DataFrame({"model_name": ["=1+1", "ok"], "energy_j": [-1.5, None], "reasons": [["a", "b"], []]})
-    made = {kind: downloads.file_of(rows, "rows", kind, Selection(), "http://x/?a=b", DEFAULT) for kind in ("csv", "parquet")}
+    made = {kind: downloads.file_of(rows, "rows", kind, View(), "http://x/?a=b") for kind in ("csv", "parquet")}
     csv = pl.read_csv(made["csv"], comment_prefix="#")
     assert b"# link: http://x/?a=b\n" in made["csv"] and b"content_sha256" in made["csv"]
     assert csv["model_name"].to_list() == ["'=1+1", "ok"]

@@ -116,7 +116,7 @@ def test_switches_that_do_not_act_on_a_page_are_off_and_say_why(open_page: Open,
     off = {key: element.disabled for key, element in switches(app).items()}
     assert off == {key: key not in acting for key in off}
     assert why in text(app)
-    measure = app.session_state["measure"]
+    measure = app.session_state["asked_for"].measure
     assert measure.above_idle == ("idle" in acting)
     assert measure.statistic == ("p90" if "statistic" in acting else "mean")
     assert measure.per == ("word" if "per" in acting else "response")

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from prompt_joules.pages.ui import site
 from prompt_joules.pages.ui.of import export_sql
 from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import export as exports
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
@@ -65,7 +66,8 @@ def test_the_hostile_rows_are_there(hostile_warehouse: Path, monkeypatch: pytest
 @pytest.mark.parametrize("name", export_sql.EXPORTS)
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "json", "csv"])
 def test_hostile_rows_survive_every_export(hostile_warehouse: Path, name: str, kind: str) -> None:
-    with export_sql.file_of(Selection(weights=(), only_valid=False), name, kind, str(hostile_warehouse)) as file:
+    selection = Selection(weights=(), only_valid=False)
+    with export_sql.file_of(View(selection), name, kind, str(hostile_warehouse)) as file:
         made = file.read()
     readers = {
         "parquet": lambda: pl.read_parquet(io.BytesIO(made)),
@@ -74,7 +76,7 @@ def test_hostile_rows_survive_every_export(hostile_warehouse: Path, name: str, k
         "arrow": lambda: pl.read_ipc(io.BytesIO(made)),
     }
     rows = readers[kind]()
-    assert rows.height == query.load(export_sql.EXPORTS[name][0], Selection(weights=(), only_valid=False), str(hostile_warehouse)).height
+    assert rows.height == query.load(export_sql.EXPORTS[name][0], selection, str(hostile_warehouse)).height
     assert (f"'{hostile.NAME}" if kind == "csv" else hostile.NAME) in rows["model_name"].to_list()
 
 

@@ -107,6 +107,33 @@ def test_no_match_names_the_filters_and_offers_a_way_back(open_page: Open, page:
     assert not app.dataframe
 
 
+@pytest.mark.parametrize("page", ["leaderboard", "compare", "planner"])
+def test_an_empty_page_offers_to_end_the_filter_that_is_in_the_way(open_page: Open, page: str) -> None:
+    app = open_page(page, gpu="CPU", source="ML.ENERGY v1")
+    ways = {button.label: button for button in app.button}
+    assert set(ways) == {way for way in ways if way.startswith(("Without GPU CPU: ", "Without source ML"))}
+    label = next(label for label in ways if label.startswith("Without GPU CPU"))
+    count = int(label.split(": ")[1].split()[0].replace(",", ""))
+    assert count > 0
+    ways[label].click().run()
+    assert not app.exception and not app.warning
+    assert app.multiselect(key="gpu").value == []
+    assert app.multiselect(key="source").value == ["ML.ENERGY v1"]
+    if page == "leaderboard":
+        assert table(app).height <= count
+
+
+def test_an_empty_leaderboard_offers_to_end_a_search_or_a_range(open_page: Open) -> None:
+    app = open_page(gpu="A40", search="vicuna", range_params_total_b=["50", "100"])
+    assert "with the words “vicuna”" in app.warning[0].value.replace("\\", "")
+    ways = {button.label.split(":")[0].replace("\\", ""): button for button in app.button}
+    assert any(way.startswith("Without Parameters (billion) at least") for way in ways)
+    next(button for way, button in ways.items() if way.startswith("Without Parameters")).click().run()
+    assert not app.warning
+    assert app.text_input(key="search").value == "vicuna"
+    assert table(app)["model_name"].str.contains("vicuna").all()
+
+
 def test_the_first_view_is_one_chat_prompt_at_a_time_and_all_is_one_click_away(open_page: Open) -> None:
     app = open_page()
     assert table(app).select("task", "batch_size").unique().rows() == [("chat", 1)]

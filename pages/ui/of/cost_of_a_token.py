@@ -36,6 +36,11 @@ def cost(above_idle: bool) -> str:
     return COST.format(energy="the energy above idle" if above_idle else "the energy")
 
 
+def drawn(points: int, prompts: int) -> str:
+    """How many of the prompts of the fit are points of the chart."""
+    return f"The fit is over {prompts:,} prompts{f', of which {points:,} are drawn' if points < prompts else ''}."
+
+
 def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: float, tokens_out: float) -> str:
     """What the fit gives for other lengths."""
     value, low, high = energy

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.pure import naming, words
+from prompt_joules.pages.ui.pure.view import Among, View
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.metrics import PROMPT_METRICS, Metric
@@ -16,6 +17,8 @@ from prompt_joules.warehouse.metrics import PROMPT_METRICS, Metric
 SPREADS = OF_BARS, OF_PERCENTILES, OF_SHARES, OF_JOULES = "Histogram", "Percentiles", "Share at or below a value", "Where the joules go"
 GROUPS = ("result", "model", "task", "gpu", "engine", "batch size", "prompt set")
 MOST_SERIES = 8
+# So many prompts of clicked bars are listed.
+MOST_OF_BARS = 500
 AXES = ("automatic", "linear", "logarithmic")
 ALL_SETUPS = "All setups together"
 # On what runs differ when they are told apart by a series.
@@ -51,9 +54,27 @@ def in_setups(rows: pl.DataFrame) -> pl.DataFrame:
     return ranked.select("setup").join(named, on="setup", maintain_order="left_right")
 
 
-def of_set(rows: pl.DataFrame, prompt_set: str) -> pl.DataFrame:
-    """Rows of `results` that are of one prompt set; all where none is named."""
-    return rows.filter(pl.col("prompt_set") == prompt_set) if prompt_set else rows
+def prompt_set_of(view: View) -> str:
+    """The prompt set that the view is of; empty where it is of all."""
+    found = [narrowing.values[0] for narrowing in view.narrowings if isinstance(narrowing, Among) and narrowing.column == "prompt_set"]
+    return found[0] if found else ""
+
+
+def drawn(measured: pl.DataFrame) -> str:
+    """How many prompts are drawn, and how many lack the number."""
+    lacking = int(measured["unmeasured"].sum())
+    without = f"; {words.count(lacking, 'prompt')} of them without the number" if lacking else ""
+    return f"Drawn: {words.count(int(measured['prompts'].sum()), 'prompt')} in {words.count(measured.height, 'group')}{without}."
+
+
+def answers(rows: pl.DataFrame) -> list[str]:
+    """A name for each answer of a run to a prompt: the run and the prompt.
+
+    Args:
+        rows: with `run_id` and `prompt_id`.
+    """
+    names: list[str] = rows.select(pl.format("{} {}", "run_id", "prompt_id").alias("answer"))["answer"].to_list()
+    return names
 
 
 def in_units_of(rows: pl.DataFrame, metric: Metric, columns: Iterable[str]) -> pl.DataFrame:

@@ -1,14 +1,15 @@
 """Export and SQL: the files of the rows, and the chart of an answer."""
 
 import io
+from dataclasses import dataclass
 
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, shape, theme
+from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure.view import View, quoted
 from prompt_joules.warehouse import export as exports
 from prompt_joules.warehouse import query
-from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.visitor_sql import Answer
 
 EXPORT = (
@@ -35,12 +36,31 @@ EXPORTS = {
 }
 
 
-def file_of(
-    selection: Selection, name: str, kind: str, warehouse: str, formula: pl.Expr | None = None, link: str | None = None
-) -> io.BufferedReader:
+@dataclass(frozen=True)
+class Question:
+    """What chose the rows of an answer to SQL: the SQL, and no filter."""
+
+    sql: str
+
+    def words(self) -> str:
+        """The SQL in “quotes”, escaped like the value of a filter."""
+        return f"SQL {quoted(self.sql)}"
+
+    def to_query(self) -> dict[str, str | list[str]]:
+        return {"sql": self.sql}
+
+
+def file_of(view: View, name: str, kind: str, warehouse: str, link: str | None = None) -> io.BufferedReader:
+    """A file of all rows of a view, made part by part.
+
+    Args:
+        name: of EXPORTS.
+        kind: of `export.KINDS`.
+        link: the address of the view.
+    """
     question, what = EXPORTS[name]
-    with query.stream(question, selection, warehouse, part_rows=exports.PART_ROWS) as parts:
-        return exports.temporary((shape.with_formula(part, formula) for part in parts), kind, selection, what, link=link)
+    with query.stream(question, view.selection, warehouse, part_rows=exports.PART_ROWS) as parts:
+        return exports.temporary(map(view.rows, parts), kind, view, what, link=link)
 
 
 def answer(found: Answer) -> str:

@@ -1,6 +1,6 @@
 """The leaderboard: its columns, its search, its sentence, and the views that it leads to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -53,20 +53,6 @@ COLUMNS = (
 )
 # The numbers that can be narrowed to a range on the leaderboard.
 RANGES = ("params_total_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
-
-
-def search(rows: pl.DataFrame, text: str) -> pl.DataFrame:
-    """Rows whose model, GPU, task, engine or source contains every word of the text, whatever the case."""
-    places = [name for name in ("model_name", "model_id", "gpu_model", "task", "engine", "source") if name in rows.columns]
-    haystack = pl.concat_str([pl.col(name).fill_null("") for name in places], separator=" ").str.to_lowercase()
-    for word in text.lower().split():
-        rows = rows.filter(haystack.str.contains(word, literal=True))
-    return rows
-
-
-def in_ranges(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pl.DataFrame:
-    """Rows inside every range; a row that lacks a number is not inside a range of it."""
-    return rows.filter(pl.col(key).is_between(low, high) for key, (low, high) in ranges.items()) if ranges else rows
 
 
 def columns(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple[str, ...]:

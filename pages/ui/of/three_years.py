@@ -21,10 +21,8 @@ EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "
 
 
 def with_edition(rows: pl.DataFrame) -> pl.DataFrame:
-    """Adds `edition`, the year and name of the edition; results of other tools have none and are left out."""
-    return rows.with_columns(pl.col("generation").replace_strict(EDITIONS, default=None).alias("edition")).filter(
-        pl.col("edition").is_not_null()
-    )
+    """Adds `edition`, the year and name of the edition of rows of a generation of EDITIONS."""
+    return rows.with_columns(pl.col("generation").replace_strict(EDITIONS).alias("edition"))
 
 
 def batches(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:

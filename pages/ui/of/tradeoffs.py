@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure.view import Within
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
@@ -20,22 +21,9 @@ NO_LIMIT = "no limit"
 FIRST_LIMITS = {"itl_p50_s": "50"}
 
 
-def within(rows: pl.DataFrame, limits: Mapping[str, float | None]) -> pl.DataFrame:
-    """Rows that keep every limit: at least where more is better, else at most."""
-    for key, bound in limits.items():
-        if bound is not None:
-            rows = rows.filter(pl.col(key) >= bound if NUMBERS[key].better == "higher" else pl.col(key) <= bound)
-    return rows
-
-
-def bounds_on_screen(limits: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Limits from storage to screen units."""
-    return {key: None if bound is None else bound * NUMBERS[key].display_factor for key, bound in limits.items()}
-
-
-def best_of_each_model(rows: pl.DataFrame, y: str) -> pl.DataFrame:
-    """The row of each model with the least of `y`, least first."""
-    return rows.sort(y, maintain_order=True).unique("model_id", keep="first", maintain_order=True)
+def ends(limits: Mapping[str, Within | None]) -> dict[str, float | None]:
+    """Where the rules of the limits stand, in screen units."""
+    return {key: None if limit is None else limit.high if limit.low is None else limit.low for key, limit in limits.items()}
 
 
 def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]) -> theme.Chart:

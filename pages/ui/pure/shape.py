@@ -28,18 +28,7 @@ def has_random_weights(rows: pl.DataFrame) -> bool:
     return "weights" in rows.columns and bool((rows["weights"] == "dummy").any())
 
 
-def with_formula(rows: pl.DataFrame, formula: pl.Expr | None) -> pl.DataFrame:
-    """Adds `formula`, the visitor's own column, where there is one."""
-    return rows if formula is None else rows.with_columns(formula.alias("formula"))
-
-
 def names(rows: pl.DataFrame, column: str) -> list[str]:
     """The distinct texts of a column, in order of appearance."""
     found: list[str] = rows[column].unique(maintain_order=True).to_list()
     return found
-
-
-def drawable(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
-    """The rows that have both numbers; on logarithmic axes, both positive."""
-    points = rows.filter(pl.col(x).is_not_null(), pl.col(y).is_not_null())
-    return points.filter(pl.col(x) > 0, pl.col(y) > 0) if log else points

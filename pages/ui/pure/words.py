@@ -10,6 +10,8 @@ from prompt_joules.warehouse.energy_shown import UNITS, Measure
 
 MOST_LINES = 6
 SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
+# Columns that tell whether a row is of a run of ours.
+OURS = {"origin": "measured", "source": "Prompt Joules"}
 NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
     "Measure some with “make demo”, or see the Leaderboard for the averages."
@@ -75,6 +77,24 @@ def ignored(names: list[str], why: str) -> str:
 def first_of(known: int, most: int, noun: str, where: str = "the download has all") -> str:
     """That a list is cut, where it is, and where the rest can be found."""
     return f"The first {most:,} of {known:,} {noun} are listed; {where}." if known > most else ""
+
+
+def drawn(rows: pl.DataFrame, noun: str) -> str:
+    """What is drawn, from the rows themselves: how many models, published or measured, on which GPUs, at which batch sizes.
+
+    Args:
+        rows: with what they have of `model_name`, `origin`, `gpu_model` and `batch_size`.
+        noun: what a row is.
+    """
+    models = rows["model_name"].drop_nulls().n_unique() if "model_name" in rows.columns else 0
+    parts = [f"{count(models, 'model')} in {count(rows.height, noun)}" if models else count(rows.height, noun)]
+    if "origin" in rows.columns:
+        kinds = (("published", "published average"), ("measured", "measured average"))
+        parts += [" and ".join(count(number, kind) for origin, kind in kinds if (number := rows.filter(pl.col("origin") == origin).height))]
+    for column, name in (("gpu_model", "GPU"), ("batch_size", "batch size")):
+        if column in rows.columns and rows[column].null_count() < rows.height:
+            parts.append(f"{name}: {plain(several(rows[column]))}")
+    return "; ".join(part for part in parts if part)
 
 
 def several(values: pl.Series, most: int = 6) -> str:
