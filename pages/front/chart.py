@@ -4,6 +4,7 @@ import polars as pl
 
 from prompt_joules.pages.ui.of import distributions, distributions_charts, energy_vs_parameters, tradeoffs, verbosity, verbosity_charts
 from prompt_joules.pages.ui.pure import naming, shape, theme
+from prompt_joules.pages.ui.pure.view import Known
 from prompt_joules.warehouse import stats
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
@@ -90,7 +91,7 @@ def lorenz(rows: pl.DataFrame, metric: str = "energy_j") -> theme.Chart:
 
 
 def _with_both(rows: pl.DataFrame, x: str, y: str, log: bool) -> pl.DataFrame:
-    points = shape.drawable(rows, x, y, log)
+    points = Known((x, y), positive=log).apply(rows)
     if points.is_empty():
         raise NothingToDraw(f"None of {rows.height:,} rows has both {x} and {y}{', both above 0' if log else ''}.")
     return points
