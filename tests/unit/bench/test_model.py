@@ -1,8 +1,8 @@
 """The real SmolLM2-135M-Instruct answers real prompts. Slow; needs no GPU."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
 from prompt_joules.bench.__main__ import main
-from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.loading import load, plan
+from prompt_joules.bench.engines.loading import Plan, load
 from prompt_joules.bench.engines.transformers import TransformersEngine
+from prompt_joules.bench.run import local
 from prompt_joules.bench.tasks import TASKS
 
 FOLDER = Path(__file__).parents[3] / "models" / "smollm2-135m"
@@ -24,10 +24,31 @@ pytestmark = [
 ]
 
 
+Ran = tuple[Path, Plan, Any, Any]
+
+
 @pytest.fixture(scope="module")
-def engine() -> Iterator[TransformersEngine]:
-    chosen = plan(RunConfig(str(FOLDER), gguf_file="auto", device="cpu"))
-    yield TransformersEngine(chosen, *load(chosen))
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The folder of a run by the command line, and the model that it loaded: loading it takes 20 s, so that all tests use this one."""
+    folder = tmp_path_factory.mktemp("smollm")
+    prompts = folder / "one.jsonl"
+    prompts.write_text(json.dumps({"id": "hello", "prompt": "Say hello."}))
+    options = ["--gguf-file", "auto", "--device", "cpu", "--max-new-tokens", "4", "--warmup", "0"]
+    loaded: list[tuple[Plan, Any, Any]] = []
+
+    def load_and_keep(chosen: Plan) -> tuple[Any, Any]:
+        loaded.append((chosen, *load(chosen)))
+        return loaded[0][1:]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "load", load_and_keep)
+        assert main(["run", "--model", str(FOLDER), *options, "--prompts", str(prompts), "--out", str(folder / "out")]) == 0
+    return folder / "out", *loaded[0]
+
+
+@pytest.fixture(scope="module")
+def engine(ran: Ran) -> TransformersEngine:
+    return TransformersEngine(*ran[1:])
 
 
 def answer(engine: TransformersEngine, task: str, text: str, tokens: int) -> tuple[str | None, str, int]:
@@ -56,12 +77,8 @@ def test_all_tasks_are_rendered_by_the_tokenizer_with_their_system_prompt(engine
     assert lengths["instruct"] < lengths["instruct-concise"]
 
 
-def test_command_line_from_gguf_to_parquet(tmp_path: Path) -> None:
-    prompts = tmp_path / "one.jsonl"
-    prompts.write_text(json.dumps({"id": "hello", "prompt": "Say hello."}))
-    options = ["--gguf-file", "auto", "--device", "cpu", "--max-new-tokens", "4", "--warmup", "0"]
-    assert main(["run", "--model", str(FOLDER), *options, "--prompts", str(prompts), "--out", str(tmp_path / "out")]) == 0
-    (row,) = pl.read_parquet(tmp_path / "out/*/part-*.parquet").to_dicts()
+def test_command_line_from_gguf_to_parquet(ran: Ran) -> None:
+    (row,) = pl.read_parquet(ran[0] / "*/part-*.parquet").to_dicts()
     assert (row["model_id"], row["status"], row["dtype"]) == ("smollm2-135m", "ok", "float32")
     assert row["params_total_b"] == pytest.approx(0.1345, abs=0.0005)
     assert 1 <= row["output_tokens"] <= 4
