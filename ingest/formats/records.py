@@ -38,7 +38,7 @@ def _schema(path: str) -> tuple[pa.Schema, int]:
         footer = pq.read_metadata(path)
         _refuse_bomb(footer, Path(path).stat().st_size)
         return footer.schema.to_arrow_schema(), footer.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise Unreadable("is not a whole Parquet file: its end is missing or damaged") from error
 
 
