@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 LAKE   := .venv-lake
 PORT   ?= 8501
+# Where the app listens: this machine alone, whatever the environment says. For others: make app HOST=0.0.0.0 (docs/security.md)
+HOST   := 127.0.0.1
 # mypy finds packages by their folders: here they stand under the name that they are installed by.
 TYPES  := build/types/prompt_joules
 MODEL  := models/smollm2-135m
@@ -26,11 +28,11 @@ demo: $(VENV)/.bench $(MODEL)/.done  ## measure a small real model on all four t
 	    --prompts default --limit 6 --max-new-tokens 64 --out results/demo
 	@$(BIN)/python -m ingest warehouse/data results/demo --warehouse warehouse.duckdb
 	@echo "The app is on http://localhost:$(PORT) (Ctrl-C stops it)."
-	@$(BIN)/streamlit run streamlit_app.py --server.port $(PORT) --server.headless true
+	@$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(PORT) --server.headless true
 
 app: $(VENV)/.app warehouse.duckdb  ## only the app, on the results that ship with the project (no torch)
 	@echo "The app is on http://localhost:$(PORT) (Ctrl-C stops it)."
-	@$(BIN)/streamlit run streamlit_app.py --server.port $(PORT) --server.headless true
+	@$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(PORT) --server.headless true
 
 warehouse.duckdb:
 	@$(BIN)/python -m ingest warehouse/data --warehouse $@

@@ -1,5 +1,6 @@
 """Load files of known formats into an open warehouse, batch by batch, each batch in a transaction of its own."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.formats.base import Format, Loaded, Source, Unreadable
 from prompt_joules.ingest.report import Line, Report, Step
 from prompt_joules.ingest.statements import statement
-from prompt_joules.warehouse import create
+from prompt_joules.warehouse import create, errors
 
 MODELS = create.HERE / "models.csv"
 # What DuckDB may hold while it builds; Python, the readers and the allocator come on top.
@@ -61,8 +62,10 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
         _remember(connection, reader, loaded)
         connection.execute("commit")
     except (Unreadable, OSError, UnicodeError, duckdb.Error) as error:
-        connection.execute("rollback")
-        if isinstance(error, duckdb.FatalException):
+        # A disk that is full ends the transaction by itself, and is no fault of the file.
+        with contextlib.suppress(duckdb.TransactionException):
+            connection.execute("rollback")
+        if isinstance(error, duckdb.FatalException) or errors.is_disk_full(error):
             raise
         if len(batch) > 1:
             middle = len(batch) // 2

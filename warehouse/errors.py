@@ -2,7 +2,23 @@
 
 import shlex
 
+import duckdb
+
 from prompt_joules.warehouse import commands, places
+
+# Errors of a question that the warehouse is to blame for.
+OF_THE_WAREHOUSE = (
+    duckdb.IOException,
+    duckdb.HTTPException,
+    duckdb.CatalogException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.SerializationException,
+    duckdb.OutOfMemoryException,
+)
+# What it says when there is no room for what a large question writes meanwhile.
+DISK_FULL = ("No space left on device", "Disk quota exceeded", "Read-only file system")
+NO_ROOM = (*DISK_FULL, "Failed to create directory", "failed to offload data block")
 
 
 class WarehouseError(Exception):
@@ -32,6 +48,25 @@ class BrokenWarehouse(WarehouseError):
         super().__init__(f"{path} cannot be read as a warehouse ({why}). {_remedy(path)}")
 
 
+class ForbiddenWarehouse(WarehouseError):
+    """The file is there, and the user who asks may not read it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} may not be read by this user. Let it be read, e.g. chmod a+r {shlex.quote(path)} (and a+x its folders), "
+            "or start this as its owner."
+        )
+
+
+class NoRoom(WarehouseError):
+    """A question needs more memory than it may have, and there is no room on disk for the rest."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"There is no room for this question ({why}). Choose fewer rows with the filters, or start the server in a folder with space."
+        )
+
+
 class NotAWarehouse(WarehouseError):
     """The path is a folder or a file of another kind; nobody meant it to be replaced."""
 
@@ -48,3 +83,29 @@ def _remedy(path: str) -> str:
     if path.startswith((places.LAKE, places.CLOUD)):
         return "Make a new one at another address and load the files of every machine into it (docs/scale.md)."
     return f"Rebuild it from its files: {commands.INGEST} {commands.SHIPPED_NAME} results --warehouse {path} --rebuild"
+
+
+def is_of_the_warehouse(error: duckdb.Error) -> bool:
+    """Whether an error means that the warehouse cannot be read, not that a question is wrong. A checksum has no kind of its own."""
+    return type(error) is duckdb.Error or isinstance(error, OF_THE_WAREHOUSE)
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether an error means that nothing more can be written."""
+    return any(words in str(error) for words in DISK_FULL)
+
+
+def is_no_room(error: Exception) -> bool:
+    """Whether an error means that memory and disk are used up."""
+    return isinstance(error, duckdb.OutOfMemoryException) or any(words in str(error) for words in NO_ROOM)
+
+
+def broken(path: str, error: Exception) -> WarehouseError:
+    """The error of a warehouse that was attached but cannot be read: a shared one that nobody has filled is none yet."""
+    if is_no_room(error):
+        return NoRoom(str(error).splitlines()[0])
+    if places.parse(path).shared:
+        if "Table with name meta does not exist" in str(error):
+            return NoWarehouse(path)
+        return UnreachableWarehouse(f"{path} cannot be read: {places.sentence(error)}.")
+    return BrokenWarehouse(path, str(error).splitlines()[0])

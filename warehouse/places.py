@@ -93,17 +93,19 @@ def parse(text: str) -> Place:
     return Place("lake", address, options.get("data_path"))
 
 
-def attach_clause(place: Place, *, read_only: bool) -> str:
+def attach_clause(place: Place, *, read_only: bool, snapshot_version: int | None = None) -> str:
     """The ATTACH statement: the only SQL that depends on the kind of warehouse."""
     if place.kind == "cloud":
         return f"attach {_literal(place.address)}"
     options = ["read_only"] if read_only else []
+    if snapshot_version is not None:
+        options.append(f"snapshot_version {snapshot_version}")
     if place.data_path:
         options.append(f"data_path {_literal(place.data_path)}")
     return f"attach {_literal(place.address)} as {ALIAS}" + (f" ({', '.join(options)})" if options else "")
 
 
-def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool) -> None:
+def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bool, snapshot_version: int | None = None) -> None:
     """Attach a warehouse under `place.catalog` and make it the connection's database.
 
     Raises:
@@ -113,7 +115,7 @@ def attach(connection: duckdb.DuckDBPyConnection, place: Place, *, read_only: bo
     load_extensions(connection, place.extensions)
     if "httpfs" in place.extensions and (secret := s3_secret(os.environ)):
         connection.execute(secret)
-    connection.execute(attach_clause(place, read_only=read_only))
+    connection.execute(attach_clause(place, read_only=read_only, snapshot_version=snapshot_version))
     connection.execute(f"use {place.catalog}")
 
 

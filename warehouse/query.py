@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from prompt_joules.warehouse import connect, switches
+from prompt_joules.warehouse import connect, errors, switches
 from prompt_joules.warehouse.selection import Selection
 
 QUERIES = Path(__file__).parent / "queries"
@@ -84,8 +84,10 @@ def _asked(name: str, selection: Selection | None, warehouse: str, parameters: M
     try:
         with connect.reading(warehouse) as connection:
             yield connection.sql(sql, params={key: given[key] for key in wanted})
-    except (duckdb.IOException, duckdb.HTTPException, duckdb.CatalogException, duckdb.FatalException) as error:
-        raise connect.broken(warehouse, error) from error
+    except duckdb.Error as error:
+        if not errors.is_of_the_warehouse(error):
+            raise
+        raise errors.broken(warehouse, error) from error
 
 
 def options(warehouse: str) -> pl.DataFrame:

@@ -54,13 +54,17 @@ def _app(words: list[str]) -> int:
         "else the results that ship with the project",
     )
     parser.add_argument("--port", default="8501", help="default: %(default)s")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="who may reach it; 0.0.0.0 is everybody (docs/security.md); default: %(default)s"
+    )
     options, more = parser.parse_known_args(words)
     try:
         os.environ[connect.VARIABLE] = _warehouse(options.warehouse)
     except (errors.WarehouseError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    return _serve(["--server.port", options.port, *more])
+    address = [] if any(word.startswith("--server.address") for word in more) else ["--server.address", options.host]
+    return _serve(["--server.port", options.port, *address, *more])
 
 
 def _warehouse(named: str | None) -> str:

@@ -13,7 +13,7 @@ from prompt_joules.pages.ui import data, filters, scope, site
 from prompt_joules.pages.ui.pure import words
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
-from prompt_joules.warehouse import errors
+from prompt_joules.warehouse import connect, errors
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 
 # Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
@@ -27,22 +27,23 @@ schemapi.disable_debug_mode()
 
 
 def run(page: Page) -> None:
-    """Draw the filters and run the page; without a readable warehouse, say what to run instead."""
+    """Draw the filters and run the page, all of one version of the warehouse; without a readable one, say what to run instead."""
     st.html(TAGS_STYLE)
     try:
-        selection, notes = filters.sidebar(data.options())
-        measure = filters.energy(*site.SWITCHES.get(page.url_path, ()))
-        st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
+        with connect.pinned(connect.default_warehouse()):
+            _draw(page)
     except errors.WarehouseError as error:
         scope.show_no_warehouse(error)
-        return
+
+
+def _draw(page: Page) -> None:
+    selection, notes = filters.sidebar(data.options())
+    measure = filters.energy(*site.SWITCHES.get(page.url_path, ()))
+    st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
     st.session_state["asked_for"] = View(selection, measure=measure)
     st.session_state["notes"] = notes
     st.session_state["in_frame"] = True
-    try:
-        page.run()
-    except errors.WarehouseError as error:
-        scope.show_no_warehouse(error)
+    page.run()
 
 
 def begin(title: str) -> View:

@@ -260,6 +260,17 @@ def test_a_reader_sees_one_state(new_lake: NewLake, tmp_path: Path) -> None:
     assert ask(made.address, "select count(*) from requests").item() == 2 * ROWS
 
 
+def test_all_questions_of_a_block_are_of_one_snapshot(new_lake: NewLake, tmp_path: Path) -> None:
+    made = new_lake()
+    load(made.address, run_file(tmp_path, "one"))
+    with connect.pinned(made.address):
+        before = connect.version(made.address)
+        load(made.address, run_file(tmp_path, "two"))
+        assert query.load("runs", None, made.address).height == 1
+        assert connect.version(made.address) == before
+    assert query.load("runs", None, made.address).height == 2
+
+
 def test_a_page_shows_a_lake(shipped: tuple[Lake, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     from streamlit.testing.v1 import AppTest
 
