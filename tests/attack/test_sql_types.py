@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui import downloads
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import export, visitor_sql
-from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.selection import Selection
 from tests.attack.conftest import Ask
 
@@ -51,7 +51,7 @@ def test_every_type_is_shown_and_downloaded(ask: Ask, value: str) -> None:
     assert sorted(rows["x"].to_list(), key=lambda one: one is None)[0] == VALUES[value]
     assert rows.to_pandas().shape == (2, 1)
     for kind in export.KINDS:
-        assert downloads.file_of(rows, "sql", kind, Selection(), "link", DEFAULT)
+        assert downloads.file_of(rows, "sql", kind, View(Selection()), "link")
 
 
 def test_infinity_and_nan_are_numbers(ask: Ask) -> None:
@@ -72,7 +72,7 @@ def test_columns_of_one_name_are_told_apart(ask: Ask) -> None:
 
 def test_a_header_that_a_visitor_names_is_no_formula(ask: Ask) -> None:
     rows = ask("""select 1 as "=cmd|' /C calc'!A0", ' =1+1' as "\u200b+x", [' =2'] as y""")
-    text = downloads.file_of(rows, "sql", "csv", Selection(), "link", DEFAULT).decode()
+    text = downloads.file_of(rows, "sql", "csv", View(Selection()), "link").decode()
     table = pl.read_csv(io.StringIO(text), comment_prefix="#")
     assert table.columns == ["'=cmd|' /C calc'!A0", "'\u200b+x", "y"]
     assert table.row(0) == (1, "' =1+1", "[' =2']")
