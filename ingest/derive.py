@@ -9,7 +9,7 @@ from prompt_joules.ingest.statements import statement
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
 # Tables of numbers of each run, beside `runs` itself.
-SUMMARIES = ("run_summary", "fit_sums")
+SUMMARIES = ("run_summary",)
 
 
 class UnsoundBuild(Exception):

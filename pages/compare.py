@@ -5,9 +5,10 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
 from prompt_joules.pages.ui.of import compare as room
-from prompt_joules.pages.ui.pure import charts, naming, words
+from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.view import View, among
-from prompt_joules.warehouse import comparison
+from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import comparison
 
 
 def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
@@ -20,8 +21,14 @@ def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
 
 def with_energy(view: View) -> int:
     """How many results of a view can be compared: none where there is one only."""
-    found = naming.labelled(data.results(view), view.measure.key).height
+    found = of_setups(view).height
     return found if found > 1 else 0
+
+
+def of_setups(view: View) -> pl.DataFrame:
+    """The results of a view by name, one per setup: the runs that repeat one count with it."""
+    rows = room.of_setups(naming.newest_first(data.results(view)), data.load("repetitions", Selection()))
+    return naming.labelled(rows, view.measure.key)
 
 
 def say_what_differs(view: View, chosen: pl.DataFrame) -> None:
@@ -41,9 +48,8 @@ def say_what_differs(view: View, chosen: pl.DataFrame) -> None:
 
 view = frame.begin("Is A really better than B?")
 measure = view.measure
-results = data.results(view)
-frame.say_measure(results, view)
-rows = naming.labelled(results, measure.key)
+frame.say_measure(data.results(view), view)
+rows = of_setups(view)
 if rows.height < 2:
     scope.end_without_rows(view, "A comparison needs two results with energy.", count=with_energy)
 
@@ -54,14 +60,13 @@ if chosen.height < 2:
     st.stop()
 
 view = view.narrowed(among("result_id", chosen["result_id"]))
-blocks = data.load("blocks", view.selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle)
-found = naming.in_short(
-    chosen.select("result_id", "label").join(comparison.compared(chosen, blocks, measure), on="result_id", maintain_order="left")
-)
+units = data.load("units", view.selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle, pooled=True)
+compared = comparison.compared(chosen, units, measure, data.luck())
+found = naming.in_short(chosen.select("result_id", "label").join(compared, on="result_id", maintain_order="left"))
 st.markdown(room.compared(found, measure))
 st.caption(words.alike(naming.alike(found["label"])))
 say_what_differs(view, chosen)
-draw.show(draw.of(charts.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
+draw.show(draw.of(room.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
 tables.show(found, room.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
 downloads.offer(found, "compare", view)
-scope.say_footer(chosen, view, more=room.BOOTSTRAP)
+scope.say_footer(chosen, view, more=f"{room.BOOTSTRAP} {certainty.of_runs(data.luck())}")

@@ -1,13 +1,15 @@
 """What does an answer of any length cost?"""
 
+from functools import partial
+
 import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope, tables
 from prompt_joules.pages.ui.of import cost_of_a_token as room
-from prompt_joules.pages.ui.pure import naming, words
+from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.view import View, among
-from prompt_joules.warehouse import stats
+from prompt_joules.warehouse.statistics import cost
 
 
 def lengths() -> tuple[float, float]:
@@ -18,34 +20,45 @@ def lengths() -> tuple[float, float]:
     return tokens_in, tokens_out
 
 
-def fitted(view: View) -> pl.DataFrame:
-    """The fit of each run of ours, named."""
-    sums = data.load("cost_sums", view.selection, above_idle=view.measure.above_idle)
-    return naming.in_short(naming.with_label(stats.cost_of_tokens(sums)))
+def fitted(view: View, results: str = "") -> pl.DataFrame:
+    """The fits of some results by their ids, one a line; of all where none is named."""
+    sums = data.load("cost_units", view.selection, results=results, pooled=True, above_idle=view.measure.above_idle)
+    return cost.fits(sums, data.luck())
+
+
+def fitted_by_name(view: View, known: pl.DataFrame) -> pl.DataFrame:
+    """The fits of all results, by name."""
+    return naming.in_short(known.select("result_id", "label").join(fitted(view), on="result_id", how="inner", maintain_order="left"))
 
 
 view = frame.begin("What does an answer of any length cost?")
 idle = {"above_idle": view.measure.above_idle}
-fits = fitted(view)
-if fits.is_empty():
-    hint = f"A fit needs eight prompts of different lengths. {words.NEEDS_PROMPTS}"
-    scope.end_without_rows(view, hint, count=lambda view: fitted(view).height)
+known = naming.with_label(data.load("cost_results", view.selection))
+if known.is_empty():
+    hint = f"A fit needs eight prompts that were alone on the GPU. {words.NEEDS_PROMPTS}"
+    scope.end_without_rows(view, hint, count=lambda view: data.load("cost_results", view.selection).height)
 
 st.markdown(room.cost(**idle))
-drawn = controls.one_result(fits)
-fit = drawn.row(0, named=True)
+drawn = controls.one_result(known)
+one = view.narrowed(among("result_id", drawn["result_id"]))
+fits = fitted(view, drawn["result_id"].item())
+if fits.is_empty():
+    st.info(room.NO_FIT, icon=":material/info:")
+    scope.say_footer(drawn, one, "setup")
+    st.stop()
+fit = fits.row(0, named=True)
 tokens_in, tokens_out = lengths()
-st.markdown(room.what_if(fit, stats.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
+st.markdown(room.what_if(fit, cost.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
 
-one = view.narrowed(among("result_id", (fit["result_id"],)))
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
 prompts = data.load("cost_prompts", view.selection, result=fit["result_id"], **coefficients, **idle)
 alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
-line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in")}
+line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in", "grows")}
 chosen = pick.show_chart(draw.of(room.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
 alt, label = "Prompts whose energy is farthest from the fit", "The prompts, farthest from the fit first"
 pick.show_behind(chosen, prompts, room.RESIDUALS, alt, "fit", one, label, field="prompt_id")
 alt = "Energy of a response before its first token, per input token and per output token, with intervals"
-note = f"{words.alike(naming.alike(fits['label']))} {words.first_of(fits.height, tables.MOST_LISTED, 'runs')}"
-pick.show_framed(fits, room.FITS, alt, "cost-of-a-token", view, f"The fits of all {fits.height:,} runs", note=note)
-scope.say_footer(drawn, one, "run", more=room.drawn(prompts.height, fit["prompts"]))
+note = f"{words.alike(naming.alike(known['label']))} {words.first_of(known.height, tables.MOST_LISTED, 'results')}"
+every = partial(fitted_by_name, view, known)
+pick.show_framed(every, room.FITS, alt, "cost-of-a-token", view, f"The fits of all {words.count(known.height, 'result')}", note=note)
+scope.say_footer(drawn, one, "setup", more=f"{room.said(fit, prompts.height)} {certainty.of_runs(data.luck())}")

@@ -14,9 +14,9 @@ from prompt_joules.pages.ui.of import distributions_charts as drawings
 from prompt_joules.pages.ui.pure import naming, shape, words
 from prompt_joules.pages.ui.pure.view import Grouped, View, among
 from prompt_joules.pages.ui.pure.words import plain
-from prompt_joules.warehouse import comparison
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
+from prompt_joules.warehouse.statistics import comparison
 
 
 def group() -> str:

@@ -6,7 +6,7 @@ from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope
 from prompt_joules.pages.ui.of import energy_vs_parameters as room
 from prompt_joules.pages.ui.pure import shape
 from prompt_joules.pages.ui.pure.view import Known
-from prompt_joules.warehouse import stats
+from prompt_joules.warehouse.statistics import lines as fitted
 
 
 def colour_of_points() -> str:
@@ -39,7 +39,7 @@ points = data.results(view)
 if points.is_empty():
     scope.end_without_rows(view, "No row has both numbers: choose another metric.")
 
-lines = stats.lines(shape.on_screen(points), x, y, room.apart(colour), log)
+lines = fitted.lines(shape.on_screen(points), x, y, room.apart(colour), log)
 st.markdown(room.lines(lines, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")

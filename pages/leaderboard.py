@@ -10,9 +10,9 @@ from prompt_joules.pages.ui.of import leaderboard as room
 from prompt_joules.pages.ui.pure import detail, naming
 from prompt_joules.pages.ui.pure.view import Contains, View, Within
 from prompt_joules.pages.ui.pure.words import plain
-from prompt_joules.warehouse import stats
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import summaries
 
 
 def show_welcome() -> None:
@@ -50,7 +50,7 @@ def _range(rows: pl.DataFrame, key: str) -> Within | None:
     values = values[values > 0]
     if not len(values):
         return None
-    ends = [f"{step:g}" for step in stats.steps(float(values.min()), float(values.max()))]
+    ends = [f"{step:g}" for step in summaries.steps(float(values.min()), float(values.max()))]
     if len(ends) < 2:
         return None
     low, high = st.select_slider(metric.title, ends, value=(ends[0], ends[-1]), key=f"range_{key}", bind="query-params", width=300)
@@ -62,7 +62,7 @@ def _range(rows: pl.DataFrame, key: str) -> Within | None:
 def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
     """Rows of the leaderboard with `pareto` (no other is as fast and as cheap) and `spread` (their distribution over prompts)."""
     points = rows.filter(pl.col(energy).is_not_null(), pl.col("latency_s").is_not_null())
-    best = stats.frontier(points, "latency_s", energy, False).filter("frontier")["result_id"].to_list()
+    best = summaries.frontier(points, "latency_s", energy, False).filter("frontier")["result_id"].to_list()
     spreads = data.load("spreads", Selection())
     return rows.with_columns(pl.col("result_id").is_in(best).alias("pareto")).join(
         spreads, on="result_id", how="left", maintain_order="left"

@@ -8,7 +8,7 @@ from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
 from prompt_joules.pages.ui.pure import naming
 from prompt_joules.pages.ui.pure.view import View, among
-from prompt_joules.warehouse import comparison, stats
+from prompt_joules.warehouse.statistics import comparison, workload
 
 
 def assumptions() -> tuple[float, float, float, float]:
@@ -46,9 +46,9 @@ if rows.is_empty():
 chosen = controls.one_result(rows)
 view = view.narrowed(among("result_id", chosen["result_id"]))
 requests, overhead, price, intensity = assumptions()
-blocks = data.load("blocks", view.selection, results=chosen["result_id"].item(), above_idle=measure.above_idle)
-energy = comparison.compared(chosen, blocks, measure).row(0, named=True)
-plan = stats.workload(comparison.band(energy), requests, overhead, price, intensity)
+units = data.load("units", view.selection, results=chosen["result_id"].item(), above_idle=measure.above_idle, pooled=True)
+energy = comparison.compared(chosen, units, measure, data.luck()).row(0, named=True)
+plan = workload.workload(comparison.band(energy), requests, overhead, price, intensity)
 
 show_year(plan)
 st.markdown(room.planned(chosen.row(0, named=True), energy, requests, measure))

@@ -7,8 +7,8 @@ from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick,
 from prompt_joules.pages.ui.of import three_years as room
 from prompt_joules.pages.ui.pure import shape
 from prompt_joules.pages.ui.pure.view import Known, among
-from prompt_joules.warehouse import stats
 from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
+from prompt_joules.warehouse.statistics import summaries
 
 USUAL = Measure(per="output token")
 view = frame.of_chat(frame.begin("How far has the energy of a token come?")).per(USUAL.per)
@@ -24,15 +24,15 @@ rows = room.with_edition(data.results(view))
 metric = NUMBERS[view.measure.key]
 by = ["gpu_model", "edition"]
 published = rows.filter(pl.col("origin") == "published")
-steps = stats.levels(published, metric.key, by).join(room.batches(published, by), on=by).sort(by)
-alone = stats.levels(rows.filter(pl.col("batch_size") == 1), metric.key, ["edition", "gpu_model", "engine"])
+steps = summaries.levels(published, metric.key, by).join(room.batches(published, by), on=by).sort(by)
+alone = summaries.levels(rows.filter(pl.col("batch_size") == 1), metric.key, ["edition", "gpu_model", "engine"])
 st.markdown(room.editions(steps, metric) + room.alone(alone, metric))
 st.caption(room.OVER_TIME + (room.RANDOM if shape.has_random_weights(rows) else ""))
 alt = f"{metric.title} of every result, by edition of the benchmark, one column of points per GPU"
 chosen = pick.show_chart(draw.of(room.over_time, rows, metric.key), rows, alt, "editions")
 
 groups = ["edition", "gpu_model", "engine"]
-summary = stats.levels(chosen, metric.key, groups).join(room.batches(chosen, groups), on=groups).sort(groups)
+summary = summaries.levels(chosen, metric.key, groups).join(room.batches(chosen, groups), on=groups).sort(groups)
 st.subheader(f"{metric.title} by edition, GPU and engine", anchor=False)
 tables.show(summary, room.COLUMNS, f"Smallest, median and largest {metric.label} by edition, GPU and engine", metric)
 downloads.offer(summary, "three-years", view if chosen.height == rows.height else view.narrowed(among("result_id", chosen["result_id"])))

@@ -7,8 +7,8 @@ from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick,
 from prompt_joules.pages.ui.of import tradeoffs as room
 from prompt_joules.pages.ui.pure import shape
 from prompt_joules.pages.ui.pure.view import Known, Least, View, Within
-from prompt_joules.warehouse import stats
 from prompt_joules.warehouse.energy_shown import NUMBERS, Measure
+from prompt_joules.warehouse.statistics import summaries
 
 
 def limit(rows: pl.DataFrame, key: str) -> Within | None:
@@ -24,7 +24,7 @@ def limit(rows: pl.DataFrame, key: str) -> Within | None:
     if values.is_empty():
         return None
     ends = values.to_numpy()
-    choices = [*(f"{step:g}" for step in stats.steps(float(ends.min()), float(ends.max()))), room.NO_LIMIT]
+    choices = [*(f"{step:g}" for step in summaries.steps(float(ends.min()), float(ends.max()))), room.NO_LIMIT]
     at_least = metric.better == "higher"
     if at_least:
         choices = [room.NO_LIMIT, *choices[:-1]]
@@ -58,7 +58,7 @@ if points.is_empty():
     scope.end_without_rows(view, "No row has both numbers: choose others.")
 within = view.narrowed(*(narrowing for narrowing in limits.values() if narrowing))
 inside = data.results(within)
-marked = stats.frontier(points, x, y, NUMBERS[x].better == "higher").with_columns(
+marked = summaries.frontier(points, x, y, NUMBERS[x].better == "higher").with_columns(
     pl.col("result_id").is_in(inside["result_id"].to_list()).alias("inside")
 )
 of_each = within.narrowed(Least(y))

@@ -9,10 +9,10 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope
 from prompt_joules.pages.ui.of import verbosity as room
 from prompt_joules.pages.ui.of import verbosity_charts as drawings
-from prompt_joules.pages.ui.pure import naming, shape, words
+from prompt_joules.pages.ui.pure import certainty, naming, shape, words
 from prompt_joules.pages.ui.pure.view import Sides, View, among
-from prompt_joules.warehouse import stats
 from prompt_joules.warehouse.selection import TEXT_FILTERS
+from prompt_joules.warehouse.statistics import pairs, summaries
 
 
 def ask_sides(options: pl.DataFrame) -> tuple[str, str, str]:
@@ -30,13 +30,6 @@ def ask_sides(options: pl.DataFrame) -> tuple[str, str, str]:
         a = st.selectbox("A", names, key=f"a_{kind}", bind="query-params", width=260)
         b = st.selectbox("B", names, index=min(1, len(names) - 1), key=f"b_{kind}", bind="query-params", width=260)
     return kind, a or names[0], b or names[0]
-
-
-def cut_short() -> bool:
-    """Whether pairs in which an answer was cut short count."""
-    return st.toggle(
-        "Count answers that were cut short", key="cut", bind="query-params", help="An answer at the length limit hides what asking does."
-    )
 
 
 def first_contrast(view: View) -> str:
@@ -63,19 +56,21 @@ def contrast(name: str, view: View, sides: Sides, **parameters: bool) -> tuple[V
 def show_change_of_pairs(view: View, sides: Sides) -> None:
     """Our own prompts, each on two sides: the median change in energy with its interval, in words, as a chart and as a table."""
     above_idle = view.measure.above_idle
-    view, found = contrast("contrast_prompts", view, sides, above_idle=above_idle, finished=sides.finished)
+    view, found = contrast("contrast_prompts", view, sides, above_idle=above_idle)
     if found.is_empty():
         st.info(room.NO_PAIRS, icon=":material/info:")
         return
-    changes = room.pair_labels(stats.paired(found))
+    changes = room.pair_labels(pairs.paired(found, data.luck()))
     st.markdown(room.pairs(changes, above_idle))
     st.caption(words.alike(naming.alike(changes["label"])))
-    if changes.filter(pl.col("batch_size") > 1).height:
+    if not changes["shared"].all():
+        st.caption(room.AS_SPENT)
+    if changes["shared"].any():
         st.caption(room.DIVIDED)
-    draw.show(draw.of(drawings.paired, changes), alt="Median change in energy of the same prompts from A to B with its interval")
+    draw.show(draw.of(drawings.paired, changes), alt="Change in energy of the same prompts from A to B with its interval")
     alt = "Change in energy of the same prompts from A to B, per model"
     pick.show_framed(changes, room.PAIRS, alt, "pairs", view, "The rows behind the chart")
-    scope.say_footer(changes, view, "setup")
+    scope.say_footer(changes, view, "setup", more=certainty.of_runs(data.luck()))
 
 
 def show_change_of_means(view: View, sides: Sides) -> None:
@@ -84,7 +79,7 @@ def show_change_of_means(view: View, sides: Sides) -> None:
     if published.is_empty():
         st.info(room.NO_MEANS, icon=":material/info:")
         return
-    st.markdown(room.changes(stats.change_of_means(published).head(room.MOST_TABLES), sides.kind))
+    st.markdown(room.changes(pairs.change_of_means(published).head(room.MOST_TABLES), sides.kind))
     sets = room.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
     view = view.narrowed(among("set", (controls.one_of("Table", "table", shape.names(sets, "set")),)))
     rows = view.rows(sets)
@@ -113,10 +108,10 @@ def show_why_models_of_one_size_differ(view: View) -> None:
         size = controls.one_of("Size", "size", shape.names(room.in_sizes(view.rows(sets)), "size"), 230)
     view = view.narrowed(among("size", (size,)))
     models = view.rows(sets)
-    st.markdown(room.same_size(stats.spread(models), size))
+    st.markdown(room.same_size(summaries.spread(models), size))
     st.markdown(room.ISO)
     alt = f"J/token against response length, models of {size}, with lines of equal energy"
-    chosen = pick.show_chart(draw.of(drawings.iso, models, stats.iso_energy(models)), models, alt, "iso_chart")
+    chosen = pick.show_chart(draw.of(drawings.iso, models, summaries.iso_energy(models)), models, alt, "iso_chart")
     columns = controls.behind("output_tokens", "energy_per_token_j")
     pick.show_behind(chosen, models, columns, "The models in the chart", "models-of-one-size", view)
     scope.say_footer(models, view)
@@ -131,9 +126,8 @@ if form == room.OF_ONE_SIZE:
 else:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind, a, b = ask_sides(data.options())
-        cut = form == room.OF_PAIRS and cut_short()
     if form == room.OF_PAIRS:
-        show_change_of_pairs(view, Sides(kind, a, b, finished=not cut))
+        show_change_of_pairs(view, Sides(kind, a, b))
     else:
         if view.measure.above_idle:
             st.caption(room.GROSS_ONLY)

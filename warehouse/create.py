@@ -6,10 +6,10 @@ from pathlib import Path
 
 import duckdb
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 HERE = Path(__file__).parent
 # In the order in which they are created: each uses only what stands before it.
-TOPICS = ("verdicts", "names", "metrics", "results", "filters")
+TOPICS = ("verdicts", "names", "metrics", "repetitions", "results", "filters")
 SOURCES = (HERE / "schema.sql", *(HERE / "definitions" / f"{topic}.sql" for topic in TOPICS))
 KEYS = re.compile(r",\s*primary key \([^)]*\)|( primary key| unique)(?=,|$)", re.MULTILINE)
 

@@ -597,48 +597,6 @@ comment on column run_summary.p95 is '95th percentile';
 comment on column run_summary.p99 is '99th percentile';
 comment on column run_summary.maximum is 'largest';
 
--- One row per run, kind of energy and verdict of its prompts: the sums from which E = a + b · input tokens + c · output tokens is fitted by least squares.
--- Of prompts that did not fail and have energy and both lengths. Distances are from `around_…`, about the mean of the run: sums of squares from there lose no
--- digits, and those of valid prompts and of the others can be added.
-create table fit_sums (
-    run_id varchar not null,
-    above_idle boolean not null,
-    valid boolean not null,
-    prompts bigint not null,
-    around_in double not null,
-    around_out double not null,
-    around_energy_j double not null,
-    far_in double not null,
-    far_out double not null,
-    far_energy double not null,
-    in_in double not null,
-    out_out double not null,
-    energy_energy double not null,
-    in_out double not null,
-    in_energy double not null,
-    out_energy double not null,
-    longest integer not null,
-    primary key (run_id, above_idle, valid)
-);
-
-comment on column fit_sums.run_id is 'the run';
-comment on column fit_sums.above_idle is 'true: energy above the power of the idle GPU; false: gross energy';
-comment on column fit_sums.valid is 'verdict of these prompts';
-comment on column fit_sums.prompts is 'prompts behind the sums';
-comment on column fit_sums.around_in is 'token: about the mean length of a prompt of the run; distances of input tokens are from here';
-comment on column fit_sums.around_out is 'token: about the mean length of an answer of the run; distances of output tokens are from here';
-comment on column fit_sums.around_energy_j is 'J: about the mean energy of an answer of the run; distances of energy are from here';
-comment on column fit_sums.far_in is 'token: sum of the distances of input tokens';
-comment on column fit_sums.far_out is 'token: sum of the distances of output tokens';
-comment on column fit_sums.far_energy is 'J: sum of the distances of energy';
-comment on column fit_sums.in_in is 'token²: sum of the squares of the distances of input tokens';
-comment on column fit_sums.out_out is 'token²: sum of the squares of the distances of output tokens';
-comment on column fit_sums.energy_energy is 'J²: sum of the squares of the distances of energy';
-comment on column fit_sums.in_out is 'token²: sum of the products of the distances of input and output tokens';
-comment on column fit_sums.in_energy is 'token·J: sum of the products of the distances of input tokens and energy';
-comment on column fit_sums.out_energy is 'token·J: sum of the products of the distances of output tokens and energy';
-comment on column fit_sums.longest is 'token: the longest answer';
-
 -- One row per run: the group under which the answers to its prompts are summed in prompt_sums. Runs alike in prompts, model, task and weights are one group.
 create table prompt_groups (
     run_id varchar primary key,

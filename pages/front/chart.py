@@ -5,9 +5,10 @@ import polars as pl
 from prompt_joules.pages.ui.of import distributions, distributions_charts, energy_vs_parameters, tradeoffs, verbosity, verbosity_charts
 from prompt_joules.pages.ui.pure import naming, shape, theme
 from prompt_joules.pages.ui.pure.view import Known
-from prompt_joules.warehouse import stats
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
+from prompt_joules.warehouse.statistics import lines as fitted
+from prompt_joules.warehouse.statistics import summaries
 
 
 class NothingToDraw(ValueError):
@@ -17,7 +18,8 @@ class NothingToDraw(ValueError):
 def scatter(
     rows: pl.DataFrame, x: str = "params_total_b", y: str = "energy_j", colour: str = "gpu_model", *, log: bool = True
 ) -> theme.Chart:
-    """One point per configuration, with lines of least squares and their 95 % bands, one for each colour, edition and batch size.
+    """One point per configuration, with lines of least squares and their 95 % bands, one for each colour, edition,
+    batch size and task.
 
     Args:
         rows: of `Results.leaderboard`; those without both numbers are left out.
@@ -29,7 +31,7 @@ def scatter(
         NothingToDraw: no row has both numbers.
     """
     points = shape.on_screen(_with_both(rows, x, y, log))
-    lines = stats.lines(points, x, y, energy_vs_parameters.apart(colour), log)
+    lines = fitted.lines(points, x, y, energy_vs_parameters.apart(colour), log)
     return energy_vs_parameters.scatter(points, x, y, colour, log, lines)
 
 
@@ -45,7 +47,7 @@ def tradeoff(rows: pl.DataFrame, x: str = "latency_s", y: str = "energy_per_toke
         NothingToDraw: no row has both numbers.
     """
     points = _with_both(rows, x, y, log=True)
-    marked = stats.frontier(points, x, y, NUMBERS[x].better == "higher").with_columns(pl.lit(True).alias("inside"))
+    marked = summaries.frontier(points, x, y, NUMBERS[x].better == "higher").with_columns(pl.lit(True).alias("inside"))
     return tradeoffs.tradeoff(shape.on_screen(marked), x, y, {})
 
 

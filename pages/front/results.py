@@ -8,10 +8,12 @@ import duckdb
 import polars as pl
 
 from prompt_joules.bench.record import BY_NAME
-from prompt_joules.warehouse import connect, energy_shown, query, stats
+from prompt_joules.warehouse import connect, energy_shown, query
 from prompt_joules.warehouse.energy_shown import NUMBERS, Measure
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
 from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, TEXT_FILTERS, Selection
+from prompt_joules.warehouse.statistics import pairs as paired_prompts
+from prompt_joules.warehouse.statistics import runs
 
 Texts = str | Sequence[str]
 SERIES = ("result", "model", "task", "gpu", "engine", "batch size", "prompt set")
@@ -25,12 +27,31 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "b": ("", "the task on side B"),
     "pairs": ("", "prompts that were answered on both sides"),
     "dropped": ("", "prompts that are in no pair"),
-    "truncated": ("", "pairs in which an answer was cut short"),
     "more": ("", "pairs that cost more on side B"),
     "more_share": ("1", "share of the pairs that cost more on side B"),
     "median_change": ("1", "median over the pairs of energy B / energy A − 1"),
-    "change_low": ("1", "lower end of the 95 % interval of median_change"),
-    "change_high": ("1", "upper end of the 95 % interval of median_change"),
+    **{
+        f"{name}{end}": ("1", meaning)
+        for name in ("median_change", "whole_change", "total_change")
+        for end, meaning in {
+            "_low": "lower end of its 95 % interval, with the spread between runs where it is known",
+            "_high": "upper end of its 95 % interval, with the spread between runs where it is known",
+            "_within_low": "lower end of its 95 % interval over what was measured by itself, in these runs",
+            "_within_high": "upper end of its 95 % interval over what was measured by itself, in these runs",
+        }.items()
+    },
+    "whole_change": ("1", "median change over the pairs whose answers are both whole"),
+    "total_change": ("1", "energy of all answers together on side B over that on side A, − 1"),
+    "whole_pairs": ("", "pairs in which no answer was cut short"),
+    "least_change": ("1", "what median_change would be at least, whatever the cut answers would have cost; null: no bound"),
+    "most_change": ("1", "what median_change would be at most, whatever the cut answers would have cost; null: no bound"),
+    "cut_a": ("", "pairs whose answer on side A was cut short"),
+    "cut_b": ("", "pairs whose answer on side B was cut short"),
+    "cut_either": ("", "pairs in which an answer was cut short"),
+    "runs_a": ("", "runs of side A"),
+    "runs_b": ("", "runs of side B"),
+    "basis": ("", "what the intervals are about: across runs, or one run, with or without the spread known between runs"),
+    "shared": ("", "whether the energy was divided among the prompts of a window: then only the totals are compared"),
     "change": ("1", "energy of all pairs on side B / on side A − 1"),
     "length_change": ("1", "tokens of all pairs on side B / on side A − 1"),
     "energy_a_j": ("J", "mean energy of a response on side A"),
@@ -140,20 +161,18 @@ class Results:
         """One row per prompt answered in our own runs, by run and order: the columns of `bench/record.py` and what is derived from them."""
         return query.load("prompts", self._selection(filters), self.warehouse)
 
-    def pairs(
-        self, a: str = "chat", b: str = "chat-concise", *, finished: bool = True, above_idle: bool = False, **filters: Unpack[Filters]
-    ) -> pl.DataFrame:
+    def pairs(self, a: str = "chat", b: str = "chat-concise", *, above_idle: bool = False, **filters: Unpack[Filters]) -> pl.DataFrame:
         """What going from task A to task B does to the energy of the same prompts, one row per setup of ours that has both.
 
         Args:
             a, b: two tasks.
-            finished: leave out pairs in which an answer was cut short.
             above_idle: without the energy that the idle GPU would have used.
             filters: see `Filters`; `task` is not one of them.
 
         Returns:
-            `median_change` with its 95 % interval `change_low` to `change_high` (bootstrap over prompts), `pairs`, `more_share`, and the
-            means on both sides; see `columns`.
+            `median_change` over all `pairs` as they were spent, with its 95 % interval `median_change_low` to `median_change_high` and
+            what that is about, `basis`; `whole_change`, over the pairs whose answers are both whole; `total_change`, of all answers
+            together; `more_share`, and the means on both sides; see `columns`.
 
         Raises:
             UnknownValue: there is no such task, or no such value of a filter.
@@ -163,8 +182,9 @@ class Results:
         if "task" in filters:
             raise UnknownValue("pairs() compares two tasks, a and b; there is no filter `task`.")
         selection = self._selection(filters)
-        asked = {"contrast": "task", "finished": finished, "above_idle": above_idle, **sides}
-        return stats.paired(query.load("contrast_prompts", selection, self.warehouse, **asked))
+        asked = {"contrast": "task", "above_idle": above_idle, **sides}
+        known = runs.known(query.load("repetitions", None, self.warehouse))
+        return paired_prompts.paired(query.load("contrast_prompts", selection, self.warehouse, **asked), known)
 
     def distribution(self, metric: str = "energy_j", by: str = "result", **filters: Unpack[Filters]) -> pl.DataFrame:
         """How a number is distributed over the prompts of our own runs, one row per series.

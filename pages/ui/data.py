@@ -7,6 +7,7 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import connect, energy_shown, query, visitor_sql, visitor_sql_memory
 from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import runs
 
 
 def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
@@ -37,6 +38,11 @@ def options() -> pl.DataFrame:
 def own(selection: Selection) -> pl.DataFrame:
     """The configurations of our own runs: those that single prompts come from."""
     return load("leaderboard", selection).filter(pl.col("origin") == "measured")
+
+
+def luck() -> runs.Known:
+    """How far runs of one setup lie apart, from all setups that were run more than once."""
+    return runs.known(load("repetitions", Selection()))
 
 
 def _place() -> tuple[str, tuple[int, int]]:

@@ -1,6 +1,6 @@
 """From a figure to its rows: points of a chart that are clicked, boxed or named, and rows of a table that are clicked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -62,7 +62,7 @@ def show_behind(
 
 
 def show_framed(
-    rows: pl.DataFrame,
+    rows: pl.DataFrame | Callable[[], pl.DataFrame],
     columns: Iterable[str],
     alt: str,
     name: str,
@@ -76,6 +76,7 @@ def show_framed(
     """A table of as many rows as a browser can take, and a file of all, in a frame; the browser gets them when it opens.
 
     Args:
+        rows: the rows, or what makes them, where only an open frame needs them.
         name: of the file.
         view: what the rows are.
         label: of the frame.
@@ -86,11 +87,12 @@ def show_framed(
     """
     frame = st.expander(label, expanded=is_open, key=key or f"{name}-frame", on_change="rerun")
     if frame.open:
+        known = rows if isinstance(rows, pl.DataFrame) else rows()
         with frame:
             if note:
                 st.caption(note)
-            tables.show(rows.head(tables.MOST_LISTED), columns, alt, metric)
-            downloads.offer(rows, name, view)
+            tables.show(known.head(tables.MOST_LISTED), columns, alt, metric)
+            downloads.offer(known, name, view)
 
 
 def named(rows: pl.DataFrame, field: str, key: str, noun: str) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from tests.app.conftest import FIGURES, Open, opened, table
 
 
 def test_compare_says_how_many_times(open_page: Open) -> None:
-    label = "{} · {} · chat · transformers-eager · batch 1 · default · protocol 1 · Prompt Joules"
+    label = "{} · {} · FP16 · chat · transformers-eager · batch 1 · default · protocol 1 · Prompt Joules"
     labels = [label.format("SmolLM2-135M-Instruct", "H100"), label.format("big-1B", "H100")]
     app = open_page("compare", results=labels)
     rows = warehouse.measured_rows().filter(pl.col("status") == "ok")
@@ -20,13 +20,13 @@ def test_compare_says_how_many_times(open_page: Open) -> None:
     opened(app, "energy").selectbox(key="per").set_value("word").run()
     per_word = [run["energy_j"].sum() / run["output_words"].sum() for run in (small, big)]
     assert table(app, -1)["value"].to_list() == pytest.approx(per_word)
-    v1 = open_page("compare", results=[labels[0], "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"])
+    v1 = open_page("compare", results=[labels[0], "vicuna-7B · A40 · FP16 · chat · transformers-eager · batch 1 · ML.ENERGY v1"])
     assert "source, GPU model" in v1.warning[0].value
     assert not open_page("compare", results="nobody", per="mile").exception
 
 
 def test_the_planner_multiplies(open_page: Open) -> None:
-    label = "vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"
+    label = "vicuna-7B · A40 · FP16 · chat · transformers-eager · batch 1 · ML.ENERGY v1"
     app = open_page("planner", result=label, requests="1000", pue="1.5")
     day = table(app).row(0, named=True)
     energy = pl.read_csv(FIGURES).filter(

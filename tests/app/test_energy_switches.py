@@ -78,7 +78,7 @@ def test_three_years_divides_by_tokens_unless_asked_otherwise(open_page: Open) -
 
 
 def test_compare_by_a_percentile_has_an_interval(open_page: Open) -> None:
-    label = "{} · H100 · chat · transformers-eager · batch 1 · default · protocol 1 · Prompt Joules"
+    label = "{} · H100 · FP16 · chat · transformers-eager · batch 1 · default · protocol 1 · Prompt Joules"
     app = open_page("compare", results=[label.format("big-1B"), label.format("SmolLM2-135M-Instruct")], statistic="p90", per="word")
     row = table(app, -1).row(0, named=True)
     assert row["value"] == pytest.approx(measured(Measure("p90", "word")))
@@ -128,7 +128,7 @@ def switches(app: AppTest) -> dict[str, Any]:
 
 
 def test_the_planner_above_idle(open_page: Open) -> None:
-    label = "big-1B · H100 · chat · transformers-eager · batch 1 · default · protocol 1 · Prompt Joules"
+    label = "big-1B · H100 · FP16 · chat · transformers-eager · batch 1 · default · protocol 1 · Prompt Joules"
     app = open_page("planner", result=label, requests="1000", pue="1.0", idle="above idle")
     assert table(app)["kwh"][0] == pytest.approx(measured(Measure(above_idle=True)) * 1000 / 3.6e6)
     assert "above the power of the idle GPU" in text(app)

@@ -243,6 +243,6 @@ def test_filters_of_a_closed_frame_are_made_when_it_opens_and_where_a_link_has_a
 def test_points_are_chosen_by_name_without_a_mouse(open_page: Open) -> None:
     app = opened(open_page("energy_vs_parameters", gpu="A40", task="chat"), "energy-and-parameters")
     before = table(app).height
-    app.multiselect(key="scatter_names").set_value(["vicuna-7B · A40 · chat · transformers-eager · batch 1 · ML.ENERGY v1"]).run()
+    app.multiselect(key="scatter_names").set_value(["vicuna-7B · A40 · FP16 · chat · transformers-eager · batch 1 · ML.ENERGY v1"]).run()
     assert table(app)["model_name"].to_list() == ["vicuna-7B"]
     assert f"1 of {before} rows chosen" in text(app)

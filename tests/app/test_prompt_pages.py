@@ -264,7 +264,7 @@ def test_a_list_of_many_runs_is_cut_and_says_so(open_page: Open, monkeypatch: py
     app = opened(open_page("cost_of_a_token"), "cost-of-a-token")
     assert table(app, -1).equals(every.head(2))
     assert every.height > 2
-    assert any(f"The first 2 of {every.height} runs are listed" in caption.value for caption in app.caption)
+    assert any(f"The first 2 of {every.height} results are listed" in caption.value for caption in app.caption)
 
 
 def test_of_many_results_the_first_can_be_chosen_and_what_a_link_asks_for(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

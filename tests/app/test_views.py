@@ -25,9 +25,10 @@ from prompt_joules.pages.ui.pure.view import (
     View,
     Within,
 )
-from prompt_joules.warehouse import export, stats
+from prompt_joules.warehouse import export
 from prompt_joules.warehouse.energy_shown import EVERY, NUMBERS
 from prompt_joules.warehouse.selection import Selection, UnclearWords
+from prompt_joules.warehouse.statistics import cost, summaries
 from tests.app.conftest import Open, opened
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -52,7 +53,7 @@ def narrowings() -> st.SearchStrategy[Narrowing]:
         TEXTS.map(Grouped),
         within,
         sides,
-        st.builds(Sides, st.just("task"), some=st.one_of(st.just(()), SOME), finished=st.booleans()),
+        st.builds(Sides, st.just("task"), some=st.one_of(st.just(()), SOME)),
         st.builds(Known, st.lists(KEYS, min_size=1, max_size=2, unique=True).map(tuple), st.booleans()),
         st.builds(Among, st.sampled_from(sorted(CALLED)), SOME),
     )
@@ -111,7 +112,9 @@ def _chosen(view: View) -> pl.DataFrame:
 
 def _editions(view: View) -> pl.DataFrame:
     rows = three_years.with_edition(data.results(view))
-    return stats.levels(rows, view.measure.key, ["edition", "gpu_model", "engine"]).select("edition", "gpu_model", "engine", "count", "p50")
+    return summaries.levels(rows, view.measure.key, ["edition", "gpu_model", "engine"]).select(
+        "edition", "gpu_model", "engine", "count", "p50"
+    )
 
 
 def _sides(view: View) -> Sides:
@@ -126,7 +129,7 @@ def _published(view: View) -> pl.DataFrame:
 
 def _pairs(view: View) -> pl.DataFrame:
     sides, above_idle = _sides(view), view.measure.above_idle
-    asked = {"contrast": sides.kind, "a": sides.a, "b": sides.b, "above_idle": above_idle, "finished": sides.finished}
+    asked = {"contrast": sides.kind, "a": sides.a, "b": sides.b, "above_idle": above_idle}
     return view.rows(data.load("contrast_prompts", view.selection, **asked)).select("a", "b", "model_name", "pairs", "energy_a_j")
 
 
@@ -143,8 +146,8 @@ def _answers(view: View) -> pl.DataFrame:
 
 
 def _fits(view: View) -> pl.DataFrame:
-    sums = data.load("cost_sums", view.selection, above_idle=view.measure.above_idle)
-    return view.rows(stats.cost_of_tokens(sums)).select("result_id", "fixed_j", "prompts")
+    sums = data.load("cost_units", view.selection, results="", pooled=True, above_idle=view.measure.above_idle)
+    return view.rows(cost.fits(sums, data.luck())).select("result_id", "fixed_j", "answers")
 
 
 def _percentiles(view: View) -> pl.DataFrame:

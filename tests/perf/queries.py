@@ -86,14 +86,12 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "reasons",
     )
     return {
-        "blocks": _prompts(
-            *lengths, "output_words", "output_chars", "sequence", "repetition", results="\n".join(results), above_idle=False
-        ),
         "columns": Case("meta", ("schema_version",)),
         "contrast_prompts": _prompts("prompt_id", "repetition", "energy_j", "output_tokens", "finish_reason", **contrast),
         "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
         "cost_prompts": _prompts("prompt_id", *lengths, above_idle=False, result=results[0], a=1.0, b=0.1, c=3.0),
-        "cost_sums": Case("fit_sums", ("run_id", "valid", "prompts", "in_in", "out_out", "in_energy"), {"above_idle": False}),
+        "cost_results": Case("runs", ("run_id", "measured", "energy_attribution")),
+        "cost_units": _prompts("prompt_id", *lengths, above_idle=False, results=results[0], pooled=True),
         "distribution": _prompts("energy_j", **METRIC),
         "distribution_bins": _prompts("energy_j", **METRIC),
         "energies": Case("run_summary", ("run_id", "metric", "p95"), {"per": "output token", "statistic": "p95", "above_idle": True}),

@@ -41,7 +41,7 @@ select
     run_number,
     run_id,
     own_idle_power_w,
-    series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as series,
+    series_name(grouped_by, model_name, task, gpu_model, num_gpus, dtype, engine, batch_size, prompt_set, weights, harness_version) as series,
     dense_rank() over (order by series)::integer as series_number
 from selected_runs(selection)
 where (set_name = '' or prompt_set = set_name)

@@ -31,12 +31,24 @@ create macro source_of(format) as case format
     else own_source()
 end;
 
+-- The number format of weights as people write it; null where a source does not say.
+create macro precision_label(dtype) as case lower(dtype)
+    when 'float32' then 'FP32'
+    when 'float16' then 'FP16'
+    when 'bfloat16' then 'BF16'
+    when 'float8' then 'FP8'
+    else upper(dtype)
+end;
+
 -- The name of the group that a row belongs to. A result is all that names a configuration of ours.
-create macro series_name(grouped_by, model_name, task, gpu_model, engine, batch_size, prompt_set, weights, harness_version) as case grouped_by
+create macro series_name(
+    grouped_by, model_name, task, gpu_model, num_gpus, dtype, engine, batch_size, prompt_set, weights, harness_version
+) as case grouped_by
     when 'result' then concat_ws(
         ' · ',
         model_name,
-        gpu_model,
+        case when num_gpus > 1 then num_gpus || '×' else '' end || gpu_model,
+        precision_label(dtype),
         task,
         engine,
         'batch ' || batch_size,

@@ -15,6 +15,8 @@ select
     runs.source,
     runs.batch_size,
     runs.weights,
+    runs.dtype,
+    runs.num_gpus,
     runs.prompt_set,
     runs.prompt_set_sha256,
     runs.harness_version,

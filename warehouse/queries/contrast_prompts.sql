@@ -1,6 +1,8 @@
--- One row per setup of ours that answered the same prompts on both sides, A and B; a pair is a prompt answered on both with energy measured.
--- $contrast (task, model, engine or gpu) is what differs; with $a empty the sides are every task and its concise twin. Of several runs alike,
--- the newest. With $finished pairs in which an answer was cut short are left out. `changes` is B over A less 1 of each pair, smallest first.
+-- One row per setup of ours that answered the same prompts on both sides, A and B; a pair is a prompt answered on both with energy measured, cut short or not.
+-- $contrast (task, model, engine or gpu) is what differs; with $a empty the sides are every task and its concise twin. Runs that repeat each other are matched:
+-- those of one pass, else newest with newest.
+-- `pairs` lists the pairs: a number for the prompt, energy and length of both answers, and whether each was cut short. `windows` lists, for energy that was divided among
+-- prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token) of the runs of both sides.
 -- With $above_idle the energy is that above the power of the idle GPU.
 with sides as (
     select verbose_twin as a, task as b
@@ -16,16 +18,25 @@ setups as (
     select
         runs.run_number,
         runs.run_id,
+        repetitions.pass_id,
         models.name as model_name,
         models.family,
         models.params_total_b,
         runs.model_id,
         runs.gpu as gpu_model,
+        runs.num_gpus,
+        runs.dtype,
         runs.task,
         runs.engine,
         runs.prompt_set,
         runs.source,
         runs.started_at,
+        runs.batch_size,
+        runs.weights,
+        runs.harness_version,
+        runs.prompts,
+        runs.energy_attribution is not distinct from 'shared' as shared,
+        repetitions.energy_per_token_j,
         case $contrast when 'task' then runs.task when 'model' then models.name when 'engine' then runs.engine when 'gpu' then runs.gpu end as side,
         struct_pack(
             prompts := coalesce(runs.prompt_set_sha256, runs.prompt_set),
@@ -39,85 +50,165 @@ setups as (
             top_k := coalesce(runs.top_k, 0),
             penalty := runs.repetition_penalty,
             dtype := runs.dtype,
+            shared := runs.energy_attribution is not distinct from 'shared',
             model := case when $contrast != 'model' then runs.model_id end,
             gpu := case when $contrast != 'gpu' then runs.gpu end,
             task := case when $contrast != 'task' then runs.task end,
             engine := case when $contrast != 'engine' then runs.engine end
-        ) as alike,
-        runs.batch_size
-    from runs
+        ) as alike
+    from selected_runs($selection) as chosen
+    join runs on runs.run_number = chosen.run_number
+    join repetitions on repetitions.run_number = chosen.run_number
     join models on models.model_id = runs.model_id
-    qualify row_number() over (partition by side, alike order by runs.started_at desc, runs.run_id desc) = 1
+),
+-- Runs that are matched have the same turn: that of their pass, or how many newer ones there are.
+turns as (
+    select
+        *,
+        coalesce(
+            pass_id,
+            'newest ' || row_number() over (partition by side, alike, pass_id is null order by started_at desc, run_id desc)
+        ) as turn
+    from setups
 ),
 matched as (
     select
         a.run_number as run_a,
         b.run_number as run_b,
-        sides.a,
-        sides.b
+        dense_rank() over (order by sides.a, sides.b, a.alike) as contrast,
+        a.turn
     from sides
-    join setups as a on a.side = sides.a
-    join setups as b on b.side = sides.b and b.alike = a.alike
+    join turns as a on a.side = sides.a
+    join turns as b
+        on b.side = sides.b
+        and b.alike = a.alike
+        and b.turn = a.turn
+    where a.run_number != b.run_number
 ),
 answered as (
     select
-        run_number,
-        prompt_id,
-        repetition,
-        case when $above_idle then energy_above_idle_j else energy_j end as joules,
-        output_tokens,
-        finish_reason = 'length' as cut
-    from selected_prompts($selection)
-    where status = 'ok'
+        requests.run_number,
+        requests.prompt_id,
+        requests.repetition,
+        requests.window_id,
+        case
+            when $above_idle then above_idle(requests.energy_j, requests.latency_s, own_idle_power(runs.idle_power_w, runs.energy_attribution))
+            else requests.energy_j
+        end as joules,
+        requests.output_tokens,
+        requests.finish_reason = 'length' as cut,
+        runs.energy_attribution is not distinct from 'shared' as shared
+    from requests
+    join runs on runs.run_number = requests.run_number
+    where requests.status = 'ok'
+        and (requests.valid or not $selection.only_valid)
         and joules > 0
-        and output_tokens > 0
-        and run_number in (select unnest([run_a, run_b]) from matched)
+        and requests.output_tokens > 0
+        and requests.run_number in (select unnest([run_a, run_b]) from matched)
 ),
 paired as (
     select
-        matched.run_a,
-        matched.run_b,
+        matched.contrast,
+        a.prompt_id,
         a.joules as energy_a_j,
         b.joules as energy_b_j,
         a.output_tokens as tokens_a,
         b.output_tokens as tokens_b,
-        coalesce(a.cut, false) or coalesce(b.cut, false) as cut
+        coalesce(a.cut, false) as cut_a,
+        coalesce(b.cut, false) as cut_b,
+        a.shared
     from matched
     join answered as a on a.run_number = matched.run_a
-    join answered as b on b.run_number = matched.run_b and b.prompt_id = a.prompt_id and b.repetition = a.repetition
+    join answered as b
+        on b.run_number = matched.run_b
+        and b.prompt_id = a.prompt_id
+        and b.repetition = a.repetition
+),
+numbered as (
+    select
+        *,
+        (dense_rank() over (partition by contrast order by prompt_id))::integer as prompt
+    from paired
 ),
 summed as (
     select
-        run_a,
-        run_b,
-        count(*) as pairs_all,
-        count(*) filter (where cut) as truncated,
-        count(*) filter (where not (cut and $finished)) as pairs,
-        count(*) filter (where energy_b_j > energy_a_j and not (cut and $finished)) as more,
-        sum(energy_a_j) filter (where not (cut and $finished)) as energy_a_j_total,
-        sum(energy_b_j) filter (where not (cut and $finished)) as energy_b_j_total,
-        sum(tokens_a) filter (where not (cut and $finished)) as tokens_a_total,
-        sum(tokens_b) filter (where not (cut and $finished)) as tokens_b_total,
-        list(energy_b_j / energy_a_j - 1 order by energy_b_j / energy_a_j) filter (where not (cut and $finished)) as changes
-    from paired
-    group by all
+        contrast,
+        count(*) as pairs,
+        sum(energy_a_j) as energy_a_j_total,
+        sum(energy_b_j) as energy_b_j_total,
+        sum(tokens_a) as tokens_a_total,
+        sum(tokens_b) as tokens_b_total,
+        count(*) filter (where cut_a) as cut_a,
+        count(*) filter (where cut_b) as cut_b,
+        count(*) filter (where cut_a or cut_b) as cut_either,
+        list(
+            struct_pack(prompt, energy_a_j, energy_b_j, tokens_a, tokens_b, cut_a, cut_b)
+            order by prompt, energy_a_j, energy_b_j
+        ) filter (where not shared) as pair_list
+    from numbered
+    group by contrast
+),
+-- Both sides of every contrast, one row per run.
+ends as (
+    select contrast, turn, run_a as run_number, false as is_b from matched
+    union all
+    select contrast, turn, run_b, true from matched
+),
+divided as (
+    select
+        contrast,
+        list(struct_pack(is_b, answered_together, joules, answers, tokens) order by answered_together, is_b, joules) as windows
+    from (
+        select
+            ends.contrast,
+            ends.is_b,
+            shared_windows.answered_together,
+            sum(answered.joules) as joules,
+            count(*) as answers,
+            sum(answered.output_tokens)::bigint as tokens
+        from ends
+        join answered on answered.run_number = ends.run_number
+        join shared_windows
+            on shared_windows.run_number = answered.run_number
+            and shared_windows.window_id is not distinct from answered.window_id
+        group by
+            ends.contrast,
+            ends.is_b,
+            ends.run_number,
+            shared_windows.window_id,
+            shared_windows.answered_together
+    )
+    group by contrast
+),
+run_lists as (
+    select
+        ends.contrast,
+        list(struct_pack(is_b := ends.is_b, turn := ends.turn, is_pass := turns.pass_id is not null, ln := ln(turns.energy_per_token_j)) order by ends.is_b, ends.turn) as runs,
+        sum(turns.prompts) filter (where not ends.is_b) as asked_a,
+        sum(turns.prompts) filter (where ends.is_b) as asked_b,
+        min(ends.run_number) filter (where not ends.is_b) as first_a,
+        min(ends.run_number) filter (where ends.is_b) as first_b
+    from ends
+    join turns on turns.run_number = ends.run_number
+    group by ends.contrast
 )
 select
-    matched.a,
-    matched.b,
-    setups.source,
-    setups.batch_size,
-    setups.prompt_set,
-    run_a.harness_version,
-    run_a.weights,
-    case when $contrast != 'gpu' then setups.gpu_model end as gpu_model,
-    case when $contrast != 'task' then setups.task end as task,
-    case when $contrast != 'model' then setups.model_name end as model_name,
-    case when $contrast != 'engine' then setups.engine end as engine,
+    first_a.source,
+    first_a.batch_size,
+    first_a.prompt_set,
+    first_a.harness_version,
+    first_a.weights,
+    first_a.dtype,
+    first_a.num_gpus,
+    first_a.shared,
+    first_a.side as a,
+    first_b.side as b,
+    case when $contrast != 'gpu' then first_a.gpu_model end as gpu_model,
+    case when $contrast != 'task' then first_a.task end as task,
+    case when $contrast != 'model' then first_a.model_name end as model_name,
+    case when $contrast != 'engine' then first_a.engine end as engine,
     summed.pairs,
-    greatest(run_a.prompts, run_b.prompts) - summed.pairs as dropped,
-    summed.truncated,
-    summed.more,
+    greatest(run_lists.asked_a, run_lists.asked_b)::bigint - summed.pairs as dropped,
     summed.energy_a_j_total / summed.pairs as energy_a_j,
     summed.energy_b_j_total / summed.pairs as energy_b_j,
     summed.tokens_a_total / summed.pairs as output_tokens_a,
@@ -129,16 +220,20 @@ select
     ln(summed.energy_b_j_total / summed.energy_a_j_total) as energy_effect_log,
     ln(summed.tokens_b_total / summed.tokens_a_total) as length_effect_log,
     ln((summed.energy_b_j_total / summed.tokens_b_total) / (summed.energy_a_j_total / summed.tokens_a_total)) as token_effect_log,
-    summed.changes
+    summed.cut_a,
+    summed.cut_b,
+    summed.cut_either,
+    summed.pair_list,
+    divided.windows,
+    run_lists.runs
 from summed
-join matched using (run_a, run_b)
-join setups on setups.run_number = summed.run_a
-join runs as run_a on run_a.run_number = summed.run_a
-join runs as run_b on run_b.run_number = summed.run_b
-where summed.pairs > 0
+join run_lists using (contrast)
+join turns as first_a on first_a.run_number = run_lists.first_a
+join turns as first_b on first_b.run_number = run_lists.first_b
+left join divided using (contrast)
 order by
     gpu_model,
-    matched.a,
-    matched.b,
+    a,
+    b,
     change,
-    run_a.run_id
+    first_a.run_id

@@ -1,4 +1,4 @@
--- One row per prompt of the run $result with energy: its measured energy, what E = a + b · in + c · out gives, and the difference; the largest first.
+-- One row per answer of the run $result, and of the runs that repeat it, with energy: its measured energy, what E = a + b · in + c · out gives, and the difference; the largest first.
 -- At most 1,000 prompts. With $above_idle the energy is that above the power of the idle GPU.
 with chosen as (
     select
@@ -9,7 +9,12 @@ with chosen as (
         $a::double + $b::double * input_tokens + $c::double * output_tokens as fitted_j
     from selected_prompts($selection)
     where status = 'ok'
-        and 'run:' || run_id = $result
+        and run_number in (
+            select alike.run_number
+            from repetitions as named
+            join repetitions as alike on alike.setup = named.setup
+            where 'run:' || named.run_id = $result
+        )
 )
 select
     prompt_id,

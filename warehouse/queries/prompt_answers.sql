@@ -17,6 +17,8 @@ select
     runs.model_name,
     runs.task,
     runs.gpu_model,
+    runs.num_gpus,
+    runs.dtype,
     runs.engine,
     runs.batch_size,
     runs.weights,

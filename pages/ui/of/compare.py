@@ -2,18 +2,47 @@
 
 from typing import Any
 
+import altair as alt
 import polars as pl
 
+from prompt_joules.pages.ui.pure import axes, certainty, charts, theme
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import Measure
 
-COMPARED = ("shown_as", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high", "rank_low", "rank_high")
+COMPARED = (
+    "shown_as",
+    "value",
+    "value_low",
+    "value_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "ratio_within_low",
+    "ratio_within_high",
+    "rank_low",
+    "rank_high",
+    "runs",
+    "units",
+    "basis",
+)
 BOOTSTRAP = (
-    "Intervals are 95 % intervals by bootstrap over single prompts; results that answered the same prompts are drawn together. Published "
-    "averages have none."
+    "Intervals are 95 % intervals by bootstrap over what was measured by itself, prompts or whole batches; results that answered the same "
+    "prompts are drawn together. All runs of a setup count. Published averages have no interval, nor have fewer than five prompts or "
+    "batches; fewer than ten are hollow marks."
 )
 # What two results may differ in besides model and task, and how much it spoils a comparison: the protocol more than a choice of the user.
 UNLIKE = {"gpu_model": 1, "engine": 1, "batch_size": 1, "prompt_set": 1, "weights": 1, "source": 1, "harness_version": 2}
+
+
+def of_setups(rows: pl.DataFrame, repetitions: pl.DataFrame) -> pl.DataFrame:
+    """One row per setup, the first: the runs that repeat it count with it. Published results stay.
+
+    Args:
+        rows: rows of `results`.
+        repetitions: rows of the query `repetitions`.
+    """
+    named = rows.join(repetitions.select("result_id", "setup"), on="result_id", how="left", maintain_order="left")
+    return named.unique(pl.coalesce("setup", "result_id"), keep="first", maintain_order=True).drop("setup")
 
 
 def first_pair(rows: pl.DataFrame) -> list[str]:
@@ -44,8 +73,40 @@ def _times(row: dict[str, Any], first: str, unit: str) -> str:
     name = plain(row["shown_as"])
     if row["ratio"] is None:
         return f"- **{name}**: the {unit} is not known here or for the first result."
-    interval = (
-        "" if row["ratio_low"] == row["ratio_high"] else f" (95 % interval {figure(row['ratio_low'], 3)} to {figure(row['ratio_high'], 3)})"
-    )
-    apart = " No difference is shown: the interval includes 1." if row["ratio_low"] < 1 < row["ratio_high"] else ""
-    return f"- **{name}** uses **{figure(row['ratio'], 3)}×** the {unit} of {first}{interval}.{apart}"
+    interval = certainty.interval(row, "ratio", lambda end: figure(end, 3))
+    said = f"- **{name}** uses **{figure(row['ratio'], 3)}×** the {unit} of {first}" + (f" ({interval})." if interval else ".")
+    return f"{said} {certainty.verdict(row, 'ratio', nothing=1)}".rstrip()
+
+
+def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
+    """One value per result with its interval over prompts (thick) and with the spread between runs (thin); of fewer than ten prompts a
+    hollow mark.
+
+    Args:
+        found: rows of `comparison.compared` with `label` and `shown_as`.
+        title: what the value is, with its unit.
+    """
+    y = alt.Y("shown_as:N", title=None, sort=found["shown_as"].to_list(), axis=axes.names_axis(found["shown_as"]))
+    log = charts.far_apart(found)
+    scale = alt.Scale(type="log", padding=12) if log else alt.Scale(zero=True)
+    axis, title = axes.axis_of(log, found["value"]), f"{title}, logarithmic" if log else title
+    low, within, middle = (alt.X(f"{name}:Q", title=title, scale=scale, axis=axis) for name in ("value_low", "value_within_low", "value"))
+    names = {"": title, "_within_low": "from", "_within_high": "to", "_low": "from, with the runs", "_high": "to, with the runs"}
+    tips = [
+        alt.Tooltip("label:N", title="Result"),
+        *(alt.Tooltip(f"value{end}:Q", title=name, format=",.4~g") for end, name in names.items()),
+        alt.Tooltip("units:Q", title="Measured by themselves", format=","),
+        alt.Tooltip("runs:Q", title="Runs", format=","),
+    ]
+    few = (pl.col("units") > 0) & (pl.col("units") < certainty.FEW)
+    drawn = found.select("label", "shown_as", "units", "runs", *(f"value{end}" for end in names), few.alias("few"))
+    base = alt.Chart(drawn).encode(y=y)
+    thin = base.mark_rule(strokeWidth=1, color="gray").encode(x=low, x2=alt.X2("value_high"))
+    thick = base.mark_rule(strokeWidth=4, color="gray").encode(x=within, x2=alt.X2("value_within_high"))
+    marks = [
+        base.transform_filter(f"{'' if hollow else '!'}datum.few")
+        .mark_point(filled=not hollow, size=90, opacity=1)
+        .encode(x=middle, tooltip=tips)
+        for hollow in (False, True)
+    ]
+    return theme.finish(alt.layer(thin, thick, *marks), axes.names_high(found["shown_as"], 44))

@@ -6,12 +6,14 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, theme
-from prompt_joules.pages.ui.pure.words import figure
+from prompt_joules.pages.ui.pure.words import count, figure, minus
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 FITS = (
     "shown_as",
-    "prompts",
+    "units",
+    "answers",
+    "runs",
     "fixed_j",
     "fixed_j_low",
     "fixed_j_high",
@@ -21,14 +23,18 @@ FITS = (
     "output_token_j",
     "output_token_j_low",
     "output_token_j_high",
+    "grows",
+    "below_zero",
     "residual_j",
     "explained",
 )
 RESIDUALS = ("prompt_id", "energy_j", "fitted_j", "residual_j", "input_tokens", "output_tokens")
 COST = (
-    "For each run {energy} of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
-    "intervals. The fit holds for the lengths that were measured; beyond them it is a guess."
+    "For each setup {energy} of a response is fitted as **a + b · input tokens + c · output tokens** by least squares, with 95 % "
+    "intervals that leave out each prompt in turn. Only prompts that were alone on the GPU are fitted: a divided energy would show the "
+    "rule by which it was divided. The fit holds for the lengths that were measured; beyond them it is a guess."
 )
+NO_FIT = "No fit: the answers of this result have fewer than five different lengths, or vary too little to tell what a token costs."
 
 
 def cost(above_idle: bool) -> str:
@@ -36,27 +42,37 @@ def cost(above_idle: bool) -> str:
     return COST.format(energy="the energy above idle" if above_idle else "the energy")
 
 
-def drawn(points: int, prompts: int) -> str:
-    """How many of the prompts of the fit are points of the chart."""
-    return f"The fit is over {prompts:,} prompts{f', of which {points:,} are drawn' if points < prompts else ''}."
-
-
 def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: float, tokens_out: float) -> str:
     """What the fit gives for other lengths."""
     value, low, high = energy
     beyond = f" Longer than any measured answer ({fit['longest']:,} tokens): a guess." if tokens_out > fit["longest"] else ""
+    if not fit["grows"]:
+        return "**No clear growth**: the energy of one more output token may be 0, so the fit says nothing of other lengths."
     return (
         f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{figure(value, 4)} J** (fitted; 95 % interval of "
         f"the mean {figure(low, 4)} to {figure(high, 4)} J).{beyond}"
     )
 
 
-def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, float]) -> theme.Chart:
+def said(fit: dict[str, Any], points: int) -> str:
+    """What is behind a fit, how many points of it are drawn, and where it does not hold."""
+    drawn = f", of which {points:,} are drawn" if points < fit["answers"] else ""
+    below = (
+        f" The line starts below zero (a = {minus(figure(fit['fixed_j'], 3))} J, {minus(figure(fit['fixed_j_low'], 3))} to "
+        f"{minus(figure(fit['fixed_j_high'], 3))}), which no answer can: it does not hold for short answers."
+        if fit["below_zero"]
+        else ""
+    )
+    behind = f"{count(fit['answers'], 'answer')} to {count(fit['units'], 'prompt')} in {count(fit['runs'], 'run')}"
+    return f"The fit is over {behind}{drawn}.{below}"
+
+
+def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, Any]) -> theme.Chart:
     """Measured energy of each prompt against its response length, and the line that the fit gives for the mean prompt length.
 
     Args:
         prompts: rows of `cost_prompts`, at most a thousand.
-        fit: `fixed_j`, `input_token_j`, `output_token_j` and `mean_in`, as in a row of `stats.cost_of_tokens`.
+        fit: `fixed_j`, `input_token_j`, `output_token_j` and `mean_in`, and `grows`, as in a row of `cost.fits`.
     """
     kinds = ["measured", f"fit for a prompt of {fit['mean_in']:,.0f} tokens"]
     ends = [prompts["output_tokens"].min(), prompts["output_tokens"].max()]
@@ -85,4 +101,5 @@ def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, float]) -> theme.
         )
     )
     fitted = alt.Chart(line).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour)
-    return theme.finish(alt.layer(theme.pickable(points, "prompt_id", box=("x",)), fitted))
+    picked = theme.pickable(points, "prompt_id", box=("x",))
+    return theme.finish(alt.layer(picked, fitted) if fit["grows"] else picked)

@@ -24,8 +24,8 @@ COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "so
 
 
 def apart(colour: str) -> list[str]:
-    """The columns that keep lines of least squares apart: editions and batch sizes are never one line."""
-    return list(dict.fromkeys((colour, "generation", "batch_size")))
+    """The columns that keep lines of least squares apart: editions, batch sizes and tasks are never one line."""
+    return list(dict.fromkeys((colour, "generation", "batch_size", "task")))
 
 
 def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: pl.DataFrame) -> theme.Chart:
@@ -36,7 +36,7 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         x, y: keys of NUMBERS.
         colour: column that colours the points.
         log: logarithmic axes.
-        lines: from `stats.lines`, one row per line.
+        lines: from `lines.lines`, one row per line; those that show no growth are not drawn.
     """
     names = theme.own_colours(rows[colour])
     points = theme.coloured(rows, colour, names)
@@ -55,9 +55,9 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         tooltip=axes.tooltip(x, y),
     )
     clicked = theme.pickable(dots, box=("x", "y"))
-    fitted = theme.coloured(lines, colour, names)
+    fitted = theme.coloured(lines.filter("grows"), colour, names)
     layers = [_band(fitted, x, y, dots.encoding.color), clicked, _trend(fitted, x, y, dots.encoding.color)]
-    return theme.finish(clicked if lines.is_empty() else alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
+    return theme.finish(clicked if fitted.is_empty() else alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
 
 
 def _columns(rows: pl.DataFrame, x: str, y: str, colour: str) -> pl.DataFrame:
@@ -92,19 +92,29 @@ def _trend(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
 def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
     """What the dashed lines say, one item a line."""
     if fits.is_empty():
-        return "No line is drawn: it needs four points of one colour, edition and batch size, at three different places."
+        return "No line is drawn: it needs five different points of one colour, edition, batch size and task, at three different places."
     kind = "power laws, fitted to the logarithms" if log else "fitted"
-    start = f"Dashed lines are {kind} by least squares, one for each colour, edition and batch size, with 95 % intervals (pale bands):\n"
+    start = (
+        f"Dashed lines are {kind} by least squares, one for each colour, edition, batch size and task that shows a growth; 95 % intervals "
+        "(pale bands) are over models:\n"
+    )
     return f"{start}\n{words.first_lines(fits, lambda row: _line(row, x, y, log), 'more lines')}"
 
 
 def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
     interval = minus(f"{figure(row['slope_low'], 2)} to {figure(row['slope_high'], 2)}")
+    behind = f"{row['points']} points" + (f" of {row['models']} models" if row["models"] < row["points"] else "")
+    if not row["grows"]:
+        return (
+            f"- {plain(str(row['line']))}: no clear growth (exponent {interval}); {behind}"
+            if log
+            else f"- {plain(str(row['line']))}: no clear growth; {behind}"
+        )
     if log:
         exponent = minus(f"{row['slope']:.2f}")
         grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{exponent}** ({interval})"
         twice = " to ".join(figure(2 ** row[end], 2) for end in ("slope_low", "slope_high"))
         twice = f"twice as much takes **{figure(2 ** row['slope'], 2)}×** ({twice})"
-        return f"- {plain(str(row['line']))}: {grows}: {twice}; {row['points']} points"
+        return f"- {plain(str(row['line']))}: {grows}: {twice}; {behind}"
     unit = f"{NUMBERS[y].display_unit} per {NUMBERS[x].display_unit or 'unit'}"
-    return f"- {plain(str(row['line']))}: **{minus(figure(row['slope'], 3))}** {unit} ({interval}); {row['points']} points"
+    return f"- {plain(str(row['line']))}: **{minus(figure(row['slope'], 3))}** {unit} ({interval}); {behind}"

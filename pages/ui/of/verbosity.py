@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import naming, words
+from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.words import percent, plain
 
 # What Concise or verbose? can show.
@@ -29,12 +29,26 @@ PAIRS = (
     "a",
     "b",
     "median_change",
-    "change_low",
-    "change_high",
+    "median_change_low",
+    "median_change_high",
+    "median_change_within_low",
+    "median_change_within_high",
     "more_share",
     "pairs",
+    "cut_either",
+    "whole_pairs",
+    "whole_change",
+    "whole_change_low",
+    "whole_change_high",
+    "least_change",
+    "most_change",
+    "total_change",
+    "total_change_low",
+    "total_change_high",
     "dropped",
-    "truncated",
+    "runs_a",
+    "runs_b",
+    "basis",
     "energy_a_j",
     "energy_b_j",
     "length_effect_log",
@@ -57,10 +71,7 @@ MEANS = (
     "b",
     "source",
 )
-NO_PAIRS = (
-    "No run of ours has both sides with all else alike: the same prompts, model, GPU, engine and sampling. Answers that were cut short are "
-    "left out unless the switch above counts them."
-)
+NO_PAIRS = "No run of ours has both sides with all else alike: the same prompts, model, GPU, engine and sampling."
 NO_MEANS = "No published average has both sides with all else alike. Our own runs, prompt by prompt, are under “The same prompts”."
 NO_TWO_OF_ONE_SIZE = (
     "These filters leave no two models of one size that were measured alike: the same source, GPU, task, engine, batch size and prompts."
@@ -70,9 +81,14 @@ SPLIT = (
     "small numbers are about percent (−5 is −4.9 %, −50 is −39 %)."
 )
 GROSS_ONLY = "Published averages and the chart of models of one size show the gross energy: published tables record no idle power."
+AS_SPENT = (
+    "Every pair counts as it was spent, answers that were cut at the length limit included. Beside it stands the median of the pairs whose "
+    "answers are both whole (a hollow mark); the table also has the bounds between which the median would lie, whatever the cut answers "
+    "would have cost."
+)
 DIVIDED = (
-    "Where several prompts are answered at once, the energy is divided among them by how long each was answered. What a short answer "
-    "saves there is borne by the long ones beside it: the mean over all prompts says what the machine saved."
+    "Where several prompts are answered at once, the energy is divided among them by a rule, so one prompt says nothing there: what a "
+    "short answer saves is borne by the long ones beside it. Compared is what all batches together took."
 )
 ISO = (
     "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
@@ -84,12 +100,12 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
     """Adds `label` and `shown_as`, what tells one comparison of the same prompts from the others; a number where nothing does.
 
     Args:
-        changes: rows of `stats.paired`.
+        changes: rows of `pairs.paired`.
     """
     sides = pl.format("{} to {}", "a", "b")
     batch, prompts = pl.format("batch {}", "batch_size"), pl.format("prompts of {}", "prompt_set")
     protocol = pl.format("protocol {}", "harness_version")
-    parts = [sides, "model_name", "gpu_model", "task", "engine", batch, prompts, naming.RANDOM, protocol]
+    parts = [sides, "model_name", naming.GPU, naming.PRECISION, "task", "engine", batch, prompts, naming.RANDOM, protocol]
     named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return naming.in_short(naming.numbered(named))
 
@@ -138,33 +154,41 @@ def _change(row: dict[str, Any], kind: str) -> str:
     """What going from side A to side B does, over the models of one published table."""
     noun = "models" if kind != "model" else "results"
     place = " · ".join(plain(str(row[name])) for name in ("source", "gpu_model", "task") if row[name] is not None)
-    median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
+    median = percent(row["median_change"])
     change = f"**{place}**: going from {plain(row['a'])} to {plain(row['b'])}, the energy of a response changes by **{median}**"
     if row["count"] == 1:
         return f"{change}."
-    return (
-        f"{change} (median over {row['count']} {noun}, 95 % interval {low} to {high}). **{row['more']} of {row['count']}** {noun} use more."
-    )
+    known = row["change_low"] is not None or row["change_high"] is not None
+    interval = f", 95 % interval {certainty.span(row['change_low'], row['change_high'], percent)}" if known else ""
+    return f"{change} (median over {row['count']} {noun}{interval}). **{row['more']} of {row['count']}** {noun} use more."
 
 
 def pairs(changes: pl.DataFrame, above_idle: bool) -> str:
     """What going from side A to side B does to the same prompt, one item per setup.
 
     Args:
-        changes: rows of `stats.paired` with `shown_as`.
+        changes: rows of `pairs.paired` with `shown_as`.
     """
     energy = "the energy above idle" if above_idle else "the energy"
     return words.first_lines(changes, lambda row: _pair(row, energy))
 
 
 def _pair(row: dict[str, Any], energy: str) -> str:
-    median, low, high = (percent(row[name]) for name in ("median_change", "change_low", "change_high"))
-    unclear = "; the interval includes no change" if row["change_low"] < 0 < row["change_high"] else ""
-    return (
-        f"- **{plain(row['shown_as'])}**: {energy} of the same prompt changes by **{median}** (median of {row['pairs']:,} pairs, 95 % "
-        f"interval {low} to {high}{unclear}); {row['more']:,} of {row['pairs']:,} prompts cost more. {row['dropped']:,} prompts are in no "
-        f"pair; in {row['truncated']:,} pairs an answer was cut short."
+    if row["shared"]:
+        interval = certainty.interval(row, "total_change", percent)
+        said = (
+            f"- **{plain(row['shown_as'])}**: {energy} of all batches together, per answer, changes by **{percent(row['total_change'])}**"
+        )
+        return f"{said}{f' ({interval})' if interval else ''}. {certainty.verdict(row, 'total_change', nothing=0)}".rstrip()
+    interval = certainty.interval(row, "median_change", percent)
+    said = (
+        f"- **{plain(row['shown_as'])}**: {energy} of the same prompt changes by **{percent(row['median_change'])}** (median of "
+        f"{row['pairs']:,} pairs{f'; {interval}' if interval else ''}); {row['more']:,} of {row['pairs']:,} prompts cost more. "
+        f"{certainty.verdict(row, 'median_change', nothing=0)}"
     )
+    if not row["cut_either"] or not row["whole_pairs"]:
+        return said
+    return f"{said} Of the {row['whole_pairs']:,} pairs whose answers are both whole: {percent(row['whole_change'])}."
 
 
 def same_size(spread: dict[str, float], size: str) -> str:

@@ -9,7 +9,13 @@ import polars as pl
 from prompt_joules.pages.ui.pure import axes, theme
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
-CHANGE_ENDS = {"median_change": "Median change", "change_low": "from", "change_high": "to"}
+ENDS = {
+    "": "Change",
+    "_within_low": "from, in these runs",
+    "_within_high": "to, in these runs",
+    "_low": "from, with the spread between runs",
+    "_high": "to, with the spread between runs",
+}
 # A signed number without a sign at zero.
 SIGNED = "datum.value ? format(datum.value, '+.0f') : '0'"
 # A usual size of the chart in px, to tell whether names would touch.
@@ -17,28 +23,33 @@ WIDE, HIGH, LETTER, LINE = 880.0, 420.0, 6.5, 14.0
 
 
 def paired(changes: pl.DataFrame) -> theme.Chart:
-    """The median change of the same prompts from side A to side B, with its interval; left of the line B costs less.
+    """The change of energy from side A to side B, with its interval over prompts (thick) and with the spread between runs (thin); left of
+    the line B costs less.
+
+    A hollow mark is the median of the pairs whose answers are both whole.
 
     Args:
-        changes: rows of `stats.paired` with `shown_as`.
+        changes: rows of `pairs.paired` with `shown_as`.
     """
     y = alt.Y("shown_as:N", title=None, sort=changes["shown_as"].to_list(), axis=axes.names_axis(changes["shown_as"]))
     axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", tickCount=6)
-    title = "Change in the energy of the same prompt, median and 95 % interval"
-    across = {
-        end: alt.X(f"{name}:Q", title=title, axis=axis, scale=alt.Scale(padding=12))
-        for end, name in (("low", "change_low"), ("median", "median_change"))
-    }
+    title = "Change in energy, median of the same prompts (batches: of all together), and 95 % interval"
+    shown = {f"change{end}": pl.coalesce(f"median_change{end}", f"total_change{end}") for end in ENDS}
+    drawn = changes.select("label", "shown_as", "pairs", "whole_change", **shown)
+    across = {name: alt.X(f"{name}:Q", title=title, axis=axis, scale=alt.Scale(padding=12)) for name in (*shown, "whole_change")}
     tips = [
         alt.Tooltip("label:N", title="Prompts"),
-        *(alt.Tooltip(f"{key}:Q", title=name, format="+.1%") for key, name in CHANGE_ENDS.items()),
+        *(alt.Tooltip(f"change{end}:Q", title=name, format="+.1%") for end, name in ENDS.items()),
+        alt.Tooltip("whole_change:Q", title="Of whole pairs", format="+.1%"),
         alt.Tooltip("pairs:Q", title="Pairs", format=","),
     ]
     zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color="gray", strokeDash=[4, 4]).encode(x=alt.X("zero:Q", title=title))
-    base = alt.Chart(changes.select("label", "shown_as", "pairs", *CHANGE_ENDS))
-    bars = base.mark_rule(strokeWidth=3, color="gray").encode(y=y, x=across["low"], x2=alt.X2("change_high"))
-    dots = base.mark_point(filled=True, size=90, opacity=1).encode(y=y, x=across["median"], tooltip=tips)
-    return theme.finish(alt.layer(zero, bars, dots), axes.names_high(changes["shown_as"], 36))
+    base = alt.Chart(drawn).encode(y=y)
+    thin = base.mark_rule(strokeWidth=1, color="gray").encode(x=across["change_low"], x2=alt.X2("change_high"))
+    thick = base.mark_rule(strokeWidth=4, color="gray").encode(x=across["change_within_low"], x2=alt.X2("change_within_high"))
+    whole = base.mark_point(filled=False, size=60, color="gray").encode(x=across["whole_change"])
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(x=across["change"], tooltip=tips)
+    return theme.finish(alt.layer(zero, thin, thick, whole, dots), axes.names_high(changes["shown_as"], 36))
 
 
 def dumbbells(rows: pl.DataFrame, name: str) -> theme.Chart:
@@ -122,7 +133,7 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> theme.Chart:
 
     Args:
         rows: rows of `results` with length and J/token.
-        curves: from `stats.iso_energy`.
+        curves: from `summaries.iso_energy`.
     """
     scale = alt.Scale(type="log", nice=False)
     across, up = (axes.axis_of(True, rows[key]) for key in ("output_tokens", "energy_per_token_j"))

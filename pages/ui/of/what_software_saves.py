@@ -9,7 +9,7 @@ import polars as pl
 from prompt_joules.pages.ui.pure import axes, theme
 from prompt_joules.pages.ui.pure.words import count as counted
 from prompt_joules.pages.ui.pure.words import figure, minus, plain
-from prompt_joules.warehouse import stats
+from prompt_joules.warehouse.statistics import intervals
 
 # The steps of the query `software_steps`, by number.
 STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
@@ -55,7 +55,7 @@ def complete(steps: pl.DataFrame) -> pl.DataFrame:
     """
     first = pl.when(pl.col("step") == 1).then
     by = ["gpu_model", "size"]
-    half = pl.col("units").map_elements(lambda units: stats.student(units - 1) if units >= FEWEST else None, return_dtype=pl.Float64)
+    half = pl.col("units").map_elements(lambda units: intervals.student(units - 1) if units >= FEWEST else None, return_dtype=pl.Float64)
     named = steps.with_columns(
         pl.format("{}B", pl.col("size").map_elements(lambda size: figure(size, 2), return_dtype=pl.String)).alias("size_name"),
         pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),

@@ -17,7 +17,7 @@ def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
         title: what the value is, with its unit.
     """
     y = alt.Y("shown_as:N", title=None, sort=found["shown_as"].to_list(), axis=axes.names_axis(found["shown_as"]))
-    log = _far_apart(found)
+    log = far_apart(found)
     scale = alt.Scale(type="log", padding=12) if log else alt.Scale(zero=True)
     axis, title = axes.axis_of(log, found["value"]), f"{title}, logarithmic" if log else title
     low, middle = (alt.X(f"{name}:Q", title=title, scale=scale, axis=axis) for name in ("value_low", "value"))
@@ -31,7 +31,7 @@ def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
     return theme.finish(alt.layer(bars, dots), axes.names_high(found["shown_as"], 44))
 
 
-def _far_apart(found: pl.DataFrame) -> bool:
+def far_apart(found: pl.DataFrame) -> bool:
     """Whether a linear axis would squeeze the smallest of the values into its first twentieth."""
     ends = found.select("value", "value_low", "value_high")
     least, most = ends.min_horizontal().min(), found["value"].max()

@@ -130,8 +130,30 @@ LABELS: dict[str, tuple[str, str]] = {
     "b": ("B", "The side that is compared."),
     "change": ("Change", "Mean energy of B over mean energy of A, less 1."),
     "median_change": ("Median change", "Energy on side B over energy on side A, less 1, of each prompt; the median over prompts."),
-    "change_low": ("from", "Low end of the 95 % interval of the median, by bootstrap over prompts."),
-    "change_high": ("to", "High end of the 95 % interval of the median, by bootstrap over prompts."),
+    "change_low": ("from", "Low end of the 95 % interval of the median over models; empty below five models."),
+    "change_high": ("to", "High end of the 95 % interval of the median over models; empty below five models."),
+    "median_change_low": ("from", "Low end of the 95 % interval, with the spread between runs where it is known."),
+    "median_change_high": ("to", "High end of the 95 % interval, with the spread between runs where it is known."),
+    "median_change_within_low": ("from, in these runs", "Low end of the 95 % interval over prompts alone."),
+    "median_change_within_high": ("to, in these runs", "High end of the 95 % interval over prompts alone."),
+    "whole_change": ("Median of whole pairs", "The median change over the pairs whose answers are both whole."),
+    "whole_change_low": ("from", "Low end of its 95 % interval, with the spread between runs where it is known."),
+    "whole_change_high": ("to", "High end of its 95 % interval, with the spread between runs where it is known."),
+    "whole_pairs": ("Whole pairs", "Pairs in which no answer was cut short."),
+    "least_change": ("Median at least", "What the median would be at least, whatever the cut answers would have cost; empty: no bound."),
+    "most_change": ("Median at most", "What the median would be at most, whatever the cut answers would have cost; empty: no bound."),
+    "total_change": ("Change of all", "Energy of all answers together on side B over that on side A, less 1."),
+    "total_change_low": ("from", "Low end of its 95 % interval, with the spread between runs where it is known."),
+    "total_change_high": ("to", "High end of its 95 % interval, with the spread between runs where it is known."),
+    "cut_either": ("Cut pairs", "Pairs in which an answer was cut short; they count as they were spent."),
+    "runs_a": ("Runs A", "Runs of side A."),
+    "runs_b": ("Runs B", "Runs of side B."),
+    "runs": ("Runs", "Runs of this setup."),
+    "basis": ("The interval is", "across runs, or within one run, with or without the spread that other setups show between runs."),
+    "ratio_within_low": ("from, in these runs", "Low end of the 95 % interval over prompts or batches alone."),
+    "ratio_within_high": ("to, in these runs", "High end of the 95 % interval over prompts or batches alone."),
+    "grows": ("Grows", "Whether the energy of one more output token is above 0 for certain."),
+    "below_zero": ("Below 0", "Whether the fixed energy is below 0 for certain: the line then does not hold for short answers."),
     "more_share": ("B costs more", "Share of the prompts that cost more on side B."),
     "pairs": ("Pairs", "Prompts answered on both sides with energy measured."),
     "dropped": ("Dropped", "Prompts of the runs that are in no pair."),
@@ -165,7 +187,10 @@ LABELS: dict[str, tuple[str, str]] = {
 MEASURED = ("mean", "minimum", "maximum", "value", "value_low", "value_high")
 PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
 # Shares in storage, percent on screen; with a sign where it is a change.
-CHANGES = ("change", "median_change", "change_low", "change_high", "length_effect_log", "token_effect_log")
+CHANGES = (
+    *("change", "change_low", "change_high", "least_change", "most_change", "length_effect_log", "token_effect_log"),
+    *(f"{name}_change{end}" for name in ("median", "whole", "total") for end in ("", "_low", "_high", "_within_low", "_within_high")),
+)
 SHARES = ("saved", "saved_low", "saved_high", "more_share", "top5_share", "explained")
 FOUR_DIGITS = ("input_token_j", "output_token_j", "token_low_j", "token_high_j")
 
@@ -174,16 +199,18 @@ SPELLED = {"gpu": "GPU", "gpus": "GPU", "gguf": "GGUF", "ecc": "ECC", "sm": "SM"
 UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
 # What marks a model whose weights are random.
 RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
+# How many GPUs of which kind: "2×B200".
+GPU = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", "gpu_model")).otherwise(pl.col("gpu_model").fill_null("CPU"))
+# The number format of the weights as people write it, like the macro `precision_label`; null where the source does not say.
+PRECISIONS = {"float32": "FP32", "float16": "FP16", "bfloat16": "BF16", "float8": "FP8"}
+PRECISION = pl.col("dtype").str.to_lowercase().replace(PRECISIONS).str.to_uppercase()
 
 
 def with_label(rows: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`, all that names a result, and a number where that names two: a name that no other row has."""
-    gpu = pl.col("gpu_model").fill_null("CPU")
-    if "num_gpus" in rows.columns:
-        gpu = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", gpu)).otherwise(gpu)
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
     batch = pl.format("batch {}", "batch_size")
-    parts: list[str | pl.Expr] = ["model_name", gpu, "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]
+    parts: list[str | pl.Expr] = ["model_name", GPU, PRECISION, "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]
     named = rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return numbered(named)
 
@@ -204,11 +231,16 @@ def picked_by(rows: pl.DataFrame, field: str) -> pl.Series:
     return rows[field].alias("label")
 
 
-def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
-    """Adds `label`. Only results that have the number; our own runs first, then one prompt at a time, then most prompts."""
+def newest_first(rows: pl.DataFrame) -> pl.DataFrame:
+    """Our own runs first, then one prompt at a time, then most prompts, then the newest."""
     newest = -pl.col("started_at").dt.epoch()
     first = (pl.col("origin"), pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64), newest)
-    return with_label(rows.filter(pl.col(needs) > 0).sort(*first, nulls_last=True, maintain_order=True))
+    return rows.sort(*first, nulls_last=True, maintain_order=True)
+
+
+def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
+    """Adds `label`. Only results that have the number; our own runs first, then one prompt at a time, then most prompts."""
+    return with_label(newest_first(rows.filter(pl.col(needs) > 0)))
 
 
 def shared(names: Iterable[str]) -> set[str]:

@@ -213,34 +213,32 @@ class Sides:
         kind: what differs: task, model, engine or gpu.
         a, b: the sides; empty for every task and its concise twin.
         some: of which one side must be one; empty for any.
-        finished: whether prompts with an answer that was cut short are out.
     """
 
     kind: str
     a: str = ""
     b: str = ""
     some: tuple[str, ...] = ()
-    finished: bool = False
     without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         sides = f"from {self.kind} {quoted(self.a)} to {quoted(self.b)}" if self.a else "from each task to its concise twin"
         one = f" where one of them is {one_of(self.some)}" if self.some else ""
-        return f"{sides}{one}{' without answers that were cut short' if self.finished else ''}"
+        return f"{sides}{one}"
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows of a query of two sides, which knows of cut answers itself."""
+        """Rows of a query of two sides."""
         rows = rows.filter(pl.col("a") == self.a, pl.col("b") == self.b) if self.a else rows
         return rows.filter(pl.col("a").is_in(self.some) | pl.col("b").is_in(self.some)) if self.some else rows
 
     @classmethod
     def read(cls, words: str) -> Self | None:
         sides = r"from (?:each task to its concise twin|(\w+) (“[^“”]*”) to (“[^“”]*”))"
-        found = re.fullmatch(rf"{sides}(?: where one of them is (.+?))?( without answers that were cut short)?", words)
+        found = re.fullmatch(rf"{sides}(?: where one of them is (.+?))?", words)
         if not found:
             return None
         kind, a, b = (found[1], heard(found[2]), heard(found[3])) if found[1] else ("task", "", "")
-        return cls(kind, a, b, heard_one_of(found[4]) if found[4] else (), bool(found[5]))
+        return cls(kind, a, b, heard_one_of(found[4]) if found[4] else ())
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tests.unit.queries.made import EVERYTHING
 # Every parameter of every query, whatever it means.
 EXTRA = {
     **{"result": "", "results": "", "run": "", "search": "", "prompt": "", "prompt_set": "", "only_series": "", "series": ""},
-    **{"contrast": "task", "a": "", "b": "", "c": 0.0, "finished": True},
+    **{"contrast": "task", "a": "", "b": "", "c": 0.0, "pooled": True},
     **{"statistic": "mean", "per": "response", "above_idle": False, "low": 0.0, "high": 1.0},
 }
 

@@ -52,7 +52,9 @@ def test_bins(warehouse: str, log: bool, by: str) -> None:
     batch = pl.format("batch {}", pl.col("batch_size"))
     random = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
     protocol = pl.format("protocol {}", "harness_version")
-    name = pl.concat_str("model_name", "gpu", "task", "engine", batch, "prompt_set", random, protocol, separator=" · ", ignore_nulls=True)
+    name = pl.concat_str(
+        "model_name", "gpu", pl.lit("FP16"), "task", "engine", batch, "prompt_set", random, protocol, separator=" · ", ignore_nulls=True
+    )
     names = {"model": "model_name", "task": "task", "gpu": "gpu", "engine": "engine", "prompt set": "prompt_set"}
     rows = rows.with_columns(series=batch if by == "batch size" else name if by == "result" else names[by])
     values = rows.drop_nulls("energy_j")
@@ -200,7 +202,7 @@ def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     given = {"metric": "energy_j", "by": "result", "bins": 10, "log": False, "low": 0.0, "high": 1e9}
     given["only_series"] = ""
-    given["series"] = f"{other['model_name'][0]} · H100 · chat · transformers-eager · batch 1 · other · protocol 1"
+    given["series"] = f"{other['model_name'][0]} · H100 · FP16 · chat · transformers-eager · batch 1 · other · protocol 1"
     for question in ("distribution_bins", "distribution", "prompts_between"):
         found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="other", **given)
         assert found["series"].unique().to_list() == [given["series"]], question

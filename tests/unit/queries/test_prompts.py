@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from prompt_joules.warehouse import query, stats
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.statistics import cost, least_squares
 from tests import factories, warehouses
 from tests.unit.queries.made import shown
 
@@ -104,19 +105,36 @@ def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> No
 
 @pytest.mark.parametrize("above_idle", [False, True])
 def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, above_idle: bool) -> None:
-    fits = stats.cost_of_tokens(query.load("cost_sums", None, warehouse, above_idle=above_idle))
-    fit = fits.filter(pl.col("result_id") == "run:run-a").row(0, named=True)
+    asked = {"results": "run:run-a", "pooled": False, "above_idle": above_idle}
+    fit = cost.fits(query.load("cost_units", None, warehouse, **asked)).row(0, named=True)
     rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
     rows = rows.with_columns(pl.col("energy_j") - (78.0 * pl.col("latency_s") if above_idle else 0.0))
     across = np.column_stack([np.ones(rows.height), rows["input_tokens"], rows["output_tokens"]])
-    found, left, *_ = np.linalg.lstsq(across, rows["energy_j"].to_numpy(), rcond=None)
-    assert [fit[key] for key in ("fixed_j", "input_token_j", "output_token_j")] == pytest.approx(list(found))
-    variance = left.item() / (rows.height - 3)
-    errors = np.sqrt(variance * np.diag(np.linalg.inv(across.T @ across)))
-    assert fit["output_token_j_high"] - fit["output_token_j"] == pytest.approx(errors[2] * 1.9697, rel=1e-3)
-    assert fit["fixed_j_high"] - fit["fixed_j"] == pytest.approx(errors[0] * 1.9697, rel=1e-3)
-    assert stats.what_if(fit, 100, 50)[0] == pytest.approx(found @ [1, 100, 50])
+    found, *_ = np.linalg.lstsq(across, rows["energy_j"].to_numpy(), rcond=None)
+    assert [fit[key] for key in cost.COEFFICIENTS] == pytest.approx(list(found))
+    assert (fit["units"], fit["answers"], fit["longest"]) == (rows.height, rows.height, rows["output_tokens"].max())
+    direct = least_squares.clustered(across, rows["energy_j"].to_numpy(), rows["prompt_id"].to_numpy())
+    assert direct is not None
+    for name, place in zip(cost.COEFFICIENTS, np.eye(3), strict=True):
+        assert fit[f"{name}_high"] - fit[name] == pytest.approx(direct.at(place)[1], rel=1e-6)
     prompts = query.load("cost_prompts", None, warehouse, result="run:run-a", above_idle=above_idle, a=found[0], b=found[1], c=found[2])
     residuals = rows["energy_j"].to_numpy() - across @ found
     assert prompts["residual_j"].abs().max() == pytest.approx(np.abs(residuals).max())
-    assert prompts.height == rows.height
+    assert prompts.height == rows.height + 1, "and the only prompt of run-d, which repeats run-a"
+
+
+def test_only_prompts_that_were_alone_are_fitted_and_repeated_runs_together(tmp_path: Path) -> None:
+    for run in ("run-1", "run-2"):
+        factories.write(factories.records(20, run), tmp_path / f"{run}.parquet")
+    factories.write(factories.records(20, "run-3", batch_size=4, energy_attribution="shared"), tmp_path / "run-3.parquet")
+    factories.write(factories.records(7, "run-4", engine="other"), tmp_path / "run-4.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    results = query.load("cost_results", None, str(tmp_path / "w.duckdb"))
+    assert results.select("result_id", "runs", "prompts").rows() == [("run:run-2", 2, 40)], "of the same age the larger id is the newest"
+    every = {"results": "", "above_idle": False}
+    together = query.load("cost_units", None, str(tmp_path / "w.duckdb"), pooled=True, **every)
+    assert set(together["result_id"]) == {"run:run-1", "run:run-2", "run:run-4"}
+    fit = cost.fits(together).filter(pl.col("result_id") == "run:run-2").row(0, named=True)
+    assert (fit["units"], fit["answers"], fit["runs"]) == (20, 40, 2)
+    alone = cost.fits(query.load("cost_units", None, str(tmp_path / "w.duckdb"), pooled=False, **every))
+    assert sorted(alone.select("result_id", "answers").rows()) == [("run:run-1", 20), ("run:run-2", 20)]

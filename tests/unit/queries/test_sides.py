@@ -1,13 +1,15 @@
-"""Two sides compared: published means, pairs of prompts, and the blocks that a bootstrap draws from."""
+"""Two sides compared: published means, pairs of prompts, and the units that a bootstrap draws from."""
 
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import pairs
 from tests import factories, warehouses
 from tests.unit.queries.made import shown
 
@@ -23,8 +25,8 @@ def test_published_sides(warehouse: str) -> None:
     assert split.to_list() == pytest.approx(rows["energy_effect_log"].to_list())
 
 
-@pytest.mark.parametrize(("finished", "above_idle"), [(True, False), (False, False), (True, True)])
-def test_pairs_of_prompts(tmp_path: Path, finished: bool, above_idle: bool) -> None:
+@pytest.mark.parametrize("above_idle", [False, True])
+def test_pairs_of_prompts(tmp_path: Path, above_idle: bool) -> None:
     wordy = [factories.record("run-1", index) for index in range(40)]
     brief = [factories.record("run-2", index, task="chat-concise") for index in range(40)]
     older = [factories.record("run-0", index, started_at=factories.START - timedelta(days=1)) for index in range(40)]
@@ -35,45 +37,148 @@ def test_pairs_of_prompts(tmp_path: Path, finished: bool, above_idle: bool) -> N
     for rows in (wordy, brief, older, longer):
         factories.write(factories.frame(rows), tmp_path / str(rows[0]["run_id"]) / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load(
-        "contrast_prompts", None, str(tmp_path / "w.duckdb"), contrast="task", a="", b="", finished=finished, above_idle=above_idle
-    )
+    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=above_idle)
     idle = pl.col("idle_power_w") * pl.col("latency_s") if above_idle else 0.0
     a, b = (
         factories.frame(rows).filter(pl.col("energy_j").is_not_null()).with_columns(pl.col("energy_j") - idle) for rows in (wordy, brief)
     )
-    pairs = a.join(b, on="prompt_id", suffix="_b")
-    if finished:
-        pairs = pairs.filter(pl.col("finish_reason") != "length", pl.col("finish_reason_b") != "length")
+    expected = a.join(b, on="prompt_id", suffix="_b").sort("prompt_id")
     row = found.row(0, named=True)
     assert found.height == 1
-    assert (row["pairs"], row["dropped"], row["truncated"]) == (pairs.height, 40 - pairs.height, 2)
-    assert row["more"] == (pairs["energy_j_b"] > pairs["energy_j"]).sum()
-    assert row["changes"] == pytest.approx((pairs["energy_j_b"] / pairs["energy_j"] - 1).sort().to_list())
-    assert row["energy_b_j"] == pytest.approx(pairs["energy_j_b"].mean())
-    assert row["energy_per_token_a_j"] == pytest.approx(pairs["energy_j"].sum() / pairs["output_tokens"].sum())
+    assert (row["pairs"], row["dropped"], row["cut_a"], row["cut_b"], row["cut_either"]) == (expected.height, 40 - expected.height, 1, 1, 2)
+    listed = pl.DataFrame(row["pair_list"])
+    assert listed["energy_a_j"].to_list() == pytest.approx(expected["energy_j"].to_list())
+    assert listed["energy_b_j"].to_list() == pytest.approx(expected["energy_j_b"].to_list())
+    assert listed["cut_a"].to_list() == (expected["finish_reason"] == "length").to_list()
+    assert row["energy_b_j"] == pytest.approx(expected["energy_j_b"].mean())
+    assert row["energy_per_token_a_j"] == pytest.approx(expected["energy_j"].sum() / expected["output_tokens"].sum())
     assert row["length_effect_log"] + row["token_effect_log"] == pytest.approx(row["energy_effect_log"])
+    found = pairs.paired(found).row(0, named=True)
+    change = expected["energy_j_b"] / expected["energy_j"] - 1
+    assert found["median_change"] == pytest.approx(change.median()) and found["more"] == (change > 0).sum()
+    assert found["whole_pairs"] == expected.height - 2
 
 
-def test_blocks_add_up_to_the_run(warehouse: str) -> None:
-    blocks = query.load("blocks", None, warehouse, results="run:run-a\nrun:none", above_idle=False)
+OF_TASKS = {"contrast": "task", "a": "", "b": ""}
+
+
+def test_runs_of_one_pass_are_matched_and_the_others_newest_with_newest(tmp_path: Path) -> None:
+    at = {"started_at": factories.START}
+    later = {"started_at": factories.START + timedelta(days=1)}
+    runs = [
+        factories.records(10, "a-1", pass_id="x", seed=1, **at),
+        factories.records(10, "b-1", task="chat-concise", pass_id="y", seed=2, **at),
+        factories.records(10, "a-2", pass_id="y", seed=2, **later),
+        factories.records(10, "b-2", task="chat-concise", pass_id="x", seed=1, **later),
+        factories.records(10, "a-3", **at),
+        factories.records(10, "a-4", **later),
+        factories.records(10, "b-3", task="chat-concise", **at),
+    ]
+    for rows in runs:
+        factories.write(rows, tmp_path / f"{rows['run_id'][0]}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=False).row(0, named=True)
+    assert row["pairs"] == 30, "a-3 has no partner"
+    by_run = {str(rows["run_id"][0]): rows["energy_j"].to_list() for rows in runs}
+    matched = [("a-1", "b-2"), ("a-2", "b-1"), ("a-4", "b-3")]
+    expected = sorted(pair for a, b in matched for pair in zip(by_run[a], by_run[b], strict=True))
+    found = np.array(sorted((pair["energy_a_j"], pair["energy_b_j"]) for pair in row["pair_list"]))
+    assert found == pytest.approx(np.array(expected))
+    assert sorted((run["turn"], run["is_b"], run["is_pass"]) for run in row["runs"]) == [
+        *(("newest 1", is_b, False) for is_b in (False, True)),
+        *(("x", is_b, True) for is_b in (False, True)),
+        *(("y", is_b, True) for is_b in (False, True)),
+    ]
+
+
+def test_of_divided_energy_the_windows_are_listed(tmp_path: Path) -> None:
+    for run, task in (("run-1", "chat"), ("run-2", "chat-concise")):
+        rows = [
+            factories.record(run, index, task=task, window_id=index // 4, batch_size=4, energy_attribution="shared") for index in range(20)
+        ]
+        factories.write(factories.frame(rows), tmp_path / f"{run}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=False).row(0, named=True)
+    windows = pl.DataFrame(row["windows"])
+    assert row["shared"] and row["pair_list"] is None
+    assert windows.height == 10 and windows["answers"].to_list() == [4] * 10
+    assert windows["answered_together"].n_unique() == 5, "the same prompts were answered together on both sides"
+    total = windows.filter(~pl.col("is_b"))["joules"].sum()
+    assert total == pytest.approx(factories.frame([factories.record("run-1", index) for index in range(20)])["energy_j"].sum())
+
+
+def test_units_add_up_to_the_run(warehouse: str) -> None:
+    units = query.load("units", None, warehouse, results="run:run-a\nrun:none", above_idle=False, pooled=False)
     rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
-    assert blocks.height == blocks["prompts"].sum() == rows.height
-    assert blocks["energy_j"].sum() == pytest.approx(rows["energy_j"].sum())
-    assert blocks["total_tokens"].sum() == (rows["input_tokens"] + rows["output_tokens"]).sum()
-    assert blocks["output_words"].sum() == rows["output_words"].sum()
+    assert units.height == units["prompts"].sum() == rows.height
+    assert units["energy_j"].sum() == pytest.approx(rows["energy_j"].sum())
+    assert units["total_tokens"].sum() == (rows["input_tokens"] + rows["output_tokens"]).sum()
+    assert units["output_words"].sum() == rows["output_words"].sum()
 
 
-def test_a_prompt_is_in_the_same_block_in_every_run(tmp_path: Path) -> None:
+def test_a_prompt_is_the_same_unit_in_every_run(tmp_path: Path) -> None:
     asked = {"one": range(0, 40), "other": range(20, 60)}
     for run, prompts in asked.items():
-        rows = [factories.record(run, index, energy_j=float(index + 1)) for index in prompts]
+        rows = [factories.record(run, index, energy_j=float(index + 1), task=run) for index in prompts]
         factories.write(factories.frame(rows), tmp_path / "in" / f"{run}.parquet")
     warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
-    blocks = query.load("blocks", None, str(tmp_path / "w.duckdb"), results="run:one\nrun:other", above_idle=False)
-    by_block = {key: part["energy_j"].to_list() for (key,), part in blocks.group_by("block")}
-    assert len(by_block) == 60 and sorted(len(energies) for energies in by_block.values()) == [1] * 40 + [2] * 20
-    assert all(len(set(energies)) == 1 for energies in by_block.values()), "the same energy is the same prompt"
+    units = query.load("units", None, str(tmp_path / "w.duckdb"), results="run:one\nrun:other", above_idle=False, pooled=True)
+    by_unit = {key: part["energy_j"].to_list() for (key,), part in units.group_by("unit")}
+    assert len(by_unit) == 60 and sorted(len(energies) for energies in by_unit.values()) == [1] * 40 + [2] * 20
+    assert all(len(set(energies)) == 1 for energies in by_unit.values()), "the same energy is the same prompt"
+
+
+def test_runs_that_repeat_each_other_are_units_of_one_result(tmp_path: Path) -> None:
+    for run, changes in {"one": {}, "two": {"seed": 7}, "three": {"dtype": "bfloat16"}}.items():
+        factories.write(factories.records(30, run, **changes), tmp_path / f"{run}.parquet")
+    places = [(times, index) for times in (0, 1) for index in range(30)]
+    again = [factories.record("four", index, repetition=times, sequence=30 * times + index) for times, index in places]
+    factories.write(factories.frame(again), tmp_path / "four.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    asked = {"results": "run:one", "above_idle": False}
+    together = query.load("units", None, str(tmp_path / "w.duckdb"), pooled=True, **asked)
+    assert together["run_number"].n_unique() == 3 and together["prompts"].sum() == 120 and together["unit"].n_unique() == 30
+    assert together.group_by("unit").len()["len"].to_list() == [4] * 30, "one row for each run and repetition"
+    alone = query.load("units", None, str(tmp_path / "w.duckdb"), pooled=False, **asked)
+    assert alone["run_number"].n_unique() == 1 and alone["prompts"].sum() == 30
+
+
+def test_a_window_is_the_unit_of_a_batch(tmp_path: Path) -> None:
+    batch = {"batch_size": 4, "energy_attribution": "shared"}
+    rows = [factories.record("run-1", index, window_id=index // 4, **batch) for index in range(20)]
+    other = [factories.record("run-2", index, task="chat-concise", window_id=5 - index // 4, **batch) for index in range(20)]
+    mixed = [factories.record("run-3", index, task="instruct", window_id=index % 5, **batch) for index in range(20)]
+    for run in (rows, other, mixed):
+        factories.write(factories.frame(run), tmp_path / f"{run[0]['run_id']}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    results = "\n".join(f"run:run-{number}" for number in (1, 2, 3))
+    units = query.load("units", None, str(tmp_path / "w.duckdb"), results=results, above_idle=False, pooled=True)
+    assert units["shared"].all() and units["prompts"].to_list() == [4] * 15
+    of = {name: set(part["unit"]) for (name,), part in units.group_by("result_id")}
+    assert of["run:run-1"] == of["run:run-2"], "windows of the same prompts, whatever their numbers"
+    assert not of["run:run-1"] & of["run:run-3"]
+    assert units.filter(pl.col("result_id") == "run:run-1")["energy_j"].sum() == pytest.approx(sum(row["energy_j"] for row in rows))
+
+
+def test_repetitions_share_a_setup_and_nothing_else_does(tmp_path: Path) -> None:
+    changes: dict[str, dict[str, object]] = {
+        "one": {},
+        "seed": {"seed": 5},
+        "later": {"started_at": factories.START + timedelta(days=3)},
+        "card": {"environment": '{"gpus": [{"card": "abc"}]}'},
+        "limited": {"environment": '{"gpus": [{"power_limit_w": 300.0}]}'},
+    }
+    unlike = {"dtype": "bfloat16", "task": "instruct", "num_gpus": 2, "max_new_tokens": 600, "temperature": 0.0, "batch_size": 2}
+    changes |= {name: {name: value} for name, value in (unlike | {"engine_version": "9", "harness_version": "9"}).items()}
+    for run, change in changes.items():
+        factories.write(factories.records(6, run, **change), tmp_path / f"{run}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("repetitions", None, str(tmp_path / "w.duckdb"))
+    setups = dict(found.select(pl.col("result_id").str.strip_prefix("run:"), "setup").iter_rows())
+    same = {run for run, setup in setups.items() if setup == setups["one"]}
+    assert same == {"one", "seed", "later", "card"}
+    assert len(set(setups.values())) == len(changes) - len(same) + 1
+    assert found.filter(pl.col("card").is_not_null())["card"].to_list() == ["abc"]
 
 
 def test_top_k_keeps_two_runs_from_being_alike(tmp_path: Path) -> None:
@@ -85,6 +190,6 @@ def test_top_k_keeps_two_runs_from_being_alike(tmp_path: Path) -> None:
     sampling = query.load("setups", None, str(tmp_path / "w.duckdb"))["sampling"].unique().sort().to_list()
     plain = "temperature 0.7, top-p 1.0, repetition penalty 1.0"
     assert sampling == [plain, f"{plain}, top-k 40"]
-    sides = {"contrast": "task", "a": "chat-concise", "b": "chat", "finished": False, "above_idle": False}
-    pairs = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **sides)
-    assert pairs.select("pairs", "energy_a_j", "energy_b_j").rows() == [(4, 11.0, 10.0)]
+    sides = {"contrast": "task", "a": "chat-concise", "b": "chat", "above_idle": False}
+    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **sides)
+    assert found.select("pairs", "energy_a_j", "energy_b_j").rows() == [(4, 11.0, 10.0)]

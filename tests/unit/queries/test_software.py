@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.of import what_software_saves as room
-from prompt_joules.warehouse import query, stats
+from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import intervals
 from tests import factories, warehouses
 
 SHAPE = {"model_id": "me/shape-8b", "model_name": "shape-8b", "params_total_b": 8.03, "params_active_b": 8.03, "weights": "dummy"}
@@ -102,7 +103,7 @@ def test_the_spread_is_that_between_what_was_measured_by_itself(steps: pl.DataFr
     if units < 5:
         assert (row["token_low_j"], row["token_high_j"]) == (None, None)
     else:
-        assert row["token_high_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(stats.student(units - 1) * error))
+        assert row["token_high_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(intervals.student(units - 1) * error))
 
 
 def test_what_is_saved_is_against_the_eager_loop_of_the_size(steps: pl.DataFrame) -> None:

@@ -1,0 +1,110 @@
+"""Made-up measurements: answers of random length, whose energy has the luck of its run. Everything is drawn from a generator that the
+caller seeds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true of a configuration.
+
+    Attributes:
+        token_j: J per output token.
+        start_j: J before the first token.
+        length: median length of an answer (token).
+        between_prompts: standard deviation of ln(length) between prompts.
+        between_samples: the same between two answers to one prompt.
+        between_runs: standard deviation of ln(J/token) between runs.
+        of_side: what of that two configurations measured in turns do not share.
+        noise: standard deviation of the energy of one answer, relative, and growing for short answers.
+        longest: the length limit (token).
+    """
+
+    token_j: float = 0.25
+    start_j: float = 4.0
+    length: float = 200.0
+    between_prompts: float = 0.6
+    between_samples: float = 0.7
+    between_runs: float = 0.0
+    of_side: float = 0.0
+    noise: float = 0.05
+    longest: int = 512
+
+
+def lengths(world: World, prompts: Floats, chance: np.random.Generator) -> Floats:
+    """Lengths of one answer to each prompt (token), cut at the limit.
+
+    Args:
+        prompts: how far ln(length) of each prompt is from the median, in standard deviations.
+    """
+    drawn = world.length * np.exp(world.between_prompts * prompts + world.between_samples * chance.standard_normal(len(prompts)))
+    return np.clip(np.round(drawn), 2, world.longest)
+
+
+def energies(world: World, tokens: Floats, luck: float, chance: np.random.Generator) -> Floats:
+    """Energy of answers of these lengths (J) in a run of this luck."""
+    spread = world.noise * (1 + 20 / tokens)
+    return (world.start_j + world.token_j * tokens) * np.exp(luck) * (1 + spread * chance.standard_normal(len(tokens)))
+
+
+def units(
+    world: World, prompts: Floats, lucks: Floats, chance: np.random.Generator, name: str = "a", first_run: int = 0, in_turns: bool = False
+) -> pl.DataFrame:
+    """Rows of the query `units`: every prompt answered once in each run.
+
+    Args:
+        lucks: of each run, as a logarithm.
+        in_turns: whether the runs share their pass with others of the same number.
+    """
+    parts = []
+    for run, luck in enumerate(lucks):
+        tokens = lengths(world, prompts, chance)
+        row = {
+            "unit": np.arange(len(prompts)),
+            "energy_j": energies(world, tokens, float(luck), chance),
+            "output_tokens": tokens.astype(int),
+        }
+        parts.append(
+            pl.DataFrame(row).with_columns(
+                result_id=pl.lit(name),
+                run_number=pl.lit(first_run + run),
+                pass_id=pl.lit(f"pass {run}") if in_turns else pl.lit(None, pl.String),
+                shared=pl.lit(False),
+                prompts=pl.lit(1),
+            )
+        )
+    return pl.concat(parts)
+
+
+def windows(
+    world: World, prompts: Floats, size: int, luck: float, chance: np.random.Generator, name: str = "a", run: int = 0
+) -> pl.DataFrame:
+    """Rows of the query `units` for batches: each window takes as long as its longest answer, whose steps cost the same however many
+    answer."""
+    tokens = lengths(world, prompts, chance).reshape(-1, size)
+    steps = tokens.max(axis=1)
+    energy = energies(World(token_j=8 * world.token_j, start_j=world.start_j * size, noise=world.noise), steps, luck, chance)
+    rows = {"unit": 1000 + np.arange(len(tokens)), "energy_j": energy, "output_tokens": tokens.sum(axis=1).astype(int)}
+    return pl.DataFrame(rows).with_columns(
+        result_id=pl.lit(name), run_number=pl.lit(run), pass_id=pl.lit(None, pl.String), shared=pl.lit(True), prompts=pl.lit(size)
+    )
+
+
+def repetitions(spread: float, setups: int, runs: int, chance: np.random.Generator) -> pl.DataFrame:
+    """Rows of the query `repetitions`: A/A data of other setups, each run so many times."""
+    return pl.DataFrame(
+        {
+            "setup": np.repeat([f"setup {place}" for place in range(setups)], runs),
+            "card": "one",
+            "valid": True,
+            "measured": 100,
+            "pass_id": pl.Series([None] * setups * runs, dtype=pl.String),
+            "energy_per_token_j": 0.25 * np.exp(spread * chance.standard_normal(setups * runs)),
+        }
+    )

@@ -1,0 +1,283 @@
+"""One scenario per interval that the app shows: a function that measures once and says whether the interval holds the truth."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import polars as pl
+
+from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.statistics import comparison, cost, lines, pairs, percentiles, runs
+from tests.simulations.measurements import Floats, World, energies, lengths, repetitions, units, windows
+
+Chance = np.random.Generator
+Scenario = Callable[[Chance], bool]
+CONCISE = {"length": 150.0}
+MANY = 400_000
+
+
+def holds(low: float | None, high: float | None, truth: float) -> bool:
+    """Whether the truth is inside; an end that is not known holds everything."""
+    return (low is None or low <= truth) and (high is None or truth <= high)
+
+
+@lru_cache
+def truth(world: World) -> tuple[float, float]:
+    """The mean energy of an answer (J) and J/token in a run without luck."""
+    chance = np.random.default_rng(0)
+    tokens = lengths(world, chance.standard_normal(MANY), chance)
+    energy = world.start_j + world.token_j * tokens
+    return float(energy.mean()), float(energy.sum() / tokens.sum())
+
+
+@lru_cache
+def median_change(a: World, b: World) -> float:
+    """The median of B over A of the same prompt, in a run without luck."""
+    chance = np.random.default_rng(0)
+    prompts = chance.standard_normal(MANY)
+    ratio = [energies(world, lengths(world, prompts, chance), 0.0, chance) for world in (a, b)]
+    return float(np.median(ratio[1] / ratio[0]))
+
+
+def _rows(*names: str, key: str = "energy_j") -> pl.DataFrame:
+    return pl.DataFrame({"result_id": list(names), key: [1.0] * len(names)})
+
+
+def value_of_one_run(prompts: int, per: str = "response") -> Scenario:
+    """The mean energy of an answer, or J/token, within one run."""
+    world, measure = World(), Measure(per=per)
+
+    def measured(chance: Chance) -> bool:
+        own = units(world, chance.standard_normal(prompts), np.zeros(1), chance)
+        row = comparison.compared(_rows("a", key=measure.key), own, measure).row(0, named=True)
+        return holds(row["value_low"], row["value_high"], truth(world)[per != "response"])
+
+    return measured
+
+
+def value_across_runs(prompts: int, count: int, spread: float) -> Scenario:
+    """The mean energy of an answer over runs that differ, with what is known of four other setups that were run three times."""
+    world = World(between_runs=spread)
+
+    def measured(chance: Chance) -> bool:
+        own = units(world, chance.standard_normal(prompts), spread * chance.standard_normal(count), chance)
+        known = runs.known(repetitions(spread, 4, 3, chance))
+        row = comparison.compared(_rows("a"), own, Measure(), known).row(0, named=True)
+        return holds(row["value_low"], row["value_high"], truth(world)[0])
+
+    return measured
+
+
+def ratio(prompts: int, count: int, spread: float, *, in_turns: bool = False, per: str = "response", setups: int = 4) -> Scenario:
+    """Compare: the ratio of two configurations on the same prompts."""
+    a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
+    measure = Measure(per=per)
+    expected = truth(b)[per != "response"] / truth(a)[per != "response"]
+
+    def measured(chance: Chance) -> bool:
+        asked = chance.standard_normal(prompts)
+        common = spread * chance.standard_normal(count)
+        lucks = [
+            common + side.of_side * chance.standard_normal(count) if in_turns else spread * chance.standard_normal(count) for side in (a, b)
+        ]
+        both = [
+            units(side, asked, luck, chance, name, 10 * place, in_turns)
+            for place, (side, luck, name) in enumerate(zip((a, b), lucks, ("a", "b"), strict=True))
+        ]
+        known = runs.known(repetitions(spread, setups, 3, chance))
+        row = comparison.compared(_rows("a", "b", key=measure.key), pl.concat(both), measure, known).row(1, named=True)
+        return holds(row["ratio_low"], row["ratio_high"], expected)
+
+    return measured
+
+
+def ratio_of_batches(count: int, size: int) -> Scenario:
+    """Compare: the ratio of two configurations in static batches, within one run each; windows of the same prompts."""
+    a, b = World(), World(**CONCISE)
+    expected = _of_windows(b, size) / _of_windows(a, size)
+
+    def measured(chance: Chance) -> bool:
+        asked = chance.standard_normal(count * size)
+        both = [windows(side, asked, size, 0.0, chance, name, place) for place, (side, name) in enumerate(((a, "a"), (b, "b")))]
+        row = comparison.compared(_rows("a", "b"), pl.concat(both)).row(1, named=True)
+        return holds(row["ratio_low"], row["ratio_high"], expected)
+
+    return measured
+
+
+@lru_cache
+def _of_windows(world: World, size: int) -> float:
+    """The mean energy of an answer in batches (J)."""
+    chance = np.random.default_rng(0)
+    many = windows(replace(world, noise=0.0), chance.standard_normal(MANY // size * size), size, 0.0, chance)
+    return float(many["energy_j"].sum() / many["prompts"].sum())
+
+
+def of_pairs(prompts: int, count: int, spread: float, name: str = "median_change", *, in_turns: bool = False) -> Scenario:
+    """The same prompts on two sides: the median change of a prompt, or the change of the total."""
+    a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
+    expected = (median_change(a, b) if name == "median_change" else truth(b)[0] / truth(a)[0]) - 1
+
+    def measured(chance: Chance) -> bool:
+        asked = chance.standard_normal(prompts)
+        common = spread * chance.standard_normal(count)
+        lucks = [
+            common + side.of_side * chance.standard_normal(count) if in_turns else spread * chance.standard_normal(count) for side in (a, b)
+        ]
+        both = [units(side, asked, luck, chance) for side, luck in zip((a, b), lucks, strict=True)]
+        known = runs.known(repetitions(spread, 4, 3, chance))
+        row = pairs.paired(contrast(*both, in_turns=in_turns), known).row(0, named=True)
+        return holds(row[f"{name}_low"], row[f"{name}_high"], expected)
+
+    return measured
+
+
+def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False) -> pl.DataFrame:
+    """A row of the query `contrast_prompts` out of rows of `units` of two sides."""
+    key = ["run_number", "unit"]
+    joined = a.join(b, on=key, suffix="_b").select(
+        (pl.col("unit") + 1).alias("prompt"),
+        pl.col("energy_j").alias("energy_a_j"),
+        pl.col("energy_j_b").alias("energy_b_j"),
+        pl.col("output_tokens").alias("tokens_a"),
+        pl.col("output_tokens_b").alias("tokens_b"),
+        (pl.col("output_tokens") >= World().longest).alias("cut_a"),
+        (pl.col("output_tokens_b") >= World().longest).alias("cut_b"),
+    )
+    logs = [
+        {"is_b": is_b, "turn": str(run), "is_pass": in_turns, "ln": float(np.log(part["energy_j"].sum() / part["output_tokens"].sum()))}
+        for is_b, side in ((False, a), (True, b))
+        for (run,), part in side.group_by("run_number", maintain_order=True)
+    ]
+    return pl.DataFrame({"shared": [False], "pairs": [joined.height], "pair_list": [joined.to_dicts()], "windows": [None], "runs": [logs]})
+
+
+def coefficient(prompts: int, name: str, *, counts: int = 1) -> Scenario:
+    """Cost of a token: a coefficient of the fit, where the errors grow with the length of the answer."""
+    world = World(noise=0.08, start_j=6.0)
+    expected = {"fixed_j": world.start_j, "input_token_j": 0.0, "output_token_j": world.token_j}[name]
+
+    def measured(chance: Chance) -> bool:
+        row = cost.fits(cost_units(world, prompts, counts, chance)).row(0, named=True)
+        return holds(row[f"{name}_low"], row[f"{name}_high"], expected)
+
+    return measured
+
+
+def cost_units(world: World, prompts: int, count: int, chance: Chance) -> pl.DataFrame:
+    """Rows of the query `cost_units`: each prompt answered so often, its answers all a little above or below the line."""
+    asked = np.repeat(np.arange(prompts), count)
+    ins = np.exp(chance.normal(3.5, 1, prompts))[asked].round()
+    outs = lengths(world, chance.standard_normal(prompts)[asked], chance)
+    own = 1 + 0.05 * chance.standard_normal(prompts)[asked]
+    joules = energies(world, outs, 0.0, chance) * own
+    sums = {"ins": ins, "outs": outs, "joules": joules, "in_in": ins * ins, "in_out": ins * outs, "out_out": outs * outs}
+    sums |= {"in_joules": ins * joules, "out_joules": outs * joules, "joules_joules": joules * joules}
+    names = pl.DataFrame({"unit": asked, "result_id": "a", "run_number": 0, "pass_id": None, "answers": 1, "longest": 512})
+    return names.with_columns(pl.Series(key, value) for key, value in sums.items())
+
+
+def expected_energy(prompts: int) -> Scenario:
+    """Cost of a token: the what-if at 100 and 300 tokens."""
+    world = World(noise=0.08, start_j=6.0)
+
+    def measured(chance: Chance) -> bool:
+        _, low, high = cost.what_if(cost.fits(cost_units(world, prompts, 1, chance)).row(0, named=True), 100, 300)
+        return holds(low, high, world.start_j + 300 * world.token_j)
+
+    return measured
+
+
+def slope(models: int, each: int) -> Scenario:
+    """Energy and parameters: the exponent of a power law through models that are measured several times each."""
+
+    def measured(chance: Chance) -> bool:
+        size = np.exp(chance.uniform(0, 4, models))
+        own = np.repeat(np.exp(0.3 * chance.standard_normal(models)) * size**0.8, each) * np.exp(
+            0.05 * chance.standard_normal(models * each)
+        )
+        points = pl.DataFrame(
+            {"x": np.repeat(size, each), "y": own, "model_id": np.repeat(np.arange(models), each).astype(str), "gpu": "one"}
+        )
+        line = lines.lines(points, "x", "y", ["gpu"], log=True).row(0, named=True)
+        return holds(line["slope_low"], line["slope_high"], 0.8)
+
+    return measured
+
+
+def percentile(prompts: int, level: float) -> Scenario:
+    """A percentile of the energy of an answer."""
+    world = World()
+    chance = np.random.default_rng(0)
+    expected = float(np.quantile(energies(world, lengths(world, chance.standard_normal(MANY), chance), 0.0, chance), level))
+
+    def measured(chance: Chance) -> bool:
+        values = energies(world, lengths(world, chance.standard_normal(prompts), chance), 0.0, chance)
+        _, low, high = percentiles.interval(values, level)
+        return holds(low, high, expected)
+
+    return measured
+
+
+def ratio_of_percentiles(prompts: int, statistic: str, spread: float) -> Scenario:
+    """Compare: the ratio of a percentile of two configurations, one run each."""
+    a, b = World(between_runs=spread), World(between_runs=spread, **CONCISE)
+    measure, chance = Measure(statistic=statistic), np.random.default_rng(0)
+    many = [energies(side, lengths(side, chance.standard_normal(MANY), chance), 0.0, chance) for side in (a, b)]
+    level = comparison.LEVELS[statistic]
+    expected = float(np.quantile(many[1], level) / np.quantile(many[0], level))
+
+    def measured(chance: Chance) -> bool:
+        asked = chance.standard_normal(prompts)
+        both = [
+            units(side, asked, spread * chance.standard_normal(1), chance, name, place)
+            for place, (side, name) in enumerate(((a, "a"), (b, "b")))
+        ]
+        known = runs.known(repetitions(spread, 4, 3, chance)) if spread else runs.NOTHING
+        row = comparison.compared(_rows("a", "b", key=measure.key), pl.concat(both), measure, known).row(1, named=True)
+        return holds(row["ratio_low"], row["ratio_high"], expected)
+
+    return measured
+
+
+SCENARIOS: dict[str, Scenario] = {
+    **{f"mean energy, one run, {n} prompts": value_of_one_run(n) for n in (5, 10, 20, 100)},
+    **{f"J/token, one run, {n} prompts": value_of_one_run(n, "output token") for n in (5, 10, 20, 100)},
+    "mean energy, one run, spread 8 % known from others, 100 prompts": value_across_runs(100, 1, 0.08),
+    "mean energy, three runs, spread 8 %, 100 prompts": value_across_runs(100, 3, 0.08),
+    "ratio, one run each, spread 8 % known from others, 100 prompts": ratio(100, 1, 0.08),
+    "ratio, one run each, spread 2 % known from others, 20 prompts": ratio(20, 1, 0.02),
+    "ratio, one run each, spread 8 % known from one pair of runs, 100 prompts": ratio(100, 1, 0.08, setups=1),
+    "ratio, three runs each, spread 8 %, 100 prompts": ratio(100, 3, 0.08),
+    "ratio, three runs in turns, spread 8 %, 100 prompts": ratio(100, 3, 0.08, in_turns=True),
+    "ratio of J/token, three runs each, spread 8 %, 20 prompts": ratio(20, 3, 0.08, per="output token"),
+    "ratio of J/token, three runs in turns, spread 8 %, 20 prompts": ratio(20, 3, 0.08, in_turns=True, per="output token"),
+    "ratio, 8 windows of 32, one run each": ratio_of_batches(8, 32),
+    "ratio, 23 windows of 128, one run each": ratio_of_batches(23, 128),
+    "median of pairs, one run each, spread 8 % known from others, 100 pairs": of_pairs(100, 1, 0.08),
+    "median of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, in_turns=True),
+    "median of pairs, three runs each, spread 8 %, 20 prompts": of_pairs(20, 3, 0.08),
+    "total of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, "total_change", in_turns=True),
+    **{f"J per output token of a fit, {n} prompts": coefficient(n, "output_token_j") for n in (20, 200)},
+    **{f"fixed J of a fit, {n} prompts": coefficient(n, "fixed_j") for n in (20, 200)},
+    "J per output token of a fit, 50 prompts answered three times": coefficient(50, "output_token_j", counts=3),
+    "energy that a fit gives, 50 prompts": expected_energy(50),
+    "exponent of a line, 8 models": slope(8, 1),
+    "exponent of a line, 8 models measured four times each": slope(8, 4),
+    **{
+        f"{name}, {n} prompts": percentile(n, level)
+        for name, level in (("median", 0.5), ("p95", 0.95), ("p99", 0.99))
+        for n in (20, 100, 1000)
+    },
+    "ratio of medians, one run each, 20 prompts": ratio_of_percentiles(20, "median", 0.0),
+    "ratio of p95, one run each, spread 8 % known from others, 100 prompts": ratio_of_percentiles(100, "p95", 0.08),
+}
+
+
+def coverage(scenario: Scenario, times: int, seed: int = 1) -> float:
+    """How often the interval of a scenario holds the truth, of so many times."""
+    return sum(scenario(np.random.default_rng([seed, place])) for place in range(times)) / times
+
+
+__all__ = ["SCENARIOS", "Floats", "coverage"]

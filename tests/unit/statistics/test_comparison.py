@@ -1,0 +1,128 @@
+"""Configurations side by side: what is drawn together, what runs add, and what has no interval."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
+from prompt_joules.warehouse.statistics import comparison, runs
+from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN, WITH_SPREAD
+
+
+def units(name: str, energy: object, first: int = 0, run: int = 0, in_pass: str | None = None, tokens: int = 10) -> pl.DataFrame:
+    """Rows of the query `units`: prompts alone on the GPU."""
+    values = np.atleast_1d(np.asarray(energy, dtype=float))
+    return pl.DataFrame(
+        {
+            "result_id": name,
+            "run_number": run,
+            "unit": range(first, first + len(values)),
+            "shared": False,
+            "prompts": 1,
+            "energy_j": values,
+            "output_tokens": tokens,
+            "output_words": [None] * len(values),
+        }
+    ).with_columns(pl.lit(in_pass, pl.String).alias("pass_id"))
+
+
+def rows(measure: Measure = DEFAULT, **values: float | None) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"result_id": list(values), measure.key: list(values.values())}, schema={"result_id": pl.String, measure.key: pl.Float64}
+    )
+
+
+def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
+    chance = np.random.default_rng(5)
+    a, b = 10.0 + chance.normal(size=200), 30.0 + chance.normal(size=200)
+    found = comparison.compared(rows(a=10.0, b=30.0, c=15.0), pl.concat([units("a", a), units("b", b, 200)]))
+    second, published = found.row(1, named=True), found.row(2, named=True)
+    assert second["ratio"] == pytest.approx(b.mean() / a.mean())
+    assert second["ratio_low"] < second["ratio"] < second["ratio_high"]
+    assert (second["value_high"] - second["value_low"]) / 2 == pytest.approx(1.96 * b.std() / 200**0.5, rel=0.1)
+    assert (published["value"], published["value_low"], published["ratio_low"], published["basis"]) == (15.0, None, None, None)
+    assert published["ratio"] == pytest.approx(15 / a.mean())
+    assert found.select("rank_low", "rank_high").rows() == [(1, 1), (3, 3), (2, 2)]
+    words = comparison.compared(
+        rows(Measure(per="word"), a=None, b=None), pl.concat([units("a", a), units("b", b, 200)]), Measure(per="word")
+    )
+    assert words["value"].null_count() == 2
+
+
+def test_results_on_the_same_prompts_are_drawn_together() -> None:
+    """Prompts differ a hundredfold; on each of them b takes a fifth more than a. Only who pairs them sees it."""
+    energy = np.exp(np.random.default_rng(6).uniform(0, np.log(100), 300))
+
+    def interval(first_of_b: int) -> tuple[float, float, float]:
+        parts = pl.concat([units("a", energy), units("b", 1.2 * energy, first_of_b)])
+        found = comparison.compared(rows(a=1.0, b=1.2), parts).row(1, named=True)
+        return found["ratio"], found["ratio_low"], found["ratio_high"]
+
+    assert interval(0) == pytest.approx((1.2, 1.2, 1.2))
+    ratio, low, high = interval(300)
+    assert ratio == pytest.approx(1.2) and low < 1.05 and high > 1.35
+
+
+def test_percentiles_have_the_interval_of_their_order_and_none_above_the_largest() -> None:
+    energy = np.arange(1.0, 21)
+    measure = Measure(statistic="p99")
+    found = comparison.compared(rows(measure, a=1.0, b=1.0), pl.concat([units("a", energy), units("b", 2 * energy)]), measure)
+    first, second = found.row(0, named=True), found.row(1, named=True)
+    assert first["value"] == pytest.approx(np.quantile(energy, 0.99)) and first["value_high"] is None
+    assert (second["ratio"], second["ratio_low"], second["ratio_high"]) == (pytest.approx(2.0), None, None)
+    batches = pl.concat([units("a", energy), units("b", energy)]).with_columns(shared=pl.lit(True))
+    assert comparison.compared(rows(measure, a=1.0, b=1.0), batches, measure)["value_low"].null_count() == 2
+
+
+def test_the_spread_of_other_setups_widens_what_one_run_says() -> None:
+    energy = np.random.default_rng(7).normal(100, 5, 100)
+    parts = pl.concat([units("a", energy), units("b", energy, run=1)])
+    alone = comparison.compared(rows(a=1.0, b=1.0), parts).row(0, named=True)
+    assert alone["basis"] == ONE_RUN and alone["value_low"] == alone["value_within_low"]
+    known = runs.Known(runs.Spread(0.08, 4))
+    found = comparison.compared(rows(a=1.0, b=1.0), parts, Measure(), known)
+    value, ratio = found.row(0, named=True), found.row(1, named=True)
+    assert value["basis"] == ratio["basis"] == WITH_SPREAD
+    assert (value["value_within_low"], value["value_within_high"]) == (alone["value_low"], alone["value_high"])
+    assert math.log(value["value_high"] / value["value"]) == pytest.approx(known.alone.reach, rel=0.03)  # type: ignore[union-attr]
+    assert (ratio["ratio_within_low"], ratio["ratio_within_high"]) == pytest.approx((1, 1))
+    assert math.log(ratio["ratio_high"]) == pytest.approx(2.31 * math.sqrt(2) * 0.08, rel=0.04)
+
+
+def test_runs_in_turns_share_their_luck() -> None:
+    energy, luck = np.random.default_rng(8).normal(100, 5, 100), (1.0, 1.3, 0.8)
+
+    def ratio_high(in_turns: bool) -> float:
+        parts = [
+            units(name, energy * factor * of_pass, run=10 * place + turn, in_pass=f"pass {turn}" if in_turns else None)
+            for place, (name, factor) in enumerate((("a", 1.0), ("b", 0.7)))
+            for turn, of_pass in enumerate(luck)
+        ]
+        row = comparison.compared(rows(a=1.0, b=1.0), pl.concat(parts)).row(1, named=True)
+        assert row["basis"] == ACROSS_RUNS and row["runs"] == 3 and row["ratio"] == pytest.approx(0.7)
+        return float(row["ratio_high"])
+
+    assert ratio_high(in_turns=True) == pytest.approx(0.7)
+    assert ratio_high(in_turns=False) > 0.9
+
+
+def test_a_result_of_few_prompts_has_them_in_every_resample() -> None:
+    """Six prompts beside a thousand others, one of them in common: a resample without any of the six would have no mean."""
+    parts = pl.concat([units("many", np.full(1000, 5.0)), units("few", [1.0, 2.0, 3.0, 2.0, 3.0, 1.0], 999)])
+    found = comparison.compared(rows(many=5.0, few=2.0), parts).row(1, named=True)
+    assert found["value"] == pytest.approx(2.0) and found["ratio"] == pytest.approx(0.4) and found["units"] == 6
+    assert 0.5 < found["value_low"] < 2 < found["value_high"] < 4
+    four = pl.concat([units("many", np.full(1000, 5.0)), units("few", [1.0, 2.0, 3.0, 2.0], 999)])
+    assert comparison.compared(rows(many=5.0, few=2.0), four)["value_low"][1] is None, "four prompts have no interval"
+
+
+def test_a_band_without_an_interval_is_the_value_and_an_end_of_zero_is_an_end() -> None:
+    assert comparison.band({"value": 5.0, "value_low": None, "value_high": None}) == (5.0, 5.0, 5.0)
+    assert comparison.band({"value": 5.0, "value_low": 0.0, "value_high": 9.0}) == (5.0, 0.0, 9.0)
+
+
+def test_keys_that_differ_are_named() -> None:
+    setups = pl.DataFrame({"result_id": ["a", "b"], "task": ["chat", "chat"], "engine": ["vllm", ""]})
+    assert comparison.differing(setups).rows() == [("engine", "vllm", "not stated")]

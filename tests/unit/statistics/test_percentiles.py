@@ -1,0 +1,50 @@
+"""Percentiles by the order of the values."""
+
+from math import comb
+
+import numpy as np
+import pytest
+
+from prompt_joules.warehouse.statistics import intervals, percentiles
+
+
+@pytest.mark.parametrize("count", [5, 20, 59, 100, 300])
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.95, 0.99])
+def test_the_ranks_hold_the_percentile_95_times_in_100(count: int, level: float) -> None:
+    chances = [comb(count, below) * level**below * (1 - level) ** (count - below) for below in range(count + 1)]
+    low, high = percentiles.ranks(count, level)
+    # The percentile is above the value of a rank when at least so many values are below it.
+    assert sum(chances[:low]) <= 0.025 < sum(chances[: low + 1])
+    assert sum(chances[high:]) <= 0.025 + 1e-12 and (high == 0 or sum(chances[high - 1 :]) > 0.025)
+
+
+def test_twenty_answers_have_no_upper_limit_of_the_p99() -> None:
+    values = np.arange(1.0, 21)
+    value, low, high = percentiles.interval(values, 0.99)
+    assert (value, low, high) == (pytest.approx(19.81), 19.0, None)
+    assert percentiles.interval(values, 0.01)[1] is None
+    assert percentiles.interval(values, 0.5) == (10.5, 6.0, 15.0)
+    assert percentiles.interval(np.arange(4.0), 0.5) == (1.5, None, None), "fewer than five have no interval"
+
+
+def test_answers_to_one_prompt_count_for_less_than_prompts() -> None:
+    prompts = np.repeat(np.arange(60), 5)
+    each = np.random.default_rng(1).normal(size=60)
+    alike, mixed = each[prompts], np.random.default_rng(2).normal(size=300)
+    _, low, high = percentiles.clustered(alike, 0.5, prompts)
+    ordered = np.sort(each)
+    assert low in ordered[20:23] and high in ordered[37:40], "five equal answers are one: about the 22nd and the 39th of 60 prompts"
+    _, low, high = percentiles.clustered(mixed, 0.5, prompts)
+    _, low_of_all, high_of_all = percentiles.interval(mixed, 0.5)
+    assert low is not None and high is not None and low_of_all is not None and high_of_all is not None
+    assert high - low == pytest.approx(high_of_all - low_of_all, rel=0.5)
+    assert percentiles.clustered(each, 0.9, np.arange(60)) == percentiles.interval(each, 0.9)
+
+
+def test_draws_of_a_percentile_have_its_interval() -> None:
+    draws = percentiles.log_draws(10.0, 8.0, 15.0, 0)
+    assert draws is not None
+    assert np.exp(intervals.ends(draws)) == pytest.approx([8.0, 15.0], rel=0.01)
+    unbounded = percentiles.log_draws(10.0, 8.0, None, 0)
+    assert unbounded is not None and intervals.ends(unbounded)[1] == np.inf
+    assert percentiles.log_draws(-1.0, -2.0, 1.0, 0) is None

@@ -1,0 +1,85 @@
+"""The luck of runs: what A/A data say, and what they add."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prompt_joules.warehouse.statistics import intervals, runs
+
+
+def repetitions(*rows: tuple[str, str | None, str | None, float]) -> pl.DataFrame:
+    """Rows of the query `repetitions`: setup, card, pass, J/token."""
+    found = pl.DataFrame(rows, schema=["setup", "card", "pass_id", "energy_per_token_j"], orient="row")
+    return found.with_columns(valid=pl.lit(True), measured=pl.lit(100)).cast({"card": pl.String, "pass_id": pl.String})
+
+
+def test_the_spread_is_pooled_over_setups_that_were_run_more_than_once() -> None:
+    known = runs.known(
+        repetitions(
+            ("a", None, None, 0.2),
+            ("a", None, None, 0.3),
+            ("b", "x", None, 1.0),
+            ("b", "x", None, 1.1),
+            ("b", "x", None, 1.2),
+            ("c", None, None, 9.0),
+        )
+    )
+    parts = [np.var(np.log(values), ddof=1) * (len(values) - 1) for values in ([0.2, 0.3], [1.0, 1.1, 1.2])]
+    assert known.alone == runs.Spread(pytest.approx(math.sqrt(sum(parts) / 3)), 3, 2, 5)
+    assert known.in_turns is None
+
+
+def test_runs_on_two_cards_and_runs_of_few_answers_say_nothing_of_luck() -> None:
+    rows = repetitions(("a", "x", None, 0.2), ("a", "y", None, 0.3))
+    assert runs.known(rows) == runs.NOTHING
+    same = repetitions(("a", "x", None, 0.2), ("a", "x", None, 0.3))
+    assert runs.known(same).alone is not None
+    assert runs.known(same.with_columns(measured=pl.lit(4))) == runs.NOTHING
+    assert runs.known(same.with_columns(valid=pl.lit(False))) == runs.NOTHING
+
+
+def test_what_a_pass_shares_falls_out_of_a_difference_measured_in_turns() -> None:
+    luck = (0.0, 0.3, -0.2)
+    rows = [
+        (setup, "x", f"pass {place}", factor * math.exp(of_pass))
+        for place, of_pass in enumerate(luck)
+        for setup, factor in (("a", 1), ("b", 2))
+    ]
+    known = runs.known(repetitions(*rows))
+    assert known.alone is not None and known.alone.sd == pytest.approx(np.std(luck, ddof=1))
+    assert known.in_turns is not None and known.in_turns.sd == pytest.approx(0, abs=1e-12) and known.in_turns.freedom == 2
+
+
+def test_own_runs_and_others_are_averaged_by_their_degrees_of_freedom() -> None:
+    logs, others = [0.0, 0.1, 0.3], runs.Spread(0.05, 30)
+    mean = runs.of_mean(logs, others)
+    square = (2 * np.var(logs, ddof=1) + runs.MOST_FREEDOM * 0.05**2) / (2 + runs.MOST_FREEDOM)
+    assert mean == runs.Spread(pytest.approx(math.sqrt(square / 3)), 2 + runs.MOST_FREEDOM)
+    assert runs.of_mean([0.0], runs.Spread(0.08, 2)) == runs.Spread(0.08, 2)
+    assert runs.of_mean([0.0], None) is None
+
+
+def test_a_difference_in_turns_borrows_the_spread_of_runs_alone_until_its_passes_are_enough() -> None:
+    known = runs.Known(alone=runs.Spread(0.08, 4))
+    borrowed = known.of_difference(2)
+    assert borrowed is not None and borrowed.sd == pytest.approx(math.sqrt(2) * 0.08)
+    assert known.of_difference(runs.ENOUGH_PASSES) is None
+    assert runs.Known(runs.Spread(0.08, 4), runs.Spread(0.01, 9)).of_difference(1) == runs.Spread(0.01, 9)
+    assert runs.NOTHING.of_difference(1) is None
+
+
+def test_the_difference_of_two_means_has_the_freedom_of_welch() -> None:
+    both = runs.together(runs.Spread(0.03, 2), runs.Spread(0.03, 2))
+    assert both == runs.Spread(pytest.approx(0.03 * math.sqrt(2)), 4)
+    lopsided = runs.together(runs.Spread(0.1, 2), runs.Spread(0.001, 50))
+    assert lopsided is not None and lopsided.freedom == 2
+    assert runs.together(runs.Spread(0.1, 2), None) is None
+
+
+def test_draws_of_luck_are_students_and_independent() -> None:
+    first, second = runs.draws(runs.Spread(0.1, 2), 0), runs.draws(runs.Spread(0.1, 2), 1)
+    assert np.quantile(first, 0.975) == pytest.approx(0.1 * intervals.student(2), rel=0.02)
+    assert abs(np.corrcoef(np.clip(first, -1, 1), np.clip(second, -1, 1))[0, 1]) < 0.06
+    assert not runs.draws(None, 0).any()

@@ -1,0 +1,14 @@
+-- One row per run of ours: its `setup`, which the runs share that repeat each other, the card, the pass, the seed, and J/token.
+select
+    'run:' || repetitions.run_id as result_id,
+    repetitions.run_number,
+    repetitions.setup,
+    repetitions.card,
+    repetitions.pass_id,
+    repetitions.seed,
+    repetitions.harness_version,
+    repetitions.valid,
+    repetitions.measured,
+    repetitions.energy_per_token_j
+from repetitions
+order by repetitions.run_number

@@ -1,0 +1,169 @@
+"""Configurations side by side: energy of each against the first, with intervals and ranks, and what is not alike in their setups.
+
+Two things can put a difference down to luck: which prompts were asked, and which run it was. The first is drawn from the units of the runs
+(`intervals`), the second from what is known of runs alike (`runs`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
+from prompt_joules.warehouse.statistics import intervals, percentiles, runs
+from prompt_joules.warehouse.statistics.estimates import ENDS, Estimate, logs_of, luck_of_ratio
+from prompt_joules.warehouse.statistics.intervals import Floats, Sums
+
+LEVELS = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+# What energy is divided by: the name on screen → the sum in `units`.
+DENOMINATORS = {
+    "response": "prompts",
+    "output token": "output_tokens",
+    "total token": "total_tokens",
+    "word": "output_words",
+    "character": "output_chars",
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One configuration as its units give it.
+
+    Attributes:
+        value: its energy by the measure (J); None where it is not known.
+        logs: ln(J/token) of each of its runs, by pass, or by run where it was measured alone; empty for a published average.
+        units: how many units it has.
+        sums: for a mean, its sums unit by unit.
+        draws: for a percentile, draws of its logarithm.
+    """
+
+    value: float | None
+    logs: Mapping[str, float]
+    units: int
+    sums: Sums | None = None
+    draws: Floats | None = None
+
+
+def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT, known: runs.Known = runs.NOTHING) -> pl.DataFrame:
+    """Energy per response (or token, word, ...) of a few configurations, each against the first, with intervals and ranks.
+
+    All configurations are drawn together, so that the choice of units falls out of a ratio of two that answered the same ones. The spread
+    between runs is their own where there are several, with what is known of others; where configurations took turns in the same passes, it
+    is that of their ratio. A published average has no interval, nor has anything of fewer than five units.
+
+    Args:
+        rows: rows of `results`, the first is what the others are compared with; needs `result_id` and the column of the measure.
+        units: rows of the query `units`, gross or above idle like the measure. A percentile has an interval where every unit is one prompt.
+        measure: which energy.
+        known: the luck of the runs of all setups that were repeated.
+
+    Returns:
+        `result_id`; `value` (J) and `ratio` to the first, both with `_low` and `_high`, and with `_within_low` and `_within_high`, the
+        interval over units alone; `rank_low`, `rank_high`, `runs`, `units`, and `basis`, what the interval of the ratio (of the first: of
+        the value) is about; in the order of `rows`. Numbers that are not known are null.
+    """
+    every = strata(units)
+    drawn = intervals.resamples(tuple(every["stratum"].rle().struct["len"])) if every.height else np.zeros((intervals.RESAMPLES, 0))
+    sides = [
+        _side(value, units.filter(pl.col("result_id") == name), every, measure, place)
+        for place, (name, value) in enumerate(rows.select("result_id", measure.key).iter_rows())
+    ]
+    values = [_value(side, drawn, known) for side in sides]
+    ratios = [Estimate(1.0 if sides[0].value else None)] + [_ratio(sides[0], side, drawn, known) for side in sides[1:]]
+    wholes = [value.whole(place) for place, value in enumerate(values)]
+    schema: dict[str, pl.DataType] = {"result_id": pl.String()} | dict.fromkeys(
+        [f"{name}{end}" for name in ("value", "ratio") for end in ENDS], pl.Float64()
+    )
+    schema |= dict.fromkeys(("rank_low", "rank_high", "runs", "units"), pl.Int64()) | {"basis": pl.String()}
+    found = [
+        dict.fromkeys(schema)
+        | {"result_id": name, "runs": len(sides[place].logs), "units": sides[place].units}
+        | values[place].row("value", place)
+        | ratios[place].row("ratio", len(sides) + place)
+        | {"basis": (ratios if place else values)[place].basis}
+        | _ranks(place, wholes)
+        for place, name in enumerate(rows["result_id"])
+    ]
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def strata(units: pl.DataFrame) -> pl.DataFrame:
+    """`unit` and `stratum`, by stratum: the units that the same configurations have. Each stratum is drawn from on its own.
+
+    So a resample of a configuration always has as many units as it has, and what several have is drawn for all of them at once.
+    """
+    names = pl.col("result_id").unique().sort().str.join("\n").alias("stratum")
+    return units.group_by("unit").agg(names).sort("stratum", "unit")
+
+
+def _side(value: float | None, own: pl.DataFrame, every: pl.DataFrame, measure: Measure, place: int) -> Side:
+    """A configuration out of its rows of `units`."""
+    parts = DENOMINATORS[measure.per]
+    counted = own.filter(pl.col(parts) > 0)
+    if counted.is_empty():
+        return Side(value, {}, 0)
+    logs, count = logs_of(own), int(own["unit"].n_unique())
+    if measure.statistic == "mean":
+        sums = every.join(own.group_by("unit").agg(pl.col("energy_j", parts).sum()), on="unit", how="left", maintain_order="left")
+        upper, lower = (sums[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
+        totals = Sums(upper, lower)
+        return Side(totals.value, logs, count, sums=totals)
+    if counted["prompts"].max() != 1 or counted["shared"].any():
+        return Side(value, logs, count)
+    each = (counted["energy_j"] / counted[parts]).to_numpy().astype(float)
+    middle, low, high = percentiles.clustered(each, LEVELS[measure.statistic], counted["unit"].to_numpy())
+    draws = None if low is None and high is None else percentiles.log_draws(middle, low, high, place)
+    return Side(middle, logs, count, draws=draws)
+
+
+def _value(side: Side, drawn: Floats, known: runs.Known) -> Estimate:
+    draws = side.draws if side.sums is None else intervals.log_draws(drawn, side.sums)
+    luck = runs.of_mean(list(side.logs.values()), known.alone) if side.logs else None
+    return Estimate(side.value, draws, luck, len(side.logs))
+
+
+def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimate:
+    if not first.value or side.value is None:
+        return Estimate(None)
+    draws = None
+    if first.sums is not None and side.sums is not None:
+        draws = intervals.log_draws(drawn, side.sums, first.sums)
+    elif first.draws is not None and side.draws is not None:
+        with np.errstate(invalid="ignore"):  # neither has an upper limit: their ratio may be anything
+            draws = side.draws - first.draws
+    return Estimate(side.value / first.value, draws, luck_of_ratio(first.logs, side.logs, known), min(len(first.logs), len(side.logs)))
+
+
+def _ranks(place: int, wholes: Sequence[Floats | None]) -> dict[str, int | None]:
+    own = wholes[place]
+    if own is None:
+        return {"rank_low": None, "rank_high": None}
+    ranks = 1 + np.sum([other < own for other in wholes if other is not None], axis=0)
+    low, high = np.quantile(ranks, intervals.LEVELS, method="nearest")
+    return {"rank_low": int(low), "rank_high": int(high)}
+
+
+def differing(setups: pl.DataFrame) -> pl.DataFrame:
+    """The keys on which configurations do not agree.
+
+    Args:
+        setups: rows of the query `setups`, one per configuration, in order.
+
+    Returns:
+        One row per key: `key`, and `value_1`, `value_2`, ... of the configurations.
+    """
+    found = [
+        {"key": key} | {f"value_{place}": value or "not stated" for place, value in enumerate(setups[key], 1)}
+        for key in setups.columns
+        if key != "result_id" and setups[key].n_unique() > 1
+    ]
+    return pl.DataFrame(found, schema=["key", *(f"value_{place}" for place in range(1, setups.height + 1))], orient="row")
+
+
+def band(row: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Value, low and high end of a row of `compared`; without an interval the value three times."""
+    value = row["value"]
+    low, high = (value if row[end] is None else row[end] for end in ("value_low", "value_high"))
+    return value, low, high

@@ -1,0 +1,86 @@
+"""Percentiles and how far they can be off, by the order of the values alone."""
+
+import math
+
+import numpy as np
+
+from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, SEED, Floats, evenly
+
+NORMAL = 1.959963984540054
+TAIL = 0.025
+
+
+def interval(values: Floats, level: float) -> tuple[float, float | None, float | None]:
+    """A percentile and its interval: two of the values themselves, whatever their distribution.
+
+    How many of n values lie below the true percentile is binomial; the ends are the values at its 2.5 % and 97.5 % points. Where that is
+    beyond the smallest or
+    the largest value there is no such end: the largest of 20 values is below the true p99 more often than not.
+
+    Args:
+        values: at least one number, in any order.
+        level: 0.5 for the median.
+
+    Returns:
+        The percentile (between two values on a straight line), its low and its high end; None for an end that the values do not reach.
+    """
+    ordered = np.sort(values)
+    value = float(np.quantile(ordered, level))
+    if len(ordered) < FEWEST_UNITS:
+        return value, None, None
+    low, high = ranks(len(ordered), level)
+    return value, float(ordered[low - 1]) if low >= 1 else None, float(ordered[high - 1]) if high <= len(ordered) else None
+
+
+def ranks(count: int, level: float) -> tuple[int, int]:
+    """The ranks, from 1, of the values between which the true percentile lies 95 times in 100; 0 or count + 1 where there is no such
+    value."""
+    up_to = np.cumsum(np.exp(_log_binomial(count, level)))
+    low = int(np.searchsorted(up_to, TAIL, side="right"))
+    high = int(np.searchsorted(up_to, 1 - TAIL, side="left")) + 1
+    return low, high
+
+
+def _log_binomial(count: int, level: float) -> Floats:
+    """The logarithm of the chance of 0, 1, ... count successes."""
+    steps = np.arange(1, count + 1)
+    ratios = np.log((count - steps + 1) / steps) + math.log(level / (1 - level))
+    return count * math.log(1 - level) + np.concatenate([[0.0], np.cumsum(ratios)])
+
+
+def clustered(values: Floats, level: float, clusters: Floats) -> tuple[float, float | None, float | None]:
+    """As `interval`, of values that come in clusters: several answers to one prompt count for less than as many prompts.
+
+    By how much follows from the share of the values at or below the percentile, cluster by cluster (the design effect of Kish).
+    """
+    names, places = np.unique(clusters, return_inverse=True)
+    if len(names) == len(values):
+        return interval(values, level)
+    ordered = np.sort(values)
+    value = float(np.quantile(ordered, level))
+    inside = np.bincount(places, (values <= value) - level)
+    spread = float(((inside - inside.mean()) ** 2).sum()) * len(names) / max(len(names) - 1, 1)
+    effect = max(1.0, spread / (len(values) * level * (1 - level)))
+    count = max(1, math.floor(len(values) / effect))
+    if min(count, len(names)) < FEWEST_UNITS:
+        return value, None, None
+    low, high = ranks(count, level)
+    at_low, at_high = math.ceil(low / count * len(values)), math.ceil(high / count * len(values))
+    return value, float(ordered[at_low - 1]) if low >= 1 else None, float(ordered[at_high - 1]) if high <= count else None
+
+
+def log_draws(value: float, low: float | None, high: float | None, place: int) -> Floats | None:
+    """Draws of the logarithm of a percentile that has this interval: normal on either side, without bound where there is no end.
+
+    Args:
+        place: other numbers give independent draws.
+
+    Returns:
+        RESAMPLES draws; None where the percentile is not positive.
+    """
+    if value <= 0 or (low is not None and low <= 0):
+        return None
+    normal = np.random.default_rng([SEED, 2, place]).permutation(evenly(0))
+    down = math.inf if low is None else math.log(value / low) / NORMAL
+    up = math.inf if high is None else math.log(high / value) / NORMAL
+    return math.log(value) + normal * np.where(normal < 0, down, up)

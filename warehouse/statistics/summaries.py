@@ -1,0 +1,79 @@
+"""What a table of results shows at a glance: the frontier, levels of a group, how far apart results are, curves of equal energy."""
+
+import math
+
+import polars as pl
+
+
+def iso_energy(rows: pl.DataFrame) -> pl.DataFrame:
+    """Curves of equal energy through a chart of J/token against response length, cut at the edges of the chart.
+
+    Args:
+        rows: `output_tokens` and `energy_per_token_j`, positive.
+
+    Returns:
+        Two rows per curve, its ends: `energy_j` (J), `output_tokens`, `energy_per_token_j`, `end` (whether it is the right end).
+    """
+    margin = 1.25
+    (left, right), (low, high) = (_ends(rows[key]) for key in ("output_tokens", "energy_per_token_j"))
+    left, right, low, high = left / margin, right * margin, low / margin, high * margin
+    found = []
+    for energy in (step * 10.0**power for power in range(-6, 9) for step in (1, 1.5, 2, 3, 5, 7)):
+        start, end = max(left, energy / high), min(right, energy / low)
+        if end > start * 1.2:
+            found += [(energy, start, energy / start, False), (energy, end, energy / end, True)]
+    numbers = dict.fromkeys(("energy_j", "output_tokens", "energy_per_token_j"), pl.Float64)
+    return pl.DataFrame(found, schema=numbers | {"end": pl.Boolean}, orient="row")
+
+
+def _ends(values: pl.Series) -> tuple[float, float]:
+    """The smallest and the largest value."""
+    numbers = values.to_numpy().astype(float)
+    return float(numbers.min()), float(numbers.max())
+
+
+def spread(rows: pl.DataFrame) -> dict[str, float]:
+    """How far apart configurations are: smallest and largest energy, length and J/token, and the ratios.
+
+    Args:
+        rows: at least one row of `results` with `energy_j`, `output_tokens` and `energy_per_token_j`.
+    """
+    found: dict[str, float] = {"count": rows.height}
+    for key in ("energy_j", "output_tokens", "energy_per_token_j"):
+        low, high = _ends(rows[key])
+        found |= {f"{key}_low": low, f"{key}_high": high, f"{key}_ratio": high / low}
+    return found
+
+
+def frontier(rows: pl.DataFrame, x: str, y: str, x_is_good: bool) -> pl.DataFrame:
+    """Marks the configurations that no other beats: none is as good on both numbers and better on one.
+
+    Args:
+        rows: both numbers present; less of `y` is better.
+        x_is_good: more of `x` is better.
+
+    Returns:
+        The rows with `frontier` (true or false), best `x` first; of identical points one is on the frontier.
+    """
+    ordered = rows.sort(x, y, descending=[x_is_good, False], maintain_order=True)
+    before = pl.col(y).cum_min().shift(1)
+    return ordered.with_columns((before.is_null() | (pl.col(y) < before)).alias("frontier"))
+
+
+def levels(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
+    """Smallest, median and largest value of each group, in the order of the groups.
+
+    Returns:
+        One row per group: the `by` columns, `count`, `minimum`, `p50`, `maximum`.
+    """
+    numbers = (pl.len().alias("count"), pl.col(value).min().alias("minimum"), pl.col(value).median().alias("p50"))
+    return rows.group_by(by).agg(*numbers, pl.col(value).max().alias("maximum")).sort(by)
+
+
+def steps(low: float, high: float) -> list[float]:
+    """Round numbers 1, 1.5, 2, 3, 5, 7 and their tenfolds from just below `low` to just above `high`; both positive."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = [float(f"{step}e{power}") for power in range(first, last + 1) for step in (1, 1.5, 2, 3, 5, 7)]
+    start = max((i for i, value in enumerate(every) if value <= low), default=0)
+    end = min((i for i, value in enumerate(every) if value >= high), default=len(every) - 1)
+    return every[start : end + 1]
