@@ -108,10 +108,25 @@ def weights_of(config: RunConfig) -> dict[str, Any]:
     if config.engine == "llama.cpp":
         return gguf_facts(gguf_of(config))
     if config.dummy_weights:
-        return {"dtype": served_dtype(config), "weights_format": "random"}
+        return {"dtype": served_dtype(config), "weights_format": "random", **shape_facts(config.model)}
     count = safetensors_params(Path(config.model))
     format_ = {} if count is None else {"weights_format": "safetensors", "params_total_b": count / 1e9, "params_active_b": None}
     return {"dtype": served_dtype(config), **format_}
+
+
+def shape_facts(model: str) -> dict[str, Any]:
+    """Parameters of an architecture without its weights; {} where torch and transformers are not installed or do not know it."""
+    try:
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        from prompt_joules.bench.engines.loading import model_facts
+
+        with torch.device("meta"):
+            facts = model_facts(AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model)))
+    except (ImportError, OSError, ValueError):
+        return {}
+    return {"params_total_b": facts.params_total_b, "params_active_b": facts.params_active_b}
 
 
 def gguf_facts(path: Path) -> dict[str, Any]:

@@ -141,3 +141,19 @@ def test_figures_of_three_servers_are_read_under_one_name() -> None:
     assert server_facts.parse(text) == {"generation_tokens": 40.0, "running": 2.0}
     text = 'sglang:num_running_reqs{model_name="a"} 3\nsglang:num_running_reqs{model_name="b"} 4\n'
     assert server_facts.parse(text) == {"running": 7.0}
+
+
+def test_the_parameters_of_random_weights_are_those_of_the_shape(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+    from tests.tiny_models import llama
+
+    folder = llama(tmp_path / "tiny")
+    counted = server_facts.weights_of(RunConfig(str(folder), engine="vllm"))
+    for file in folder.glob("*.safetensors"):
+        file.unlink()
+    assert (
+        server_facts.weights_of(RunConfig(str(folder), engine="vllm", dummy_weights=True))["params_total_b"]
+        == counted["params_total_b"]
+        > 0
+    )
+    assert server_facts.shape_facts(str(tmp_path / "nothing")) == {}
