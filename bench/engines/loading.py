@@ -184,18 +184,26 @@ def load_tokenizer(chosen: Plan) -> Any:
 
 
 def model_facts(model: Any, chosen: Plan) -> ModelFacts:
-    """Count the parameters, by shape where they are packed; of a mixture of experts the routed share counts as active."""
+    """What the model says of itself: its parameters, and what its weights were loaded from."""
+    form = weights.weights_format(chosen.source, chosen.gguf_file, quantization_of(chosen.model_config), chosen.weights == "dummy")
+    return ModelFacts(*parameters_b(model), form)
+
+
+def parameters_b(model: Any) -> tuple[float, float | None]:
+    """All parameters and those used per token (1e9), by shape where they are packed; of a mixture of experts the routed share is used.
+
+    The second is None where the routing is not known.
+    """
     counts = weights.parameter_counts(model)
     total = sum(counts.values())
     expert = sum(count for name, count in counts.items() if ".experts." in name)
-    form = weights.weights_format(chosen.source, chosen.gguf_file, quantization_of(chosen.model_config), chosen.weights == "dummy")
     if not expert:
-        return ModelFacts(total / 1e9, total / 1e9, form)
+        return total / 1e9, total / 1e9
     text = model.config.get_text_config()
     experts = next((n for key in ("num_local_experts", "num_experts", "n_routed_experts") if (n := getattr(text, key, None))), None)
     used = getattr(text, "num_experts_per_tok", None)
     active = (total - expert + expert * used / experts) / 1e9 if experts and used else None
-    return ModelFacts(total / 1e9, active, form)
+    return total / 1e9, active
 
 
 def quantization_of(model_config: Any) -> dict[str, Any] | None:

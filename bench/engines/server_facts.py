@@ -120,13 +120,13 @@ def shape_facts(model: str) -> dict[str, Any]:
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM
 
-        from prompt_joules.bench.engines.loading import model_facts
+        from prompt_joules.bench.engines.loading import parameters_b
 
         with torch.device("meta"):
-            facts = model_facts(AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model)))
+            total, active = parameters_b(AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model)))
     except (ImportError, OSError, ValueError):
         return {}
-    return {"params_total_b": facts.params_total_b, "params_active_b": facts.params_active_b}
+    return {"params_total_b": total, "params_active_b": active}
 
 
 def gguf_facts(path: Path) -> dict[str, Any]:
