@@ -17,7 +17,7 @@ COVERAGE     := --cov --cov-report=term:skip-covered
 LAKE_TESTS   := tests/lake tests/unit/queries tests/unit/test_schema.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app lake test lint bench clean
+.PHONY: help demo app lake test lint bench fuzz clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -54,6 +54,9 @@ lint: $(VENV)/.lint  ## ruff and mypy --strict
 
 bench: $(VENV)/.test $(MODEL)/.done  ## speed of our own code, as ratios against a bound measured in the same run
 	@$(BIN)/python -m tests.perf
+
+fuzz: $(VENV)/.test  ## 100,000 made-up formulas, statements, links and files (docs/reliability.md); the suite tries 2,000
+	@$(BIN)/python -m tests.attack.fuzz --cases 100000 --seed 1
 
 clean:  ## remove everything that make made
 	rm -rf $(VENV) $(LAKE) models results/demo warehouse.duckdb*

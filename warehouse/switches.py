@@ -1,11 +1,21 @@
-"""What a public server can switch off, by variables of its environment (docs/security.md)."""
+"""What whoever runs a server can switch off or on, by variables of its environment (docs/security.md)."""
 
 import os
 
 SQL, TEXTS = "PROMPT_JOULES_SQL", "PROMPT_JOULES_TEXTS"
-OFF = ("off", "0", "no", "false")
+METRICS = "PROMPT_JOULES_METRICS"
+ON, OFF = ("on", "1", "yes", "true"), ("off", "0", "no", "false")
 
 
 def is_on(variable: str) -> bool:
-    """Whether something is switched on: SQL, the box for statements of visitors; TEXTS, the words of prompts and answers."""
-    return os.environ.get(variable, "").strip().lower() not in OFF
+    """Whether something is on that is on by default: SQL, the box for statements of visitors; TEXTS, the words of prompts and answers."""
+    return _said(variable) not in OFF
+
+
+def is_switched_on(variable: str) -> bool:
+    """Whether something is on that is off by default: METRICS, figures for Prometheus."""
+    return _said(variable) in ON
+
+
+def _said(variable: str) -> str:
+    return os.environ.get(variable, "").strip().lower()

@@ -5,12 +5,16 @@ as Python. An error says what is wrong and at which character.
 """
 
 import ast
+import warnings
 from collections.abc import Callable, Iterable
 from functools import reduce
 
 import polars as pl
 
 LONGEST = 300
+FILE = "<formula>"
+# What Python says of numbers such as 1if 2 is for the log of whoever wrote a program, not for that of the server.
+warnings.filterwarnings("ignore", category=SyntaxWarning, module=FILE)
 DEEPEST = 40
 OPERATORS: dict[type[ast.operator], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     ast.Add: lambda a, b: a + b,
@@ -51,7 +55,7 @@ def parse(text: str, columns: Iterable[str]) -> pl.Expr:
     if len(text) > LONGEST:
         raise WrongFormula(f"The formula is longer than {LONGEST} characters", LONGEST, text[:LONGEST])
     try:
-        tree = ast.parse(text, mode="eval")
+        tree = ast.parse(text, FILE, mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         place = min(getattr(error, "offset", None) or len(text) + 1, len(text) + 1)
         raise WrongFormula("This is not a formula", max(place, 1), text) from error

@@ -3,6 +3,7 @@
 import polars as pl
 import streamlit as st
 
+from prompt_joules.pages.ui import watched
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import connect, energy_shown, query, visitor_sql, visitor_sql_memory
 from prompt_joules.warehouse.energy_shown import DEFAULT
@@ -17,7 +18,7 @@ def load(name: str, selection: Selection, **parameters: str | bool | float) -> p
 
 def ask(sql: str) -> visitor_sql.Answer:
     """The answer to a visitor's SQL, remembered while text and warehouse stay the same. Raises visitor_sql.RefusedSql."""
-    with st.spinner("Asking the warehouse …"):
+    with watched.statement(), st.spinner("Asking the warehouse …"):
         return visitor_sql_memory.run(sql, connect.default_warehouse())
 
 

@@ -9,7 +9,7 @@ from altair.utils import schemapi
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
-from prompt_joules.pages.ui import data, filters, scope, site
+from prompt_joules.pages.ui import data, filters, scope, site, watched
 from prompt_joules.pages.ui.pure import words
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
@@ -29,11 +29,13 @@ schemapi.disable_debug_mode()
 def run(page: Page) -> None:
     """Draw the filters and run the page, all of one version of the warehouse; without a readable one, say what to run instead."""
     st.html(TAGS_STYLE)
-    try:
-        with connect.pinned(connect.default_warehouse()):
-            _draw(page)
-    except errors.WarehouseError as error:
-        scope.show_no_warehouse(error)
+    with watched.page(page.url_path or site.HOME) as run:
+        try:
+            with connect.pinned(connect.default_warehouse()):
+                _draw(page)
+        except errors.WarehouseError as error:
+            run.outcome = "no-warehouse"
+            scope.show_no_warehouse(error)
 
 
 def _draw(page: Page) -> None:

@@ -87,8 +87,8 @@ def show_no_warehouse(error: errors.WarehouseError) -> None:
     titles = {errors.NoWarehouse: "No results yet", errors.OldWarehouse: "The results are from another version"}
     st.title(titles.get(type(error), "The results cannot be read"), anchor=False)
     st.error(plain(str(error).split(" Make one:")[0].split(" Rebuild it")[0]), icon=":material/database_off:")
-    if isinstance(error, errors.UnreachableWarehouse):
-        return
+    if not isinstance(error, errors.NoWarehouse | errors.OldWarehouse | errors.BrokenWarehouse):
+        return  # a new one would be no remedy
     command = f"{commands.INGEST} {commands.SHIPPED_NAME}"
     rebuild = "" if isinstance(error, errors.NoWarehouse) else " --rebuild"
     st.markdown("Load the results that come with the project, then reload this page:")

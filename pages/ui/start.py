@@ -4,6 +4,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
+from prompt_joules.pages.ui import watched
 from prompt_joules.warehouse import connect, errors, visitor_sql
 
 HERE = Path(__file__).parent
@@ -16,6 +17,7 @@ def ready() -> None:
     """Import all that any page does: its first visitor need not wait for it, and visitors who come at once do not race."""
     for name in (*EARLY, *modules()):
         import_module(name)
+    watched.ready()
     with suppress(errors.WarehouseError):
         visitor_sql.warm(connect.place_of(connect.default_warehouse()).shared)
 

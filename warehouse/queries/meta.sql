@@ -1,0 +1,5 @@
+-- One row: the version of the tables, and of the project that made them.
+select
+    schema_version,
+    project_version
+from meta
