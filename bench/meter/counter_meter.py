@@ -21,7 +21,7 @@ from prompt_joules.bench.meter.counters import Counter, CounterLost
 from prompt_joules.bench.meter.edges import ALIGNED_BIAS, SETTLE_S, Reader, Step, aligned_energy, plain_bound_j
 from prompt_joules.bench.meter.gpu import Conditions, NoConditions
 from prompt_joules.bench.meter.host import Host, HostEnergy, no_host
-from prompt_joules.bench.meter.reading import Reading, SharedGpu, WindowNotOpen, check_edges, join_names
+from prompt_joules.bench.meter.reading import Reading, SharedGpu, WindowNotOpen, WindowOpen, check_edges, join_names
 
 SHORTEST_TIMEOUT_S = 1.0
 STEPS_TO_TIMEOUT = 10.0
@@ -107,8 +107,10 @@ class CounterMeter:
     def begin(self) -> None:
         """Open a window; with aligned edges, right after a step.
 
-        A counter that fails is told by `end()`, so that the response still runs.
+        A counter that fails is told by `end()`, so that the response still runs. Raises WindowOpen.
         """
+        if self._window is not None:
+            raise WindowOpen("begin() while a window is open: end() it first")
         try:
             starts, waiting_w = self._aligned_start() if self.edges == "aligned" else self._plain_start()
             failure = None

@@ -7,7 +7,7 @@ from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.meter.counters import Counter, CounterLost, CounterUnavailable, NoSuchGpu, open_apple_counter, open_zeus_counter
 from prompt_joules.bench.meter.gpu import Conditions, NoConditions, NvmlConditions, ZeusConditions
 from prompt_joules.bench.meter.host import Host, HostEnergy, no_host, open_host
-from prompt_joules.bench.meter.reading import Meter, Reading, WindowNotOpen, check_edges, join_names
+from prompt_joules.bench.meter.reading import Meter, Reading, WindowNotOpen, WindowOpen, check_edges, join_names
 from prompt_joules.bench.meter.replay import ReplayCounter, load_trace
 
 
@@ -37,7 +37,9 @@ class AbsentMeter:
         return None
 
     def begin(self) -> None:
-        """Open a window."""
+        """Open a window. Raises WindowOpen."""
+        if self._begun is not None:
+            raise WindowOpen("begin() while a window is open: end() it first")
         self._begun = self._host.read()
 
     def end(self) -> Reading:

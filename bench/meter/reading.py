@@ -15,6 +15,10 @@ class WindowNotOpen(MeterError):
     """`end()` was called without `begin()`."""
 
 
+class WindowOpen(MeterError):
+    """`begin()` was called while a window was open: the first one would be lost."""
+
+
 class SharedGpu(UserWarning):
     """Another process has work on the measured GPU: its joules are counted too."""
 

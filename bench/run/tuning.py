@@ -62,11 +62,13 @@ def attempt(engine: CompiledEngine, loop: Loop, config: RunConfig, meter: Meter)
         engine.synchronize()
         meter.begin()
         begun_s, tokens = time.perf_counter(), 0
-        while time.perf_counter() - begun_s < TRIAL_S:
-            tokens += sum(len(generation.token_ids) for generation in engine.generate(prepared, sampling))
-        engine.synchronize()
-        seconds = time.perf_counter() - begun_s
-        reading = meter.end()
+        try:
+            while time.perf_counter() - begun_s < TRIAL_S:
+                tokens += sum(len(generation.token_ids) for generation in engine.generate(prepared, sampling))
+            engine.synchronize()
+            seconds = time.perf_counter() - begun_s
+        finally:
+            reading = meter.end()
     except PromptFailed as failure:
         return Trial(loop.name, reason=str(failure))
     if reading.energy_j is None or reading.error_j is None:

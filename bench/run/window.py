@@ -55,12 +55,12 @@ def measure(engine: Engine, meter: Meter, items: Sequence[Item], seed: int, samp
             prepared.append((place, engine.prepare(prompt.text, prompt_seed(seed, prompt.id, repetition), sampling)))
             rows[place]["input_tokens"] = prepared[-1][1].input_tokens
         except PromptFailed as failure:
-            rows[place] |= _failed(failure)
+            rows[place] |= failed_columns(failure)
             fault = failure if failure.fatal else fault
     waiting = [rows[place] for place, _ in prepared]
     if fault is not None:
         for row in waiting:
-            row.update(_failed(PromptFailed(str(fault))))
+            row.update(failed_columns(PromptFailed(str(fault))))
         return rows, True
     return rows, bool(prepared) and _window(engine, meter, waiting, [ready for _, ready in prepared], sampling)
 
@@ -73,7 +73,7 @@ def _window(engine: Engine, meter: Meter, rows: list[dict[str, Any]], prepared: 
         engine.ready(prepared, sampling)
     except PromptFailed as error:
         for row in rows:
-            row.update(_failed(error))
+            row.update(failed_columns(error))
         return error.fatal
     started_at = datetime.now(UTC)
     meter.begin()
@@ -89,9 +89,9 @@ def _window(engine: Engine, meter: Meter, rows: list[dict[str, Any]], prepared: 
     reading = meter.end()
     shares = energy_shares(generations, [item.input_tokens for item in prepared], start_s, end_s) if generations else []
     for place, row in enumerate(rows):
-        row.update({"started_at": started_at} | _conditions(reading))
+        row.update({"started_at": started_at} | condition_columns(reading))
         if failure is not None:
-            row.update(_failed(failure))
+            row.update(failed_columns(failure))
         else:
             row.update(_completed(engine, generations[place], reading, shares[place], start_s, end_s, alone=len(rows) == 1))
     return failure is not None and failure.fatal
@@ -101,9 +101,9 @@ def _completed(
     engine: Engine, generation: Generation, reading: Reading, share: float, start_s: float, end_s: float, *, alone: bool
 ) -> dict[str, Any]:
     if generation.error is not None:
-        return _failed(PromptFailed(generation.error))
+        return failed_columns(PromptFailed(generation.error))
     end_s = end_s if alone else generation.stamps_s[-1]
-    return _answered(generation, start_s, end_s) | _energy(reading, share) | _text(engine, generation)
+    return _answered(generation, start_s, end_s) | energy_columns(reading, share) | _text(engine, generation)
 
 
 def energy_shares(generations: Sequence[Generation], input_tokens: Sequence[int], start_s: float, end_s: float) -> list[float]:
@@ -130,7 +130,8 @@ def energy_shares(generations: Sequence[Generation], input_tokens: Sequence[int]
     return [part / whole for part in seconds] if whole > 0 else [1 / len(seconds)] * len(seconds)
 
 
-def _failed(failure: PromptFailed) -> dict[str, Any]:
+def failed_columns(failure: PromptFailed) -> Row:
+    """What a row says that has no answer."""
     row: dict[str, Any] = {"status": "failed", "reason": str(failure), "finish_reason": "error"}
     row["energy_reason"] = "the prompt failed"
     if failure.input_tokens is not None:
@@ -151,7 +152,9 @@ def _answered(generation: Generation, start_s: float, end_s: float) -> dict[str,
     }
 
 
-def _energy(reading: Reading, share: float) -> dict[str, Any]:
+def energy_columns(reading: Reading, share: float = 1.0) -> Row:
+    """The energy of a window, or a request's share of it, with its error or the reason why there is none."""
+
     def part(value: float | None) -> float | None:
         return None if value is None else value * share
 
@@ -165,7 +168,8 @@ def _energy(reading: Reading, share: float) -> dict[str, Any]:
     }
 
 
-def _conditions(reading: Reading) -> dict[str, Any]:
+def condition_columns(reading: Reading) -> Row:
+    """The state of the machine at the end of a window."""
     return {
         "gpu_temperature_c": reading.temperature_c,
         "throttled": reading.throttled,

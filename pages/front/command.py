@@ -1,4 +1,4 @@
-"""The command `prompt-joules`: app, bench, ingest, export. Each hands its words to the program behind it.
+"""The command `prompt-joules`: app, bench, measure, ingest, export. Each hands its words to the program behind it.
 
 It imports nothing before it knows which program is wanted, so that the app needs no torch and a machine that measures needs no Streamlit.
 """
@@ -9,10 +9,11 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-USAGE = """usage: prompt-joules [--version] {app,bench,ingest,export} ...
+USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export} ...
 
   app      serve the pages of a warehouse in the browser
   bench    measure what one answer of a language model costs: run, sweep, prompts, devices
+  measure  what another program uses: prompt-joules measure -- python x.py
   ingest   load results into a warehouse, or check one; `ingest shipped` loads those that come with the project
   export   write the rows of a warehouse as files
 
@@ -96,6 +97,12 @@ def _bench(words: list[str]) -> int:
     return bench(words, prog="prompt-joules bench")
 
 
+def _measure(words: list[str]) -> int:
+    from prompt_joules.bench.meter.process import main as measure
+
+    return measure(words)
+
+
 def _ingest(words: list[str]) -> int:
     from prompt_joules.ingest.__main__ import main as ingest
 
@@ -106,4 +113,4 @@ def _export(words: list[str]) -> int:
     return _ingest(["export", *words])
 
 
-PROGRAMS = {"app": _app, "bench": _bench, "ingest": _ingest, "export": _export}
+PROGRAMS = {"app": _app, "bench": _bench, "measure": _measure, "ingest": _ingest, "export": _export}

@@ -44,7 +44,8 @@ def test_results_and_charts_need_neither_torch_nor_streamlit(visited_cache: Path
 
 
 def test_there_is_nothing_of_another_name() -> None:
-    assert {"open", "shipped", "chart", "Results"} <= set(dir(pj))
+    assert {"open", "shipped", "chart", "Results", "Meter", "measured", "record", "Answer"} <= set(dir(pj))
+    assert all(getattr(pj, name) for name in pj.__all__)
     with pytest.raises(AttributeError, match="'prompt_joules' has no attribute 'shiped'"):
         _ = pj.shiped
 
@@ -153,7 +154,13 @@ def test_a_chart_without_rows_is_a_sentence(results: pj.Results) -> None:
 def test_the_guide_runs(visited_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(visited_cache))
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
+    names: dict[str, object] = {
+        "question": "Why?",
+        "search": lambda question: [question],
+        "my_agent": lambda question, found=None: "I do not know.",
+        "count": lambda text: len(text.split()),
+    }
     for line, code in blocks(warehouses.ROOT / "docs" / "library.md", "python"):
         exec(compile("\n" * line + code, "docs/library.md", "exec"), names)
     assert (tmp_path / "energy.html").stat().st_size > 1000
+    assert pl.read_parquet(tmp_path / "results" / "*" / "part-*.parquet").height == 3

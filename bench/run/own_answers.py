@@ -1,0 +1,111 @@
+"""What your own code may be, and what it may return: the seam of `own.py`."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from prompt_joules.bench import errors
+
+Ask = Callable[[str], Any]
+
+
+class UnknownAnswer(errors.BenchError):
+    """The code returned something whose text or number of tokens is not known."""
+
+
+class NotCallable(errors.BenchError):
+    """What should answer can neither be called nor is a vLLM LLM."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, as far as its maker knows it.
+
+    Attributes:
+        text: the answer.
+        output_tokens: tokens generated, the stop token included; None: `count` tells.
+        input_tokens: length of the prompt, template included (tokens); None where it is not known.
+        finish_reason: stop or length; None where it is not known.
+        first_token_s: from the call to the first token (TTFT), s; None where it is not known.
+    """
+
+    text: str
+    output_tokens: int | None = None
+    input_tokens: int | None = None
+    finish_reason: str | None = None
+    first_token_s: float | None = None
+
+
+def asking(answer: Any, system: str) -> Ask:
+    """How to ask: a function of a prompt.
+
+    Args:
+        answer: a callable, a text-generation pipeline of transformers, or a vLLM `LLM`.
+        system: the system prompt of the task, for those that take one.
+
+    Raises:
+        NotCallable.
+    """
+    if getattr(answer, "task", None) == "text-generation" and hasattr(answer, "tokenizer"):
+        return lambda prompt: _counted_by(answer.tokenizer, answer(_messages(system, prompt), return_full_text=False))
+    if callable(answer):
+        named = _parameters(answer)
+        return (lambda prompt: answer(prompt, system=system)) if "system" in named else answer
+    if hasattr(answer, "chat") and hasattr(answer, "generate"):
+        return lambda prompt: answer.chat(_messages(system, prompt), use_tqdm=False)
+    raise NotCallable(f"{type(answer).__name__} cannot be asked: give a function of a prompt, a transformers pipeline or a vLLM LLM.")
+
+
+def _messages(system: str, prompt: str) -> list[dict[str, str]]:
+    return [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
+
+
+def _parameters(function: Callable[..., Any]) -> set[str]:
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # built in, without a signature
+        return set()
+
+
+def _counted_by(tokenizer: Any, found: Any) -> Answer:
+    """What a pipeline returns, with its tokens counted by its own tokenizer. Source: transformers 5.24, TextGenerationPipeline."""
+    text = str(found[0]["generated_text"])
+    return Answer(text, len(tokenizer(text, add_special_tokens=False)["input_ids"]))
+
+
+def answer_of(found: Any, count: Callable[[str], int] | None) -> Answer:
+    """What the code returned, as an answer with its tokens.
+
+    Args:
+        found: an `Answer`, a text, a vLLM RequestOutput (or a list of one), or an OpenAI ChatCompletion.
+        count: text → tokens, for what does not say.
+
+    Raises:
+        UnknownAnswer: it is none of these, or nobody knows how many tokens it has.
+    """
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    answer = _read(found)
+    if answer.output_tokens is not None:
+        return answer
+    if count is None:
+        raise UnknownAnswer(
+            "The answer does not say how many tokens it has. Give count=, a function of a text that counts tokens as the model does, "
+            "or return prompt_joules.Answer(text, output_tokens=…)."
+        )
+    return Answer(answer.text, int(count(answer.text)), answer.input_tokens, answer.finish_reason, answer.first_token_s)
+
+
+def _read(found: Any) -> Answer:
+    if isinstance(found, Answer):
+        return found
+    if isinstance(found, str):
+        return Answer(found)
+    if hasattr(found, "outputs") and hasattr(found, "prompt_token_ids"):
+        one = found.outputs[0]
+        return Answer(str(one.text), len(one.token_ids), len(found.prompt_token_ids or ()) or None, one.finish_reason)
+    if hasattr(found, "choices") and hasattr(found, "usage"):
+        one, usage = found.choices[0], found.usage
+        return Answer(str(one.message.content or ""), usage.completion_tokens, usage.prompt_tokens, one.finish_reason)
+    raise UnknownAnswer(f"The code returned {type(found).__name__}; return a text, or prompt_joules.Answer(text, output_tokens=…).")
