@@ -21,6 +21,7 @@ from prompt_joules.bench.record import NAMES
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.energy_shown import PER
 from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import cost
 from tests import factories, warehouses
 from tests.unit.queries.test_distributions import assert_steps
 
@@ -238,25 +239,23 @@ def assert_percentile(warehouse: str, chosen: Selection, answers: pl.DataFrame, 
 
 
 def assert_fits(warehouse: str, chosen: Selection, answers: pl.DataFrame, above_idle: bool) -> None:
-    """Means, variances and covariances of the runs with eight prompts, as shares of what the numbers reach."""
+    """Sums of the runs whose prompts were alone on the GPU, as shares of what the numbers reach; and a fit of them is a number or none."""
     energy = "energy_above_idle_j" if above_idle else "energy_j"
-    found = query.load("cost_sums", chosen, warehouse, above_idle=above_idle)
-    complete = answers.drop_nulls([energy, "input_tokens", "output_tokens"]).filter(pl.len().over("result_id") >= 8)
-    assert sorted(found["result_id"]) == sorted(complete["result_id"].unique())
-    for fit in found.iter_rows(named=True):
-        mine = complete.filter(pl.col("result_id") == fit["result_id"])
-        numbers = mine.select("input_tokens", "output_tokens", energy).to_numpy().astype(float)
-        means = [fit[name] for name in ("mean_in", "mean_out", "mean_energy_j")]
-        assert fit["prompts"] == len(numbers)
-        assert means == pytest.approx(numbers.mean(axis=0).tolist(), rel=1e-9, abs=1e-6)
-        reach = np.abs(numbers - numbers.mean(axis=0)).max(axis=0) + 1e-9 * np.abs(numbers).max(axis=0) + 1e-9
-        names = (
-            ("var_in", "cov_in_out", "cov_in_energy"),
-            ("cov_in_out", "var_out", "cov_out_energy"),
-            ("cov_in_energy", "cov_out_energy", "var_energy"),
-        )
-        shares = np.array([[fit[name] for name in line] for line in names]) / np.outer(reach, reach)
-        assert shares == pytest.approx(np.cov(numbers, rowvar=False, bias=True) / np.outer(reach, reach), abs=1e-6)
+    found = query.load("cost_units", chosen, warehouse, results="", pooled=False, above_idle=above_idle)
+    alone = warehouses.rows(Path(warehouse), "select 'run:' || run_id as result_id from runs where energy_attribution = 'exclusive'")
+    complete = answers.drop_nulls([energy, "input_tokens", "output_tokens"]).join(alone, on="result_id")
+    assert set(found["result_id"]) == set(complete["result_id"])
+    for (result,), sums in found.group_by("result_id"):
+        x = complete.filter(pl.col("result_id") == result).select("input_tokens", "output_tokens", energy).to_numpy().astype(float)
+        total = sums.sum()
+        assert total["answers"].item() == len(x)
+        expected = [*x.sum(axis=0), *(x.T @ x)[np.triu_indices(3)]]
+        names = ("ins", "outs", "joules", "in_in", "in_out", "in_joules", "out_out", "out_joules", "joules_joules")
+        reach = [*np.abs(x).sum(axis=0), *(np.abs(x).T @ np.abs(x))[np.triu_indices(3)]]
+        for name, value, most in zip(names, expected, reach, strict=True):
+            assert total[name].item() == pytest.approx(value, rel=1e-9, abs=1e-9 * most)
+    fits = cost.fits(found)
+    assert fits.select(pl.col("output_token_j_low") <= pl.col("output_token_j_high")).to_series().all()
 
 
 def assert_distribution(warehouse: str, chosen: Selection, answers: pl.DataFrame, metric: str) -> None:
