@@ -12,22 +12,54 @@ SLICE_ROWS = 500_000
 SUMMARIES = ("run_summary",)
 
 
+# What DuckDB says when values are beyond what it can add up, and not when the machine fails it.
+ODD_VALUES = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)
+
+
+class CannotSum(Exception):
+    """A run has values that cannot be added up."""
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(f"has rows of the run {run_id}, which cannot be summed ({why})")
+        self.run_id = run_id
+
+
 class UnsoundBuild(Exception):
     """The new warehouse failed its own checks and was thrown away; the old one is untouched."""
 
 
 def refresh_runs(connection: duckdb.DuckDBPyConnection) -> None:
-    """Compute totals, percentiles and verdicts of the touched runs."""
+    """Compute totals, percentiles and verdicts of the touched runs. Raises CannotSum; the same call goes on when that run is gone."""
     connection.execute(statement("models_of_runs"))
     connection.execute(statement("models_named"))
     connection.execute("delete from runs where run_id in (select run_id from touched)")
     for table in SUMMARIES:
         connection.execute(f"delete from {table} where run_id in (select run_id from touched)")
     for first, last in connection.execute(statement("slices"), {"rows": SLICE_ROWS}).fetchall():
-        connection.execute(statement("runs"), {"first": first, "last": last})
-        for table in SUMMARIES:
-            connection.execute(statement(table), {"first": first, "last": last})
+        try:
+            _summarise(connection, first, last)
+        except ODD_VALUES as error:
+            raise _culprit(connection, first, last) from error
     refresh_results(connection)
+
+
+def _summarise(connection: duckdb.DuckDBPyConnection, first: str, last: str) -> None:
+    connection.execute(statement("runs"), {"first": first, "last": last})
+    for table in SUMMARIES:
+        connection.execute(statement(table), {"first": first, "last": last})
+
+
+def _culprit(connection: duckdb.DuckDBPyConnection, first: str, last: str) -> Exception:
+    """The first run of a range that cannot be summed alone."""
+    for (run_id,) in connection.execute(statement("runs_between"), {"first": first, "last": last}).fetchall():
+        connection.execute("begin")
+        try:
+            _summarise(connection, run_id, run_id)
+        except ODD_VALUES as error:
+            return CannotSum(run_id, str(error).splitlines()[0])
+        finally:
+            connection.execute("rollback")
+    return UnsoundBuild(f"Runs from {first} to {last} can be summed one by one and not together.")
 
 
 def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from polars.exceptions import PanicException
+
 from prompt_joules.ingest.formats import FORMATS, recognise
-from prompt_joules.ingest.formats.base import Content, Format, Unreadable
+from prompt_joules.ingest.formats.base import Content, Format, Unreadable, broken
 from prompt_joules.ingest.front.content import ENDINGS, ending
 from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands
@@ -131,6 +133,8 @@ def look(path: Path, named: bool, formats: Sequence[Format] = FORMATS) -> Found 
         return Passed(path, str(error), failure=True)
     except OSError as error:
         return Passed(path, f"cannot be read ({error.strerror or error})", failure=True)
+    except (Exception, PanicException) as error:
+        return Passed(path, broken(error), failure=True)
 
 
 def _passed(content: Content, named: bool) -> Passed:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import duckdb
+from polars.exceptions import PanicException
 
 from prompt_joules.bench.tasks import TASKS
 from prompt_joules.ingest import derive
 from prompt_joules.ingest.find import Found, Namer, stamp
 from prompt_joules.ingest.formats import FORMATS
-from prompt_joules.ingest.formats.base import Format, Loaded, Source, Unreadable
+from prompt_joules.ingest.formats.base import Format, Loaded, Source, Unreadable, broken
 from prompt_joules.ingest.report import Line, Report, Step
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create, errors
@@ -30,6 +31,7 @@ def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Nam
     connection.execute(statement("work_tables"))
     connection.execute(statement("summarised"))
     _reference(connection)
+    before = _last_file(connection)
     done = 0
     for reader in FORMATS:
         mine = [item for item in news if item.format.name == reader.name]
@@ -38,7 +40,23 @@ def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Nam
             report.lines += _load_batch(connection, batch[0].format, batch, name)
             done += len(batch)
             step(done, len(news))
-    derive.refresh_runs(connection)
+    report.lines[:] = _summed(connection, report.lines, before)
+
+
+def _summed(connection: duckdb.DuckDBPyConnection, lines: Sequence[Line], before: int) -> list[Line]:
+    """Sum the touched runs. Of a run that cannot be summed the files that came after the file `before` are taken out again and named."""
+    while True:
+        try:
+            derive.refresh_runs(connection)
+            return list(lines)
+        except derive.CannotSum as error:
+            found = connection.execute(statement("files_of_run"), {"run_id": error.run_id, "before": before}).fetchall()
+            paths = [path for (path,) in found]
+            if not paths:
+                raise
+            for path in paths:
+                _forget(connection, path)
+            lines = [Line(line.path, line.format, "unreadable", why=str(error)) if line.path in paths else line for line in lines]
 
 
 def _reference(connection: duckdb.DuckDBPyConnection) -> None:
@@ -61,7 +79,7 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
                 raise Unreadable("changed while it was read; run the same command again")
         _remember(connection, reader, loaded)
         connection.execute("commit")
-    except (Unreadable, OSError, UnicodeError, duckdb.Error) as error:
+    except (Exception, PanicException) as error:
         # A disk that is full ends the transaction by itself, and is no fault of the file.
         with contextlib.suppress(duckdb.TransactionException):
             connection.execute("rollback")
@@ -71,9 +89,16 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
             middle = len(batch) // 2
             halves = (batch[:middle], batch[middle:])
             return [line for half in halves for line in _load_batch(connection, reader, half, name)]
-        why = "holds text that is not Unicode" if isinstance(error, UnicodeError) else str(error).splitlines()[0]
-        return [Line(name(batch[0].path), reader.name, "unreadable", why=why)]
+        return [Line(name(batch[0].path), reader.name, "unreadable", why=_why(error))]
     return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected) for r in loaded]
+
+
+def _why(error: BaseException) -> str:
+    """What to say of a file that could not be loaded."""
+    if isinstance(error, UnicodeError):
+        return "holds text that is not Unicode"
+    named = isinstance(error, Unreadable | OSError | duckdb.Error)
+    return str(error).splitlines()[0] if named and str(error) else broken(error)
 
 
 def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], name: Namer) -> list[Source]:
@@ -81,12 +106,22 @@ def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], nam
     names = [name(item.path) for item in batch]
     hashes = [item.sha256 for item in batch]
     for (known,) in connection.execute(statement("loaded_before"), {"paths": names, "hashes": hashes}).fetchall():
-        for sql in statement("forget_file").split(";\n"):
-            if sql.strip():
-                connection.execute(sql, {"path": known})
-    ((last,),) = connection.execute(statement("last_file")).fetchall()
-    named = enumerate(zip(batch, names, strict=True), last + 1)
+        _forget(connection, known)
+    named = enumerate(zip(batch, names, strict=True), _last_file(connection) + 1)
     return [Source(number, item.path, called, item.sha256, item.size) for number, (item, called) in named]
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, path: str) -> None:
+    """Take the rows of a file out again; its runs are computed again."""
+    for sql in statement("forget_file").split(";\n"):
+        if sql.strip():
+            connection.execute(sql, {"path": path})
+
+
+def _last_file(connection: duckdb.DuckDBPyConnection) -> int:
+    """The highest number of a file."""
+    ((last,),) = connection.execute(statement("last_file")).fetchall()
+    return int(last)
 
 
 def _remember(connection: duckdb.DuckDBPyConnection, reader: Format, loaded: Sequence[Loaded]) -> None:

@@ -352,6 +352,7 @@ comment on column published.file_id is 'the ingested file';
 create table run_totals (
     source varchar not null,
     run_id varchar not null,
+    task varchar,
     project varchar,
     ended_at timestamp,
     duration_s double not null,
@@ -366,6 +367,7 @@ create table run_totals (
 
 comment on column run_totals.source is 'the tool';
 comment on column run_totals.run_id is 'id that the tool gave';
+comment on column run_totals.task is 'part of the run that the tool was told to count alone; null for the whole run';
 comment on column run_totals.project is 'name that the user gave';
 comment on column run_totals.ended_at is 'when the tool wrote the row, in the clock of its machine';
 comment on column run_totals.duration_s is 's: length of the run';

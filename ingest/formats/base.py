@@ -71,6 +71,12 @@ class Format:
     into: str = ""
 
 
+def broken(error: BaseException) -> str:
+    """What to say of a file that broke its reader: the file is odd, and the fault is ours."""
+    said = next(iter(str(error).splitlines()), "")
+    return f"breaks its reader ({type(error).__name__}: {said[:200]}); please report it with the file"
+
+
 def content_of(source: Source) -> Content:
     """What is in a file that is about to be loaded. Raises Unreadable when it is gone."""
     try:

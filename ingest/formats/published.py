@@ -57,6 +57,8 @@ QUALITY_SCHEMA: dict[str, type[pl.DataType]] = {
     "version": TEXT,
     "source": TEXT,
 }
+# In whatever unit: beyond it sums of squares leave the range of a double.
+LARGEST = 1e18
 FIGURES_REQUIRED = ("source", "generation", "published_model_id", "gpu_model", "num_gpus", "task", "engine")
 QUALITY_REQUIRED = ("published_model_id", "benchmark", "score", "source")
 
@@ -100,6 +102,7 @@ def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required:
             _note(problems, bad, name, reason)
             sane = typed[name].cast(pl.Float64)
             _note(problems, ~(sane.is_finite() & (sane >= 0)), name, "is negative or not a finite number")
+            _note(problems, sane > LARGEST, name, "is larger than any figure")
         if name in required:
             _note(problems, typed[name].is_null(), name, "is missing")
     keep = pl.Series([row not in problems for row in range(typed.height)], dtype=pl.Boolean)

@@ -1,8 +1,7 @@
 -- Our own rows on their way in: which of them break the contract.
 
 -- name: records_incoming
--- One row per row of the given Parquet files, in the contract's columns (an absent one is null; in the order of `requests`), with its file and its number
--- from 1.
+-- One row per row of the given Parquet files, in the columns of `contract` (an absent one is null), with its file and its number from 1.
 create or replace temp macro incoming(files) as table
 select
     filename,
@@ -13,8 +12,7 @@ from (
         *,
         null::varchar as filename,
         null::bigint as file_row_number
-    from requests
-    where false
+    from contract
     union all by name
     select *
     from read_parquet(files, union_by_name = true, filename = true, file_row_number = true)
@@ -100,8 +98,10 @@ select
         when concurrency < 1 then 'concurrency: is below 1'
         when not isfinite(params_total_b) then 'params_total_b: is not a finite number'
         when params_total_b < 0 then 'params_total_b: is negative'
+        when params_total_b > 1e6 then 'params_total_b: is in billions, and more than a million of them'
         when not isfinite(params_active_b) then 'params_active_b: is not a finite number'
         when params_active_b < 0 then 'params_active_b: is negative'
+        when params_active_b > 1e6 then 'params_active_b: is in billions, and more than a million of them'
         when not isfinite(temperature) then 'temperature: is not a finite number'
         when temperature < 0 then 'temperature: is negative'
         when not isfinite(top_p) then 'top_p: is not a finite number'
@@ -117,13 +117,17 @@ select
         when isfinite(latency_s) and latency_s > 31536000 then 'latency_s: is more than a year'
         when not isfinite(ttft_s) then 'ttft_s: is not a finite number'
         when ttft_s < 0 then 'ttft_s: is negative'
+        when ttft_s > 31536000 then 'ttft_s: is more than a year'
         when not isfinite(latency_s) then 'latency_s: is not a finite number'
         when latency_s < 0 then 'latency_s: is negative'
         when list_min(itl_s) < 0 or not isfinite(list_max(itl_s)) then 'itl_s: holds a negative or infinite gap'
+        when list_max(itl_s) > 31536000 then 'itl_s: holds a gap of more than a year'
         when not isfinite(energy_j) then 'energy_j: is not a finite number'
         when energy_j < 0 then 'energy_j: is negative'
+        when energy_j > 1e9 then 'energy_j: is more than a gigajoule, which no answer takes'
         when not isfinite(energy_error_j) then 'energy_error_j: is not a finite number'
         when energy_error_j < 0 then 'energy_error_j: is negative'
+        when energy_error_j > 1e9 then 'energy_error_j: is more than a gigajoule, which no answer takes'
         when not isfinite(energy_error_edge_j) then 'energy_error_edge_j: is not a finite number'
         when energy_error_edge_j < 0 then 'energy_error_edge_j: is negative'
         when not isfinite(energy_error_calibration) then 'energy_error_calibration: is not a finite number'
@@ -131,10 +135,13 @@ select
         when window_id < 0 then 'window_id: is negative'
         when not isfinite(cpu_energy_j) then 'cpu_energy_j: is not a finite number'
         when cpu_energy_j < 0 then 'cpu_energy_j: is negative'
+        when cpu_energy_j > 1e9 then 'cpu_energy_j: is more than a gigajoule, which no answer takes'
         when not isfinite(dram_energy_j) then 'dram_energy_j: is not a finite number'
         when dram_energy_j < 0 then 'dram_energy_j: is negative'
+        when dram_energy_j > 1e9 then 'dram_energy_j: is more than a gigajoule, which no answer takes'
         when not isfinite(idle_power_w) then 'idle_power_w: is not a finite number'
         when idle_power_w < 0 then 'idle_power_w: is negative'
+        when idle_power_w > 1e6 then 'idle_power_w: is more than a megawatt'
         when not isfinite(active_idle_power_w) then 'active_idle_power_w: is not a finite number'
         when active_idle_power_w < 0 then 'active_idle_power_w: is negative'
         when not isfinite(neighbour_power_w) then 'neighbour_power_w: is not a finite number'

@@ -44,8 +44,17 @@ where not exists (
         and quality.score = incoming.score
 )
 
+-- name: run_totals_grown
+-- Totals of a run that was still going on go when a later one comes.
+delete from run_totals
+using incoming_totals as incoming
+where run_totals.source = incoming.source
+    and run_totals.run_id = incoming.run_id
+    and run_totals.task is not distinct from incoming.task
+    and run_totals.duration_s < incoming.duration_s
+
 -- name: run_totals
--- One row per run of a tool that knows totals. One that another file brought already is left as it is.
+-- One row per run of a tool that knows totals, and per task of such a run. One that another file brought already is left as it is.
 insert into run_totals by name
 select
     *,
@@ -55,8 +64,7 @@ where not exists (
     from run_totals
     where run_totals.source = incoming.source
         and run_totals.run_id = incoming.run_id
-        and run_totals.ended_at is not distinct from incoming.ended_at
-        and run_totals.duration_s = incoming.duration_s
+        and run_totals.task is not distinct from incoming.task
 )
 
 -- name: run_note

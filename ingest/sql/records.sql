@@ -6,6 +6,10 @@
 create temp table touched (run_id varchar primary key);
 -- One row per run that this ingest loads rows of: its number in the warehouse.
 create temp table numbered (run_id varchar primary key, run_number integer not null);
+-- No row: the columns of the contract with their types.
+create temp table contract as
+from requests
+where false;
 -- One row per incoming file of the batch in hand.
 create temp table batch (file_id integer, filename varchar, path varchar);
 -- One row per incoming file and run of the batch in hand: see records_surveyed.

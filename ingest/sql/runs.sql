@@ -24,6 +24,21 @@ from sliced
 group by slice
 order by slice
 
+-- name: runs_between
+-- One row per touched run of a range.
+select run_id
+from touched
+where run_id between $first and $last
+order by run_id
+
+-- name: files_of_run
+-- One row per file with a number above $before that has rows of a run.
+select distinct path
+from requests
+join ingested_files using (file_id)
+where run_id = $run_id
+    and file_id > $before
+
 -- name: runs
 -- One row per touched run from $first to $last: its setup, its totals over valid rows, the books of run.json, its verdict.
 insert into runs by name

@@ -111,6 +111,19 @@ def test_runs_that_do_not_count_and_random_weights_are_listed(tmp_path: Path, mo
     assert "**2 of 3** runs count" in text(app)
 
 
+def test_totals_of_other_tools_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    factories.write(factories.records(5, "own"), tmp_path / "own.parquet")
+    warehouses.ingest(tmp_path, warehouses.DATA / "cases" / "cc-tasks", into=tmp_path / "w.duckdb")
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    app = open_app("runs")
+    totals = table(app, 1)
+    assert totals.select("part", "gpu_energy_j", "power_w").rows() == [
+        ("infer", pytest.approx(3600.0), pytest.approx(72.0)),
+        ("load", pytest.approx(360.0), pytest.approx(72.0)),
+    ]
+    assert "in no average" in " ".join(caption.value for caption in app.caption)
+
+
 def test_a_run_that_is_clicked_shows_its_machine_temperatures_and_errors() -> None:
     told = '{"gpus": [{"driver": "580", "power_limit_w": 700.0, "clock_event_reasons": []}], "host": "h", "counter": {"step_s": 0.1}}'
     assert detail.environment(told).select("number", "is").rows() == [

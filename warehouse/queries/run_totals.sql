@@ -2,6 +2,7 @@
 select
     source,
     run_id,
+    task,
     project,
     ended_at,
     duration_s,
@@ -16,4 +17,5 @@ from run_totals
 order by
     duration_s desc,
     source,
-    run_id
+    run_id,
+    task nulls first

@@ -26,6 +26,20 @@ RUNS = (
     "started_at",
     "run_id",
 )
+TOTALS = (
+    "source",
+    "project",
+    "part",
+    "ended_at",
+    "duration_s",
+    "gpu_energy_j",
+    "power_w",
+    "gpu_model",
+    "num_gpus",
+    "cpu_energy_j",
+    "dram_energy_j",
+    "run_id",
+)
 REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
@@ -34,6 +48,11 @@ REJECTS = ("path", "row", "column", "reason")
 def with_short_paths(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with a `path` that says nothing of the folders of the server: whole below the warehouse, else the name alone."""
     return rows.with_columns(pl.col("path").str.replace(r"^([\w.-]+:)?[/\\].*[/\\]", "…/"))
+
+
+def totals(rows: pl.DataFrame) -> pl.DataFrame:
+    """Totals of other tools as they are listed: what a total is of, in words."""
+    return rows.with_columns(pl.col("task").fill_null("whole run").alias("part"), pl.col("project").fill_null("not stated"))
 
 
 def verdicts(runs: pl.DataFrame) -> str:
