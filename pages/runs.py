@@ -58,7 +58,7 @@ totals = room.totals(data.load("run_totals", selection))
 if not totals.is_empty():
     st.subheader("Totals of other tools", anchor=False)
     st.caption("Energy of whole runs that a tool counted without prompts or tokens: in no average. No filter acts on them.")
-    first_rows(totals, room.TOTALS, "Totals of runs that other tools counted", "totals", "the table `run_totals` has all")
+    show_first(totals, room.TOTALS, "Totals of runs that other tools counted", "totals", "the table `run_totals` has all")
 
 st.subheader("What the remarks mean", anchor=False)
 tables.show(data.load("reason_codes", selection), room.REMARKS, alt="Remarks and their meaning")
