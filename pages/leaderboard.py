@@ -72,7 +72,7 @@ def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
 def show_detail(chosen: pl.DataFrame) -> None:
     """Everything that is known about the row that was clicked, and where its figures come from."""
     for row in chosen.iter_rows(named=True):
-        st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu_model'])}, {plain(row['task'] or '')}", anchor=False)
+        st.subheader(f"{plain(row['model_name'])} on {plain(naming.gpu_of(row))}, {plain(row['task'] or '')}", anchor=False)
         if row["origin"] == "measured":
             view = {"model": row["model_id"], "gpu": row["gpu_model"], "task": row["task"], "engine": row["engine"], "weights": "both"}
             pages = {"distributions": "Its prompts", "cost_of_a_token": "Cost of a token", "runs": "Its verdict"}

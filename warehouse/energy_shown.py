@@ -3,6 +3,7 @@
 Knows the 50 combinations as metrics; the numbers come from `results` or the query `energies`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import polars as pl
@@ -76,6 +77,10 @@ class Measure:
         return Metric(self.key, label, UNITS[self.per], UNITS[self.per], 1.0, "lower", f"{over} {self.per}s", OURS, meaning, decimals)
 
 
+# Three kinds of number. What one answer took is measured where the GPU answered it alone. Where several answers shared the GPU, their
+# energy is measured and divided among them by a rule. Some sources estimate it from the energy of a token.
+MEASURED, DIVIDED, ESTIMATED = KINDS = ("measured", "divided by a rule", "estimated")
+MARKS = {MEASURED: "", DIVIDED: "÷", ESTIMATED: "≈"}
 DEFAULT = Measure()
 EVERY = tuple(Measure(statistic, per, idle) for idle in (False, True) for per in PER for statistic in STATISTICS)
 # Every number that a table or an axis can show.
@@ -84,6 +89,43 @@ NUMBERS: dict[str, Metric] = (
     | {measure.key: measure.metric() for measure in EVERY if not measure.is_kept}
     | {"formula": Metric("formula", "Formula", "", "", 1.0, None, "a visitor's own", OURS, "A column of your own, in base units.", 3)}
 )
+
+
+BY_KEY = {measure.key: measure for measure in EVERY}
+
+
+def of_answers(key: str) -> bool:
+    """Whether a number is made of the energies of single answers. A mean per token is not: it is that of a run over all its tokens."""
+    measure = BY_KEY.get(key)
+    return measure is not None and (measure.per == DEFAULT.per or measure.statistic != "mean")
+
+
+def shared(columns: Collection[str]) -> pl.Expr:
+    """Whether several answers shared the GPU.
+
+    Args:
+        columns: of the rows; `batch_size`, and `concurrency` where it is known.
+    """
+    several = (pl.col(name) > 1 for name in ("batch_size", "concurrency") if name in columns)
+    return pl.any_horizontal(*several).fill_null(False)
+
+
+def kind(key: str, columns: Collection[str]) -> pl.Expr:
+    """Which of KINDS a number of each row is; null where the row lacks it and has no estimate.
+
+    Args:
+        key: of NUMBERS.
+        columns: of the rows: the number, `batch_size`, and where they are known `concurrency` and `estimated_energy_j`.
+    """
+    known = pl.col(key).is_not_null() if key in columns else pl.lit(False)
+    if key == "estimated_energy_j":
+        return pl.when(known).then(pl.lit(ESTIMATED))
+    if not of_answers(key):
+        return pl.when(known).then(pl.lit(MEASURED))
+    found = pl.when(known & shared(columns)).then(pl.lit(DIVIDED)).when(known).then(pl.lit(MEASURED))
+    if key == DEFAULT.key and "estimated_energy_j" in columns:
+        return found.when(pl.col("estimated_energy_j").is_not_null()).then(pl.lit(ESTIMATED))
+    return found
 
 
 def joined(rows: pl.DataFrame, energies: pl.DataFrame, measure: Measure) -> pl.DataFrame:

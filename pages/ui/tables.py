@@ -41,6 +41,8 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             configured[name] = st.column_config.BarChartColumn(known[name][0], help=known[name][1], y_min=0, width=100)
         elif name == "model_url":
             configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
+        elif name == "energy_mark":
+            configured[name] = st.column_config.TextColumn(known[name][0], help=known[name][1], width=30)
         elif name in NUMBERS:
             configured[name] = _number(
                 naming.SHORT.get(name, NUMBERS[name].title),
@@ -78,13 +80,19 @@ def _definition(metric: Metric) -> str:
     return f"{metric.title}. {metric.meaning}{better}\n\nFormula: `{metric.formula}`\n\nSource: {metric.source}."
 
 
+def named_gpus(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in which a GPU has its full name, with how many there are and the precision of the weights, where that is known."""
+    return rows.with_columns(naming.gpu(rows.columns).alias("gpu_model")) if "gpu_model" in rows.columns else rows
+
+
 def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None, key: str | None = None) -> Any:
     """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked."""
-    listed = rows.select(shape.shown(rows, columns))
+    rows, listed_columns = shape.marked(named_gpus(rows), shape.shown(rows, columns))
+    listed = rows.select(listed_columns)
     listed = listed.with_columns(pl.col(name) * 100 for name in (*naming.CHANGES, *naming.SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed).with_columns(pl.col("model_url").fill_null(""))
-    unknown = {"gpu_model": "CPU", "prompt_set": NOT_STATED, "harness_version": NOT_STATED}
+    unknown = {"prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
     return st.dataframe(
         shape.on_screen(listed),

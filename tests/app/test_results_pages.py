@@ -16,7 +16,7 @@ def test_leaderboard_on_a40_chat_is_what_the_published_table_says(open_page: Ope
     assert shown["energy_per_token_j"].round(6).to_list() == ((figures["energy_j"] / figures["output_tokens"]).round(6).to_list())
     first = shown.head(3).select("model_name", pl.col("energy_j").round(2)).rows()
     assert first == [("llama-7B", 525.71), ("alpaca-7B", 916.05), ("BiLLa-7B-SFT", 1218.64)]
-    assert "Least: **llama-7B** (7 billion parameters) on A40 with 526 J; most: " in text(app).replace("\\", "")
+    assert "Least: **llama-7B** (7 billion parameters) on A40 · FP16 with 526 J; most: " in text(app).replace("\\", "")
     assert f"{figures['energy_j'].max() / figures['energy_j'].min():.2g}× as much" in text(app)
 
 
@@ -27,10 +27,10 @@ def test_leaderboard_shows_measured_rows_beside_published_ones(open_page: Open) 
     assert big["energy_j"] == pytest.approx(rows["energy_j"].mean())
     assert big["energy_per_token_j"] == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
     assert set(shown["origin"]) == {"published", "measured"}
-    cpu = shown.filter(pl.col("gpu_model") == "CPU").row(0, named=True)
+    cpu = shown.filter(pl.col("gpu_model") == "CPU · FP16").row(0, named=True)
     assert cpu["energy_j"] is None
     assert cpu["energy_reason"] == "no energy counter on this machine"
-    assert shown["gpu_model"].to_list()[-1] == "CPU", "rows without an energy come last and are not dropped"
+    assert shown["gpu_model"].to_list()[-1] == "CPU · FP16", "rows without an energy come last and are not dropped"
 
 
 def test_a_formula_is_a_column(open_page: Open) -> None:
@@ -47,7 +47,7 @@ def test_a_filter_changes_the_leaderboard(open_page: Open) -> None:
     app = open_page()
     before = table(app).height
     app.multiselect(key="gpu").set_value(["V100"]).run()
-    assert set(table(app)["gpu_model"]) == {"V100"}
+    assert set(table(app)["gpu_model"]) == {"V100 · FP16"}
     assert table(app).height < before
 
 

@@ -268,7 +268,7 @@ def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit:
     visitor.page.keyboard.press("Escape")
     visitor.settle()
     assert query(visitor) == {"gpu": ["V100"]}
-    assert visitor.page.get_by_text("filters: GPU V100").count() == 1
+    assert visitor.page.get_by_text("shown: GPU V100").count() == 1
     visitor.assert_sound()
 
 

@@ -39,30 +39,20 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         lines: from `lines.lines`, one row per line; those that show no growth are not drawn.
     """
     names = theme.own_colours(rows[colour])
-    points = theme.coloured(rows, colour, names)
-    base = alt.Chart(_columns(points, x, y, "colour"))
+    points = theme.coloured(axes.with_texts(rows, y, x), colour, names)
+    base = alt.Chart(points.select(list(dict.fromkeys((*axes.TEXTS, "colour", x, y)))))
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
-    dots = base.mark_point(filled=True, size=75, strokeWidth=1).encode(
+    title = axes.FIELDS.get(colour, colour.capitalize())
+    colours = theme.colour(colour, title, points)
+    dots = theme.dots(base, points, colour, title, 75).encode(
         x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(log)),
         y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(log)),
-        color=theme.colour(colour, axes.FIELDS.get(colour, colour), points),
-        shape=alt.Shape(
-            "origin:N",
-            title="Kind",
-            scale=alt.Scale(domain=["published", "measured"], range=["circle", "diamond"]),
-            legend=alt.Legend(orient="top", symbolFillColor="gray", symbolStrokeColor="gray") if points["origin"].n_unique() > 1 else None,
-        ),
         tooltip=axes.tooltip(x, y),
     )
     clicked = theme.pickable(dots, box=("x", "y"))
     fitted = theme.coloured(lines.filter("grows"), colour, names)
-    layers = [_band(fitted, x, y, dots.encoding.color), clicked, _trend(fitted, x, y, dots.encoding.color)]
+    layers = [_band(fitted, x, y, colours), clicked, _trend(fitted, x, y, colours)]
     return theme.finish(clicked if fitted.is_empty() else alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
-
-
-def _columns(rows: pl.DataFrame, x: str, y: str, colour: str) -> pl.DataFrame:
-    """Only what the chart draws: less for the browser to fetch."""
-    return rows.select(list(dict.fromkeys((*axes.TEXTS, colour, x, y))))
 
 
 def _band(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:

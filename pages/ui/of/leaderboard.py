@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from prompt_joules.pages.ui.pure import naming
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
@@ -77,7 +78,7 @@ def least(rows: pl.DataFrame, key: str) -> str:
         return ""
     ends = (known.row(0, named=True), known.row(-1, named=True))
     low, high = (
-        f"**{plain(row['model_name'])}**{_size(row)} on {plain(row['gpu_model'])} with {figure(row[key], 3)} {NUMBERS[key].display_unit}"
+        f"**{plain(row['model_name'])}**{_size(row)} on {plain(naming.gpu_of(row))} with {figure(row[key], 3)} {NUMBERS[key].display_unit}"
         for row in ends
     )
     return f"Least: {low}; most: {high}, {figure(ends[1][key] / ends[0][key], 2)}× as much."

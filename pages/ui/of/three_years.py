@@ -39,23 +39,13 @@ def over_time(rows: pl.DataFrame, key: str) -> theme.Chart:
         rows: rows of `results` with `edition`.
         key: of NUMBERS, the energy.
     """
-    gpus = theme.coloured(rows, "gpu_model", theme.own_colours(rows["gpu_model"]))
-    points = (
-        alt.Chart(gpus.select(*axes.TEXTS, "colour", "edition", "batch_size", "params_total_b", key))
-        .mark_point(filled=True, size=55)
-        .encode(
-            x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
-            xOffset=alt.XOffset("gpu_model:N"),
-            y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log", nice=False, padding=12), axis=axes.axis_of(True)),
-            color=theme.colour("gpu_model", "GPU", gpus),
-            tooltip=[
-                *(alt.Tooltip(f"{name}:N", title=axes.FIELDS.get(name, "Model")) for name in ("model_name", "weights", "gpu_model")),
-                *(alt.Tooltip(f"{name}:N", title=axes.FIELDS[name]) for name in ("task", "engine")),
-                alt.Tooltip("batch_size:Q", title="Batch size"),
-                axes.tip("params_total_b"),
-                axes.tip(key),
-            ],
-        )
+    gpus = theme.coloured(axes.with_texts(rows, key), "gpu_model", theme.own_colours(rows["gpu_model"]))
+    drawn = alt.Chart(gpus.select(*axes.TEXTS, "gpu_model", "colour", "edition", "params_total_b", key))
+    points = theme.dots(drawn, gpus, "gpu_model", "GPU", 55).encode(
+        x=alt.X("edition:N", title=None, axis=alt.Axis(labelAngle=0), scale=alt.Scale(paddingInner=0.15)),
+        xOffset=alt.XOffset("gpu_model:N"),
+        y=alt.Y(f"{key}:Q", title=NUMBERS[key].title, scale=alt.Scale(type="log", nice=False, padding=12), axis=axes.axis_of(True)),
+        tooltip=axes.tooltip("params_total_b", key),
     )
     return theme.finish(theme.pickable(points, box=("y",)), theme.HEIGHT + theme.legend_height(gpus))
 

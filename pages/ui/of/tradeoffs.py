@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure import axes, naming, theme
 from prompt_joules.pages.ui.pure.view import Within
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
@@ -36,15 +36,14 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     scale = alt.Scale(type="log", nice=False, padding=12)
     across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(True))
     up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True))
-    columns = list(dict.fromkeys((*axes.TEXTS, "colour", "batch_size", x, y, "frontier", "inside")))
-    points = theme.coloured(rows, "gpu_model", theme.own_colours(rows["gpu_model"]))
+    columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "frontier", "inside")))
+    points = theme.coloured(axes.with_texts(rows, y, x), "gpu_model", theme.own_colours(rows["gpu_model"]))
     base = alt.Chart(points.select(columns))
-    dots = base.mark_point(filled=True).encode(
+    dots = theme.dots(base, points, "gpu_model", "GPU", 80).encode(
         x=across,
         y=up,
-        color=theme.colour("gpu_model", "GPU", points),
         size=alt.Size("inside:O", scale=alt.Scale(domain=[True, False], range=[80, 14]), legend=None),
-        tooltip=[*axes.tooltip(x, y), alt.Tooltip("batch_size:Q", title="Batch size")],
+        tooltip=axes.tooltip(x, y),
     )
     best = base.transform_filter("datum.frontier").mark_line(color="gray", strokeWidth=1.5, interpolate="linear").encode(x=across, y=up)
     layers = [best, theme.pickable(dots, box=("x", "y"))]
@@ -61,6 +60,6 @@ def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str
         return f"**None** of {shown:,} configurations is within the limits: raise one of them."
     row = best.row(0, named=True)
     numbers = " and ".join(f"{figure(row[key] * NUMBERS[key].display_factor, 3)} {NUMBERS[key].display_unit}" for key in (y, x))
-    place = ", ".join(plain(str(row[name])) for name in ("gpu_model", "engine")) + f", batch size {row['batch_size']}"
+    place = f"{plain(naming.gpu_of(row))}, {plain(row['engine'])}, batch size {row['batch_size']}"
     least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"

@@ -145,19 +145,17 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> theme.Chart:
         .mark_text(align="right", dx=-2, dy=-6, color="gray", fontSize=11)
         .encode(x=x, y=y, text=alt.Text("label:N"))
     )
-    families = theme.coloured(rows, "family", theme.own_colours(rows["family"]))
+    families = theme.coloured(axes.with_texts(rows, "energy_j"), "family", theme.own_colours(rows["family"]))
     points = alt.Chart(families.select(*axes.TEXTS, "family", "colour", "energy_j", "output_tokens", "energy_per_token_j"))
-    dots = points.mark_point(filled=True, size=90).encode(
+    dots = theme.dots(points, families, "family", "Architecture", 90).encode(
         x=x,
         y=y,
-        color=theme.colour("family", "Architecture", families),
         tooltip=[
             alt.Tooltip("model_name:N", title="Model"),
             alt.Tooltip("family:N", title="Architecture"),
-            *(
-                alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=",.4~g")
-                for key in ("energy_j", "output_tokens", "energy_per_token_j")
-            ),
+            alt.Tooltip("gpu:N", title="GPU"),
+            *(axes.tip(key) for key in ("energy_j", "output_tokens", "energy_per_token_j")),
+            alt.Tooltip("energy_is:N", title="Energy is"),
         ],
     )
     layers = [lines, labels, theme.pickable(dots, box=("x", "y"))]

@@ -3,6 +3,8 @@
 import altair as alt
 import polars as pl
 
+from prompt_joules.pages.ui.pure import naming
+from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 MANY_SERIES = 12
@@ -11,7 +13,12 @@ PER_MODEL = 26
 # The parts of a name below one another.
 IN_LINES = "split(datum.label, ' · ')"
 FIELDS = {
+    "model_name": "Model",
     "gpu_model": "GPU",
+    "gpu": "GPU",
+    "batch_size": "Batch size",
+    "origin": "Kind",
+    "energy_is": "Energy is",
     "source": "Source",
     "generation": "Generation",
     "task": "Task",
@@ -19,7 +26,8 @@ FIELDS = {
     "family": "Family",
     "weights": "Weights",
 }
-TEXTS = ("result_id", "model_name", "gpu_model", "task", "source", "engine", "weights", "origin")
+# What a point tells of its result: columns of `with_texts`.
+TEXTS = ("result_id", "model_name", "gpu", "task", "source", "engine", "batch_size", "weights", "origin", "energy_is")
 # On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
 ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datum.value, datum.value < 1000 ? '~g' : '~s') : ''"
 TOP = alt.Legend(orient="top", labelLimit=260)
@@ -68,7 +76,24 @@ def names_high(names: pl.Series, least: int) -> int:
     return 70 + row * len(names)
 
 
-def tooltip(x: str, y: str) -> list[alt.Tooltip]:
-    texts = [alt.Tooltip(f"{name}:N", title=FIELDS.get(name, {"model_name": "Model"}.get(name, "Kind"))) for name in TEXTS[1:]]
-    numbers = [alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=f",.{NUMBERS[key].decimals}f") for key in (x, y)]
+def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    """Adds `gpu`, the GPU in full, and `energy_is`, how the energy of the chart is known.
+
+    Args:
+        rows: rows of `results`.
+        keys: the numbers of the chart; the first energy of single answers decides, "measured" where there is none.
+    """
+    key = next((key for key in keys if energy_shown.of_answers(key) or key == "estimated_energy_j"), None)
+    kind = energy_shown.kind(key, rows.columns) if key else pl.lit(energy_shown.MEASURED)
+    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), kind.alias("energy_is"))
+
+
+def tooltip(*keys: str) -> list[alt.Tooltip]:
+    """What a point of a chart of results tells: its names, and the numbers after the first three.
+
+    Args:
+        keys: of NUMBERS.
+    """
+    texts = [alt.Tooltip(f"{name}:N", title=FIELDS[name]) for name in TEXTS[1:]]
+    numbers = [alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=f",.{NUMBERS[key].decimals}f") for key in dict.fromkeys(keys)]
     return [*texts[:3], *numbers, *texts[3:]]

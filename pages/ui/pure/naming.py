@@ -1,7 +1,8 @@
 """What results and columns are called. A result has a full name that no other has, and a short one without what all share."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import polars as pl
 
@@ -15,6 +16,11 @@ SHORT = {
     "params_total_b": "Parameters (B)",
 }
 LABELS: dict[str, tuple[str, str]] = {
+    "energy_mark": (
+        "",
+        "How the energy is known. Nothing: measured, the GPU answered this alone. ÷: measured for several answers at once and divided "
+        "among them by a rule. ≈: estimated by the source.",
+    ),
     "model_name": ("Model", "The model that answered."),
     "model_id": ("Model id", "The name under which the model is published."),
     "model_url": ("Card", "Opens the model's own page."),
@@ -206,18 +212,35 @@ SPELLED = {"gpu": "GPU", "gpus": "GPU", "gguf": "GGUF", "ecc": "ECC", "sm": "SM"
 UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
 # What marks a model whose weights are random.
 RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
-# How many GPUs of which kind: "2×B200".
-GPU = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", "gpu_model")).otherwise(pl.col("gpu_model").fill_null("CPU"))
 # The number format of the weights as people write it, like the macro `precision_label`; null where the source does not say.
 PRECISIONS = {"float32": "FP32", "float16": "FP16", "bfloat16": "BF16", "float8": "FP8"}
 PRECISION = pl.col("dtype").str.to_lowercase().replace(PRECISIONS).str.to_uppercase()
+
+
+def gpu(columns: Collection[str]) -> pl.Expr:
+    """A GPU in full, e.g. "2×B200 · FP8"; "CPU" where there is none.
+
+    Args:
+        columns: of the rows: `gpu_model`, and where they are known `num_gpus` and `dtype`.
+    """
+    name = pl.col("gpu_model").fill_null("CPU")
+    if "num_gpus" in columns:
+        name = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", name)).otherwise(name)
+    return pl.concat_str([name, PRECISION], separator=" · ", ignore_nulls=True) if "dtype" in columns else name
+
+
+def gpu_of(row: Mapping[str, Any]) -> str:
+    """A GPU in full, as `gpu`, of a row that has been taken out of its frame."""
+    count, dtype = row.get("num_gpus") or 0, row.get("dtype")
+    name = f"{count}×{row['gpu_model']}" if count > 1 else row["gpu_model"] or "CPU"
+    return f"{name} · {PRECISIONS.get(dtype.lower(), dtype).upper()}" if dtype else name
 
 
 def with_label(rows: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`, all that names a result, and a number where that names two: a name that no other row has."""
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
     batch = pl.format("batch {}", "batch_size")
-    parts: list[str | pl.Expr] = ["model_name", GPU, PRECISION, "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]
+    parts: list[str | pl.Expr] = ["model_name", gpu(rows.columns), "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]
     named = rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return numbered(named)
 

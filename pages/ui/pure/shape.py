@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 
@@ -21,6 +22,31 @@ def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:
     if "energy_reason" in columns and rows["energy_reason"].null_count() == rows.height:
         columns.remove("energy_reason")
     return [name for name in columns if name not in ("task", "engine", "model_name") or rows[name].null_count() < rows.height]
+
+
+def marked(rows: pl.DataFrame, columns: Iterable[str]) -> tuple[pl.DataFrame, list[str]]:
+    """Rows for a table in which an energy of an answer that is not measured is marked: `energy_mark` stands before it, ÷ or ≈.
+
+    Where a row has an estimate only, it stands in for `energy_j`: the mark says so.
+
+    Args:
+        columns: of the table, in order.
+
+    Returns:
+        The rows, and the columns of the table; both as they were where all is measured.
+    """
+    listed = list(columns)
+    key = next((name for name in listed if energy_shown.of_answers(name)), None)
+    if key is None or "batch_size" not in rows.columns:
+        return rows, listed
+    kinds = rows.select(energy_shown.kind(key, rows.columns).alias("kind"))["kind"]
+    if kinds.is_in([energy_shown.DIVIDED, energy_shown.ESTIMATED]).sum() == 0:
+        return rows, listed
+    marks = kinds.replace_strict(energy_shown.MARKS, default=None, return_dtype=pl.String).alias("energy_mark")
+    if key == energy_shown.DEFAULT.key and "estimated_energy_j" in rows.columns:
+        rows = rows.with_columns(pl.coalesce(key, "estimated_energy_j").alias(key))
+    listed.insert(listed.index(key), "energy_mark")
+    return rows.with_columns(marks), listed
 
 
 def has_random_weights(rows: pl.DataFrame) -> bool:

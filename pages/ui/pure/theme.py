@@ -9,6 +9,8 @@ from typing import Literal
 import altair as alt
 import polars as pl
 
+from prompt_joules.warehouse.energy_shown import KINDS, MEASURED
+
 # The colour of words in a chart: dark on a light page, light on a dark one.
 INK = alt.ExprRef("luminance(background) > 0.4 ? '#3A4550' : '#C3CDD6'")
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
@@ -39,6 +41,12 @@ FIXED_ORDER: dict[str, tuple[str, ...]] = {
 
 # The colours of `.streamlit/config.toml`. Where there are more names than colours the last one, a grey, stands for all rare names.
 COLOURS = 8
+# A shape beside each colour: not everybody tells A100 from B200 by colour.
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
+# How full a point is whose energy is measured, divided, estimated, and its outline.
+FILLS = [1, 0.3, 0]
+OUTLINES = [[1, 0], [4, 2], [1, 2]]
+IN_WORDS = "datum.label + (datum.label == 'measured' ? ' (full)' : datum.label == 'estimated' ? ' (hollow)' : ' (pale)')"
 OTHER = "other"
 LEGEND_LINE = 19
 
@@ -82,16 +90,61 @@ def slots(field: str, names: list[str], others: bool) -> list[str]:
     return [found.get(place, UNUSED * (place + 1)) for place in range(places)] + ([OTHER] if others else [])
 
 
-def colour(field: str, title: str, rows: pl.DataFrame) -> alt.Color:
-    """A colour scale in which a name keeps its colour; the legend lists only what is shown.
+def domain(field: str, rows: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """The names of a scale in which a name keeps its place, and those of them that are shown.
 
     Args:
         field: the column that `colour` of the rows was made from, with `coloured`.
     """
     shown = rows["colour"].drop_nulls().unique().to_list()
-    names = [name for name in shown if name != OTHER]
-    domain = slots(field, names, OTHER in shown)
-    return alt.Color("colour:N", title=title, scale=alt.Scale(domain=domain), legend=legend([name for name in domain if name in shown]))
+    every = slots(field, [name for name in shown if name != OTHER], OTHER in shown)
+    return every, [name for name in every if name in shown]
+
+
+def colour(field: str, title: str, rows: pl.DataFrame) -> alt.Color:
+    """A colour scale in which a name keeps its colour; the legend lists only what is shown."""
+    every, shown = domain(field, rows)
+    return alt.Color("colour:N", title=title, scale=alt.Scale(domain=every), legend=legend(shown))
+
+
+def all_measured(rows: pl.DataFrame) -> bool:
+    """Whether no energy of the rows is divided or estimated."""
+    return "energy_is" not in rows.columns or bool(rows["energy_is"].drop_nulls().is_in([MEASURED]).all())
+
+
+def dots(chart: alt.Chart, rows: pl.DataFrame, field: str, title: str, size: int) -> alt.Chart:
+    """Points with a colour and a shape for each name: full where the energy is measured, pale where divided, hollow where estimated.
+
+    Args:
+        rows: with `colour` and, where it can differ, `energy_is`.
+        field: as in `domain`.
+        title: of the legend.
+        size: of a point, in square px.
+    """
+    every, shown = domain(field, rows)
+    shapes = alt.Shape("colour:N", title=title, scale=alt.Scale(domain=every, range=SHAPES), legend=legend(shown))
+    points: alt.Chart = chart.mark_point(filled=True, size=size, strokeWidth=1.5).encode(color=colour(field, title, rows), shape=shapes)
+    if all_measured(rows):
+        return points
+    kinds = set(rows["energy_is"])
+    fills = alt.FillOpacity("energy_is:O", scale=alt.Scale(type="ordinal", domain=list(KINDS), range=FILLS), legend=None)
+    outline = alt.StrokeDash(
+        "energy_is:O",
+        title="Energy is",
+        scale=alt.Scale(domain=list(KINDS), range=OUTLINES),
+        legend=alt.Legend(
+            orient="top",
+            values=[kind for kind in KINDS if kind in kinds],
+            labelExpr=IN_WORDS,
+            symbolStrokeColor="gray",
+            symbolFillColor="transparent",
+            symbolType="circle",
+        ),
+    )
+    # The legend of colours once more: Vega-Lite makes one of legends that are alike.
+    strokes = alt.Stroke("colour:N", title=title, scale=alt.Scale(domain=every), legend=legend(shown))
+    filled: alt.Chart = points.encode(fillOpacity=fills, strokeDash=outline, stroke=strokes)
+    return filled
 
 
 def legend(names: list[str]) -> alt.Legend:
@@ -105,9 +158,9 @@ def columns(names: list[str]) -> int:
 
 
 def legend_height(rows: pl.DataFrame) -> int:
-    """How much taller (px) a chart gets by the legend of its colours."""
+    """How much taller (px) a chart gets by the legend of its colours, and by that of kinds of energy."""
     names = rows["colour"].drop_nulls().unique().to_list()
-    return 30 + LEGEND_LINE * -(-len(names) // columns(names))
+    return 30 + LEGEND_LINE * -(-len(names) // columns(names)) + (0 if all_measured(rows) else 50)
 
 
 def pickable(points: alt.Chart, field: str = "result_id", box: tuple[Literal["x", "y"], ...] = ()) -> alt.Chart:
