@@ -105,7 +105,7 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
     sides = pl.format("{} to {}", "a", "b")
     batch, prompts = pl.format("batch {}", "batch_size"), pl.format("prompts of {}", "prompt_set")
     protocol = pl.format("protocol {}", "harness_version")
-    parts = [sides, "model_name", naming.GPU, naming.PRECISION, "task", "engine", batch, prompts, naming.RANDOM, protocol]
+    parts = [sides, "model_name", naming.gpu(changes.columns), "task", "engine", batch, prompts, naming.RANDOM, protocol]
     named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return naming.in_short(naming.numbered(named))
 
