@@ -1,4 +1,4 @@
-"""What is computed of the rows: totals, percentiles and verdicts of touched runs, results, sums over prompts; whether the books close."""
+"""What is computed of the rows: totals, percentiles and verdicts of touched runs, results; whether the books close."""
 
 from collections.abc import Sequence
 
@@ -66,15 +66,6 @@ def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:
     """Compute the rows of `results` again, all of them: names and scores of a model are in each of its rows."""
     connection.execute("delete from results")
     connection.execute("insert into results by name from configurations")
-
-
-def refresh_prompts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Compute the sums over prompts of the runs in the table `touched` again.
-
-    Rows are read of these runs and of those that shared their sums before; a run that is new is added to the sums of the runs alike.
-    """
-    for name in ("prompts_regrouped", "prompt_groups", "prompts_joined", "prompt_sums"):
-        connection.execute(statement(name))
 
 
 def require_sound(connection: duckdb.DuckDBPyConnection, name: str, **given: Sequence[str]) -> None:

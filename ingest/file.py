@@ -116,7 +116,6 @@ def _build(
             if fresh:
                 create.empty(connection)
             fill(connection, news, name, report, step=step)
-            derive.refresh_prompts(connection)
             refused.write(connection, notes())
             _judge(connection)
             connection.execute("checkpoint")

@@ -268,5 +268,3 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
         connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [touched])
         connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, run_id)", [touched])
     derive.refresh_results(connection)
-    connection.execute("create or replace temp table touched as select unnest($1::varchar[]) as run_id", [touched])
-    derive.refresh_prompts(connection)

@@ -46,19 +46,15 @@ def rejects(warehouse: Path) -> list[tuple[int | None, str | None, str]]:
 
 
 def content(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that a person could see, without numbers of files and runs and times of loading; for comparing warehouses.
-
-    Sums over the prompts of several runs are compared to seven digits: the order of adding shows in the last of sixteen.
-    """
-    tables = ("requests", "runs", *derive.SUMMARIES, "prompt_sums", "results", "published", "quality", "models", "run_notes")
-    numbers = ("file_id", "run_number", "group_number", "text_place")
+    """Everything that a person could see, without numbers of files and runs and times of loading; for comparing warehouses."""
+    tables = ("requests", "runs", *derive.SUMMARIES, "results", "published", "quality", "models", "run_notes")
+    numbers = ("file_id", "run_number")
     connection = duckdb.connect(str(warehouse), read_only=True)
     try:
         found = {}
         for table in tables:
             columns = [name for (name, *_) in connection.execute(f"describe {table}").fetchall() if name not in numbers]
-            rounded = ("energy_j", "times_run_mean") if table == "prompt_sums" else ()
-            listed = ", ".join(f"format('{{:.6e}}', \"{name}\")" if name in rounded else f'"{name}"' for name in columns)
+            listed = ", ".join(f'"{name}"' for name in columns)
             found[table] = connection.execute(f"select {listed} from {table} order by all").fetchall()
         return found
     finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-SCHEMA_VERSION = 15
+SCHEMA_VERSION = 16
 HERE = Path(__file__).parent
 # In the order in which they are created: each uses only what stands before it.
 TOPICS = ("verdicts", "names", "metrics", "repetitions", "results", "filters")

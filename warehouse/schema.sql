@@ -599,47 +599,6 @@ comment on column run_summary.p95 is '95th percentile';
 comment on column run_summary.p99 is '99th percentile';
 comment on column run_summary.maximum is 'largest';
 
--- One row per run: the group under which the answers to its prompts are summed in prompt_sums. Runs alike in prompts, model, task and weights are one group.
-create table prompt_groups (
-    run_id varchar primary key,
-    group_number integer not null
-);
-
-comment on column prompt_groups.run_id is 'the run';
-comment on column prompt_groups.group_number is 'runs.run_number of one of the runs of the group: what they have in common stands there';
-
--- One row per group of runs, prompt and verdict: sums over its answers that did not fail. What a list of prompts needs, computed at ingest, so that it costs the
--- number of prompts and not that of answers.
-create table prompt_sums (
-    group_number integer not null,
-    prompt_id varchar not null,
-    valid boolean not null,
-    answers bigint not null,
-    energies bigint not null,
-    energy_j double,
-    means bigint not null,
-    times_run_mean double,
-    inputs bigint not null,
-    input_tokens bigint,
-    outputs bigint not null,
-    output_tokens bigint,
-    text_place bigint
-);
-
-comment on column prompt_sums.group_number is 'prompt_groups.group_number';
-comment on column prompt_sums.prompt_id is 'the prompt';
-comment on column prompt_sums.valid is 'whether these answers and their runs are valid';
-comment on column prompt_sums.answers is 'answers';
-comment on column prompt_sums.energies is 'answers with energy';
-comment on column prompt_sums.energy_j is 'J: sum of their energies';
-comment on column prompt_sums.means is 'answers with energy in a run whose mean energy is above 0';
-comment on column prompt_sums.times_run_mean is 'sum over them of the energy over the mean of the run';
-comment on column prompt_sums.inputs is 'answers with the length of the prompt';
-comment on column prompt_sums.input_tokens is 'token: sum of these';
-comment on column prompt_sums.outputs is 'answers with their length';
-comment on column prompt_sums.output_tokens is 'token: sum of these';
-comment on column prompt_sums.text_place is 'macro text_place: the largest is that of the run to read the text of the prompt from; null where no run kept texts';
-
 -- One row per configuration: a published aggregate, or one run of ours. What a leaderboard needs, computed at ingest from the view `configurations`, so
 -- that it costs the number of rows that are shown and not a plan over eight tables.
 create table results (

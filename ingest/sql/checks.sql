@@ -30,14 +30,6 @@ select 'runs without a model: ' || count(*) as problem
 from runs
 anti join models using (model_id)
 having count(*) > 0
-union all
-select 'runs whose prompts are in no group: ' || count(*)
-from runs
-anti join prompt_groups using (run_id)
-having count(*) > 0
-union all
-select 'answers in the sums of prompts differ from those of the runs: ' || (select coalesce(sum(answers), 0) from prompt_sums)
-where (select coalesce(sum(answers), 0) from prompt_sums) <> (select coalesce(sum(ok), 0) from runs)
 
 -- name: check
 -- One row per ingested file: what was counted when it was loaded, and how many rows of each table point to it now.

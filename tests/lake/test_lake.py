@@ -239,7 +239,7 @@ def test_resumed_runs_and_replaced_files_are_as_in_a_file(new_lake: NewLake, tmp
     factories.write(rows.head(10), first)
     load(made.address, first)
     warehouses.ingest(first, into=file)
-    computed = ("runs", *derive.SUMMARIES, "prompt_groups", "prompt_sums", "results", "models")
+    computed = ("runs", *derive.SUMMARIES, "results", "models")
     for table in (*computed, "run_notes", "requests"):
         sql = f"select columns(c -> c <> 'file_id') from {table} order by all"
         assert_frame_equal(ask(made.address, sql), ask(str(file), sql))

@@ -1,11 +1,6 @@
 -- What a Selection keeps of runs, prompts and results, and the series that they are drawn as. `selection` is a struct of the fields of `selection.py`; the body of
 -- a table macro reaches a field only as (selection).field.
 
--- Where the text of a prompt may be read, as one number: the largest of several is the best, a run that has the texts of all its prompts rather than some.
--- Its remainder is the number of the run; null for a run without texts.
-create macro text_place(run_number, texts, prompts) as case when texts > 0 then (texts = prompts)::bigint * 4294967296 + run_number end;
-create macro run_of_text_place(place) as (place % 4294967296)::integer;
-
 -- Whether a Selection keeps a row with these labels; an empty list keeps every label.
 create macro is_kept(
     model_id, gpu_model, task, engine, source, batch_size, weights, valid, selection
@@ -17,10 +12,6 @@ create macro is_kept(
     and (len(selection.batch_sizes) = 0 or list_contains(selection.batch_sizes, batch_size))
     and (len(selection.weights) = 0 or list_contains(selection.weights, weights))
     and (valid or not selection.only_valid);
-
--- Whether prompt_sums answers a Selection: its other filters are what the groups of runs are made of.
-create macro prompt_sums_suffice(selection) as
-    len(selection.gpus) = 0 and len(selection.engines) = 0 and len(selection.sources) = 0 and len(selection.batch_sizes) = 0;
 
 -- Rows of `prompts` that a Selection keeps.
 create macro selected_prompts(selection) as table

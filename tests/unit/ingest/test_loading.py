@@ -5,6 +5,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from prompt_joules.ingest import derive
@@ -229,6 +230,17 @@ def test_an_unknown_model_gets_its_own_row(tmp_path: Path, warehouse: Path) -> N
     warehouses.ingest(tmp_path, into=warehouse)
     model = warehouses.rows(warehouse, "select models.* from models join runs using (model_id)").row(0, named=True)
     assert (model["name"], model["family"], model["params_total_b"]) == ("mine", "other", 1.5)
+
+
+def test_a_build_whose_books_do_not_close_is_thrown_away(results: Path, warehouse: Path, tmp_path: Path) -> None:
+    warehouses.ingest(results, into=warehouse)
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("delete from requests where sequence = 0")
+    before = warehouse.read_bytes()
+    factories.write(factories.records(3, "another"), tmp_path / "more.parquet")
+    with pytest.raises(derive.UnsoundBuild, match="differ from those that files brought"):
+        warehouses.ingest(tmp_path / "more.parquet", into=warehouse)
+    assert warehouse.read_bytes() == before
 
 
 def test_the_report_is_empty_without_files(tmp_path: Path, warehouse: Path) -> None:

@@ -93,7 +93,7 @@ def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> No
         .filter(contained)
         .group_by("prompt_id", "prompt_set")
         .agg(
-            pl.col("prompt_text").max(),
+            pl.col("prompt_text").last(),
             pl.len().alias("answers"),
             pl.col("model_id").n_unique().alias("models"),
             *(pl.col(name).mean() for name in ("times_run_mean", "energy_j", "input_tokens", "output_tokens")),
