@@ -7,25 +7,26 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope
 from prompt_joules.pages.ui.of import what_software_saves as room
+from prompt_joules.pages.ui.pure import software
 from prompt_joules.pages.ui.pure.view import View
 
 
 def complete(view: View) -> pl.DataFrame:
     """The steps of a view, named, with what each saves."""
-    return room.complete(data.load("software_steps", view.selection))
+    return software.complete(data.load("software_steps", view.selection))
 
 
 view = frame.begin("What does software save?")
 view = view.over(view.selection.with_random_weights())
 steps = complete(view)
-names = room.gpus(steps)
+names = software.gpus(steps)
 if not names:
     hint = "It takes runs of one size in two of the steps: eager, compiled, in batches of 8 or 32, or on a server."
-    scope.end_without_rows(view, hint, count=lambda view: len(room.gpus(complete(view))))
+    scope.end_without_rows(view, hint, count=lambda view: len(software.gpus(complete(view))))
 card = controls.view("card", names, label="GPU")
 view = view.over(replace(view.selection, gpus=(card,)))
 steps = steps.filter(pl.col("gpu_model") == card)
-drawn = room.comparable(steps)
+drawn = software.comparable(steps)
 st.markdown(room.headline(drawn))
 draw.show(draw.of(room.staircase, drawn), alt=room.alternative(drawn))
 st.caption(f"{room.ABOUT} {room.unlike(drawn)} {room.left_out(steps, drawn)}")

@@ -6,20 +6,14 @@ import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import tables
-from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure import shape, words
 from prompt_joules.pages.ui.pure.view import Computed, View, Within
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import visitor_formula as formulas
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 ALL_SIZES = "All sizes"
-BANDS: dict[str, tuple[float | None, float | None]] = {
-    ALL_SIZES: (None, None),
-    "up to 3 billion": (None, 3.0),
-    "3 to 10": (3.0, 10.0),
-    "10 to 40": (10.0, 40.0),
-    "over 40": (40.0, None),
-}
+BANDS = {ALL_SIZES: (None, None), **shape.BANDS}
 LONGEST_SEARCH = 200
 
 
@@ -63,7 +57,7 @@ def band(view: View, rows: pl.DataFrame, default: str = ALL_SIZES) -> View:
     return view.narrowed(narrowing)
 
 
-def view(key: str, choices: Sequence[str], default: str | None = None, label: str = "Show") -> str:
+def view(key: str, choices: Sequence[str], default: str | None = None, label: str = "Show", is_labelled: bool = True) -> str:
     """What of the page to show: only that is asked for, sent and drawn.
 
     Args:
@@ -71,9 +65,20 @@ def view(key: str, choices: Sequence[str], default: str | None = None, label: st
         choices: the views, in the order of the page.
         default: the first one shown; the first of the choices if None.
         label: what is chosen.
+        is_labelled: whether that is written above the choices; screen readers say it anyway.
     """
     first = default or choices[0]
-    return st.segmented_control(label, choices, default=first, required=True, key=key, bind="query-params") or first
+    chosen = st.segmented_control(
+        label,
+        choices,
+        default=first,
+        required=True,
+        key=key,
+        bind="query-params",
+        format_func=words.label,
+        label_visibility="visible" if is_labelled else "collapsed",
+    )
+    return chosen or first
 
 
 def search(label: str, hint: str, explanation: str | None = None) -> str:

@@ -28,6 +28,7 @@ schemapi.disable_debug_mode()
 
 def run(page: Page) -> None:
     """Draw the filters and run the page, all of one version of the warehouse; without a readable one, say what to run instead."""
+    site.follow_old_links(page)
     st.html(TAGS_STYLE)
     with watched.page(page.url_path or site.HOME) as run:
         try:
@@ -40,7 +41,7 @@ def run(page: Page) -> None:
 
 def _draw(page: Page) -> None:
     selection, notes = filters.sidebar(data.options())
-    measure = filters.energy(*site.SWITCHES.get(page.url_path, ()))
+    measure = filters.energy(*site.SWITCHES.get(page.url_path or site.HOME, ()))
     st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
     st.session_state["asked_for"] = View(selection, measure=measure)
     st.session_state["notes"] = notes

@@ -31,7 +31,7 @@ def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = 
     with st.container(horizontal=True):
         for words_, way, found in ways:
             st.button(f"Without {plain(words_)}: {words.count(found, 'result')}", key=f"without-{way[0][0]}", on_click=_go, args=(way,))
-    st.html(site.links([("?", "Show this page without filters"), ("./", "Go to the Leaderboard")]))
+    st.html(site.links([("?", "Show this page without filters"), ("leaderboard", "Go to the Leaderboard")]))
     st.stop()
 
 

@@ -15,10 +15,17 @@ LINKS_STYLE = """<style>
 }
 .views a:hover, .views a:focus-visible { border-color: currentColor; }
 </style>"""
+SENTENCES_STYLE = """<style>
+.found ul { margin: 0; padding-left: 1.1rem; }
+.found li { margin: 6px 0; line-height: 1.45; }
+.found a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128, 128, 128, 0.7); text-underline-offset: 3px; }
+.found a:hover, .found a:focus-visible { text-decoration-color: currentColor; }
+</style>"""
 # Section → pages (file, title, question). A new page is one line here and one file. No icons: the browser would fetch the
 # icon of the open page from Google.
 SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Results": (
+        ("home", "Home", "What does one answer cost?"),
         ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
         ("what_software_saves", "What software saves", "What does software save?"),
         ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),
@@ -41,12 +48,16 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("methods", "Methods", "How was it measured?"),
     ),
 }
-HOME = "leaderboard"
+HOME = "home"
+# The table of results stood at the root: what links to a view of it had besides filters. Ranges begin with the last.
+OF_THE_LEADERBOARD = ("show", "search", "columns", "formula")
+RANGE = "range_"
 # Pages that do not follow every switch of how energy is stated as it stands: the switches that act, and what to know about the others.
 PER_TOKEN = "While “response” is chosen, this page shows the energy per output token: lengths differ from edition to edition."
 SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "tradeoffs": (("statistic", "per", "idle"), PER_TOKEN),
     "three_years": (("statistic", "per", "idle"), PER_TOKEN),
+    "home": ((), "The mean energy of a whole answer is shown: it is what all sources give."),
     "what_software_saves": ((), "Energy per output token is compared, as a mean: energy of all answers over their tokens."),
     "distributions": (("per", "idle"), "Single prompts are shown: every statistic is in the table of percentiles."),
     "verbosity": (("idle",), "Whole answers are compared; the split into length and J/token shows what a denominator would."),
@@ -65,14 +76,19 @@ def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
     The first page is served at the root, and once more, unlisted, under its own name: an address that people type.
     """
     pages = {section: [_page(*entry) for entry in entries] for section, entries in SECTIONS.items() if entries}
-    pages["Results"].append(st.Page(f"pages/{HOME}.py", title="Leaderboard", url_path=HOME, visibility="hidden"))
+    pages["Results"].append(st.Page(f"pages/{HOME}.py", title="Home", url_path=HOME, visibility="hidden"))
     return st.navigation(pages, position=position, expanded=True)
 
 
 def _page(file: str, title: str, question: str) -> Page:
     root = file == HOME
-    path = "home" if root else file
-    return st.Page(f"pages/{file}.py", title=title, url_path=path, default=root, help=question)
+    return st.Page(f"pages/{file}.py", title=title, url_path="start" if root else file, default=root, help=question)
+
+
+def follow_old_links(page: Page) -> None:
+    """Lead links to a view of the table of results from the root, where it stood, to where it is. Comes before any widget."""
+    if page.url_path in ("", HOME) and any(key in OF_THE_LEADERBOARD or key.startswith(RANGE) for key in st.query_params):
+        st.switch_page("pages/leaderboard.py", query_params={key: st.query_params.get_all(key) for key in st.query_params})
 
 
 def links(targets: list[tuple[str, str]]) -> str:
@@ -85,6 +101,16 @@ def links(targets: list[tuple[str, str]]) -> str:
     """
     anchors = (f'<a href="{escape(address)}">{escape(label)}</a>' for address, label in targets)
     return f'{LINKS_STYLE}<nav class="views" aria-label="Views">{" ".join(anchors)}</nav>'
+
+
+def sentences(targets: list[tuple[str, str]]) -> str:
+    """HTML of sentences that are links to views of this app, one below the other.
+
+    Args:
+        targets: address and sentence of each; both are escaped.
+    """
+    items = (f'<li><a href="{escape(address)}">{escape(sentence)}</a></li>' for address, sentence in targets)
+    return f'{SENTENCES_STYLE}<nav class="found" aria-label="What we found"><ul>{"".join(items)}</ul></nav>'
 
 
 def address(page: str, link: dict[str, str | list[str]]) -> str:

@@ -90,6 +90,7 @@ def test_unknown_values_in_a_link_are_ignored_with_a_note(open_page: Open, page:
 @pytest.mark.parametrize(
     "page",
     [
+        "home",
         "leaderboard",
         "what_software_saves",
         "energy_vs_parameters",

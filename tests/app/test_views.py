@@ -150,6 +150,10 @@ def _fits(view: View) -> pl.DataFrame:
     return view.rows(cost.fits(sums, data.luck())).select("result_id", "fixed_j", "answers")
 
 
+def _models(view: View) -> pl.DataFrame:
+    return data.load("answers", view.selection).select("result_id", "answer_j", "kind")
+
+
 def _percentiles(view: View) -> pl.DataFrame:
     by = next(narrowing for narrowing in view.narrowings if isinstance(narrowing, Grouped)).by
     asked = {"metric": "energy_j", "by": by, "prompt_set": distributions.prompt_set_of(view), "only_series": ""}
@@ -161,6 +165,7 @@ RANGES: dict[str, str | list[str]] = {"show": "Everything", "range_params_total_
 Again = Callable[[View], pl.DataFrame]
 # Page, its link, the frames to open, the file, and how its rows come out again.
 FILES: list[tuple[str, dict[str, str | list[str]], tuple[str, ...], str, Again]] = [
+    ("home", {"of": "lm-arena-chat"}, ("answers",), "answers", _models),
     ("leaderboard", {}, (), "leaderboard", _results),
     ("leaderboard", {"gpu": ["A40", "V100"], "search": "vicuna 7b", "per": "output token"}, (), "leaderboard", _results),
     (

@@ -19,6 +19,7 @@ from tests.e2e.conftest import Visitor
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Visitor]
 CHARTS = {
+    "home": 1,
     "energy_vs_parameters": 1,
     "distributions": 1,
     "tradeoffs": 1,
@@ -37,7 +38,7 @@ VIEWS = {
     "verbosity?view=Models+of+one+size": 1,
 }
 # The home page, one of the second section and one of the last.
-FIRST_ASKED = ("leaderboard", "prompts", "export_sql")
+FIRST_ASKED = ("home", "prompts", "export_sql")
 QUESTIONS = {entry[0]: entry[2] for entries in site.SECTIONS.values() for entry in entries}
 
 
@@ -87,7 +88,7 @@ def assert_a_link_opens(visitor: Visitor, page: str) -> None:
 
 
 def test_filters_survive_navigation_and_reload(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("")
+    visitor = visit(server).open("leaderboard")
     visitor.page.get_by_role("link", name="All models on A40, chat").click()
     visitor.page.wait_for_url("**gpu=A40**")
     visitor.settle()
@@ -108,8 +109,25 @@ def test_filters_survive_navigation_and_reload(server: str, visit: Visit) -> Non
     visitor.assert_sound()
 
 
+def test_links_to_the_table_at_its_old_address_lead_to_the_new_one_and_home_stays_home(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("?gpu=A40&task=chat&search=7b")
+    visitor.page.get_by_role("heading", name=QUESTIONS["leaderboard"]).wait_for()
+    visitor.settle()
+    assert urlsplit(visitor.page.url).path == "/leaderboard"
+    assert query(visitor) == {"gpu": ["A40"], "task": ["chat"], "search": ["7b"]}
+    visitor.page.locator("[data-testid=stSidebar]").get_by_role("link", name="Home").click()
+    visitor.page.get_by_role("heading", name=QUESTIONS["home"]).wait_for()
+    visitor.settle()
+    assert query(visitor) == {"gpu": ["A40"], "task": ["chat"]}
+    visitor.page.get_by_role("link", name="The table of all results").click()
+    visitor.page.get_by_role("heading", name=QUESTIONS["leaderboard"]).wait_for()
+    visitor.settle()
+    assert tags(visitor) == ["A40", "chat"]
+    visitor.assert_sound()
+
+
 def test_only_what_differs_from_the_default_is_in_the_url(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("?weights=pretrained&valid=only&gpu=V100")
+    visitor = visit(server).open("leaderboard?weights=pretrained&valid=only&gpu=V100")
     visitor.page.get_by_role("button", name="Remove V100").click()
     visitor.settle()
     assert query(visitor) == {}
@@ -164,7 +182,7 @@ def test_a_phone_from_the_start(server: str, visit: Visit, page: str) -> None:
 
 
 def test_the_keyboard_alone_sets_a_filter_opens_a_page_and_downloads(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("")
+    visitor = visit(server).open("leaderboard")
     keys = visitor.page.keyboard
     tab_to(visitor, "GPU")
     keys.type("V100")
@@ -209,7 +227,8 @@ def victim(context: BrowserContext, hostile_server: str) -> Iterator[Visitor]:
 
 @pytest.mark.parametrize("page", QUESTIONS)
 def test_hostile_data_is_text(victim: Visitor, page: str) -> None:
-    victim.open(f"{page}?gpu=%3Cscript%3Ealert(1)%3C/script%3E&show=Everything{'&view=The+same+prompts' if page == 'verbosity' else ''}")
+    more = {"verbosity": "&show=Everything&view=The+same+prompts", "home": ""}.get(page, "&show=Everything")
+    victim.open(f"{page}?gpu=%3Cscript%3Ealert(1)%3C/script%3E{more}")
     assert victim.page.get_by_text("gpu=<script>alert(1)</script> in the link").count() == 1
     assert victim.page.locator(MADE).count() == 0
     if page in NAMED:
@@ -262,7 +281,7 @@ def test_nothing_matches_has_a_way_out(server: str, visit: Visit) -> None:
 
 
 def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("")
+    visitor = visit(server).open("leaderboard")
     visitor.page.get_by_role("combobox", name="GPU").fill("V100")
     visitor.page.get_by_role("option", name="V100").click()
     visitor.page.keyboard.press("Escape")
@@ -283,7 +302,7 @@ def test_the_view_of_one_page_is_not_in_the_link_of_the_next(server: str, visit:
 
 
 def test_a_filter_of_a_closed_frame_stays_in_force_and_in_the_link(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("")
+    visitor = visit(server).open("leaderboard")
     frame = visitor.page.locator("summary", has_text="More filters")
     engine = visitor.page.get_by_role("combobox", name="Engine")
     assert engine.count() == 0

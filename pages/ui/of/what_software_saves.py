@@ -6,16 +6,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure import axes, software, theme
 from prompt_joules.pages.ui.pure.words import count as counted
-from prompt_joules.pages.ui.pure.words import figure, minus, plain
-from prompt_joules.warehouse.statistics import intervals
+from prompt_joules.pages.ui.pure.words import figure, plain
 
-# The steps of the query `software_steps`, by number.
-STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross")
-# Fewer measurements than this have no interval and a hollow mark.
-FEWEST = 5
 # The height of a row (px), and of what stands above and below all rows.
 ROW, AROUND = 46, 140
 # How many times the axis goes below the least and above the largest number, for the words beside the marks and what a row saves.
@@ -43,60 +38,6 @@ ABOUT = (
 COLD = "Protocol 1.x counts the cold first answer of the eager loop, one of few: compiling saves at most as much as shown."
 
 
-def complete(steps: pl.DataFrame) -> pl.DataFrame:
-    """Adds names, intervals and what each step saves against the first of its row.
-
-    Args:
-        steps: rows of the query `software_steps`.
-
-    Returns:
-        The rows with `size_name`, `step_name`, `few` (no interval), `eager_j`, `token_low_j` and `token_high_j` (J/token), and `saved`,
-        `saved_low`, `saved_high`, shares of the eager loop's energy; null without an eager loop, and the ends without an interval of both.
-    """
-    first = pl.when(pl.col("step") == 1).then
-    by = ["gpu_model", "size"]
-    half = pl.col("units").map_elements(lambda units: intervals.student(units - 1) if units >= FEWEST else None, return_dtype=pl.Float64)
-    named = steps.with_columns(
-        pl.format("{}B", pl.col("size").map_elements(lambda size: figure(size, 2), return_dtype=pl.String)).alias("size_name"),
-        pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),
-        (pl.col("units") < FEWEST).alias("few"),
-        (half * pl.col("log_error")).alias("half"),
-    ).with_columns(
-        first(pl.col("energy_per_token_j")).max().over(by).alias("eager_j"),
-        first(pl.col("half")).max().over(by).alias("eager_half"),
-        (pl.col("energy_per_token_j") * (-pl.col("half")).exp()).alias("token_low_j"),
-        (pl.col("energy_per_token_j") * pl.col("half").exp()).alias("token_high_j"),
-    )
-    ratio, reach = pl.col("energy_per_token_j") / pl.col("eager_j"), (pl.col("half") ** 2 + pl.col("eager_half") ** 2).sqrt()
-    later = pl.when(pl.col("step") > 1).then
-    return named.with_columns(
-        later(1 - ratio).alias("saved"),
-        later(1 - ratio * reach.exp()).alias("saved_low"),
-        later(1 - ratio * (-reach).exp()).alias("saved_high"),
-    ).drop("half", "eager_half")
-
-
-def gpus(rows: pl.DataFrame) -> list[str]:
-    """The GPUs with something to compare, the one with most sizes of which the eager loop is known first."""
-    ordered = (
-        comparable(rows)
-        .group_by("gpu_model")
-        .agg(
-            pl.col("size").filter(pl.col("eager_j").is_not_null()).n_unique().alias("started"),
-            pl.col("size").n_unique().alias("sizes"),
-            pl.len().alias("points"),
-        )
-        .sort("started", "sizes", "points", "gpu_model", descending=[True, True, True, False])
-    )
-    names: list[str] = ordered["gpu_model"].to_list()
-    return names
-
-
-def comparable(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows of sizes with at least two steps: the others compare nothing."""
-    return rows.filter(pl.len().over("gpu_model", "size") > 1)
-
-
 def headline(rows: pl.DataFrame) -> str:
     """What each step saves against the eager loop, over the sizes of one GPU, from the rows that are drawn."""
     known = rows.filter(pl.col("saved").is_not_null())
@@ -106,7 +47,7 @@ def headline(rows: pl.DataFrame) -> str:
     parts = []
     if compiled.height:
         ends = [compiled.row(0, named=True), compiled.row(-1, named=True)][: compiled.height]
-        parts.append("the compiled loop saves " + " and ".join(f"**{share(row['saved'])}** at {row['size_name']}" for row in ends))
+        parts.append("the compiled loop saves " + " and ".join(f"**{software.share(row['saved'])}** at {row['size_name']}" for row in ends))
     for step, words in ((3, "a batch of 8"), (4, "a batch of 32"), (5, "a server")):
         saved = known.filter(pl.col("step") == step)["saved"]
         if len(saved):
@@ -114,15 +55,9 @@ def headline(rows: pl.DataFrame) -> str:
     return f"Of the joules of a token, against the eager loop of 2023 on one {plain(str(rows['gpu_model'][0]))}, {'; '.join(parts)}."
 
 
-def share(part: float) -> str:
-    """A share in percent, closer where it is near all: 99.4 %."""
-    percent = 100 * part
-    return minus(f"{percent:.1f} %" if abs(percent) >= 99 else f"{percent:.0f} %")
-
-
 def span(parts: pl.Series) -> str:
     """The smallest and the largest of several shares."""
-    low, high = (share(float(end)) for end in (parts.to_numpy().min(), parts.to_numpy().max()))
+    low, high = (software.share(float(end)) for end in (parts.to_numpy().min(), parts.to_numpy().max()))
     return low if low == high else f"{low.removesuffix(' %')} to {high}"
 
 
@@ -166,10 +101,10 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
         axis=alt.Axis(orient="top", labelExpr=axes.ROUND_LABELS, values=_ticks(*ends), titlePadding=4, labelPadding=4),
     )
     base = alt.Chart(shown).encode(x=x, y=y)
-    names = [STEPS[step] for step in sorted(set(rows["step"]))]
+    names = [software.STEPS[step] for step in sorted(set(rows["step"]))]
     legend = alt.Legend(values=names, orient="bottom", columns=3, symbolOpacity=1)
-    colour = alt.Color("step_name:N", title=None, scale=alt.Scale(domain=list(STEPS.values())), legend=legend)
-    shape = alt.Shape("step_name:N", title=None, scale=alt.Scale(domain=list(STEPS.values()), range=list(SHAPES)), legend=legend)
+    colour = alt.Color("step_name:N", title=None, scale=alt.Scale(domain=list(software.STEPS.values())), legend=legend)
+    shape = alt.Shape("step_name:N", title=None, scale=alt.Scale(domain=list(software.STEPS.values()), range=list(SHAPES)), legend=legend)
     line = (
         alt.Chart(shown)
         .mark_line(color="gray", opacity=0.5, strokeWidth=1.5)
@@ -189,7 +124,7 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
 
 def _fill() -> alt.Fill:
     """The colours of the steps, as the fill of their marks: not in the legend a second time."""
-    return alt.Fill("step_name:N", scale=alt.Scale(domain=list(STEPS.values())), legend=None)
+    return alt.Fill("step_name:N", scale=alt.Scale(domain=list(software.STEPS.values())), legend=None)
 
 
 def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
@@ -216,7 +151,9 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     least, most = (
         pl.col("energy_per_token_j") == end.over("size") for end in (pl.col("energy_per_token_j").min(), pl.col("energy_per_token_j").max())
     )
-    part = pl.col("saved").map_elements(lambda part: f"−{share(part)}" if part >= 0 else f"+{share(-part)}", return_dtype=pl.String)
+    part = pl.col("saved").map_elements(
+        lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", return_dtype=pl.String
+    )
     return rows.with_columns(
         pl.col("energy_per_token_j").map_elements(lambda value: figure(value, 2), return_dtype=pl.String).alias("number"),
         pl.format("n = {}", "units").alias("n"),

@@ -181,6 +181,13 @@ LABELS: dict[str, tuple[str, str]] = {
         "100 × ln of the ratio of lengths, about percent; with the J/token effect it adds up to the change.",
     ),
     "token_effect_log": ("J/token effect", "100 × ln of the ratio of J/token, about percent."),
+    "answer_j": ("J per answer", "Mean energy of an answer; the kind says how it is known."),
+    "kind": (
+        "Kind of number",
+        "measured: of one answer alone. divided: by a rule among answers given together. estimated: by the source from J/token.",
+    ),
+    "configurations": ("Best of", "How many configurations of the model there are on this GPU."),
+    "band": ("Size", "Parameters in billions."),
     "size_name": ("Size", "Parameters in billions, two digits."),
     "step_name": ("Step", "The software that ran the model."),
     "token_low_j": ("from (J/token)", "Low end of the 95 % interval within the run; empty below five measurements."),

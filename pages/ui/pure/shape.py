@@ -7,6 +7,15 @@ import polars as pl
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
+# Sizes of models that may stand beside each other: above the first and up to the second number of parameters (billion).
+BANDS: dict[str, tuple[float | None, float | None]] = {
+    "up to 3 billion": (None, 3.0),
+    "3 to 10": (3.0, 10.0),
+    "10 to 40": (10.0, 40.0),
+    "over 40": (40.0, None),
+}
+UNKNOWN_SIZE = "size not known"
+
 
 def on_screen(rows: pl.DataFrame, columns: Iterable[str] = NUMBERS) -> pl.DataFrame:
     """Storage units to screen units, e.g. seconds to milliseconds for TTFT. Columns of no metric stay."""
@@ -58,3 +67,8 @@ def names(rows: pl.DataFrame, column: str) -> list[str]:
     """The distinct texts of a column, in order of appearance."""
     found: list[str] = rows[column].unique(maintain_order=True).to_list()
     return found
+
+
+def said(band: str) -> str:
+    """A band of sizes in words."""
+    return band if band == UNKNOWN_SIZE or "billion" in band else f"{band} billion"

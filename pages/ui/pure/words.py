@@ -132,3 +132,8 @@ def plain(text: str) -> str:
     unlinked = LINKS_BY_THEMSELVES.sub(rf"\1{WORD_JOINER}", text)
     escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", unlinked)
     return escaped.replace("\n", " ")
+
+
+def label(text: str) -> str:
+    """Text for the choices of a widget that reads Markdown and has them in its link: unchanged where nothing in it could be Markdown."""
+    return text if re.fullmatch(r"[^\W_](?:[^\W_]|[ .+-])*", text) else plain(text)

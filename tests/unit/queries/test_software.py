@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.of import what_software_saves as room
+from prompt_joules.pages.ui.pure import software
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import intervals
@@ -49,7 +50,7 @@ STEADY = {"server-64": (900.0, 3000.0), "server-128": (600.0, 3000.0)}
 
 
 @pytest.fixture(scope="module")
-def software(tmp_path_factory: pytest.TempPathFactory) -> str:
+def runs_kept(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A warehouse of these runs."""
     folder = tmp_path_factory.mktemp("software")
     for name, rows in RUNS.items():
@@ -66,9 +67,9 @@ def software(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def steps(software: str) -> pl.DataFrame:
+def steps(runs_kept: str) -> pl.DataFrame:
     """The steps of all sizes."""
-    return query.load("software_steps", Selection(weights=()), software)
+    return query.load("software_steps", Selection(weights=()), runs_kept)
 
 
 def test_one_run_stands_for_each_step_of_a_size(steps: pl.DataFrame) -> None:
@@ -94,7 +95,7 @@ def test_joules_per_token_are_ratios_of_sums_and_of_the_steady_state(steps: pl.D
 
 @pytest.mark.parametrize(("name", "by", "units"), [("compiled", "sequence", 12), ("batch-8", "window_id", 6), ("eager", "sequence", 3)])
 def test_the_spread_is_that_between_what_was_measured_by_itself(steps: pl.DataFrame, name: str, by: str, units: int) -> None:
-    row = room.complete(steps).filter(pl.col("result_id") == f"run:{name}").row(0, named=True)
+    row = software.complete(steps).filter(pl.col("result_id") == f"run:{name}").row(0, named=True)
     alone = RUNS[name].group_by(by).agg(pl.col("energy_j", "output_tokens").sum())
     pull = alone["energy_j"] / alone["energy_j"].sum() - alone["output_tokens"] / alone["output_tokens"].sum()
     error = math.sqrt(units / (units - 1) * (pull**2).sum())
@@ -107,16 +108,16 @@ def test_the_spread_is_that_between_what_was_measured_by_itself(steps: pl.DataFr
 
 
 def test_what_is_saved_is_against_the_eager_loop_of_the_size(steps: pl.DataFrame) -> None:
-    rows = room.complete(steps)
+    rows = software.complete(steps)
     eager = RUNS["eager"]["energy_j"].sum() / RUNS["eager"]["output_tokens"].sum()
     server = rows.filter(pl.col("step") == 5).row(0, named=True)
     assert server["saved"] == pytest.approx(1 - 0.2 / eager)
     assert server["saved_low"] is None, "no interval without one of both sides"
     assert rows.filter(pl.col("size") == 0.6)["saved"].item() is None
-    drawn = room.comparable(rows)
+    drawn = software.comparable(rows)
     assert set(drawn["size"]) == {8.0}
     assert room.left_out(rows, drawn).endswith(": 0.6B.")
-    assert f"a server saves **{room.share(server['saved'])}** (1 size)" in room.headline(drawn)
+    assert f"a server saves **{software.share(server['saved'])}** (1 size)" in room.headline(drawn)
     assert room.COLD not in room.unlike(drawn)
     cold = drawn.with_columns(pl.lit("1.1").alias("harness_version"))
     assert room.COLD in room.unlike(cold)

@@ -1,0 +1,52 @@
+"""What does one answer cost?"""
+
+from dataclasses import replace
+
+import polars as pl
+import streamlit as st
+
+from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope, site
+from prompt_joules.pages.ui.of import home as room
+from prompt_joules.pages.ui.of import home_charts as drawings
+from prompt_joules.pages.ui.pure import software
+from prompt_joules.pages.ui.pure.view import View
+from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import pairs
+
+
+def what_was_found() -> list[tuple[str, str]]:
+    """Address and sentence of each finding that the warehouse has the rows for, whatever the filters."""
+    steps = software.complete(data.load("software_steps", Selection(weights=())))
+    table = Selection(gpus=("A40",), tasks=("chat",), sources=("ML.ENERGY v1",))
+    concise = data.load("contrast_published", Selection(sources=table.sources, gpus=table.gpus), contrast="task", a="", b="")
+    of_one_size = site.address("verbosity", {**table.to_query(), "view": "Models of one size"})
+    sentences = [
+        (site.address("what_software_saves", {}), room.found_in_software(steps)),
+        (of_one_size, room.found_in_lengths(data.load("leaderboard", table))),
+        (site.address("verbosity", {"gpu": "A40"}), room.found_in_concise(pairs.change_of_means(concise))),
+    ]
+    return [(address, sentence) for address, sentence in sentences if sentence]
+
+
+def complete(view: View) -> pl.DataFrame:
+    """The numbers of a view, with the band of sizes of each."""
+    return room.complete(data.load("answers", view.selection))
+
+
+view = frame.begin("What does one answer cost?")
+answers = complete(view)
+if answers.is_empty():
+    hint = "Models with random weights have no answer: the Leaderboard has their energy per token."
+    scope.end_without_rows(view, hint, count=lambda view: complete(view).height)
+task = controls.view("of", room.tasks(answers), label="Task", is_labelled=False)
+gpu = controls.view("on", room.gpus(answers, task), label="GPU", is_labelled=False)
+shown = view.over(replace(view.selection, tasks=(task,), gpus=(gpu,)))
+rows = answers.filter(pl.col("task") == task, pl.col("gpu_model") == gpu)
+st.markdown(room.headline(rows))
+st.html(drawings.legend(rows))
+draw.show(draw.of(drawings.bars, rows), alt=drawings.alternative(rows))
+st.caption(room.about(rows))
+st.html(site.sentences(what_was_found()))
+st.html(site.links([(site.address("leaderboard", view.to_query()), "The table of all results"), ("methods", "How it was measured")]))
+pick.show_framed(rows, room.COLUMNS, "J of an answer by model, with what the number is", "answers", shown, "The numbers in the chart")
+scope.say_footer(rows, shown)

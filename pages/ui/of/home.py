@@ -1,0 +1,135 @@
+"""Home: J of one answer of every model, for one task and GPU; what was found, in three sentences. Frames in, sentences out."""
+
+import math
+
+import polars as pl
+
+from prompt_joules.pages.ui.pure import kinds, shape, software
+from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.warehouse.statistics import summaries
+
+# Tasks in the order of the tabs; others follow by name.
+TASKS = ("chat", "lm-arena-chat", "instruct", "chat-concise", "instruct-concise", "code", "sourcegraph-fim", "gpqa")
+SIXTEEN_BITS = ("float16", "bfloat16")
+# The band without an end holds models of very different sizes: it stands for all only where no other can.
+OPEN = "over 40"
+COLUMNS = (
+    *("model_name", "band", "answer_j", "kind", "configurations", "params_total_b", "num_gpus", "dtype", "batch_size"),
+    *("energy_per_token_j", "output_tokens", "engine", "prompts", "prompt_set", "harness_version", "source"),
+)
+
+
+def complete(answers: pl.DataFrame) -> pl.DataFrame:
+    """Adds `band`, the band of sizes, and `setup`, GPUs beyond one and precision beside 16 bits.
+
+    Args:
+        answers: rows of the query `answers`.
+    """
+    size = pl.col("params_total_b")
+    ends = {name: (low or 0, high or math.inf) for name, (low, high) in shape.BANDS.items()}
+    band = pl.coalesce(pl.when(size > low, size <= high).then(pl.lit(name)) for name, (low, high) in ends.items())
+    gpus = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×", "num_gpus"))
+    precision = pl.when(~pl.col("dtype").is_in(SIXTEEN_BITS)).then(pl.col("dtype").str.to_uppercase())
+    return answers.with_columns(
+        band.fill_null(shape.UNKNOWN_SIZE).alias("band"),
+        pl.concat_str([gpus, precision], separator=" · ", ignore_nulls=True).alias("setup"),
+    )
+
+
+def tasks(rows: pl.DataFrame) -> list[str]:
+    """The tasks of the tabs: those with at least two models on a GPU, all where none has."""
+    several = rows.filter(pl.len().over("task", "gpu_model") > 1)
+    names = (several if several.height else rows)["task"].drop_nulls().unique().to_list()
+    return sorted(names, key=lambda name: (TASKS.index(name) if name in TASKS else len(TASKS), name))
+
+
+def gpus(rows: pl.DataFrame, task: str) -> list[str]:
+    """The GPUs with answers to a task, the one with most numbers of one kind first."""
+    counts = rows.filter(pl.col("task") == task).group_by("gpu_model", "kind").agg(pl.len().alias("models"))
+    most = counts.group_by("gpu_model").agg(pl.col("models").max(), pl.col("models").sum().alias("all"))
+    names: list[str] = most.sort("models", "all", "gpu_model", descending=[True, True, False])["gpu_model"].to_list()
+    return names
+
+
+def headline(rows: pl.DataFrame) -> str:
+    """Least and most within the band and kind that has most models: models of one size, numbers of one kind."""
+    bands = [band for band in shape.BANDS if band != OPEN] + [OPEN]
+    counts = (
+        rows.filter(pl.col("band") != shape.UNKNOWN_SIZE)
+        .group_by("band", "kind")
+        .agg(pl.len().alias("models"))
+        .filter(pl.col("models") > 1)
+    )
+    place = pl.col("band").replace_strict({band: place for place, band in enumerate(bands)}, return_dtype=pl.Int64)
+    groups = counts.sort(pl.col("band") == OPEN, "models", place, "kind", descending=[False, True, False, False])
+    if groups.is_empty():
+        row = rows.sort("answer_j").row(0, named=True)
+        return f"**{plain(row['model_name'])}**: **{kinds.joules(row)}** an answer. No second model of its size is known here."
+    band, kind, count = groups.row(0)
+    alike = rows.filter(pl.col("band") == band, pl.col("kind") == kind).sort("answer_j", "model_name")
+    low, high = alike.row(0, named=True), alike.row(-1, named=True)
+    ends = f"from **{kinds.joules(low)}** ({plain(low['model_name'])}) to **{kinds.joules(high)}** ({plain(high['model_name'])})"
+    times = figure(high["answer_j"] / low["answer_j"], 2)
+    return f"An answer of {count} models of {shape.said(band)} parameters takes {ends}, **{times}×** as much."
+
+
+def about(rows: pl.DataFrame) -> str:
+    """What stands for a model, where there was a choice."""
+    parts = []
+    if "measured" in rows["kind"].to_list():
+        parts.append("Measured numbers are of one prompt at a time.")
+    if rows.filter(pl.col("kind") != "measured").height:
+        parts.append(
+            "Where a GPU answers many at once a model stands with the batch size at which an answer takes least; the tooltip has it."
+        )
+    if rows.filter(pl.col("num_gpus") > 1).height:
+        parts.append("4× means that the energy of four GPUs is summed.")
+    return " ".join(parts)
+
+
+def found_in_software(steps: pl.DataFrame) -> str:
+    """What compiling saves at both ends of the sizes, on the GPU with most of them; nothing where fewer than two have both loops.
+
+    Args:
+        steps: from `software.complete`.
+    """
+    names = software.gpus(steps)
+    compiled = steps.filter(pl.col("gpu_model") == names[0], pl.col("step") == 2, pl.col("saved").is_not_null()) if names else steps.clear()
+    if compiled.height < 2:
+        return ""
+    ends = [compiled.sort("size").row(place, named=True) for place in (0, -1)]
+    saved = " and ".join(f"{software.share(row['saved'])} at {row['size_name']}" for row in ends)
+    return f"What software saves depends on the size: on one {names[0]} a compiled loop saves {saved} of the joules of a token."
+
+
+def found_in_lengths(rows: pl.DataFrame) -> str:
+    """How far models of one size lie apart per answer and per token in the table of 2023; nothing without it.
+
+    Args:
+        rows: rows of `results` of one table.
+    """
+    same = rows.filter(pl.col("params_total_b") == 7, pl.col("energy_j") > 0, pl.col("output_tokens") > 0)
+    if same.height < 2:
+        return ""
+    apart = summaries.spread(same)
+    answer = f"{figure(apart['energy_j_low'], 3)} to {figure(apart['energy_j_high'], 3)} J"
+    token = f"{apart['energy_per_token_j_low']:.1f} to {apart['energy_per_token_j_high']:.1f} J"
+    why = ": most of the difference is length" if apart["output_tokens_ratio"] > apart["energy_per_token_j_ratio"] else ""
+    return f"{same.height} chat models of 7 billion parameters on an A40 take {answer} an answer and {token} a token{why}."
+
+
+def found_in_concise(changes: pl.DataFrame) -> str:
+    """What asking for a concise answer changes over the models of the table of 2023; nothing without it.
+
+    Args:
+        changes: from `pairs.change_of_means`.
+    """
+    chat = changes.filter(pl.col("gpu_model") == "A40", pl.col("a") == "chat", pl.col("b") == "chat-concise")
+    if chat.is_empty():
+        return ""
+    row = chat.row(0, named=True)
+    change = f"{abs(100 * row['median_change']):.1f} % {'less' if row['median_change'] < 0 else 'more'}"
+    return (
+        f"Asked for a short answer, chat models on an A40 took a median of {change} energy in 2023, "
+        f"and {row['more']} of {row['count']} models used more."
+    )

@@ -1,0 +1,129 @@
+"""The charts of Home: a bar a model, in groups by size, and what the bars mean. Frames in, charts out."""
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from prompt_joules.pages.ui.pure import shape, theme
+from prompt_joules.pages.ui.pure.kinds import KINDS, joules
+
+# The height of a bar (px) and of the axis.
+ROW, AROUND = 21, 40
+# From this share of the longest bar on the words of a hollow or pale bar stand in it.
+LONG = 0.6
+PLACES: tuple[tuple[str, dict[str, Any]], ...] = (("== false", {"align": "left", "dx": 6}), ("== true", {"align": "right", "dx": -6}))
+# A sign without width: what begins with it heads a group.
+HEAD = "\u2063"
+
+
+def legend(rows: pl.DataFrame) -> str:
+    """HTML: what the bars mean, only the kinds that are drawn."""
+    box = "display: inline-block; width: 22px; height: 11px; margin-right: 6px; box-sizing: border-box"
+    looks = {"measured": "background: currentColor", "divided": "background: currentColor; opacity: 0.45"}
+    other = "border: 1.5px dashed currentColor"
+    items = [
+        f'<span style="margin-right: 18px"><span style="{box}; {looks.get(kind, other)}"></span>{words}</span>'
+        for kind, words in KINDS.items()
+        if kind in rows["kind"].to_list()
+    ]
+    return f'<div style="font-size: 0.85rem; display: flex; flex-wrap: wrap">{"".join(items)}</div>'
+
+
+def bars(rows: pl.DataFrame) -> theme.Chart:
+    """One bar a model, in groups by size; in a group measured numbers first, then the least.
+
+    Args:
+        rows: of one task and GPU, from `complete`.
+    """
+    listed = with_heads(rows)
+    most = float(rows["answer_j"].to_numpy().max())
+    # Words stand beside the longest bar where it is solid, else in it.
+    is_solid = bool((rows.filter(pl.col("answer_j") == most)["kind"] == "measured").any())
+    labels = alt.Axis(
+        labelExpr=f"substring(datum.label, 0, 1) === '{HEAD}' ? '' : datum.label",
+        labelLimit=190,
+        title=None,
+        ticks=False,
+        labelOverlap=False,
+    )
+    y = alt.Y("row:N", sort=listed["row"].to_list(), axis=labels, scale=alt.Scale(paddingInner=0.25))
+    x = alt.X(
+        "answer_j:Q",
+        title="J per answer",
+        scale=alt.Scale(domain=[0, most * (1.35 if is_solid else 1.2)]),
+        axis=alt.Axis(format=",.6~g", tickCount=5, orient="top", titlePadding=4),
+    )
+    base = alt.Chart(listed).encode(y=y)
+    models = base.transform_filter("isValid(datum.answer_j)")
+    by_kind = {
+        "fillOpacity": alt.FillOpacityValue(
+            0.9, condition=[{"test": "datum.kind === 'estimated'", "value": 0}, {"test": "datum.kind === 'divided'", "value": 0.4}]
+        ),
+        "strokeDash": alt.StrokeDashValue([1, 0], condition={"test": "datum.kind === 'estimated'", "value": [4, 3]}),
+    }
+    colour = {
+        "fill": alt.FillDatum("bar", scale=alt.Scale(domain=["bar"]), legend=None),
+        "stroke": alt.StrokeDatum("bar", scale=alt.Scale(domain=["bar"]), legend=None),
+    }
+    drawn = models.mark_bar(strokeWidth=1.2).encode(x=x, tooltip=_tips(), **by_kind, **colour)
+    words = [
+        models.transform_filter(f"datum.inside {test}")
+        .transform_filter(f"datum.kind {kind} 'estimated'")
+        .mark_text(fontSize=12, fontStyle=style, color=theme.INK, **place)
+        .encode(x=x, text=alt.Text("words:N"))
+        for test, place in PLACES
+        for kind, style in (("!==", "normal"), ("===", "italic"))
+    ]
+    heads = base.transform_filter("!isValid(datum.answer_j)").mark_text(
+        align="left", baseline="middle", fontWeight="bold", fontSize=12, color=theme.INK
+    )
+    return theme.finish(alt.layer(drawn, *words, heads.encode(x=alt.datum(0), text=alt.Text("head:N"))), ROW * listed.height + AROUND)
+
+
+def with_heads(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in the order of the chart, before each band a row for its head. `row` names each, no two alike; `words` stand at its bar."""
+    rank = pl.col("kind").replace_strict({kind: place for place, kind in enumerate(KINDS)}, return_dtype=pl.Int64)
+    setup = pl.when(pl.col("setup") != "").then(pl.format(" · {}", "setup")).otherwise(pl.lit(""))
+    words = pl.struct("kind", "answer_j").map_elements(joules, return_dtype=pl.String) + setup
+    # A long bar has room for its words; a solid one does not, and never needs it.
+    inside = (pl.col("answer_j") > LONG * pl.col("answer_j").max()) & (pl.col("kind") != "measured")
+    again = pl.int_range(pl.len()).over("row")
+    # A name that a second model has gets signs without width.
+    listed = rows.with_columns(pl.col("model_name").alias("row"), words.alias("words"), inside.alias("inside"))
+    listed = listed.with_columns((pl.col("row") + pl.lit("\u2060").repeat_by(again).list.join("")).alias("row"))
+    parts = []
+    for band in (*shape.BANDS, shape.UNKNOWN_SIZE):
+        group = listed.filter(pl.col("band") == band).sort(rank, "answer_j", "model_id")
+        if group.height:
+            parts += [pl.DataFrame({"row": [HEAD + band], "head": [band if band == shape.UNKNOWN_SIZE else shape.said(band)]}), group]
+    return pl.concat(parts, how="diagonal")
+
+
+def _tips() -> list[alt.Tooltip]:
+    texts = {
+        "model_name": "Model",
+        "words": "Energy of an answer",
+        "kind": "Kind",
+        "setup": "GPUs, precision",
+        "engine": "Engine",
+        "source": "Source",
+    }
+    numbers = {
+        "params_total_b": "Parameters (B)",
+        "batch_size": "Batch size",
+        "output_tokens": "Length (token)",
+        "energy_per_token_j": "J/token",
+        "configurations": "Best of",
+    }
+    return [
+        *(alt.Tooltip(f"{name}:N", title=title) for name, title in texts.items()),
+        *(alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in numbers.items()),
+    ]
+
+
+def alternative(rows: pl.DataFrame) -> str:
+    """The chart in words, for who cannot see it."""
+    return "J of an answer by model: " + "; ".join(
+        f"{row['model_name']} {joules(row)}" for row in rows.sort("answer_j").iter_rows(named=True)
+    )

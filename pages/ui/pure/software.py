@@ -1,0 +1,71 @@
+"""The steps of software, from the eager loop of 2023 to a server: names, intervals, and what each saves. Frames in, frames out."""
+
+import polars as pl
+
+from prompt_joules.pages.ui.pure.words import figure, minus
+from prompt_joules.warehouse.statistics import intervals
+
+# The steps of the query `software_steps`, by number.
+STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
+# Fewer measurements than this have no interval and a hollow mark.
+FEWEST = intervals.FEWEST_UNITS
+
+
+def complete(steps: pl.DataFrame) -> pl.DataFrame:
+    """Adds names, intervals and what each step saves against the first of its row.
+
+    Args:
+        steps: rows of the query `software_steps`.
+
+    Returns:
+        The rows with `size_name`, `step_name`, `few` (no interval), `eager_j`, `token_low_j` and `token_high_j` (J/token), and `saved`,
+        `saved_low`, `saved_high`, shares of the eager loop's energy; null without an eager loop, and the ends without an interval of both.
+    """
+    first = pl.when(pl.col("step") == 1).then
+    by = ["gpu_model", "size"]
+    half = pl.col("units").map_elements(lambda units: intervals.student(units - 1) if units >= FEWEST else None, return_dtype=pl.Float64)
+    named = steps.with_columns(
+        pl.format("{}B", pl.col("size").map_elements(lambda size: figure(size, 2), return_dtype=pl.String)).alias("size_name"),
+        pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),
+        (pl.col("units") < FEWEST).alias("few"),
+        (half * pl.col("log_error")).alias("half"),
+    ).with_columns(
+        first(pl.col("energy_per_token_j")).max().over(by).alias("eager_j"),
+        first(pl.col("half")).max().over(by).alias("eager_half"),
+        (pl.col("energy_per_token_j") * (-pl.col("half")).exp()).alias("token_low_j"),
+        (pl.col("energy_per_token_j") * pl.col("half").exp()).alias("token_high_j"),
+    )
+    ratio, reach = pl.col("energy_per_token_j") / pl.col("eager_j"), (pl.col("half") ** 2 + pl.col("eager_half") ** 2).sqrt()
+    later = pl.when(pl.col("step") > 1).then
+    return named.with_columns(
+        later(1 - ratio).alias("saved"),
+        later(1 - ratio * reach.exp()).alias("saved_low"),
+        later(1 - ratio * (-reach).exp()).alias("saved_high"),
+    ).drop("half", "eager_half")
+
+
+def gpus(rows: pl.DataFrame) -> list[str]:
+    """The GPUs with something to compare, the one with most sizes of which the eager loop is known first."""
+    ordered = (
+        comparable(rows)
+        .group_by("gpu_model")
+        .agg(
+            pl.col("size").filter(pl.col("eager_j").is_not_null()).n_unique().alias("started"),
+            pl.col("size").n_unique().alias("sizes"),
+            pl.len().alias("points"),
+        )
+        .sort("started", "sizes", "points", "gpu_model", descending=[True, True, True, False])
+    )
+    names: list[str] = ordered["gpu_model"].to_list()
+    return names
+
+
+def comparable(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of sizes with at least two steps: the others compare nothing."""
+    return rows.filter(pl.len().over("gpu_model", "size") > 1)
+
+
+def share(part: float) -> str:
+    """A share in percent, closer where it is near all: 99.4 %."""
+    percent = 100 * part
+    return minus(f"{percent:.1f} %" if abs(percent) >= 99 else f"{percent:.0f} %")

@@ -1,0 +1,56 @@
+-- One row per GPU, task and model with real weights: J of an answer in the configuration that shows it best, and the `kind` of that number: measured for one answer
+-- alone, divided by a rule among answers given together, or estimated by the source from J/token. Measured before divided before estimated; of several measured ones the newest
+-- protocol with the most prompts, of others the least energy. `configurations` is how many there are to choose from.
+with kinds as (
+    select
+        results.*,
+        coalesce(results.energy_j, results.estimated_energy_j) as answer_j,
+        case
+            when results.energy_j is null then 'estimated'
+            when results.batch_size > 1 or runs.energy_attribution = 'shared' then 'divided'
+            else 'measured'
+        end as kind
+    from selected_results($selection) as results
+    left join runs on 'run:' || runs.run_id = results.result_id
+    where results.weights = 'pretrained'
+        and coalesce(results.energy_j, results.estimated_energy_j) > 0
+)
+select
+    gpu_model,
+    task,
+    model_id,
+    model_name,
+    params_total_b,
+    answer_j,
+    kind,
+    count(*) over of_model as configurations,
+    num_gpus,
+    dtype,
+    batch_size,
+    engine,
+    source,
+    origin,
+    weights,
+    prompts,
+    output_tokens,
+    energy_per_token_j,
+    harness_version,
+    prompt_set,
+    result_id
+from kinds
+window of_model as (partition by gpu_model, task, model_id)
+qualify row_number() over (
+    partition by gpu_model, task, model_id
+    order by
+        array_position(['measured', 'divided', 'estimated'], kind),
+        case when kind = 'measured' then try_cast(harness_version as double) end desc nulls last,
+        case when kind = 'measured' then prompts end desc nulls last,
+        answer_j,
+        result_id
+) = 1
+order by
+    gpu_model,
+    task,
+    params_total_b nulls last,
+    answer_j,
+    model_id
