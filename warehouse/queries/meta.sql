@@ -1,4 +1,4 @@
--- One row: the version of the tables, and of the project that made them.
+-- One row for the whole warehouse: the version of the tables, and of the project that made them.
 select
     schema_version,
     project_version
