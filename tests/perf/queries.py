@@ -86,6 +86,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "reasons",
     )
     return {
+        "answers": Case("runs", ("run_id", "energy_attribution")),
         "columns": Case("meta", ("schema_version",)),
         "contrast_prompts": _prompts("prompt_id", "repetition", "energy_j", "output_tokens", "finish_reason", **contrast),
         "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
