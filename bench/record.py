@@ -72,7 +72,7 @@ COLUMNS: tuple[Column, ...] = (
     _setup("gpu_model", "string", "the GPU's name; null on a CPU"),
     _setup("num_gpus", "int16", "GPUs whose energy is summed; 0 on a CPU", required=True),
     _setup("batch_size", "int16", "prompts per static batch", required=True),
-    _setup("concurrency", "int16", "requests in flight at once; 1 unless a server is measured", required=True),
+    _setup("concurrency", "int16", "requests in flight at once; 1 unless a server is measured, null where another tool does not say"),
     _setup("temperature", "float64", "sampling temperature as applied; 0 is greedy"),
     _setup("top_p", "float64", "nucleus sampling as applied; 1 is off"),
     _setup("top_k", "int32", "so many of the likeliest tokens were drawn from, as applied; 0 is off, null is not known"),

@@ -28,7 +28,7 @@ create table requests (
     gpu_model varchar,
     num_gpus smallint not null,
     batch_size smallint not null,
-    concurrency smallint not null,
+    concurrency smallint,
     temperature double,
     top_p double,
     top_k integer,
@@ -106,7 +106,7 @@ comment on column requests.device is 'cuda, cpu, mps, or server';
 comment on column requests.gpu_model is 'the GPU''s name; null on a CPU';
 comment on column requests.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
 comment on column requests.batch_size is 'prompts per static batch';
-comment on column requests.concurrency is 'requests in flight at once; 1 unless a server is measured';
+comment on column requests.concurrency is 'requests in flight at once; 1 unless a server is measured, null where another tool does not say';
 comment on column requests.temperature is 'sampling temperature as applied; 0 is greedy';
 comment on column requests.top_p is 'nucleus sampling as applied; 1 is off';
 comment on column requests.top_k is 'so many of the likeliest tokens were drawn from, as applied; 0 is off, null is not known';

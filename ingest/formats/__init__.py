@@ -2,7 +2,18 @@
 
 from collections.abc import Sequence
 
-from prompt_joules.ingest.formats import aiperf, codecarbon, lm_eval, mapped, optimum_benchmark, published, records, run_json, vllm_bench
+from prompt_joules.ingest.formats import (
+    aiperf,
+    aiperf_summary,
+    codecarbon,
+    lm_eval,
+    mapped,
+    optimum_benchmark,
+    published,
+    records,
+    run_json,
+    vllm_bench,
+)
 from prompt_joules.ingest.formats.base import Content, Format
 from prompt_joules.ingest.formats.mlenergy import v1, v1_prompts, v2, v3, v3_run
 
@@ -22,7 +33,8 @@ FORMATS: tuple[Format, ...] = (
     v3_run.FORMAT,
     lm_eval.FORMAT,
     aiperf.FORMAT,
-    aiperf.SUMMARY_FORMAT,
+    aiperf_summary.FORMAT,
+    aiperf_summary.GENAI,
     vllm_bench.FORMAT,
     optimum_benchmark.FORMAT,
     codecarbon.FORMAT,

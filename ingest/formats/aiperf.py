@@ -1,48 +1,96 @@
-"""AIPerf: `profile_export.jsonl`, one request a line, with `profile_export_aiperf.json` beside it, which says model and load.
+"""AIPerf: `profile_export.jsonl`, one request a line, with the summary beside it, which says model and load.
 
 AIPerf measures time, not the energy of a request: energy is null, with the reason. Lengths are those that the server
-counted when it reports usage (template included), else AIPerf's own count.
+counted when it reports usage (template included), else AIPerf's own count. Each phase is a run of its own: sessions are
+numbered from 0 in each, and each has its own concurrency.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, scaled, store_requests, whole
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, run_name, store_requests, whole
+from prompt_joules.ingest.formats.units import in_base
 
-SUMMARY = "profile_export_aiperf.json"
+DEFAULT = "profile_export_aiperf.json"
 REASON = "AIPerf does not measure the energy of a request"
+MEASURED = "profiling"
 
 
-def setup_of(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that are equal in all requests of a run. Raises Unreadable when no model is named."""
-    model = dug(summary, "input_config", "models", "items", 0, "name")
-    run_id = summary.get("benchmark_id")
-    if not isinstance(model, str) or not isinstance(run_id, str):
-        raise Unreadable(f"has beside it a {SUMMARY} that names no model or no benchmark_id")
-    phases = dug(summary, "input_config", "phases")
-    loads = [phase.get("concurrency") for phase in phases if isinstance(phase, dict)] if isinstance(phases, list) else []
-    concurrency = next((load for load in loads if isinstance(load, int)), None)
+@dataclass(frozen=True)
+class Load:
+    """What the summary says about the load: requests at once by phase (None: at a rate), and how many phases were measured."""
+
+    concurrency: Mapping[str, int | None]
+    measured: int
+
+
+def model_of(summary: Mapping[str, Any]) -> str | None:
+    """The first model that the run names: since 0.9 under `models`, before under `endpoint`."""
+    config = summary.get("input_config")
+    named = (dug(config, "models", "items", 0, "name"), dug(config, "endpoint", "model_names", 0))
+    return next((name for name in named if isinstance(name, str)), None)
+
+
+def load_of(summary: Mapping[str, Any]) -> Load:
+    """The load of a run."""
+    listed = dug(summary, "input_config", "phases")
+    phases = [phase for phase in listed if isinstance(phase, dict)] if isinstance(listed, list) else []
+    measured = [phase for phase in phases if (phase.get("kind") or phase.get("name")) != "warmup"]
+    if not phases:
+        return Load({MEASURED: _count(dug(summary, "input_config", "loadgen", "concurrency"))}, 1)
     effective = dug(summary, "effective_concurrency", "avg")
-    if concurrency is None and is_number(effective):
-        concurrency = max(1, round(effective))
+    reached = max(1, round(effective)) if is_number(effective) and len(measured) == 1 else None
+    known = {str(phase.get("name")): _count(phase.get("concurrency")) for phase in phases}
+    return Load({name: count or (reached if name == measured[0].get("name") else None) for name, count in known.items()}, len(measured))
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def setup_of(summary: Mapping[str, Any], source: Source) -> dict[str, Any]:
+    """The columns that are equal in all requests of a run, but for the id of the run. Raises Unreadable when no model is named."""
+    model, run_id = model_of(summary), summary.get("benchmark_id")
+    if model is None:
+        raise Unreadable("has beside it an AIPerf summary that names no model")
     return NO_ENERGY | {
-        "run_id": f"aiperf:{run_id}",
+        "run_id": f"aiperf:{run_id}" if isinstance(run_id, str) else run_name("aiperf", source),
         "prompt_set": dug(summary, "input_config", "datasets", 0, "type"),
         "task": "aiperf",
         "model_id": model,
-        "engine": f"openai-{dug(summary, 'input_config', 'endpoint', 'type') or 'unknown'}",
-        "harness_version": f"aiperf-{summary.get('aiperf_version')}",
-        "concurrency": concurrency,
+        "engine": engine_of(summary),
+        "harness_version": version_of(summary),
         "prompt_template": "server",
         "energy_reason": REASON,
         "environment": environment(
-            cli_command=dug(summary, "run_info", "cli_command"), input_tokens_mean=dug(summary, "input_sequence_length", "avg")
+            cli_command=dug(summary, "run_info", "cli_command") or dug(summary, "input_config", "cli_command"),
+            input_tokens_mean=dug(summary, "input_sequence_length", "avg"),
         ),
     }
+
+
+def engine_of(summary: Mapping[str, Any]) -> str:
+    """How the server was asked."""
+    return f"openai-{dug(summary, 'input_config', 'endpoint', 'type') or 'unknown'}"
+
+
+def version_of(summary: Mapping[str, Any]) -> str:
+    """The version of AIPerf; those before 0.6 did not write it."""
+    return f"aiperf-{summary.get('aiperf_version') or 'unknown'}"
+
+
+def phase_of(line: Mapping[str, Any], run_id: str, load: Load) -> dict[str, Any]:
+    """The run and the concurrency of a request. Of one measured phase the run has the plain id."""
+    kind = dug(line, "metadata", "phase_kind") or dug(line, "metadata", "benchmark_phase") or MEASURED
+    name = dug(line, "metadata", "phase_name") or kind
+    own = kind != MEASURED or load.measured > 1
+    return {"run_id": f"{run_id}:{name}" if own else run_id, "concurrency": load.concurrency.get(str(name))}
 
 
 def row_of(line: Mapping[str, Any], sequence: int) -> dict[str, Any]:
@@ -50,12 +98,11 @@ def row_of(line: Mapping[str, Any], sequence: int) -> dict[str, Any]:
     metrics = line.get("metrics")
 
     def metric(name: str) -> Any:
-        return dug(metrics, name, "value")
+        return in_base(dug(metrics, name), "value")
 
     session, turn = dug(line, "metadata", "session_num"), dug(line, "metadata", "turn_index")
     started = dug(line, "metadata", "request_start_ns")
     output = whole(metric("usage_completion_tokens") or metric("output_sequence_length"))
-    gaps = metric("inter_chunk_latency")
     error = line.get("error")
     cancelled = dug(line, "metadata", "was_cancelled") is True
     failed = error is not None or cancelled
@@ -69,25 +116,38 @@ def row_of(line: Mapping[str, Any], sequence: int) -> dict[str, Any]:
     if failed:
         why = "was cancelled" if error is None else str(dug(error, "message") or error)
         return row | {"reason": why, "finish_reason": "error"}
+    gaps = gaps_of(dug(metrics, "inter_chunk_latency"))
     return row | {
         "output_tokens": output,
-        "ttft_s": scaled(metric("time_to_first_token"), 1e-3),
-        "latency_s": scaled(metric("request_latency"), 1e-3),
-        "itl_s": [scaled(gap, 1e-3) for gap in gaps] if isinstance(gaps, list) and len(gaps) + 1 == output else None,
+        "ttft_s": metric("time_to_first_token"),
+        "latency_s": metric("request_latency"),
+        "itl_s": gaps if gaps is not None and len(gaps) + 1 == output else None,
     }
 
 
-def rows_of(content: Content, setup: Mapping[str, Any]) -> tuple[list[Row], list[Reject]]:
-    """The requests of a JSONL file, and the lines that are no request. Warm-up requests are a run of their own."""
+def gaps_of(metric: Any) -> list[Any] | None:
+    """The gaps between chunks, in s."""
+    gaps, unit = dug(metric, "value"), dug(metric, "unit")
+    return [in_base({"value": gap, "unit": unit}, "value") for gap in gaps] if isinstance(gaps, list) else None
+
+
+def rows_of(content: Content, setup: Mapping[str, Any], load: Load) -> tuple[list[Row], list[Reject]]:
+    """The requests of a JSONL file, and the lines that are no request."""
     rows, rejects = [], []
     for number, line in content.objects():
         if line is None:
             rejects.append(Reject(number, None, "is not a whole JSON object"))
-            continue
-        phase = dug(line, "metadata", "benchmark_phase")
-        other = {"run_id": f"{setup['run_id']}:{phase}"} if isinstance(phase, str) and phase != "profiling" else {}
-        rows.append(Row(number, {**setup, **other, **row_of(line, number - 1)}))
+        else:
+            rows.append(Row(number, {**setup, **phase_of(line, setup["run_id"], load), **row_of(line, number - 1)}))
     return rows, rejects
+
+
+def summary_beside(path: Path) -> Path:
+    """Where the summary of a file of requests lies: under the same name when the user chose one, else under AIPerf's own."""
+    stem = path.name.split(".jsonl")[0]
+    return next(
+        (own for own in (path.with_name(f"{stem}.json"), path.with_name(f"{stem}_aiperf.json")) if own.exists()), path.with_name(DEFAULT)
+    )
 
 
 def _recognises(content: Content) -> bool:
@@ -97,19 +157,10 @@ def _recognises(content: Content) -> bool:
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        summary = companion(source.path.with_name(SUMMARY), "the model and the load")
-        rows, rejects = rows_of(content_of(source), setup_of(summary))
+        summary = companion(summary_beside(source.path), "the model and the load")
+        rows, rejects = rows_of(content_of(source), setup_of(summary, source), load_of(summary))
         loaded.append(store_requests(connection, source, rows, rejects))
     return loaded
-
-
-def _is_summary(content: Content) -> bool:
-    return content.keys >= {"aiperf_version", "input_config"}
-
-
-def _load_summary(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    """Nothing of its own: its facts are in the rows of the JSONL beside it. Its hash is kept."""
-    return [Loaded(source, 0, 0) for source in sources]
 
 
 FORMAT = Format(
@@ -118,10 +169,4 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     into="requests",
-)
-SUMMARY_FORMAT = Format(
-    name="aiperf-summary",
-    meaning="AIPerf profile_export_aiperf.json: read with the requests beside it",
-    recognises=_is_summary,
-    load=_load_summary,
 )

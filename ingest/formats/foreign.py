@@ -31,7 +31,6 @@ UNSAID: dict[str, Any] = {
     "device": "server",
     "num_gpus": 0,
     "batch_size": 1,
-    "concurrency": 1,
     "energy_source": "none",
     "status": "ok",
 }

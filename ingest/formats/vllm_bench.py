@@ -23,15 +23,14 @@ FACTS = ("backend", "endpoint_type", "label", "tokenizer_id", "request_rate", "b
 def setup_of(content: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """The columns that are equal in all requests of a run."""
     backend = content.get("backend") or content.get("endpoint_type")
-    limit = content.get("max_concurrency")
-    requests = len(content["ttfts"])
+    limits = (content.get("max_concurrency"), content.get("max_concurrent_requests"))
     return NO_ENERGY | {
         "run_id": run_id,
         "task": "vllm-bench",
         "model_id": content["model_id"],
         "engine": backend if isinstance(backend, str) else "vllm",
         "harness_version": "vllm-bench-serve",
-        "concurrency": limit if isinstance(limit, int) else max(1, min(requests, 32_767)),
+        "concurrency": next((limit for limit in limits if isinstance(limit, int) and limit > 0), None),
         "prompt_template": "server",
         "energy_reason": REASON,
         "environment": environment(**{name: content.get(name) for name in FACTS}),

@@ -76,7 +76,6 @@ select
         when device is null then 'device: is missing'
         when num_gpus is null then 'num_gpus: is missing'
         when batch_size is null then 'batch_size: is missing'
-        when concurrency is null then 'concurrency: is missing'
         when started_at is null then 'started_at: is missing'
         when energy_source is null then 'energy_source: is missing'
         when status is null then 'status: is missing'

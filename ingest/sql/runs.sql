@@ -67,8 +67,11 @@ with counted as (
         any_value(requests.device) as device,
         any_value(requests.gpu_model) as gpu_model,
         any_value(requests.num_gpus) as num_gpus,
-        -- A server answers as many at once as are in flight.
-        greatest(any_value(requests.batch_size), any_value(requests.concurrency)) as batch_size,
+        -- A server answers as many at once as are in flight; how many that were, another tool may not say.
+        case
+            when any_value(requests.device) <> 'server' or any_value(requests.concurrency) is not null
+                then greatest(any_value(requests.batch_size), any_value(requests.concurrency))
+        end as batch_size,
         any_value(requests.concurrency) as concurrency,
         any_value(requests.temperature) as temperature,
         any_value(requests.top_p) as top_p,

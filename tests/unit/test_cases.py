@@ -95,3 +95,82 @@ def test_damaged_parquet_stops_nothing(tmp_path: Path, warehouse: Path) -> None:
     assert states.pop("emissions.csv") == "loaded"
     assert set(states.values()) <= {"unreadable", "loaded"}
     assert sum(line.accepted for line in report.lines) >= 1
+
+
+def requests(warehouse: Path, columns: str = "*") -> list[tuple[Any, ...]]:
+    return warehouses.rows(warehouse, f"select {columns} from requests order by run_id, sequence").rows()
+
+
+def test_vllm_at_a_rate_has_no_concurrency_but_the_one_that_was_reached(tmp_path: Path, warehouse: Path) -> None:
+    assert warehouses.ingest(CASES / "vllm-rate", into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select concurrency, batch_size from runs").rows() == [(1, 1)]
+    content = json.loads((CASES / "vllm-rate" / "r.json").read_text())
+    del content["max_concurrent_requests"]
+    (tmp_path / "r.json").write_text(json.dumps(content))
+    warehouses.ingest(tmp_path / "r.json", into=warehouse, rebuild=True)
+    assert warehouses.rows(warehouse, "select concurrency, batch_size from runs").rows() == [(None, None)]
+    assert query.load("leaderboard", None, str(warehouse))["batch_size"].to_list() == [None]
+
+
+def test_aiperf_takes_the_concurrency_of_the_measured_phase(warehouse: Path) -> None:
+    assert warehouses.ingest(CASES / "aiperf013-warmup-concurrency", into=warehouse).status == 0
+    runs = warehouses.rows(warehouse, "select run_id, prompts, ok, concurrency from runs order by run_id").rows()
+    assert runs == [("aiperf:98d648f5ac55", 8, 6, 4), ("aiperf:98d648f5ac55:warmup", 3, 2, 1)]
+
+
+def test_aiperf_phases_are_runs_and_lose_no_rows(warehouse: Path) -> None:
+    assert warehouses.ingest(CASES / "aiperf013-two-phases", into=warehouse).status == 0
+    runs = warehouses.rows(warehouse, "select run_id, prompts, concurrency from runs order by run_id").rows()
+    assert runs == [("aiperf:ff6ba890748d:high", 6, 5), ("aiperf:ff6ba890748d:low", 6, 1)]
+
+
+def test_energy_of_aiperf_telemetry(warehouse: Path) -> None:
+    """6,034 J of two GPUs over 48 requests; AIPerf writes J a request and mJ a token."""
+    report = warehouses.ingest(CASES / "aiperf013-energy", into=warehouse)
+    assert report.status == 0
+    figure = warehouses.rows(warehouse, "from published").row(0, named=True)
+    assert figure["energy_j"] == pytest.approx(6033.942 / 48)
+    assert figure["energy_per_token_j"] == pytest.approx(2.1194036)
+    assert (figure["published_gpu_model"], figure["num_gpus"]) == ("NVIDIA H100 80GB HBM3", 2)
+    assert (figure["power_w"], figure["latency_s"]) == (pytest.approx(1064.709), pytest.approx(0.220052017))
+    assert (figure["prompts"], figure["concurrency"]) == (48, 2)
+    assert figure["harness_version"] == "aiperf-0.13.0, energy counters"
+    assert set(requests(warehouse, "energy_j, energy_reason")) == {(None, "AIPerf does not measure the energy of a request")}
+
+
+def test_energy_of_aiperf_by_mean_power_says_so(tmp_path: Path, warehouse: Path) -> None:
+    content = json.loads((CASES / "aiperf013-energy" / "profile_export_aiperf.json").read_text())
+    for gpu in content["telemetry_data"]["endpoints"]["127.0.0.1:18732"]["gpus"].values():
+        del gpu["metrics"]["nvidia_energy_consumption"]
+    content["nvidia_energy_per_output_token"]["unit"] = "kJ/token"
+    (tmp_path / "profile_export_aiperf.json").write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    assert warehouses.rejects(warehouse) == [(1, "energy_per_token_j", "is not a number")]
+    content["nvidia_energy_per_output_token"]["unit"] = "J/token"
+    (tmp_path / "profile_export_aiperf.json").write_text(json.dumps(content))
+    warehouses.ingest(tmp_path, into=warehouse)
+    found = warehouses.rows(warehouse, "select harness_version, energy_per_token_j from published").row(0)
+    assert found == ("aiperf-0.13.0, mean power × time", pytest.approx(2119.4036))
+
+
+def test_aiperf_of_2025_is_read(warehouse: Path) -> None:
+    assert warehouses.ingest(CASES / "aiperf-2025", into=warehouse).status == 0
+    columns = "model_id, concurrency, output_tokens, latency_s, ttft_s, harness_version"
+    assert requests(warehouse, columns) == [("org/M", 4, 20, pytest.approx(0.15), pytest.approx(0.03), "aiperf-unknown")]
+
+
+def test_aiperf_under_a_prefix_of_the_user(tmp_path: Path, warehouse: Path) -> None:
+    for name, new in (("profile_export.jsonl", "mine.jsonl"), ("profile_export_aiperf.json", "mine.json")):
+        shutil.copy(CASES / "aiperf013-two-phases" / name, tmp_path / new)
+    raw = {"metadata": {"session_num": 0, "request_start_ns": 1}, "start_perf_ns": 1, "payload": {}, "responses": []}
+    (tmp_path / "mine_raw.jsonl").write_text(json.dumps(raw) + "\n" + json.dumps(raw) + "\n")
+    report = warehouses.ingest(tmp_path, into=warehouse)
+    assert {line.path: line.state for line in report.lines} == {"mine.json": "loaded", "mine.jsonl": "loaded", "mine_raw.jsonl": "foreign"}
+    assert len(requests(warehouse)) == 12
+
+
+def test_an_aiperf_summary_alone_is_a_figure_without_energy(tmp_path: Path, warehouse: Path) -> None:
+    shutil.copy(CASES / "aiperf013-warmup-concurrency" / "profile_export_aiperf.json", tmp_path)
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    figure = warehouses.rows(warehouse, "select energy_j, latency_s, concurrency, gpu_model, prompts from published").row(0)
+    assert figure == (None, pytest.approx(0.2058511255), 4, "unknown", 6)

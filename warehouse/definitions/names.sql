@@ -60,7 +60,7 @@ create macro series_name(
     when 'task' then task
     when 'gpu' then gpu_model
     when 'engine' then engine
-    when 'batch size' then 'batch ' || batch_size
+    when 'batch size' then coalesce('batch ' || batch_size, 'batch not stated')
     when 'prompt set' then prompt_set
 end;
 

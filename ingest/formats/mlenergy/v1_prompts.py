@@ -69,6 +69,7 @@ def setup_of(config: Mapping[str, Any], source: Source) -> dict[str, Any]:
         "num_gpus": 1,
         "gpu_model": config.get("gpu_model") or "unknown",
         "batch_size": batch,
+        "concurrency": 1,
         "temperature": config.get("temperature"),
         "repetition_penalty": 1.0,
         "prompt_template": "fastchat",

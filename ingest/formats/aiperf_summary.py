@@ -1,0 +1,168 @@
+"""Summaries of AIPerf (`profile_export_aiperf.json`) and of genai-perf, which came before it (`…_genai_perf.json`) → `published`.
+
+A summary becomes a figure when it says something that no request does: the energy that `--gpu-telemetry` measured, or
+when the requests are not beside it. Energy is that of all GPUs over the run, by the counter of DCGM or else mean power ×
+time, over the answered requests; AIPerf says which GPUs, and the figure says which way.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from prompt_joules.ingest.formats import aiperf
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.foreign import dug, is_number
+from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
+from prompt_joules.ingest.formats.units import in_base
+
+VENDORS = ("nvidia", "amd")
+COUNTER = "energy_consumption"
+
+
+def gpus_of(summary: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The GPUs whose telemetry was read."""
+    endpoints = dug(summary, "telemetry_data", "endpoints")
+    found = [dug(endpoint, "gpus") for endpoint in endpoints.values()] if isinstance(endpoints, dict) else []
+    return [gpu for gpus in found if isinstance(gpus, dict) for gpu in gpus.values() if isinstance(gpu, dict)]
+
+
+def energy_of(summary: Mapping[str, Any], what: str) -> Any:
+    """A sum over the vendors of what telemetry measured, in base units; None when it did not."""
+    values = [in_base(summary.get(f"{vendor}_{what}")) for vendor in VENDORS]
+    known = [value for value in values if value is not None]
+    return sum(known) if known and all(is_number(value) for value in known) else next(iter(known), None)
+
+
+def method_of(gpus: Sequence[Mapping[str, Any]]) -> str:
+    """How the energy came about: each GPU's own counter, or its mean power over the time."""
+    counted = [any(COUNTER in name for name in metrics) for gpu in gpus if isinstance(metrics := gpu.get("metrics"), dict)]
+    return "energy counters" if counted and all(counted) else "mean power × time"
+
+
+def figure_of(summary: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The row of `figures.csv` that an AIPerf summary stands for."""
+    gpus, energy = gpus_of(summary), energy_of(summary, "energy_per_request")
+    names = sorted({str(gpu["gpu_name"]) for gpu in gpus if gpu.get("gpu_name")})
+    load = aiperf.load_of(summary)
+    method = f", {method_of(gpus)}" if energy is not None else ""
+    concurrency = [count for name, count in load.concurrency.items() if name != "warmup"]
+    return times_of(summary) | {
+        "source": "AIPerf",
+        "generation": "aiperf",
+        "published_model_id": model,
+        "gpu_model": " + ".join(names) or "unknown",
+        "num_gpus": len(gpus),
+        "task": "aiperf",
+        "engine": aiperf.engine_of(summary),
+        "concurrency": concurrency[0] if len(concurrency) == 1 else None,
+        "batch_size": concurrency[0] if len(concurrency) == 1 else None,
+        "energy_j": energy,
+        "energy_per_token_j": energy_of(summary, "energy_per_output_token"),
+        "power_w": energy_of(summary, "average_gpu_power"),
+        "harness_version": f"{aiperf.version_of(summary)}{method}",
+        "licence": "as its owner says",
+    }
+
+
+def times_of(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that AIPerf and genai-perf write alike: means over the answered requests."""
+    count = in_base(summary.get("request_count"))
+    return {
+        "prompts": round(count) if is_number(count) else None,
+        "throughput_tps": in_base(summary.get("output_token_throughput")),
+        "output_tokens": in_base(summary.get("output_sequence_length")),
+        "input_tokens": in_base(summary.get("input_sequence_length")),
+        "latency_s": in_base(summary.get("request_latency")),
+        "ttft_s": in_base(summary.get("time_to_first_token")),
+        "tpot_s": in_base(summary.get("inter_token_latency")),
+    }
+
+
+def requests_beside(path: Path) -> bool:
+    """Whether the requests of a summary lie beside it."""
+    stem = path.name.split(".json")[0]
+    names = {stem, stem.removesuffix("_aiperf"), "profile_export"} if stem.endswith("_aiperf") else {stem}
+    return any(path.with_name(f"{name}.jsonl{packed}").exists() for name in names for packed in ("", ".gz", ".zst"))
+
+
+def _is_summary(content: Content) -> bool:
+    if content.kind != "document" or "input_config" not in content.keys:
+        return False
+    return bool({"aiperf_version", "request_latency"} & content.keys) and aiperf.model_of(content.json) is not None
+
+
+def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    loaded = []
+    for source in sources:
+        summary = content_of(source).json
+        model = aiperf.model_of(summary) if isinstance(summary, dict) else None
+        if model is None:
+            raise Unreadable("is no AIPerf summary that names a model")
+        figures = [figure_of(summary, model)]
+        if requests_beside(source.path) and figures[0]["energy_j"] is None:
+            figures = []  # the requests say all of it, one by one
+        loaded.append(store_figures(connection, source, cells_of(figures, list(FIGURES_SCHEMA))))
+    return loaded
+
+
+FORMAT = Format(
+    name="aiperf-summary",
+    meaning="AIPerf profile_export_aiperf.json: energy by --gpu-telemetry, and the facts of the requests beside it",
+    recognises=_is_summary,
+    load=_load,
+    into="published",
+)
+
+
+def _genai_model(content: Any) -> str | None:
+    """The model of a genai-perf summary; its older versions wrote their arguments flat."""
+    named = [dug(content, "input_config", key) for key in ("model_names", "model")]
+    flat = [name[0] if isinstance(name, list) and name else name for name in named]
+    return next((name for name in flat if isinstance(name, str)), None)
+
+
+def genai_figure_of(content: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """The row of `figures.csv` that a genai-perf summary stands for. Its telemetry is that of counters, not of the run: no energy."""
+    stimulus = dug(content, "input_config", "perf_analyzer", "stimulus", "concurrency")
+    said = stimulus if stimulus is not None else dug(content, "input_config", "concurrency")
+    concurrency = int(said) if isinstance(said, int | str) and str(said).isdecimal() else None
+    endpoint = dug(content, "input_config", "endpoint", "type") or dug(content, "input_config", "endpoint_type")
+    return times_of(content) | {
+        "source": "genai-perf",
+        "generation": "genai-perf",
+        "published_model_id": model,
+        "gpu_model": "unknown",
+        "num_gpus": 0,
+        "task": "genai-perf",
+        "engine": f"openai-{endpoint or 'unknown'}",
+        "concurrency": concurrency,
+        "batch_size": concurrency,
+        "harness_version": "genai-perf",
+        "licence": "as its owner says",
+    }
+
+
+def _is_genai(content: Content) -> bool:
+    return content.kind == "document" and content.keys >= {"input_config", "request_latency"} and _genai_model(content.json) is not None
+
+
+def _load_genai(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    loaded = []
+    for source in sources:
+        content = content_of(source).json
+        model = _genai_model(content)
+        if model is None:
+            raise Unreadable("is no genai-perf summary that names a model")
+        loaded.append(store_figures(connection, source, cells_of([genai_figure_of(content, model)], list(FIGURES_SCHEMA))))
+    return loaded
+
+
+GENAI = Format(
+    name="genai-perf",
+    meaning="genai-perf profile_export_genai_perf.json: means of a run",
+    recognises=_is_genai,
+    load=_load_genai,
+    into="published",
+)
