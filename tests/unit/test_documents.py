@@ -1,0 +1,85 @@
+"""What people read: lines that fit, a tree that is whole, links that lead somewhere, logs where logs belong."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.documents import blocks
+from tests.warehouses import ROOT
+
+LONGEST = 160
+MOST_WORDS = 8
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "warehouse/data/*.md")
+    for path in ROOT.glob(pattern)
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
+FOLDERS = ("bench", "ingest", "warehouse", "pages")
+ENDINGS = (".py", ".sql", ".js", ".csv", ".jsonl")
+# Folders of which the tree names the folder alone: a file a question, a file a page, data.
+WHOLE = ("warehouse/queries", "warehouse/data", "pages/ui/of", "bench/shapes")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_no_line_is_too_long_to_read(path: Path) -> None:
+    """Rows of tables may be longer, where a cell cannot be broken; nothing else may."""
+    long = [number for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) > LONGEST and not line.startswith("|")]
+    assert not long, f"{named(path)}, lines {long}: longer than {LONGEST} characters"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_links_to_files_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+    missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
+    assert not missing
+
+
+def tree() -> dict[str, str]:
+    """The files and folders that docs/architecture.md names, each with its words."""
+    text = blocks(ROOT / "docs" / "architecture.md", "")[-1][1]
+    found: dict[str, str] = {}
+    above: list[str] = []
+    for line in text.splitlines():
+        name, _, words = line.strip().partition(" ")
+        depth = (len(line) - len(line.lstrip())) // 2
+        above = above[:depth]
+        path = "/".join([*above, name.rstrip("/")])
+        if words:
+            found[path] = words.strip()
+        if name.endswith("/"):
+            above.append(name.rstrip("/"))
+    return found
+
+
+def test_the_tree_names_every_module_and_nothing_else() -> None:
+    modules = {
+        named(path)
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in ENDINGS and path.name != "__init__.py" and not any(named(path).startswith(f"{whole}/") for whole in WHOLE)
+    }
+    told = set(tree())
+    assert modules - told == set(), "docs/architecture.md does not name these"
+    assert {path for path in told if not (ROOT / path).exists()} == set(), "these are gone"
+
+
+def test_the_tree_has_a_few_words_a_file() -> None:
+    assert {path: words for path, words in tree().items() if len(words.split()) > MOST_WORDS} == {}
+
+
+def test_every_folder_of_the_package_is_in_the_rules_of_imports() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert all(f"| `{folder}/` |" in text for folder in FOLDERS)
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name not in ("log.md", "CHANGELOG.md")], ids=named)
+def test_dated_measurements_stand_in_the_log(path: Path) -> None:
+    """A page says how things are. What was, before a change, and what a change brought, is in docs/log.md."""
+    before = re.findall(r"^(?:Before (?:that|this|the|pages|it)\b|These questions are faster since\b).*", path.read_text(), re.MULTILINE)
+    assert not before
