@@ -33,4 +33,4 @@ for entries in site.SECTIONS.values():
         )
         print(file, shown)
         with_rows += shown > 0
-print(f"{with_rows} pages with rows")
+print(f"{with_rows} of {sum(map(len, site.SECTIONS.values()))} pages with rows")
