@@ -155,9 +155,16 @@ view = frame.begin("How does one prompt differ from the next?")
 form = controls.view("form", room.SPREADS)
 of_joules = form == room.OF_JOULES
 view = one_setup(view)
+own = view.rows(data.own(view.selection))
+forced = shape.has_random_weights(own)
+if forced:
+    st.info(words.FORCED, icon=":material/casino:")
+if forced and of_joules:
+    scope.say_footer(own, view)
+    st.stop()
 choices = st.container(horizontal=True, vertical_alignment="bottom")
 with choices:
-    key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure))
+    key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced))
     by = group()
 asked = {"metric": key, "by": by, "prompt_set": room.prompt_set_of(view)}
 asked["only_series"] = some_series(data.load("series", view.selection, **asked))
@@ -178,10 +185,11 @@ series = shape.names(table, "shown_as")
 st.markdown(room.spreads(table, metric))
 say_what_differs(view, by)
 frame.say_measure_of_prompts(view)
-runs = view.rows(data.own(view.selection))
+if room.is_divided(own, key):
+    st.caption(room.DIVIDED)
 if form == room.OF_BARS:
     show_histogram(view, asked, found, names, log)
-    st.caption(f"{room.axis(log)} {room.cut(room.cut_share(runs))}")
+    st.caption(f"{room.axis(log)} {room.cut(room.cut_share(own))}")
 elif form == room.OF_PERCENTILES:
     alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts"
     draw.show(draw.of(drawings.boxes, table, metric, log), alt=alt)
@@ -195,4 +203,4 @@ if not of_joules:
     alt = f"Percentiles of {metric.title}"
     listed = view.narrowed(Grouped(by), among("series", measured["series"]))
     pick.show_framed(table, columns, alt, f"percentiles-{metric.key}", listed, "The percentiles as a table", metric=metric)
-scope.say_footer(runs, view, more=room.drawn(measured))
+scope.say_footer(own, view, more=room.drawn(measured))

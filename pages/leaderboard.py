@@ -64,9 +64,9 @@ def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
     points = rows.filter(pl.col(energy).is_not_null(), pl.col("latency_s").is_not_null())
     best = summaries.frontier(points, "latency_s", energy, False).filter("frontier")["result_id"].to_list()
     spreads = data.load("spreads", Selection())
-    return rows.with_columns(pl.col("result_id").is_in(best).alias("pareto")).join(
-        spreads, on="result_id", how="left", maintain_order="left"
-    )
+    marked = rows.with_columns(pl.col("result_id").is_in(best).alias("pareto"))
+    joined = marked.join(spreads, on="result_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.when(pl.col("weights") != "dummy").then(pl.col("spread")).alias("spread"))
 
 
 def show_detail(chosen: pl.DataFrame) -> None:

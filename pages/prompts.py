@@ -8,6 +8,7 @@ from prompt_joules.pages.ui.of import prompts as room
 from prompt_joules.pages.ui.pure import charts, shape, words
 from prompt_joules.pages.ui.pure.view import Contains, View, among
 from prompt_joules.pages.ui.pure.words import plain
+from prompt_joules.warehouse import energy_shown
 
 NOT_KEPT = "not kept"
 
@@ -45,16 +46,20 @@ def show_prompts(rows: pl.DataFrame, column: str, key: str) -> None:
 
 def show_texts(answers: pl.DataFrame) -> None:
     """The prompt and its answers, where their texts were kept."""
-    kept = answers.filter(pl.col("prompt_text").is_not_null() | pl.col("output_text").is_not_null())
-    if kept.is_empty():
+    asked = answers["prompt_text"].drop_nulls().unique(maintain_order=True)
+    kept = room.with_texts(answers)
+    if asked.is_empty() and kept.is_empty():
         st.markdown("The texts of prompt and answers were not kept in these runs.")
         return
-    st.subheader("Texts", anchor=False)
-    for text in kept["prompt_text"].drop_nulls().unique(maintain_order=True).head(3):
+    st.subheader("The prompt", anchor=False)
+    for text in asked.head(3):
         tables.verbatim(text)
-    for row in kept.filter(pl.col("output_text").is_not_null()).head(8).iter_rows(named=True):
-        st.markdown(f"**{plain(row['model_name'])}**, {plain(row['task'])}, {plain(row['engine'])}: {room.energy(row)}")
+    st.subheader("The answers", anchor=False)
+    for row in kept.head(room.MOST_TEXTS).iter_rows(named=True):
+        st.markdown(f"**{plain(row['shown_as'])}**: {room.energy(row)}")
         tables.verbatim(row["output_text"])
+    if more := room.more(kept.height, room.MOST_TEXTS, "whose texts are in the download"):
+        st.caption(more)
 
 
 def prompts_of(view: View, wanted: str) -> int:
@@ -74,19 +79,22 @@ st.caption(room.prompt_list(found.height))
 prompt = ask_prompt(found)
 measure = view.measure
 view = view.narrowed(among("prompt_id", (prompt,)))
-answers = room.with_measure(data.load("prompt_answers", view.selection, prompt=prompt), measure)
+answers = data.load("prompt_answers", view.selection, prompt=prompt)
 if answers.is_empty():
     hint = f"No answer to a prompt “{plain(prompt)}”."
     scope.end_without_rows(view, hint, count=lambda view: data.load("prompt_answers", view.selection, prompt=prompt).height)
 
+answers = room.named(answers, measure)
 st.subheader(f"Prompt {plain(prompt)}", anchor=False)
 frame.say_measure_of_prompts(view)
-measured = room.with_error(answers, measure)
-if not measured.is_empty():
-    draw.show(
-        draw.of(charts.intervals, measured, measure.metric().title),
-        alt=f"Energy of each answer to prompt {prompt} and how far it can be off",
-    )
+if shape.has_random_weights(answers):
+    st.info(words.FORCED, icon=":material/casino:")
+drawn = room.with_error(answers, measure)
+if not drawn.is_empty():
+    alt = f"Energy of each answer to prompt {prompt} and how far it can be off"
+    draw.show(draw.of(charts.intervals, drawn, measure.metric().title), alt=alt)
+    divided = (drawn["energy_is"] == energy_shown.DIVIDED).any()
+    st.caption(f"{room.DIVIDED if divided else ''} {room.more(answers.height, drawn.height, 'in the table')}")
 tables.show(answers, room.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
 downloads.offer(answers, "prompt", view)
 show_texts(answers)

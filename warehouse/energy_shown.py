@@ -77,6 +77,8 @@ class Measure:
         return Metric(self.key, label, UNITS[self.per], UNITS[self.per], 1.0, "lower", f"{over} {self.per}s", OURS, meaning, decimals)
 
 
+# Why the energy of an answer of random weights is not shown: how long it is, and so what it takes, is what the run was told.
+FORCED = "random weights: the lengths of the answers were forced"
 # Three kinds of number. What one answer took is measured where the GPU answered it alone. Where several answers shared the GPU, their
 # energy is measured and divided among them by a rule. Some sources estimate it from the energy of a token.
 MEASURED, DIVIDED, ESTIMATED = KINDS = ("measured", "divided by a rule", "estimated")
@@ -126,6 +128,24 @@ def kind(key: str, columns: Collection[str]) -> pl.Expr:
     if key == DEFAULT.key and "estimated_energy_j" in columns:
         return found.when(pl.col("estimated_energy_j").is_not_null()).then(pl.lit(ESTIMATED))
     return found
+
+
+def without_forced(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows without the energies of answers of random weights; `energy_reason` and `measure_reason` say why.
+
+    Args:
+        rows: of results or answers, with `weights` and any energies.
+    """
+    forced = pl.col("weights") == "dummy"
+    lost = [name for name in rows.columns if of_answers(name)]
+    if not lost or not (rows["weights"] == "dummy").any():
+        return rows
+    known = pl.any_horizontal(pl.col(name).is_not_null() for name in lost)
+    why = [name for name in ("energy_reason", "measure_reason") if name in rows.columns]
+    return rows.with_columns(
+        *(pl.when(~forced).then(pl.col(name)).alias(name) for name in lost),
+        *(pl.when(forced & known).then(pl.lit(FORCED)).otherwise(pl.col(name)).alias(name) for name in why),
+    )
 
 
 def joined(rows: pl.DataFrame, energies: pl.DataFrame, measure: Measure) -> pl.DataFrame:

@@ -23,11 +23,15 @@ def ask(sql: str) -> visitor_sql.Answer:
 
 
 def results(view: View) -> pl.DataFrame:
-    """The configurations of a view with the energy that it asks for, least first; those that lack it stay, last."""
+    """The configurations of a view with the energy that it asks for, least first; those that lack it stay, last.
+
+    The energy of an answer of random weights is not among them: its length was forced.
+    """
     rows = load("leaderboard", view.selection)
     measure = view.measure
     if not measure.is_kept:
         rows = energy_shown.joined(rows, load("energies", view.selection, **measure.parameters()), measure)
+    rows = energy_shown.without_forced(rows)
     return view.rows(rows if measure == DEFAULT else rows.sort(measure.key, nulls_last=True, maintain_order=True))
 
 

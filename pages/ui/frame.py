@@ -10,10 +10,10 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from prompt_joules.pages.ui import data, filters, scope, site, watched
-from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure import shape, words
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
-from prompt_joules.warehouse import connect, errors
+from prompt_joules.warehouse import connect, energy_shown, errors
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 
 # Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
@@ -41,9 +41,11 @@ def run(page: Page) -> None:
 
 def _draw(page: Page) -> None:
     selection, notes = filters.sidebar(data.options())
-    measure = filters.energy(*site.SWITCHES.get(page.url_path or site.HOME, ()))
+    acting, why = site.SWITCHES.get(page.url_path or site.HOME, (tuple(filters.ENERGY), ""))
+    measure = filters.energy(acting, why)
     st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
     st.session_state["asked_for"] = View(selection, measure=measure)
+    st.session_state["acting"] = acting
     st.session_state["notes"] = notes
     st.session_state["in_frame"] = True
     page.run()
@@ -72,6 +74,7 @@ def of_chat(view: View) -> View:
 
 def say_measure(rows: pl.DataFrame, view: View, usual: Measure = DEFAULT) -> None:
     """Say which energy is shown when it is not the usual one of the page, and why results lack it; warn where none has it."""
+    _say_what_is_forced(rows, view)
     if view.measure == usual or rows.is_empty():
         return
     sentence = words.stated(view.measure, rows)
@@ -79,6 +82,15 @@ def say_measure(rows: pl.DataFrame, view: View, usual: Measure = DEFAULT) -> Non
         st.warning(sentence, icon=":material/block:")
     else:
         st.caption(sentence)
+
+
+def _say_what_is_forced(rows: pl.DataFrame, view: View) -> None:
+    """Where random weights are among the rows and the energy is that of answers: why it is not shown, and the way to that of a token."""
+    if not energy_shown.of_answers(view.measure.key) or not shape.has_random_weights(rows):
+        return
+    st.info(words.FORCED, icon=":material/casino:")
+    if "per" in st.session_state["acting"]:
+        st.button("Show the energy per output token", key="per-token", on_click=st.session_state.update, args=({"per": "output token"},))
 
 
 def say_measure_of_prompts(view: View) -> None:

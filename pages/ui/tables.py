@@ -101,7 +101,7 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
         key=key,
         on_select="rerun" if key else "ignore",
         selection_mode="single-row",
-        placeholder="–" if metric else NOT_MEASURED,
+        placeholder="–" if metric or shape.has_random_weights(rows) else NOT_MEASURED,
         alt=alt,
         height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
         row_height=ROW_HEIGHT,

@@ -10,7 +10,8 @@ import polars as pl
 from prompt_joules.pages.ui.pure import naming, words
 from prompt_joules.pages.ui.pure.view import Among, View
 from prompt_joules.pages.ui.pure.words import figure, plain
-from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse import energy_shown
+from prompt_joules.warehouse.energy_shown import TOKENS, Measure
 from prompt_joules.warehouse.metrics import PROMPT_METRICS, Metric
 
 # What Distributions can show.
@@ -20,6 +21,8 @@ MOST_SERIES = 8
 # So many prompts of clicked bars are listed.
 MOST_OF_BARS = 500
 AXES = ("automatic", "linear", "logarithmic")
+# Numbers of a prompt that follow from how long its answer is, or from what it says.
+OF_LENGTH = ("energy_j", "output_tokens", "latency_s", "energy_per_word_j")
 ALL_SETUPS = "All setups together"
 # On what runs differ when they are told apart by a series.
 SERIES_KEYS = {
@@ -32,12 +35,33 @@ SERIES_KEYS = {
     "prompt set": ("prompt_set",),
 }
 LEVELS = ("mean", "p5", "p25", "p50", "p75", "p90", "p95", "p99", "minimum", "maximum")
+DIVIDED = (
+    "Some of these prompts shared the GPU with others: their energy was measured for all of them at once and divided among them by a rule."
+)
 BEHIND_BARS = ("prompt_id", "energy_j", "output_tokens", "input_tokens", "latency_s", "model_name", "gpu_model", "task", "engine", "run_id")
 
 
-def of_prompts(measure: Measure) -> tuple[str, ...]:
-    """The numbers that a prompt has; the energy of the sidebar first."""
+def of_prompts(measure: Measure, forced: bool) -> tuple[str, ...]:
+    """The numbers that a prompt has; the energy of the sidebar first.
+
+    Args:
+        forced: whether random weights are among the rows: then nothing is offered that stands and falls with the length of an answer.
+    """
+    if forced:
+        per = measure.per if measure.per in TOKENS else "output token"
+        first = replace(measure, statistic="mean", per=per).key
+        return tuple(dict.fromkeys((first, *(key for key in PROMPT_METRICS if key not in OF_LENGTH))))
     return tuple(dict.fromkeys((replace(measure, statistic="mean").key, *PROMPT_METRICS)))
+
+
+def is_divided(rows: pl.DataFrame, key: str) -> bool:
+    """Whether the number is made of energies that were divided among several prompts by a rule.
+
+    Args:
+        rows: rows of `results` of our own runs.
+        key: of NUMBERS.
+    """
+    return key.startswith(("energy", "power")) and bool(rows.select(energy_shown.shared(rows.columns).any()).item())
 
 
 def in_setups(rows: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
     """One value per result with its interval, where there is one.
 
     Args:
-        found: rows with `label`, `shown_as`, `value`, `value_low`, `value_high`.
+        found: rows with `label`, `shown_as`, `value`, `value_low`, `value_high`, and `energy_is` where it is not measured everywhere.
         title: what the value is, with its unit.
     """
     y = alt.Y("shown_as:N", title=None, sort=found["shown_as"].to_list(), axis=axes.names_axis(found["shown_as"]))
@@ -25,9 +25,12 @@ def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
         alt.Tooltip("label:N", title="Result"),
         *(alt.Tooltip(f"value{end}:Q", title=name, format=",.4~g") for end, name in {"": title, "_low": "from", "_high": "to"}.items()),
     ]
-    base = alt.Chart(found.select("label", "shown_as", "value", "value_low", "value_high")).encode(y=y)
+    kinds = ["energy_is"] if "energy_is" in found.columns else []
+    numbers += [alt.Tooltip("energy_is:N", title="Energy is") for _ in kinds]
+    base = alt.Chart(found.select("label", "shown_as", "value", "value_low", "value_high", *kinds)).encode(y=y)
     bars = base.mark_rule(strokeWidth=3, color="gray").encode(x=low, x2=alt.X2("value_high"))
-    dots = base.mark_point(filled=True, size=90, opacity=1).encode(x=middle, tooltip=numbers)
+    dots = base.mark_point(filled=True, size=90, opacity=1, stroke="gray", strokeWidth=1).encode(x=middle, tooltip=numbers)
+    dots = theme.filled(dots, found)
     return theme.finish(alt.layer(bars, dots), axes.names_high(found["shown_as"], 44))
 
 

@@ -124,6 +124,17 @@ def dots(chart: alt.Chart, rows: pl.DataFrame, field: str, title: str, size: int
     every, shown = domain(field, rows)
     shapes = alt.Shape("colour:N", title=title, scale=alt.Scale(domain=every, range=SHAPES), legend=legend(shown))
     points: alt.Chart = chart.mark_point(filled=True, size=size, strokeWidth=1.5).encode(color=colour(field, title, rows), shape=shapes)
+    # The legend of colours once more: Vega-Lite makes one of legends that are alike.
+    strokes = alt.Stroke("colour:N", title=title, scale=alt.Scale(domain=every), legend=legend(shown))
+    return points if all_measured(rows) else filled(points.encode(stroke=strokes), rows)
+
+
+def filled(points: alt.Chart, rows: pl.DataFrame) -> alt.Chart:
+    """Points that are full where the energy is measured, pale where divided, hollow where estimated; as they were where all is measured.
+
+    Args:
+        rows: with `energy_is`.
+    """
     if all_measured(rows):
         return points
     kinds = set(rows["energy_is"])
@@ -141,10 +152,8 @@ def dots(chart: alt.Chart, rows: pl.DataFrame, field: str, title: str, size: int
             symbolType="circle",
         ),
     )
-    # The legend of colours once more: Vega-Lite makes one of legends that are alike.
-    strokes = alt.Stroke("colour:N", title=title, scale=alt.Scale(domain=every), legend=legend(shown))
-    filled: alt.Chart = points.encode(fillOpacity=fills, strokeDash=outline, stroke=strokes)
-    return filled
+    drawn: alt.Chart = points.encode(fillOpacity=fills, strokeDash=outline)
+    return drawn
 
 
 def legend(names: list[str]) -> alt.Legend:
