@@ -160,11 +160,11 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
 
 def test_of_many_series_those_with_the_most_prompts_are_drawn(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
-    app = opened(open_app("distributions", setup="All setups together", weights="both", form="Percentiles"), "percentiles-energy_per_token_j")
+    asked = {"setup": "All setups together", "weights": "both", "form": "Percentiles"}
+    app = opened(open_app("distributions", **asked), "percentiles-energy_per_token_j")
     choice = app.multiselect(key="series")
-    every = query.load(
-        "distribution", Selection(weights=()), str(shipped_warehouse), metric="energy_per_token_j", by="result", prompt_set="", only_series=""
-    )
+    parameters = {"metric": "energy_per_token_j", "by": "result", "prompt_set": "", "only_series": ""}
+    every = query.load("distribution", Selection(weights=()), str(shipped_warehouse), **parameters)
     most = every.filter(pl.col("prompts") > 0).sort("prompts", descending=True)
     assert len(choice.options) == most.height > 8
     assert sorted(table(app)["prompts"]) == sorted(most["prompts"].head(8))
