@@ -270,7 +270,7 @@ create table quality (
 comment on column quality.model_id is 'canonical id';
 comment on column quality.benchmark is 'e.g. arc, hellaswag, truthfulqa';
 comment on column quality.metric is 'what was counted; null when the source does not say';
-comment on column quality.score is 'percent; for what is no share (perplexity, bits per byte, ...) the metric''s own unit';
+comment on column quality.score is 'percent; for what is no share (perplexity, bits per byte, ...) the metric''s own unit, or as written where the metric says that its scale is not stated';
 comment on column quality.stderr is 'standard error, in the unit of the score';
 comment on column quality.fewshot is 'examples in the prompt; null when the source does not say';
 comment on column quality.version is 'version of the benchmark';

@@ -1,7 +1,7 @@
-"""lm-eval: `results_*.json` → `quality`, one row per task, metric and filter.
+"""lm-eval: `results_*.json` → `quality`, one row per task, metric and filter; 0.4, and 0.3, which knew no filters.
 
-A share (acc, exact_match, …) is stored as percent; a metric that is no share (perplexity, bits per byte, BLEU, …) in its
-own unit. A run on part of a task says so in its source, because it is not comparable.
+Shares are stored as percent (`scales.py`). A run on part of a task says so in its source, because it is not comparable.
+An adapter, a revision or a quantisation makes another model: it is part of the model's name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,57 +9,69 @@ from typing import Any
 
 import duckdb
 
+from prompt_joules.ingest.formats import scales
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import dug, is_number
+from prompt_joules.ingest.formats.foreign import dug
 from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
 
-KEYS = {"results", "configs", "versions", "n-shot"}
-# Metrics of lm-eval that are no share of one, by the beginning of their names.
-NO_SHARE = (
-    "perplexity",
-    "word_perplexity",
-    "byte_perplexity",
-    "bits_per_byte",
-    "bleu",
-    "chrf",
-    "ter",
-    "rouge",
-    "likelihood",
-    "loglikelihood",
-)
+KEYS = {"results", "versions", "config"}
+# Arguments that name weights laid over those of the model, and those that make its numbers coarser.
+ADDED = ("peft", "delta", "lora_local_path")
+COARSER = ("load_in_8bit", "load_in_4bit", "gptq", "autogptq", "gptqmodel", "quantization", "gguf_file")
 
 
 def scores_of(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of `quality.csv` that a results file stands for."""
-    model, source = _model(content), _source(content)
+    model, source = model_of(content), _source(content)
     for task, scores in content["results"].items():
         if not isinstance(scores, dict):
             continue
         for key, score in scores.items():
             metric, comma, filtered = key.partition(",")
-            if not comma or metric.endswith("_stderr"):
+            old = not comma and "lm_eval_version" not in content and isinstance(score, int | float) and not isinstance(score, bool)
+            if metric.endswith("_stderr") or not (comma or old) or not scales.was_run(task, metric, score):
                 continue
-            factor = 1 if metric.startswith(NO_SHARE) else 100
-            stderr: Any = scores.get(f"{metric}_stderr,{filtered}")
+            name, value, stderr = scales.scaled(task, metric, score, scores.get(f"{metric}_stderr{comma}{filtered}"))
             yield {
                 "published_model_id": model,
                 "benchmark": task,
-                "metric": metric if filtered in ("none", "") else f"{metric} ({filtered})",
-                "score": score * factor if is_number(score) else score,
-                "stderr": stderr * factor if is_number(stderr) else None,
-                "fewshot": dug(content, "n-shot", task),
+                "metric": name if filtered in ("none", "") else f"{name} ({filtered})",
+                "score": value,
+                "stderr": stderr,
+                "fewshot": _fewshot(content, task),
                 "version": dug(content, "versions", task),
                 "source": source,
             }
 
 
-def _model(content: Mapping[str, Any]) -> str:
-    """The model's name: from the arguments, else as lm-eval calls it. Raises Unreadable."""
-    named = [dug(content, "config", "model_args", "pretrained"), dug(content, "config", "model_args", "model"), content.get("model_name")]
+def model_of(content: Mapping[str, Any]) -> str:
+    """The model's name, with what was laid over it. Raises Unreadable when the result names none."""
+    arguments = _arguments(dug(content, "config", "model_args"))
+    named = (arguments.get("pretrained"), arguments.get("model"), content.get("model_name"), arguments.get("path"))
     model = next((name for name in named if isinstance(name, str) and name), None)
     if model is None:
         raise Unreadable("is an lm-eval result that names no model")
-    return model
+    revision = arguments.get("revision")
+    at = f"@{revision}" if revision not in (None, "", "main") else ""
+    added = "".join(f" + {arguments[key]}" for key in ADDED if arguments.get(key))
+    coarser = [key if str(arguments[key]).lower() == "true" else f"{key} {arguments[key]}" for key in COARSER if _is_on(arguments.get(key))]
+    return f"{model}{at}{added}" + (f" ({', '.join(coarser)})" if coarser else "")
+
+
+def _is_on(value: Any) -> bool:
+    return value is not None and str(value).lower() not in ("", "false", "none")
+
+
+def _arguments(said: Any) -> Mapping[str, Any]:
+    """The arguments of the model, which lm-eval writes as one text or as an object."""
+    if isinstance(said, str):
+        return {key.strip(): value.strip() for key, equals, value in (part.partition("=") for part in said.split(",")) if equals}
+    return said if isinstance(said, dict) else {}
+
+
+def _fewshot(content: Mapping[str, Any], task: str) -> Any:
+    own = dug(content, "n-shot", task)
+    return own if own is not None else dug(content, "config", "num_fewshot")
 
 
 def _source(content: Mapping[str, Any]) -> str:
@@ -70,7 +82,7 @@ def _source(content: Mapping[str, Any]) -> str:
 
 
 def _recognises(content: Content) -> bool:
-    return content.kind == "document" and content.keys >= KEYS
+    return content.kind == "document" and content.keys >= KEYS and not content.keys & {"config_general", "config_tasks"}
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:

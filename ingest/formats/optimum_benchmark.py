@@ -26,23 +26,21 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         raise Unreadable("has a benchmark_config.json that names no backend.model or no scenario.input_shapes.batch_size")
     kwh = [dug(report, part, "energy", "gpu") for part in PARTS]
     prefill, decode = (_mean_latency(report, part) for part in PARTS)
-    device = dug(config, "backend", "device")
-    gpus = dug(config, "environment", "gpu")
-    gpu = gpus[0] if device == "cuda" and isinstance(gpus, list) and gpus else None
+    gpu, count = gpus_of(config)
     version = dug(config, "environment", "optimum_benchmark_version")
     tokens = dug(config, "scenario", "generate_kwargs", "max_new_tokens")
     return {
         "source": "optimum-benchmark",
         "generation": "optimum-benchmark",
         "published_model_id": model,
-        "gpu_model": gpu or "CPU",
-        "num_gpus": len(gpus) if gpu and isinstance(gpus, list) else 0,
+        "gpu_model": gpu,
+        "num_gpus": count,
         "task": dug(config, "backend", "task") or "text-generation",
         "engine": _engine(config),
         "dtype": dug(config, "backend", "torch_dtype") or dug(config, "backend", "dtype"),
         "batch_size": batch,
         "concurrency": 1,
-        "energy_j": sum(kwh) * JOULES_PER_KWH / batch if gpu and all(is_number(value) for value in kwh) else None,
+        "energy_j": sum(kwh) * JOULES_PER_KWH / batch if count and all(is_number(value) for value in kwh) else None,
         "throughput_tps": dug(report, "decode", "throughput", "value"),
         "output_tokens": tokens if tokens is not None else dug(config, "scenario", "generate_kwargs", "min_new_tokens"),
         "input_tokens": dug(config, "scenario", "input_shapes", "sequence_length"),
@@ -51,6 +49,19 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         "harness_version": f"optimum-benchmark-{version or 'unknown'}",
         "licence": "as its owner says",
     }
+
+
+def gpus_of(config: Mapping[str, Any]) -> tuple[str, int]:
+    """Name and number of the GPUs that were used: those of `device_ids`, else all of the machine, else one. A CPU has none."""
+    device = str(dug(config, "backend", "device") or "cpu").split(":")[0]
+    if device == "cpu":
+        return "CPU", 0
+    listed, said = dug(config, "environment", "gpu"), dug(config, "backend", "device_ids")
+    machine = [str(name) for name in listed] if isinstance(listed, list) else []
+    ids = [part.strip() for part in str(said).strip("[]").split(",")] if said not in (None, "", []) else []
+    used = [machine[int(place)] for place in ids if place.isdecimal() and int(place) < len(machine)] or machine
+    names = sorted(set(used if ids else machine))
+    return " + ".join(names) or "unknown", len(ids) or len(machine) or 1
 
 
 def _engine(config: Mapping[str, Any]) -> str:

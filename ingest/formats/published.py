@@ -80,13 +80,16 @@ def _cell(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else repr(value)
 
 
-def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required: Sequence[str]) -> tuple[pl.DataFrame, list[Reject]]:
+def checked(
+    cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required: Sequence[str], signed: Collection[str] = ()
+) -> tuple[pl.DataFrame, list[Reject]]:
     """Turn text cells into typed columns; a row with a bad cell is left out and said.
 
     Args:
         cells: one row per line of a file, in order, every column text or typed already; the lines' numbers in the column LINE, if any.
         schema: wanted columns and types; an absent column becomes null.
         required: columns that must not be null.
+        signed: numbers that may be negative.
 
     Returns:
         The good rows, and the first problem of each bad one, under its line, or its number from 1 when there are no lines.
@@ -101,7 +104,8 @@ def checked(cells: pl.DataFrame, schema: dict[str, type[pl.DataType]], required:
         if kind.is_numeric():
             _note(problems, bad, name, reason)
             sane = typed[name].cast(pl.Float64)
-            _note(problems, ~(sane.is_finite() & (sane >= 0)), name, "is negative or not a finite number")
+            low = 0.0 if name not in signed else -LARGEST
+            _note(problems, ~(sane.is_finite() & (sane >= low)), name, "is negative or not a finite number")
             _note(problems, sane > LARGEST, name, "is larger than any figure")
         if name in required:
             _note(problems, typed[name].is_null(), name, "is missing")
@@ -127,7 +131,7 @@ def store_figures(connection: duckdb.DuckDBPyConnection, source: Source, cells: 
 
 def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
     """Load benchmark scores. A score that another file brought already counts once."""
-    scores, rejects = checked(cells, QUALITY_SCHEMA, QUALITY_REQUIRED)
+    scores, rejects = checked(cells, QUALITY_SCHEMA, QUALITY_REQUIRED, signed=("score",))
     return _store(connection, source, scores, [*extra, *rejects], "quality")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from prompt_joules.ingest.formats import scales
 from prompt_joules.warehouse import query
 from tests import warehouses
 
@@ -174,3 +175,99 @@ def test_an_aiperf_summary_alone_is_a_figure_without_energy(tmp_path: Path, ware
     assert warehouses.ingest(tmp_path, into=warehouse).status == 0
     figure = warehouses.rows(warehouse, "select energy_j, latency_s, concurrency, gpu_model, prompts from published").row(0)
     assert figure == (None, pytest.approx(0.2058511255), 4, "unknown", 6)
+
+
+def test_scales_of_lm_eval_are_those_of_task_and_metric(warehouse: Path) -> None:
+    """36.6 of EQ-Bench stays, 0.33 of bleu_acc is 33 %, a Matthews coefficient may be negative, a length that was not run is no score."""
+    warehouses.ingest(CASES / "lmeval-scales", into=warehouse)
+    scores = warehouses.rows(warehouse, "select benchmark, metric, score from quality order by all").rows()
+    assert scores == [
+        ("cola", "mcc", -2.0),
+        ("crows_pairs_english", "likelihood_diff", 3.5),
+        ("crows_pairs_english", "pct_stereotype", 63.0),
+        ("eq_bench", "eqbench", 36.6),
+        ("eq_bench", "percent_parseable", 98.2),
+        ("mmlu", "acc", 25.0),
+        ("ruler_vt", "4096", 91.0),
+        ("squadv2", "HasAns_f1", 60.0),
+        ("squadv2", "exact", 41.2),
+        ("squadv2", "f1", 55.0),
+        ("truthfulqa_gen", "bleu_acc", 33.0),
+        ("truthfulqa_gen", "bleu_diff", -7.9),
+        ("truthfulqa_gen", "bleu_max", 25.1),
+        ("truthfulqa_gen", "rouge1_acc", 30.0),
+        ("wikitext", "bits_per_byte", 0.9),
+    ]
+    assert [(column, reason) for _, column, reason in warehouses.rejects(warehouse)] == [("score", "is negative or not a finite number")]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "score", "stored"),
+    [
+        ("new_task", "quality_points", 7.5, ("quality_points, scale not stated", 7.5)),
+        ("new_task", "f1", 36.6, ("f1, scale not stated", 36.6)),
+        ("new_task", "f1", 0.366, ("f1", pytest.approx(36.6))),
+        ("cnn_dailymail", "rouge1", 0.4, ("rouge1, scale not stated", 0.4)),
+        ("humaneval", "pass@1", 0.5, ("pass@1", 50.0)),
+        ("ifeval", "prompt_level_strict_acc", 0.5, ("prompt_level_strict_acc", 50.0)),
+        ("wmt16", "bleu", 31.4, ("bleu", 31.4)),
+    ],
+)
+def test_a_scale_that_nobody_knows_is_said(task: str, metric: str, score: float, stored: tuple[str, Any]) -> None:
+    assert scales.scaled(task, metric, score, None)[:2] == stored
+
+
+def test_an_adapter_and_a_revision_are_another_model(warehouse: Path) -> None:
+    assert warehouses.ingest(CASES / "lmeval-args", into=warehouse).status == 0
+    scores = warehouses.rows(warehouse, "select model_id, score from quality order by all").rows()
+    assert scores == [("org/M", 50.0), ("org/M@step1000 + org/adapter", 25.0)]
+
+
+def test_lm_eval_of_2023(tmp_path: Path, warehouse: Path) -> None:
+    """0.3 wrote metrics without filters, and one number of shots for all tasks."""
+    content = {
+        "results": {
+            "arc_challenge": {"acc": 0.25, "acc_stderr": 0.01, "acc_norm": 0.3, "acc_norm_stderr": 0.02},
+            "wikitext": {"word_perplexity": 9.0},
+        },
+        "versions": {"arc_challenge": 0, "wikitext": 1},
+        "config": {"model": "hf-causal", "model_args": "pretrained=org/M,load_in_8bit=True", "num_fewshot": 25, "limit": None},
+    }
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    columns = "model_id, benchmark, metric, score, stderr, fewshot, source"
+    model = "org/M (load_in_8bit)"
+    assert warehouses.rows(warehouse, f"select {columns} from quality order by all").rows() == [
+        (model, "arc_challenge", "acc", 25.0, 1.0, 25, "lm-eval"),
+        (model, "arc_challenge", "acc_norm", 30.0, 2.0, 25, "lm-eval"),
+        (model, "wikitext", "word_perplexity", 9.0, None, 25, "lm-eval"),
+    ]
+
+
+def test_optimum_benchmark_counts_the_gpus_that_were_used(warehouse: Path) -> None:
+    """`device_ids: "0"` on a machine of eight."""
+    assert warehouses.ingest(CASES / "optimum-8gpu-1used", into=warehouse).status == 0
+    found = warehouses.rows(warehouse, "select gpu_model, num_gpus, energy_j from published").row(0)
+    assert found == ("A100", 1, pytest.approx(52e-6 * KWH))
+
+
+@pytest.mark.parametrize(
+    ("backend", "gpus"),
+    [({"device_ids": "0,3"}, 2), ({"device_ids": [1, 2]}, 2), ({"device_ids": None}, 8), ({"device_ids": 2}, 1)],
+)
+def test_devices_of_optimum_benchmark(backend: dict[str, Any], gpus: int, tmp_path: Path, warehouse: Path) -> None:
+    content = json.loads((CASES / "optimum-8gpu-1used" / "benchmark.json").read_text())
+    content["config"]["backend"] |= backend
+    (tmp_path / "benchmark.json").write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select num_gpus from published").item() == gpus
+
+
+def test_a_gpu_of_optimum_benchmark_without_a_name_keeps_its_energy(tmp_path: Path, warehouse: Path) -> None:
+    """`device: cuda` without an environment is no CPU."""
+    content = json.loads((CASES / "optimum-8gpu-1used" / "benchmark.json").read_text())
+    del content["config"]["environment"]
+    (tmp_path / "benchmark.json").write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    figure = warehouses.rows(warehouse, "select gpu_model, num_gpus, energy_j from published").row(0)
+    assert figure == ("unknown", 1, pytest.approx(52e-6 * KWH))
