@@ -17,7 +17,12 @@ from prompt_joules.warehouse import connect, energy_shown, errors
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 
 # Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
-TAGS_STYLE = "<style>[data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }</style>"
+# The words of its charts are paler than what can be read by everybody (4.5:1), and a page on paper needs no sidebar.
+TAGS_STYLE = """<style>
+[data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }
+svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-legend-title) text { fill: light-dark(#4F5761, #B9C1CA); }
+@media print { [data-testid="stSidebar"], [data-testid="stToolbar"], [data-testid="stExpandSidebarButton"] { display: none !important; } }
+</style>"""
 
 # What adds SVG to the toolbar of a chart: Streamlit has PNG only.
 SAVE_SVG = f"<script>{(Path(__file__).parent / 'save_svg.js').read_text()}</script>"

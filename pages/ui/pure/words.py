@@ -31,7 +31,7 @@ def first_view(tasks: tuple[str, ...], others: int, everything: bool) -> str:
         )
     return (
         f"Batch size 1, task {plain(' or '.join(tasks))}. {others:,} more results, of other tasks or of GPUs that answer many prompts at "
-        "once, are under “Everything”: they use far less energy per answer and are no fair comparison."
+        "once, are under “Everything”: they are not like for like."
     )
 
 
