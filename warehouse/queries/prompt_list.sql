@@ -2,13 +2,14 @@
 -- whose texts were kept, and of those the ones that cost the most for their runs: `times_run_mean` is the mean over all answers of the energy over the
 -- mean energy of the answer's run, so that a prompt that only a costly model or engine answered does not come first.
 -- A text is the same in all runs of one prompt set with one hash, and is read from the newest of them; a set without a hash is read run by run.
+-- Where $texts may not be shown none is read, and none is searched.
 with chosen as (
     select
         runs.run_number,
         runs.prompt_set,
         runs.model_id,
         ratio(runs.energy_j_total, runs.measured) as mean_j,
-        case when runs.texts > 0 then runs.run_number end as text_run,
+        case when runs.texts > 0 and $texts then runs.run_number end as text_run,
         dense_rank() over (
             order by
                 runs.prompt_set,

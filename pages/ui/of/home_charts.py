@@ -63,10 +63,10 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
         "strokeDash": alt.StrokeDashValue([1, 0], condition={"test": "datum.kind === 'estimated'", "value": [4, 3]}),
     }
     colour = {
-        "fill": alt.FillDatum("bar", scale=alt.Scale(domain=["bar"]), legend=None),
-        "stroke": alt.StrokeDatum("bar", scale=alt.Scale(domain=["bar"]), legend=None),
+        "fill": alt.Fill("bar:N", scale=alt.Scale(domain=["bar"]), legend=None),
+        "stroke": alt.Stroke("bar:N", scale=alt.Scale(domain=["bar"]), legend=None),
     }
-    drawn = models.mark_bar(strokeWidth=1.2).encode(x=x, tooltip=_tips(), **by_kind, **colour)
+    drawn = models.transform_calculate(bar="'bar'").mark_bar(strokeWidth=1.2).encode(x=x, tooltip=_tips(), **by_kind, **colour)
     words = [
         models.transform_filter(f"datum.inside {test}")
         .transform_filter(f"datum.kind {kind} 'estimated'")
