@@ -115,8 +115,11 @@ METRICS: dict[str, Metric] = {
             "Energy error",
             "J",
             "lower",
-            "mean half-width of energy_j",
-            meaning="How far the counter's step can be off for one response; null without a counter.",
+            "√((c · mean energy_j)² + Σ e² / n²)",
+            meaning=(
+                "How far the mean can be off because of the meter: c is the part that all responses have in common, e what each window is "
+                "off by itself, which partly cancels out. Null without a counter."
+            ),
         ),
         _plain(
             "estimated_energy_j",

@@ -676,7 +676,7 @@ comment on column results.energy_median_j is 'J: median over prompts; null where
 comment on column results.energy_p90_j is 'J: 90th percentile over prompts';
 comment on column results.energy_p95_j is 'J: 95th percentile over prompts';
 comment on column results.energy_p99_j is 'J: 99th percentile over prompts';
-comment on column results.energy_error_j is 'J: mean half-width: how far the counter''s step can be off for one response';
+comment on column results.energy_error_j is 'J: half-width: how far the mean of energy_j can be off because of the meter, see macro error_of_mean';
 comment on column results.estimated_energy_j is 'J: mean GPU energy of a response, modelled';
 comment on column results.energy_per_token_j is 'J/token: as published, else total energy over total output tokens';
 comment on column results.throughput_tps is 'token/s: as published, else total output tokens over the time in which prompts were being answered';

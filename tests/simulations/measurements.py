@@ -76,6 +76,8 @@ def units(
                 run_number=pl.lit(first_run + run),
                 pass_id=pl.lit(f"pass {run}") if in_turns else pl.lit(None, pl.String),
                 shared=pl.lit(False),
+                card=pl.lit("one"),
+                calibration=pl.lit(0.0),
                 prompts=pl.lit(1),
             )
         )
@@ -92,7 +94,13 @@ def windows(
     energy = energies(World(token_j=8 * world.token_j, start_j=world.start_j * size, noise=world.noise), steps, luck, chance)
     rows = {"unit": 1000 + np.arange(len(tokens)), "energy_j": energy, "output_tokens": tokens.sum(axis=1).astype(int)}
     return pl.DataFrame(rows).with_columns(
-        result_id=pl.lit(name), run_number=pl.lit(run), pass_id=pl.lit(None, pl.String), shared=pl.lit(True), prompts=pl.lit(size)
+        result_id=pl.lit(name),
+        run_number=pl.lit(run),
+        pass_id=pl.lit(None, pl.String),
+        card=pl.lit("one"),
+        calibration=pl.lit(0.0),
+        shared=pl.lit(True),
+        prompts=pl.lit(size),
     )
 
 

@@ -11,6 +11,16 @@ create macro own_idle_power(idle_power_w, energy_attribution) as case when energ
 -- Energy above the power of the idle GPU; null where that is not known.
 create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
 
+-- How far the mean energy of the answers of a run can be off because of the meter (J, half-width): the part that all answers have in common stays as it is, the
+-- parts of single windows partly cancel out (docs/measurement.md). `energy_squares` and `error_squares` are sums of squares over the answers; answers that share a window share its error.
+create macro error_of_mean(answers, mean_j, energy_squares, error_squares, calibration, answers_of_a_window) as sqrt(
+    power(coalesce(calibration, 0) * mean_j, 2)
+    + answers_of_a_window * greatest(error_squares - power(coalesce(calibration, 0), 2) * energy_squares, 0) / power(answers, 2)
+);
+
+-- The sum of squares of so many numbers, from their mean and standard deviation.
+create macro squares(count, mean, stddev) as count * mean * mean + (count - 1) * power(coalesce(stddev, 0), 2);
+
 -- One row per prompt answered, with every per-prompt metric that follows from the row alone.
 create view measured_requests as
 select

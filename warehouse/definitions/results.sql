@@ -89,7 +89,9 @@ select
     max(p90) filter (where metric = 'energy_j') as energy_p90_j,
     max(p95) filter (where metric = 'energy_j') as energy_p95_j,
     max(p99) filter (where metric = 'energy_j') as energy_p99_j,
-    max(mean) filter (where metric = 'energy_error_j') as energy_error_j,
+    max(prompts) filter (where metric = 'energy_error_j') as energy_errors,
+    max(squares(prompts, mean, stddev)) filter (where metric = 'energy_error_j') as energy_error_squares,
+    max(squares(prompts, mean, stddev)) filter (where metric = 'energy_j') as energy_squares,
     max(mean) filter (where metric = 'output_tokens') as output_tokens,
     max(mean) filter (where metric = 'input_tokens') as input_tokens,
     max(mean) filter (where metric = 'latency_s') as latency_s,
@@ -172,7 +174,18 @@ select
     run_metrics.energy_p90_j,
     run_metrics.energy_p95_j,
     run_metrics.energy_p99_j,
-    run_metrics.energy_error_j,
+    error_of_mean(
+        run_metrics.energy_errors,
+        run_metrics.energy_j,
+        run_metrics.energy_squares,
+        run_metrics.energy_error_squares,
+        runs.energy_error_calibration,
+        case
+            when runs.energy_attribution is distinct from 'shared' then 1
+            when runs.concurrency > 1 then run_metrics.energy_errors
+            else least(runs.batch_size, run_metrics.energy_errors)
+        end
+    ) as energy_error_j,
     null::double as estimated_energy_j,
     ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
     ratio(runs.output_tokens_total, runs.busy_s_total) as throughput_tps,

@@ -9,6 +9,7 @@ with wanted as (
         alike.run_number,
         alike.pass_id,
         alike.card,
+        coalesce(runs.energy_error_calibration, 0) as calibration,
         runs.prompt_set,
         runs.energy_attribution is not distinct from 'shared' as shared,
         own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
@@ -76,6 +77,7 @@ select
     run_number,
     any_value(pass_id) as pass_id,
     any_value(card) as card,
+    any_value(calibration) as calibration,
     any_value(shared) as shared,
     case when not shared then repetition end as repetition,
     unit,

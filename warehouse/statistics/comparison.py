@@ -5,7 +5,7 @@ Two things can put a difference down to luck: which prompts were asked, and whic
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import polars as pl
 
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 from prompt_joules.warehouse.statistics import intervals, percentiles, runs
-from prompt_joules.warehouse.statistics.estimates import ENDS, Estimate, logs_of, luck_of_ratio
+from prompt_joules.warehouse.statistics.estimates import ENDS, Estimate, Meter, calibration_of_ratio, logs_of, luck_of_ratio, meter_of
 from prompt_joules.warehouse.statistics.intervals import Floats, Sums
 
 LEVELS = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -37,6 +37,7 @@ class Side:
         units: how many units it has.
         sums: for a mean, its sums unit by unit.
         draws: for a percentile, draws of its logarithm.
+        meter: what measured it.
     """
 
     value: float | None
@@ -44,6 +45,7 @@ class Side:
     units: int
     sums: Sums | None = None
     draws: Floats | None = None
+    meter: Meter = field(default_factory=Meter)
 
 
 def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT, known: runs.Known = runs.NOTHING) -> pl.DataFrame:
@@ -104,24 +106,24 @@ def _side(value: float | None, own: pl.DataFrame, every: pl.DataFrame, measure: 
     counted = own.filter(pl.col(parts) > 0)
     if counted.is_empty():
         return Side(value, {}, 0)
-    logs, count = logs_of(own), int(own["unit"].n_unique())
+    logs, count, meter = logs_of(own), int(own["unit"].n_unique()), meter_of(own)
     if measure.statistic == "mean":
         sums = every.join(own.group_by("unit").agg(pl.col("energy_j", parts).sum()), on="unit", how="left", maintain_order="left")
         upper, lower = (sums[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
         totals = Sums(upper, lower)
-        return Side(totals.value, logs, count, sums=totals)
+        return Side(totals.value, logs, count, sums=totals, meter=meter)
     if counted["prompts"].max() != 1 or counted["shared"].any():
-        return Side(value, logs, count)
+        return Side(value, logs, count, meter=meter)
     each = (counted["energy_j"] / counted[parts]).to_numpy().astype(float)
     middle, low, high = percentiles.clustered(each, LEVELS[measure.statistic], counted["unit"].to_numpy())
     draws = None if low is None and high is None else percentiles.log_draws(middle, low, high, place)
-    return Side(middle, logs, count, draws=draws)
+    return Side(middle, logs, count, draws=draws, meter=meter)
 
 
 def _value(side: Side, drawn: Floats, known: runs.Known) -> Estimate:
     draws = side.draws if side.sums is None else intervals.log_draws(drawn, side.sums)
     luck = runs.of_mean(list(side.logs.values()), known.alone) if side.logs else None
-    return Estimate(side.value, draws, luck, len(side.logs))
+    return Estimate(side.value, draws, luck, len(side.logs), side.meter.calibration)
 
 
 def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimate:
@@ -133,7 +135,8 @@ def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimat
     elif first.draws is not None and side.draws is not None:
         with np.errstate(invalid="ignore"):  # neither has an upper limit: their ratio may be anything
             draws = side.draws - first.draws
-    return Estimate(side.value / first.value, draws, luck_of_ratio(first.logs, side.logs, known), min(len(first.logs), len(side.logs)))
+    luck, fewest = luck_of_ratio(first.logs, side.logs, known), min(len(first.logs), len(side.logs))
+    return Estimate(side.value / first.value, draws, luck, fewest, calibration_of_ratio(first.meter, side.meter))
 
 
 def _ranks(place: int, wholes: Sequence[Floats | None]) -> dict[str, int | None]:

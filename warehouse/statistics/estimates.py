@@ -11,6 +11,7 @@ from prompt_joules.warehouse.statistics import intervals, runs
 from prompt_joules.warehouse.statistics.intervals import Floats
 
 ENDS = ("", "_low", "_high", "_within_low", "_within_high")
+NORMAL = 1.959963984540054
 # What an interval is about.
 ACROSS_RUNS, WITH_SPREAD, ONE_RUN = "across runs", "one run, with the spread known between runs", "within one run"
 
@@ -23,6 +24,7 @@ class Estimate:
         value: the number; None where it is not known.
         draws: draws of its logarithm over units; None without an interval.
         luck: what the runs add; None where nothing is known.
+        calibration: how far the meter can be off in all of it alike, relative, half-width.
         runs: how many runs are behind it, of the side that has fewest.
     """
 
@@ -30,6 +32,7 @@ class Estimate:
     draws: Floats | None = None
     luck: runs.Spread | None = None
     runs: int = 0
+    calibration: float = 0.0
 
     @property
     def basis(self) -> str | None:
@@ -47,7 +50,7 @@ class Estimate:
             place: keeps the luck of different numbers apart.
         """
         if self.draws is not None:
-            return self.draws + runs.draws(self.luck, place)
+            return self.draws + runs.draws(self.luck, place) + calibrations(self.calibration, place)
         return np.full(intervals.RESAMPLES, math.log(self.value)) if self.value is not None and self.value > 0 else None
 
     def row(self, name: str, place: int, less: float = 0) -> dict[str, float | None]:
@@ -60,9 +63,44 @@ class Estimate:
             return dict.fromkeys(f"{name}{end}" for end in ENDS)
         numbers: list[float | None] = [self.value - less, None, None, None, None]
         if self.draws is not None:
-            both = (*intervals.ends(self.draws + runs.draws(self.luck, place)), *intervals.ends(self.draws))
+            both = [end for drawn in (self.whole(place), self.draws) if drawn is not None for end in intervals.ends(drawn)]
             numbers[1:] = [math.exp(end) - less if math.isfinite(end) else None for end in both]
         return dict(zip((f"{name}{end}" for end in ENDS), numbers, strict=True))
+
+
+def calibrations(half: float, place: int) -> Floats:
+    """Draws of how far the meter is off in all of a number alike, as logarithms: normal, with this half-width of 95 %.
+
+    Args:
+        place: other numbers give independent draws.
+    """
+    return half / NORMAL * np.random.default_rng([intervals.SEED, 3, place]).permutation(intervals.evenly(0))
+
+
+def calibration_of_ratio(first: "Meter", second: "Meter") -> float:
+    """What the meters put a ratio off: nothing on one and the same card, where it is common; else that of either."""
+    if first.cards == second.cards and None not in first.cards:
+        return 0.0
+    return math.hypot(first.calibration, second.calibration)
+
+
+@dataclass(frozen=True)
+class Meter:
+    """What measured a configuration.
+
+    Attributes:
+        cards: the GPUs of its runs; None is one that nobody recorded.
+        calibration: how far the meter can be off in all of it alike, relative, half-width.
+    """
+
+    cards: frozenset[str | None] = frozenset()
+    calibration: float = 0.0
+
+
+def meter_of(rows: pl.DataFrame) -> Meter:
+    """The meter behind rows of `units`."""
+    worst = rows["calibration"].max()
+    return Meter(frozenset(rows["card"].unique()), float(worst) if isinstance(worst, int | float) else 0.0)
 
 
 def logs_of(rows: pl.DataFrame) -> dict[str, float]:

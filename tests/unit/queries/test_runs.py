@@ -24,7 +24,26 @@ def test_runs(warehouse: str) -> None:
     assert {(run, count) for run, count in made.iter_rows()} < set(found.select("run_id", "prompts").iter_rows())
     assert found.filter(~pl.col("valid"))["run_id"].to_list() == ["run-b"]
     errors = shown().filter(pl.col("run_id") == "run-a")["energy_error_j"]
-    assert found.filter(pl.col("run_id") == "run-a")["energy_error_j"].item() == pytest.approx(errors.mean())
+    alone = ((errors**2).sum() ** 0.5) / errors.count()
+    assert found.filter(pl.col("run_id") == "run-a")["energy_error_j"].item() == pytest.approx(alone), "errors of windows partly cancel"
+
+
+@pytest.mark.parametrize(("size", "concurrency"), [(1, 1), (4, 1), (1, 8)])
+def test_the_meter_is_off_in_two_parts(tmp_path: Path, size: int, concurrency: int) -> None:
+    """What all answers have in common stays, what windows are off by themselves cancels; answers of one window share its error."""
+    rows = [factories.record("run-1", index, batch_size=size, concurrency=concurrency, window_id=index // size) for index in range(40)]
+    for row in rows:
+        edge, common = 0.02 * row["energy_j"], 0.003
+        row.update(energy_error_edge_j=edge, energy_error_calibration=common)
+        row["energy_error_j"] = (edge**2 + (common * row["energy_j"]) ** 2) ** 0.5
+        row["energy_attribution"] = "shared" if size * concurrency > 1 else "exclusive"
+        row["window_id"] = 0 if concurrency > 1 else row["window_id"]
+    factories.write(factories.frame(rows), tmp_path / "run-1.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("leaderboard", None, str(tmp_path / "w.duckdb"))["energy_error_j"].item()
+    mean = sum(row["energy_j"] for row in rows) / 40
+    edges = sum(row["energy_error_edge_j"] ** 2 for row in rows) * (40 if concurrency > 1 else size)
+    assert found == pytest.approx((edges / 1600 + (0.003 * mean) ** 2) ** 0.5)
 
 
 def test_what_the_windows_of_a_run_went_through(warehouse: str) -> None:

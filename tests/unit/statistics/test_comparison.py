@@ -11,7 +11,16 @@ from prompt_joules.warehouse.statistics import comparison, runs
 from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN, WITH_SPREAD
 
 
-def units(name: str, energy: object, first: int = 0, run: int = 0, in_pass: str | None = None, tokens: int = 10) -> pl.DataFrame:
+def units(
+    name: str,
+    energy: object,
+    first: int = 0,
+    run: int = 0,
+    in_pass: str | None = None,
+    tokens: int = 10,
+    card: str | None = None,
+    calibration: float = 0.0,
+) -> pl.DataFrame:
     """Rows of the query `units`: prompts alone on the GPU."""
     values = np.atleast_1d(np.asarray(energy, dtype=float))
     return pl.DataFrame(
@@ -25,7 +34,9 @@ def units(name: str, energy: object, first: int = 0, run: int = 0, in_pass: str 
             "output_tokens": tokens,
             "output_words": [None] * len(values),
         }
-    ).with_columns(pl.lit(in_pass, pl.String).alias("pass_id"))
+    ).with_columns(
+        pl.lit(in_pass, pl.String).alias("pass_id"), pl.lit(card, pl.String).alias("card"), pl.lit(calibration).alias("calibration")
+    )
 
 
 def rows(measure: Measure = DEFAULT, **values: float | None) -> pl.DataFrame:
@@ -106,6 +117,23 @@ def test_runs_in_turns_share_their_luck() -> None:
 
     assert ratio_high(in_turns=True) == pytest.approx(0.7)
     assert ratio_high(in_turns=False) > 0.9
+
+
+def test_the_calibration_of_the_meter_falls_out_of_a_ratio_on_one_card() -> None:
+    energy = np.full(50, 100.0)
+
+    def compared(*cards: str | None) -> dict[str, float]:
+        parts = [
+            units(name, energy, run=place, card=card, calibration=0.003) for place, (name, card) in enumerate(zip("ab", cards, strict=True))
+        ]
+        return comparison.compared(rows(a=1.0, b=1.0), pl.concat(parts)).row(1, named=True)
+
+    one, two, unknown = compared("x", "x"), compared("x", "y"), compared(None, None)
+    for found in (one, two, unknown):
+        assert math.log(found["value_high"] / 100) == pytest.approx(0.003, rel=0.01), "a value has all of it"
+        assert found["value_within_high"] == pytest.approx(100)
+    assert one["ratio_high"] == pytest.approx(1)
+    assert math.log(two["ratio_high"]) == math.log(unknown["ratio_high"]) == pytest.approx(0.003 * math.sqrt(2), rel=0.01)
 
 
 def test_a_result_of_few_prompts_has_them_in_every_resample() -> None:
