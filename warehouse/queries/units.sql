@@ -83,10 +83,10 @@ select
     unit,
     count(*) as prompts,
     sum(joules) as energy_j,
-    sum(output_tokens) as output_tokens,
-    sum(total_tokens) as total_tokens,
-    sum(output_words) as output_words,
-    sum(output_chars) as output_chars
+    sum(output_tokens)::bigint as output_tokens,
+    sum(total_tokens)::bigint as total_tokens,
+    sum(output_words)::bigint as output_words,
+    sum(output_chars)::bigint as output_chars
 from (
     select * from alone
     union all

@@ -1,0 +1,138 @@
+"""Does anything show a difference where there is none? Configurations against themselves: A/A checks of Compare, pairs and fits.
+
+Two halves of one run differ by the choice of prompts alone; two runs of one setup also by their luck. Of intervals of 95 % one in twenty
+may miss; more is a fault of the intervals, and so of every difference that they show. For a check of two runs the luck of runs is taken
+from other setups only: what it judges must not vouch for itself.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.statistics import comparison, cost, pairs, runs
+from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, SEED
+
+HALVES, TWO_RUNS = "two halves of a run", "two runs of a setup"
+COMPARE, PAIRS, COST = "Compare", "pairs", "cost of a token"
+MEASURES = (Measure(), Measure(per="output token"), Measure(statistic="median"))
+SCHEMA: dict[str, Any] = {
+    **dict.fromkeys(("check", "of", "number", "result_id"), pl.String),
+    **dict.fromkeys(("estimate", "low", "high"), pl.Float64),
+    "shown": pl.Boolean,
+}
+
+
+def checks(units: pl.DataFrame, cost_units: pl.DataFrame, repetitions: pl.DataFrame, splits: int = 1) -> pl.DataFrame:
+    """Every configuration against itself.
+
+    Args:
+        units: rows of the query `units` of all runs, each by itself (`pooled` false).
+        cost_units: rows of the query `cost_units`, likewise.
+        repetitions: rows of the query `repetitions`.
+        splits: how often each run is halved, each time anew.
+
+    Returns:
+        One row per check that has an interval: `check` (what was asked: Compare, pairs, cost of a token), `of` (two halves or two runs),
+        `number`, `result_id` (of the first run), `estimate`, `low`, `high` (of a ratio, a change less 1, or a difference over its mean),
+        and `shown`, whether it shows a difference.
+    """
+    return pl.DataFrame([*halves(units, cost_units, splits), *two_runs(units, repetitions)], schema=SCHEMA, orient="row")
+
+
+def shares(found: pl.DataFrame) -> pl.DataFrame:
+    """How many checks showed a difference: one row per `check` and `of`, with `checks`, `shown` and `share`."""
+    by = ["check", "of"]
+    return found.group_by(by).agg(pl.len().alias("checks"), pl.col("shown").sum(), pl.col("shown").mean().alias("share")).sort(by)
+
+
+def halves(units: pl.DataFrame, cost_units: pl.DataFrame, splits: int) -> Iterator[dict[str, Any]]:
+    """Each run, halved by chance, against itself: within one run, so without the luck of runs."""
+    for (result,), own in units.group_by("result_id", maintain_order=True):
+        names = own["unit"].unique().sort()
+        if len(names) < 2 * FEWEST_UNITS:
+            continue
+        fitted = cost_units.filter(pl.col("result_id") == result)
+        for split in range(splits):
+            first = names.gather(np.random.default_rng([SEED, split]).permutation(len(names))[: len(names) // 2].tolist())
+            yield from _compared(*(_part(own, first, is_in) for is_in in (True, False)), str(result), HALVES, runs.NOTHING)
+            yield from _costs(fitted, str(result), SEED + split)
+
+
+def two_runs(units: pl.DataFrame, repetitions: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Each pair of runs of one setup on one card, with the luck that all other setups show."""
+    again = repetitions.filter("valid").filter(pl.len().over("setup", "card") > 1)
+    for (setup, _), group in again.group_by("setup", "card", maintain_order=True):
+        known = runs.known(repetitions.filter(pl.col("setup") != setup))
+        for first, second in combinations(group["result_id"], 2):
+            a, b = (units.filter(pl.col("result_id") == name) for name in (first, second))
+            if not a.is_empty() and not b.is_empty():
+                yield from _compared(a, b, first, TWO_RUNS, known)
+                yield from _paired(a, b, first, known)
+
+
+def _part(own: pl.DataFrame, first: pl.Series, is_in: bool) -> pl.DataFrame:
+    """The units of one half, as a run of its own."""
+    inside = pl.col("unit").is_in(first.implode())
+    return own.filter(inside if is_in else ~inside).with_columns(
+        pl.lit("first" if is_in else "second").alias("result_id"), pl.lit(0 if is_in else 1).alias("run_number")
+    )
+
+
+def _compared(a: pl.DataFrame, b: pl.DataFrame, result: str, of: str, known: runs.Known) -> Iterator[dict[str, Any]]:
+    sides = pl.concat([a.with_columns(result_id=pl.lit("a")), b.with_columns(result_id=pl.lit("b"))])
+    for measure in MEASURES:
+        rows = pl.DataFrame({"result_id": ["a", "b"]}).with_columns(pl.lit(None, pl.Float64).alias(measure.key))
+        row = comparison.compared(rows, sides, measure, known).row(1, named=True)
+        yield from _judged(COMPARE, of, measure.words, result, row["ratio"], row["ratio_low"], row["ratio_high"], 1.0)
+
+
+def _paired(a: pl.DataFrame, b: pl.DataFrame, result: str, known: runs.Known) -> Iterator[dict[str, Any]]:
+    """Two runs as the two sides of pairs: the same prompts, answered twice."""
+    if a["shared"].any() or a["prompts"].max() != 1:
+        return
+    both = a.join(b, on=["unit", "repetition"], suffix="_b", nulls_equal=True).filter(pl.col("energy_j") > 0, pl.col("energy_j_b") > 0)
+    if both.is_empty():
+        return
+    listed = both.select(
+        (pl.col("unit") + 1).rank("dense").cast(pl.Int64).alias("prompt"),
+        pl.col("energy_j").alias("energy_a_j"),
+        pl.col("energy_j_b").alias("energy_b_j"),
+        pl.lit(False).alias("cut_a"),
+        pl.lit(False).alias("cut_b"),
+    )
+    tokens = [float(np.log(side["energy_j"].sum() / side["output_tokens"].sum())) for side in (a, b)]
+    sides = [{"is_b": is_b, "turn": "1", "is_pass": False, "ln": value} for is_b, value in zip((False, True), tokens, strict=True)]
+    contrast = pl.DataFrame({"shared": [False], "pair_list": [listed.to_dicts()], "windows": [None], "runs": [sides]})
+    row = pairs.paired(contrast, known).row(0, named=True)
+    for name in ("median_change", "total_change"):
+        yield from _judged(PAIRS, TWO_RUNS, name.replace("_", " "), result, row[name], row[f"{name}_low"], row[f"{name}_high"], 0.0)
+
+
+def _costs(sums: pl.DataFrame, result: str, seed: int) -> Iterator[dict[str, Any]]:
+    """The coefficients of two halves of a run: their difference over their mean."""
+    names = sums["unit"].unique().sort()
+    chosen = names.gather(np.random.default_rng([SEED, seed]).permutation(len(names))[: len(names) // 2].tolist())
+    inside = pl.col("unit").is_in(chosen.implode())
+    fits = [cost.fits(sums.filter(part)) for part in (inside, ~inside)]
+    if any(fit.is_empty() for fit in fits):
+        return
+    a, b = (fit.row(0, named=True) for fit in fits)
+    for name in ("fixed_j", "output_token_j"):
+        scale = max(abs(a[name] + b[name]) / 2, 1e-12)
+        half = float(np.hypot(a[f"{name}_high"] - a[name], b[f"{name}_high"] - b[name])) / scale
+        away = (b[name] - a[name]) / scale
+        yield from _judged(COST, HALVES, name, result, away, away - half, away + half, 0.0)
+
+
+def _judged(
+    check: str, of: str, number: str, result: str, estimate: float | None, low: float | None, high: float | None, nothing: float
+) -> Iterator[dict[str, Any]]:
+    """One row, where there is an interval."""
+    if estimate is not None and (low is not None or high is not None):
+        shown = (low is not None and low > nothing) or (high is not None and high < nothing)
+        numbers = {"estimate": estimate, "low": low, "high": high, "shown": shown}
+        yield {"check": check, "of": of, "number": number, "result_id": result} | numbers

@@ -1,0 +1,111 @@
+"""Where the spread of an answer's energy comes from: the prompt, the answer that was drawn, the run, the card; and what that leaves to be
+shown."""
+
+import math
+
+import polars as pl
+
+from prompt_joules.warehouse.statistics import runs
+from prompt_joules.warehouse.statistics.intervals import student
+
+PROMPT, SAMPLE, BOTH, RUN, CARD = "prompt", "sample", "prompt and sample", "run", "card"
+MEANINGS = {
+    PROMPT: "which prompt is asked",
+    SAMPLE: "which answer the model draws to one prompt",
+    BOTH: "which prompt is asked, and which answer is drawn to it: no prompt was answered with two seeds",
+    RUN: "two runs of one setup on one card",
+    CARD: "two cards of one kind",
+}
+NUMBERS = ("energy_j", "output_tokens", "energy_per_token_j")
+SCHEMA = {"number": pl.String, "part": pl.String, "sd": pl.Float64, "share": pl.Float64, "freedom": pl.Int64, "setups": pl.Int64}
+
+
+def table(sums: pl.DataFrame, repetitions: pl.DataFrame) -> pl.DataFrame:
+    """The variance of the logarithm of a number, in parts.
+
+    Args:
+        sums: rows of the query `variances`.
+        repetitions: rows of the query `repetitions`.
+
+    Returns:
+        One row per `number` (energy of an answer, its length, its J/token) and `part` that is known: `sd`, its standard deviation (0.05 is
+        about 5 %), `share` of the variance of one answer, `freedom`, the degrees of freedom behind it, and `setups`, how many setups. Runs
+        and cards shift J/token, and with it the energy.
+    """
+    known = runs.known(repetitions).alone
+    card = between_cards(repetitions)
+    found = []
+    for number in NUMBERS:
+        parts = _of_answers(sums.filter(pl.col("number") == number))
+        if parts and number != "output_tokens":
+            parts |= {RUN: known} if known else {}
+            parts |= {CARD: card} if card else {}
+        whole = sum(part.sd**2 for part in parts.values())
+        found += [
+            {
+                "number": number,
+                "part": name,
+                "sd": part.sd,
+                "share": part.sd**2 / whole if whole else None,
+                "freedom": part.freedom,
+                "setups": part.setups,
+            }
+            for name, part in parts.items()
+        ]
+    return pl.DataFrame(found, schema=SCHEMA, orient="row")
+
+
+def _of_answers(sums: pl.DataFrame) -> dict[str, runs.Spread]:
+    """The spread between prompts and between answers to one prompt, pooled over setups; of both together where no prompt has two
+    answers."""
+    again = sums.filter(pl.col("answers") > pl.col("prompts"))
+    if sums.is_empty():
+        return {}
+    if again.is_empty():
+        freedom = int((sums["prompts"] - 1).sum())
+        return {BOTH: runs.Spread(math.sqrt(float(sums["between"].sum()) / freedom), freedom, sums.height)}
+    within = float(again["within"].sum()) / int((again["answers"] - again["prompts"]).sum())
+    usual = (again["answers"] - again["answers_squared"] / again["answers"]).sum() / (again["prompts"] - 1).sum()
+    between = float(again["between"].sum()) / int((again["prompts"] - 1).sum())
+    of_prompts = max(between - within, 0.0) / float(usual)
+    return {
+        PROMPT: runs.Spread(math.sqrt(of_prompts), int((again["prompts"] - 1).sum()), again.height),
+        SAMPLE: runs.Spread(math.sqrt(within), int((again["answers"] - again["prompts"]).sum()), again.height),
+    }
+
+
+def between_cards(repetitions: pl.DataFrame) -> runs.Spread | None:
+    """The spread between cards of one kind, without that between runs; None where no setup was run on two cards."""
+    logs = repetitions.filter("valid", pl.col("card").is_not_null(), pl.col("energy_per_token_j") > 0)
+    cards = logs.group_by("setup", "card").agg(pl.col("energy_per_token_j").log().mean().alias("ln"), pl.len().alias("runs"))
+    groups = cards.group_by("setup").agg(
+        pl.col("ln").var().alias("variance"), pl.len().alias("cards"), (1 / pl.col("runs")).mean().alias("per_run")
+    )
+    groups = groups.filter(pl.col("cards") > 1)
+    if groups.is_empty():
+        return None
+    freedom = int((groups["cards"] - 1).sum())
+    square = float((groups["variance"] * (groups["cards"] - 1)).sum()) / freedom
+    known = runs.known(repetitions).alone
+    of_runs = known.sd**2 * float((groups["per_run"] * (groups["cards"] - 1)).sum()) / freedom if known else 0.0
+    return runs.Spread(math.sqrt(max(square - of_runs, 0.0)), freedom, groups.height)
+
+
+def smallest_difference(parts: pl.DataFrame, prompts: int, count: int) -> float | None:
+    """The smallest ratio of energies that can be shown on the same prompts, less 1: about as far as the 95 % interval of no difference
+    reaches.
+
+    Args:
+        parts: rows of `table` of the energy.
+        prompts: answered by either side in each run.
+        count: runs of either side, each with seeds of its own.
+    """
+    sds = dict(parts.filter(pl.col("number") == "energy_j").select("part", "sd").iter_rows())
+    freedom = dict(parts.select("part", "freedom").iter_rows())
+    sample = sds.get(SAMPLE, sds.get(BOTH))
+    if sample is None or RUN not in sds:
+        return None
+    # Either side has its own runs; what is known of other setups counts for at most so many degrees of freedom.
+    own = 2 * (count - 1) + min(freedom[RUN], 2 * runs.MOST_FREEDOM)
+    half = student(own) * math.sqrt(2 * (sample**2 / (prompts * count) + sds[RUN] ** 2 / count))
+    return math.expm1(half)
