@@ -11,8 +11,8 @@ from prompt_joules.warehouse.statistics import intervals, runs
 
 def repetitions(*rows: tuple[str, str | None, str | None, float]) -> pl.DataFrame:
     """Rows of the query `repetitions`: setup, card, pass, J/token."""
-    found = pl.DataFrame(rows, schema=["setup", "card", "pass_id", "energy_per_token_j"], orient="row")
-    return found.with_columns(valid=pl.lit(True), measured=pl.lit(100)).cast({"card": pl.String, "pass_id": pl.String})
+    schema = {"setup": pl.String, "card": pl.String, "pass_id": pl.String, "energy_per_token_j": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(valid=pl.lit(True), measured=pl.lit(100))
 
 
 def test_the_spread_is_pooled_over_setups_that_were_run_more_than_once() -> None:

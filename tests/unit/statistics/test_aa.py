@@ -1,0 +1,81 @@
+"""Configurations against themselves: on the shipped results, and on made-up ones in which something is wrong."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import aa
+from tests import warehouses
+from tests.simulations.measurements import World, units
+from tests.simulations.scenarios import cost_units
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """Every shipped run against itself."""
+    path = tmp_path_factory.mktemp("shipped") / "w.duckdb"
+    warehouses.ingest(warehouses.SHIPPED, into=path)
+    every, of_runs = Selection(weights=()), query.load("repetitions", None, str(path))
+    asked = {"pooled": False, "above_idle": False}
+    own = query.load("units", every, str(path), results="\n".join(of_runs["result_id"]), **asked)
+    return aa.checks(own, query.load("cost_units", every, str(path), results="", **asked), of_runs, splits=4)
+
+
+def test_no_more_than_one_in_twenty_shows_a_difference_that_is_none(shipped: pl.DataFrame) -> None:
+    assert set(shipped.select("check", "of").unique().iter_rows()) == {
+        (aa.COMPARE, aa.HALVES),
+        (aa.COMPARE, aa.TWO_RUNS),
+        (aa.PAIRS, aa.TWO_RUNS),
+        (aa.COST, aa.HALVES),
+    }
+    assert shipped.height > 500
+    assert shipped["shown"].mean() <= 0.05, aa.shares(shipped)  # type: ignore[operator]
+
+
+def test_every_kind_of_check_stays_within_chance(shipped: pl.DataFrame) -> None:
+    for row in aa.shares(shipped).iter_rows(named=True):
+        # Of checks at 5 % so many show a difference in 99 of 100 cases at most.
+        most = 0.05 * row["checks"] + 2.33 * (0.05 * 0.95 * row["checks"]) ** 0.5
+        assert row["shown"] <= most, row
+
+
+def made(spread: float, chance: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Six setups, each run twice on the same prompts, with luck of this spread."""
+    parts, rows = [], []
+    for place in range(6):
+        asked = chance.standard_normal(60)
+        for run in range(2):
+            number = 2 * place + run
+            parts.append(units(World(), asked, np.array([spread * chance.standard_normal()]), chance, f"run {number}", number))
+            token = parts[-1]["energy_j"].sum() / parts[-1]["output_tokens"].sum()
+            rows.append({"result_id": f"run {number}", "setup": str(place), "card": "one", "energy_per_token_j": token})
+    always = {"valid": pl.lit(True), "measured": pl.lit(60), "pass_id": pl.lit(None, pl.String)}
+    known = pl.DataFrame(rows).with_columns(**always)
+    own = pl.concat(parts).with_columns(repetition=pl.lit(0))
+    return own, cost_units(World(), 60, 1, chance).with_columns(result_id=pl.lit("run 0")), known
+
+
+def test_what_the_luck_of_runs_hides_is_shown_when_nobody_knows_of_it() -> None:
+    own, sums, known = made(0.1, np.random.default_rng(1))
+    found = aa.checks(own, sums, known)
+    assert found.filter(pl.col("of") == aa.TWO_RUNS)["shown"].mean() <= 0.1  # type: ignore[operator]
+    blind = pl.concat(aa.checks(own, sums, known.filter(pl.col("setup") == str(place))) for place in range(6))
+    tokens = blind.filter(pl.col("of") == aa.TWO_RUNS, pl.col("number").str.contains("output token"))
+    assert tokens.height == 6 and tokens["shown"].mean() >= 0.5, "six pairs of runs, each without the others"  # type: ignore[operator]
+
+
+def test_a_real_difference_between_two_halves_is_shown() -> None:
+    own, sums, known = made(0.0, np.random.default_rng(2))
+    split = aa.halves(own.with_columns(pl.when(pl.col("unit") < 30).then(9.0).otherwise(1.0).alias("energy_j")), sums, 1)
+    assert sum(row["shown"] for row in split if row["check"] == aa.COMPARE) <= 4, "of 36: chance mixes both kinds into both halves"
+    twice = own.with_columns(pl.col("energy_j") * (1 + pl.col("run_number") % 2))
+    shares = aa.shares(pl.DataFrame(aa.two_runs(twice, known), schema=aa.SCHEMA, orient="row"))
+    assert shares["share"].min() > 0.9  # type: ignore[operator]
+
+
+def test_runs_of_few_prompts_say_nothing() -> None:
+    own, sums, _ = made(0.0, np.random.default_rng(3))
+    assert not list(aa.halves(own.filter(pl.col("unit") < 9), sums.clear(), 1))
+    assert aa.shares(pl.DataFrame(schema=aa.SCHEMA)).is_empty()
