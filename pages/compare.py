@@ -8,7 +8,7 @@ from prompt_joules.pages.ui.of import compare as room
 from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.view import View, among
 from prompt_joules.warehouse.selection import Selection
-from prompt_joules.warehouse.statistics import comparison
+from prompt_joules.warehouse.statistics import comparison, variance
 
 
 def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
@@ -46,6 +46,26 @@ def say_what_differs(view: View, chosen: pl.DataFrame) -> None:
     pick.show_framed(keys, keys.columns, "Keys on which the results differ", "differences", view, "Where they differ")
 
 
+def show_certainty() -> None:
+    """How sure a difference can be, over all runs whatever the filters, in a frame; nothing is computed before it opens."""
+    part = st.expander(room.CERTAINTY, key="certainty-frame", on_change="rerun")
+    if not part.open:
+        return
+    with part:
+        table = variance.table(data.load("variances", Selection()), data.load("repetitions", Selection()))
+        st.markdown(room.REASONS if table.height else room.NO_PARTS)
+        if table.height:
+            tables.show(room.parts(table), room.PARTS, "Standard deviations of the energy of an answer, its length and J/token, by reason")
+        smallest = room.smallest(table)
+        st.markdown(room.NO_LUCK if smallest.is_empty() else room.said_of_smallest(smallest))
+        if smallest.height:
+            tables.show(smallest, room.SMALLEST, "The smallest difference that can be shown, by prompts and runs")
+        shares = data.against_themselves()
+        st.markdown(room.said_of_checks(shares))
+        if shares.height:
+            tables.show(shares, room.CHECKS, "How many checks of a setup with itself showed a difference")
+
+
 view = frame.begin("Is A really better than B?")
 measure = view.measure
 frame.say_measure(data.results(view), view)
@@ -61,7 +81,8 @@ if chosen.height < 2:
 
 view = view.narrowed(among("result_id", chosen["result_id"]))
 units = data.load("units", view.selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle, pooled=True)
-compared = comparison.compared(chosen, units, measure, data.luck())
+luck = data.luck(chosen["harness_version"])
+compared = comparison.compared(chosen, units, measure, luck)
 found = naming.in_short(chosen.select("result_id", "label").join(compared, on="result_id", maintain_order="left"))
 st.markdown(room.compared(found, measure))
 st.caption(words.alike(naming.alike(found["label"])))
@@ -69,4 +90,5 @@ say_what_differs(view, chosen)
 draw.show(draw.of(room.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
 tables.show(found, room.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
 downloads.offer(found, "compare", view)
-scope.say_footer(chosen, view, more=f"{room.BOOTSTRAP} {certainty.of_runs(data.luck())}")
+show_certainty()
+scope.say_footer(chosen, view, more=f"{room.BOOTSTRAP} {certainty.of_runs(luck)}")

@@ -61,4 +61,4 @@ alt = "Energy of a response before its first token, per input token and per outp
 note = f"{words.alike(naming.alike(known['label']))} {words.first_of(known.height, tables.MOST_LISTED, 'results')}"
 every = partial(fitted_by_name, view, known)
 pick.show_framed(every, room.FITS, alt, "cost-of-a-token", view, f"The fits of all {words.count(known.height, 'result')}", note=note)
-scope.say_footer(drawn, one, "setup", more=f"{room.said(fit, prompts.height)} {certainty.of_runs(data.luck())}")
+scope.say_footer(drawn, one, "setup", more=f"{room.said(fit, prompts.height)} {certainty.of_runs(data.luck(drawn['harness_version']))}")

@@ -47,7 +47,7 @@ chosen = controls.one_result(rows)
 view = view.narrowed(among("result_id", chosen["result_id"]))
 requests, overhead, price, intensity = assumptions()
 units = data.load("units", view.selection, results=chosen["result_id"].item(), above_idle=measure.above_idle, pooled=True)
-energy = comparison.compared(chosen, units, measure, data.luck()).row(0, named=True)
+energy = comparison.compared(chosen, units, measure, data.luck(chosen["harness_version"])).row(0, named=True)
 plan = workload.workload(comparison.band(energy), requests, overhead, price, intensity)
 
 show_year(plan)

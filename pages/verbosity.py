@@ -70,7 +70,7 @@ def show_change_of_pairs(view: View, sides: Sides) -> None:
     draw.show(draw.of(drawings.paired, changes), alt="Change in energy of the same prompts from A to B with its interval")
     alt = "Change in energy of the same prompts from A to B, per model"
     pick.show_framed(changes, room.PAIRS, alt, "pairs", view, "The rows behind the chart")
-    scope.say_footer(changes, view, "setup", more=certainty.of_runs(data.luck()))
+    scope.say_footer(changes, view, "setup", more=certainty.of_runs(data.luck(changes["harness_version"])))
 
 
 def show_change_of_means(view: View, sides: Sides) -> None:

@@ -1,5 +1,7 @@
 """Rows for the pages: named queries and a visitor's SQL, kept while filters and warehouse stay the same."""
 
+from collections.abc import Iterable
+
 import polars as pl
 import streamlit as st
 
@@ -8,7 +10,7 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import connect, energy_shown, query, visitor_sql, visitor_sql_memory
 from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.selection import Selection
-from prompt_joules.warehouse.statistics import runs
+from prompt_joules.warehouse.statistics import aa, runs
 
 
 def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
@@ -45,9 +47,14 @@ def own(selection: Selection) -> pl.DataFrame:
     return load("leaderboard", selection).filter(pl.col("origin") == "measured")
 
 
-def luck() -> runs.Known:
-    """How far runs of one setup lie apart, from all setups that were run more than once."""
-    return runs.known(load("repetitions", Selection()))
+def luck(protocols: Iterable[str | None] = ()) -> runs.Known:
+    """How far runs of one setup lie apart, from all setups that were run more than once; by these protocols where they have A/A data."""
+    return runs.known(load("repetitions", Selection())).of(protocols)
+
+
+def against_themselves() -> pl.DataFrame:
+    """How many checks of configurations with themselves showed a difference, from the runs that say most."""
+    return _against_themselves(*_place())
 
 
 def _place() -> tuple[str, tuple[int, int]]:
@@ -65,6 +72,16 @@ def _load(
 ) -> pl.DataFrame:
     """The only cache: keyed by question, filters and version of the file."""
     return query.load(name, selection, path, **dict(parameters))
+
+
+@st.cache_data(max_entries=2, show_spinner="Comparing runs with themselves …")
+def _against_themselves(path: str, version: tuple[int, int]) -> pl.DataFrame:
+    every = Selection(weights=())
+    runs_known = query.load("repetitions", None, path)
+    chosen = aa.telling(runs_known)
+    asked: dict[str, object] = {"results": "\n".join(chosen["result_id"]), "pooled": False, "above_idle": False}
+    units, sums = (query.load(name, every, path, **asked) for name in ("units", "cost_units"))
+    return aa.shares(aa.checks(units, sums, runs_known))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

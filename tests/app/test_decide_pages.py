@@ -1,12 +1,16 @@
 """Compare and Planner: numbers against polars."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.of import compare
 from prompt_joules.pages.ui.pure import naming
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.statistics import variance
 from tests.app import warehouse
-from tests.app.conftest import FIGURES, Open, opened, table
+from tests.app.conftest import FIGURES, Open, open_app, opened, table, text
 
 
 def test_compare_says_how_many_times(open_page: Open) -> None:
@@ -63,3 +67,19 @@ def test_results_that_differ_in_nothing_are_numbered() -> None:
     labels = naming.numbered(pl.DataFrame({"label": ["a", "b", "a"]}))["label"].to_list()
     assert labels == ["a · no. 1", "b", "a · no. 2"]
     assert naming.short([labels[0], labels[2]]) == {"a · no. 1": "no. 1", "a · no. 2": "no. 2"}
+
+
+def test_how_sure_a_difference_can_be(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
+    closed = open_app("compare")
+    assert "A/A check" not in text(closed), "nothing is computed before the frame opens"
+    app = opened(closed, "certainty")
+    assert not app.exception
+    parts, smallest, checks = (table(app, place) for place in (1, 2, 3))
+    known = variance.table(*(query.load(name, None, str(shipped_warehouse)) for name in ("variances", "repetitions")))
+    energy = known.filter(pl.col("number") == "energy_j")
+    assert parts["sd_of_energy"].to_list() == pytest.approx((100 * energy["sd"]).to_list())
+    assert parts["share_of_energy"].sum() == pytest.approx(100)
+    assert smallest["with_9_runs"].to_list() == sorted(smallest["with_9_runs"].to_list(), reverse=True)
+    assert checks["share_shown"].to_list() == pytest.approx((100 * checks["shown"] / checks["checks"]).to_list())
+    assert f"Of {checks['checks'].sum():,} intervals {checks['shown'].sum():,}" in text(app)

@@ -112,6 +112,7 @@ def repetitions(spread: float, setups: int, runs: int, chance: np.random.Generat
             "card": "one",
             "valid": True,
             "measured": 100,
+            "harness_version": "2.0",
             "pass_id": pl.Series([None] * setups * runs, dtype=pl.String),
             "energy_per_token_j": 0.25 * np.exp(spread * chance.standard_normal(setups * runs)),
         }

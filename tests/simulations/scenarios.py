@@ -150,7 +150,16 @@ def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False) -> pl.
         for is_b, side in ((False, a), (True, b))
         for (run,), part in side.group_by("run_number", maintain_order=True)
     ]
-    return pl.DataFrame({"shared": [False], "pairs": [joined.height], "pair_list": [joined.to_dicts()], "windows": [None], "runs": [logs]})
+    return pl.DataFrame(
+        {
+            "shared": [False],
+            "harness_version": ["2.0"],
+            "pairs": [joined.height],
+            "pair_list": [joined.to_dicts()],
+            "windows": [None],
+            "runs": [logs],
+        }
+    )
 
 
 def coefficient(prompts: int, name: str, *, counts: int = 1) -> Scenario:
@@ -174,7 +183,9 @@ def cost_units(world: World, prompts: int, count: int, chance: Chance) -> pl.Dat
     joules = energies(world, outs, 0.0, chance) * own
     sums = {"ins": ins, "outs": outs, "joules": joules, "in_in": ins * ins, "in_out": ins * outs, "out_out": outs * outs}
     sums |= {"in_joules": ins * joules, "out_joules": outs * joules, "joules_joules": joules * joules}
-    names = pl.DataFrame({"unit": asked, "result_id": "a", "run_number": 0, "pass_id": None, "answers": 1, "longest": 512})
+    names = pl.DataFrame(
+        {"unit": asked, "result_id": "a", "run_number": 0, "pass_id": None, "harness_version": "2.0", "answers": 1, "longest": 512}
+    )
     return names.with_columns(pl.Series(key, value) for key, value in sums.items())
 
 

@@ -6,6 +6,7 @@ with wanted as (
         'run:' || chosen.run_id as result_id,
         alike.run_number,
         alike.pass_id,
+        alike.harness_version,
         runs.prompt_set,
         own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
     from selected_runs($selection) as chosen
@@ -22,6 +23,7 @@ answered as (
         wanted.result_id,
         wanted.run_number,
         wanted.pass_id,
+        wanted.harness_version,
         (dense_rank() over (order by wanted.prompt_set, requests.prompt_id) - 1) % 1000 as unit,
         requests.input_tokens::double as tokens_in,
         requests.output_tokens::double as tokens_out,
@@ -38,6 +40,7 @@ select
     result_id,
     run_number,
     any_value(pass_id) as pass_id,
+    any_value(harness_version) as harness_version,
     unit,
     count(*) as answers,
     sum(tokens_in) as ins,

@@ -14,6 +14,7 @@ import polars as pl
 
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import comparison, cost, pairs, runs
+from prompt_joules.warehouse.statistics.estimates import logs_of
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, SEED
 
 HALVES, TWO_RUNS = "two halves of a run", "two runs of a setup"
@@ -24,6 +25,17 @@ SCHEMA: dict[str, Any] = {
     **dict.fromkeys(("estimate", "low", "high"), pl.Float64),
     "shown": pl.Boolean,
 }
+
+
+def telling(repetitions: pl.DataFrame, most: int = 60) -> pl.DataFrame:
+    """The runs that say most, where there are too many to check all: those of setups that were run more than once, then those with most
+    prompts.
+
+    Args:
+        repetitions: rows of the query `repetitions`.
+    """
+    again = pl.len().over("setup")
+    return repetitions.filter("valid").sort(again > 1, "measured", "result_id", descending=[True, True, False]).head(most)
 
 
 def checks(units: pl.DataFrame, cost_units: pl.DataFrame, repetitions: pl.DataFrame, splits: int = 1) -> pl.DataFrame:
@@ -44,9 +56,9 @@ def checks(units: pl.DataFrame, cost_units: pl.DataFrame, repetitions: pl.DataFr
 
 
 def shares(found: pl.DataFrame) -> pl.DataFrame:
-    """How many checks showed a difference: one row per `check` and `of`, with `checks`, `shown` and `share`."""
+    """How many checks showed a difference: one row per `check` and `of`, with `checks`, `shown` and `share_shown`."""
     by = ["check", "of"]
-    return found.group_by(by).agg(pl.len().alias("checks"), pl.col("shown").sum(), pl.col("shown").mean().alias("share")).sort(by)
+    return found.group_by(by).agg(pl.len().alias("checks"), pl.col("shown").sum(), pl.col("shown").mean().alias("share_shown")).sort(by)
 
 
 def halves(units: pl.DataFrame, cost_units: pl.DataFrame, splits: int) -> Iterator[dict[str, Any]]:
@@ -58,7 +70,7 @@ def halves(units: pl.DataFrame, cost_units: pl.DataFrame, splits: int) -> Iterat
         fitted = cost_units.filter(pl.col("result_id") == result)
         for split in range(splits):
             first = names.gather(np.random.default_rng([SEED, split]).permutation(len(names))[: len(names) // 2].tolist())
-            yield from _compared(*(_part(own, first, is_in) for is_in in (True, False)), str(result), HALVES, runs.NOTHING)
+            yield from _compared(_part(own, first, True), _part(own, first, False), str(result), HALVES, runs.NOTHING)
             yield from _costs(fitted, str(result), SEED + split)
 
 
@@ -66,7 +78,7 @@ def two_runs(units: pl.DataFrame, repetitions: pl.DataFrame) -> Iterator[dict[st
     """Each pair of runs of one setup on one card, with the luck that all other setups show."""
     again = repetitions.filter("valid").filter(pl.len().over("setup", "card") > 1)
     for (setup, _), group in again.group_by("setup", "card", maintain_order=True):
-        known = runs.known(repetitions.filter(pl.col("setup") != setup))
+        known = runs.known(repetitions.filter(pl.col("setup") != setup)).of(group["harness_version"])
         for first, second in combinations(group["result_id"], 2):
             a, b = (units.filter(pl.col("result_id") == name) for name in (first, second))
             if not a.is_empty() and not b.is_empty():
@@ -104,9 +116,14 @@ def _paired(a: pl.DataFrame, b: pl.DataFrame, result: str, known: runs.Known) ->
         pl.lit(False).alias("cut_a"),
         pl.lit(False).alias("cut_b"),
     )
-    tokens = [float(np.log(side["energy_j"].sum() / side["output_tokens"].sum())) for side in (a, b)]
-    sides = [{"is_b": is_b, "turn": "1", "is_pass": False, "ln": value} for is_b, value in zip((False, True), tokens, strict=True)]
-    contrast = pl.DataFrame({"shared": [False], "pair_list": [listed.to_dicts()], "windows": [None], "runs": [sides]})
+    sides = [
+        {"is_b": is_b, "turn": "1", "is_pass": False, "ln": value}
+        for is_b, side in ((False, a), (True, b))
+        for value in logs_of(side).values()
+    ]
+    contrast = pl.DataFrame(
+        {"shared": [False], "harness_version": [None], "pair_list": [listed.to_dicts()], "windows": [None], "runs": [sides]}
+    )
     row = pairs.paired(contrast, known).row(0, named=True)
     for name in ("median_change", "total_change"):
         yield from _judged(PAIRS, TWO_RUNS, name.replace("_", " "), result, row[name], row[f"{name}_low"], row[f"{name}_high"], 0.0)

@@ -29,7 +29,11 @@ def fits(sums: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFrame:
         `residual_j` (standard deviation of what is left), `explained` (share of the variance), `mean_in`, `mean_out`, `longest`, and what
         `what_if` needs: the covariances `cov_aa` ... `cov_cc`, and `luck`, how far the runs can be off, as a logarithm.
     """
-    found = [row for (_,), part in sums.group_by("result_id", maintain_order=True) if (row := _fit(part, known)) is not None]
+    found = [
+        row
+        for (_,), part in sums.group_by("result_id", maintain_order=True)
+        if (row := _fit(part, known.of(part["harness_version"]))) is not None
+    ]
     numbers = [f"{name}{end}" for name in COEFFICIENTS for end in ("", "_low", "_high")]
     numbers += ["residual_j", "explained", "mean_in", "mean_out", "luck", *(f"cov_{name}" for name in COVARIANCES)]
     schema: dict[str, Any] = {"result_id": pl.String} | dict.fromkeys(("units", "answers", "runs", "longest"), pl.Int64)

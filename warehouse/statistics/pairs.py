@@ -34,7 +34,7 @@ def paired(contrasts: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.Data
         `least_change` and `most_change`, between which the median lies whatever the cut answers would have cost, null for no bound;
         `runs_a`, `runs_b`, and `basis`, what the intervals are about. Of divided energy only the totals are known.
     """
-    found = [_contrast(row, known) for row in contrasts.iter_rows(named=True)]
+    found = [_contrast(row, known.of([row["harness_version"]])) for row in contrasts.iter_rows(named=True)]
     schema: dict[str, Any] = dict.fromkeys((*NUMBERS, "more_share", "least_change", "most_change"), pl.Float64)
     schema |= dict.fromkeys(COUNTS, pl.Int64) | {"basis": pl.String}
     return contrasts.drop("pair_list", "windows", "runs").hstack(pl.DataFrame(found, schema=schema, orient="row"))

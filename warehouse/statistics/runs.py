@@ -6,8 +6,8 @@ are alike in everything but seed and time.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -49,10 +49,22 @@ class Known:
     Attributes:
         alone: the spread between runs of one setup on one card.
         in_turns: the spread of the difference between two setups whose prompts were answered in turns, from pass to pass.
+        of_protocols: the same from the runs of one major version of the protocol: "1", "2".
     """
 
     alone: Spread | None = None
     in_turns: Spread | None = None
+    of_protocols: Mapping[str, "Known"] = field(default_factory=dict)
+
+    def of(self, protocols: Iterable[str | None]) -> "Known":
+        """What is known of runs of these protocols: from runs of the same major version where it has A/A data, else from all.
+
+        Args:
+            protocols: versions of the measuring protocol, e.g. "1.1".
+        """
+        majors = {_major(protocol) for protocol in protocols}
+        own = self.of_protocols.get(majors.pop()) if len(majors) == 1 else None
+        return own if own is not None and own.alone is not None else self
 
     def of_difference(self, passes: int) -> Spread | None:
         """The spread of a difference measured in turns; where only that of runs alone is known it stands in, unless the passes are enough
@@ -73,6 +85,18 @@ def known(runs: pl.DataFrame) -> Known:
     """
     counted = runs.filter("valid", pl.col("measured") >= FEWEST_UNITS, pl.col("energy_per_token_j") > 0)
     logs = counted.with_columns(pl.col("energy_per_token_j").log().alias("ln"))
+    protocols = logs["harness_version"].unique().drop_nulls().to_list()
+    majors = {major: [protocol for protocol in protocols if _major(protocol) == major] for major in map(_major, protocols)}
+    return replace(
+        _known(logs), of_protocols={major: _known(logs.filter(pl.col("harness_version").is_in(own))) for major, own in majors.items()}
+    )
+
+
+def _major(protocol: str | None) -> str:
+    return (protocol or "").partition(".")[0]
+
+
+def _known(logs: pl.DataFrame) -> Known:
     return Known(_pooled(logs, ("setup", "card")), _pooled(_differences(logs.filter(pl.col("pass_id").is_not_null())), ("setup", "first")))
 
 

@@ -65,9 +65,9 @@ def _of_answers(sums: pl.DataFrame) -> dict[str, runs.Spread]:
         freedom = int((sums["prompts"] - 1).sum())
         return {BOTH: runs.Spread(math.sqrt(float(sums["between"].sum()) / freedom), freedom, sums.height)}
     within = float(again["within"].sum()) / int((again["answers"] - again["prompts"]).sum())
-    usual = (again["answers"] - again["answers_squared"] / again["answers"]).sum() / (again["prompts"] - 1).sum()
+    usual = float((again["answers"] - again["answers_squared"] / again["answers"]).sum()) / int((again["prompts"] - 1).sum())
     between = float(again["between"].sum()) / int((again["prompts"] - 1).sum())
-    of_prompts = max(between - within, 0.0) / float(usual)
+    of_prompts = max(between - within, 0.0) / usual
     return {
         PROMPT: runs.Spread(math.sqrt(of_prompts), int((again["prompts"] - 1).sum()), again.height),
         SAMPLE: runs.Spread(math.sqrt(within), int((again["answers"] - again["prompts"]).sum()), again.height),

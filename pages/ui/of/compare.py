@@ -6,8 +6,9 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, certainty, charts, theme
-from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.pages.ui.pure.words import count, figure, plain
 from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.statistics import aa, variance
 
 COMPARED = (
     "shown_as",
@@ -30,6 +31,18 @@ BOOTSTRAP = (
     "prompts are drawn together. All runs of a setup count. Published averages have no interval, nor have fewer than five prompts or "
     "batches; fewer than ten are hollow marks."
 )
+# How sure a difference can be: where the spread comes from, what can be shown, and whether anything is shown of nothing.
+CERTAINTY = "How sure can a difference be?"
+REASONS = (
+    "The energy of an answer varies for four reasons. More prompts and more answers to each help against the first two, only more runs "
+    "against the third, only more cards against the last. Standard deviations, of the logarithm: 5 is about 5 %."
+)
+PARTS = ("reason_of_spread", "meaning_of_part", "sd_of_energy", "share_of_energy", "sd_of_length", "sd_of_token", "setups")
+SMALLEST = ("prompts_asked", "with_1_run", "with_3_runs", "with_9_runs")
+CHECKS = ("check", "of", "checks", "shown", "share_shown")
+PROMPTS, RUNS = (20, 100, 1000), (1, 3, 9)
+NO_PARTS = "No run of ours has prompts that were alone on the GPU: where the spread comes from is not known."
+NO_LUCK = "What can be shown is not known: no setup was run twice."
 # What two results may differ in besides model and task, and how much it spoils a comparison: the protocol more than a choice of the user.
 UNLIKE = {"gpu_model": 1, "engine": 1, "batch_size": 1, "prompt_set": 1, "weights": 1, "source": 1, "harness_version": 2}
 
@@ -110,3 +123,55 @@ def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
         for hollow in (False, True)
     ]
     return theme.finish(alt.layer(thin, thick, *marks), axes.names_high(found["shown_as"], 44))
+
+
+def parts(table: pl.DataFrame) -> pl.DataFrame:
+    """The parts of the variance, one row each, with the numbers side by side.
+
+    Args:
+        table: of `variance.table`.
+    """
+    of = {number: table.filter(pl.col("number") == number) for number in variance.NUMBERS}
+    rows = of["energy_j"].select("part", pl.col("sd").alias("sd_of_energy"), pl.col("share").alias("share_of_energy"), "setups")
+    for number, name in (("output_tokens", "sd_of_length"), ("energy_per_token_j", "sd_of_token")):
+        rows = rows.join(of[number].select("part", pl.col("sd").alias(name)), on="part", how="left", maintain_order="left")
+    return rows.with_columns(pl.col("part").replace_strict(variance.MEANINGS, return_dtype=pl.String).alias("meaning_of_part")).rename(
+        {"part": "reason_of_spread"}
+    )
+
+
+def smallest(table: pl.DataFrame) -> pl.DataFrame:
+    """The smallest difference that can be shown, by prompts and runs of either side; empty where nothing is known of runs.
+
+    Args:
+        table: of `variance.table`.
+    """
+    found = [[variance.smallest_difference(table, prompts, runs) for runs in RUNS] for prompts in PROMPTS]
+    rows = [{"prompts_asked": prompts} | dict(zip(SMALLEST[1:], line, strict=True)) for prompts, line in zip(PROMPTS, found, strict=True)]
+    return pl.DataFrame(rows).drop_nulls()
+
+
+def said_of_smallest(found: pl.DataFrame) -> str:
+    """What the table of smallest differences says, in one sentence."""
+    first, last = found.row(0, named=True), found.row(-1, named=True)
+    return (
+        f"On the same prompts, one run of {first['prompts_asked']:,} a side can show differences above about "
+        f"**{figure(100 * first['with_1_run'], 2)} %**, nine runs of {last['prompts_asked']:,} above "
+        f"**{figure(100 * last['with_9_runs'], 2)} %**."
+    )
+
+
+def said_of_checks(shares: pl.DataFrame) -> str:
+    """How many comparisons of a setup with itself showed a difference.
+
+    Args:
+        shares: of `aa.shares`.
+    """
+    if shares.is_empty():
+        return "No run has enough prompts to be compared with itself."
+    every, shown = int(shares["checks"].sum()), int(shares["shown"].sum())
+    return (
+        f"**A/A check**: {aa.HALVES}, and {aa.TWO_RUNS} where there are some, went through Compare, the pairs and the cost of a token. "
+        f"Of {count(every, 'interval')} {shown:,} ({figure(100 * shown / every, 2)} %) show a difference where there is none; at most 5 % "
+        "should."
+    )

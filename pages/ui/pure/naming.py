@@ -165,6 +165,22 @@ LABELS: dict[str, tuple[str, str]] = {
     "basis": ("The interval is", "across runs, or within one run, with or without the spread that other setups show between runs."),
     "ratio_within_low": ("from, in these runs", "Low end of the 95 % interval over prompts or batches alone."),
     "ratio_within_high": ("to, in these runs", "High end of the 95 % interval over prompts or batches alone."),
+    "reason_of_spread": ("Because of", "Which chance it is."),
+    "meaning_of_part": ("That is", "What differs."),
+    "sd_of_energy": ("Energy", "Standard deviation of the energy of an answer."),
+    "share_of_energy": ("Share of its variance", "Of the variance of the energy of one answer in one run."),
+    "sd_of_length": ("Length", "Standard deviation of the length of an answer."),
+    "sd_of_token": ("J/token", "Standard deviation of the energy of a token."),
+    "setups": ("Setups", "How many setups it was measured on."),
+    "prompts_asked": ("Prompts", "Prompts that either side answers in each run."),
+    "with_1_run": ("One run a side", "The smallest difference that can be shown: about how far the interval of no difference reaches."),
+    "with_3_runs": ("Three runs a side", "As with one run; each run with a seed of its own."),
+    "with_9_runs": ("Nine runs a side", "As with one run; each run with a seed of its own."),
+    "check": ("Check", "What was asked of a setup and itself."),
+    "of": ("Of", "Two halves of the prompts of one run, or two runs of one setup."),
+    "checks": ("Intervals", "How many intervals that makes."),
+    "shown": ("Show a difference", "Intervals that leave out no difference."),
+    "share_shown": ("Share", "At most 5 % should."),
     "grows": ("Grows", "Whether the energy of one more output token is above 0 for certain."),
     "below_zero": ("Below 0", "Whether the fixed energy is below 0 for certain: the line then does not hold for short answers."),
     "more_share": ("B costs more", "Share of the prompts that cost more on side B."),
@@ -211,7 +227,10 @@ CHANGES = (
     *("change", "change_low", "change_high", "least_change", "most_change", "length_effect_log", "token_effect_log"),
     *(f"{name}_change{end}" for name in ("median", "whole", "total") for end in ("", "_low", "_high", "_within_low", "_within_high")),
 )
-SHARES = ("saved", "saved_low", "saved_high", "more_share", "top5_share", "explained")
+SHARES = (
+    *("sd_of_energy", "share_of_energy", "sd_of_length", "sd_of_token", "with_1_run", "with_3_runs", "with_9_runs", "share_shown"),
+    *("saved", "saved_low", "saved_high", "more_share", "top5_share", "explained"),
+)
 FOUR_DIGITS = ("input_token_j", "output_token_j", "token_low_j", "token_high_j")
 
 UNIT_OF_NAME = re.compile(r"_(j|w|s|c|mhz)(?=_|$)")

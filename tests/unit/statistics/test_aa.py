@@ -51,7 +51,7 @@ def made(spread: float, chance: np.random.Generator) -> tuple[pl.DataFrame, pl.D
             parts.append(units(World(), asked, np.array([spread * chance.standard_normal()]), chance, f"run {number}", number))
             token = parts[-1]["energy_j"].sum() / parts[-1]["output_tokens"].sum()
             rows.append({"result_id": f"run {number}", "setup": str(place), "card": "one", "energy_per_token_j": token})
-    always = {"valid": pl.lit(True), "measured": pl.lit(60), "pass_id": pl.lit(None, pl.String)}
+    always = {"valid": pl.lit(True), "measured": pl.lit(60), "pass_id": pl.lit(None, pl.String), "harness_version": pl.lit("2.0")}
     known = pl.DataFrame(rows).with_columns(**always)
     own = pl.concat(parts).with_columns(repetition=pl.lit(0))
     return own, cost_units(World(), 60, 1, chance).with_columns(result_id=pl.lit("run 0")), known
@@ -72,7 +72,7 @@ def test_a_real_difference_between_two_halves_is_shown() -> None:
     assert sum(row["shown"] for row in split if row["check"] == aa.COMPARE) <= 4, "of 36: chance mixes both kinds into both halves"
     twice = own.with_columns(pl.col("energy_j") * (1 + pl.col("run_number") % 2))
     shares = aa.shares(pl.DataFrame(aa.two_runs(twice, known), schema=aa.SCHEMA, orient="row"))
-    assert shares["share"].min() > 0.9  # type: ignore[operator]
+    assert shares["share_shown"].min() > 0.9  # type: ignore[operator]
 
 
 def test_runs_of_few_prompts_say_nothing() -> None:

@@ -21,7 +21,9 @@ def contrast(a: object, b: object, *, cut_a: object = False, cut_b: object = Fal
         for is_b, side in ((False, of_a), (True, of_b))
         for turn in range(logs)
     ]
-    return pl.DataFrame({"shared": [False], "pairs": [len(of_a)], "pair_list": [listed], "windows": [None], "runs": [sides]})
+    return pl.DataFrame(
+        {"shared": [False], "harness_version": ["2.0"], "pairs": [len(of_a)], "pair_list": [listed], "windows": [None], "runs": [sides]}
+    )
 
 
 def test_every_pair_counts_as_it_was_spent() -> None:
@@ -78,7 +80,8 @@ def test_of_batches_only_the_totals_are_compared() -> None:
     sides = [{"is_b": is_b, "turn": "newest 1", "is_pass": False, "ln": 0.0} for is_b in (False, True)]
     schema = {"pair_list": pl.List(pl.Struct({"prompt": pl.Int32}))}
     row = pl.DataFrame(
-        {"shared": [True], "pairs": [384], "pair_list": [None], "windows": [windows], "runs": [sides]}, schema_overrides=schema
+        {"shared": [True], "harness_version": ["2.0"], "pairs": [384], "pair_list": [None], "windows": [windows], "runs": [sides]},
+        schema_overrides=schema,
     )
     found = pairs.paired(row).row(0, named=True)
     assert found["median_change"] is None and found["more"] is None

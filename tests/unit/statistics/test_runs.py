@@ -12,7 +12,9 @@ from prompt_joules.warehouse.statistics import intervals, runs
 def repetitions(*rows: tuple[str, str | None, str | None, float]) -> pl.DataFrame:
     """Rows of the query `repetitions`: setup, card, pass, J/token."""
     schema = {"setup": pl.String, "card": pl.String, "pass_id": pl.String, "energy_per_token_j": pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(valid=pl.lit(True), measured=pl.lit(100))
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        valid=pl.lit(True), measured=pl.lit(100), harness_version=pl.lit("2.0")
+    )
 
 
 def test_the_spread_is_pooled_over_setups_that_were_run_more_than_once() -> None:
@@ -27,13 +29,14 @@ def test_the_spread_is_pooled_over_setups_that_were_run_more_than_once() -> None
         )
     )
     parts = [np.var(np.log(values), ddof=1) * (len(values) - 1) for values in ([0.2, 0.3], [1.0, 1.1, 1.2])]
+    assert known.of_protocols == {"2": runs.Known(known.alone)}
     assert known.alone == runs.Spread(pytest.approx(math.sqrt(sum(parts) / 3)), 3, 2, 5)
     assert known.in_turns is None
 
 
 def test_runs_on_two_cards_and_runs_of_few_answers_say_nothing_of_luck() -> None:
     rows = repetitions(("a", "x", None, 0.2), ("a", "y", None, 0.3))
-    assert runs.known(rows) == runs.NOTHING
+    assert runs.known(rows).alone is None
     same = repetitions(("a", "x", None, 0.2), ("a", "x", None, 0.3))
     assert runs.known(same).alone is not None
     assert runs.known(same.with_columns(measured=pl.lit(4))) == runs.NOTHING
@@ -83,3 +86,17 @@ def test_draws_of_luck_are_students_and_independent() -> None:
     assert np.quantile(first, 0.975) == pytest.approx(0.1 * intervals.student(2), rel=0.02)
     assert abs(np.corrcoef(np.clip(first, -1, 1), np.clip(second, -1, 1))[0, 1]) < 0.06
     assert not runs.draws(None, 0).any()
+
+
+def test_runs_of_one_protocol_vouch_for_it_alone() -> None:
+    rows = repetitions(
+        ("a", None, None, 0.2), ("a", None, None, 0.3), ("b", None, None, 1.0), ("b", None, None, 1.01), ("c", None, None, 1.0)
+    )
+    known = runs.known(rows.with_columns(harness_version=pl.Series(["1.1", "1.1", "2.0", "2.1", "3.0"])))
+    alone = {
+        name: known.of(protocols).alone
+        for name, protocols in {"1": ["1.1", "1.0"], "2": ["2.0"], "both": ["1.1", "2.0"], "3": ["3.0"]}.items()
+    }
+    assert alone["both"] == alone["3"] == known.alone
+    assert alone["1"] is not None and alone["2"] is not None and known.alone is not None
+    assert alone["1"].sd > known.alone.sd > alone["2"].sd == pytest.approx(math.log(1.01) / math.sqrt(2))
