@@ -42,7 +42,7 @@ def axis(wide: bool) -> bool:
 def some_series(rows: pl.DataFrame) -> str:
     """The series to draw, as a JSON list; empty for all.
 
-    Of more than a person can read those with the most prompts, unless the visitor chooses others.
+    A chart has at most MOST_SERIES: those with the most prompts, unless the visitor chooses others.
 
     Args:
         rows: one row per series, most prompts first: `series`, `prompts`.
@@ -74,7 +74,7 @@ def one_setup(view: View) -> View:
 
 
 def say_what_differs(view: View, by: str) -> None:
-    """Say on what the runs differ whose prompts are shown together, besides what the series stand for."""
+    """Say on what the runs of the chart differ, besides what its series stand for."""
     setups = view.rows(data.load("setups", view.selection).filter(pl.col("result_id").str.starts_with("run:")))
     keys = comparison.differing(setups).filter(~pl.col("key").is_in(room.SERIES_KEYS[by])) if setups.height else setups.clear()
     if not keys.is_empty():

@@ -27,7 +27,7 @@ def show_detail(selection: Selection, chosen: pl.DataFrame) -> None:
 
 
 def show_first(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, where: str) -> None:
-    """A table of as many rows as a browser can take; of more it says where they are.
+    """A table of the first rows, as many as a browser can take; a line says where the others are.
 
     Args:
         noun: what a row is, in the plural.

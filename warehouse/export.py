@@ -1,8 +1,8 @@
 """Rows for other programs: Parquet, CSV, JSON or Arrow, each with a header: what the rows are, whose they are, how to cite them.
 
 The content hash is over the rows alone, so that the same rows have the same hash in every format. Units are base SI, as in the
-warehouse. Rows come in parts and are laid by on disk until the header, which stands in front of them, is known: ten million rows need no
-more memory than one part.
+warehouse. Rows come in parts and wait in a temporary file until the header, which is written before them, is known: ten million rows
+need no more memory than one part.
 """
 
 import hashlib
@@ -133,7 +133,7 @@ def save(
         out: an open file.
         kind: one of KINDS.
         selection, what, link: as `Facts.header`.
-        folder: where rows are laid by meanwhile; None means the system's folder for temporary files.
+        folder: for the temporary file of the rows; None means the system's.
 
     Returns:
         The header.
@@ -145,14 +145,14 @@ def save(
     known(kind)
     facts = Facts()
     with tempfile.TemporaryFile(dir=folder) as beside:
-        _lay_by(parts, beside, facts)
+        _spool(parts, beside, facts)
         header = facts.header(selection, what, link)
         _write(_laid_by(beside), out, header, kind)
     return header
 
 
 def temporary(parts: Iterable[pl.DataFrame], kind: str, selection: Said, what: str, *, link: str | None = None) -> io.BufferedReader:
-    """A nameless file of rows that come in parts, open at its beginning; it is gone when it is closed. Otherwise as `save`."""
+    """A temporary file of rows that come in parts, open at its beginning; closing it removes it. Otherwise as `save`."""
     with tempfile.NamedTemporaryFile() as named:
         with Path(named.name).open("wb") as out:
             save(parts, out, kind, selection, what, link=link)
@@ -166,7 +166,7 @@ def known(kind: str) -> str:
     return kind
 
 
-def _lay_by(parts: Iterable[pl.DataFrame], beside: BinaryIO, facts: Facts) -> None:
+def _spool(parts: Iterable[pl.DataFrame], beside: BinaryIO, facts: Facts) -> None:
     """Put the parts into a temporary Arrow file, and gather the facts."""
     writer = None
     for part in parts:
@@ -180,7 +180,7 @@ def _lay_by(parts: Iterable[pl.DataFrame], beside: BinaryIO, facts: Facts) -> No
 
 
 def _laid_by(beside: BinaryIO) -> Iterator[pa.Table]:
-    """The parts of `_lay_by`; at least one."""
+    """The parts of `_spool`; at least one."""
     beside.seek(0)
     reader = pa.ipc.open_file(beside)
     if reader.num_record_batches == 0:

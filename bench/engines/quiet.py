@@ -18,7 +18,7 @@ def no_bars() -> Iterator[None]:
     had_bars = transformers.utils.logging.is_progress_bar_enabled()
     bar = gguf_loading.tqdm
     transformers.utils.logging.disable_progress_bar()
-    enable_progress_bars()  # transformers takes them along
+    enable_progress_bars()  # the line above switches off the hub's bars too
     gguf_loading.tqdm = lambda items, *_, **__: items
     try:
         yield

@@ -1,4 +1,4 @@
-"""The books of a run: does the counter's gain equal the windows plus the gaps between them?"""
+"""The balance of a run: does the counter's gain equal the windows plus the gaps between them?"""
 
 from dataclasses import asdict, dataclass, field
 
@@ -9,7 +9,7 @@ class Balance:
 
     A gap runs from the end of a window to the start of the next, read from the counter; it holds the tails that were
     taken off. A window that gave no joules is counted as lost and its energy is in neither sum, so the ratio falls
-    below 1: the books show what is missing.
+    below 1: the balance shows what is missing.
     """
 
     first_j: float

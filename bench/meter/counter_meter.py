@@ -222,7 +222,7 @@ class CounterMeter:
         }
 
     def close(self) -> dict[str, object]:
-        """The books.
+        """The balance of the session.
 
         `counter_j`, `windows_j`, `gaps_j`, `tails_j` in J, `ratio`, counts of windows, `step_s`, and notes of what went
         wrong.

@@ -61,7 +61,7 @@ class AbsentMeter:
         return {"gpus": [], "counter": None, "other_processes": None, "gpu_shared": None, "reason": self.reason}
 
     def close(self) -> dict[str, object]:
-        """No books."""
+        """No balance."""
         return {}
 
 

@@ -107,7 +107,7 @@ class Meter(Protocol):
         ...
 
     def close(self) -> dict[str, object]:
-        """The run's books, or {} without a counter."""
+        """The balance of the session, or {} without a counter."""
         ...
 
 

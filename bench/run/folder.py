@@ -38,7 +38,7 @@ class Run:
         setup: the columns that are equal in every row of the run.
         prompts: how many rows a finished run has (prompts times repetitions).
         finished: all rows are written.
-        sessions: one dict per time the run was worked on: start, end, rows, how it ended, the meter's books.
+        sessions: one dict per time the run was worked on: start, end, rows, how it ended, the meter's balance.
     """
 
     folder: Path

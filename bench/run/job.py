@@ -1,4 +1,4 @@
-"""Which run is meant: its prompts and their order, what makes it another run, and the run on disk that is gone on with.
+"""Which run is meant: its prompts and their order, what makes it another run, and which run on disk continues.
 
 It imports no torch, so that a machine that only talks to a server needs none.
 """
@@ -122,7 +122,7 @@ def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, ta
 
 
 def turns(jobs: Sequence[Job], rests: Sequence[Sequence[Item]], size: int, seed: int) -> list[tuple[int, Sequence[Item]]]:
-    """Who is asked what, in order: batches of each job's rest, prompt by prompt, the tasks of a prompt in an order that the seed draws.
+    """The order of questions: batches of what each job still lacks, prompt by prompt; the seed draws the order of a prompt's tasks.
 
     So what drifts in a session, and what neighbours do, is in all tasks alike.
 

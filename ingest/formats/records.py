@@ -21,7 +21,7 @@ from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, S
 from prompt_joules.ingest.statements import statement
 
 MOST_COLUMNS = 1000
-# So many files are loaded in one transaction: a second one into the same table makes DuckDB write rows twice.
+# One transaction loads so many files: with a second load into the same table DuckDB would write rows twice.
 MOST_FILES = 20_000
 # A file may say that it unpacks to this much, or to this many times its size; more is a bomb, not a result.
 MOST_UNPACKED = 256 * 1024**3

@@ -113,7 +113,7 @@ def shipped() -> "Results":
     Raises:
         OSError: the cache folder cannot be written.
     """
-    from prompt_joules import first_warehouse  # with the ingest, which reading needs not
+    from prompt_joules import first_warehouse  # it imports the ingest, which reading does not need
 
     return Results(str(first_warehouse.ready(lambda _: None)))
 

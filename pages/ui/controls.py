@@ -58,10 +58,10 @@ def band(view: View, rows: pl.DataFrame, default: str = ALL_SIZES) -> View:
 
 
 def view(key: str, choices: Sequence[str], default: str | None = None, label: str = "Show", is_labelled: bool = True) -> str:
-    """What of the page to show: only that is asked for, sent and drawn.
+    """The view that the visitor chose: the page asks for, sends and draws that one only.
 
     Args:
-        key: of the widget, another one on every page, or the view of one page would stay in the address of the next.
+        key: of the widget; each page has its own, because the view of one page must not stay in the address of the next.
         choices: the views, in the order of the page.
         default: the first one shown; the first of the choices if None.
         label: what is chosen.

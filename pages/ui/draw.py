@@ -1,7 +1,7 @@
 """Charts on the page: each is made once for the same frames, and sent as it was made.
 
 Altair takes longer to make a chart and to check it than the rest of a script takes. What it makes depends on its arguments alone, so a
-finished chart is kept by the content of its frames, whatever filters and file they came from. That charts are valid is for tests to say.
+finished chart is kept by the content of its frames, whatever filters and file they came from. Tests check that charts are valid.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ def forget() -> None:
 
 
 def fingerprint(rows: pl.DataFrame) -> bytes:
-    """A hash of all values and columns. Streamlit's own of a frame sees only the first and the last few rows."""
+    """A hash of all values and columns. Streamlit's own hash looks only at the first and the last few rows of a frame."""
     return hashlib.sha256(_arrow(rows)).digest()
 
 
@@ -77,7 +77,7 @@ def _made(make: Callable[..., theme.Chart], arguments: tuple[object, ...]) -> Dr
 
 
 def finished(chart: theme.Chart) -> Drawn:
-    """A chart as the browser gets it. The chart is used up: names stand where its frames were.
+    """A chart as the browser gets it. This changes the chart: its frames become names.
 
     Args:
         chart: every encoding of which says its type.

@@ -58,13 +58,13 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
 
 @contextmanager
 def _frame(label: str, key: str, widgets: Iterable[str]) -> Iterator[bool]:
-    """A frame whose widgets are made when it is open, or when one of them acts: those that are not on the page cost nobody time.
+    """A frame whose widgets are made only while it is open or one of them acts: a widget that is not on the page costs no time.
 
     Args:
         widgets: their keys. The frame is open at first where the link has a value for one of them.
     """
     acts = any(st.query_params.get_all(name) or st.session_state.get(name) not in (None, [], DEFAULTS.get(name)) for name in widgets)
-    # Not by `expanded`, which is part of what a frame is: one that started open would close when its value is set back.
+    # `expanded` is part of the identity of a frame: a frame that started open would close when its value is set back.
     if acts:
         st.session_state.setdefault(f"{key}-frame", True)
     frame = st.expander(label, key=f"{key}-frame", on_change="rerun")

@@ -24,7 +24,7 @@ svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-lege
 @media print { [data-testid="stSidebar"], [data-testid="stToolbar"], [data-testid="stExpandSidebarButton"] { display: none !important; } }
 </style>"""
 
-# What adds SVG to the toolbar of a chart: Streamlit has PNG only.
+# This adds SVG to the toolbar of a chart; Streamlit offers PNG only.
 SAVE_SVG = f"<script>{(Path(__file__).parent / 'save_svg.js').read_text()}</script>"
 CHAT = ("chat", "lm-arena-chat")
 # Altair checks a chart as a whole before it is drawn. Checking each of its parts as well takes longer than the rest of a page.

@@ -46,7 +46,7 @@ def show_behind(
     label: str = "The rows behind the chart",
     field: str = "result_id",
 ) -> None:
-    """The rows of a chart and a file of them, in a frame that opens by a click, or when some were chosen. The browser gets them then.
+    """The rows of a chart and a file of them, in a frame that opens by a click or when some were chosen; then the browser gets them.
 
     Args:
         chosen: the rows to show; `rows` where none were chosen.
@@ -126,7 +126,7 @@ def boxed(rows: pl.DataFrame, box: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def show_table(rows: pl.DataFrame, columns: tuple[str, ...], alt: str, key: str) -> pl.DataFrame:
-    """A table whose rows can be clicked: the rows that were, none at the start."""
+    """A table whose rows can be clicked; returns the rows that were clicked, none at the start."""
     event = tables.show(rows, columns, alt, key=key)
     places = event["selection"]["rows"] if isinstance(event, Mapping) else []
     return rows[[place for place in places if place < rows.height]]

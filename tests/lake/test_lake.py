@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 ROWS = 30
 NewLake = Callable[[], Lake]
 PARAMETERS = {
+    "pooled": True,
     "metric": "energy_j",
     "prompt_set": "",
     "only_series": "",
@@ -272,15 +273,15 @@ def test_all_questions_of_a_block_are_of_one_snapshot(new_lake: NewLake, tmp_pat
 
 
 def test_a_page_shows_a_lake(shipped: tuple[Lake, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamlit.testing.v1 import AppTest
+    from tests.app.conftest import open_app
 
     made, file = shipped
     monkeypatch.setenv(connect.VARIABLE, made.address)
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    app = open_app("leaderboard")
     assert not app.exception
     assert "least energy" in app.title[0].value
     monkeypatch.setenv(connect.VARIABLE, str(file))
-    same = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    same = open_app("leaderboard")
     shown, wanted = (pl.from_pandas(opened.dataframe[0].value) for opened in (app, same))
     assert_frame_equal(shown, wanted)  # sums of another order differ in their last digit
 

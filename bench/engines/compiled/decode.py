@@ -134,7 +134,7 @@ class StaticDecoder:
         import torch._dynamo.config as dynamo
         import torch._inductor.config as inductor
 
-        torch._dynamo.reset()  # or the layers of another loop would be taken
+        torch._dynamo.reset()  # otherwise the layers of another loop would be used
         dynamo.allow_unspec_int_on_nn_module = True  # the layer's number must not make every layer a graph of its own
         dynamo.cache_size_limit = max(64, dynamo.cache_size_limit)
         inductor.coordinate_descent_tuning = loop.coordinate_descent

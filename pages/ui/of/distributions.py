@@ -210,7 +210,7 @@ def cut(share: float | None) -> str:
 
 
 def mixed(keys: pl.DataFrame) -> str:
-    """On what runs differ whose prompts are shown together."""
+    """On what the runs of a chart differ."""
     return f"The runs shown are not alike in {words.listed(keys)}: choose one setup, or one task, for a fair comparison."
 
 

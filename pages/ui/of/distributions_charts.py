@@ -179,9 +179,9 @@ def _straightened(steps: pl.DataFrame) -> pl.DataFrame:
 
 
 def _corners(curve: pl.DataFrame) -> pl.Series:
-    """Whether each point of a curve is needed: none that is not lies farther than BESIDE above or below the line that passes it.
+    """Whether each point of a curve is needed: a point that is left out lies within BESIDE of the line that is drawn past it.
 
-    Ramer and Douglas and Peucker's way: the point farthest from a line stays, and the line becomes two.
+    The algorithm of Ramer, Douglas and Peucker: the point farthest from a line stays, and the line becomes two.
     """
     x, y = (curve[name].to_numpy() for name in ("share_of_prompts", "share_of_total"))
     needed = np.zeros(len(x), dtype=bool)

@@ -85,5 +85,5 @@ def least(rows: pl.DataFrame, key: str) -> str:
 
 
 def _size(row: dict[str, Any]) -> str:
-    """The parameters of a model in brackets, where they are known: models of different sizes are no like for like."""
+    """The parameters of a model in brackets, where they are known: models of different sizes are not compared as if they were alike."""
     return f" ({figure(row['params_total_b'], 2)} billion parameters)" if row["params_total_b"] else ""

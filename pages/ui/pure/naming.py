@@ -263,7 +263,7 @@ def gpu_of(row: Mapping[str, Any]) -> str:
 
 
 def with_label(rows: pl.DataFrame) -> pl.DataFrame:
-    """Adds `label`, all that names a result, and a number where that names two: a name that no other row has."""
+    """Adds `label`: everything that names a result, and a number where two results would have one name."""
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
     batch = pl.format("batch {}", "batch_size")
     parts: list[str | pl.Expr] = ["model_name", gpu(rows.columns), "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]

@@ -124,7 +124,7 @@ def dots(chart: alt.Chart, rows: pl.DataFrame, field: str, title: str, size: int
     every, shown = domain(field, rows)
     shapes = alt.Shape("colour:N", title=title, scale=alt.Scale(domain=every, range=SHAPES), legend=legend(shown))
     points: alt.Chart = chart.mark_point(filled=True, size=size, strokeWidth=1.5).encode(color=colour(field, title, rows), shape=shapes)
-    # The legend of colours once more: Vega-Lite makes one of legends that are alike.
+    # The same legend as that of the colours: Vega-Lite merges legends that are alike.
     strokes = alt.Stroke("colour:N", title=title, scale=alt.Scale(domain=every), legend=legend(shown))
     return points if all_measured(rows) else filled(points.encode(stroke=strokes), rows)
 
@@ -201,7 +201,7 @@ def _lit() -> alt.Parameter:
 
 
 def _pale_unless(marks: alt.Chart, *chosen: str) -> alt.Chart:
-    """Marks that are pale unless all of these selections have them. `alt.when` says the same and takes many times as long."""
+    """Marks that are pale unless they are in all of these selections. `alt.when` does the same and takes many times as long."""
     seen = {"test": {"and": [{"param": name} for name in chosen]}, "value": SEEN}
     faded: alt.Chart = marks.encode(opacity=alt.OpacityValue(PALE, condition=seen))
     return faded
@@ -213,10 +213,10 @@ def selections(chart: Chart) -> list[str]:
     return [str(param.name) for param in params if param.name in (PICKED, BOXED)]
 
 
-# Altair's own would set a size, which the page does.
+# Altair's default theme would set a size; the page sets the size.
 alt.theme.enable("none")
 CONFIG = alt.Config(
-    # Not a name for each of a thousand marks, read aloud one by one: the alt of the chart and the table behind it say more, and sooner.
+    # Without this a screen reader would read a name for each of a thousand marks. The alt of the chart and the table behind it say more.
     mark=alt.MarkConfig(aria=False),
     axis=alt.AxisConfig(labelFontSize=12, titleFontSize=13, titlePadding=10, labelLimit=180, labelOverlap=True),
     axisY=alt.AxisConfig(labelFlush=False),
@@ -225,7 +225,7 @@ CONFIG = alt.Config(
 
 
 def finish(chart: Chart, height: int = HEIGHT) -> Chart:
-    """The last touch to every chart, in place: its height, readable labels, a quiet grid. Each of Altair's own methods copies the chart."""
+    """Set height, labels and grid of a chart, in place: each of Altair's own methods would copy the chart."""
     chart.height = height
     chart.config = CONFIG
     return chart

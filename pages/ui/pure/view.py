@@ -39,10 +39,10 @@ Way = tuple[tuple[str, Any], ...]
 
 
 class Narrowing(Protocol):
-    """What leaves only some of the rows, besides the filters.
+    """A rule that keeps only some of the rows, besides the filters.
 
     Attributes:
-        without: how to end it; empty where the page cannot do without.
+        without: how to end it; empty where the page needs it.
     """
 
     @property

@@ -36,7 +36,7 @@ def first_view(tasks: tuple[str, ...], others: int, everything: bool) -> str:
 
 
 def first_lines(rows: pl.DataFrame, say: Callable[[dict[str, Any]], str], more: str = "more in the chart") -> str:
-    """What is to say of the first rows, one item each, and how many more there are."""
+    """One item for each of the first rows, and how many more there are."""
     items = [say(row) for row in rows.head(MOST_LINES).iter_rows(named=True)]
     return "\n".join(items + ([f"- and {rows.height - MOST_LINES} {more}"] if rows.height > MOST_LINES else []))
 
