@@ -30,9 +30,9 @@ def verify(path: Path, footer: pq.FileMetaData) -> None:
 
 def _bytes(file: BinaryIO, column: pq.ColumnChunkMetaData) -> bytes:
     """The pages of a column. Raises ValueError when they are not all in the file."""
-    start = column.data_page_offset
-    if column.has_dictionary_page and column.dictionary_page_offset:
-        start = min(start, column.dictionary_page_offset)
+    # An offset of 0 is none: a column without values may have a dictionary and no data.
+    offsets = (column.data_page_offset, column.dictionary_page_offset if column.has_dictionary_page else 0)
+    start = min((offset for offset in offsets if offset), default=0)
     size = column.total_compressed_size
     file.seek(0, 2)
     if start < 0 or size < 0 or start + size > file.tell():
