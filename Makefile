@@ -5,6 +5,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 LAKE   := .venv-lake
+# Tools that judge the other environments stand in one of their own.
+AUDIT  := .venv-audit
 PORT   ?= 8501
 # Where the app listens: this machine alone, whatever the environment says. For others: make app HOST=0.0.0.0 (docs/security.md)
 HOST   := 127.0.0.1
@@ -17,7 +19,7 @@ COVERAGE     := --cov --cov-report=term:skip-covered
 LAKE_TESTS   := tests/lake tests/unit/queries tests/unit/test_schema.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app lake test lint bench fuzz clean
+.PHONY: help demo app lake test lint audit bench fuzz clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
@@ -46,11 +48,16 @@ test: $(VENV)/.test $(MODEL)/.done $(LAKE)/.test  ## install what the tests need
 	echo "The tests of shared warehouses, and of the SQL on their version of DuckDB, which ran beside the others:"; \
 	wait $$lake; lake=$$?; cat build/test-lake.log; exit $$((status ? status : lake))
 
-lint: $(VENV)/.lint  ## ruff and mypy --strict
+lint: $(VENV)/.lint $(AUDIT)/.audit  ## ruff, mypy --strict, and the licences of what is installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@mkdir -p $(TYPES) && ln -sfn $(CURDIR)/{bench,ingest,warehouse,pages} $(CURDIR)/pages/front/*.py $(TYPES)/
 	@MYPYPATH=build/types $(BIN)/mypy
+	@$(AUDIT)/bin/pip-licenses --python $(BIN)/python --partial-match --fail-on 'GPL;SSPL;BUSL;Commons Clause' > build/licences.txt
+
+audit: $(AUDIT)/.audit  ## known weaknesses of the pinned packages, as PyPI knows them (needs pypi.org; a mirror without advisories fails)
+	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints-lake.txt
 
 bench: $(VENV)/.test $(MODEL)/.done  ## speed of our own code, as ratios against a bound measured in the same run
 	@$(BIN)/python -m tests.perf
@@ -59,7 +66,7 @@ fuzz: $(VENV)/.test  ## 100,000 made-up formulas, statements, links and files (d
 	@$(BIN)/python -m tests.attack.fuzz --cases 100000 --seed 1
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) $(LAKE) models results/demo warehouse.duckdb*
+	rm -rf $(VENV) $(LAKE) $(AUDIT) models results/demo warehouse.duckdb*
 
 $(VENV)/.venv:
 	@echo "Making $(VENV) …"
@@ -86,6 +93,11 @@ $(VENV)/.test: $(VENV)/.bench
 	@echo "Installing what the tests need …"
 	@$(PIP) --editable '.[test]'
 	@./tests/install_chromium.sh $(BIN)/python
+	@touch $@
+
+$(AUDIT)/.audit: $(VENV)/.venv
+	@$(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5
 	@touch $@
 
 $(LAKE)/.lake: pyproject.toml constraints-lake.txt

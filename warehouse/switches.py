@@ -3,7 +3,7 @@
 import os
 
 SQL, TEXTS = "PROMPT_JOULES_SQL", "PROMPT_JOULES_TEXTS"
-METRICS = "PROMPT_JOULES_METRICS"
+METRICS, SIGN_IN = "PROMPT_JOULES_METRICS", "PROMPT_JOULES_SIGN_IN"
 ON, OFF = ("on", "1", "yes", "true"), ("off", "0", "no", "false")
 
 
@@ -13,7 +13,7 @@ def is_on(variable: str) -> bool:
 
 
 def is_switched_on(variable: str) -> bool:
-    """Whether something is on that is off by default: METRICS, figures for Prometheus."""
+    """Whether something is on that is off by default: METRICS, figures for Prometheus; SIGN_IN, a page of its own before all others."""
     return _said(variable) in ON
 
 

@@ -9,7 +9,7 @@ from altair.utils import schemapi
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
-from prompt_joules.pages.ui import data, filters, scope, site, watched
+from prompt_joules.pages.ui import data, filters, scope, sign_in, site, watched
 from prompt_joules.pages.ui.pure import shape, words
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
@@ -35,6 +35,9 @@ def run(page: Page) -> None:
     """Draw the filters and run the page, all of one version of the warehouse; without a readable one, say what to run instead."""
     site.follow_old_links(page)
     st.html(TAGS_STYLE)
+    if sign_in.is_needed():
+        sign_in.show()
+        return
     with watched.page(page.url_path or site.HOME) as run:
         try:
             with connect.pinned(connect.default_warehouse()):
@@ -48,6 +51,7 @@ def _draw(page: Page) -> None:
     selection, notes = filters.sidebar(data.options())
     acting, why = site.SWITCHES.get(page.url_path or site.HOME, (tuple(filters.ENERGY), ""))
     measure = filters.energy(acting, why)
+    sign_in.show_who()
     st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
     st.session_state["asked_for"] = View(selection, measure=measure)
     st.session_state["acting"] = acting

@@ -78,7 +78,7 @@ def try_sql(seed: int, numbers: Sequence[int], outcomes: collections.Counter[str
 
 
 def try_links(seed: int, numbers: Sequence[int], outcomes: collections.Counter[str], warehouse: Path) -> None:
-    """A link gives filters and notes; the link of those filters gives them again. One in a thousand is opened in the app."""
+    """A link gives filters and notes; the link of those filters gives them again. One in 250 is opened in the app."""
     options = query.options(str(warehouse))
     for number in numbers:
         asked = parse_qs(link(dice("link", seed, number)), keep_blank_values=True)
@@ -87,7 +87,7 @@ def try_links(seed: int, numbers: Sequence[int], outcomes: collections.Counter[s
             assert Selection.from_query(selection.to_query()) == (selection, ())
             assert all(len(note) < 1_000 for note in (*notes, *filters.ignored({key: asked.get(key, []) for key in filters.MANY}, options)))
             outcomes["link with notes" if notes else "link read"] += 1
-            if number % 1000 == 0:
+            if number % 250 == 0:
                 open_page(asked, dice("page", seed, number), warehouse)
                 outcomes["page opened"] += 1
 
