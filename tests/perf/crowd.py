@@ -4,6 +4,7 @@ import random
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -36,12 +37,17 @@ def walk(address: str, pages: list[str], session: Session, thinking: random.Rand
             for page in pages:
                 if thinking:
                     time.sleep(thinking.uniform(*THINKING_S))
-                session.seconds.append(_open(socket, page, session))
+                session.seconds.append(visit(socket, page, session))
     except Exception as error:  # a visitor whose session broke is counted, not lost
         session.errors.append(f"{type(error).__name__}: {error}")
 
 
-def _open(socket: ClientConnection, page: str, session: Session) -> float:
+def visit(socket: ClientConnection, page: str, session: Session, hear: Callable[[ForwardMsg], None] = lambda _: None) -> float:
+    """Open a page in a session; seconds until its script has ended.
+
+    Args:
+        hear: gets every message of the server.
+    """
     message = BackMsg()
     message.rerun_script.page_name = page
     began = time.perf_counter()
@@ -49,6 +55,7 @@ def _open(socket: ClientConnection, page: str, session: Session) -> float:
     while True:
         found = ForwardMsg.FromString(socket.recv(timeout=LONGEST_S))  # type: ignore[arg-type]
         kind = found.WhichOneof("type")
+        hear(found)
         if kind == "delta" and found.delta.new_element.WhichOneof("type") == "exception":
             session.errors.append(found.delta.new_element.exception.message)
         if kind == "script_finished" and found.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
