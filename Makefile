@@ -55,14 +55,14 @@ lint: $(VENV)/.lint $(AUDIT)/.audit  ## ruff, mypy --strict, and the licences of
 	@MYPYPATH=build/types $(BIN)/mypy
 	@$(AUDIT)/bin/pip-licenses --python $(BIN)/python --partial-match --fail-on 'GPL;SSPL;BUSL;Commons Clause' > build/licences.txt
 
-audit: $(AUDIT)/.audit  ## known weaknesses of the pinned packages, as PyPI knows them (needs pypi.org; a mirror without advisories fails)
+audit: $(AUDIT)/.audit  ## known weaknesses of the pinned packages, as the package index knows them (a mirror without advisories fails)
 	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints-lake.txt
 
 bench: $(VENV)/.test $(MODEL)/.done  ## speed of our own code, as ratios against a bound measured in the same run
 	@$(BIN)/python -m tests.perf
 
-fuzz: $(VENV)/.test  ## 100,000 made-up formulas, statements, links and files (docs/reliability.md); the suite tries 2,000
+fuzz: $(VENV)/.test  ## 100,000 made-up formulas, statements, links and files; the suite tries 2,000
 	@$(BIN)/python -m tests.attack.fuzz --cases 100000 --seed 1
 
 clean:  ## remove everything that make made

@@ -94,10 +94,11 @@ def version(path: str) -> Version:
     pinned_now = _PINNED.get()
     if pinned_now is not None and pinned_now.path == path:
         return pinned_now.version
-    return _version_now(path)
+    return version_now(path)
 
 
-def _version_now(path: str) -> Version:
+def version_now(path: str) -> Version:
+    """As `version`, whatever is pinned."""
     place = place_of(path)
     if place.kind == "lake":
         return 0, _snapshot(path, place)
@@ -152,7 +153,7 @@ def once(path: str) -> duckdb.DuckDBPyConnection:
     """
     place = place_of(path)
     if not place.shared:
-        _version_now(path)
+        version_now(path)
         refuse_others(Path(path))
     return _once(path, place, None)
 
@@ -282,7 +283,7 @@ def _cursor(held: Held) -> duckdb.DuckDBPyConnection:
 
 def _held(path: str) -> Held:
     """The warehouse as it is now. Raises WarehouseError."""
-    now = _version_now(path)
+    now = version_now(path)
     if place_of(path).shared:
         return Held(path, now, None)
     if found := _known(path, now):
@@ -301,7 +302,7 @@ def _opened(path: str, now: Version) -> Held:
     """The file and its version: where an ingest put another one in its place meanwhile, that one."""
     for _ in range(MOST_SWAPS):
         instance = _limited(once(path))
-        before, now = now, _version_now(path)
+        before, now = now, version_now(path)
         if now == before:
             return Held(path, now, instance)
         instance.close()

@@ -37,6 +37,7 @@ FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31 in days after 1970-01-01: the dates that Python knows."""
 TEXT_COLUMNS = ("prompt_text", "output_text")
 SHORT_PATH = r"""regexp_replace(path, '^([\w.-]+:)?[/\\].*[/\\]', '…/')"""
+SHORT_REASON = r"""regexp_replace(reason, '(["''])([\w.-]+:)?[/\\][^"'']*[/\\]', '\1…/', 'g')"""
 
 
 def main() -> None:
@@ -113,8 +114,8 @@ def answer(sql: str, warehouse: str, seconds: float, most_rows: int, most_bytes:
 def _veil(connection: duckdb.DuckDBPyConnection, texts: bool) -> None:
     """Views before the tables: without the folders of this machine, and without prompts and answers where they are not shown."""
     database = '"' + str(connection.execute("select current_database()").fetchall()[0][0]).replace('"', '""') + '"'
-    for table in ("ingested_files", "rejects"):
-        connection.execute(f"create temp view {table} as select * replace ({SHORT_PATH} as path) from {database}.main.{table}")
+    for table, shorter in (("ingested_files", f"{SHORT_PATH} as path"), ("rejects", f"{SHORT_PATH} as path, {SHORT_REASON} as reason")):
+        connection.execute(f"create temp view {table} as select * replace ({shorter}) from {database}.main.{table}")
     if texts:
         return
     having = connection.execute(

@@ -20,6 +20,8 @@ def run(sql: str, warehouse: str) -> Answer:
             _KEPT.move_to_end(key)
             return _KEPT[key][0]
     answer = visitor_sql.run(sql, warehouse)
+    if connect.version_now(warehouse) != key[2]:
+        return answer  # of another version than the page
     with _LOCK:
         _KEPT[key] = answer, len(sql) + int(answer.rows.estimated_size())
         while sum(size for _, size in _KEPT.values()) > MOST_BYTES:

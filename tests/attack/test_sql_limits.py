@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from prompt_joules.warehouse import errors, switches, visitor_sql, visitor_sql_memory
+from prompt_joules.warehouse import connect, errors, switches, visitor_sql, visitor_sql_memory
 from prompt_joules.warehouse.visitor_sql import RefusedSql
+from tests import factories, warehouses
 
 DOUBLING = (
     "with c0 as (select 1 as x union all select 2), "
@@ -93,6 +94,19 @@ def test_what_is_remembered_has_so_many_bytes(attacked: Path, monkeypatch: pytes
     assert ran == ["select 1 as x", "select repeat('x', 900) as x", "select 1 as x", "select repeat('x', 2000) as x"]
     assert sum(size for _, size in visitor_sql_memory._KEPT.values()) <= 930
     visitor_sql_memory.forget()
+
+
+def test_an_answer_of_another_version_is_not_remembered(tmp_path: Path) -> None:
+    factories.write(factories.records(3), tmp_path / "in" / "a.parquet")
+    path = tmp_path / "w.duckdb"
+    warehouses.ingest(tmp_path / "in", into=path)
+    sql = "select count(*) as runs from runs"
+    with connect.pinned(str(path)):
+        factories.write(factories.records(3, "run-2"), tmp_path / "in" / "b.parquet")
+        warehouses.ingest(tmp_path / "in", into=path)
+        assert visitor_sql_memory.run(sql, str(path)).rows.item() == 2
+        assert not [key for key in visitor_sql_memory._KEPT if key[1] == str(path)]
+    assert visitor_sql_memory.run(sql, str(path)).rows.item() == 2
 
 
 def test_no_process_stays_but_one_spare(attacked: Path) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from prompt_joules.pages.ui.of.runs import with_short_paths
 from prompt_joules.warehouse import connect, query, visitor_sql, visitor_sql_allowed, visitor_sql_child
 from prompt_joules.warehouse import visitor_sql_functions as functions
 from prompt_joules.warehouse.visitor_sql_allowed import RefusedSql
+from tests import factories, warehouses
 from tests.attack.conftest import Ask, Check
 
 # What must never be on the list: readers of files, settings, catalogs and secrets, text run as SQL, waiting, changes.
@@ -192,7 +194,7 @@ FINE = [
     "unpivot (select 1 as a, 2 as b) on a, b",
     "select environment->>'$.driver' from requests",
     "select ratio(1, 2), gpu_label('NVIDIA H100 80GB HBM3')",
-    "from selected_runs([], [], [], [], [], [], ['pretrained'], true)",
+    "from selected_runs({models: [], gpus: [], tasks: [], engines: [], sources: [], batch_sizes: [], weights: ['x'], only_valid: true})",
     "from runs a join runs b using (run_id)",
     "with results as (select 1 as x) from results",
 ]
@@ -269,6 +271,19 @@ def test_no_folder_of_the_server_is_seen(ask: Ask, attacked: Path) -> None:
         with pytest.raises((RefusedSql, duckdb.Error)) as caught:
             ask(sql)
         assert str(attacked.parent) not in visitor_sql_child.without_paths(str(caught.value), str(attacked))
+
+
+def test_no_folder_is_seen_in_reasons(tmp_path: Path) -> None:
+    factories.write(factories.records(3), tmp_path / "in" / "a.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    told = "Permission denied: '/srv/secret folder/x.csv' and \"C:\\secret\\y.csv\"; 1.5 J/token, a/b/c"
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        connection.execute("insert into rejects by name select 1 as file_id, '/srv/secret/x.csv' as path, $told as reason", {"told": told})
+    wanted = "Permission denied: '…/x.csv' and \"…/y.csv\"; 1.5 J/token, a/b/c"
+    found = visitor_sql_child.answer("from rejects", str(tmp_path / "w.duckdb"), 10, 10, 1_000_000, True)[0].to_pylist()
+    assert [(row["path"], row["reason"]) for row in found] == [("…/x.csv", wanted)]
+    shown = with_short_paths(query.load("rejects", None, str(tmp_path / "w.duckdb")))
+    assert shown.select("path", "reason").rows() == [("…/x.csv", wanted)]
 
 
 def test_nothing_of_the_environment_of_the_server_reaches_a_child(attacked: Path, monkeypatch: pytest.MonkeyPatch) -> None:

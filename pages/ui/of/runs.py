@@ -46,8 +46,11 @@ REJECTS = ("path", "row", "column", "reason")
 
 
 def with_short_paths(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with a `path` that says nothing of the folders of the server: whole below the warehouse, else the name alone."""
-    return rows.with_columns(pl.col("path").str.replace(r"^([\w.-]+:)?[/\\].*[/\\]", "…/"))
+    """Rows whose `path` and `reason` say nothing of the folders of the server: paths are whole below the warehouse, else the name alone."""
+    short = [pl.col("path").str.replace(r"^([\w.-]+:)?[/\\].*[/\\]", "…/")]
+    if "reason" in rows.columns:
+        short.append(pl.col("reason").str.replace_all(r"""(["'])([\w.-]+:)?[/\\][^"']*[/\\]""", "${1}…/"))
+    return rows.with_columns(short)
 
 
 def totals(rows: pl.DataFrame) -> pl.DataFrame:
