@@ -117,7 +117,6 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "spreads": Case("run_summary", ("run_id", "metric", "p5", "p25", "p50", "p75", "p90", "p95", "p99")),
         "tasks": Case("tasks", ("task",)),
         "units": _prompts(
-        "variances": _prompts("prompt_id", *lengths),
             *lengths,
             "prompt_id",
             "repetition",
@@ -128,6 +127,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
             above_idle=False,
             pooled=True,
         ),
+        "variances": _prompts("prompt_id", *lengths),
     }
 
 
