@@ -316,10 +316,10 @@ def test_a_filter_of_a_closed_frame_stays_in_force_and_in_the_link(server: str, 
     frame.click()
     visitor.settle()
     assert query(visitor) == {"engine": ["vllm"]}
-    assert visitor.page.get_by_text("filters: engine vllm").count() == 1
+    assert visitor.page.get_by_text("shown: engine vllm").count() == 1
     visitor.page.reload()
     visitor.settle()
-    assert visitor.page.get_by_text("filters: engine vllm").count() == 1
+    assert visitor.page.get_by_text("shown: engine vllm").count() == 1
     assert engine.is_visible(), "a link with a value opens its frame"
     visitor.assert_sound()
 
@@ -372,7 +372,7 @@ def test_points_can_be_chosen_with_the_keyboard(server: str, visit: Visit) -> No
 
 
 @pytest.mark.parametrize(
-    ("page", "name"), [("?gpu=A40&task=chat", "llama-7B on A40, chat"), ("runs?model=org/big-1B", "big-1B on H100, chat")]
+    ("page", "name"), [("leaderboard?gpu=A40&task=chat", "llama-7B on A40 · FP16, chat"), ("runs?model=org/big-1B", "big-1B on H100, chat")]
 )
 def test_a_click_on_a_row_shows_its_detail(server: str, visit: Visit, page: str, name: str) -> None:
     visitor = visit(server).open(page)
