@@ -26,6 +26,9 @@ class Column:
         meaning: one line for documentation and column help.
         required: a row with null here breaks the contract and is rejected by the ingest.
         setup: the value is the same in every row of a run.
+        choices: of a text, the only ones that there are; empty: any.
+        least: of a number, the smallest that there is; None: any that is finite.
+        most: of a number, the largest that there is, and what is said of a larger one.
     """
 
     name: str
@@ -34,10 +37,19 @@ class Column:
     meaning: str
     required: bool = False
     setup: bool = False
+    choices: tuple[str, ...] = ()
+    least: float | None = 0
+    most: tuple[float, str] | None = None
 
 
-def _setup(name: str, type: ColumnType, meaning: str, *, unit: str = "", required: bool = False) -> Column:
-    return Column(name, type, unit, meaning, required=required, setup=True)
+def _setup(name: str, type: ColumnType, meaning: str, *, unit: str = "", **rules: Any) -> Column:
+    return Column(name, type, unit, meaning, setup=True, **rules)
+
+
+YEAR = (31_536_000.0, "is more than a year")
+GIGAJOULE = (1e9, "is more than a gigajoule, which no answer takes")
+MEGAWATT = (1e6, "is more than a megawatt")
+PARAMETERS = (1e6, "is in billions, and more than a million of them")
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -58,12 +70,18 @@ COLUMNS: tuple[Column, ...] = (
     _setup("model_id", "string", "the model as the engine loaded it", required=True),
     _setup("model_name", "string", "short name for people (--nickname)"),
     _setup("model_revision", "string", "commit or file hash of the weights"),
-    _setup("weights", "string", "pretrained, or dummy: random weights, energy per token is real and the text is not", required=True),
+    _setup(
+        "weights",
+        "string",
+        "pretrained, or dummy: random weights, energy per token is real and the text is not",
+        required=True,
+        choices=("pretrained", "dummy"),
+    ),
     _setup(
         "weights_format", "string", "what the weights were loaded from: safetensors, gguf:Q4_1 dequantised, gptq 4-bit kernels, random, ..."
     ),
-    _setup("params_total_b", "float64", "parameters, all of them", unit="1e9"),
-    _setup("params_active_b", "float64", "parameters used per token; equal to the total for dense models", unit="1e9"),
+    _setup("params_total_b", "float64", "parameters, all of them", unit="1e9", most=PARAMETERS),
+    _setup("params_active_b", "float64", "parameters used per token; equal to the total for dense models", unit="1e9", most=PARAMETERS),
     _setup("dtype", "string", "number format of the weights, e.g. float16", required=True),
     _setup("engine", "string", "how the model was run, e.g. transformers-eager, transformers-compiled, openai", required=True),
     _setup("engine_version", "string", "version of the engine's package, or of the server"),
@@ -71,14 +89,16 @@ COLUMNS: tuple[Column, ...] = (
     _setup("device", "string", "cuda, cpu, mps, or server", required=True),
     _setup("gpu_model", "string", "the GPU's name; null on a CPU"),
     _setup("num_gpus", "int16", "GPUs whose energy is summed; 0 on a CPU", required=True),
-    _setup("batch_size", "int16", "prompts per static batch", required=True),
-    _setup("concurrency", "int16", "requests in flight at once; 1 unless a server is measured, null where another tool does not say"),
+    _setup("batch_size", "int16", "prompts per static batch", required=True, least=1),
+    _setup(
+        "concurrency", "int16", "requests in flight at once; 1 unless a server is measured, null where another tool does not say", least=1
+    ),
     _setup("temperature", "float64", "sampling temperature as applied; 0 is greedy"),
     _setup("top_p", "float64", "nucleus sampling as applied; 1 is off"),
     _setup("top_k", "int32", "so many of the likeliest tokens were drawn from, as applied; 0 is off, null is not known"),
     _setup("repetition_penalty", "float64", "as applied; 1 is off"),
     _setup("max_new_tokens", "int32", "longest answer allowed"),
-    _setup("seed", "int64", "seed of the sampling and of the order of prompts"),
+    _setup("seed", "int64", "seed of the sampling and of the order of prompts", least=None),
     _setup("prompt_template", "string", "role template: fastchat:NAME, tokenizer, plain, or server"),
     Column("started_at", "timestamp[us, UTC]", "", "when the response was begun", required=True),
     Column("input_tokens", "int32", "token", "prompt length by the model's own tokenizer, template included"),
@@ -86,32 +106,39 @@ COLUMNS: tuple[Column, ...] = (
     Column("output_tokens", "int32", "token", "tokens generated, the stop token included"),
     Column("output_words", "int32", "word", "words in the answer: compares across tokenizers"),
     Column("output_chars", "int32", "character", "characters in the answer: compares across tokenizers"),
-    Column("finish_reason", "string", "", "stop, length, or error"),
-    Column("ttft_s", "float64", "s", "time to first token"),
-    Column("latency_s", "float64", "s", "whole response, monotonic clock, device synchronized at both ends"),
-    Column("itl_s", "list<float32>", "s", "gaps between output tokens; null when switched off"),
-    Column("energy_j", "float64", "J", "GPU energy of this response"),
-    Column("energy_error_j", "float64", "J", "half-width: how far the counter's step can be off for this window"),
-    Column("energy_error_edge_j", "float64", "J", "the part of energy_error_j that is this window's own, independent of other windows"),
+    Column("finish_reason", "string", "", "stop, length, or error", choices=("stop", "length", "error")),
+    Column("ttft_s", "float64", "s", "time to first token", most=YEAR),
+    Column("latency_s", "float64", "s", "whole response, monotonic clock, device synchronized at both ends", most=YEAR),
+    Column("itl_s", "list<float32>", "s", "gaps between output tokens; null when switched off", most=YEAR),
+    Column("energy_j", "float64", "J", "GPU energy of this response", most=GIGAJOULE),
+    Column("energy_error_j", "float64", "J", "half-width: how far the counter's step can be off for this window", most=GIGAJOULE),
+    Column(
+        "energy_error_edge_j",
+        "float64",
+        "J",
+        "the part of energy_error_j that is this window's own, independent of other windows",
+        most=GIGAJOULE,
+    ),
     _setup("energy_error_calibration", "float64", "the part of energy_error_j that all rows have in common, relative to energy_j"),
     _setup("energy_source", "string", "how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...", required=True),
     _setup("energy_edges", "string", "how the window's edges meet the counter's steps: plain or aligned; null without a counter"),
     _setup("energy_attribution", "string", "exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)"),
     Column("energy_reason", "string", "", "why energy_j is null"),
     Column("window_id", "int32", "", "rows that shared one measured window share this number"),
-    Column("cpu_energy_j", "float64", "J", "CPU package energy of the window; never added into energy_j"),
-    Column("dram_energy_j", "float64", "J", "memory energy of the window; never added into energy_j"),
+    Column("cpu_energy_j", "float64", "J", "CPU package energy of the window; never added into energy_j", most=GIGAJOULE),
+    Column("dram_energy_j", "float64", "J", "memory energy of the window; never added into energy_j", most=GIGAJOULE),
     _setup("cpu_energy_source", "string", "how cpu_energy_j was obtained, or none"),
     _setup("dram_energy_source", "string", "how dram_energy_j was obtained, or none"),
     _setup("host_energy_reason", "string", "why CPU or memory energy is null"),
-    _setup("idle_power_w", "float64", "GPU power before the run, same device, model not loaded", unit="W"),
+    _setup("idle_power_w", "float64", "GPU power before the run, same device, model not loaded", unit="W", most=MEGAWATT),
     _setup(
         "active_idle_power_w",
         "float64",
         "GPU power with the model loaded and empty kernels launched without pause: awake, no work",
         unit="W",
+        most=MEGAWATT,
     ),
-    Column("gpu_temperature_c", "float32", "°C", "hottest GPU at the end of the window"),
+    Column("gpu_temperature_c", "float32", "°C", "hottest GPU at the end of the window", least=None),
     Column("throttled", "bool", "", "the GPU lowered its clocks for heat or power brake during the window"),
     Column("power_capped", "bool", "", "the GPU lowered its clocks to keep to its power limit, at the end of the window"),
     Column(
@@ -119,6 +146,7 @@ COLUMNS: tuple[Column, ...] = (
         "float32",
         "W",
         "power of the busiest other GPU of the host at the end of the window; null where there is none or it is not known",
+        most=MEGAWATT,
     ),
     Column("host_load", "float32", "", "tasks running or waiting on the host, mean of the last minute, per processor"),
     Column("warm", "bool", "", "the session's warm-up ended with two answers that agreed; false: it did not, or there was none"),
@@ -128,8 +156,9 @@ COLUMNS: tuple[Column, ...] = (
         "float32",
         "",
         "share of the answer in which the same six tokens (words, where tokens are not known) come again and again",
+        most=(1.0, "is more than 1"),
     ),
-    Column("status", "string", "", "ok or failed", required=True),
+    Column("status", "string", "", "ok or failed", required=True, choices=("ok", "failed")),
     Column("reason", "string", "", "why the row failed"),
     Column("prompt_text", "string", "", "the prompt; left out with --no-text"),
     Column("output_text", "string", "", "the answer; left out with --no-text"),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import duckdb
 
 from prompt_joules.ingest.statements import statement
+from prompt_joules.warehouse import create
 
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
@@ -30,6 +31,7 @@ class UnsoundBuild(Exception):
 
 def refresh_runs(connection: duckdb.DuckDBPyConnection) -> None:
     """Compute totals, percentiles and verdicts of the touched runs. Raises CannotSum; the same call goes on when that run is gone."""
+    connection.execute("set variable setup = $names", {"names": [column.name for column in create.SETUP]})
     connection.execute(statement("models_of_runs"))
     connection.execute(statement("models_named"))
     connection.execute("delete from runs where run_id in (select run_id from touched)")

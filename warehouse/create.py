@@ -1,16 +1,35 @@
-"""What an empty warehouse is made of: the tables of `schema.sql`, the definitions of every derived number and verdict, and a version."""
+"""What an empty warehouse is made of: the tables of `schema.sql`, the definitions of every derived number and verdict, and a version.
+
+The columns of a record are written once, in `bench/record.py`; here they become columns of the tables `requests` and `runs`.
+"""
 
 import re
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 import duckdb
 
-SCHEMA_VERSION = 16
+from prompt_joules.bench.record import COLUMNS, Column, ColumnType
+
+SCHEMA_VERSION = 17
 HERE = Path(__file__).parent
 # In the order in which they are created: each uses only what stands before it.
 TOPICS = ("verdicts", "names", "metrics", "repetitions", "results", "filters")
 SOURCES = (HERE / "schema.sql", *(HERE / "definitions" / f"{topic}.sql" for topic in TOPICS))
+TYPES: dict[ColumnType, str] = {
+    "int16": "smallint",
+    "int32": "integer",
+    "int64": "bigint",
+    "float32": "float",
+    "float64": "double",
+    "string": "varchar",
+    "bool": "boolean",
+    "timestamp[us, UTC]": "timestamptz",
+    "list<float32>": "float[]",
+}
+# What `runs` keeps of the setup as it was recorded; these three it has columns of its own for.
+SETUP = tuple(column for column in COLUMNS if column.setup and column.name not in ("run_id", "model_id", "batch_size"))
 KEYS = re.compile(r",\s*primary key \([^)]*\)|( primary key| unique)(?=,|$)", re.MULTILINE)
 
 
@@ -21,16 +40,29 @@ def empty(connection: duckdb.DuckDBPyConnection, *, keys: bool = True) -> None:
         connection: its current database gets them.
         keys: with the primary and unique keys of schema.sql. A lake knows none; a load keeps them there (`ingest/lake.py`).
     """
-    tables, *definitions = (path.read_text() for path in SOURCES)
+    schema, *definitions = (path.read_text() for path in SOURCES)
+    tables = schema.format(record=_listed(COLUMNS, required=True), setup=_listed(SETUP, required=False))
     connection.execute("begin")
     connection.execute(tables if keys else KEYS.sub("", tables))
-    for definition in definitions:
-        connection.execute(definition)
+    for part in (_comments("requests", COLUMNS), _comments("runs", SETUP), *definitions):
+        connection.execute(part)
     connection.execute(
         "insert into meta (schema_version, project_version) values ($schema_version, $project_version)",
         {"schema_version": SCHEMA_VERSION, "project_version": project_version()},
     )
     connection.execute("commit")
+
+
+def _listed(columns: Iterable[Column], *, required: bool) -> str:
+    """Columns as a `create table` lists them."""
+    return ",\n    ".join(f"{column.name} {TYPES[column.type]}{' not null' if required and column.required else ''}" for column in columns)
+
+
+def _comments(table: str, columns: Iterable[Column]) -> str:
+    """The unit and meaning of columns as comments on a table's columns."""
+    said = {column.name: f"{column.unit}: {column.meaning}" if column.unit else column.meaning for column in columns}
+    quoted = {name: words.replace("'", "''") for name, words in said.items()}
+    return "\n".join(f"comment on column {table}.{name} is '{words}';" for name, words in quoted.items())
 
 
 def project_version() -> str:

@@ -1,158 +1,15 @@
 -- The tables of the warehouse: facts, as they came from files. What is derived from them is in definitions/.
 -- Units are base SI; the unit of a column stands before the colon of its comment. Not measured is null, never 0.
 
--- One row per prompt answered: the columns of bench/record.py, the file it came from, and the verdict on it.
+-- One row per prompt answered: the columns of bench/record.py with their comments, put in by create.py, the file it came from, and the verdict on it.
 create table requests (
-    schema_version smallint not null,
-    run_id varchar not null,
-    experiment_id varchar,
-    pass_id varchar,
-    sequence integer not null,
-    prompt_id varchar not null,
-    repetition smallint not null,
-    prompt_set varchar not null,
-    prompt_set_sha256 varchar,
-    task varchar not null,
-    model_id varchar not null,
-    model_name varchar,
-    model_revision varchar,
-    weights varchar not null,
-    weights_format varchar,
-    params_total_b double,
-    params_active_b double,
-    dtype varchar not null,
-    engine varchar not null,
-    engine_version varchar,
-    harness_version varchar not null,
-    device varchar not null,
-    gpu_model varchar,
-    num_gpus smallint not null,
-    batch_size smallint not null,
-    concurrency smallint,
-    temperature double,
-    top_p double,
-    top_k integer,
-    repetition_penalty double,
-    max_new_tokens integer,
-    seed bigint,
-    prompt_template varchar,
-    started_at timestamptz not null,
-    input_tokens integer,
-    cached_tokens integer,
-    output_tokens integer,
-    output_words integer,
-    output_chars integer,
-    finish_reason varchar,
-    ttft_s double,
-    latency_s double,
-    itl_s float[],
-    energy_j double,
-    energy_error_j double,
-    energy_error_edge_j double,
-    energy_error_calibration double,
-    energy_source varchar not null,
-    energy_edges varchar,
-    energy_attribution varchar,
-    energy_reason varchar,
-    window_id integer,
-    cpu_energy_j double,
-    dram_energy_j double,
-    cpu_energy_source varchar,
-    dram_energy_source varchar,
-    host_energy_reason varchar,
-    idle_power_w double,
-    active_idle_power_w double,
-    gpu_temperature_c float,
-    throttled boolean,
-    power_capped boolean,
-    neighbour_power_w float,
-    host_load float,
-    warm boolean,
-    warmup_answers smallint,
-    loop_share float,
-    status varchar not null,
-    reason varchar,
-    prompt_text varchar,
-    output_text varchar,
-    environment varchar,
+    {record},
     file_id integer not null,
     run_number integer not null,
     valid boolean not null,
     reasons varchar[] not null
 );
 
-comment on column requests.schema_version is 'version of this contract';
-comment on column requests.run_id is 'time-ordered unique id (UUIDv7) of one run: one model, task, setup and prompt set';
-comment on column requests.experiment_id is 'whole runs that repeat each other share it: those of one command with --runs, or of several with --experiment';
-comment on column requests.pass_id is 'runs, one a task, whose prompts were answered in turns by one process share it';
-comment on column requests.sequence is 'order in which the prompt was executed, from 0';
-comment on column requests.prompt_id is 'stable id from the prompt set: the key on which two tasks are paired';
-comment on column requests.repetition is '0 unless the run repeats prompts';
-comment on column requests.prompt_set is 'name of the prompt set';
-comment on column requests.prompt_set_sha256 is 'hash of the ids and texts of the prompt set';
-comment on column requests.task is 'chat, chat-concise, instruct, instruct-concise, or a user''s own';
-comment on column requests.model_id is 'the model as the engine loaded it';
-comment on column requests.model_name is 'short name for people (--nickname)';
-comment on column requests.model_revision is 'commit or file hash of the weights';
-comment on column requests.weights is 'pretrained, or dummy: random weights, energy per token is real and the text is not';
-comment on column requests.weights_format is 'what the weights were loaded from: safetensors, gguf:Q4_1 dequantised, gptq 4-bit kernels, random, ...';
-comment on column requests.params_total_b is '1e9: parameters, all of them';
-comment on column requests.params_active_b is '1e9: parameters used per token; equal to the total for dense models';
-comment on column requests.dtype is 'number format of the weights, e.g. float16';
-comment on column requests.engine is 'how the model was run, e.g. transformers-eager, transformers-compiled, openai';
-comment on column requests.engine_version is 'version of the engine''s package, or of the server';
-comment on column requests.harness_version is 'version of the measuring protocol';
-comment on column requests.device is 'cuda, cpu, mps, or server';
-comment on column requests.gpu_model is 'the GPU''s name; null on a CPU';
-comment on column requests.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
-comment on column requests.batch_size is 'prompts per static batch';
-comment on column requests.concurrency is 'requests in flight at once; 1 unless a server is measured, null where another tool does not say';
-comment on column requests.temperature is 'sampling temperature as applied; 0 is greedy';
-comment on column requests.top_p is 'nucleus sampling as applied; 1 is off';
-comment on column requests.top_k is 'so many of the likeliest tokens were drawn from, as applied; 0 is off, null is not known';
-comment on column requests.repetition_penalty is 'as applied; 1 is off';
-comment on column requests.max_new_tokens is 'longest answer allowed';
-comment on column requests.seed is 'seed of the sampling and of the order of prompts';
-comment on column requests.prompt_template is 'role template: fastchat:NAME, tokenizer, plain, or server';
-comment on column requests.started_at is 'when the response was begun';
-comment on column requests.input_tokens is 'token: prompt length by the model''s own tokenizer, template included';
-comment on column requests.cached_tokens is 'prompt tokens that a server took from its cache of prefixes; null where it does not say';
-comment on column requests.output_tokens is 'token: tokens generated, the stop token included';
-comment on column requests.output_words is 'word: words in the answer: compares across tokenizers';
-comment on column requests.output_chars is 'character: characters in the answer: compares across tokenizers';
-comment on column requests.finish_reason is 'stop, length, or error';
-comment on column requests.ttft_s is 's: time to first token';
-comment on column requests.latency_s is 's: whole response, monotonic clock, device synchronized at both ends';
-comment on column requests.itl_s is 's: gaps between output tokens; null when switched off';
-comment on column requests.energy_j is 'J: GPU energy of this response';
-comment on column requests.energy_error_j is 'J: half-width: how far the counter''s step can be off for this window';
-comment on column requests.energy_error_edge_j is 'J: the part of energy_error_j that is this window''s own, independent of other windows';
-comment on column requests.energy_error_calibration is 'the part of energy_error_j that all rows have in common, relative to energy_j';
-comment on column requests.energy_source is 'how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...';
-comment on column requests.energy_edges is 'how the window''s edges meet the counter''s steps: plain or aligned; null without a counter';
-comment on column requests.energy_attribution is 'exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)';
-comment on column requests.energy_reason is 'why energy_j is null';
-comment on column requests.window_id is 'rows that shared one measured window share this number';
-comment on column requests.cpu_energy_j is 'J: CPU package energy of the window; never added into energy_j';
-comment on column requests.dram_energy_j is 'J: memory energy of the window; never added into energy_j';
-comment on column requests.cpu_energy_source is 'how cpu_energy_j was obtained, or none';
-comment on column requests.dram_energy_source is 'how dram_energy_j was obtained, or none';
-comment on column requests.host_energy_reason is 'why CPU or memory energy is null';
-comment on column requests.idle_power_w is 'W: GPU power before the run, same device, model not loaded';
-comment on column requests.active_idle_power_w is 'W: GPU power with the model loaded and empty kernels launched without pause: awake, no work';
-comment on column requests.gpu_temperature_c is '°C: hottest GPU at the end of the window';
-comment on column requests.throttled is 'the GPU lowered its clocks for heat or power brake during the window';
-comment on column requests.power_capped is 'the GPU lowered its clocks to keep to its power limit, at the end of the window';
-comment on column requests.neighbour_power_w is 'W: power of the busiest other GPU of the host at the end of the window; null where there is none or it is not known';
-comment on column requests.host_load is 'tasks running or waiting on the host, mean of the last minute, per processor';
-comment on column requests.warm is 'the session''s warm-up ended with two answers that agreed; false: it did not, or there was none';
-comment on column requests.warmup_answers is 'answers of the session''s warm-up';
-comment on column requests.loop_share is 'share of the answer in which the same six tokens (words, where tokens are not known) come again and again';
-comment on column requests.status is 'ok or failed';
-comment on column requests.reason is 'why the row failed';
-comment on column requests.prompt_text is 'the prompt; left out with --no-text';
-comment on column requests.output_text is 'the answer; left out with --no-text';
-comment on column requests.environment is 'JSON: driver, power limit, clocks, package versions, host hash';
 comment on column requests.file_id is 'the ingested file';
 comment on column requests.run_number is 'runs.run_number: what rows are joined on, since a number is quicker than an id';
 comment on column requests.valid is 'counts in averages; see docs/verdicts.md';
@@ -415,45 +272,9 @@ create table runs (
     source varchar not null,
     model_id varchar not null,
     loaded_model_id varchar not null,
-    schema_version smallint,
-    experiment_id varchar,
-    pass_id varchar,
-    prompt_set varchar,
-    prompt_set_sha256 varchar,
-    task varchar,
-    model_name varchar,
-    model_revision varchar,
-    weights varchar,
-    weights_format varchar,
-    params_total_b double,
-    params_active_b double,
-    dtype varchar,
-    engine varchar,
-    engine_version varchar,
-    harness_version varchar,
-    device varchar,
-    gpu_model varchar,
+    {setup},
     gpu varchar not null,
-    num_gpus smallint,
     batch_size smallint,
-    concurrency smallint,
-    temperature double,
-    top_p double,
-    top_k integer,
-    repetition_penalty double,
-    max_new_tokens integer,
-    seed bigint,
-    prompt_template varchar,
-    energy_source varchar,
-    energy_edges varchar,
-    energy_attribution varchar,
-    energy_error_calibration double,
-    cpu_energy_source varchar,
-    dram_energy_source varchar,
-    host_energy_reason varchar,
-    idle_power_w double,
-    active_idle_power_w double,
-    environment varchar,
     started_at timestamptz,
     ended_at timestamptz,
     prompts bigint not null,
@@ -493,45 +314,8 @@ comment on column runs.run_number is 'number of the run in this warehouse';
 comment on column runs.source is 'who measured: this project, or the tool whose file it was';
 comment on column runs.model_id is 'canonical id';
 comment on column runs.loaded_model_id is 'the model as the engine loaded it';
-comment on column runs.schema_version is 'version of this contract';
-comment on column runs.experiment_id is 'whole runs that repeat each other share it: those of one command with --runs, or of several with --experiment';
-comment on column runs.pass_id is 'runs, one a task, whose prompts were answered in turns by one process share it';
-comment on column runs.prompt_set is 'name of the prompt set';
-comment on column runs.prompt_set_sha256 is 'hash of the ids and texts of the prompt set';
-comment on column runs.task is 'chat, chat-concise, instruct, instruct-concise, or a user''s own';
-comment on column runs.model_name is 'short name for people (--nickname)';
-comment on column runs.model_revision is 'commit or file hash of the weights';
-comment on column runs.weights is 'pretrained, or dummy: random weights, energy per token is real and the text is not';
-comment on column runs.weights_format is 'what the weights were loaded from: safetensors, gguf:Q4_1 dequantised, gptq 4-bit kernels, random, ...';
-comment on column runs.params_total_b is '1e9: parameters, all of them';
-comment on column runs.params_active_b is '1e9: parameters used per token; equal to the total for dense models';
-comment on column runs.dtype is 'number format of the weights, e.g. float16';
-comment on column runs.engine is 'how the model was run, e.g. transformers-eager, transformers-compiled, openai';
-comment on column runs.engine_version is 'version of the engine''s package, or of the server';
-comment on column runs.harness_version is 'version of the measuring protocol';
-comment on column runs.device is 'cuda, cpu, mps, or server';
-comment on column runs.gpu_model is 'the GPU''s name; null on a CPU';
 comment on column runs.gpu is 'the chip''s short name, see gpu_label; CPU without a GPU, unknown behind a server';
-comment on column runs.num_gpus is 'GPUs whose energy is summed; 0 on a CPU';
 comment on column runs.batch_size is 'prompts answered at once: of a static batch, or requests in flight at a server (on average, if they came at a rate)';
-comment on column runs.concurrency is 'requests in flight at once; 1 unless a server is measured';
-comment on column runs.temperature is 'sampling temperature as applied; 0 is greedy';
-comment on column runs.top_p is 'nucleus sampling as applied; 1 is off';
-comment on column runs.top_k is 'so many of the likeliest tokens were drawn from, as applied; 0 is off, null is not known';
-comment on column runs.repetition_penalty is 'as applied; 1 is off';
-comment on column runs.max_new_tokens is 'longest answer allowed';
-comment on column runs.seed is 'seed of the sampling and of the order of prompts';
-comment on column runs.prompt_template is 'role template: fastchat:NAME, tokenizer, plain, or server';
-comment on column runs.energy_source is 'how energy_j was obtained: nvml-counter, nvml-power, amd-smi, replay, none, ...';
-comment on column runs.energy_edges is 'how the window''s edges meet the counter''s steps: plain or aligned; null without a counter';
-comment on column runs.energy_attribution is 'exclusive (alone on the GPU) or shared (a batch or a server: divided by a rule)';
-comment on column runs.energy_error_calibration is 'the part of energy_error_j that all rows have in common, relative to energy_j';
-comment on column runs.cpu_energy_source is 'how cpu_energy_j was obtained, or none';
-comment on column runs.dram_energy_source is 'how dram_energy_j was obtained, or none';
-comment on column runs.host_energy_reason is 'why CPU or memory energy is null';
-comment on column runs.idle_power_w is 'W: GPU power before the run, same device, model not loaded';
-comment on column runs.active_idle_power_w is 'W: GPU power with the model loaded and empty kernels launched without pause: awake, no work';
-comment on column runs.environment is 'JSON: driver, power limit, clocks, package versions, host hash';
 comment on column runs.started_at is 'first response begun';
 comment on column runs.ended_at is 'last response ended';
 comment on column runs.prompts is 'rows';

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import BY_NAME, COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES
-from prompt_joules.ingest.formats import adapt, checksums
+from prompt_joules.ingest.formats import adapt, checksums, contract
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, write_rejects
 from prompt_joules.ingest.statements import statement
 
@@ -181,7 +181,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -
     connection.execute("set variable contract = $names", {"names": list(NAMES)})
     connection.execute("set variable common = $names", {"names": COMMON})
     connection.execute(statement("records_incoming"))
-    connection.execute(statement("records_judged"))
+    connection.execute(statement("records_judged").format(text_bytes=contract.text_bytes(), problem=contract.problem()))
     connection.execute(statement("records_clear"))
     connection.execute(
         statement("records_batch"),

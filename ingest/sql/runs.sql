@@ -48,49 +48,12 @@ with counted as (
         any_value(requests.run_number) as run_number,
         min(requests.file_id) as file_id,
         any_value(requests.model_id) as loaded_model_id,
-        any_value(requests.schema_version) as schema_version,
-        any_value(requests.experiment_id) as experiment_id,
-        any_value(requests.pass_id) as pass_id,
-        any_value(requests.prompt_set) as prompt_set,
-        any_value(requests.prompt_set_sha256) as prompt_set_sha256,
-        any_value(requests.task) as task,
-        any_value(requests.model_name) as model_name,
-        any_value(requests.model_revision) as model_revision,
-        any_value(requests.weights) as weights,
-        any_value(requests.weights_format) as weights_format,
-        any_value(requests.params_total_b) as params_total_b,
-        any_value(requests.params_active_b) as params_active_b,
-        any_value(requests.dtype) as dtype,
-        any_value(requests.engine) as engine,
-        any_value(requests.engine_version) as engine_version,
-        any_value(requests.harness_version) as harness_version,
-        any_value(requests.device) as device,
-        any_value(requests.gpu_model) as gpu_model,
-        any_value(requests.num_gpus) as num_gpus,
+        any_value(columns(getvariable('setup'))),
         -- A server answers as many at once as are in flight; how many that were, another tool may not say.
         case
             when any_value(requests.device) <> 'server' or any_value(requests.concurrency) is not null
                 then greatest(any_value(requests.batch_size), any_value(requests.concurrency))
         end as batch_size,
-        any_value(requests.concurrency) as concurrency,
-        any_value(requests.temperature) as temperature,
-        any_value(requests.top_p) as top_p,
-        -- Files of record version 1 have it in their environment, and there only when it was on.
-        coalesce(any_value(requests.top_k), try_cast(try_cast(any_value(requests.environment) as json) ->> '$.top_k' as integer)) as top_k,
-        any_value(requests.repetition_penalty) as repetition_penalty,
-        any_value(requests.max_new_tokens) as max_new_tokens,
-        any_value(requests.seed) as seed,
-        any_value(requests.prompt_template) as prompt_template,
-        any_value(requests.energy_source) as energy_source,
-        any_value(requests.energy_edges) as energy_edges,
-        any_value(requests.energy_attribution) as energy_attribution,
-        any_value(requests.energy_error_calibration) as energy_error_calibration,
-        any_value(requests.cpu_energy_source) as cpu_energy_source,
-        any_value(requests.dram_energy_source) as dram_energy_source,
-        any_value(requests.host_energy_reason) as host_energy_reason,
-        any_value(requests.idle_power_w) as idle_power_w,
-        any_value(requests.active_idle_power_w) as active_idle_power_w,
-        any_value(requests.environment) as environment,
         min(requests.started_at) as started_at,
         max(requests.started_at + to_microseconds(round(1e6 * coalesce(requests.latency_s, 0))::bigint)) as ended_at,
         count(*) as prompts,
@@ -166,7 +129,9 @@ busy as (
 ),
 judged as (
     select
-        counted.* exclude (file_id, causes, batch_size),
+        -- Files of record version 1 have top-k in their environment, and there only when it was on.
+        counted.* exclude (file_id, causes, batch_size)
+        replace (coalesce(counted.top_k, try_cast(try_cast(counted.environment as json) ->> '$.top_k' as integer)) as top_k),
         coalesce(busy.seconds, counted.latency_s_total) as busy_s_total,
         -- Sent at a rate, as many are in flight as the server lets pile up: their mean. The concurrency is only the most there may be.
         case

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from prompt_joules.bench import record
 from prompt_joules.ingest import file
 from prompt_joules.pages.ui.site import SECTIONS
 from prompt_joules.warehouse import create
@@ -124,7 +125,7 @@ class Site:
 
 def make(folder: Path, rows: int) -> Path:
     """The published tables and `rows` made-up prompts in a warehouse; kept from run to run while generator and schema stay the same."""
-    made_of = (ingest.SQL / "made_rows.sql", *create.SOURCES)
+    made_of = (ingest.SQL / "made_rows.sql", Path(record.__file__), *create.SOURCES)
     generator = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()[:8]
     path = folder / f"warehouse-{rows}-{generator}.duckdb"
     if path.exists():

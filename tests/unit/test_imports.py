@@ -11,7 +11,7 @@ FRONT = {path.stem for path in (ROOT / "pages" / "front").glob("[!_]*.py")}
 FOLDERS = ("bench", "ingest", "warehouse", "pages")
 ALLOWED = {
     "bench": {"bench"},
-    "warehouse": {"warehouse"},
+    "warehouse": {"warehouse", "bench.record"},
     "ingest": {"ingest", "warehouse", "bench.record", "bench.tasks"},
     "pages": {"pages", "warehouse"},
     "pages/front": {"bench", "ingest", "warehouse", "pages", *FRONT},
