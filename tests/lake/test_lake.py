@@ -49,7 +49,6 @@ PARAMETERS = {
     "statistic": "mean",
     "per": "response",
     "above_idle": False,
-    "pooled": True,
     "low": 0.0,
     "high": 1e6,
     "series": "SmolLM2-135M-Instruct",
