@@ -174,8 +174,11 @@ def _answer(ended: tuple[int | None, bytes], seconds: float, shared: bool) -> An
 
 def _rows(stream: bytes) -> pl.DataFrame:
     """Rows from Arrow's stream. Raises RefusedSql: polars cannot read a type."""
+    # In memory of Arrow: who lets go of Python's waits for Python, which the threads of polars must never do.
+    copy = pa.BufferOutputStream()
+    copy.write(stream)
     try:
-        return pl.DataFrame(pa.ipc.open_stream(stream).read_all())
+        return pl.DataFrame(pa.ipc.open_stream(copy.getvalue()).read_all())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException) as error:
         raise RefusedSql(
             f"The answer cannot be shown ({str(error).splitlines()[0]}): cast its columns to text, e.g. x::varchar."

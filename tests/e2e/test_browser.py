@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 from xml.etree import ElementTree
 
 import polars as pl
@@ -249,6 +249,29 @@ def test_a_hostile_name_is_text_in_a_chart_and_in_its_tooltip(victim: Visitor) -
     assert "<img src=x" in tip.inner_text()
     assert victim.page.locator("#vg-tooltip-element img, #vg-tooltip-element script").count() == 0
     victim.assert_sound()
+
+
+def test_a_link_fills_the_box_and_only_a_click_runs_it(server: str, visit: Visit, tmp_path: Path) -> None:
+    sql = """select '=1+1' as "=2+2", ['infinity'::date] as listed from range(2)"""
+    visitor = visit(server).open(f"export_sql?sql={quote(sql)}")
+    box = visitor.page.get_by_label("SQL (DuckDB)")
+    assert box.input_value() == sql
+    assert visitor.page.get_by_text("Nothing has been asked yet").count() == 1
+    visitor.page.get_by_role("button", name="Run").click()
+    visitor.page.get_by_text("2 rows.").wait_for()
+    visitor.settle()
+    with visitor.page.expect_download() as coming:
+        visitor.page.get_by_role("button", name="Download CSV").click()
+    coming.value.save_as(tmp_path / "sql.csv")
+    assert pl.read_csv(tmp_path / "sql.csv", comment_prefix="#").rows() == [("'=1+1", "[infinity]")] * 2
+    box.fill("from read_text('/etc/passwd')")
+    box.press("Control+Enter")
+    visitor.page.get_by_text("cannot be used here").wait_for()
+    assert "sql=from+read_text" in visitor.page.url.replace("%20", "+") or "read_text" in visitor.page.url
+    table = visitor.open("runs").page.locator("[data-testid=stDataFrame]").first
+    table.hover()
+    assert visitor.page.get_by_label("Download as CSV").count() == 0, "Streamlit's CSV defends nothing"
+    visitor.assert_sound()
 
 
 @pytest.mark.parametrize("rows", ["Results", "Prompts"])

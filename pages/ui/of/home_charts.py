@@ -85,7 +85,7 @@ def with_heads(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows in the order of the chart, before each band a row for its head. `row` names each, no two alike; `words` stand at its bar."""
     rank = pl.col("kind").replace_strict({kind: place for place, kind in enumerate(KINDS)}, return_dtype=pl.Int64)
     setup = pl.when(pl.col("setup") != "").then(pl.format(" · {}", "setup")).otherwise(pl.lit(""))
-    words = pl.struct("kind", "answer_j").map_elements(joules, return_dtype=pl.String) + setup
+    words = shape.each(rows.select(pl.struct("kind", "answer_j")).to_series(), joules, pl.String) + setup
     # A long bar has room for its words; a solid one does not, and never needs it.
     inside = (pl.col("answer_j") > LONG * pl.col("answer_j").max()) & (pl.col("kind") != "measured")
     again = pl.int_range(pl.len()).over("row")

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, software, theme
+from prompt_joules.pages.ui.pure import axes, shape, software, theme
 from prompt_joules.pages.ui.pure.words import count as counted
 from prompt_joules.pages.ui.pure.words import figure, plain
 
@@ -151,11 +151,9 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     least, most = (
         pl.col("energy_per_token_j") == end.over("size") for end in (pl.col("energy_per_token_j").min(), pl.col("energy_per_token_j").max())
     )
-    part = pl.col("saved").map_elements(
-        lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", return_dtype=pl.String
-    )
+    part = shape.each(rows["saved"], lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", pl.String)
     return rows.with_columns(
-        pl.col("energy_per_token_j").map_elements(lambda value: figure(value, 2), return_dtype=pl.String).alias("number"),
+        shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
         pl.format("n = {}", "units").alias("n"),
         pl.when(most).then(pl.lit("first")).when(least).then(pl.lit("last")).otherwise(pl.lit("between")).alias("place"),
         least.alias("is_least"),

@@ -1,6 +1,7 @@
 """Rows as several pages show them: marked, in screen units. Frames in, frames out."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import polars as pl
 
@@ -21,6 +22,15 @@ def on_screen(rows: pl.DataFrame, columns: Iterable[str] = NUMBERS) -> pl.DataFr
     """Storage units to screen units, e.g. seconds to milliseconds for TTFT. Columns of no metric stay."""
     factors = {key: NUMBERS[key].display_factor for key in columns if key in rows.columns}
     return rows.with_columns(pl.col(key) * factor for key, factor in factors.items() if factor != 1.0)
+
+
+def each(values: pl.Series, function: Callable[[Any], Any], kind: type[pl.DataType]) -> pl.Series:
+    """A function of each value, null for null; of a struct it gets a dict.
+
+    In the thread that asks. As a part of an expression (`map_elements`) it would run in the threads of polars, which then wait for Python
+    while another visitor's thread holds Python and waits for them: the server stands still for good.
+    """
+    return pl.Series(values.name, [None if value is None else function(value) for value in values.to_list()], dtype=kind)
 
 
 def shown(rows: pl.DataFrame, wanted: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from prompt_joules.pages.ui.pure import shape
 from prompt_joules.pages.ui.pure.words import figure, minus
 from prompt_joules.warehouse.statistics import intervals
 
@@ -23,9 +24,9 @@ def complete(steps: pl.DataFrame) -> pl.DataFrame:
     """
     first = pl.when(pl.col("step") == 1).then
     by = ["gpu_model", "size"]
-    half = pl.col("units").map_elements(lambda units: intervals.student(units - 1) if units >= FEWEST else None, return_dtype=pl.Float64)
+    half = shape.each(steps["units"], lambda units: intervals.student(units - 1) if units >= FEWEST else None, pl.Float64)
     named = steps.with_columns(
-        pl.format("{}B", pl.col("size").map_elements(lambda size: figure(size, 2), return_dtype=pl.String)).alias("size_name"),
+        shape.each(steps["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"),
         pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),
         (pl.col("units") < FEWEST).alias("few"),
         (half * pl.col("log_error")).alias("half"),
