@@ -3,14 +3,16 @@
 from typing import Any
 
 from prompt_joules.pages.ui.pure.words import figure
+from prompt_joules.warehouse import energy_shown
 
 # Best known first: the kind as the query `answers` calls it → what it is.
-KINDS = {
-    "measured": "measured, one answer alone",
-    "divided": "÷ divided by a rule among answers given together",
-    "estimated": "≈ estimated by the source from J/token",
+_SAID = {
+    "measured": (energy_shown.MEASURED, "measured, one answer alone"),
+    "divided": (energy_shown.DIVIDED, "divided by a rule among answers given together"),
+    "estimated": (energy_shown.ESTIMATED, "estimated by the source from J/token"),
 }
-SIGNS = {"divided": "÷ ", "estimated": "≈ "}
+SIGNS = {kind: f"{mark} " if (mark := energy_shown.MARKS[name]) else "" for kind, (name, _) in _SAID.items()}
+KINDS = {kind: SIGNS[kind] + words for kind, (_, words) in _SAID.items()}
 
 
 def joules(row: dict[str, Any]) -> str:
@@ -19,4 +21,4 @@ def joules(row: dict[str, Any]) -> str:
     Args:
         row: with `answer_j` (J) and `kind`.
     """
-    return f"{SIGNS.get(row['kind'], '')}{figure(row['answer_j'], 3)} J"
+    return f"{SIGNS[row['kind']]}{figure(row['answer_j'], 3)} J"
