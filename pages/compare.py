@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
+from prompt_joules.pages.ui import controls, data, downloads, draw, frame, glance, pick, scope, tables
 from prompt_joules.pages.ui.of import compare as room
 from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.view import View, among
@@ -84,11 +84,12 @@ units = data.load("units", view.selection, results="\n".join(chosen["result_id"]
 luck = data.luck(chosen["harness_version"])
 compared = comparison.compared(chosen, units, measure, luck)
 found = naming.in_short(chosen.select("result_id", "label").join(compared, on="result_id", maintain_order="left"))
-st.markdown(room.compared(found, measure))
+glance.headline(room.compared(found, measure))
+draw.show(draw.of(room.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
 st.caption(words.alike(naming.alike(found["label"])))
 say_what_differs(view, chosen)
-draw.show(draw.of(room.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
 tables.show(found, room.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
 downloads.offer(found, "compare", view)
+glance.fold(room.BOOTSTRAP, certainty.of_runs(luck))
 show_certainty()
-scope.say_footer(chosen, view, more=f"{room.BOOTSTRAP} {certainty.of_runs(luck)}")
+scope.say_footer(chosen, view)

@@ -5,7 +5,7 @@ from functools import partial
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope, tables
+from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope, tables
 from prompt_joules.pages.ui.of import cost_of_a_token as room
 from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.view import View, among
@@ -14,9 +14,8 @@ from prompt_joules.warehouse.statistics import cost
 
 def lengths() -> tuple[float, float]:
     """Tokens of a prompt and of its answer, for a what-if."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        tokens_in = controls.number("Prompt (token)", "in", 200.0, 0.0, 1e6, "Tokens in the prompt.")
-        tokens_out = controls.number("Answer (token)", "out", 200.0, 1.0, 1e6, "Tokens in the answer.")
+    tokens_in = controls.number("Prompt (token)", "in", 200.0, 0.0, 1e6, "Tokens in the prompt.")
+    tokens_out = controls.number("Answer (token)", "out", 200.0, 1.0, 1e6, "Tokens in the answer.")
     return tokens_in, tokens_out
 
 
@@ -38,8 +37,9 @@ if known.is_empty():
     hint = f"A fit needs eight prompts that were alone on the GPU. {words.NEEDS_PROMPTS}"
     scope.end_without_rows(view, hint, count=lambda view: data.load("cost_results", view.selection).height)
 
-st.markdown(room.cost(**idle))
-drawn = controls.one_result(known)
+with glance.choices():
+    drawn = controls.one_result(known, width=540)
+    tokens_in, tokens_out = lengths()
 one = view.narrowed(among("result_id", drawn["result_id"]))
 fits = fitted(view, drawn["result_id"].item())
 if fits.is_empty():
@@ -47,18 +47,18 @@ if fits.is_empty():
     scope.say_footer(drawn, one, "setup")
     st.stop()
 fit = fits.row(0, named=True)
-tokens_in, tokens_out = lengths()
-st.markdown(room.what_if(fit, cost.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
+glance.headline(room.what_if(fit, cost.what_if(fit, tokens_in, tokens_out), tokens_in, tokens_out))
 
 coefficients = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
 prompts = data.load("cost_prompts", view.selection, result=fit["result_id"], **coefficients, **idle)
 alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
 line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in", "grows")}
 chosen = pick.show_chart(draw.of(room.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
+glance.fold(room.cost(**idle), room.said(fit, prompts.height))
 alt, label = "Prompts whose energy is farthest from the fit", "The prompts, farthest from the fit first"
 pick.show_behind(chosen, prompts, room.RESIDUALS, alt, "fit", one, label, field="prompt_id")
 alt = "Energy of a response before its first token, per input token and per output token, with intervals"
 note = f"{words.alike(naming.alike(known['label']))} {words.first_of(known.height, tables.MOST_LISTED, 'results')}"
 every = partial(fitted_by_name, view, known)
 pick.show_framed(every, room.FITS, alt, "cost-of-a-token", view, f"The fits of all {words.count(known.height, 'result')}", note=note)
-scope.say_footer(drawn, one, "setup", more=f"{room.said(fit, prompts.height)} {certainty.of_runs(data.luck(drawn['harness_version']))}")
+scope.say_footer(drawn, one, "setup", more=certainty.of_runs(data.luck(drawn["harness_version"])))

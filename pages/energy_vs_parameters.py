@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope
+from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import energy_vs_parameters as room
 from prompt_joules.pages.ui.pure import shape
 from prompt_joules.pages.ui.pure.view import Known
@@ -21,17 +21,19 @@ def logarithmic(default: bool) -> bool:
 
 
 view = frame.begin("Does a bigger model cost more?")
-view = frame.ask_first_view(view)
+with glance.choices():
+    view, left_out = frame.ask_what_to_show(view)
+    axes, more = glance.choices(), glance.more()
 if data.results(view).is_empty():
     scope.end_without_rows(view)
 
-view = controls.formula(view, data.results(view).columns)
+with more:
+    view = controls.formula(view, data.results(view).columns)
+    colour, log = colour_of_points(), logarithmic(True)
 rows = data.results(view)
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with axes:
     x = controls.metric("Across", "x", controls.axes(rows, room.SIZES))
     y = controls.metric("Up", "y", controls.axes(rows, (view.measure.key, *room.COSTS)))
-    colour = colour_of_points()
-    log = logarithmic(True)
 
 frame.say_measure(rows, view)
 view = view.narrowed(Known((x, y), positive=log))
@@ -39,9 +41,11 @@ points = data.results(view)
 if points.is_empty():
     scope.end_without_rows(view, "No row has both numbers: choose another metric.")
 
-lines = fitted.lines(shape.on_screen(points), x, y, room.apart(colour), log)
-st.markdown(room.lines(lines, x, y, log))
+alone = room.of_themselves(points, (x, y))
+lines = fitted.lines(shape.on_screen(alone), x, y, room.apart(colour), log)
+glance.headline(room.headline(lines, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
+glance.fold(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height))
 scope.say_footer(points, view, more=scope.missing(rows, points))
 pick.show_behind(chosen, points, controls.behind(x, y), "The configurations in the chart", "energy-and-parameters", view)

@@ -110,9 +110,9 @@ def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> st
     return st.selectbox(label, choices, key=key, bind="query-params", width=width) or choices[0]
 
 
-def one_result(rows: pl.DataFrame) -> pl.DataFrame:
+def one_result(rows: pl.DataFrame, width: int = 900) -> pl.DataFrame:
     """One result by its `label`."""
-    return rows.filter(pl.col("label") == one_of("Result", "result", listed(rows["label"], "result"), 900))
+    return rows.filter(pl.col("label") == one_of("Result", "result", listed(rows["label"], "result"), width))
 
 
 def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> list[str]:

@@ -9,7 +9,7 @@ from altair.utils import schemapi
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
-from prompt_joules.pages.ui import data, filters, scope, sign_in, site, watched
+from prompt_joules.pages.ui import data, filters, glance, scope, sign_in, site, watched
 from prompt_joules.pages.ui.pure import shape, words
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
@@ -34,7 +34,7 @@ schemapi.disable_debug_mode()
 def run(page: Page) -> None:
     """Draw the filters and run the page, all of one version of the warehouse; without a readable one, say what to run instead."""
     site.follow_old_links(page)
-    st.html(TAGS_STYLE)
+    st.html(TAGS_STYLE + glance.STYLE)
     if sign_in.is_needed():
         sign_in.show()
         return
@@ -109,22 +109,32 @@ def say_measure_of_prompts(view: View) -> None:
 
 
 def ask_first_view(view: View, where: DeltaGenerator | None = None) -> View:
+    """As `ask_what_to_show`, and what is left out stands below the switch.
+
+    Args:
+        where: the container of the switch, where other things stand beside it.
+    """
+    with where or st.container():
+        view, left_out = ask_what_to_show(view)
+    if left_out:
+        st.caption(left_out)
+    return view
+
+
+def ask_what_to_show(view: View) -> tuple[View, str]:
     """One prompt at a time, of the task chat if none is chosen, unless the visitor asks for everything or filters by batch size.
 
     A GPU that answers many prompts at once, or completes code, uses far less for each: such rows beside single chat answers mislead.
 
-    Args:
-        where: the container of the switch, where other things stand beside it.
+    Returns:
+        The view, and a sentence on what is left out or mixed; empty where nothing is.
     """
     narrow = view.over(view.selection.one_prompt_at_a_time())
     everything = data.load("leaderboard", view.selection)
     shown = data.load("leaderboard", narrow.selection)
     if narrow == view or shown.is_empty():
-        return view
-    with where or st.container():
-        choices = ("One prompt at a time", "Everything")
-        chosen = st.segmented_control("What to show", choices, default=choices[0], required=True, key="show", bind="query-params")
-    others = everything.height - shown.height
-    if others:
-        st.caption(words.first_view(narrow.selection.tasks, others, chosen == choices[1]))
-    return view if chosen == choices[1] else narrow
+        return view, ""
+    choices = ("One prompt at a time", "Everything")
+    chosen = st.segmented_control("What to show", choices, default=choices[0], required=True, key="show", bind="query-params")
+    others, every = everything.height - shown.height, chosen == choices[1]
+    return view if every else narrow, words.first_view(narrow.selection.tasks, others, every) if others else ""

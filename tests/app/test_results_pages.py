@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from prompt_joules.pages.ui.of import energy_vs_parameters
 from prompt_joules.pages.ui.pure import detail, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, opened, table, text
@@ -71,6 +72,26 @@ def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
     slope = shown.select(pl.cov("params_total_b", "energy_per_token_j") / pl.col("params_total_b").var()).item()
     said = f"A40 · v1 · batch 1 · chat: energy per token grows as parameters to the power **{slope:.2f}**"
     assert said in text(app).replace("\\", "")
+
+
+def test_the_answer_of_bigger_models_is_the_line_of_most_points(open_page: Open) -> None:
+    said = text(open_page("energy_vs_parameters", gpu="A40", y="Energy per token (J/token)"))
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    logs = v1.select(pl.col("params_total_b").log(), (pl.col("energy_j") / pl.col("output_tokens")).log().alias("token"))
+    slope, correlation = logs.select(
+        pl.cov("params_total_b", "token") / pl.col("params_total_b").var(), r=pl.corr("params_total_b", "token")
+    ).row(0)
+    assert f"Twice the parameters: **{words.figure(2**slope, 2)}×** the energy per token" in said
+    assert f"R² {correlation**2:.2f}; 22 points" in said
+    assert "**No clear growth** of energy with parameters" in text(open_page("energy_vs_parameters", gpu="A40"))
+
+
+def test_divided_energy_is_in_no_line() -> None:
+    rows = pl.DataFrame({"batch_size": [1, 32, 1], "energy_j": [5.0, 1.0, None], "latency_s": [1.0, 2.0, 3.0]})
+    assert energy_vs_parameters.of_themselves(rows, ("latency_s", "energy_j"))["batch_size"].to_list() == [1, 1]
+    assert energy_vs_parameters.of_themselves(rows, ("latency_s", "formula")).height == 2, "a formula may hold the energy of an answer"
+    assert energy_vs_parameters.of_themselves(rows, ("params_total_b", "energy_per_token_j")).height == 3, "that of a run is no share"
+    assert "2 pale points not in any line" in energy_vs_parameters.divided(2)
 
 
 def test_energy_against_parameters_draws_the_rows_that_have_both(open_page: Open) -> None:

@@ -1,10 +1,13 @@
 """Energy and parameters: the scatter with its lines of least squares, and what they say."""
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, theme, words
 from prompt_joules.pages.ui.pure.words import figure, minus, plain
+from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
@@ -20,12 +23,30 @@ COSTS = (
     "hellaswag",
     "truthfulqa",
 )
+NO_LINE = "No line is drawn: it needs five different points of one colour, edition, batch size and task, at three different places."
 COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
 
 
 def apart(colour: str) -> list[str]:
     """The columns that keep lines of least squares apart: editions, batch sizes and tasks are never one line."""
     return list(dict.fromkeys((colour, "generation", "batch_size", "task")))
+
+
+def of_themselves(rows: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    """The rows whose numbers are no shares: what was divided among answers shows the rule by which it was divided.
+
+    Args:
+        rows: rows of `results`.
+        keys: the numbers of both axes; a formula may hold the energy of an answer.
+    """
+    energies = ["energy_j" if key == "formula" else key for key in keys if key == "formula" or energy_shown.of_answers(key)]
+    shares = (energy_shown.kind(key, rows.columns).eq_missing(energy_shown.DIVIDED) for key in energies)
+    return rows.filter(~pl.any_horizontal(*shares)) if energies else rows
+
+
+def divided(count: int) -> str:
+    """How many points no line is fitted to, and why."""
+    return f"{words.count(count, 'pale point')} not in any line: that energy was divided among answers by a rule." if count else ""
 
 
 def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: pl.DataFrame) -> theme.Chart:
@@ -51,12 +72,12 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
     )
     clicked = theme.pickable(dots, box=("x", "y"))
     fitted = theme.coloured(lines.filter("grows"), colour, names)
-    layers = [_band(fitted, x, y, colours), clicked, _trend(fitted, x, y, colours)]
+    layers = [_band(fitted.head(1), x, y, colours), clicked, _trend(fitted, x, y, colours)]
     return theme.finish(clicked if fitted.is_empty() else alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
 
 
 def _band(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
-    """Where each fitted line may lie: a pale band in the colour of its points."""
+    """Where a fitted line may lie: a pale band in the colour of its points. Of several the first has one: bands hide bands."""
     places = lines.select("colour", "line", "band").explode("band").unnest("band").rename({"x": x, "low": y})
     drawn: alt.Chart = (
         alt.Chart(places)
@@ -79,32 +100,62 @@ def _trend(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:
     return drawn
 
 
+def headline(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
+    """What the line of most points says, and whether the others say it too."""
+    if fits.is_empty():
+        return NO_LINE
+    row, others = fits.row(0, named=True), fits.tail(-1)
+    grows, across = NUMBERS[y].label.lower(), NUMBERS[x].label.lower()
+    behind = f"{plain(row['line'])}; {_behind(row)}"
+    if not row["grows"]:
+        said = f"**No clear growth** of {grows} with {across}: the line may be flat ({behind})."
+    elif log:
+        said = f"Twice the {across}: **{figure(2 ** row['slope'], 2)}×** the {grows} ({_twice(row)}; {behind})."
+    else:
+        said = f"**{_per(row, x, y)}** ({minus(_span(row))}; {behind})."
+    if others.is_empty():
+        return said
+    grown = int(others["grows"].sum())
+    return f"{said} Of {words.count(others.height, 'other line')} {grown or 'none'} {'grow' if grown > 1 else 'grows'}."
+
+
 def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
     """What the dashed lines say, one item a line."""
     if fits.is_empty():
-        return "No line is drawn: it needs five different points of one colour, edition, batch size and task, at three different places."
+        return NO_LINE
     kind = "power laws, fitted to the logarithms" if log else "fitted"
     start = (
-        f"Dashed lines are {kind} by least squares, one for each colour, edition, batch size and task that shows a growth; 95 % intervals "
-        "(pale bands) are over models:\n"
+        f"Dashed lines are {kind} by least squares, one for each colour, edition, batch size and task that shows a growth. 95 % intervals "
+        "are over models; the pale band is that of the line of most points. R² is the share of the variance that a line explains:\n"
     )
     return f"{start}\n{words.first_lines(fits, lambda row: _line(row, x, y, log), 'more lines')}"
 
 
-def _line(row: dict[str, float], x: str, y: str, log: bool) -> str:
-    interval = minus(f"{figure(row['slope_low'], 2)} to {figure(row['slope_high'], 2)}")
-    behind = f"{row['points']} points" + (f" of {row['models']} models" if row["models"] < row["points"] else "")
+def _span(row: dict[str, Any]) -> str:
+    return f"{figure(row['slope_low'], 2)} to {figure(row['slope_high'], 2)}"
+
+
+def _twice(row: dict[str, Any]) -> str:
+    """The interval of what twice as much takes."""
+    return " to ".join(figure(2 ** row[end], 2) for end in ("slope_low", "slope_high"))
+
+
+def _per(row: dict[str, Any], x: str, y: str) -> str:
+    return f"{minus(figure(row['slope'], 3))} {NUMBERS[y].display_unit} per {NUMBERS[x].display_unit or 'unit'}"
+
+
+def _behind(row: dict[str, Any]) -> str:
+    """R², and how many points and models a line is fitted to."""
+    explained = "" if row["explained"] is None else f"R² {row['explained']:.2f}; "
+    return f"{explained}{row['points']} points" + (f" of {row['models']} models" if row["models"] < row["points"] else "")
+
+
+def _line(row: dict[str, Any], x: str, y: str, log: bool) -> str:
+    name, interval = plain(str(row["line"])), minus(_span(row))
     if not row["grows"]:
-        return (
-            f"- {plain(str(row['line']))}: no clear growth (exponent {interval}); {behind}"
-            if log
-            else f"- {plain(str(row['line']))}: no clear growth; {behind}"
-        )
+        return f"- {name}: no clear growth ({'exponent ' if log else ''}{interval}); {_behind(row)}"
     if log:
         exponent = minus(f"{row['slope']:.2f}")
         grows = f"{NUMBERS[y].label.lower()} grows as {NUMBERS[x].label.lower()} to the power **{exponent}** ({interval})"
-        twice = " to ".join(figure(2 ** row[end], 2) for end in ("slope_low", "slope_high"))
-        twice = f"twice as much takes **{figure(2 ** row['slope'], 2)}×** ({twice})"
-        return f"- {plain(str(row['line']))}: {grows}: {twice}; {behind}"
-    unit = f"{NUMBERS[y].display_unit} per {NUMBERS[x].display_unit or 'unit'}"
-    return f"- {plain(str(row['line']))}: **{minus(figure(row['slope'], 3))}** {unit} ({interval}); {behind}"
+        return f"- {name}: {grows}: twice as much takes **{figure(2 ** row['slope'], 2)}×** ({_twice(row)}); {_behind(row)}"
+    return f"- {name}: **{_per(row, x, y)}** ({interval}); {_behind(row)}"

@@ -1,0 +1,34 @@
+"""Pages answer at a glance: the chart starts high on a desktop, also where choices or sentences are many; rare choices still act."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.conftest import Visitor
+
+Visit = Callable[..., Visitor]
+# px from the top of the window, on a desktop of 1,366 × 900.
+HIGHEST = 350
+TOP = "Math.min(...[...document.querySelectorAll('svg.marks')].map(drawn => drawn.getBoundingClientRect().top))"
+PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_chart_starts_in_the_upper_third_of_a_desktop(server: str, visit: Visit, page: str) -> None:
+    visitor = visit(server).open(page)
+    assert visitor.page.evaluate(TOP) <= HIGHEST
+    visitor.assert_sound()
+
+
+def test_a_choice_of_the_closed_button_acts_from_a_link_and_stays_in_it(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("energy_vs_parameters?colour=source")
+    legend = visitor.page.locator(".role-legend-title text")
+    assert legend.all_text_contents() == ["Source"]
+    visitor.page.get_by_role("button", name="More choices").click()
+    visitor.page.get_by_role("combobox", name="Colour").wait_for()
+    assert "colour=source" in visitor.page.url
+    visitor.page.keyboard.press("Escape")
+    visitor.settle()
+    assert "colour=source" in visitor.page.url
+    assert legend.all_text_contents() == ["Source"]
+    visitor.assert_sound()
