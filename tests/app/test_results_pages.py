@@ -75,9 +75,8 @@ def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
 
 
 def test_the_answer_of_bigger_models_is_the_line_of_most_points(open_page: Open) -> None:
-    said = text(open_page("energy_vs_parameters", gpu="A40", y="Energy per token (J/token)"))
-    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
-    logs = v1.select(pl.col("params_total_b").log(), (pl.col("energy_j") / pl.col("output_tokens")).log().alias("token"))
+    app = opened(open_page("energy_vs_parameters", gpu="A40", y="Energy per token (J/token)"), "energy-and-parameters")
+    said, logs = text(app), table(app).select(pl.col("params_total_b").log(), pl.col("energy_per_token_j").log().alias("token"))
     slope, correlation = logs.select(
         pl.cov("params_total_b", "token") / pl.col("params_total_b").var(), r=pl.corr("params_total_b", "token")
     ).row(0)
