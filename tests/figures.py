@@ -13,7 +13,7 @@ import polars as pl
 import prompt_joules as pj
 from tests import warehouses
 
-SAME_ARCHITECTURE = ("LLaMA", "Llama 2", "OpenLLaMA")
+SAME_ARCHITECTURE = ("LLaMA", "Llama 2", "OpenLLaMA", "XGen")
 SHAPE = "llama-3.1-8b-vocab-49k"
 
 

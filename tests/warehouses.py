@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "warehouse" / "data"
 DATA = ROOT / "tests" / "data"
 SHARED = ROOT.parent / "shared" / "data"
+# How many figures of each edition ship.
+PUBLISHED = {"v1": 260, "v2": 314, "v3": 565}
 
 
 def shared(name: str) -> Path:

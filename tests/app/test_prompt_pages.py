@@ -46,9 +46,9 @@ def test_the_cost_of_a_token(open_page: Open) -> None:
 def test_concise_or_verbose_gives_the_known_numbers(open_page: Open) -> None:
     views = [open_page("verbosity", gpu="A40"), open_page("verbosity", gpu="A40", view="Models of one size")]
     words = "".join(map(text, views)).replace("\\", "")
-    assert "chat to chat-concise, the energy of a response changes by **−4.0 %** (median over 22 models" in words
-    assert "instruct to instruct-concise, the energy of a response changes by **−13.9 %** (median over 22 models" in words
-    assert "**6 of 22** models use more" in words
+    assert "chat to chat-concise, the energy of a response changes by **−3.8 %** (median over 23 models" in words
+    assert "instruct to instruct-concise, the energy of a response changes by **−12.9 %** (median over 23 models" in words
+    assert "**6 of 23** models use more" in words
     assert "525.7 to 2,621.4 J per response, **5.0×** apart" in words
     assert "a token costs 6.0 to 9.1 J, **1.5×** apart" in words
 

@@ -105,7 +105,7 @@ def test_filters_survive_navigation_and_reload(server: str, visit: Visit) -> Non
     visitor.page.reload()
     visitor.settle()
     assert tags(visitor) == ["A40", "chat"]
-    assert visitor.page.get_by_text("22 models in 22 configurations").count() == 1
+    assert visitor.page.get_by_text("23 models in 23 configurations").count() == 1
     visitor.assert_sound()
 
 
@@ -352,7 +352,7 @@ def test_a_click_on_a_point_shows_its_rows_only(server: str, visit: Visit) -> No
     chart = visitor.page.locator("[data-testid=stVegaLiteChart]").first
     chart.scroll_into_view_if_needed()
     chart.locator("svg.marks .mark-symbol.role-mark path").first.click(force=True)
-    visitor.page.get_by_text("1 of 22 rows chosen").wait_for()
+    visitor.page.get_by_text("1 of 23 rows chosen").wait_for()
     visitor.settle()
     assert visitor.page.get_by_role("button", name="Download CSV").count() == 1
     visitor.assert_sound()
@@ -390,7 +390,7 @@ def test_points_can_be_chosen_with_the_keyboard(server: str, visit: Visit) -> No
     visitor.page.keyboard.type("vicuna-7B")
     visitor.page.keyboard.press("ArrowDown")
     visitor.page.keyboard.press("Enter")
-    visitor.page.get_by_text("1 of 22 rows chosen").wait_for()
+    visitor.page.get_by_text("1 of 23 rows chosen").wait_for()
     visitor.assert_sound()
 
 

@@ -18,7 +18,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_an_answer(warehouse: str) -> None:
     found = visitor_sql.run("select count(*) as n from published", warehouse)
-    assert found.rows.rows() == [(248,)]
+    assert found.rows.rows() == [(warehouses.PUBLISHED["v1"],)]
     assert not found.cut
 
 
@@ -31,7 +31,7 @@ def test_a_statement_that_is_refused_leaves_the_warehouse_as_it_is(warehouse: st
     for sql in ("drop table published", "with x as (select 1) delete from published", "select " + "1," * 20_000 + "1"):
         with pytest.raises(visitor_sql.RefusedSql):
             visitor_sql.run(sql, warehouse)
-    assert visitor_sql.run("select count(*) from published", warehouse).rows.item() == 248
+    assert visitor_sql.run("select count(*) from published", warehouse).rows.item() == warehouses.PUBLISHED["v1"]
 
 
 def test_a_long_statement_is_interrupted(warehouse: str) -> None:

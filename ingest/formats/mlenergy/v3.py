@@ -1,4 +1,4 @@
-"""ML.ENERGY Leaderboard v3 (2025): `index.json`, `tasks/<task>.json` and `models/<model>__<task>.json`.
+"""ML.ENERGY Leaderboard v3 (2026): `index.json`, `tasks/<task>.json` and `models/<model>__<task>.json`.
 
 Measured is the energy of the GPUs while the server's batch is full, over the tokens generated in that time: energy per
 token. The energy of a request is modelled from it (J/token × mean length), so it lands in `estimated_energy_j` and
