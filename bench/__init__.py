@@ -1,4 +1,4 @@
 """The measuring side: runs a model over prompts and writes one row of Parquet per prompt."""
 
-HARNESS_VERSION = "2.0"
+HARNESS_VERSION = "2.1"
 """Version of the measuring protocol. A change that can move joules moves this number, and charts refuse to mix."""

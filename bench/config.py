@@ -4,6 +4,7 @@ Imports nothing heavy: the help must appear at once, on a machine without torch 
 """
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +19,8 @@ EngineName = Literal["transformers-eager", "transformers-compiled", "openai", "v
 STARTED = ("vllm", "llama.cpp", "sglang")
 """Servers that `bench` starts and stops itself."""
 SERVED = ("openai", *STARTED)
-LoopName = Literal["stacked", "searched", "compiled", "graph", "stacked-graph"]
+LoopName = Literal["stacked", "searched", "stacked-searched", "compiled", "graph", "stacked-graph"]
+_RAMP = re.compile(r"(\d{1,9})(?::(\d{1,9}))?", re.ASCII)
 MOST_IN_FLIGHT = 256
 """With a request rate, unless --concurrency says otherwise."""
 MOST_CONCURRENT = 32767
@@ -62,7 +64,7 @@ class RunConfig:
     and stopped by this command. openai: a server that runs already, see --base-url."""
 
     loop: LoopName = "stacked"
-    """Loop of transformers-compiled: how its kernels are made. searched: inductor's fastest kernels, which take the most joules."""
+    """Loop of transformers-compiled: how its kernels are made; see docs/engines.md. --tune tries them all."""
 
     tune: Literal["off", "speed", "energy"] = "off"
     """Try every loop of transformers-compiled, timed and metered, and run the fastest, or the one with the least J/token."""
@@ -76,8 +78,10 @@ class RunConfig:
     concurrency: Annotated[int | None, option("N", "1; with --request-rate at most 256")] = None
     """Requests in flight at once, with a server."""
 
-    ramp: Annotated[str, option("N,N,...", "one concurrency")] = ""
-    """Measure at several concurrencies one after the other on one started server, e.g. 1,8,32,128; one run each."""
+    ramp: Annotated[str, option("N[:PROMPTS],...", "one concurrency")] = ""
+    """Measure at several concurrencies one after the other on one started server, e.g. 1,8,32,128; one run each. 1:20,128:1280
+    asks 20 prompts at the first and 1,280 at the second (of a set of 640 each twice, with another draw): a steady state needs ten
+    times as many prompts as are in flight."""
 
     slo: Annotated[str, option("WHAT", "none")] = ""
     """Of the concurrencies measured, name the cheapest at which 99 % of the answers keep this, e.g. ttft=1s,tpot=50ms."""
@@ -177,20 +181,27 @@ class RunConfig:
         return self.concurrency or (MOST_IN_FLIGHT if self.request_rate else 1)
 
     @property
-    def levels(self) -> tuple[int, ...]:
-        """The concurrencies to measure, each once, in the order given. Raises BadOption: not whole numbers above 0."""
-        try:
-            levels = tuple(dict.fromkeys(int(word) for word in self.ramp.split(","))) if self.ramp else (self.in_flight,)
-        except ValueError as error:
-            raise errors.BadOption(f"--ramp {self.ramp}", "must be whole numbers with commas between, e.g. 1,8,32.") from error
-        if min(levels) < 1 or max(levels) > MOST_CONCURRENT:
+    def points(self) -> tuple[tuple[int, int | None], ...]:
+        """The concurrencies to measure, each once, in the order given, and how many prompts each is asked (None: those of `limit`).
+
+        Raises BadOption: not whole numbers above 0.
+        """
+        if not self.ramp:
+            return ((self.in_flight, None),)
+        found = [_RAMP.fullmatch(word.strip()) for word in self.ramp.split(",")]
+        if not all(found):
+            raise errors.BadOption(f"--ramp {self.ramp}", "must be whole numbers with commas between, e.g. 1,8,32 or 1:20,32:320.")
+        points = {int(match[1]): int(match[2]) if match[2] else None for match in found if match}
+        if min(points) < 1 or max(points) > MOST_CONCURRENT:
             raise errors.BadOption(f"--ramp {self.ramp}", f"must be from 1 to {MOST_CONCURRENT}.")
-        return levels
+        if 0 in points.values():
+            raise errors.BadOption(f"--ramp {self.ramp}", "must ask at least 1 prompt at each concurrency.")
+        return tuple(points.items())
 
     @property
     def most_in_flight(self) -> int:
         """Most requests in flight at once, at any level."""
-        return max(self.levels)
+        return max(level for level, _ in self.points)
 
 
 def check(config: RunConfig) -> None:
@@ -240,7 +251,7 @@ def _check_server(config: RunConfig) -> None:
     if config.ramp and (config.concurrency or config.request_rate):
         raise errors.BadOption("--ramp", "names the concurrencies itself; leave out --concurrency and --request-rate.")
     if config.ramp:
-        _ = config.levels
+        _ = config.points
     if config.slo:
         slo.parse(config.slo)
     if config.engine == "openai":

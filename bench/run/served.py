@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import math
 import os
 import socket
 import warnings
@@ -132,10 +133,13 @@ def _measure(config: RunConfig, prompts: PromptSet, address: str, setup: dict[st
     facts = asyncio.run(first_contact(config, base_url))
     meter = meter_of(config, base_url)
     try:
-        for level in config.levels:
-            own = dataclasses.replace(config, concurrency=None if config.request_rate and not config.concurrency else level)
+        for level, asked in config.points:
+            some = choose_prompts(prompts, asked)
+            again = max(config.repetitions, math.ceil((asked or 0) / len(some.prompts)))
+            alone_at = None if config.request_rate and not config.concurrency else level
+            own = dataclasses.replace(config, concurrency=alone_at, repetitions=again)
             served = _served(own, base_url, facts, setup, meter, console)
-            with planned(own, prompts, lambda at, task: identity(served, at, prompts, task, meter), console) as passes:  # noqa: B023
+            with planned(own, some, lambda at, task: identity(served, at, some, task, meter), console) as passes:  # noqa: B023
                 alone = [dataclasses.replace(its, jobs=(job,)) for its in passes for job in its.jobs]
                 statuses.append(work_on_all(alone, lambda its: dataclasses.replace(served, config=its.config), console))  # noqa: B023
             points.append((level, [job.run.folder for its in passes for job in its.jobs]))

@@ -137,7 +137,7 @@ def responses(loop: str) -> Callable[[int], None]:
             for place in (buffers.slot, buffers.position, buffers.visible):
                 place.zero_()
         for _ in range(tokens):
-            buffers.graph.replay()
+            buffers.steps[-1].graph.replay()
         torch.cuda.synchronize()
 
     return host if loop == "host" else queued

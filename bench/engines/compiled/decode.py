@@ -2,9 +2,9 @@
 
 At batch 1 a decode step has to read every weight once, so the card's memory bandwidth bounds it. A stock `generate`
 loop launches about a thousand small kernels a step from Python and waits for each decision; most of the step is
-waiting, and the waiting costs energy. Here the step (all layers, the sampling, the bookkeeping) is captured once as a
-CUDA graph and replayed; each layer runs through `torch.compile`, which fuses its small kernels. The host sees one
-number per request and step: the token.
+waiting, and the waiting costs energy. Here the step (all layers, the sampling, the bookkeeping) is captured as a CUDA
+graph for each of a few lengths of the context and replayed; each layer runs through `torch.compile`, which fuses its
+small kernels. The host sees one number per request and step: the token.
 
 What it does not know: sliding-window or linear attention, encoder-decoder models. Those raise
 `UnsupportedArchitecture`; use the `transformers-eager` engine for them.
@@ -13,13 +13,15 @@ What it does not know: sliding-window or linear attention, encoder-decoder model
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from prompt_joules.bench.engines.base import Sampling
+from prompt_joules.bench.engines.compiled.buffers import ROUND, Buffers, Step, allocate
+from prompt_joules.bench.engines.compiled.draw import choose
 from prompt_joules.bench.engines.compiled.layers import (
     LayerCache,
     cache_keyword,
@@ -31,8 +33,6 @@ from prompt_joules.bench.engines.compiled.layers import (
 from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
 from prompt_joules.bench.engines.compiled.stacked import stack, unstack
 
-ROUND = 64
-"""Static buffers hold a multiple of so many tokens."""
 HELD = 4
 """Buffers kept at a time, one per batch size; the one used longest ago goes first."""
 
@@ -50,54 +50,6 @@ class Decoded:
     tokens: list[list[int]]
     finish: list[str]
     stamps_s: list[float]
-
-
-def choose(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
-    """Draw one token a row from the multinomial, on the device and without waiting for it.
-
-    Args:
-        logits: [batch, vocabulary]; seen: [batch, vocabulary], True where a token stands in the context, for the
-        repetition penalty.
-
-    Returns:
-        [batch] int64; -1 where the logits are not finite.
-    """
-    scores = logits.float()
-    finite = torch.isfinite(scores).all(-1)
-    if seen is not None:
-        penalty = sampling.repetition_penalty
-        scores = torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
-    if sampling.temperature == 0:
-        return torch.where(finite, scores.argmax(-1), -1)
-    scores = scores / sampling.temperature
-    if sampling.top_k:
-        kth = scores.topk(min(sampling.top_k, scores.shape[-1])).values[:, -1:]
-        scores = scores.masked_fill(scores < kth, float("-inf"))
-    if sampling.top_p < 1:
-        ordered, order = scores.sort(-1, descending=True)
-        shares = ordered.softmax(-1)
-        cut = shares.cumsum(-1) - shares >= sampling.top_p
-        scores = scores.scatter(-1, order, ordered.masked_fill(cut, float("-inf")))
-    # The smallest of exponential waiting times with rates p is a draw from p: torch.multinomial without its waits.
-    waiting = torch.empty_like(scores).exponential_()
-    return torch.where(finite, (scores.softmax(-1) / waiting).argmax(-1), -1)
-
-
-@dataclass
-class _Buffers:
-    """Everything a step reads and writes, for one batch size and length; nothing here ever moves."""
-
-    batch: int
-    length: int
-    token: Tensor
-    drawn: Tensor
-    slot: Tensor
-    position: Tensor
-    visible: Tensor
-    seen: Tensor | None
-    on_host: Tensor
-    layers: list[LayerCache] = field(default_factory=list)
-    graph: Any = None
 
 
 class StaticDecoder:
@@ -128,7 +80,7 @@ class StaticDecoder:
         self._layer_forward = self._compiled(loop) if wanted else plain_layer
         self.room = ROUND
         self.builds = 0
-        self._held: dict[int, _Buffers] = {}
+        self._held: dict[int, Buffers] = {}
 
     def _compiled(self, loop: Loop) -> Callable[..., Any]:
         import torch._dynamo.config as dynamo
@@ -174,12 +126,12 @@ class StaticDecoder:
     ) -> Decoded:
         torch.manual_seed(seed)
         buffers = self._prefill(input_ids, attention_mask, max_new_tokens)
-        batch = buffers.batch
+        batch, prompt = input_ids.shape
         decoded = Decoded([[] for _ in range(batch)], ["length"] * batch, [])
         running = set(range(batch))
         for step in range(max_new_tokens):
             if step:
-                self._step(buffers)
+                self._step(buffers, prompt + step)
             drawn = self._to_host(buffers)
             decoded.stamps_s.append(time.perf_counter())
             for row in tuple(running):
@@ -204,7 +156,7 @@ class StaticDecoder:
             self.room = -(-length // ROUND) * ROUND
             self._held.clear()
 
-    def _reserve(self, batch: int, length: int) -> _Buffers:
+    def _reserve(self, batch: int, length: int) -> Buffers:
         self.size(length)
         buffers = self._held.pop(batch, None)
         if buffers is None:
@@ -213,47 +165,32 @@ class StaticDecoder:
             self.builds += 1
             buffers = self._allocate(batch, self.room)
             if self.on_gpu:
-                buffers.graph = self._capture(buffers)
+                self._capture(buffers)
         self._held[batch] = buffers
         return buffers
 
-    def _allocate(self, batch: int, length: int) -> _Buffers:
+    def _allocate(self, batch: int, length: int) -> Buffers:
         heads, dim = cache_shape(self.model)
-        options: dict[str, Any] = {"device": self.device}
-        slot = torch.zeros(1, dtype=torch.long, **options)
         penalised = self.sampling.repetition_penalty != 1.0
-        vocabulary = self.model.get_output_embeddings().weight.shape[0]
-        buffers = _Buffers(
-            batch=batch,
-            length=length,
-            token=torch.zeros(batch, 1, dtype=torch.long, **options),
-            drawn=torch.zeros(batch, dtype=torch.long, **options),
-            slot=slot,
-            position=torch.zeros(batch, 1, dtype=torch.long, **options),
-            visible=torch.zeros(batch, 1, 1, length, dtype=torch.bool, **options),
-            seen=torch.zeros(batch, vocabulary, dtype=torch.bool, **options) if penalised else None,
-            on_host=torch.zeros(batch, dtype=torch.long, pin_memory=self.on_gpu),
-        )
-        for _ in self.layers:
-            keys, values = (torch.zeros(batch, heads, length, dim, dtype=self.dtype, **options) for _ in range(2))
-            buffers.layers.append(LayerCache(keys, values, slot))
-        return buffers
+        vocabulary = self.model.get_output_embeddings().weight.shape[0] if penalised else None
+        return allocate(batch, length, (len(self.layers), heads, dim), self.dtype, self.device, vocabulary)
 
-    def _capture(self, buffers: _Buffers) -> Any:
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                buffers.slot.zero_()
-                self._forward(buffers)
-        torch.cuda.current_stream().wait_stream(side)
-        buffers.slot.zero_()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._forward(buffers)
-        return graph
+    def _capture(self, buffers: Buffers) -> None:
+        pool = torch.cuda.graph_pool_handle()  # the steps run one after the other, so they may share their scratch memory
+        for step in buffers.steps:
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(3):
+                    buffers.slot.zero_()
+                    self._forward(buffers, step)
+            torch.cuda.current_stream().wait_stream(side)
+            buffers.slot.zero_()
+            step.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(step.graph, pool=pool):
+                self._forward(buffers, step)
 
-    def _prefill(self, input_ids: Tensor, attention_mask: Tensor, max_new_tokens: int) -> _Buffers:
+    def _prefill(self, input_ids: Tensor, attention_mask: Tensor, max_new_tokens: int) -> Buffers:
         batch, prompt = input_ids.shape
         buffers = self._reserve(batch, prompt + max_new_tokens)
         position = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
@@ -272,29 +209,28 @@ class StaticDecoder:
         self._draw(output.logits[:, -1], buffers)
         return buffers
 
-    def _step(self, buffers: _Buffers) -> None:
-        if buffers.graph is None:
-            self._forward(buffers)
+    def _step(self, buffers: Buffers, tokens: int) -> None:
+        step = buffers.step_for(tokens)
+        if step.graph is None:
+            self._forward(buffers, step)
         else:
-            buffers.graph.replay()
+            step.graph.replay()
 
-    def _forward(self, buffers: _Buffers) -> None:
+    def _forward(self, buffers: Buffers, step: Step) -> None:
         buffers.visible.index_fill_(3, buffers.slot, True)
-        with self._static_layers(buffers):
-            logits = self.model(
-                input_ids=buffers.token, attention_mask=buffers.visible, position_ids=buffers.position, use_cache=False
-            ).logits
+        with self._static_layers(step):
+            logits = self.model(input_ids=buffers.token, attention_mask=step.visible, position_ids=buffers.position, use_cache=False).logits
         buffers.slot.add_(1)
         buffers.position.add_(1)
         self._draw(logits[:, -1], buffers)
 
-    def _draw(self, logits: Tensor, buffers: _Buffers) -> None:
+    def _draw(self, logits: Tensor, buffers: Buffers) -> None:
         buffers.drawn.copy_(choose(logits, self.sampling, buffers.seen))
         buffers.token.copy_(buffers.drawn.clamp(min=0).unsqueeze(1))
         if buffers.seen is not None:
             buffers.seen.scatter_(1, buffers.token, True)
 
-    def _to_host(self, buffers: _Buffers) -> list[int]:
+    def _to_host(self, buffers: Buffers) -> list[int]:
         buffers.on_host.copy_(buffers.drawn, non_blocking=True)
         if self.on_gpu:
             torch.cuda.current_stream().synchronize()
@@ -302,9 +238,9 @@ class StaticDecoder:
         return drawn
 
     @contextmanager
-    def _static_layers(self, buffers: _Buffers) -> Iterator[None]:
+    def _static_layers(self, step: Step) -> Iterator[None]:
         """Within, every layer works on its static buffer instead of the cache that the model would pass."""
-        for layer, cache in zip(self.layers, buffers.layers, strict=True):
+        for layer, cache in zip(self.layers, step.layers, strict=True):
             layer.forward = self._bound(layer, cache)
         try:
             yield

@@ -38,6 +38,7 @@ LOOPS = (
     Loop("compiled", compiled=True),
     Loop("graph", compiled=False),
     STACKED,
+    Loop("stacked-searched", compiled=True, coordinate_descent=True, stacked=True),
     Loop("stacked-graph", compiled=False, stacked=True),
 )
 

@@ -18,7 +18,9 @@ from transformers import (  # noqa: E402
 )
 
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
-from prompt_joules.bench.engines.compiled.decode import StaticDecoder, choose  # noqa: E402
+from prompt_joules.bench.engines.compiled.buffers import lengths  # noqa: E402
+from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
+from prompt_joules.bench.engines.compiled.draw import choose  # noqa: E402
 from prompt_joules.bench.engines.compiled.layers import UnsupportedArchitecture  # noqa: E402
 
 SHAPE = {
@@ -76,6 +78,37 @@ def test_all_layers_share_one_compiled_graph() -> None:
     prompt = torch.randint(0, 100, (1, 9))
     decoder.generate(prompt, torch.ones_like(prompt), 5, frozenset(), seed=0)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+def test_a_step_reads_no_more_of_the_buffers_than_its_length_asks() -> None:
+    assert lengths(64) == [64]
+    assert lengths(256) == [256]
+    assert lengths(2560) == [256, 512, 1024, 2048, 2560]
+    decoder = StaticDecoder(tiny("llama"), GREEDY, compile_layers=False)
+    decoder.size(1000)
+    buffers = decoder._reserve(1, 1000)
+    assert [buffers.step_for(tokens).length for tokens in (1, 256, 257, 512, 1000)] == [256, 256, 512, 512, 1024]
+    for step in buffers.steps:
+        for part, whole in zip(step.layers, buffers.layers, strict=True):
+            assert part.keys.shape[2] == step.visible.shape[3] == step.length
+            assert part.keys.data_ptr() == whole.keys.data_ptr(), "a part of the buffer, not a copy"
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_answer_that_grows_past_a_length_of_the_steps_equals_generate(compiled: bool) -> None:
+    model = tiny("llama")
+    short, long = torch.randint(1, 100, (230,)), torch.randint(1, 100, (250,))
+    expected = [reference(model, short, 20), reference(model, long, 20)]
+    padded = torch.zeros(2, 250, dtype=torch.long)
+    padded[0, 20:], padded[1] = short, long
+    mask = torch.ones_like(padded)
+    mask[0, :20] = 0
+    decoder = StaticDecoder(model, GREEDY, compile_layers=compiled)
+    decoder.size(500)
+    for _ in range(2):
+        assert decoder.generate(padded, mask, 20, frozenset(), seed=0).tokens == expected
+    (alone,) = decoder.generate(long[None], torch.ones(1, 250, dtype=torch.long), 20, frozenset(), seed=0).tokens
+    assert alone == expected[1], "what a longer answer left in the buffers is not seen"
 
 
 def test_buffers_are_made_once_for_a_size_and_never_doubled() -> None:
@@ -150,6 +183,16 @@ def test_draws_follow_the_multinomial() -> None:
     logits = torch.tensor([0.0, 1.0, 2.0, -1.0]).repeat(40_000, 1)
     counts = torch.bincount(choose(logits, Sampling(temperature=0.7), None), minlength=4) / 40_000
     assert torch.allclose(counts, (logits[0] / 0.7).softmax(-1), atol=0.01)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_one_logit_that_is_no_number_spoils_its_row_alone(temperature: float, bad: float) -> None:
+    logits = torch.zeros(3, 50)
+    logits[1, 7] = bad
+    logits[2, :49] = float("-inf")
+    drawn = choose(logits, Sampling(temperature=temperature), None).tolist()
+    assert drawn[0] in range(50) and drawn[1:] == [-1, 49], "a logit of minus infinity is a token that cannot come"
 
 
 def test_top_p_and_top_k_cut_the_tail() -> None:

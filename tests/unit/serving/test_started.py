@@ -67,6 +67,14 @@ def test_several_concurrencies_on_one_server_are_runs_of_their_own(vllm: RunConf
     assert "cheapest" in said and "tpot=1s" in said
 
 
+def test_a_concurrency_can_ask_its_own_number_of_prompts(vllm: RunConfig) -> None:
+    assert run_served(replace(vllm, ramp="1:2, 3:10"), Console(quiet=True)) == 0
+    found = rows(vllm).group_by("concurrency").agg(pl.len(), pl.col("prompt_id", "repetition").n_unique())
+    (few,), (more,) = found.filter(concurrency=1).rows(), found.filter(concurrency=3).rows()
+    assert few == (1, 2, 2, 1)
+    assert more == (3, 12, 6, 2), "ten of a set of six: each twice, with another draw"
+
+
 def test_what_ended_at_once_is_told_with_its_last_words(vllm: RunConfig) -> None:
     with pytest.raises(errors.ServerDidNotStart, match="no kernel image"):
         run_served(replace(vllm, model="it-dies"), Console(quiet=True))
@@ -111,6 +119,8 @@ def test_the_gguf_of_a_folder_is_found_or_asked_for(tmp_path: Path) -> None:
         ({"base_url": "http://h"}, "base-url"),
         ({"ramp": "1,x"}, "whole numbers"),
         ({"ramp": "0"}, "from 1"),
+        ({"ramp": "4:0"}, "at least 1"),
+        ({"ramp": "4:x"}, "whole numbers"),
         ({"ramp": "1,2", "concurrency": 3}, "ramp"),
         ({"slo": "tpot=fast"}, "slo"),
         ({"batch_size": 4}, "concurrency"),
