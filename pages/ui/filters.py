@@ -6,17 +6,18 @@ is in the URL.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure import models, words
 from prompt_joules.warehouse.energy_shown import ABOVE_IDLE, DEFAULT, GROSS, PER, STATISTICS, Measure
 from prompt_joules.warehouse.selection import Selection
 
 # URL key → label, help. The order is that of the sidebar.
 MANY: dict[str, tuple[str, str]] = {
-    "model": ("Model", "All models when empty."),
+    "model": ("Model", "All models when empty. Type a name, a family or a size; spaces, hyphens and case do not matter."),
     "gpu": ("GPU", "All GPUs when empty; CPU stands for runs without a GPU."),
     "task": ("Task", "All tasks when empty; Methods has the system prompts."),
     "source": ("Source", "Who measured; all when empty."),
@@ -27,6 +28,8 @@ WEIGHTS = ("pretrained", "dummy", "both")
 VALID = ("only", "all")
 # How energy is stated, on every page: URL key → its values, the default first.
 ENERGY: dict[str, tuple[str, ...]] = {"statistic": STATISTICS, "per": PER, "idle": (GROSS, ABOVE_IDLE)}
+# The widget that shows models by name.
+NAMED = "model_named"
 # Widgets with one value: what stands for no choice.
 DEFAULTS = {"weights": WEIGHTS[0], "valid": VALID[0], **{key: values[0] for key, values in ENERGY.items()}}
 NAMES = {"statistic": "the statistic", "per": "the denominator", "idle": "idle power"}
@@ -53,7 +56,9 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
                 chosen["weights"] = [weights or WEIGHTS[0]]
                 chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
     selection, _ = Selection.from_query(chosen)
-    return selection, notes
+    random = options.filter(pl.col("is_random"))["value"]
+    # Who chooses a model that has random weights only wants to see it.
+    return (selection.with_random_weights() if random.is_in(selection.models).any() else selection), notes
 
 
 @contextmanager
@@ -115,20 +120,35 @@ def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[s
 
 
 def values_of(kind: str, options: pl.DataFrame) -> list[str]:
-    """The values of one filter, most frequent first; models by name, batch sizes by size."""
-    rows = options.filter(pl.col("kind") == kind)
+    """The values of one filter, most frequent first; models by family and size, batch sizes by size."""
     if kind == "model":
-        rows = rows.sort(pl.col("label").str.to_lowercase())
+        return list(models.names(options))
+    rows = options.filter(pl.col("kind") == kind)
     values: list[str] = rows["value"].drop_nulls().unique(maintain_order=True).to_list()
     return sorted(values, key=int) if kind == "batch" else values
 
 
 def _many(key: str, options: pl.DataFrame) -> list[str]:
     label, explanation = MANY[key]
-    chosen: list[str] = st.multiselect(
-        label, values_of(key, options), key=key, help=explanation, placeholder="All", bind="query-params", wrap=True
-    )
+    about: dict[str, Any] = {"help": explanation, "placeholder": "All", "wrap": True}
+    values = values_of(key, options)
+    if key == "model":
+        return _models(label, values, models.names(options), about)
+    chosen: list[str] = st.multiselect(label, values, key=key, bind="query-params", **about)
     return chosen
+
+
+def _models(label: str, ids: list[str], names: Mapping[str, str], about: Mapping[str, Any]) -> list[str]:
+    """Models are chosen by name and stand in the address by id: a widget writes there what it shows, so one that nobody sees does it."""
+    with st.container(key="unseen"):
+        chosen: list[str] = st.multiselect("Models by id", ids, key="model", bind="query-params", label_visibility="collapsed")
+    st.session_state[NAMED] = chosen
+    named: list[str] = st.multiselect(label, ids, key=NAMED, format_func=names.__getitem__, on_change=_take_names, **about)
+    return named
+
+
+def _take_names() -> None:
+    st.session_state["model"] = st.session_state[NAMED]
 
 
 def _one(key: str, label: str, choices: tuple[str, ...], explanation: str, disabled: bool = False) -> str:

@@ -20,12 +20,13 @@ from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 # The words of its charts are paler than what can be read by everybody (4.5:1), and a page on paper needs no sidebar.
 TAGS_STYLE = """<style>
 [data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }
+.st-key-unseen { display: none !important; }
 svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-legend-title) text { fill: light-dark(#4F5761, #B9C1CA); }
 @media print { [data-testid="stSidebar"], [data-testid="stToolbar"], [data-testid="stExpandSidebarButton"] { display: none !important; } }
 </style>"""
 
-# This adds SVG to the toolbar of a chart; Streamlit offers PNG only.
-SAVE_SVG = f"<script>{(Path(__file__).parent / 'save_svg.js').read_text()}</script>"
+# What Streamlit's own pages lack: SVG in the toolbar of a chart, filters in the browser's history, models found however they are typed.
+SCRIPTS = "".join(f"<script>{(Path(__file__).parent / name).read_text()}</script>" for name in ("save_svg.js", "typing.js"))
 CHAT = ("chat", "lm-arena-chat")
 # Altair checks a chart as a whole before it is drawn. Checking each of its parts as well takes longer than the rest of a page.
 schemapi.disable_debug_mode()
@@ -52,7 +53,7 @@ def _draw(page: Page) -> None:
     acting, why = site.SWITCHES.get(page.url_path or site.HOME, (tuple(filters.ENERGY), ""))
     measure = filters.energy(acting, why)
     sign_in.show_who()
-    st.sidebar.html(SAVE_SVG, unsafe_allow_javascript=True)
+    st.sidebar.html(SCRIPTS, unsafe_allow_javascript=True)
     st.session_state["asked_for"] = View(selection, measure=measure)
     st.session_state["acting"] = acting
     st.session_state["notes"] = notes

@@ -250,3 +250,14 @@ def test_points_are_chosen_by_name_without_a_mouse(open_page: Open) -> None:
     app.multiselect(key="scatter_names").set_value(["vicuna-7B · A40 · FP16 · chat · transformers-eager · batch 1 · ML.ENERGY v1"]).run()
     assert table(app)["model_name"].to_list() == ["vicuna-7B"]
     assert f"1 of {before} rows chosen" in text(app)
+
+
+def test_a_model_of_random_weights_is_shown_to_who_chooses_it(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
+    app = open_app("runs")
+    assert "llama 2 7B · random weights" in app.multiselect(key="model_named").options
+    app.multiselect(key="model_named").set_value(["llama-2-7b"]).run()
+    assert app.query_params["model"] == "llama-2-7b"
+    assert set(table(app)["model_name"]) == {"llama-2-7b"}
+    app.session_state["model"] = []
+    assert app.run().multiselect(key="model_named").value == []

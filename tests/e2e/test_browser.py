@@ -49,7 +49,7 @@ def query(visitor: Visitor) -> dict[str, list[str]]:
 
 def tags(visitor: Visitor) -> list[str]:
     """The values chosen in the multiselects of the sidebar."""
-    found = visitor.page.locator("[data-testid=stSidebar] .react-aria-ComboBox [data-tag]")
+    found = visitor.page.locator("[data-testid=stSidebar] .react-aria-ComboBox [data-tag]:visible")
     return [str(tag.get_attribute("aria-label")) for tag in found.all()]
 
 
@@ -311,6 +311,30 @@ def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit:
     visitor.settle()
     assert query(visitor) == {"gpu": ["V100"]}
     assert visitor.page.get_by_text("shown: GPU V100").count() == 1
+    visitor.assert_sound()
+
+
+def test_models_are_found_by_name_and_stand_in_the_address_by_id_and_back_takes_a_filter_away(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("leaderboard")
+    box = visitor.page.get_by_role("combobox", name="Model", exact=True)
+    for typed in ("vicuna 7B", "vicuna-7b"):
+        box.click()
+        box.press_sequentially(typed)
+        assert visitor.page.get_by_role("option").all_inner_texts() == ["LLaMA · vicuna 7B"]
+        box.fill("")
+    box.press_sequentially("qwen 3 8b")
+    visitor.page.get_by_role("option", name="Qwen 3 8B").click()
+    visitor.page.keyboard.press("Escape")
+    visitor.settle()
+    assert query(visitor) == {"model": ["Qwen/Qwen3-8B"]}
+    assert tags(visitor) == ["Qwen 3 8B"]
+    visitor.page.go_back()
+    visitor.page.get_by_role("button", name="Remove Qwen 3 8B").wait_for(state="detached")
+    visitor.settle()
+    assert query(visitor) == {} and visitor.title() == QUESTIONS["leaderboard"]
+    visitor.page.go_forward()
+    visitor.page.get_by_role("button", name="Remove Qwen 3 8B").wait_for()
+    assert query(visitor) == {"model": ["Qwen/Qwen3-8B"]}
     visitor.assert_sound()
 
 

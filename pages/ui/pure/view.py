@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import polars as pl
 
+from prompt_joules.pages.ui.pure.models import SEPARATORS, squeezed
 from prompt_joules.warehouse import visitor_formula
 from prompt_joules.warehouse.energy_shown import DEFAULT, EVERY, NUMBERS, Measure
 from prompt_joules.warehouse.selection import Selection, UnclearWords, heard, heard_one_of, one_of, said
@@ -64,7 +65,7 @@ class Narrowing(Protocol):
 
 @dataclass(frozen=True)
 class Contains:
-    """Rows whose model, GPU, task, engine or source contains every word of a text, whatever the case."""
+    """Rows whose model, GPU, task, engine or source contains every word of a text, however it is spelled: spaces, hyphens, case."""
 
     text: str
     without: Way = field(default=(("search", ""),), compare=False)
@@ -73,9 +74,9 @@ class Contains:
         return f"with the words {quoted(self.text)}"
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
-        places = [pl.col(name).fill_null("") for name in SEARCHED if name in rows.columns]
+        places = [pl.col(name).fill_null("").str.replace_all(SEPARATORS.pattern, "") for name in SEARCHED if name in rows.columns]
         haystack = pl.concat_str(places, separator=" ").str.to_lowercase()
-        return rows.filter(haystack.str.contains(word, literal=True) for word in self.text.lower().split())
+        return rows.filter(haystack.str.contains(squeezed(word), literal=True) for word in self.text.split())
 
     @classmethod
     def read(cls, words: str) -> Self | None:

@@ -82,6 +82,9 @@ def test_options(warehouse: str) -> None:
     assert found.filter(pl.col("kind") == "batch")["value"].to_list() == ["1"]
     labels = dict(found.filter(pl.col("kind") == "model").select("value", "label").iter_rows())
     assert labels["metaai/llama-7B"] == "llama-7B"
+    row = found.filter(pl.col("value") == "metaai/llama-7B").row(0, named=True)
+    assert (row["family"], row["params_total_b"], row["is_random"]) == ("LLaMA", 7, False)
+    assert found.filter(pl.col("kind") != "model")["is_random"].null_count() == found.filter(pl.col("kind") != "model").height
 
 
 def test_setups_say_what_a_run_was(warehouse: str) -> None:
