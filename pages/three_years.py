@@ -5,31 +5,54 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
 from prompt_joules.pages.ui.of import three_years as room
+from prompt_joules.pages.ui.of import three_years_charts as drawings
 from prompt_joules.pages.ui.pure import shape
-from prompt_joules.pages.ui.pure.view import Known, among
+from prompt_joules.pages.ui.pure.view import Known, View, among
 from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
-from prompt_joules.warehouse.statistics import summaries
+from prompt_joules.warehouse.statistics import editions, summaries
 
 USUAL = Measure(per="output token")
+
+
+def show_like_for_like(view: View, rows: pl.DataFrame) -> None:
+    """The same model on the same GPU at the same batch size in two editions: sentence, chart, and the pairs as a table.
+
+    Args:
+        rows: those of the view, with `edition`.
+    """
+    pairs = editions.matched(rows, view.measure.key)
+    if pairs.is_empty():
+        st.info(room.NO_PAIRS, icon=":material/rule:")
+        return
+    metric = NUMBERS[view.measure.key]
+    st.markdown(room.like_for_like(room.of_models(pairs), view.measure.per))
+    draw.show(draw.of(drawings.pairs, pairs, metric), alt=f"{metric.title} over batch size, one curve a model, GPU and edition")
+    st.caption(room.ALIKE + ("" if pairs["stated"].all() else room.UNSTATED))
+    pick.show_framed(pairs, room.PAIRS, "The same model in two editions", "three-years-pairs", view, "The pairs as a table", metric=metric)
+
+
 view = frame.of_chat(frame.begin("How far has the energy of a token come?")).per(USUAL.per)
 view = view.over(view.selection.with_random_weights()) if view.measure.per in TOKENS else view
 view = view.narrowed(among("generation", room.EDITIONS))
 frame.say_measure(data.results(view), view, USUAL)
 view = view.narrowed(Known((view.measure.key,), positive=True))
-rows = data.results(view)
-if rows.is_empty():
+every = data.results(view)
+if every.is_empty():
     scope.end_without_rows(view)
-view = controls.band(view, rows, default="3 to 10")
+show_like_for_like(view, room.with_edition(every))
+
+st.subheader("All results, by edition and GPU", anchor=False)
+view = controls.band(view, every, default="3 to 10")
 rows = room.with_edition(data.results(view))
 metric = NUMBERS[view.measure.key]
 by = ["gpu_model", "edition"]
+alt = f"{metric.title} of every result, one column of points per edition of the benchmark and GPU, with its median"
+chosen = pick.show_chart(draw.of(drawings.over_time, rows, metric.key), rows, alt, "editions")
+st.caption(room.OVER_TIME + (room.RANDOM if shape.has_random_weights(rows) else ""))
 published = rows.filter(pl.col("origin") == "published")
 steps = summaries.levels(published, metric.key, by).join(room.batches(published, by), on=by).sort(by)
 alone = summaries.levels(rows.filter(pl.col("batch_size") == 1), metric.key, ["edition", "gpu_model", "engine"])
-st.markdown(room.editions(steps, metric) + room.alone(alone, metric))
-st.caption(room.OVER_TIME + (room.RANDOM if shape.has_random_weights(rows) else ""))
-alt = f"{metric.title} of every result, by edition of the benchmark, one column of points per GPU"
-chosen = pick.show_chart(draw.of(room.over_time, rows, metric.key), rows, alt, "editions")
+st.markdown(room.hidden(steps, metric) + room.alone(alone, metric))
 
 groups = ["edition", "gpu_model", "engine"]
 summary = summaries.levels(chosen, metric.key, groups).join(room.batches(chosen, groups), on=groups).sort(groups)

@@ -97,7 +97,7 @@ def test_distributions_offer_the_energy_of_the_switches(open_page: Open) -> None
 def test_above_idle_is_refused_with_the_reason_where_none_was_recorded(open_page: Open) -> None:
     app = open_page(source="ML.ENERGY v1", idle="above idle")
     assert "known only where idle power was recorded" in app.warning[0].value
-    assert table(app).height == 62
+    assert table(app).height == 65
 
 
 @pytest.mark.parametrize("page", PAGES)

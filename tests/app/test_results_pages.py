@@ -81,7 +81,7 @@ def test_the_answer_of_bigger_models_is_the_line_of_most_points(open_page: Open)
         pl.cov("params_total_b", "token") / pl.col("params_total_b").var(), r=pl.corr("params_total_b", "token")
     ).row(0)
     assert f"Twice the parameters: **{words.figure(2**slope, 2)}×** the energy per token" in said
-    assert f"R² {correlation**2:.2f}; 22 points" in said
+    assert f"R² {correlation**2:.2f}; 23 points" in said
     assert "**No clear growth** of energy with parameters" in text(open_page("energy_vs_parameters", gpu="A40"))
 
 
@@ -117,6 +117,20 @@ def test_the_cheapest_within_a_deadline(open_page: Open) -> None:
     app.select_slider(key="limit_energy_j").set_value("500").run()
     assert "**None** of 23 configurations" in text(app)
     assert not open_page("tradeoffs", limit_latency_s="soon", x="beauty").exception
+
+
+def test_three_years_begins_with_the_same_model_in_two_editions(open_page: Open) -> None:
+    app = opened(open_page("three_years"), "three-years-pairs")
+    pairs = table(app)
+    small = pairs.filter(pl.col("model_name") == "Llama 3.1 8B Instruct")
+    assert small["batch_size"].to_list() == [64, 128, 192, 256, 512, 768]
+    assert small["change"].to_list() == pytest.approx((100 * (small["value_b"] / small["value_a"] - 1)).to_list())
+    said = text(app).replace("\\", "")
+    assert "**Llama 3.1 8B Instruct** on H100 · BF16: −27 to −42 % at 6 batch sizes from 64 to 768." in said
+    assert "about the same" not in said, "the medians of whole editions hide what happened"
+    assert said.index("Like for like") < said.index("the median of all results goes from")
+    nothing = text(open_page("three_years", gpu="A40"))
+    assert "nothing can be compared like for like" in nothing
 
 
 def test_three_years_has_every_edition(open_page: Open) -> None:

@@ -28,7 +28,7 @@ from prompt_joules.pages.ui.pure.view import (
 from prompt_joules.warehouse import export
 from prompt_joules.warehouse.energy_shown import EVERY, NUMBERS
 from prompt_joules.warehouse.selection import Selection, UnclearWords
-from prompt_joules.warehouse.statistics import cost, summaries
+from prompt_joules.warehouse.statistics import cost, editions, summaries
 from tests.app.conftest import Open, opened
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -117,6 +117,11 @@ def _editions(view: View) -> pl.DataFrame:
     )
 
 
+def _matched(view: View) -> pl.DataFrame:
+    pairs = editions.matched(three_years.with_edition(data.results(view)), view.measure.key)
+    return pairs.select("model_name", "batch_size", "edition_a", "change")
+
+
 def _sides(view: View) -> Sides:
     return next(narrowing for narrowing in view.narrowings if isinstance(narrowing, Sides))
 
@@ -180,6 +185,7 @@ FILES: list[tuple[str, dict[str, str | list[str]], tuple[str, ...], str, Again]]
     ("tradeoffs", {"task": "chat", "x": "Latency (s)"}, ("trade-offs-rows",), "trade-offs-rows", _results),
     ("three_years", {}, ("three-years-rows",), "three-years-rows", _results),
     ("three_years", {"band": "10 to 40"}, (), "three-years", _editions),
+    ("three_years", {}, ("three-years-pairs",), "three-years-pairs", _matched),
     ("verbosity", {"gpu": "A40"}, ("concise-or-verbose",), "concise-or-verbose", _published),
     ("verbosity", {"task": "chat", "view": "The same prompts"}, ("pairs",), "pairs", _pairs),
     ("verbosity", {"gpu": "A40", "view": "Models of one size"}, ("models-of-one-size",), "models-of-one-size", _one_size),

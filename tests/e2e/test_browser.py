@@ -23,7 +23,7 @@ CHARTS = {
     "energy_vs_parameters": 1,
     "distributions": 1,
     "tradeoffs": 1,
-    "three_years": 1,
+    "three_years": 2,
     "verbosity": 2,
     "prompts": 1,
     "cost_of_a_token": 1,

@@ -76,6 +76,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "invalidates": ("Left out", "Whether rows with this remark are left out of averages."),
     "frontier": ("Frontier", "No other shown configuration is as good on both numbers and better on one."),
     "edition": ("Edition", "Year and edition of the benchmark, or our own runs."),
+    "edition_a": ("From", "The earlier edition."),
+    "edition_b": ("To", "The later edition."),
+    "value_a": ("Earlier", "The energy in the earlier edition."),
+    "value_b": ("Later", "The energy in the later edition."),
     "batches": ("Batch sizes", "Prompts answered together."),
     "count": ("Results", "How many results are behind the numbers."),
     "label": ("Result", "Model, GPU, task, engine, batch size, who measured."),
@@ -141,7 +145,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "formula": ("Formula", "The column of your own formula, in the units of its columns (J, s, token)."),
     "a": ("A", "The side that is compared with."),
     "b": ("B", "The side that is compared."),
-    "change": ("Change", "Mean energy of B over mean energy of A, less 1."),
+    "change": ("Change", "Energy of B, or of the later edition, over that of A, or of the earlier, less 1."),
     "median_change": ("Median change", "Energy on side B over energy on side A, less 1, of each prompt; the median over prompts."),
     "change_low": ("from", "Low end of the 95 % interval of the median over models; empty below five models."),
     "change_high": ("to", "High end of the 95 % interval of the median over models; empty below five models."),
@@ -220,7 +224,7 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
 }
 # The columns whose unit is that of the number which the table is about.
-MEASURED = ("mean", "minimum", "maximum", "value", "value_low", "value_high")
+MEASURED = ("mean", "minimum", "maximum", "value", "value_low", "value_high", "value_a", "value_b")
 PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
 # Shares in storage, percent on screen; with a sign where it is a change.
 CHANGES = (

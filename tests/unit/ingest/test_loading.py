@@ -103,7 +103,7 @@ def test_a_size_that_was_counted_is_not_rounded_by_a_source(tmp_path: Path, ware
     warehouses.ingest(tmp_path / "in", into=warehouse)
     sizes = warehouses.rows(warehouse, "select result_id, model_id, params_total_b, params_active_b from results order by all").rows()
     known = "Qwen/Qwen3-14B"
-    assert sizes == [("run:counted", known, 14.7683072, 14.7683072), ("run:unknown", known, 14.0, 14.0)]
+    assert sizes == [("run:counted", known, 14.7683072, 14.7683072), ("run:unknown", known, 14.8, 14.8)]
 
 
 def test_parts_without_run_json_load(results: Path, warehouse: Path) -> None:
