@@ -6,6 +6,7 @@ from prompt_joules.ingest.formats import (
     aiperf,
     aiperf_summary,
     codecarbon,
+    llama_bench,
     lm_eval,
     mapped,
     optimum_benchmark,
@@ -13,6 +14,8 @@ from prompt_joules.ingest.formats import (
     records,
     run_json,
     vllm_bench,
+    vllm_offline,
+    vllm_runs,
 )
 from prompt_joules.ingest.formats.base import Content, Format
 from prompt_joules.ingest.formats.mlenergy import v1, v1_prompts, v2, v3, v3_run
@@ -36,6 +39,9 @@ FORMATS: tuple[Format, ...] = (
     aiperf_summary.FORMAT,
     aiperf_summary.GENAI,
     vllm_bench.FORMAT,
+    vllm_runs.FORMAT,
+    vllm_offline.FORMAT,
+    llama_bench.FORMAT,
     optimum_benchmark.FORMAT,
     codecarbon.FORMAT,
     mapped.format_of(None),

@@ -61,6 +61,7 @@ class Format:
         load: loads files of this format inside the caller's transaction; raises Unreadable for the first bad one.
         batch: how many files one call of `load` should get.
         into: the table whose rows `Loaded.accepted` counts; empty when it counts something else.
+        tried: the versions of its tool whose files were read; empty for files of this project and for tables of any origin.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Format:
     load: Callable[[duckdb.DuckDBPyConnection, Sequence[Source]], list[Loaded]]
     batch: int = 1
     into: str = ""
+    tried: str = ""
 
 
 def broken(error: BaseException) -> str:

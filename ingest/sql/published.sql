@@ -12,11 +12,43 @@ select distinct
 from incoming_figures
 
 -- name: published
--- One row per published aggregate. One that another file brought already is left as it is.
+-- One row per published aggregate. One that another file brought already is left as it is. The published tables of ML.ENERGY have one figure a setup.
+-- Another tool may have run a setup many times: its figures are told apart by what they say, so that none is lost and a copy counts once.
 insert or ignore into published by name
 select
     concat_ws(
-        ':', 'published', source, gpu_model, num_gpus, task, published_model_id, engine, dtype, batch_size, concurrency, parallelism, repetition
+        ':',
+        'published',
+        source,
+        gpu_model,
+        num_gpus,
+        task,
+        published_model_id,
+        engine,
+        dtype,
+        batch_size,
+        concurrency,
+        parallelism,
+        repetition,
+        case
+            when generation not in ('v1', 'v2', 'v3') then left(md5(row(
+                prompts,
+                mean_batch_size,
+                energy_j,
+                estimated_energy_j,
+                energy_per_token_j,
+                throughput_tps,
+                output_tokens,
+                input_tokens,
+                latency_s,
+                ttft_s,
+                tpot_s,
+                itl_p50_s,
+                itl_p99_s,
+                power_w,
+                harness_version
+            )::varchar), 8)
+        end
     ) as result_id,
     canonical_model(published_model_id, null) as model_id,
     gpu_label(gpu_model) as gpu_model,

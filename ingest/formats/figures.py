@@ -1,0 +1,103 @@
+"""Files whose runs become figures: a reader says how one run maps, this module loads them with the checks that all figures get.
+
+A reader gives figures in base units under the names of `FIGURES_SCHEMA`. What a tool did not measure it leaves out, and it becomes null.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.foreign import is_number
+from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, read_table, store_figures
+from prompt_joules.ingest.front.table import LINE
+
+# What a figure holds when its tool says nothing about it.
+UNSAID: dict[str, Any] = {"gpu_model": "unknown", "num_gpus": 0, "licence": "as its owner says"}
+BROKEN = "is no whole JSON object"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One run of a file: its line, or its number from 1, and its values under the names of `FIGURES_SCHEMA`."""
+
+    number: int
+    values: Mapping[str, Any]
+
+
+# What a reader makes of a file.
+Read = Callable[[Source, Content], Iterable[Figure | Reject]]
+
+
+def number(value: Any) -> Any:
+    """The number in a cell of text; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def measured(value: Any, factor: float = 1.0) -> Any:
+    """A figure in base units. Tools that average over nothing write 0: that is null."""
+    found = number(value)
+    if not is_number(found):
+        return found
+    return found * factor if found else None
+
+
+def share(total: Any, count: Any) -> Any:
+    """A mean out of a sum and a count of one file; null without either, or of nothing."""
+    total, count = number(total), number(count)
+    return total / count if is_number(total) and is_number(count) and total and count > 0 else None
+
+
+def first_of(values: Mapping[str, Any], *names: str) -> Any:
+    """The first value that is there."""
+    return next((values[name] for name in names if values.get(name) is not None), None)
+
+
+def each_run(kind: Callable[[Mapping[str, Any]], Mapping[str, Any] | str]) -> Read:
+    """A reader of files in which every object, or row of a table (all cells text), is a run.
+
+    Args:
+        kind: gives the values of a run, or a sentence on why it is no figure.
+    """
+
+    def read(source: Source, content: Content) -> Iterator[Figure | Reject]:
+        runs: Iterable[tuple[int, dict[str, Any] | None]]
+        if content.kind == "table":
+            table = read_table(source, content.header)
+            yield from table.rejects
+            runs = ((row.pop(LINE), row) for row in table.cells.iter_rows(named=True))
+        else:
+            runs = content.objects()
+        for line, run in runs:
+            values = BROKEN if run is None else kind(run)
+            yield Reject(line, None, values) if isinstance(values, str) else Figure(line, values)
+
+    return read
+
+
+def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable[Figure | Reject]) -> Loaded:
+    """Load the figures of a file. Raises Unreadable when it holds no run at all."""
+    items = list(found)
+    if not items:
+        raise Unreadable("holds no run")
+    figures = [item for item in items if isinstance(item, Figure)]
+    cells = cells_of([UNSAID | {**figure.values} for figure in figures], list(FIGURES_SCHEMA))
+    numbered = cells.with_columns(pl.Series(LINE, [figure.number for figure in figures], dtype=pl.Int64))
+    return store_figures(connection, source, numbered, [item for item in items if isinstance(item, Reject)])
+
+
+def format_of(*, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], read: Read) -> Format:
+    """The format of files whose runs become figures."""
+
+    def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+        return [store(connection, source, read(source, content_of(source))) for source in sources]
+
+    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, into="published")
