@@ -86,13 +86,13 @@ def _recognises(content: Content) -> bool:
     return not content.is_list and content.keys >= KEYS
 
 
-def _refuse_torn(run: Mapping[str, Any]) -> None:
+def refuse_torn(run: Mapping[str, Any], tool: str) -> None:
     """Raise Unreadable unless a run's lists are lists of one length."""
     if not all(isinstance(run.get(name), list) for name in LISTS):
-        raise Unreadable("is a vLLM result whose per-request lists are not lists")
+        raise Unreadable(f"is a result of {tool} whose per-request lists are not lists")
     lengths = {len(run[name]) for name in LISTS}
     if len(lengths) != 1:
-        raise Unreadable(f"is a vLLM result whose per-request lists have different lengths ({min(lengths)} to {max(lengths)})")
+        raise Unreadable(f"is a result of {tool} whose per-request lists have different lengths ({min(lengths)} to {max(lengths)})")
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
@@ -104,7 +104,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
             if run is None or not run.keys() >= KEYS:
                 rejects.append(Reject(number, None, "is no whole run with details"))
                 continue
-            _refuse_torn(run)
+            refuse_torn(run, "vLLM")
             setup = setup_of(run, run_name("vllm-bench", source) + (f":{place}" if place else ""))
             for index, start in enumerate(starts_of(run)):
                 values = setup | row_of(run, index) | {"started_at": start or file_time(source)}
@@ -119,4 +119,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     into="requests",
+    tried="0.26.0 (a real file), 0.6 to 0.26 (structure from its source)",
 )

@@ -20,15 +20,18 @@ create macro gpu_label(full_name) as case
     )
 end;
 
--- Who measured the rows of a file, by its format.
+-- Who measured the rows of a file, by its format. A format that no line names stands for its tool.
 create macro own_source() as 'Prompt Joules';
 create macro source_of(format) as case format
     when 'aiperf' then 'AIPerf'
     when 'vllm-bench' then 'vLLM'
+    when 'sglang-bench' then 'SGLang'
+    when 'guidellm' then 'GuideLLM'
     when 'mlenergy-v1-prompts' then 'ML.ENERGY v1'
     when 'mlenergy-v3-run' then 'ML.ENERGY v3'
     when 'mapped' then 'mapped file'
-    else own_source()
+    when 'records' then own_source()
+    else format
 end;
 
 -- The number format of weights as people write it; null where a source does not say.

@@ -1,0 +1,140 @@
+"""GuideLLM's `benchmarks.json`: several benchmarks, each with its requests → `requests`; each benchmark is a run.
+
+GuideLLM keeps when the first and the last token came, not the gaps between, and measures no energy: null, with the reason. With a sample
+size it keeps only some of the requests. Times are s since 1970 (UTC), lengths those that the server counted.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, dug, environment, is_number, run_name, scaled, store_requests, whole, words
+
+REASON = "GuideLLM does not measure energy"
+STATES = ("successful", "incomplete", "errored")
+UNFINISHED = "was not finished when the run ended"
+LATEST = 4e9
+
+
+def model_of(report: Mapping[str, Any], benchmark: Mapping[str, Any]) -> str | None:
+    """The model of a benchmark: since 0.4 in its backend, before in its worker, else among the arguments of the report."""
+    named = (
+        dug(benchmark, "config", "backend", "model"),
+        dug(benchmark, "config", "backend", "attributes", "model"),
+        dug(benchmark, "worker", "backend_model"),
+        dug(report, "args", "model"),
+        dug(report, "config", "model"),
+        dug(report, "config", "backend", "model"),
+    )
+    return next((name for name in named if isinstance(name, str) and name), None)
+
+
+def concurrency_of(benchmark: Mapping[str, Any]) -> int | None:
+    """How many requests were kept in flight; at a rate the rounded mean of those that were."""
+    strategy = dug(benchmark, "config", "strategy") or dug(benchmark, "args", "strategy")
+    if dug(strategy, "type_") == "synchronous":
+        return 1
+    streams = dug(strategy, "streams")
+    if isinstance(streams, int) and streams > 0:
+        return streams
+    reached = dug(benchmark, "metrics", "request_concurrency", "successful", "mean")
+    return max(1, round(reached)) if is_number(reached) and 0 < reached < 1e6 else None
+
+
+def setup_of(report: Mapping[str, Any], benchmark: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+    """The columns that are equal in all requests of a benchmark."""
+    strategy = dug(benchmark, "config", "strategy") or dug(benchmark, "args", "strategy")
+    version = dug(report, "metadata", "guidellm_version")
+    name = dug(benchmark, "config", "id_") or benchmark.get("id_")
+    return NO_ENERGY | {
+        "run_id": f"guidellm:{name}" if isinstance(name, str) else run_id,
+        "task": "guidellm",
+        "model_id": model_of(report, benchmark),
+        "engine": "openai",
+        "harness_version": f"guidellm-{version if isinstance(version, str) else 'unknown'}",
+        "concurrency": concurrency_of(benchmark),
+        "prompt_template": "server",
+        "energy_reason": REASON,
+        "environment": environment(strategy=dug(strategy, "type_"), rate=dug(strategy, "rate")),
+    }
+
+
+def row_of(request: Mapping[str, Any], state: str, sequence: int) -> dict[str, Any]:
+    """The columns of one request; times in s."""
+    began: Any = request.get("request_start_time") or request.get("start_time")
+    row = {
+        "sequence": sequence,
+        "prompt_id": f"request-{sequence:06d}",
+        "started_at": datetime.fromtimestamp(began, UTC) if is_number(began) and 0 < began < LATEST else None,
+        "input_tokens": whole(request.get("prompt_tokens")),
+        "cached_tokens": whole(request.get("cached_tokens")),
+    }
+    if state != "successful":
+        said = request.get("error") or dug(request, "info", "error")
+        return row | {"status": "failed", "finish_reason": "error", "reason": said if isinstance(said, str) else UNFINISHED}
+    return (
+        row
+        | words(request.get("output"))
+        | {
+            "output_tokens": whole(request.get("output_tokens")),
+            "ttft_s": scaled(request.get("time_to_first_token_ms"), 1e-3) or None,
+            "latency_s": request.get("request_latency"),
+        }
+    )
+
+
+def _requests(benchmark: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for state in STATES:
+        listed = dug(benchmark, "requests", state)
+        yield from ((state, request) for request in (listed if isinstance(listed, list) else ()))
+
+
+def rows_of(source: Source, report: Mapping[str, Any]) -> tuple[list[Row], list[Reject]]:
+    """The requests of all benchmarks of a report, numbered through, and what is none."""
+    rows: list[Row] = []
+    rejects: list[Reject] = []
+    number = 0
+    for place, benchmark in enumerate(report["benchmarks"]):
+        if not isinstance(benchmark, dict) or model_of(report, benchmark) is None:
+            rejects.append(Reject(None, "benchmarks", f"holds no benchmark that names a model in place {place + 1}"))
+            continue
+        setup = setup_of(report, benchmark, f"{run_name('guidellm', source)}:{place}")
+        before = number
+        for number, (state, request) in enumerate(_requests(benchmark), before + 1):
+            if isinstance(request, dict):
+                rows.append(Row(number, setup | row_of(request, state, number - before - 1)))
+            else:
+                rejects.append(Reject(number, None, "is no request"))
+        if number == before:
+            rejects.append(Reject(None, "requests", f"are not kept in the benchmark in place {place + 1} (sample size 0)"))
+    return rows, rejects
+
+
+def _recognises(content: Content) -> bool:
+    if content.kind != "document" or "benchmarks" not in content.keys:
+        return False
+    first = dug(content.json, "benchmarks", 0)
+    return isinstance(first, dict) and first.keys() >= {"type_", "metrics", "requests"}
+
+
+def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    loaded = []
+    for source in sources:
+        report = content_of(source).json
+        if not isinstance(dug(report, "benchmarks"), list):
+            raise Unreadable("is no report of GuideLLM with a list of benchmarks")
+        loaded.append(store_requests(connection, source, *rows_of(source, report)))
+    return loaded
+
+
+FORMAT = Format(
+    name="guidellm",
+    meaning="GuideLLM benchmarks.json: the requests of its benchmarks",
+    tried="0.2, 0.5 and 0.7 (structure from its source)",
+    recognises=_recognises,
+    load=_load,
+    into="requests",
+)
