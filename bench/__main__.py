@@ -11,7 +11,7 @@ from typing import Annotated
 
 import tyro
 
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, extras
 from prompt_joules.bench.config import SERVED, RunConfig
 from prompt_joules.bench.meter.counters import MeterError
 from prompt_joules.bench.prompts.sets import PromptError
@@ -80,6 +80,11 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
         status = app.cli(args=arguments, prog=prog, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
     except (errors.BenchError, MeterError, PromptError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if (said := extras.sentence(error)) is None:
+            raise
+        print(f"error: {said}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Aborted. Run the same command again to go on after the last row written.", file=sys.stderr)

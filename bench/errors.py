@@ -7,6 +7,8 @@ import errno
 from collections.abc import Iterable
 from pathlib import Path
 
+from prompt_joules.bench import extras
+
 
 class BenchError(Exception):
     """Anything the person who ran the command can put right. `str(error)` is the whole message."""
@@ -170,7 +172,7 @@ class MissingPackage(BenchError):
     """A package of an extra is not installed."""
 
     def __init__(self, package: str, extra: str = "bench") -> None:
-        super().__init__(f"The package {package} is not installed. Run: pip install -e '.[{extra}]'.")
+        super().__init__(f"The package {package} is not installed. Run: {extras.install(extra)}")
 
 
 class NotWritable(BenchError):

@@ -16,19 +16,18 @@ from typing import Annotated, Any
 
 import duckdb
 import tyro
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from prompt_joules.bench import screen
 from prompt_joules.ingest import derive, file, find, lake, publish, reading
 from prompt_joules.ingest.formats import FORMATS, mapped
 from prompt_joules.ingest.reading import Check, Export, Rejects
 from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands, connect, errors, export, places
 
-OUT = Console()
-ERR = Console(stderr=True)
+OUT = screen.console()
+ERR = screen.console(stderr=True)
 MOST_LINES = 40
 
 
@@ -71,12 +70,12 @@ def main(arguments: list[str]) -> int:
     try:
         return run(arguments)
     except SENTENCES as error:
-        ERR.print(escape(str(error)), style="red")
+        ERR.print(str(error), style="red")
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so once more as it ends
         return 141
     except (OSError, duckdb.Error) as error:
-        ERR.print(escape(f"The ingest stopped and changed nothing: {places.sentence(error)}"), style="red")
+        ERR.print(f"The ingest stopped and changed nothing: {places.sentence(error)}", style="red")
     except KeyboardInterrupt:
         ERR.print("Stopped; the warehouse is as it was. Run the same command to load the files.")
         return 130
@@ -100,14 +99,14 @@ def run_load(options: Load) -> int:
         ERR.print(f"Name at least one file or folder, e.g. {commands.INGEST} {commands.SHIPPED_NAME} results", style="red")
         return 2
     load = lake.ingest if connect.place_of(options.warehouse).shared else file.ingest
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as progress:
         bar = progress.add_task("Loading files", total=None)
         report = load(
             [commands.path_of(path) for path in options.paths],
             options.warehouse,
             rebuild=options.rebuild,
-            say=lambda text: progress.console.print(escape(text)),
+            say=progress.console.print,
             step=lambda done, total: progress.update(bar, completed=done, total=total),
             mapping=mapped.read(options.map) if options.map else None,
         )
@@ -127,20 +126,20 @@ def show_report(report: Report, warehouse: str) -> None:
         OUT.print(f"… and {len(listed) - MOST_LINES:,} files more that were not loaded whole.")
     for line in report.lines:
         if line.state == "unreadable":
-            ERR.print(escape(f"{line.path} {line.why}."), style="red")
+            ERR.print(f"{line.path} {line.why}.", style="red")
     accepted = sum(line.accepted for line in report.lines)
     rejected = sum(line.rejected for line in report.lines)
     what = f"{warehouse} is up to date" if not report.changed else f"{warehouse} written"
-    OUT.print(escape(f"{what}: {accepted:,} rows accepted, {rejected:,} rejected, {report.seconds:.1f} s."))
+    OUT.print(f"{what}: {accepted:,} rows accepted, {rejected:,} rejected, {report.seconds:.1f} s.")
     if report.status:
-        OUT.print(escape(f"{commands.INGEST} rejects --warehouse {warehouse} lists what was rejected, and why."))
+        OUT.print(f"{commands.INGEST} rejects --warehouse {warehouse} lists what was rejected, and why.")
 
 
 def _per_file(lines: list[Line]) -> Table:
     table = Table("file", "format", "state", *(Column(name, justify="right") for name in ("accepted", "rejected")), "note")
     for line in lines:
         cells = (line.path, line.format, line.state, f"{line.accepted:,}", f"{line.rejected:,}", line.why)
-        table.add_row(*(escape(cell) for cell in cells))
+        table.add_row(*(cell for cell in cells))
     return table
 
 
@@ -150,7 +149,7 @@ def _per_format(lines: list[Line]) -> Table:
         of_it = [line for line in lines if line.format == name]
         known = sum(line.state == "known" for line in of_it)
         counts = (len(of_it), known, sum(line.accepted for line in of_it), sum(line.rejected for line in of_it))
-        table.add_row(escape(name or "none"), *(f"{count:,}" for count in counts))
+        table.add_row(name or "none", *(f"{count:,}" for count in counts))
     return table
 
 
@@ -158,7 +157,7 @@ def show_formats() -> int:
     """List the formats."""
     table = Table("format", "what it is")
     for reader in FORMATS:
-        table.add_row(escape(reader.name), escape(reader.meaning))
+        table.add_row(reader.name, reader.meaning)
     OUT.print(table)
     return 0
 
@@ -166,7 +165,7 @@ def show_formats() -> int:
 def run_publish(options: Publish) -> int:
     """Write the CSV files and say where."""
     for path, rows in publish.publish(options.paths, options.out):
-        OUT.print(escape(f"{path}: {rows} rows"))
+        OUT.print(f"{path}: {rows} rows")
     return 0
 
 

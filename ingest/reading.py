@@ -7,15 +7,14 @@ from typing import Annotated, Literal
 
 import polars as pl
 import tyro
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from prompt_joules.bench import screen
 from prompt_joules.ingest import check
 from prompt_joules.warehouse import connect, export, query
 from prompt_joules.warehouse.selection import Selection
 
-OUT = Console()
+OUT = screen.console()
 WEIGHTS = {"pretrained": ("pretrained",), "dummy": ("dummy",), "both": ()}
 ABOUT = {
     "leaderboard": "one row per configuration: a published aggregate, or one run with its averages over valid prompts; base SI units",
@@ -98,13 +97,13 @@ def show_rejects(options: Rejects) -> int:
     reasons = Table("rows", "file", "column", "reason")
     counted = rows.group_by("path", "column", "reason").agg(pl.len().alias("rows"))
     for path, column, reason, count in counted.sort("rows", "path", "reason", descending=[True, False, False]).iter_rows():
-        reasons.add_row(f"{count:,}", escape(path), escape(column or ""), escape(reason))
+        reasons.add_row(f"{count:,}", path, column or "", reason)
     OUT.print(reasons)
     shown = rows.head(options.most) if options.most > 0 else rows
     table = Table("file", "row", "column", "reason")
     for row in shown.iter_rows(named=True):
         where = "all" if row["row"] is None else str(row["row"])
-        table.add_row(escape(row["path"]), where, escape(row["column"] or ""), escape(row["reason"]))
+        table.add_row(row["path"], where, row["column"] or "", row["reason"])
     OUT.print(table)
     if rows.height > shown.height:
         OUT.print(f"… and {rows.height - shown.height:,} more: --most 0 lists all, --out FILE writes them to a file.")
@@ -119,10 +118,10 @@ def show_check(options: Check) -> int:
     if wrong:
         table = Table("file", "state", "what")
         for verdict in wrong:
-            table.add_row(escape(verdict.path), verdict.state, escape(verdict.why))
+            table.add_row(verdict.path, verdict.state, verdict.why)
         OUT.print(table)
     whole = len(verdicts) - len(wrong) - elsewhere
-    OUT.print(escape(f"{options.warehouse}: {whole:,} of {len(verdicts):,} files are as they were when they were loaded."))
+    OUT.print(f"{options.warehouse}: {whole:,} of {len(verdicts):,} files are as they were when they were loaded.")
     if elsewhere:
         OUT.print(f"{elsewhere:,} files of other machines: their rows were counted, their content was not hashed.")
     return 1 if wrong else 0
@@ -155,6 +154,6 @@ def _save(parts: Iterator[pl.DataFrame], out: str, selection: Selection, what: s
     kind = _kind(out)
     with export.replacing(Path(out)) as file:
         header = export.save(parts, file, kind, selection, what, folder=Path(out).parent)
-    OUT.print(escape(f"{out}: {header['rows']:,} rows, content hash {header['content_sha256']}"))
+    OUT.print(f"{out}: {header['rows']:,} rows, content hash {header['content_sha256']}")
     if not header["rows"]:
-        OUT.print(escape(f"Nothing matches: {header['filter']}. --weights both and --valid all keep more rows."))
+        OUT.print(f"Nothing matches: {header['filter']}. --weights both and --valid all keep more rows.")

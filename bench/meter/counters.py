@@ -179,9 +179,9 @@ def open_zeus_counter(device: str) -> tuple[ZeusCounter, list[Any]]:
         MigEnabled: a GPU is cut into slices.
         NoSuchGpu: the device name asks for a GPU that is not there.
     """
+    every = zeus_gpus()
     from zeus.exception import ZeusBaseError
 
-    every = zeus_gpus()
     chosen = [every.gpus[index] for index in gpu_indices(device, len(every))]
     nvidia = type(every).__name__ == "NVIDIAGPUs"
     if nvidia:

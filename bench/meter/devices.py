@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from prompt_joules.bench import screen
 from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.meter.counters import CounterUnavailable, MeterError, zeus_gpus
 from prompt_joules.bench.meter.host import open_host
@@ -81,7 +82,7 @@ def _shown(value: float | None, scale: float, digits: int) -> str:
 
 def print_devices(console: Console | None = None) -> None:
     """Print what this machine can measure, as a table; below it, why a device has no counter and what else to know."""
-    console = console or Console()
+    console = console or screen.console()
     table = Table(title="What this machine can measure")
     for heading in ("device", "energy by", "step (ms)", "resolution (mJ)", "idle power (W)"):
         table.add_column(heading, overflow="fold")

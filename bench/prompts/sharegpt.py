@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, screen
 from prompt_joules.bench.files import write_atomically
 from prompt_joules.bench.prompts.english import is_english
 from prompt_joules.bench.prompts.sets import Prompt, PromptError, text_fault
@@ -87,7 +87,7 @@ def convert_sharegpt(config: ShareGptConfig, console: Console | None = None) -> 
     _write_jsonl(config.out, [kept[index] for index in drawn])
     summary = Summary(len(conversations), **dropped, not_drawn=len(kept) - len(drawn), written=len(drawn))
     counts = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in asdict(summary).items())
-    (console or Console()).print(f"{config.out}: {counts}", soft_wrap=True)
+    (console or screen.console()).print(f"{config.out}: {counts}", soft_wrap=True)
     return summary
 
 

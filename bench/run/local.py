@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from prompt_joules.bench import config as configuration
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed, Sampling
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine
@@ -50,7 +50,7 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
     Raises:
         BenchError: with the sentence for the person at the keyboard.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     configuration.check(config)
     require_writable(config.out)
     prompts = choose_prompts(load_prompts(config.prompts), config.limit)

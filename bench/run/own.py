@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, screen
 from prompt_joules.bench import record as contract
 from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.engines.base import PromptFailed
@@ -97,7 +97,7 @@ def record(
         BenchError: with the sentence for the person at the keyboard; NothingRecorded when every prompt failed.
         KeyboardInterrupt: the run is not finished.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     said = _checked(setup or {})
     chosen = choose_prompts(_prompt_set(prompts), limit)
     device, probe = open_device(device, edges, replay)

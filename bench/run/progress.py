@@ -81,11 +81,11 @@ class RunProgress(Tally):
         super().__init__(energy_reason, at_once=at_once)
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TextColumn("{task.fields[energy]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
+            TextColumn("{task.fields[energy]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             expand=True,

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 from rich.console import Console
 
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import STARTED, RunConfig
 from prompt_joules.bench.config import check as check_config
 from prompt_joules.bench.engines.base import Sampling
@@ -116,7 +116,7 @@ def run_served(config: RunConfig, console: Console | None = None) -> int:
     Raises:
         ServerDown, ServerRefused: before anything is measured. ServerLost: in the middle, with all rows so far written.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     check_config(config)
     require_writable(config.out)
     prompts = choose_prompts(load_prompts(config.prompts), config.limit)

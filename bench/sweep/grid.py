@@ -19,7 +19,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.sweep.cells import BadSweep, Cell, Outcome, is_finished, run_cell, totals
 
@@ -160,10 +160,10 @@ def run_sweep(config: SweepConfig, console: Console | None = None, start: Callab
     Raises:
         BadSweep, MissingPackage.
     """
-    console = console or Console(stderr=True)
+    console = console or screen.console(stderr=True)
     cells = read_sweep(config.file)
     if config.dry_run:
-        print_plan(cells, Console())
+        print_plan(cells, screen.console())
         return 0
     if config.ray:
         from prompt_joules.bench.sweep.ray import run_on_ray

@@ -1,4 +1,4 @@
-"""`import prompt_joules as pj`: frames of a warehouse, the app's charts, and the guide that shows both."""
+"""`import prompt_joules as pj`: frames of a warehouse, the app's charts."""
 
 import os
 import subprocess
@@ -13,7 +13,6 @@ import prompt_joules as pj
 from prompt_joules.results import UnknownValue
 from prompt_joules.warehouse.errors import NoWarehouse
 from tests import warehouses
-from tests.documents import blocks
 
 FIGURES = warehouses.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
 
@@ -147,18 +146,3 @@ def test_a_chart_without_rows_is_a_sentence(results: pj.Results) -> None:
         pj.chart.pairs(results.pairs(source="ML.ENERGY v1"))
     with pytest.raises(pj.chart.NothingToDraw):
         pj.chart.boxes(results.distribution("energy_j", gpu="H200").with_columns(prompts=pl.lit(0)))
-
-
-def test_the_guide_runs(visited_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(visited_cache))
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {
-        "question": "Why?",
-        "search": lambda question: [question],
-        "my_agent": lambda question, found=None: "I do not know.",
-        "count": lambda text: len(text.split()),
-    }
-    for line, code in blocks(warehouses.ROOT / "docs" / "library.md", "python"):
-        exec(compile("\n" * line + code, "docs/library.md", "exec"), names)
-    assert (tmp_path / "energy.html").stat().st_size > 1000
-    assert pl.read_parquet(tmp_path / "results" / "*" / "part-*.parquet").height == 3

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from prompt_joules.bench import screen
 from prompt_joules.bench.meter import devices
 from prompt_joules.bench.meter.devices import Device
 from prompt_joules.bench.run.progress import RunProgress
@@ -19,6 +21,7 @@ pytest.importorskip("torch", reason="needs the bench extra: make test installs i
 
 from prompt_joules.bench.engines.quiet import no_bars, warn_once
 from tests.tiny_models import llama
+from tests.warehouses import ROOT
 
 REASON = "the driver of this GPU has no total-energy counter (Volta or newer has one); power is not integrated per prompt"
 
@@ -104,3 +107,33 @@ def test_a_warning_of_transformers_is_shown_once() -> None:
     assert len(handler.filters) == 1
     records = [logging.LogRecord("transformers", logging.WARNING, "", 0, text, (), None) for text in ("a 7d1", "a 7d1", "b 7d1")]
     assert [bool(handler.filter(record)) for record in records] == [True, False, True]
+
+
+def test_words_in_brackets_are_words_everywhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that installs an extra has brackets, and so may names of models and files."""
+    missing = Device("GPU [0]", "none", reason="Zeus is not here: pip install 'prompt-joules[bench]'")
+    monkeypatch.setattr(devices, "find_devices", lambda: [missing])
+    devices.print_devices()
+    seen = capsys.readouterr().out
+    assert "GPU [0]: Zeus is not here: pip install 'prompt-joules[bench]'" in seen.splitlines()
+    assert "│ GPU [0] │" in seen
+    console = screen.console(stderr=True)
+    with RunProgress(console, "[bold]chat", 0, 1, None) as progress:
+        progress.add({"status": "ok", "output_tokens": 1, "latency_s": 2.0, "energy_j": 1.0})
+    assert "[bold]chat" in capsys.readouterr().err
+
+
+def test_what_is_piped_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "word " * 500
+    screen.console().print(words)
+    assert capsys.readouterr().out == words + "\n"
+
+
+def test_every_console_takes_data_as_it_is() -> None:
+    """Markup, emoji codes and lines of 80 signs are off in one place; a console made elsewhere would have them on."""
+    made = [path for folder in ("bench", "ingest") for path in (ROOT / folder).rglob("*.py")]
+    with_own = {str(path.relative_to(ROOT)) for path in made if re.search(r"\bConsole\(", path.read_text())}
+    assert with_own == {"bench/screen.py"}
+    columns = [call for path in made for call in re.findall(r"TextColumn\([^)]*\)", path.read_text())]
+    assert columns
+    assert all("markup=False" in call for call in columns)
