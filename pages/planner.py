@@ -1,58 +1,150 @@
 """What will my workload use?"""
 
+from typing import Any
+
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, frame, scope, tables
+from prompt_joules.pages.ui import data, downloads, frame, scope, tables
 from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
-from prompt_joules.pages.ui.pure import naming
+from prompt_joules.pages.ui.pure import models
 from prompt_joules.pages.ui.pure.view import View, among
+from prompt_joules.warehouse import electricity
+from prompt_joules.warehouse.energy_shown import ESTIMATED
 from prompt_joules.warehouse.statistics import comparison, workload
 
+# Of the selects (px): together they fit beside the sidebar of a small desktop.
+WIDTHS = {"plan_model": 290, "plan_gpu": 150, "plan_batch": 110, "plan_result": 330}
 
-def assumptions() -> tuple[float, float, float, float]:
-    """Responses a day, PUE, price per kWh and grid intensity in g CO₂e per kWh."""
+
+def plannable(view: View, results: pl.DataFrame) -> pl.DataFrame:
+    """Of the results of a view those that a plan can be made with."""
+    per_token = view.per("output token")
+    tokens = data.results(per_token).select("result_id", pl.col(per_token.measure.key).alias("token_j"))
+    return room.plannable(results.join(tokens, on="result_id", how="left"), view.measure.key, models.names(data.options()))
+
+
+def follow_old_link(rows: pl.DataFrame) -> None:
+    """Set the selects to the result that a link names by its label."""
+    asked = rows.filter(pl.col("label") == st.query_params.get("result", ""))
+    if asked.height:
+        st.session_state.update({key: asked[column][0] for key, column in room.CHOICES.items()})
+        del st.query_params["result"]
+
+
+def ask_result(rows: pl.DataFrame) -> pl.DataFrame:
+    """One result: model, then GPU, then batch size, then what else there are several of. Each select has what is left by those before."""
+    follow_old_link(rows)
+    labels = {"plan_model": "Model", "plan_gpu": "GPU", "plan_batch": "Batch size", "plan_result": "Task, engine and source"}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for key, column in room.CHOICES.items():
+            values = rows[column].unique(maintain_order=True).to_list()
+            first = values[0]
+            if key == "plan_model":
+                values = [name for name in models.names(data.options()).values() if name in values]
+            if key == "plan_batch":
+                values.sort(key=lambda size: int(size) if size.isdigit() else 0)
+            if key == "plan_result" and len(values) == 1:
+                continue
+            chosen = st.selectbox(labels[key], values, values.index(first), key=key, bind="query-params", width=WIDTHS[key])
+            rows = rows.filter(pl.col(column) == (chosen or first))
+    return rows.head(1)
+
+
+def take_country() -> None:
+    """Set grid and price to those of the country that was chosen, before the page runs."""
+    row = room.assumed(st.session_state["country"])
+    st.session_state["grid"] = row["grid_g_per_kwh"]
+    if row["price_per_kwh"] is not None:
+        st.session_state.update(price=row["price_per_kwh"], currency=row["currency"])
+
+
+def ask_length() -> float | None:
+    """Tokens of an answer where the visitor has a length in mind."""
+    about = "Empty: answers as long as those that were measured. A number: J/token times it, an estimate."
+    given = st.number_input(
+        "Tokens an answer",
+        1.0,
+        1e7,
+        None,
+        key="tokens",
+        bind="query-params",
+        help=about,
+        width=190,
+        format="%.10g",
+        placeholder="as measured",
+    )
+    return None if given is None else float(given)
+
+
+def ask_assumptions() -> tuple[float, float | None, float, float, float, str]:
+    """Responses a day, tokens an answer, PUE, price per kWh, grid intensity in g CO₂e per kWh, and the currency."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         requests = number("Responses a day", "requests", 10_000.0, 0.0, 1e12, "How many answers the model gives a day.")
+        length = ask_length()
         overhead = number("PUE", "pue", 1.2, 1.0, 5.0, "Energy of the building over energy of the computers; 1.2 is usual for a cloud.")
-        price = number("Price per kWh", "price", 0.20, 0.0, 1000.0, "In any currency.")
-        intensity = number("Grid (g CO₂e/kWh)", "grid", 400.0, 0.0, 2000.0, "Emissions of the electricity; look up your country's.")
-    return requests, overhead, price, intensity
+        names = [room.OWN, *electricity.countries()["country"]]
+        about = "Sets grid and price, where they are known, to figures with a source and a year."
+        country = st.selectbox("Country", names, key="country", bind="query-params", on_change=take_country, help=about, width=210)
+        row = room.assumed(country or room.OWN)
+        own = room.assumed(room.OWN)
+        intensity = number("Grid (g CO₂e/kWh)", "grid", row["grid_g_per_kwh"], 0.0, 2000.0, "Emissions of the electricity.")
+        price = number("Price per kWh", "price", row["price_per_kwh"] or own["price_per_kwh"], 0.0, 1000.0, "In the currency beside it.")
+        first = room.CURRENCIES.index(row["currency"] or own["currency"])
+        about = "Only the name of the money: nothing is converted."
+        currency = st.selectbox("Currency", room.CURRENCIES, first, key="currency", bind="query-params", help=about, width=110)
+    st.caption(room.sources(row))
+    return requests, length, overhead, price, intensity, currency or own["currency"]
 
 
-def show_year(rows: pl.DataFrame) -> None:
-    """The year in three numbers."""
+def show_year(rows: pl.DataFrame, currency: str) -> None:
+    """The year in three numbers with their bands."""
     year = rows.filter(pl.col("period") == "year").row(0, named=True)
     with st.container(horizontal=True):
-        st.metric("Energy a year (kWh)", room.amount(year["kwh"]), border=True)
-        st.metric("Money a year", room.amount(year["money"]), border=True)
-        st.metric("CO₂e a year (kg)", room.amount(year["co2_kg"]), border=True)
+        for name, title in (("kwh", "Energy a year (kWh)"), ("money", f"{currency} a year"), ("co2_kg", "CO₂e a year (kg)")):
+            band = room.ends(year, name)
+            st.metric(title, room.amount(year[name]), delta=band, delta_color="off", delta_arrow="off", border=True)
 
 
-def with_energy(view: View) -> int:
-    """How many results of a view have the energy that it asks for."""
-    return naming.labelled(data.results(view), view.measure.key).height
+def energy_of(chosen: pl.DataFrame, view: View, length: float | None) -> tuple[tuple[float, float, float], dict[str, Any], float, str]:
+    """Mean, low and high end of the energy of one answer, the row of `compared` they are from, tokens it is multiplied by, its kind."""
+    row = chosen.row(0, named=True)
+    joules, kind = room.answer(row, view.measure.key, length)
+    whole = kind != ESTIMATED
+    measure = view.measure if whole else view.per("output token").measure
+    factor = 1.0 if whole else joules / row["token_j"]
+    rows = chosen if whole else chosen.with_columns(pl.col("token_j").alias(measure.key))
+    units = data.load("units", view.selection, results=row["result_id"], above_idle=measure.above_idle, pooled=True)
+    energy = comparison.compared(rows, units, measure, data.luck(chosen["harness_version"])).row(0, named=True)
+    value, low, high = comparison.band(energy)
+    return (value * factor, low * factor, high * factor), energy, factor, kind
 
 
-view = frame.ask_first_view(frame.begin("What will my workload use?"))
-measure = view.measure
+view = frame.begin("What will my workload use?")
 results = data.results(view)
 frame.say_measure(results, view)
-rows = naming.labelled(results, measure.key)
+rows = plannable(view, results)
 if rows.is_empty():
-    scope.end_without_rows(view, "A plan needs a result with the energy of a response.", count=with_energy)
+    needs = "A plan needs a result with the energy of a response or of a token."
+    scope.end_without_rows(view, needs, count=lambda view: plannable(view, data.results(view)).height)
 
-chosen = controls.one_result(rows)
+chosen = ask_result(rows)
 view = view.narrowed(among("result_id", chosen["result_id"]))
-requests, overhead, price, intensity = assumptions()
-units = data.load("units", view.selection, results=chosen["result_id"].item(), above_idle=measure.above_idle, pooled=True)
-energy = comparison.compared(chosen, units, measure, data.luck(chosen["harness_version"])).row(0, named=True)
-plan = workload.workload(comparison.band(energy), requests, overhead, price, intensity)
+requests, length, overhead, price, intensity, currency = ask_assumptions()
+joules, energy, factor, kind = energy_of(chosen, view, length)
+plan = workload.workload(joules, requests, overhead, price, intensity)
 
-show_year(plan)
-st.markdown(room.planned(chosen.row(0, named=True), energy, requests, measure))
-tables.show(plan, room.PLAN, alt="Estimated energy, money and emissions a day, a month and a year, with a band")
+show_year(plan, currency)
+words = room.planned(chosen.row(0, named=True), joules[0], kind, room.band_words(energy, factor), requests, length, view.measure)
+st.markdown(words)
+tables.show(
+    plan, room.columns(joules), alt="Estimated energy, money and emissions a day, a month and a year, with a band where there is one"
+)
 downloads.offer(plan, "plan", view)
 st.markdown(room.ASSUMPTIONS)
+countries = st.expander("Grid and price of every country, with year and source", key="countries-frame", on_change="rerun")
+if countries.open:
+    with countries:
+        tables.show(electricity.countries(), room.COUNTRIES, alt="Carbon intensity and price of electricity by country, with years")
 scope.say_footer(chosen, view)

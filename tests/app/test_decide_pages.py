@@ -1,13 +1,14 @@
 """Compare and Planner: numbers against polars."""
 
+import re
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui.of import compare
+from prompt_joules.pages.ui.of import compare, planner
 from prompt_joules.pages.ui.pure import naming
-from prompt_joules.warehouse import query
+from prompt_joules.warehouse import electricity, query
 from prompt_joules.warehouse.statistics import variance
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, open_app, opened, table, text
@@ -40,6 +41,65 @@ def test_the_planner_multiplies(open_page: Open) -> None:
     app.number_input(key="requests").set_value(2000.0).run()
     assert table(app)["kwh"][0] == pytest.approx(2 * day["kwh"])
     assert not open_page("planner", requests="lots", pue="-3").exception
+
+
+def test_the_planner_goes_from_model_to_gpu_to_batch_size_and_never_ends(open_page: Open) -> None:
+    app = open_page("planner")
+    selects = [app.selectbox(key=key) for key in ("plan_model", "plan_gpu", "plan_batch")]
+    assert {"LLaMA · vicuna 7B", "Qwen 3 8B", "big 1B"} <= set(selects[0].options)
+    selects[0].set_value("LLaMA · vicuna 7B").run()
+    assert set(app.selectbox(key="plan_gpu").options) == {"A40 · FP16", "A100 · FP16", "V100 · FP16"}
+    app.selectbox(key="plan_gpu").set_value("V100 · FP16").run()
+    assert "V100 · FP16 · chat" in text(app) and not app.exception
+    app.session_state["gpu"] = ["H100"]
+    app.run()
+    assert not app.exception and not app.warning, "a filter under which the model is not known leaves another model, not an empty page"
+    assert "H100" in app.selectbox(key="plan_gpu").value
+
+
+def test_the_planner_estimates_by_length_where_no_answer_was_measured(open_page: Open) -> None:
+    app = open_page("planner", plan_model="Qwen 3 8B", source="ML.ENERGY v3", task="lm-arena-chat", requests="1000", pue="1")
+    label = re.search(r"a day of \*\*(.*?)\*\*", text(app))
+    assert label and "estimated" in text(app) and "≈" in text(app)
+    gpu, batch = app.selectbox(key="plan_gpu").value, app.selectbox(key="plan_batch").value
+    figures = pl.read_csv(FIGURES.parents[1] / "mlenergy_v3" / "figures.csv", infer_schema_length=None)
+    row = figures.filter(
+        pl.col("published_model_id").str.ends_with("Qwen3-8B"),
+        pl.col("task") == "lm-arena-chat",
+        pl.col("gpu_model").str.contains(gpu.split(" ")[0].split("×")[-1]),
+        pl.col("batch_size") == int(batch),
+    )
+    per_day = [each["energy_per_token_j"] * each["output_tokens"] * 1000 / 3.6e6 for each in row.iter_rows(named=True)]
+    assert any(table(app)["kwh"][0] == pytest.approx(each) for each in per_day)
+    assert "kwh_low" not in table(app).columns, "a published mean has no band"
+    app.number_input(key="tokens").set_value(100.0).run()
+    assert "× 100 tokens" in text(app)
+    measured = open_page("planner", source="Prompt Joules", tokens="100")
+    assert "estimated" in text(measured) and "95 % interval" in text(measured), "J/token of our own runs has a band"
+
+
+def test_a_country_sets_grid_price_and_money_with_source_and_year(open_page: Open) -> None:
+    app = open_page("planner", country="Germany")
+    row = electricity.countries().filter(pl.col("country") == "Germany").row(0, named=True)
+    assert (app.number_input(key="grid").value, app.number_input(key="price").value) == (row["grid_g_per_kwh"], row["price_per_kwh"])
+    assert "in 2023 (Ember" in text(app) and "EUR/kWh in 2024-S2 (Eurostat" in text(app)
+    app.selectbox(key="country").set_value("United States").run()
+    assert (app.number_input(key="price").value, app.selectbox(key="currency").value) == (0.0806, "USD")
+    year = table(app).row(2, named=True)
+    assert year["co2_kg"] == pytest.approx(year["kwh"] * 369.5 / 1000) and year["money"] == pytest.approx(year["kwh"] * 0.0806)
+    app.selectbox(key="country").set_value("Japan").run()
+    assert "No price of this country" in text(app) and app.number_input(key="price").value == 0.0806, "the price stays the visitor's"
+    assert [metric.label for metric in app.metric] == ["Energy a year (kWh)", "USD a year", "CO₂e a year (kg)"]
+
+
+def test_every_figure_of_a_country_has_a_year_and_a_source() -> None:
+    rows = electricity.countries()
+    assert rows["country"].is_unique().all() and rows["country"].is_sorted()
+    assert rows["grid_g_per_kwh"].is_between(10, 1000).all() and rows["grid_year"].is_between(2022, 2023).all()
+    priced = rows.filter(pl.col("price_per_kwh").is_not_null())
+    assert priced["price_per_kwh"].is_between(0.05, 0.5).all()
+    assert priced.select("currency", "price_period", "price_source").null_count().row(0) == (0, 0, 0)
+    assert set(priced["price_source"]) == set(electricity.PRICE_SOURCES) and set(priced["currency"]) <= set(planner.CURRENCIES)
 
 
 def test_the_first_pair_is_alike_in_all_but_model_and_task() -> None:

@@ -1,27 +1,134 @@
-"""Planner: its assumptions and what a plan is made of."""
+"""Planner: which result is planned with, what an answer takes, the assumptions, and what a plan is made of. Frames in, words out."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.pages.ui.pure import certainty
+import polars as pl
+
+from prompt_joules.pages.ui.pure import certainty, naming
 from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.warehouse import electricity, energy_shown
 from prompt_joules.warehouse.energy_shown import Measure
 
-PLAN = ("period", "kwh", "kwh_low", "kwh_high", "money", "money_low", "money_high", "co2_kg", "co2_kg_low", "co2_kg_high")
+AMOUNTS = ("kwh", "money", "co2_kg")
+COUNTRIES = ("country", "grid_g_per_kwh", "grid_year", "price_per_kwh", "currency", "price_period", "price_source")
+OWN = "My own numbers"
+CURRENCIES = ("EUR", "USD", "GBP", "CHF", "CNY", "INR", "JPY", "KRW", "AUD", "CAD", "BRL", "SGD")
 ASSUMPTIONS = (
     "**Assumptions, not measurements**: every day has the same number of responses, like those that were measured in length and content; "
     "the GPU works at the measured batch size and is not idle between; PUE, price and grid intensity are yours. CPU, memory, network and "
-    "the making of the hardware are not in it. The band covers the choice of prompts, and the spread between runs where it is known."
+    "the making of the hardware are not in it. The band covers the choice of prompts, and the spread between runs where it is known; "
+    "price, PUE and grid have none."
 )
+# Keys of the selects from which a result follows, in order, and the columns that they choose by.
+CHOICES = {"plan_model": "planned_model", "plan_gpu": "planned_gpu", "plan_batch": "planned_batch", "plan_result": "rest"}
 
 
-def planned(row: dict[str, Any], energy: dict[str, Any], requests: float, measure: Measure) -> str:
-    """What a plan is made of, in words."""
-    band = certainty.interval(energy, "value", lambda end: f"{figure(end, 4)} J") or "no band: a published average, or too few answers"
+def plannable(rows: pl.DataFrame, key: str, names: Mapping[str, str]) -> pl.DataFrame:
+    """Results that a plan can be made with, best known first: they have the energy of an answer or of a token.
+
+    Args:
+        rows: of results, with `key` and `token_j` (J/token).
+        key: the column with the energy of an answer (J).
+        names: of models by id.
+
+    Returns:
+        The rows with `label` and a column for each of CHOICES.
+    """
+    known = naming.newest_first(rows.filter((pl.col(key) > 0) | (pl.col("token_j") > 0))).sort(
+        pl.col("task") != "chat", maintain_order=True
+    )
+    protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
+    rest: list[str | pl.Expr] = ["task", "engine", "prompt_set", protocol, "source"]
+    named = naming.with_label(known).with_columns(
+        pl.col("model_id").replace(dict(names)).alias("planned_model"),
+        naming.gpu(known.columns).alias("planned_gpu"),
+        pl.col("batch_size").cast(pl.String).fill_null("not stated").alias("planned_batch"),
+        pl.concat_str(rest, separator=" · ", ignore_nulls=True).alias("rest"),
+    )
+    again = pl.int_range(1, pl.len() + 1).over(*CHOICES.values())
+    return named.with_columns(pl.when(again > 1).then(pl.format("{} · no. {}", "rest", again)).otherwise("rest").alias("rest"))
+
+
+def answer(row: Mapping[str, Any], key: str, length: float | None) -> tuple[float, str]:
+    """J of one answer and which of KINDS it is: that of the result, or J/token times a length (the source's own where none is given)."""
+    if length is None and row[key]:
+        shared = (row["batch_size"] or 1) > 1 or (row.get("concurrency") or 1) > 1
+        return row[key], energy_shown.DIVIDED if shared else energy_shown.MEASURED
+    return row["token_j"] * (length or row["output_tokens"]), energy_shown.ESTIMATED
+
+
+def planned(row: Mapping[str, Any], joules: float, kind: str, band: str, requests: float, length: float | None, measure: Measure) -> str:
+    """What a plan is made of, in words.
+
+    Args:
+        row: the result.
+        joules, kind: of one answer, from `answer`.
+        band: its interval in words; empty for none.
+        requests: responses a day.
+        length: tokens of an answer where they were given.
+    """
     idle = ", above the power of the idle GPU" if measure.above_idle else ""
-    mean = figure(energy["value"], 4)
-    return f"An estimate for {requests:,.0f} responses a day of **{plain(row['label'])}** at {mean} J a response{idle} ({band})."
+    how = {energy_shown.MEASURED: "measured", energy_shown.DIVIDED: "measured for many at once and divided by a rule"}.get(kind)
+    if how is None:
+        tokens = length or row["output_tokens"]
+        how = f"estimated: {figure(row['token_j'], 3)} J a token × {figure(tokens, 4)} tokens{'' if length else ', the mean of the source'}"
+    mark = f"{energy_shown.MARKS[kind]} " if energy_shown.MARKS[kind] else ""
+    ends = band or "no band: a published average, or too few answers"
+    return (
+        f"{requests:,.0f} responses a day of **{plain(row['label'])}** at {mark}**{figure(joules, 3)} J** a response{idle} ({how}; {ends})."
+    )
+
+
+def band_words(energy: dict[str, Any], factor: float) -> str:
+    """The interval of the energy of an answer, in words; empty where there is none.
+
+    Args:
+        energy: a row of `comparison.compared`.
+        factor: tokens of an answer where the energy is that of a token, else 1.
+    """
+    return certainty.interval(energy, "value", lambda end: f"{figure(end * factor, 4)} J")
+
+
+def assumed(country: str) -> dict[str, Any]:
+    """The row of a country; that of the visitor's own numbers has its name only."""
+    rows = electricity.countries().filter(pl.col("country") == country)
+    return (
+        rows.row(0, named=True)
+        if rows.height
+        else {"country": OWN, "grid_g_per_kwh": 400.0, "price_per_kwh": 0.2, "currency": CURRENCIES[0]}
+    )
+
+
+def sources(row: Mapping[str, Any]) -> str:
+    """Where the figures of a country come from, in words."""
+    if row["country"] == OWN:
+        return (
+            "Choose a country for the emissions of its grid and, in Europe and the United States, a price, each with its year and source."
+        )
+    grid = f"{row['country']}: {row['grid_g_per_kwh']:.0f} g CO₂e/kWh in {row['grid_year']} ({electricity.INTENSITY_SOURCE})"
+    if row["price_per_kwh"] is None:
+        return f"{grid}. No price of this country is here: the price is yours."
+    price = f"{row['price_per_kwh']:.3f} {row['currency']}/kWh in {row['price_period']} ({electricity.PRICE_SOURCES[row['price_source']]})"
+    return f"{grid}; {price}."
+
+
+def columns(joules: tuple[float, float, float]) -> tuple[str, ...]:
+    """Of the table of a plan; ends of a band where there is one.
+
+    Args:
+        joules: of one answer: mean, low and high end.
+    """
+    band = ("", "_low", "_high") if joules[1] < joules[2] else ("",)
+    return ("period", *(f"{name}{end}" for name in AMOUNTS for end in band))
 
 
 def amount(value: float) -> str:
     """A number for a headline: whole from a hundred on."""
     return f"{value:,.0f}" if value >= 100 else figure(value, 3)
+
+
+def ends(row: Mapping[str, Any], name: str) -> str | None:
+    """The band of a headline in words; None where there is none."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{amount(low)} to {amount(high)}" if low < row[name] < high else None
