@@ -28,7 +28,7 @@ def with_energy(view: View) -> int:
 def of_setups(view: View) -> pl.DataFrame:
     """The results of a view by name, one per setup: the runs that repeat one count with it."""
     rows = room.of_setups(naming.newest_first(data.results(view)), data.load("repetitions", Selection()))
-    return naming.labelled(rows, view.measure.key)
+    return naming.labelled(room.with_kinds(rows, view.measure), view.measure.key)
 
 
 def say_what_differs(view: View, chosen: pl.DataFrame) -> None:
@@ -83,13 +83,13 @@ view = view.narrowed(among("result_id", chosen["result_id"]))
 units = data.load("units", view.selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle, pooled=True)
 luck = data.luck(chosen["harness_version"])
 compared = comparison.compared(chosen, units, measure, luck)
-found = naming.in_short(chosen.select("result_id", "label").join(compared, on="result_id", maintain_order="left"))
+found = naming.in_short(chosen.select("result_id", "label", "energy_is").join(compared, on="result_id", maintain_order="left"))
 glance.headline(room.compared(found, measure))
 draw.show(draw.of(room.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
 st.caption(words.alike(naming.alike(found["label"])))
 say_what_differs(view, chosen)
-tables.show(found, room.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
+tables.show(room.with_marks(found), room.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
 downloads.offer(found, "compare", view)
-glance.fold(room.BOOTSTRAP, certainty.of_runs(luck))
+glance.fold(room.kinds_of(found), room.BOOTSTRAP, certainty.of_runs(luck))
 show_certainty()
 scope.say_footer(chosen, view)

@@ -5,8 +5,9 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope
+from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import verbosity as room
 from prompt_joules.pages.ui.of import verbosity_charts as drawings
 from prompt_joules.pages.ui.pure import certainty, naming, shape, words
@@ -15,21 +16,33 @@ from prompt_joules.warehouse.selection import TEXT_FILTERS
 from prompt_joules.warehouse.statistics import pairs, summaries
 
 
-def ask_sides(options: pl.DataFrame) -> tuple[str, str, str]:
+def ask_sides(form: str, view: View) -> Sides:
     """What is compared with what: the kind of difference, side A and side B; both empty for every task and its concise twin.
 
+    It starts with two sides that were measured alike in all else, where there are two.
+
     Args:
-        options: rows (kind, value, label, count).
+        form: of CONTRASTS.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom", width="content"):
-        compared = st.selectbox("Compare", list(room.SIDES), key="compare", bind="query-params", width=280) or next(iter(room.SIDES))
-        kind = room.SIDES[compared]
-        if compared == next(iter(room.SIDES)):
-            return kind, "", ""
-        names = options.filter(pl.col("kind") == kind)["label"].drop_nulls().unique().sort().to_list()
-        a = st.selectbox("A", names, key=f"a_{kind}", bind="query-params", width=260)
-        b = st.selectbox("B", names, index=min(1, len(names) - 1), key=f"b_{kind}", bind="query-params", width=260)
-    return kind, a or names[0], b or names[0]
+    compared = st.selectbox("Compare", list(room.SIDES), key="compare", bind="query-params", width=250) or next(iter(room.SIDES))
+    kind = room.SIDES[compared]
+    if compared == next(iter(room.SIDES)):
+        return Sides(kind)
+    names = data.options().filter(pl.col("kind") == kind)["label"].drop_nulls().unique().sort().to_list()
+    rows = data.load("leaderboard", free_of(view, kind).selection)
+    alike = room.first_sides(rows, kind, form == room.OF_PAIRS)
+    first = alike if set(alike) <= set(names) else ()
+    a, b = (
+        st.selectbox(label, names, index=names.index(side), key=f"{label.lower()}_{kind}", bind="query-params", width=230)
+        for label, side in zip("AB", first or (names[0], names[min(1, len(names) - 1)]), strict=True)
+    )
+    return Sides(kind, a or names[0], b or names[0])
+
+
+def free_of(view: View, kind: str) -> View:
+    """The view without the filter of what differs."""
+    free: dict[str, Any] = {TEXT_FILTERS[kind]: ()}
+    return view.over(replace(view.selection, **free))
 
 
 def first_contrast(view: View) -> str:
@@ -44,11 +57,9 @@ def contrast(name: str, view: View, sides: Sides, **parameters: bool) -> tuple[V
         sides: what is compared.
         parameters: of the query, besides the sides.
     """
-    field = TEXT_FILTERS[sides.kind]
-    wanted = getattr(view.selection, field)
+    wanted = getattr(view.selection, TEXT_FILTERS[sides.kind])
     labels = data.options().filter(pl.col("kind") == sides.kind, pl.col("value").is_in(list(wanted)))["label"]
-    free: dict[str, Any] = {field: ()}
-    view = view.over(replace(view.selection, **free)).narrowed(replace(sides, some=tuple(labels) or wanted))
+    view = free_of(view, sides.kind).narrowed(replace(sides, some=tuple(labels) or wanted))
     rows = data.load(name, view.selection, contrast=sides.kind, a=sides.a, b=sides.b, **parameters)
     return view, view.rows(rows)
 
@@ -61,13 +72,14 @@ def show_change_of_pairs(view: View, sides: Sides) -> None:
         st.info(room.NO_PAIRS, icon=":material/info:")
         return
     changes = room.pair_labels(pairs.paired(found, data.luck()))
-    st.markdown(room.pairs(changes, above_idle))
-    st.caption(words.alike(naming.alike(changes["label"])))
-    if not changes["shared"].all():
-        st.caption(room.AS_SPENT)
-    if changes["shared"].any():
-        st.caption(room.DIVIDED)
+    glance.headline(room.headline_of_pairs(changes))
     draw.show(draw.of(drawings.paired, changes), alt="Change in energy of the same prompts from A to B with its interval")
+    glance.fold(
+        room.pairs(changes, above_idle),
+        words.alike(naming.alike(changes["label"])),
+        "" if changes["shared"].all() else room.AS_SPENT,
+        room.DIVIDED if changes["shared"].any() else "",
+    )
     alt = "Change in energy of the same prompts from A to B, per model"
     pick.show_framed(changes, room.PAIRS, alt, "pairs", view, "The rows behind the chart")
     scope.say_footer(changes, view, "setup", more=certainty.of_runs(data.luck(changes["harness_version"])))
@@ -79,12 +91,17 @@ def show_change_of_means(view: View, sides: Sides) -> None:
     if published.is_empty():
         st.info(room.NO_MEANS, icon=":material/info:")
         return
-    st.markdown(room.changes(pairs.change_of_means(published).head(room.MOST_TABLES), sides.kind))
+    summary = room.labels_of_means(pairs.change_of_means(published), sides.kind)
+    glance.headline(room.headline_of_means(summary, sides.kind))
+    alt = "Change in energy from A to B over the models of each published table, with its interval"
+    draw.show(draw.of(drawings.of_means, summary.head(room.MOST_TABLES)), alt=alt)
+    st.caption(words.first_of(summary.height, room.MOST_TABLES, "tables", "filters lead to the others"))
+    glance.fold(room.changes(summary.head(room.MOST_TABLES), sides.kind), room.GROSS_ONLY if view.measure.above_idle else "")
+    st.subheader("Model by model", anchor=False)
     sets = room.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
     view = view.narrowed(among("set", (controls.one_of("Table", "table", shape.names(sets, "set")),)))
     rows = view.rows(sets)
     name = "model_name" if sides.kind != "model" else "engine"
-    st.subheader("Energy of a response", anchor=False)
     alt = "Mean energy of a response on both sides, one line per model, largest saving on top"
     chosen = pick.show_chart(draw.of(drawings.dumbbells, rows, name), rows, alt, "dumbbells", field=name)
     st.subheader("Shorter answers, or cheaper tokens?", anchor=False)
@@ -95,23 +112,22 @@ def show_change_of_means(view: View, sides: Sides) -> None:
     scope.say_footer(rows, view, "published comparison")
 
 
-def show_why_models_of_one_size_differ(view: View) -> None:
+def show_why_models_of_one_size_differ(view: View, row: DeltaGenerator) -> None:
     """J/token against response length for the models of one size, alike in all else: source, GPU, task, engine, batch size, prompts."""
     rows = room.in_sizes(data.results(view))
     sets = room.of_several_models(room.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size", "prompt_set")))
     if sets.is_empty():
         st.info(room.NO_TWO_OF_ONE_SIZE, icon=":material/info:")
         return
-    st.subheader("Models of one size: why does one use so much more energy than another?", anchor=False)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        view = view.narrowed(among("set", (controls.one_of("Results", "iso", shape.names(sets, "set")),)))
-        size = controls.one_of("Size", "size", shape.names(room.in_sizes(view.rows(sets)), "size"), 230)
+    with row:
+        view = view.narrowed(among("set", (controls.one_of("Results", "iso", shape.names(sets, "set"), 320),)))
+        size = controls.one_of("Size", "size", shape.names(room.in_sizes(view.rows(sets)), "size"), 180)
     view = view.narrowed(among("size", (size,)))
     models = view.rows(sets)
-    st.markdown(room.same_size(summaries.spread(models), size))
-    st.markdown(room.ISO)
+    glance.headline(room.same_size(summaries.spread(models), size))
     alt = f"J/token against response length, models of {size}, with lines of equal energy"
     chosen = pick.show_chart(draw.of(drawings.iso, models, summaries.iso_energy(models)), models, alt, "iso_chart")
+    st.caption(room.ISO)
     columns = controls.behind("output_tokens", "energy_per_token_j")
     pick.show_behind(chosen, models, columns, "The models in the chart", "models-of-one-size", view)
     scope.say_footer(models, view)
@@ -120,15 +136,13 @@ def show_why_models_of_one_size_differ(view: View) -> None:
 view = frame.begin("Does asking for a short answer save energy?")
 if data.load("leaderboard", view.selection).is_empty():
     scope.end_without_rows(view)
-form = controls.view("view", room.CONTRASTS, first_contrast(view))
-if form == room.OF_ONE_SIZE:
-    show_why_models_of_one_size_differ(view)
+row = glance.choices()
+with row:
+    form = controls.view("view", room.CONTRASTS, first_contrast(view))
+    sides = None if form == room.OF_ONE_SIZE else ask_sides(form, view)
+if sides is None:
+    show_why_models_of_one_size_differ(view, row)
+elif form == room.OF_PAIRS:
+    show_change_of_pairs(view, sides)
 else:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind, a, b = ask_sides(data.options())
-    if form == room.OF_PAIRS:
-        show_change_of_pairs(view, Sides(kind, a, b))
-    else:
-        if view.measure.above_idle:
-            st.caption(room.GROSS_ONLY)
-        show_change_of_means(view, Sides(kind, a, b))
+    show_change_of_means(view, sides)

@@ -1,6 +1,7 @@
 """The small choices on a page: which number, which colour, which axis. Each is bound to the URL."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import polars as pl
 import streamlit as st
@@ -81,9 +82,10 @@ def view(key: str, choices: Sequence[str], default: str | None = None, label: st
     return chosen or first
 
 
-def search(label: str, hint: str, explanation: str | None = None) -> str:
+def search(label: str, hint: str, explanation: str | None = None, width: int | Literal["stretch"] = "stretch") -> str:
     """Words to look for, without the space around them."""
-    return st.text_input(label, key="search", bind="query-params", placeholder=hint, help=explanation).strip()[:LONGEST_SEARCH]
+    given = st.text_input(label, key="search", bind="query-params", placeholder=hint, help=explanation, width=width)
+    return given.strip()[:LONGEST_SEARCH]
 
 
 def formula(view: View, columns: Sequence[str]) -> View:

@@ -30,6 +30,16 @@ def test_compare_says_how_many_times(open_page: Open) -> None:
     assert not open_page("compare", results="nobody", per="mile").exception
 
 
+def test_an_estimate_of_the_source_can_be_compared_and_says_so(open_page: Open) -> None:
+    app = open_page("compare", source="ML.ENERGY v3")
+    shown = table(app, -1)
+    assert set(shown["energy_mark"]) == {"≈"}
+    v3 = pl.read_csv(FIGURES.parents[1] / "mlenergy_v3" / "figures.csv")["estimated_energy_j"].round(6)
+    assert shown["value"].round(6).is_in(v3.implode()).all()
+    assert "Its energy is estimated by the source" in text(app)
+    assert table(open_page("compare", source="ML.ENERGY v1"), -1).columns[1] == "value", "no mark where all is measured"
+
+
 def test_the_planner_multiplies(open_page: Open) -> None:
     label = "vicuna-7B · A40 · FP16 · chat · transformers-eager · batch 1 · ML.ENERGY v1"
     app = open_page("planner", result=label, requests="1000", pue="1.5")

@@ -166,7 +166,7 @@ def test_a_preset_leads_to_a_view_with_an_answer(
         opened(app, "percentiles-energy_j")
     assert page == "methods" or table(app).height > 0
     if label.startswith("Why does one 7B"):
-        assert app.subheader[0].value.startswith("Models of one size"), "the answer comes first"
+        assert app.markdown[0].value.startswith("Mostly **because one says more than another**"), "the answer comes first"
         assert "because one says more than another" in text(app)
     if label == "H100: eager against compiled":
         assert "**transformers-eager** uses **" in text(app).replace("\\", "")

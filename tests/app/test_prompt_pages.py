@@ -6,10 +6,12 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui import tables
-from prompt_joules.pages.ui.of import distributions, verbosity
+from prompt_joules.pages.ui.of import distributions, prompts, verbosity
 from prompt_joules.pages.ui.pure import naming, shape, words
 from prompt_joules.warehouse import query
+from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import pairs
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, open_app, opened, table, text
 
@@ -20,12 +22,13 @@ OF_MODELS = {"metric": "energy_j", "by": "model", "prompt_set": "", "only_series
 def test_a_prompt_and_its_answers(open_page: Open) -> None:
     app = open_page("prompts", prompt="prompt-00007")
     rows = warehouse.measured_rows().filter(pl.col("prompt_id") == "prompt-00007")
-    assert table(app, 1)["energy_j"].drop_nulls().to_list() == pytest.approx(rows["energy_j"].drop_nulls().sort().to_list())
+    assert table(app)["energy_j"].drop_nulls().to_list() == pytest.approx(rows["energy_j"].drop_nulls().sort().to_list())
     assert "Answer 7." in text(app)
     assert app.text_input(key="prompt").value == "prompt-00007"
     app.text_input(key="prompt").set_value("no such prompt").run()
     assert "Nothing matches" in app.warning[0].value
     app = open_page("prompts", search="question 9?")
+    assert len(app.dataframe) == 2, "a search opens the list"
     assert table(app)["prompt_id"].to_list() == ["prompt-00009"]
     assert "only our own runs" in open_page("prompts", source="ML.ENERGY v1").warning[0].value.lower()
 
@@ -61,6 +64,54 @@ def test_pairs_of_our_own_prompts(open_page: Open) -> None:
     assert table(app)["median_change"].item() == pytest.approx(100 * change.median())
     assert table(app)["more_share"].item() == pytest.approx(100 * (change > 0).mean())
     assert table(app)["pairs"].item() == 60
+
+
+def test_two_engines_start_with_a_pair_that_was_measured(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
+    app = open_app("verbosity", view="The same prompts", compare="Two engines")
+    assert (app.selectbox(key="a_engine").value, app.selectbox(key="b_engine").value) == ("transformers-eager", "transformers-compiled")
+    assert not app.info
+    assert "from transformers\\-eager to transformers\\-compiled" in text(app)
+
+
+def test_the_first_sides_are_those_that_most_results_have_with_all_else_alike() -> None:
+    same = dict.fromkeys(verbosity.ALIKE) | {"origin": "measured", "energy_j": 1.0}
+    rows = [("m", "eager", 5.0), ("m", "compiled", 2.0), ("n", "eager", 5.0), ("n", "vllm", 1.0), ("k", "eager", 4.0), ("k", "vllm", 1.0)]
+    made = pl.DataFrame([same | {"model_id": model, "engine": engine, "energy_per_token_j": joules} for model, engine, joules in rows])
+    assert verbosity.first_sides(made, "engine", ours=True) == ("eager", "vllm")
+    assert verbosity.first_sides(made.head(2), "engine", ours=True) == ("eager", "compiled"), "the one that takes more first"
+    assert verbosity.first_sides(made, "engine", ours=False) == verbosity.first_sides(made.head(1), "engine", ours=True) == ()
+
+
+def test_the_headline_of_pairs_keeps_batches_apart(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = query.load("contrast_prompts", None, str(shipped_warehouse), contrast="task", a="", b="", above_idle=False)
+    changes = pairs.paired(found)
+    said = verbosity.headline_of_pairs(changes)
+    chat = changes.filter(pl.col("a") == "chat", ~pl.col("shared"))["median_change"]
+    batches = changes.filter("shared")["total_change"]
+    assert f"{words.percent(chat.min())} to {words.percent(chat.max())}" in said
+    assert f"All batches of a run together: **{words.percent(batches.min())} to {words.percent(batches.max())}**" in said
+    assert verbosity.headline_of_pairs(verbosity.pair_labels(changes.filter("shared").head(1))).count("all batches together") == 1
+
+
+def test_the_headline_of_a_prompt_ranges_over_what_had_the_gpu_for_itself() -> None:
+    rows = pl.DataFrame(
+        {
+            "energy_is": ["measured", "measured", "divided by a rule"],
+            "energy_j": [50.0, 100.0, 2.0],
+            "prompt_text": ["Why is the sky\nblue?"] * 3,
+            "output_text": ["a", "a", "b"],
+            "shown_as": ["x", "y", "z"],
+            "output_tokens": [9, 9, 9],
+        }
+    )
+    said = prompts.headline("p-1", rows, Measure())
+    assert said == "**p\\-1** “Why is the sky blue?”: 3 answers, of which 2 measured: **50 to 100 J**, **2×** apart."
+    assert "**÷ 2 J**" in prompts.headline("p-1", rows.tail(1), Measure())
+    assert [heading for heading, _ in prompts.different(rows)] == [
+        "**x**: 50 J, 9 tokens. The same words from 1 other answer.",
+        "**z**: ÷ 2 J, 9 tokens.",
+    ]
 
 
 def test_pairs_of_batches_say_that_their_energy_is_divided(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,33 @@ def test_a_lorenz_curve_keeps_the_points_that_make_its_shape(power: int) -> None
 
 @pytest.mark.parametrize(("values", "kind"), [([60.0, 90.0], "linear"), ([60.0, 3600.0], "log"), ([0.0, 3600.0], "linear")])
 def test_single_values_far_apart_have_a_logarithmic_axis(values: list[float], kind: str) -> None:
-    found = pl.DataFrame({"label": ["a", "b"], "shown_as": ["a", "b"], "value": values, "value_low": values, "value_high": values})
-    across = charts.intervals(found, "Energy (J)").to_dict()["layer"][1]["encoding"]["x"]
+    found = pl.DataFrame({"shown_as": ["a", "b"], "said": ["", ""], "value": values, "value_low": values, "value_high": values})
+    across = charts.forest(found, "Energy (J)", {"shown_as": ("Result", None)}).to_dict()["layer"][0]["encoding"]["x"]
     assert across["scale"].get("type", "linear") == kind
     assert across["title"] == ("Energy (J), logarithmic" if kind == "log" else "Energy (J)")
+
+
+def test_a_forest_has_no_layer_without_rows_and_all_that_is_drawn_lies_in_its_axis() -> None:
+    found = pl.DataFrame(
+        {"shown_as": ["a", "b"], "said": ["1", "2"], "value": [-0.4, 0.1], "value_low": [None, -0.2], "value_high": [None, 0.3]}
+    )
+    drawn = charts.forest(found, "Change", {"value": ("Change", "+.1%")}, nothing=0)
+    heights = [layer.data.height for layer in drawn.layer]
+    assert 0 not in heights and 1 in heights, "one interval, and no layer of intervals within the runs"
+    low, high = drawn.to_dict()["layer"][1]["encoding"]["x"]["scale"]["domain"]
+    assert low < -0.4 and high > 0.3
+    empty = found.with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("value", "value_low", "value_high"))
+    assert charts.forest(empty, "Energy (J)", {}).to_dict(), "nothing known is drawn as names alone"
+
+
+def test_an_interval_without_an_end_reaches_the_edge_of_what_is_drawn() -> None:
+    found = pl.DataFrame(
+        {"shown_as": ["a", "b"], "said": ["", ""], "value": [1.0, 5.0], "value_low": [0.5, 4.0], "value_high": [None, 9.0]}
+    )
+    rules = charts.forest(found, "Energy (J)", {}).layer[0].data
+    assert rules["value_high"].to_list() == [9.0, 9.0]
+
+
+def test_a_number_says_how_it_is_known() -> None:
+    rows = pl.DataFrame({"value": [1234.5, 2.0, 3.0, None], "energy_is": ["measured", "divided by a rule", "estimated", None]})
+    assert charts.with_numbers(rows, "Energy (J)")["said"].to_list() == ["1,230 J", "÷ 2 J", "≈ 3 J", "not known"]

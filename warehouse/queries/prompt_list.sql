@@ -1,6 +1,7 @@
 -- One row per prompt that was answered, of those that contain $search in id or text: how often, and what it cost; at most 200. First come prompts
 -- whose texts were kept, and of those the ones that cost the most for their runs: `times_run_mean` is the mean over all answers of the energy over the
--- mean energy of the answer's run, so that a prompt that only a costly model or engine answered does not come first.
+-- mean energy of the answer's run, so that a prompt that only a costly model or engine answered does not come first. Both `times_run_mean` and `energy_j` are of answers that
+-- had the GPU for themselves: a share of a batch says how it was divided. Without such an answer they are null.
 -- A text is the same in all runs of one prompt set with one hash, and is read from the newest of them; a set without a hash is read run by run.
 -- Where $texts may not be shown none is read, and none is searched.
 with chosen as (
@@ -8,7 +9,8 @@ with chosen as (
         runs.run_number,
         runs.prompt_set,
         runs.model_id,
-        ratio(runs.energy_j_total, runs.measured) as mean_j,
+        runs.energy_attribution is distinct from 'shared' as alone,
+        case when alone then ratio(runs.energy_j_total, runs.measured) end as mean_j,
         case when runs.texts > 0 and $texts then runs.run_number end as text_run,
         dense_rank() over (
             order by
@@ -26,15 +28,15 @@ answered as materialized (
         count(*) as answers,
         sum(ratio(requests.energy_j, chosen.mean_j)) as times,
         count(ratio(requests.energy_j, chosen.mean_j)) as means,
-        sum(requests.energy_j) as energy_j,
-        count(requests.energy_j) as energies,
+        sum(requests.energy_j) filter (where chosen.alone) as energy_j,
+        count(requests.energy_j) filter (where chosen.alone) as energies,
         sum(requests.input_tokens) as input_tokens,
         count(requests.input_tokens) as inputs,
         sum(requests.output_tokens) as output_tokens,
         count(requests.output_tokens) as outputs,
         max(chosen.text_run) as text_run
     from requests
-    join (select run_number, text_of, mean_j, text_run from chosen) as chosen on chosen.run_number = requests.run_number
+    join (select run_number, text_of, alone, mean_j, text_run from chosen) as chosen on chosen.run_number = requests.run_number
     where requests.status = 'ok'
         and (requests.valid or not $selection.only_valid)
     group by
@@ -67,8 +69,8 @@ listed as (
         list(found.text_of) as texts,
         max(found.text_run) as text_run,
         sum(found.answers)::bigint as answers,
-        sum(found.times) / sum(found.means) as times_run_mean,
-        sum(found.energy_j) / sum(found.energies) as energy_j,
+        ratio(sum(found.times), sum(found.means)) as times_run_mean,
+        ratio(sum(found.energy_j), sum(found.energies)) as energy_j,
         sum(found.input_tokens) / sum(found.inputs) as input_tokens,
         sum(found.output_tokens) / sum(found.outputs) as output_tokens
     from found

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, certainty, charts, theme
+from prompt_joules.pages.ui.pure import certainty, charts, theme
 from prompt_joules.pages.ui.pure.words import count, figure, plain
+from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import aa, variance
 
 COMPARED = (
     "shown_as",
+    "energy_mark",
     "value",
     "value_low",
     "value_high",
@@ -58,6 +59,31 @@ def of_setups(rows: pl.DataFrame, repetitions: pl.DataFrame) -> pl.DataFrame:
     return named.unique(pl.coalesce("setup", "result_id"), keep="first", maintain_order=True).drop("setup")
 
 
+def with_kinds(rows: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    """Adds `energy_is`, how the energy is known; where a source gives no energy of an answer but an estimate, that stands in for it.
+
+    Args:
+        rows: rows of `results` with the energy of the measure.
+    """
+    rows = rows.with_columns(energy_shown.kind(measure.key, rows.columns).alias("energy_is"))
+    return rows.with_columns(pl.coalesce("energy_j", "estimated_energy_j").alias("energy_j")) if measure == energy_shown.DEFAULT else rows
+
+
+def with_marks(found: pl.DataFrame) -> pl.DataFrame:
+    """Adds `energy_mark`, ÷ or ≈, where some energy is not measured."""
+    marks = found["energy_is"].replace_strict(energy_shown.MARKS, default=None, return_dtype=pl.String)
+    return found.with_columns(marks.alias("energy_mark")) if marks.is_in(["÷", "≈"]).any() else found
+
+
+def kinds_of(found: pl.DataFrame) -> str:
+    """What the marks of the energies say, where some are not measured."""
+    said = {
+        energy_shown.DIVIDED: "÷ is the energy of many answers given together, divided by how many they are.",
+        energy_shown.ESTIMATED: "≈ is an estimate of the source, from J/token.",
+    }
+    return " ".join(words for kind, words in said.items() if (found["energy_is"] == kind).any())
+
+
 def first_pair(rows: pl.DataFrame) -> list[str]:
     """The labels of two results that are like the first in all but model and task, in the order of their tasks: chat, its concise twin.
 
@@ -79,50 +105,36 @@ def compared(found: pl.DataFrame, measure: Measure) -> str:
     """
     unit = f"energy per {measure.per}" if measure == Measure(per=measure.per) else measure.words
     first = plain(found["shown_as"][0])
-    return "\n".join(_times(row, first, unit) for row in found.tail(-1).iter_rows(named=True))
+    items = [_times(row, first, unit) for row in found.tail(-1).iter_rows(named=True)]
+    return "\n".join(f"- {item}" for item in items) if len(items) > 1 else "".join(items)
 
 
 def _times(row: dict[str, Any], first: str, unit: str) -> str:
     name = plain(row["shown_as"])
     if row["ratio"] is None:
-        return f"- **{name}**: the {unit} is not known here or for the first result."
+        return f"**{name}**: the {unit} is not known here or for the first result."
     interval = certainty.interval(row, "ratio", lambda end: figure(end, 3))
-    said = f"- **{name}** uses **{figure(row['ratio'], 3)}×** the {unit} of {first}" + (f" ({interval})." if interval else ".")
-    return f"{said} {certainty.verdict(row, 'ratio', nothing=1)}".rstrip()
+    said = f"**{name}** uses **{figure(row['ratio'], 3)}×** the {unit} of {first}" + (f" ({interval})." if interval else ".")
+    kind = row["energy_is"]
+    known = "" if kind in (None, energy_shown.MEASURED) else f" Its energy is {kind}{' by the source' * (kind == energy_shown.ESTIMATED)}."
+    return f"{said}{known} {certainty.verdict(row, 'ratio', nothing=1)}".rstrip()
 
 
 def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
     """One value per result with its interval over prompts (thick) and with the spread between runs (thin); of fewer than ten prompts a
-    hollow mark.
+    hollow mark, of divided energy a pale one.
 
     Args:
-        found: rows of `comparison.compared` with `label` and `shown_as`.
+        found: rows of `comparison.compared` with `label`, `shown_as` and `energy_is`.
         title: what the value is, with its unit.
     """
-    y = alt.Y("shown_as:N", title=None, sort=found["shown_as"].to_list(), axis=axes.names_axis(found["shown_as"]))
-    log = charts.far_apart(found)
-    scale = alt.Scale(type="log", padding=12) if log else alt.Scale(zero=True)
-    axis, title = axes.axis_of(log, found["value"]), f"{title}, logarithmic" if log else title
-    low, within, middle = (alt.X(f"{name}:Q", title=title, scale=scale, axis=axis) for name in ("value_low", "value_within_low", "value"))
     names = {"": title, "_within_low": "from", "_within_high": "to", "_low": "from, with the runs", "_high": "to, with the runs"}
-    tips = [
-        alt.Tooltip("label:N", title="Result"),
-        *(alt.Tooltip(f"value{end}:Q", title=name, format=",.4~g") for end, name in names.items()),
-        alt.Tooltip("units:Q", title="Measured by themselves", format=","),
-        alt.Tooltip("runs:Q", title="Runs", format=","),
-    ]
+    tips: dict[str, tuple[str, str | None]] = {"label": ("Result", None), "energy_is": ("Energy is", None)}
+    tips |= {f"value{end}": (name, ",.4~g") for end, name in names.items()}
+    tips |= {"units": ("Measured by themselves", ","), "runs": ("Runs", ",")}
     few = (pl.col("units") > 0) & (pl.col("units") < certainty.FEW)
-    drawn = found.select("label", "shown_as", "units", "runs", *(f"value{end}" for end in names), few.alias("few"))
-    base = alt.Chart(drawn).encode(y=y)
-    thin = base.mark_rule(strokeWidth=1, color="gray").encode(x=low, x2=alt.X2("value_high"))
-    thick = base.mark_rule(strokeWidth=4, color="gray").encode(x=within, x2=alt.X2("value_within_high"))
-    marks = [
-        base.transform_filter(f"{'' if hollow else '!'}datum.few")
-        .mark_point(filled=not hollow, size=90, opacity=1)
-        .encode(x=middle, tooltip=tips)
-        for hollow in (False, True)
-    ]
-    return theme.finish(alt.layer(thin, thick, *marks), axes.names_high(found["shown_as"], 44))
+    drawn = found.select("label", "shown_as", "energy_is", "units", "runs", *(f"value{end}" for end in names), few.alias("few"))
+    return charts.forest(charts.with_numbers(drawn, title), title, tips)
 
 
 def parts(table: pl.DataFrame) -> pl.DataFrame:

@@ -5,10 +5,10 @@ from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import naming, words
-from prompt_joules.pages.ui.pure.words import figure
+from prompt_joules.pages.ui.pure import charts, naming, theme, words
+from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import energy_shown
-from prompt_joules.warehouse.energy_shown import DEFAULT, Measure, per_prompt
+from prompt_joules.warehouse.energy_shown import DEFAULT, UNITS, Measure, per_prompt
 
 LISTED = ("prompt_id", "prompt_text", "times_run_mean", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
 ANSWERS = (
@@ -30,6 +30,12 @@ ANSWERS = (
     "prompt_set",
 )
 MOST_DRAWN, MOST_TEXTS = 20, 8
+LONGEST_START = 90
+LIST = (
+    "First come prompts whose texts were kept, and of them those that cost the most for their runs: 2 means that its answers took twice "
+    "the mean of their runs. Energy is the mean of the answers that had the GPU for themselves, tokens that of all that the filters leave. "
+    "Click a row to see its answers."
+)
 DIVIDED = (
     "Answers marked ÷ shared the GPU with others: their energy was measured for all of these at once and divided by a rule. They stand "
     "after the answers that had the GPU for themselves."
@@ -64,7 +70,7 @@ def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     shown_j = per_prompt(measure)
     half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
     values = (shown_j.alias("value"), (shown_j - half).alias("value_low"), (shown_j + half).alias("value_high"))
-    return answers.filter(shown_j.is_not_null()).head(MOST_DRAWN).select("label", "shown_as", "energy_is", *values)
+    return answers.filter(shown_j.is_not_null()).head(MOST_DRAWN).select("label", "shown_as", "energy_is", "output_tokens", *values)
 
 
 def with_texts(answers: pl.DataFrame) -> pl.DataFrame:
@@ -77,14 +83,69 @@ def more(known: int, most: int, where: str) -> str:
     return f"And {words.count(known - most, 'more answer')}, {where}." if known > most else ""
 
 
-def prompt_list(height: int) -> str:
+def list_label(height: int) -> str:
     """What the list of prompts is."""
-    most = " (at most 200 are listed)" if height >= 200 else ""
-    return (
-        f"{height:,} prompts{most}. First come those whose texts were kept, and of them those that cost the most for their runs: 2 means "
-        "that its answers took twice the mean of their runs. Energy and tokens are means over all answers that the filters leave. Click a "
-        "row to see its answers."
-    )
+    return f"{'200 prompts (more are not listed)' if height >= 200 else words.count(height, 'prompt')}, the costliest for their runs first"
+
+
+def headline(prompt: str, answers: pl.DataFrame, measure: Measure) -> str:
+    """How many answers a prompt has, and from what to what they take: those that had the GPU for themselves, else the divided ones.
+
+    Args:
+        answers: of `named`.
+    """
+    asked = answers["prompt_text"].drop_nulls()
+    text = f" “{plain(_start(asked[0]))}”" if len(asked) else ""
+    known = answers.select("energy_is", value=per_prompt(measure)).drop_nulls()
+    start = f"**{plain(prompt)}**{text}: {words.count(answers.height, 'answer')}"
+    if known.is_empty():
+        return f"{start}, none with energy."
+    kind = known["energy_is"][0]
+    values = known.filter(pl.col("energy_is") == kind)["value"].to_numpy()
+    low, high, unit = figure(float(values.min()), 3), figure(float(values.max()), 3), UNITS[measure.per]
+    mark = f"{energy_shown.MARKS[kind]} ".lstrip()
+    if len(values) == 1:
+        return f"{start}, one of them {kind}: **{mark}{low} {unit}**."
+    times = f", **{figure(float(values.max() / values.min()), 2)}×** apart" if values.min() > 0 else ""
+    return f"{start}, of which {len(values)} {kind}: **{mark}{low} to {high} {unit}**{times}."
+
+
+def _start(text: str) -> str:
+    """The first words of a text, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_START else f"{line[:LONGEST_START].rsplit(' ', 1)[0]} …"
+
+
+def bars(drawn: pl.DataFrame, title: str) -> theme.Chart:
+    """Each answer with its energy and how far it can be off.
+
+    Args:
+        drawn: of `with_error`.
+        title: of the energy.
+    """
+    tips: dict[str, tuple[str, str | None]] = {"label": ("Answer", None), "energy_is": ("Energy is", None)}
+    tips |= {f"value{end}": (name, ",.4~g") for end, name in {"": title, "_low": "from", "_high": "to"}.items()}
+    return charts.forest(charts.with_numbers(drawn, title), title, tips | {"output_tokens": ("Length (token)", ",")})
+
+
+def different(kept: pl.DataFrame) -> list[tuple[str, str]]:
+    """Heading and text of each different answer, in the order of the answers: several setups may answer with the same words.
+
+    Args:
+        kept: of `with_texts`.
+    """
+    found = []
+    for (text,), rows in kept.group_by("output_text", maintain_order=True):
+        first, others = rows.row(0, named=True), rows.height - 1
+        same = f" The same words from {words.count(others, 'other answer')}." if others else ""
+        found.append((f"**{plain(first['shown_as'])}**: {energy(first)}.{same}", str(text)))
+    return found
+
+
+def more_texts(kept: pl.DataFrame) -> str:
+    """How many more texts there are than are shown, and where; empty where all are shown."""
+    count = kept["output_text"].n_unique()
+    return f"And {words.count(count - MOST_TEXTS, 'more text')}, in the download." if count > MOST_TEXTS else ""
 
 
 def energy(row: dict[str, Any]) -> str:

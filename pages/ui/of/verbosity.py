@@ -17,7 +17,12 @@ SIDES = {
     "Two engines": "engine",
     "Two GPUs": "gpu",
 }
+# A task and its concise twin in few words, other sides in full.
+TWIN = pl.col("b") == pl.format("{}-concise", "a")
+SIDES_IN_WORDS = pl.when(TWIN).then(pl.format("{} to concise", "a")).otherwise(pl.format("{} to {}", "a", "b"))
 MOST_TABLES = 6
+# What two results must share to be two sides of one thing.
+ALIKE = ("source", "model_id", "gpu_model", "num_gpus", "dtype", "task", "engine", "batch_size", "prompt_set", "weights", "harness_version")
 PAIRS = (
     "model_name",
     "gpu_model",
@@ -82,13 +87,13 @@ SPLIT = (
 )
 GROSS_ONLY = "Published averages and the chart of models of one size show the gross energy: published tables record no idle power."
 AS_SPENT = (
-    "Every pair counts as it was spent, answers that were cut at the length limit included. Beside it stands the median of the pairs whose "
-    "answers are both whole (a hollow mark); the table also has the bounds between which the median would lie, whatever the cut answers "
-    "would have cost."
+    "A mark is the median change of the pairs of a setup. Every pair counts as it was spent, answers that were cut at the length limit "
+    "included. Beside it stands the median of the pairs whose answers are both whole (a hollow mark); the table also has the bounds "
+    "between which the median would lie, whatever the cut answers would have cost."
 )
 DIVIDED = (
     "Where several prompts are answered at once, the energy is divided among them by a rule, so one prompt says nothing there: what a "
-    "short answer saves is borne by the long ones beside it. Compared is what all batches together took."
+    "short answer saves is borne by the long ones beside it. Compared is what all batches together took (a square)."
 )
 ISO = (
     "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
@@ -102,12 +107,81 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
     Args:
         changes: rows of `pairs.paired`.
     """
-    sides = pl.format("{} to {}", "a", "b")
-    batch, prompts = pl.format("batch {}", "batch_size"), pl.format("prompts of {}", "prompt_set")
-    protocol = pl.format("protocol {}", "harness_version")
-    parts = [sides, "model_name", naming.gpu(changes.columns), "task", "engine", batch, prompts, naming.RANDOM, protocol]
+    batch, protocol = pl.format("batch {}", "batch_size"), pl.format("protocol {}", "harness_version")
+    parts = [SIDES_IN_WORDS, "model_name", naming.gpu(changes.columns), "task", "engine", batch, "prompt_set", naming.RANDOM, protocol]
     named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
-    return naming.in_short(naming.numbered(named))
+    return naming.in_short(naming.numbered(named)).sort("a", "b", "shared", maintain_order=True)
+
+
+def first_sides(rows: pl.DataFrame, kind: str, ours: bool) -> tuple[str, ...]:
+    """The two sides that most results have with all else alike, the one that takes more per token first; none where no two are alike.
+
+    Args:
+        rows: rows of `results`.
+        kind: what differs: task, model, engine or gpu.
+        ours: of our own runs, prompt by prompt; else of published averages.
+    """
+    side = {"model": "model_name", "gpu": "gpu_model"}.get(kind, kind)
+    same = [name for name in ALIKE if name not in (side, "model_id" if kind == "model" else "")]
+    known = rows.filter(pl.col("origin") == ("measured" if ours else "published"), pl.col("energy_j") > 0, pl.col(side).is_not_null())
+    known = known.group_by(*same, side, maintain_order=True).agg(pl.col("energy_per_token_j").mean())
+    both = known.join(known, on=same, nulls_equal=True, suffix="_b", maintain_order="left")
+    both = both.filter(pl.col(side) != pl.col(f"{side}_b"), pl.col("energy_per_token_j") >= pl.col("energy_per_token_j_b"))
+    counts = both.group_by(side, f"{side}_b").len().sort("len", side, f"{side}_b", descending=[True, False, False])
+    return counts.select(side, f"{side}_b").row(0) if counts.height else ()
+
+
+def labels_of_means(summary: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Adds `shown_as`, what tells one published table from the others, with how many models use more on side B.
+
+    Args:
+        summary: rows of `pairs.change_of_means`.
+    """
+    noun = "models" if kind != "model" else "results"
+    parts = [SIDES_IN_WORDS, "gpu_model", "task", "engine", pl.format("batch {}", "batch_size"), "source"]
+    named = summary.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
+    counted = pl.format("{} of {} {} use more", "more", "count", pl.lit(noun))
+    return naming.in_short(naming.numbered(named)).with_columns(pl.format("{} · {}", "shown_as", counted).alias("shown_as"))
+
+
+def headline_of_means(summary: pl.DataFrame, kind: str) -> str:
+    """What going from side A to side B does in the table of most models, and in its other tasks."""
+    first = summary.row(0, named=True)
+    alike = summary.filter(pl.col(name).eq_missing(first[name]) for name in ("source", "gpu_model", "engine", "batch_size")).head(2)
+    noun = "models" if kind != "model" else "results"
+    parts = []
+    for row in alike.iter_rows(named=True):
+        known = row["change_low"] is not None and row["change_high"] is not None
+        shown = known and not row["change_low"] <= 0 <= row["change_high"]
+        interval = f", 95 % interval {certainty.span(row['change_low'], row['change_high'], percent)}" if known else ""
+        verdict = "" if shown or not known else ": no difference is shown"
+        of = f"median of {row['count']} {noun}{interval}{verdict}" if row["count"] > 1 else "one result"
+        task = f", task {plain(str(row['task']))}" if row["task"] is not None else ""
+        parts.append(f"**{percent(row['median_change'])}** from {plain(row['a'])} to {plain(row['b'])}{task} ({of})")
+    place = " · ".join(plain(str(first[name])) for name in ("gpu_model", "source") if first[name] is not None)
+    return f"{place}: the energy of a response changes by {'; by '.join(parts)}."
+
+
+def headline_of_pairs(changes: pl.DataFrame) -> str:
+    """What going from side A to side B does to the same prompts, as they were spent: from the least to the most over the setups."""
+    if changes.height == 1:
+        return pairs(changes, above_idle=False).removeprefix("- ")
+    parts = []
+    alone = changes.filter(~pl.col("shared"))
+    for a, b in alone.select("a", "b").unique(maintain_order=True).rows():
+        values = alone.filter(pl.col("a") == a, pl.col("b") == b)["median_change"].drop_nulls()
+        parts.append(f"{_range(values)} from {plain(a)} to {plain(b)} ({words.count(len(values), 'setup')})")
+    batches = changes.filter("shared")["total_change"].drop_nulls()
+    said = f"As spent, the energy of the same prompts changes by a median of {'; '.join(parts)}." if parts else ""
+    if len(batches):
+        said += f" All batches of a run together: {_range(batches)} ({words.count(len(batches), 'setup')})."
+    return said.strip()
+
+
+def _range(values: pl.Series) -> str:
+    """The least and the most of several changes."""
+    low, high = (percent(float(end)) for end in (values.to_numpy().min(), values.to_numpy().max()))
+    return f"**{low}**" if low == high else f"**{low} to {high}**"
 
 
 def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:

@@ -6,7 +6,8 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure import axes, charts, shape, theme
+from prompt_joules.pages.ui.pure.words import percent
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 ENDS = {
@@ -16,6 +17,22 @@ ENDS = {
     "_low": "from, with the spread between runs",
     "_high": "to, with the spread between runs",
 }
+TIPS: dict[str, tuple[str, str | None]] = {
+    "label": ("Prompts", None),
+    **{f"value{end}": (name, "+.1%") for end, name in ENDS.items()},
+    "whole": ("Of whole pairs", "+.1%"),
+    "pairs": ("Pairs", ","),
+}
+TIPS_OF_MEANS: dict[str, tuple[str, str | None]] = {
+    "shown_as": ("Models of", None),
+    "value": ("Change, median over models", "+.1%"),
+    "value_low": ("from", "+.1%"),
+    "value_high": ("to", "+.1%"),
+    "count": ("Models", ","),
+    "more": ("Use more", ","),
+}
+# Short: a title wider than a phone would take the width from the chart.
+CHANGE = "Change in energy, 95 % interval"
 # A signed number without a sign at zero.
 SIGNED = "datum.value ? format(datum.value, '+.0f') : '0'"
 # A usual size of the chart in px, to tell whether names would touch.
@@ -26,30 +43,32 @@ def paired(changes: pl.DataFrame) -> theme.Chart:
     """The change of energy from side A to side B, with its interval over prompts (thick) and with the spread between runs (thin); left of
     the line B costs less.
 
-    A hollow mark is the median of the pairs whose answers are both whole.
+    A hollow mark is the median of the pairs whose answers are both whole, a square the change of all batches together.
 
     Args:
-        changes: rows of `pairs.paired` with `shown_as`.
+        changes: rows of `pairs.paired` with `label` and `shown_as`.
     """
-    y = alt.Y("shown_as:N", title=None, sort=changes["shown_as"].to_list(), axis=axes.names_axis(changes["shown_as"]))
-    axis = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", tickCount=6)
-    title = "Change in energy, median of the same prompts (batches: of all together), and 95 % interval"
-    shown = {f"change{end}": pl.coalesce(f"median_change{end}", f"total_change{end}") for end in ENDS}
-    drawn = changes.select("label", "shown_as", "pairs", "whole_change", **shown)
-    across = {name: alt.X(f"{name}:Q", title=title, axis=axis, scale=alt.Scale(padding=12)) for name in (*shown, "whole_change")}
-    tips = [
-        alt.Tooltip("label:N", title="Prompts"),
-        *(alt.Tooltip(f"change{end}:Q", title=name, format="+.1%") for end, name in ENDS.items()),
-        alt.Tooltip("whole_change:Q", title="Of whole pairs", format="+.1%"),
-        alt.Tooltip("pairs:Q", title="Pairs", format=","),
-    ]
-    zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color="gray", strokeDash=[4, 4]).encode(x=alt.X("zero:Q", title=title))
-    base = alt.Chart(drawn).encode(y=y)
-    thin = base.mark_rule(strokeWidth=1, color="gray").encode(x=across["change_low"], x2=alt.X2("change_high"))
-    thick = base.mark_rule(strokeWidth=4, color="gray").encode(x=across["change_within_low"], x2=alt.X2("change_within_high"))
-    whole = base.mark_point(filled=False, size=60, color="gray").encode(x=across["whole_change"])
-    dots = base.mark_point(filled=True, size=90, opacity=1).encode(x=across["change"], tooltip=tips)
-    return theme.finish(alt.layer(zero, thin, thick, whole, dots), axes.names_high(changes["shown_as"], 36))
+    values = {f"value{end}": pl.coalesce(f"median_change{end}", f"total_change{end}") for end in ENDS}
+    drawn = changes.select(
+        "label", "shown_as", "pairs", pl.col("whole_change").alias("whole"), pl.col("shared").alias("is_total"), **values
+    )
+    return charts.forest(with_words(drawn), CHANGE, TIPS, nothing=0)
+
+
+def of_means(summary: pl.DataFrame) -> theme.Chart:
+    """The change of the mean energy from side A to side B over the models of each published table, with its interval over models.
+
+    Args:
+        summary: rows of `pairs.change_of_means` with `shown_as`.
+    """
+    values = {"value": "median_change", "value_low": "change_low", "value_high": "change_high"}
+    drawn = summary.select("shown_as", "count", "more", **values)
+    return charts.forest(with_words(drawn), CHANGE, TIPS_OF_MEANS, nothing=0)
+
+
+def with_words(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `said`, the `value` as a signed percentage."""
+    return rows.with_columns(shape.each(rows["value"], percent, pl.String).alias("said"))
 
 
 def dumbbells(rows: pl.DataFrame, name: str) -> theme.Chart:

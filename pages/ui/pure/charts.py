@@ -1,37 +1,138 @@
 """Charts that several pages draw: frames in screen units in, Altair charts out."""
 
+from collections.abc import Mapping
+
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure import axes, shape, theme
+from prompt_joules.pages.ui.pure.words import figure
+from prompt_joules.warehouse.energy_shown import DIVIDED, ESTIMATED, MARKS
 
 # Values that are so many times apart are drawn on a logarithmic axis.
 FAR_APART = 20
+# The height of a row (px), of one among many rows, and of what is below them; how far its name stands above its middle, and its mark below.
+ROW, LOW_ROW, AROUND = 46, 38, 52
+ABOVE, BELOW = 0, 9
+# The share of the width that the numbers at the right take.
+NUMBERS_WIDE = 0.17
+PERCENT = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", tickCount=6, labelFlush=False)
+# What a mark needs to have the first colour of the theme as its outline and as its fill.
+ONE_COLOUR = alt.Scale(domain=["mark"])
+# The marks of the kinds of number: full where measured, pale where divided, hollow with dots where estimated.
+FILL = [
+    {"test": f"datum.few || datum.energy_is === '{ESTIMATED}'", "value": 0},
+    {"test": f"datum.energy_is === '{DIVIDED}'", "value": 0.3},
+]
 
 
-def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
-    """One value per result with its interval, where there is one.
+def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | None]], nothing: float | None = None) -> theme.Chart:
+    """One row a result: its name and number above, below them its value with the interval within the runs (thick) and with the spread
+    between runs (thin). A name has the width of the chart, on a phone too.
 
     Args:
-        found: rows with `label`, `shown_as`, `value`, `value_low`, `value_high`, and `energy_is` where it is not measured everywhere.
+        found: `shown_as`, no two alike, `said` (the number in words), `value`, `value_low`, `value_high`; where they are known
+            `value_within_low`, `value_within_high`, `energy_is`, `few` (hollow), `is_total` (a square), `whole` (a second, grey mark).
         title: what the value is, with its unit.
+        tips: columns of the tooltip: title, and the format of a number.
+        nothing: where there is no change: a dashed line. The axis is then one of percent, else logarithmic where values lie far apart.
     """
-    y = alt.Y("shown_as:N", title=None, sort=found["shown_as"].to_list(), axis=axes.names_axis(found["shown_as"]))
-    log = far_apart(found)
-    scale = alt.Scale(type="log", padding=12) if log else alt.Scale(zero=True)
-    axis, title = axes.axis_of(log, found["value"]), f"{title}, logarithmic" if log else title
-    low, middle = (alt.X(f"{name}:Q", title=title, scale=scale, axis=axis) for name in ("value_low", "value"))
-    numbers = [
-        alt.Tooltip("label:N", title="Result"),
-        *(alt.Tooltip(f"value{end}:Q", title=name, format=",.4~g") for end, name in {"": title, "_low": "from", "_high": "to"}.items()),
+    known = {"value_within_low": None, "value_within_high": None, "energy_is": "", "few": False, "is_total": False, "whole": None}
+    rows = found.with_columns(pl.lit(value).alias(name) for name, value in known.items() if name not in found.columns)
+    rows = rows.with_columns(pl.lit("mark").alias("mark"), *_ends(rows, "value_low", "value_high"))
+    rows = rows.with_columns(_ends(rows, "value_within_low", "value_within_high"))
+    log = nothing is None and far_apart(rows)
+    scale = alt.Scale(type="log" if log else "linear", domain=_domain(rows, nothing, log), nice=False)
+    axis = axes.axis_of(log, rows["value"]) if nothing is None else PERCENT
+    drawn = _rows_of(rows, f"{title}, logarithmic" if log else title, scale, axis, tips)
+    if nothing is not None:
+        line = alt.Chart(pl.DataFrame({"nothing": [nothing]})).mark_rule(color="gray", strokeDash=[4, 4])
+        drawn.insert(0, line.encode(x=alt.X("nothing:Q", title=title)))
+    high = LOW_ROW if rows.height > axes.MANY_SERIES else ROW
+    return theme.finish(alt.layer(*drawn), high * rows.height + AROUND)
+
+
+def _rows_of(
+    rows: pl.DataFrame, title: str, scale: alt.Scale, axis: alt.Axis, tips: Mapping[str, tuple[str, str | None]]
+) -> list[alt.Chart]:
+    """The layers of `forest`. A layer without rows would tell the axis of endless values: there is none."""
+    y = alt.Y("shown_as:N", sort=rows["shown_as"].to_list(), axis=None)
+    layers = []
+    for name, width in (("value", 1.5), ("value_within", 5)):
+        whole = rows.filter(pl.col(f"{name}_low").is_not_null() & pl.col(f"{name}_high").is_not_null())
+        if whole.height:
+            rule = alt.Chart(whole).mark_rule(strokeWidth=width, color="gray", yOffset=BELOW)
+            across = alt.X(f"{name}_low:Q", title=title, scale=scale, axis=axis)
+            layers.append(rule.encode(y=y, x=across, x2=alt.X2(f"{name}_high")))
+    if (whole := rows.filter(pl.col("whole").is_not_null())).height:
+        grey = alt.Chart(whole).mark_point(size=60, color="gray", yOffset=BELOW, filled=False)
+        layers.append(grey.encode(y=y, x=alt.X("whole:Q", title=title, scale=scale, axis=axis)))
+    base = alt.Chart(rows).encode(y=y)
+    if (valued := rows.filter(pl.col("value").is_not_null())).height:
+        marks = alt.Chart(valued).mark_point(size=95, strokeWidth=2, opacity=1, yOffset=BELOW)
+        layers.append(
+            marks.encode(
+                y=y,
+                x=alt.X("value:Q", title=title, scale=scale, axis=axis),
+                stroke=alt.Stroke("mark:N", scale=ONE_COLOUR, legend=None),
+                fill=alt.Fill("mark:N", scale=ONE_COLOUR, legend=None),
+                fillOpacity=alt.FillOpacityValue(1, condition=FILL),
+                strokeDash=alt.StrokeDashValue([1, 0], condition={"test": f"datum.energy_is === '{ESTIMATED}'", "value": [2, 2]}),
+                shape=alt.ShapeValue("circle", condition={"test": "datum.is_total", "value": "square"}),
+                tooltip=[_tip(name, *how) for name, how in tips.items()],
+            )
+        )
+    # Clipped, or a long name would take the width of a phone from the chart.
+    name = base.mark_text(align="left", baseline="bottom", dy=ABOVE, fontSize=12, clip=True)
+    number = base.mark_text(align="right", dy=BELOW, fontSize=12, fontWeight="bold", color=theme.INK)
+    return [
+        *layers,
+        name.encode(x=alt.value(0), text=alt.Text("shown_as:N"), color=alt.value(theme.INK)),
+        number.encode(x=alt.value("width"), text=alt.Text("said:N")),
     ]
-    kinds = ["energy_is"] if "energy_is" in found.columns else []
-    numbers += [alt.Tooltip("energy_is:N", title="Energy is") for _ in kinds]
-    base = alt.Chart(found.select("label", "shown_as", "value", "value_low", "value_high", *kinds)).encode(y=y)
-    bars = base.mark_rule(strokeWidth=3, color="gray").encode(x=low, x2=alt.X2("value_high"))
-    dots = base.mark_point(filled=True, size=90, opacity=1, stroke="gray", strokeWidth=1).encode(x=middle, tooltip=numbers)
-    dots = theme.filled(dots, found)
-    return theme.finish(alt.layer(bars, dots), axes.names_high(found["shown_as"], 44))
+
+
+def _domain(rows: pl.DataFrame, nothing: float | None, log: bool) -> list[float]:
+    """The ends of the axis: all that is drawn, 0 on a linear one, and room for the numbers at the right."""
+    drawn = ("value", "value_low", "value_high", "value_within_low", "value_within_high", "whole")
+    values = pl.concat([rows[name].cast(pl.Float64) for name in drawn]).drop_nulls()
+    ends = [0.0 if nothing is None else nothing, *(values.to_list() or [1.0])]
+    if log:
+        low, high = min(ends[1:]) / 1.2, max(ends) * 1.2
+        return [low, high * (high / low) ** NUMBERS_WIDE]
+    low, high = min(ends), max(ends)
+    edge = 0.04 * (high - low or 1.0)
+    return [low - edge if nothing is not None else min(low, 0.0), high + edge + NUMBERS_WIDE * (high - low or 1.0)]
+
+
+def _tip(name: str, title: str, how: str | None) -> alt.Tooltip:
+    return alt.Tooltip(f"{name}:Q", title=title, format=how) if how else alt.Tooltip(f"{name}:N", title=title)
+
+
+def _ends(rows: pl.DataFrame, low: str, high: str) -> list[pl.Expr]:
+    """An interval without one of its ends goes to the edge of what is drawn."""
+    every = rows.select(pl.col(name) for name in ("value", "value_low", "value_high") if rows.schema[name].is_numeric())
+    least, most = every.min_horizontal().min(), every.max_horizontal().max()
+    one = pl.col(low).is_null() != pl.col(high).is_null()
+    return [
+        pl.when(one & pl.col(low).is_null()).then(pl.lit(least)).otherwise(pl.col(low)).alias(low),
+        pl.when(one & pl.col(high).is_null()).then(pl.lit(most)).otherwise(pl.col(high)).alias(high),
+    ]
+
+
+def with_numbers(rows: pl.DataFrame, title: str) -> pl.DataFrame:
+    """Adds `said`, the `value` of each row in words: three digits, its unit, and ÷ or ≈ before it where it is not measured.
+
+    Args:
+        rows: with `value` and `energy_is`.
+        title: of the value, with its unit in brackets.
+    """
+    unit = f" {title.rpartition('(')[2].removesuffix(')')}" if title.endswith(")") else ""
+    said = shape.each(rows["value"], lambda value: f"{figure(value, 3)}{unit}", pl.String)
+    mark = pl.col("energy_is").replace_strict(
+        {kind: f"{mark} ".lstrip() for kind, mark in MARKS.items()}, default="", return_dtype=pl.String
+    )
+    return rows.with_columns((mark.fill_null("") + said.fill_null("not known")).alias("said"))
 
 
 def far_apart(found: pl.DataFrame) -> bool:

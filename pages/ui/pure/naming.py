@@ -115,7 +115,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "prompt_set": ("Prompt set", "The collection that the prompt is from."),
     "times_run_mean": (
         "Times its run's mean",
-        "Energy of an answer over the mean energy of the run that it is from; the mean over its answers.",
+        "Energy of an answer over the mean energy of the run that it is from; the mean over its answers that had the GPU for themselves.",
     ),
     "answers": ("Answers", "How often the prompt was answered."),
     "models": ("Models", "By how many models."),

@@ -56,6 +56,20 @@ def test_a_prompt_that_only_a_costly_run_answered_does_not_come_first(tmp_path: 
     assert found["energy_j"][0] == 530.0
 
 
+def test_a_share_of_a_batch_neither_ranks_a_prompt_nor_is_in_its_mean(tmp_path: Path) -> None:
+    alone = [factories.record("run-a", index, energy_j=20.0 if index == 2 else 10.0) for index in range(4)]
+    batch = {"batch_size": 2, "energy_attribution": "shared"}
+    shares = [factories.record("run-b", index, **batch, energy_j=9.0 if index == 3 else 1.0) for index in range(6)]
+    factories.write(factories.frame(alone), tmp_path / "part-0.parquet")
+    factories.write(factories.frame(shares), tmp_path / "part-1.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search="")
+    assert found["prompt_id"][0] == "prompt-00002", "and not prompt 3, of which a rule gave a large share"
+    of = {name: (energy, answers) for name, energy, answers in found.select("prompt_id", "energy_j", "answers").rows()}
+    assert of["prompt-00003"] == (10.0, 2)
+    assert of["prompt-00005"] == (None, 1), "measured among others only"
+
+
 def test_prompts_whose_texts_were_kept_come_first(tmp_path: Path) -> None:
     kept = [factories.record("run-a", index, energy_j=10.0) for index in range(3)]
     secret = {"prompt_set": "secret", "prompt_set_sha256": "3" * 64, "prompt_text": None}
