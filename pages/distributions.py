@@ -11,31 +11,31 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
 from prompt_joules.pages.ui.of import distributions as room
 from prompt_joules.pages.ui.of import distributions_charts as drawings
-from prompt_joules.pages.ui.pure import naming, shape, words
+from prompt_joules.pages.ui.pure import certainty, naming, shape, words
 from prompt_joules.pages.ui.pure.view import Grouped, View, among
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
-from prompt_joules.warehouse.statistics import comparison
+from prompt_joules.warehouse.statistics import comparison, percentiles
 
 
 def group() -> str:
     """What one series of a distribution is."""
-    return st.selectbox("One series per", room.GROUPS, key="by", bind="query-params", width=150) or room.GROUPS[0]
+    return st.selectbox("One series per", room.GROUPS, key="by", bind="query-params", width=130) or room.GROUPS[0]
 
 
 def setup(names: Sequence[str]) -> str | None:
     """One setup; None for all of them together."""
     explanation = "What is alike for all prompts of the chart: GPU, engine, prompts answered together, prompt set."
     choices = [*names, *([room.ALL_SETUPS] if len(names) > 1 else [])]
-    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=620, help=explanation) or choices[0]
+    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=410, help=explanation) or choices[0]
     return None if chosen == room.ALL_SETUPS else chosen
 
 
 def axis(wide: bool) -> bool:
     """Whether the axis is logarithmic: as chosen, or where values lie far apart."""
     explanation = "automatic: logarithmic where a linear axis would squeeze the typical prompt into its first tenth."
-    chosen = st.selectbox("Axis", room.AXES, key="axis", bind="query-params", width=150, help=explanation)
+    chosen = st.selectbox("Axis", room.AXES, key="axis", bind="query-params", width=130, help=explanation)
     return wide if chosen in (None, room.AXES[0]) else chosen == room.AXES[2]
 
 
@@ -92,7 +92,8 @@ def show_histogram(view: View, asked: Mapping[str, str], found: pl.DataFrame, na
     """
     metric = NUMBERS[asked["metric"]]
     bins = room.with_bars(data.load("distribution_bins", view.selection, log=log, bins=40, **room.span(found, log), **asked))
-    edges = naming.with_short_names(room.in_units_of(bins, metric, ("bin_low", "bin_high")), names)
+    few = pl.col("series").is_in(found.filter(pl.col("prompts") < certainty.FEW)["series"].to_list()).alias("few")
+    edges = naming.with_short_names(room.in_units_of(bins.with_columns(few), metric, ("bin_low", "bin_high")), names)
     drawn = draw.of(drawings.histogram, edges, metric, log, [names[series] for series in room.with_prompts(found)["series"]])
     alt = f"Histogram of {metric.title} over prompts, by {asked['by']}"
     chosen = pick.show_chart(drawn, edges, alt, "histogram", field="bar", noun="bars")
@@ -152,9 +153,11 @@ def end_without_values(summary: pl.DataFrame, metric: Metric, view: View) -> NoR
 
 
 view = frame.begin("How does one prompt differ from the next?")
-form = controls.view("form", room.SPREADS)
+form = controls.view("form", room.SPREADS, is_labelled=False)
 of_joules = form == room.OF_JOULES
-view = one_setup(view)
+choices = st.container(horizontal=True, vertical_alignment="bottom")
+with choices:
+    view = one_setup(view)
 own = view.rows(data.own(view.selection))
 forced = shape.has_random_weights(own)
 if forced:
@@ -162,15 +165,14 @@ if forced:
 if forced and of_joules:
     scope.say_footer(own, view)
     st.stop()
-choices = st.container(horizontal=True, vertical_alignment="bottom")
 with choices:
     key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced))
     by = group()
 asked = {"metric": key, "by": by, "prompt_set": room.prompt_set_of(view)}
 asked["only_series"] = some_series(data.load("series", view.selection, **asked))
 found = data.load("distribution", view.selection, **asked)
-names = naming.short(found["series"])
-summary = room.without_steps(found)
+names = room.counted(naming.short(found["series"]), found)
+summary = room.without_steps(percentiles.with_intervals(found, key))
 with choices:
     log = not of_joules and axis(room.is_wide(summary))
 metric = NUMBERS[key]
@@ -182,22 +184,24 @@ if measured.is_empty():
 
 table = room.in_units_of(measured, metric, room.LEVELS)
 series = shape.names(table, "shown_as")
-st.markdown(room.spreads(table, metric))
-say_what_differs(view, by)
-frame.say_measure_of_prompts(view)
-if room.is_divided(own, key):
-    st.caption(room.DIVIDED)
+st.markdown(room.headline(table, metric))
 if form == room.OF_BARS:
     show_histogram(view, asked, found, names, log)
     st.caption(f"{room.axis(log)} {room.cut(room.cut_share(own))}")
 elif form == room.OF_PERCENTILES:
-    alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts"
+    alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts, with 95 % intervals of the median and the p95"
     draw.show(draw.of(drawings.boxes, table, metric, log), alt=alt)
+    st.caption(room.BOXES)
 elif form == room.OF_SHARES:
     values = naming.with_short_names(room.in_units_of(room.steps_of(found), metric, ("value",)), names)
     draw.show(draw.of(drawings.ecdf, values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
 else:
     show_where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
+say_what_differs(view, by)
+frame.say_measure_of_prompts(view)
+if room.is_divided(own, key):
+    st.caption(room.DIVIDED)
+st.markdown(room.spreads(table, metric))
 if not of_joules:
     columns = ("shown_as", "prompts", "unmeasured", *room.LEVELS)
     alt = f"Percentiles of {metric.title}"

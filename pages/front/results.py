@@ -13,7 +13,7 @@ from prompt_joules.warehouse.energy_shown import NUMBERS, Measure
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
 from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, TEXT_FILTERS, Selection
 from prompt_joules.warehouse.statistics import pairs as paired_prompts
-from prompt_joules.warehouse.statistics import runs
+from prompt_joules.warehouse.statistics import percentiles, runs
 
 Texts = str | Sequence[str]
 SERIES = ("result", "model", "task", "gpu", "engine", "batch size", "prompt set")
@@ -29,6 +29,16 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "dropped": ("", "prompts that are in no pair"),
     "more": ("", "pairs that cost more on side B"),
     "more_share": ("1", "share of the pairs that cost more on side B"),
+    "answers_per_prompt": ("", "how many answers to one prompt there can be: runs of one prompt set times repetitions"),
+    "divided": ("", "whether energy of a run was divided by a rule among answers given together"),
+    **{
+        f"p{level}_{end}": (
+            "",
+            f"{end} end of the 95 % interval of the p{level} over prompts, in the unit of the metric; null for no such end",
+        )
+        for level in (50, 95)
+        for end in ("low", "high")
+    },
     "median_change": ("1", "median over the pairs of energy B / energy A − 1"),
     **{
         f"{name}{end}": ("1", meaning)
@@ -195,14 +205,14 @@ class Results:
             filters: see `Filters`.
 
         Returns:
-            `series`, `prompts`, `unmeasured`, `mean`, `p5` to `p99`, `minimum` and `maximum` in the unit of the metric, and `steps`, the
-            whole distribution.
+            `series`, `prompts`, `unmeasured`, `mean`, `p5` to `p99`, `minimum` and `maximum` in the unit of the metric, the 95 % intervals
+            `p50_low` to `p95_high`, and `steps`, the whole distribution.
 
         Raises:
             UnknownValue: there is no such metric, series or value of a filter.
         """
         asked = {"metric": _one_of("metric", metric, PROMPT_METRICS), "by": _one_of("by", by, SERIES), "prompt_set": "", "only_series": ""}
-        return query.load("distribution", self._selection(filters), self.warehouse, **asked)
+        return percentiles.with_intervals(query.load("distribution", self._selection(filters), self.warehouse, **asked), metric)
 
     def sql(self, text: str, **parameters: object) -> pl.DataFrame:
         """The answer to SQL of your own, read-only; `columns()` lists tables and columns.

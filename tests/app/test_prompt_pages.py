@@ -6,12 +6,13 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui import tables
-from prompt_joules.pages.ui.of import distributions, prompts, verbosity
+from prompt_joules.pages.ui.of import distributions, distributions_charts, prompts, verbosity
 from prompt_joules.pages.ui.pure import naming, shape, words
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.selection import Selection
-from prompt_joules.warehouse.statistics import pairs
+from prompt_joules.warehouse.statistics import pairs, percentiles
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, open_app, opened, table, text
 
@@ -144,12 +145,12 @@ def test_two_models_side_by_side(open_page: Open) -> None:
 def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> None:
     app = opened(open_page("distributions", task="chat", form="Percentiles"), "percentiles-energy_j")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
-    shown = table(app).filter(pl.col("shown_as") == "big-1B").row(0, named=True)
+    shown = table(app).filter(pl.col("shown_as") == "big-1B · n = 60").row(0, named=True)
     assert shown["prompts"] == rows.height
     assert shown["p90"] == pytest.approx(rows["energy_j"].quantile(0.9, "linear"))
     dearest = rows["energy_j"].sort(descending=True).head(3).sum() / rows["energy_j"].sum()
     app.segmented_control(key="form").set_value("Where the joules go").run()
-    costliest = table(app).filter(pl.col("shown_as") == "big-1B")
+    costliest = table(app).filter(pl.col("shown_as") == "big-1B · n = 60")
     assert costliest["top5_share"].item() == pytest.approx(100 * dearest)
     assert "Hidden: 1 prompt (1 failed)" in text(app)
 
@@ -160,7 +161,7 @@ def test_distribution_in_milliseconds_and_by_task(open_page: Open) -> None:
     app.selectbox(key="by").set_value("task").run()
     opened(app, "percentiles-ttft_s")
     rows = warehouse.measured_rows().filter(pl.col("task") == "chat-concise")
-    shown = table(app).filter(pl.col("shown_as") == "chat-concise").row(0, named=True)
+    shown = table(app).filter(pl.col("shown_as") == "chat-concise · n = 60").row(0, named=True)
     assert shown["p50"] == pytest.approx(1000 * rows["ttft_s"].quantile(0.5, "linear"))
 
 
@@ -200,7 +201,9 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
     ]
     opened(app, "percentiles-energy_j", "percentiles-latency_s")
     assert table(app)["prompts"].to_list() == [60, 60, 60]
-    assert set(table(app)["shown_as"]) == {"SmolLM2-135M-Instruct · chat", "SmolLM2-135M-Instruct · chat-concise", "big-1B · chat"}
+    assert set(table(app)["shown_as"]) == {
+        f"{name} · n = 60" for name in ("SmolLM2-135M-Instruct · chat", "SmolLM2-135M-Instruct · chat-concise", "big-1B · chat")
+    }
     assert not app.warning
     app.selectbox(key="metric").set_value("Latency (s)").run()
     app.selectbox(key="setup").set_value("All setups together").run()
@@ -223,7 +226,7 @@ def test_of_many_series_those_with_the_most_prompts_are_drawn(shipped_warehouse:
     choice.set_value(choice.options[-2:]).run()
     assert table(app).height == 2
     # What the two share is left out of their names, whatever the others are called.
-    parts = [set(name.split(" · ")) for name in table(app)["shown_as"]]
+    parts = [{part for part in name.split(" · ") if not part.startswith("n = ")} for name in table(app)["shown_as"]]
     assert not parts[0] & parts[1]
     assert any(caption.value.startswith(f"2 of {most.height} series are shown. Choose") for caption in app.caption)
     assert not app.exception
@@ -276,6 +279,35 @@ def test_the_words_of_a_distribution_are_its_percentiles(open_page: Open) -> Non
         f"at most {words.figure(low, 3)}, one in twenty at least {words.figure(high, 3)} J, **{words.figure(high / low, 2)}×** as much"
         in text(app)
     )
+    _, median_low, median_high = percentiles.interval(each.to_numpy(), 0.5)
+    _, high_low, high_high = percentiles.interval(each.to_numpy(), 0.95)
+    assert high_high is None, "of 60 answers the largest may be below the p95"
+    said = text(app)
+    middle = words.figure(each.median(), 3)
+    assert f"95 % intervals: median {middle} ({words.figure(median_low, 3)} to {words.figure(median_high, 3)})" in said
+    assert f"p95 at least {words.figure(high_low, 3)}, no upper limit with 60 answers." in said
+    shown = table(opened(app, "percentiles-energy_j")).row(0, named=True)
+    assert (shown["p50_low"], shown["p50_high"]) == pytest.approx((median_low, median_high), rel=1e-4)
+    assert shown["p95_high"] is None
+
+
+def test_of_few_prompts_marks_are_hollow_and_of_very_few_there_is_no_interval() -> None:
+    steps = [{"share_of_prompts": place / 4, "value": float(place), "share_of_total": 0.0} for place in range(5)]
+    row = {"series": "a", "prompts": 4, "unmeasured": 0, "mean": 2.5, "top5_share": 0.4, "least_positive": 1.0}
+    row |= {"answers_per_prompt": 1, "divided": False, "steps": steps} | dict.fromkeys(("p5", "p25", "p50", "p75", "p95"), 2.0)
+    found = percentiles.with_intervals(pl.DataFrame([row]), "energy_j")
+    assert found.select(percentiles.ENDS).row(0) == (None, None, None, None)
+    table_ = found.with_columns(pl.lit("a").alias("shown_as"), pl.lit(1.0).alias("minimum"), pl.lit(4.0).alias("maximum"))
+    assert "Too few answers for an interval." in distributions.spreads(table_, METRICS["energy_j"])
+    chart = distributions_charts.boxes(table_, METRICS["energy_j"], False).to_dict()
+    assert chart["layer"][1]["encoding"]["fillOpacity"]["scale"] == {"domain": [False, True], "range": [1, 0]}
+    assert (
+        "fillOpacity"
+        not in distributions_charts.boxes(table_.with_columns(prompts=10), METRICS["energy_j"], False).to_dict()["layer"][1]["encoding"]
+    )
+    many = pl.DataFrame([row | {"prompts": 4000, "divided": True}])
+    assert percentiles.with_intervals(many, "energy_j")["p50_low"].item() is None, "single prompts of a batch were not measured"
+    assert percentiles.with_intervals(many, "output_tokens")["p50_low"].item() is not None
 
 
 def test_models_of_one_size_are_alike_in_all_else(open_page: Open) -> None:

@@ -38,11 +38,12 @@ from selected_runs(selection)
 where (set_name = '' or prompt_set = set_name)
     and (some_series = '' or list_contains(from_json(nullif(some_series, ''), '["VARCHAR"]'), series));
 
--- One row per selected prompt that did not fail: the number of its series and the value of one metric (null: not measured). Numbers, since
+-- One row per selected prompt that did not fail: the number of its series, its repetition and the value of one metric (null: not measured). Numbers, since
 -- grouping millions of rows by a name costs more than reading them.
 create macro selected_values(metric, grouped_by, set_name, some_series, selection) as table
 select
     labels.series_number,
+    requests.repetition,
     prompt_value(
         metric,
         energy_j,

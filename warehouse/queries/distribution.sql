@@ -1,6 +1,7 @@
 -- One row per series of one per-prompt metric: its percentiles over `prompts`, how many are `unmeasured`, and in `steps` the whole distribution, in at most
 -- some 200 steps: `share_of_prompts` have at most `value` and sum up to `share_of_total` of the sum of all; the first step is before the first prompt.
--- `top5_share` is what the largest 5 % sum up to over the sum of all; `least_positive` is the smallest value above 0.
+-- `top5_share` is what the largest 5 % sum up to over the sum of all; `least_positive` is the smallest value above 0. `answers_per_prompt` is how many answers
+-- of the series one prompt can have: its runs of one prompt set, times their repetitions. `divided`: energy of a run of the series was divided by a rule.
 -- With $prompt_set only the prompts of that set, with $only_series (a JSON list) only those series.
 -- Values are not sorted: they are counted in buckets, 0.5 % wide for many prompts (200,000 and more), 0.01 % for few (4,000), and finer than 0.5 % where the middle half
 -- of a run would lie in under 120 of them. Counts, means, extremes and steps are exact. Percentiles and `top5_share` are off by no more than
@@ -24,6 +25,24 @@ with labels as (
         and run_summary.p25 > 0
     group by selected.series_number
 ),
+alike as (
+    select
+        series_number,
+        max(runs) as runs_of_a_prompt,
+        bool_or(divided) as divided
+    from (
+        select
+            selected.series_number,
+            count(*) as runs,
+            bool_or(runs.energy_attribution is not distinct from 'shared') as divided
+        from selected_series($by, $prompt_set, $only_series, $selection) as selected
+        join runs on runs.run_number = selected.run_number
+        group by
+            selected.series_number,
+            coalesce(runs.prompt_set_sha256, runs.prompt_set, runs.run_id)
+    )
+    group by series_number
+),
 counted as (
     select
         series_number,
@@ -32,7 +51,8 @@ counted as (
         count(*) - count(value) as unmeasured,
         sum(value) as total,
         min(value) as minimum,
-        max(value) as maximum
+        max(value) as maximum,
+        max(repetition) + 1 as repetitions
     from selected_values($metric, $by, $prompt_set, $only_series, $selection)
     join labels using (series_number)
     group by
@@ -47,7 +67,8 @@ totals as (
         sum(total) as total,
         min(minimum) as minimum,
         min(minimum) filter (where minimum > 0) as least_positive,
-        max(maximum) as maximum
+        max(maximum) as maximum,
+        max(repetitions) as repetitions
     from counted
     group by series_number
 ),
@@ -120,6 +141,8 @@ select
     labels.series,
     totals.prompts,
     totals.unmeasured,
+    (alike.runs_of_a_prompt * totals.repetitions)::bigint as answers_per_prompt,
+    alike.divided,
     totals.total / nullif(totals.prompts, 0) as mean,
     percentiles.levels[1] as p5,
     percentiles.levels[2] as p25,
@@ -135,6 +158,7 @@ select
     [struct_pack(share_of_prompts := 0, "value" := totals.minimum, share_of_total := 0)] || curves.steps as steps
 from totals
 join labels using (series_number)
+join alike using (series_number)
 left join percentiles using (series_number)
 left join curves using (series_number)
 order by

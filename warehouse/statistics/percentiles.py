@@ -1,13 +1,22 @@
 """Percentiles and how far they can be off, by the order of the values alone."""
 
 import math
+from typing import Any
 
 import numpy as np
+import polars as pl
 
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, SEED, Floats, evenly
 
 NORMAL = 1.959963984540054
 TAIL = 0.025
+# Of more values the normal distribution gives the same ranks.
+MOST_EXACT = 20_000
+# The percentiles of a distribution that have an interval, and its ends.
+INTERVALS = {"p50": 0.5, "p95": 0.95}
+ENDS = tuple(f"{name}_{end}" for name in INTERVALS for end in ("low", "high"))
+# A distribution is kept in about so many steps.
+STEPS = 200
 
 
 def interval(values: Floats, level: float) -> tuple[float, float | None, float | None]:
@@ -35,6 +44,9 @@ def interval(values: Floats, level: float) -> tuple[float, float | None, float |
 def ranks(count: int, level: float) -> tuple[int, int]:
     """The ranks, from 1, of the values between which the true percentile lies 95 times in 100; 0 or count + 1 where there is no such
     value."""
+    if count > MOST_EXACT:
+        reach = NORMAL * math.sqrt(count * level * (1 - level))
+        return max(0, math.floor(count * level - reach)), min(count + 1, math.ceil(count * level + reach) + 1)
     up_to = np.cumsum(np.exp(_log_binomial(count, level)))
     low = int(np.searchsorted(up_to, TAIL, side="right"))
     high = int(np.searchsorted(up_to, 1 - TAIL, side="left")) + 1
@@ -67,6 +79,51 @@ def clustered(values: Floats, level: float, clusters: Floats) -> tuple[float, fl
     low, high = ranks(count, level)
     at_low, at_high = math.ceil(low / count * len(values)), math.ceil(high / count * len(values))
     return value, float(ordered[at_low - 1]) if low >= 1 else None, float(ordered[at_high - 1]) if high <= count else None
+
+
+def of_steps(shares: Floats, values: Floats, level: float, count: int, of_a_prompt: int = 1) -> tuple[float | None, float | None]:
+    """The interval of a percentile out of the steps of a distribution, without the values themselves.
+
+    Of up to STEPS values the steps are the values, and the interval is that of `interval`; of more its low end may lie one step lower and
+    its high end one step higher, which is half a percent of the values.
+
+    Args:
+        shares: the share of the values at or below each step, ascending, the last is 1.
+        values: the largest value of each step.
+        count: how many values there are.
+        of_a_prompt: how many of them may be answers to one prompt, which count as one: they are alike, nobody knows how much.
+
+    Returns:
+        The low and the high end; None for an end that the values do not reach.
+    """
+    alone = count // of_a_prompt
+    if alone < FEWEST_UNITS:
+        return None, None
+    low, high = ranks(alone, level)
+    slack = 0.0 if count <= STEPS else 1 / STEPS
+    at_low, at_high = (int(np.searchsorted(shares, share - 1e-9)) for share in (max(low / alone - slack, 1 / count), high / alone))
+    return float(values[at_low]) if low >= 1 else None, float(values[at_high]) if high <= alone else None
+
+
+def with_intervals(found: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Adds ENDS, the 95 % intervals of the median and the p95 over prompts.
+
+    There is none below five prompts, nor of energy that a rule divided; an end that the values do not reach is null.
+
+    Args:
+        found: rows of the query `distribution`.
+        metric: its number.
+    """
+    of_energy = metric.startswith(("energy", "power"))
+    ends = [_intervals(row) if row["prompts"] and not (of_energy and row["divided"]) else {} for row in found.iter_rows(named=True)]
+    rows = [dict.fromkeys(ENDS) | one for one in ends]
+    return found.hstack(pl.DataFrame(rows, schema=dict.fromkeys(ENDS, pl.Float64), orient="row"))
+
+
+def _intervals(row: dict[str, Any]) -> dict[str, float | None]:
+    shares, values = (np.array([step[name] for step in row["steps"]]) for name in ("share_of_prompts", "value"))
+    of = {name: of_steps(shares, values, level, row["prompts"], row["answers_per_prompt"]) for name, level in INTERVALS.items()}
+    return {f"{name}_{end}": value for name, pair in of.items() for end, value in zip(("low", "high"), pair, strict=True)}
 
 
 def log_draws(value: float, low: float | None, high: float | None, place: int) -> Floats | None:

@@ -1,18 +1,19 @@
 """Distributions: its views and choices, the rows behind its charts, and its sentences."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import naming, words
+from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.view import Among, View
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import TOKENS, Measure
 from prompt_joules.warehouse.metrics import PROMPT_METRICS, Metric
+from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS
 
 # What Distributions can show.
 SPREADS = OF_BARS, OF_PERCENTILES, OF_SHARES, OF_JOULES = "Histogram", "Percentiles", "Share at or below a value", "Where the joules go"
@@ -34,9 +35,13 @@ SERIES_KEYS = {
     "batch size": ("batch_size",),
     "prompt set": ("prompt_set",),
 }
-LEVELS = ("mean", "p5", "p25", "p50", "p75", "p90", "p95", "p99", "minimum", "maximum")
+LEVELS = ("mean", "p5", "p25", "p50", "p50_low", "p50_high", "p75", "p90", "p95", "p95_low", "p95_high", "p99", "minimum", "maximum")
 DIVIDED = (
     "Some of these prompts shared the GPU with others: their energy was measured for all of them at once and divided among them by a rule."
+)
+BOXES = (
+    "A box is the middle half of the prompts, the tick in it the median, the line 5 to 95 %. Below it the 95 % intervals of the median and "
+    "of the p95 over prompts; → has no upper limit. Fewer than ten prompts are a hollow box, fewer than five have no interval."
 )
 BEHIND_BARS = ("prompt_id", "energy_j", "output_tokens", "input_tokens", "latency_s", "model_name", "gpu_model", "task", "engine", "run_id")
 
@@ -123,7 +128,18 @@ def without_steps(found: pl.DataFrame) -> pl.DataFrame:
     Args:
         found: rows of the query `distribution`.
     """
-    return found.drop("steps", "top5_share", "least_positive")
+    return found.drop("steps", "top5_share", "least_positive", "answers_per_prompt", "divided")
+
+
+def counted(names: Mapping[str, str], found: pl.DataFrame) -> dict[str, str]:
+    """The short names of series, each with how many prompts are behind it.
+
+    Args:
+        names: of series.
+        found: rows of the query `distribution`.
+    """
+    known = dict(found.select("series", "prompts").iter_rows())
+    return {series: f"{name} · n = {known[series]:,}" for series, name in names.items()}
 
 
 def steps_of(found: pl.DataFrame) -> pl.DataFrame:
@@ -180,8 +196,25 @@ def costliest(steps: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def headline(table: pl.DataFrame, metric: Metric) -> str:
+    """How far prompts are apart, in one sentence about the series that lies farthest apart; empty where none has two different values.
+
+    Args:
+        table: rows of `distribution` in screen units, with `shown_as`.
+    """
+    apart = table.filter(pl.col("p5") > 0, pl.col("p95") > pl.col("p5")).sort(pl.col("p95") / pl.col("p5"), descending=True)
+    if apart.is_empty():
+        return ""
+    row = apart.row(0, named=True)
+    where = "" if table.height == 1 else f" ({plain(row['shown_as'])})"
+    return (
+        f"One answer in twenty has at least {figure(row['p95'], 3)} {metric.display_unit}, one in twenty at most {figure(row['p5'], 3)}: "
+        f"**{figure(row['p95'] / row['p5'], 2)}×** apart{where}."
+    )
+
+
 def spreads(table: pl.DataFrame, metric: Metric) -> str:
-    """How far apart prompts are, one item per series.
+    """How far apart prompts are, and how sure their median and p95 are, one item per series.
 
     Args:
         table: rows of `distribution` in screen units, with `shown_as`.
@@ -194,8 +227,25 @@ def _spread(row: dict[str, Any], metric: Metric) -> str:
     low, middle_low, middle_high, high = (figure(row[level], 3) for level in ("p5", "p25", "p75", "p95"))
     return (
         f"- **{plain(row['shown_as'])}**: half of the {row['prompts']:,} answers lie between {middle_low} and {middle_high} "
-        f"{metric.display_unit}; one in twenty is at most {low}, one in twenty at least {high} {metric.display_unit}{times}."
+        f"{metric.display_unit}; one in twenty is at most {low}, one in twenty at least {high} {metric.display_unit}{times}.{_sure(row)}"
     )
+
+
+def _sure(row: dict[str, Any]) -> str:
+    """The intervals of the median and the p95; why there is none."""
+    said = [_interval(row, name, title) for name, title in (("p50", "median"), ("p95", "p95"))]
+    if any(said):
+        return f" 95 % intervals: {'; '.join(part for part in said if part)}."
+    return "" if row["prompts"] >= FEWEST_UNITS else " Too few answers for an interval."
+
+
+def _interval(row: dict[str, Any], name: str, title: str) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"{title} at least {figure(low, 3)}, no upper limit with {row['prompts']:,} answers"
+    return f"{title} {figure(row[name], 3)} ({certainty.span(low, high, lambda end: figure(end, 3))})"
 
 
 def axis(log: bool) -> str:

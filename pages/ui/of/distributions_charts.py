@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure import axes, certainty, theme
 from prompt_joules.warehouse.metrics import Metric
 
 # The tallest bar of a series fills this much of its row.
@@ -23,7 +23,8 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool, series: list[str]) 
     """How many prompts fall into each bin: bars for one series, a row of bars each for a few, strips for many.
 
     Args:
-        bins: rows (series, bin_low, bin_high, count, share) in screen units, with `bar` and `shown_as`.
+        bins: rows (series, bin_low, bin_high, count, share) in screen units, with `bar`, `shown_as` and `few`: too few prompts for
+            full marks.
         series: the names `shown_as`, from top to bottom.
     """
     x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=axes.axis_of(log))
@@ -34,7 +35,7 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool, series: list[str]) 
         alt.Tooltip("count:Q", title="Prompts", format=","),
         alt.Tooltip("share:Q", title="Share of the prompts", format=".1%"),
     ]
-    bins = bins.select("bar", "shown_as", "bin_low", "bin_high", "count", "share")
+    bins = bins.select("bar", "shown_as", "bin_low", "bin_high", "count", "share", "few")
     drawn = set(bins["shown_as"])
     series = [name for name in series if name in drawn]
     if len(series) > axes.MANY_SERIES:
@@ -46,7 +47,7 @@ def _bars(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip]) -> theme.Cha
     """One series: bars on a common axis of shares."""
     y = alt.Y("share:Q", title="Share of the prompts", axis=alt.Axis(format="~%", tickCount=5), scale=alt.Scale(zero=True))
     bars = theme.pickable(alt.Chart(bins).mark_rect(), "bar").encode(x=x, x2=alt.X2("bin_high"), y=y, y2=alt.Y2Datum(0), tooltip=tooltip)
-    return theme.finish(bars, theme.SMALL_HEIGHT)
+    return theme.finish(hollow(bars, bins), theme.SMALL_HEIGHT)
 
 
 def _rows(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], series: list[str]) -> theme.Chart:
@@ -68,7 +69,25 @@ def _rows(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], series: list
     bars = theme.pickable(alt.Chart(placed).mark_rect(), "bar").encode(
         x=x, x2=alt.X2("bin_high"), y=y, y2=alt.Y2("top"), color=colour.copy().legend(None), tooltip=tooltip
     )
+    bars = hollow(bars, placed, "shown_as")
     return theme.finish(bars, 60 + len(series) * max(70, 12 + 15 * axes.lines_of(bins["shown_as"])))
+
+
+def hollow(bars: alt.Chart, rows: pl.DataFrame, field: str = "") -> alt.Chart:
+    """Bars that are outlines where `few` says that too few prompts are behind them; as they were where none are.
+
+    Args:
+        field: what the colours of the bars stand for, as in `theme.domain`; empty where they have one colour.
+    """
+    if not rows["few"].any():
+        return bars
+    fills = alt.FillOpacity("few:N", scale=alt.Scale(domain=[False, True], range=[1, 0]), legend=None)
+    if not field:
+        drawn: alt.Chart = bars.encode(fillOpacity=fills, stroke=alt.value("gray"), strokeWidth=alt.value(1))
+        return drawn
+    strokes = alt.Stroke("colour:N", scale=alt.Scale(domain=theme.domain(field, rows)[0]), legend=None)
+    outlined: alt.Chart = bars.encode(fillOpacity=fills, stroke=strokes, strokeWidth=alt.value(1))
+    return outlined
 
 
 def _strips(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], rows: int) -> theme.Chart:
@@ -81,10 +100,11 @@ def _strips(bins: pl.DataFrame, x: alt.X, tooltip: list[alt.Tooltip], rows: int)
 
 
 def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> theme.Chart:
-    """One box per series: the middle half of the prompts, a tick at the median, a line from 5 to 95 %.
+    """One box per series: the middle half of the prompts, a tick at the median, a line from 5 to 95 %, and below it the 95 % intervals of
+    the median and the p95; → where the values reach no upper end. Boxes of fewer than ten prompts are hollow.
 
     Args:
-        table: rows of `distribution` in screen units.
+        table: of `distributions.with_intervals` in screen units, with `shown_as`.
     """
     rows = table.filter(pl.col("p5") > 0 if log else pl.col("p50").is_not_null())
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
@@ -92,11 +112,25 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> theme.Chart:
     tips = [alt.Tooltip("shown_as:N", title="Name"), alt.Tooltip("prompts:Q", title="Prompts", format=",")]
     levels = ("p5", "p25", "p50", "p75", "p95")
     tips += [alt.Tooltip(f"{level}:Q", title=f"{level} ({metric.display_unit})", format=",.4~g") for level in levels]
-    base = alt.Chart(rows.select("shown_as", "prompts", *levels)).encode(y=y, tooltip=tips)
+    ends_ = ("p50_low", "p50_high", "p95_low", "p95_high")
+    tips += [alt.Tooltip(f"{name}:Q", title=f"{name.replace('_', ', ')} ({metric.display_unit})", format=",.4~g") for name in ends_]
+    few = (pl.col("prompts") < certainty.FEW).alias("few")
+    base = alt.Chart(rows.select("shown_as", "prompts", *levels, *ends_, few)).encode(y=y, tooltip=tips)
     ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axes.axis_of(log)), x2=alt.X2("p95"))
-    middle = base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2=alt.X2("p75"))
-    median = base.mark_tick(color="gray", thickness=3, size=20).encode(x=alt.X("p50:Q"))
-    return theme.finish(alt.layer(ends, middle, median), axes.names_high(rows["shown_as"], 30))
+    middle = hollow(base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2=alt.X2("p75")), rows.select(few))
+    median = base.mark_tick(color=theme.INK, thickness=3, size=18).encode(x=alt.X("p50:Q"))
+    sure = [
+        base.transform_filter(f"isValid(datum.{name}_low) && isValid(datum.{name}_high)")
+        .mark_rule(strokeWidth=3, color=theme.INK, yOffset=13, opacity=opacity)
+        .encode(x=alt.X(f"{name}_low:Q"), x2=alt.X2(f"{name}_high"))
+        for name, opacity in (("p50", 0.9), ("p95", 0.5))
+    ]
+    open_ended = (
+        base.transform_filter("isValid(datum.p95_low) && !isValid(datum.p95_high)")
+        .mark_text(text="→", yOffset=13, align="left", color=theme.INK)
+        .encode(x=alt.X("p95_low:Q"))
+    )
+    return theme.finish(alt.layer(ends, middle, median, *sure, open_ended), axes.names_high(rows["shown_as"], 46))
 
 
 def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> theme.Chart:

@@ -34,6 +34,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "energy_reason": ("Why energy is not measured", "What kept the energy from being measured."),
     "series": ("Group", "The group that the numbers belong to."),
     "shown_as": ("Name", "The group that the numbers belong to: what tells it from the others."),
+    "answers_per_prompt": ("Answers a prompt", "How many answers to one prompt there can be: runs of one prompt set times repetitions."),
+    "divided": ("Divided", "Whether energy of a run was divided by a rule among answers given together."),
     "unmeasured": ("Not measured", "Prompts without this number; they are in none of the others."),
     "valid": ("Valid", "Whether the run counts in comparisons."),
     "reasons": ("Remarks", "What to know about the run; the list below the table explains each."),
@@ -61,6 +63,11 @@ LABELS: dict[str, tuple[str, str]] = {
     "rejected": ("Rows refused", "Rows that broke the format; each is listed with its reason."),
     "ingested_at": ("Loaded (UTC)", "When the file was loaded."),
     "mean": ("Mean", "Sum over count."),
+    **{f"p{n}_low": (f"p{n} from", "Low end of the 95 % interval over prompts; empty where the values reach none.") for n in (50, 95)},
+    **{
+        f"p{n}_high": (f"p{n} to", "High end of the 95 % interval over prompts; empty: no upper limit with so few answers.")
+        for n in (50, 95)
+    },
     "minimum": ("Smallest", "The smallest value."),
     "maximum": ("Largest", "The largest value."),
     "energy_j_total": ("Energy of all prompts (J)", "Sum over the prompts whose energy was measured."),
@@ -231,7 +238,20 @@ LABELS: dict[str, tuple[str, str]] = {
     ),
 }
 # The columns whose unit is that of the number which the table is about.
-MEASURED = ("mean", "minimum", "maximum", "value", "value_low", "value_high", "value_a", "value_b")
+MEASURED = (
+    "mean",
+    "minimum",
+    "maximum",
+    "value",
+    "value_low",
+    "value_high",
+    "value_a",
+    "value_b",
+    "p50_low",
+    "p50_high",
+    "p95_low",
+    "p95_high",
+)
 PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
 # Shares in storage, percent on screen; with a sign where it is a change.
 CHANGES = (

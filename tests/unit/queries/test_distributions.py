@@ -231,3 +231,19 @@ def test_some_series_of_a_distribution(warehouse: str, by: str) -> None:
 def test_a_series_without_a_known_number_is_listed_too(warehouse: str) -> None:
     listed = query.load("series", EVERYTHING, warehouse, metric="energy_mean_per_word_j", by="gpu", prompt_set="")
     assert listed.rows() == query.load("series", EVERYTHING, warehouse, metric="energy_j", by="gpu", prompt_set="").rows()
+
+
+def test_answers_to_one_prompt_are_counted(tmp_path: Path) -> None:
+    """Two runs of one prompt set, one of them with two repetitions; a batch whose energy was divided."""
+    twice = [factories.record("run-b", index, prompt_id=f"p{index % 5}", repetition=index // 5) for index in range(10)]
+    runs = {
+        "run-a": factories.records(5, "run-a"),
+        "run-b": factories.frame(twice),
+        "run-c": factories.records(8, "run-c", task="instruct", energy_attribution="shared", batch_size=8, window_id=0),
+    }
+    for name, rows in runs.items():
+        factories.write(rows, tmp_path / name / "part-0.parquet")
+    assert warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb").status == 0
+    asked = {"metric": "energy_j", "by": "task", "prompt_set": "", "only_series": ""}
+    found = query.load("distribution", None, str(tmp_path / "w.duckdb"), **asked).sort("series")
+    assert found.select("series", "prompts", "answers_per_prompt", "divided").rows() == [("chat", 15, 4, False), ("instruct", 8, 1, True)]

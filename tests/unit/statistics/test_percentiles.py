@@ -27,6 +27,45 @@ def test_twenty_answers_have_no_upper_limit_of_the_p99() -> None:
     assert percentiles.interval(np.arange(4.0), 0.5) == (1.5, None, None), "fewer than five have no interval"
 
 
+@pytest.mark.parametrize("count", [5, 19, 60, 200])
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.95, 0.99])
+def test_of_few_values_the_steps_give_the_same_interval(count: int, level: float) -> None:
+    values = np.sort(np.random.default_rng(count).lognormal(size=count))
+    shares = np.arange(count + 1) / count
+    assert percentiles.of_steps(shares, np.concatenate([values[:1], values]), level, count) == percentiles.interval(values, level)[1:]
+
+
+@pytest.mark.parametrize("level", [0.05, 0.5, 0.95, 0.99])
+def test_of_many_values_the_steps_give_no_narrower_interval(level: float) -> None:
+    values = np.sort(np.random.default_rng(0).lognormal(size=3000))
+    last = np.arange(15, 3001, 15)
+    low, high = percentiles.of_steps(np.concatenate([[0], last / 3000]), np.concatenate([values[:1], values[last - 1]]), level, 3000)
+    _, exact_low, exact_high = percentiles.interval(values, level)
+    assert low is not None and high is not None and exact_low is not None and exact_high is not None
+    places = np.searchsorted(values, [low, exact_low, exact_high, high])
+    assert list(places) == sorted(places)
+    assert places[1] - places[0] <= 30 and places[3] - places[2] <= 15
+
+
+def test_many_equal_values_are_no_gap() -> None:
+    """Two answers in five are as long as they may be: a step of 40 % of the values, none of which lies between its ends."""
+    shares, values = np.array([0.0, 0.3, 0.6, 1.0]), np.array([5.0, 5.0, 10.0, 512.0])
+    assert percentiles.of_steps(shares, values, 0.9, 100) == (512.0, 512.0)
+
+
+def test_several_answers_to_a_prompt_count_as_one_in_steps() -> None:
+    shares, values = np.arange(61) / 60, np.arange(61.0)
+    low, high = percentiles.of_steps(shares, values, 0.5, 60, 3)
+    alone = percentiles.of_steps(np.arange(21) / 20, 3 * np.arange(21.0), 0.5, 20)
+    assert (low, high) == alone
+    assert percentiles.of_steps(shares, values, 0.5, 60, 15) == (None, None), "four prompts have no interval"
+
+
+def test_the_ranks_of_very_many_values_are_those_of_the_normal_distribution() -> None:
+    before, after = (percentiles.ranks(count, 0.9) for count in (percentiles.MOST_EXACT, percentiles.MOST_EXACT + 1))
+    assert after == (pytest.approx(before[0] + 1, abs=2), pytest.approx(before[1] + 1, abs=2))
+
+
 def test_answers_to_one_prompt_count_for_less_than_prompts() -> None:
     prompts = np.repeat(np.arange(60), 5)
     each = np.random.default_rng(1).normal(size=60)
