@@ -154,10 +154,10 @@ def _per_format(lines: list[Line]) -> Table:
 
 
 def show_formats() -> int:
-    """List the formats."""
-    table = Table("format", "what it is")
+    """List the formats, each with the versions of its tool whose files were read, and where its rows go."""
+    table = Table("format", "what it is", "versions tried", "becomes")
     for reader in FORMATS:
-        table.add_row(reader.name, reader.meaning)
+        table.add_row(reader.name, reader.meaning, reader.tried or "any", reader.into or "notes, names")
     OUT.print(table)
     return 0
 

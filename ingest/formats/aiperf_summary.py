@@ -113,6 +113,7 @@ FORMAT = Format(
     recognises=_is_summary,
     load=_load,
     into="published",
+    tried="0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
 )
 
 
@@ -165,4 +166,5 @@ GENAI = Format(
     recognises=_is_genai,
     load=_load_genai,
     into="published",
+    tried="0.0.16 (structure from its source)",
 )

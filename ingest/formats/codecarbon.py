@@ -78,4 +78,5 @@ FORMAT = Format(
     recognises=lambda content: set(content.header) >= KEYS,
     load=_load,
     into="run_totals",
+    tried="3.3.2 (a real file)",
 )

@@ -103,4 +103,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     into="quality",
+    tried="0.4.13 (a real file), 0.4.5 and 0.3 (structure)",
 )

@@ -37,7 +37,7 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         "num_gpus": count,
         "task": dug(config, "backend", "task") or "text-generation",
         "engine": _engine(config),
-        "dtype": dug(config, "backend", "torch_dtype") or dug(config, "backend", "dtype"),
+        "dtype": weights_of(config),
         "batch_size": batch,
         "concurrency": 1,
         "energy_j": sum(kwh) * JOULES_PER_KWH / batch if count and all(is_number(value) for value in kwh) else None,
@@ -49,6 +49,19 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         "harness_version": f"optimum-benchmark-{version or 'unknown'}",
         "licence": "as its owner says",
     }
+
+
+def weights_of(config: Mapping[str, Any]) -> str | None:
+    """The number format of the weights: how they were quantised, else the type of their numbers."""
+    scheme = dug(config, "backend", "quantization_scheme")
+    if not isinstance(scheme, str) or not scheme:
+        numbers: str | None = dug(config, "backend", "torch_dtype") or dug(config, "backend", "dtype")
+        return numbers
+    settings = dug(config, "backend", "quantization_config")
+    said = [dug(settings, key) for key in ("bits", "weight_bits")]
+    fewer = [bits for key, bits in (("load_in_4bit", 4), ("load_in_8bit", 8)) if dug(settings, key) is True]
+    bits = next((bits for bits in (*said, *fewer) if is_number(bits)), None)
+    return scheme if bits is None else f"{scheme} {bits:g}-bit"
 
 
 def gpus_of(config: Mapping[str, Any]) -> tuple[str, int]:
@@ -111,4 +124,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     into="published",
+    tried="0.6.0 (a real file, on a CPU)",
 )

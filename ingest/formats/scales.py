@@ -15,6 +15,7 @@ SHARE = re.compile(
     r"acc|acc_.+|accuracy|.+_accuracy|em|qem|pem|pqem|exact_match.*|quasi_exact_match|prefix_exact_match|quasi_prefix_exact_match"
     r"|f1|f1_score|qa_f1_score|qa_f1_zh_score|precision|recall|mcc|mc1|mc2|truthfulqa_mc1|truthfulqa_mc2"
     r"|pass@\d+|pass_at_\d+|maj@.+|prompt_level_.+_acc|inst_level_.+_acc|.+_acc|extractive_match|math_verify|pct_stereotype"
+    r"|(?:[\w-]+[_-])?(?:pass@k|avg@n)(?::.+)?|loglikelihood_f1|mf1|mrr"
     r"|classification_score|retrieval_score|retrieval_zh_score|count_score|code_sim_score|rouge_score|rouge_zh_score"
 )
 # Already percent, or in a unit of their own.

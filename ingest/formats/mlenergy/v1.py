@@ -96,6 +96,7 @@ def _load_models(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source
 
 BENCHMARK = Format(
     name="mlenergy-v1",
+    tried="the tables of 2023 (real files)",
     meaning="ML.ENERGY v1 <GPU>_<task>_benchmark.csv",
     recognises=lambda content: content.header == BENCHMARK_HEADER,
     load=_load_benchmark,
@@ -103,6 +104,7 @@ BENCHMARK = Format(
 )
 SCORES = Format(
     name="mlenergy-v1-scores",
+    tried="the tables of 2023 (real files)",
     meaning="ML.ENERGY v1 score.csv",
     recognises=lambda content: content.header == SCORE_HEADER,
     load=_load_scores,
@@ -110,6 +112,7 @@ SCORES = Format(
 )
 MODELS = Format(
     name="mlenergy-v1-models",
+    tried="the tables of 2023 (real files)",
     meaning="ML.ENERGY v1 and v2 models.json",
     recognises=_is_models,
     load=_load_models,

@@ -139,6 +139,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 
 FORMAT = Format(
     name="mlenergy-v1-prompts",
+    tried="the script of 2023 (structure from its source)",
     meaning="ML.ENERGY v1 per-prompt JSON, whole or cut off, beside its config*.json",
     recognises=_recognises,
     load=_load,

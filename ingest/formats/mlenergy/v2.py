@@ -69,6 +69,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 
 FORMAT = Format(
     name="mlenergy-v2",
+    tried="the leaderboard of 2024 (real files)",
     meaning="ML.ENERGY v2: one JSON per model, GPU and server setup",
     recognises=_recognises,
     load=_load,

@@ -116,6 +116,7 @@ def _load_index(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]
 
 FORMAT = Format(
     name="mlenergy-v3",
+    tried="the leaderboard of 2025 (real files)",
     meaning="ML.ENERGY v3 tasks/*.json and models/*.json",
     recognises=_recognises,
     load=_load,
@@ -123,6 +124,7 @@ FORMAT = Format(
 )
 INDEX = Format(
     name="mlenergy-v3-index",
+    tried="the leaderboard of 2025 (real files)",
     meaning="ML.ENERGY v3 index.json: names and sizes of models",
     recognises=_is_index,
     load=_load_index,

@@ -112,6 +112,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 
 FORMAT = Format(
     name="mlenergy-v3-run",
+    tried="the benchmark of 2025 (structure from its source)",
     meaning="ML.ENERGY v3 benchmark results.json: requests and the steady state",
     recognises=_recognises,
     load=_load,

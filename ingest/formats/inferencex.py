@@ -1,0 +1,98 @@
+"""InferenceX (InferenceMAX before): `agg_*.json`, one result or a list of them → `published`.
+
+It samples the power of every GPU board during the benchmark and integrates it; the energy is that of all GPUs, over the answered requests.
+Before it wrote J per request it had the mean of the samples: J per token alone. Times are s, throughputs those of one GPU.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prompt_joules.ingest.formats.base import Content
+from prompt_joules.ingest.formats.figures import each_run, format_of, measured, share
+from prompt_joules.ingest.formats.foreign import is_number
+
+KEYS = {"hw", "conc", "model", "framework", "precision", "tput_per_gpu"}
+INTEGRATED, MEAN = "sampled board power, integrated", "mean of sampled board power"
+
+
+def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
+    """The figure of one result, or why it is none."""
+    gpus, serving = gpus_of(run)
+    if not run.keys() >= KEYS or not isinstance(run["model"], str) or not gpus:
+        return "is no result of InferenceX that names a model and its GPUs"
+    valid = run.get("power_valid", 1) in (1, True)
+    energy, token = (measured(run.get(f"joules_per_{what}")) if valid else None for what in ("successful_query", "output_token"))
+    power = measured(run.get("avg_total_gpu_power_w")) if valid else None
+    one: Any = measured(run.get("avg_power_w")) if valid else None
+    rate: Any = run.get("output_tput_per_gpu")
+    method = "" if token is None else f", {MEAN if energy is None else INTEGRATED}"
+    return {
+        "source": "InferenceX",
+        "generation": "inferencex",
+        "published_model_id": run["model"],
+        "gpu_model": " + ".join(sorted({str(run.get(key)) for key in ("prefill_hw", "decode_hw") if run.get(key)})) or run["hw"],
+        "num_gpus": gpus,
+        "parallelism": parallelism_of(run),
+        "task": f"inferencex {run.get('isl')}/{run.get('osl')}" if run.get("isl") else "inferencex",
+        "engine": engine_of(run),
+        "dtype": run["precision"],
+        "batch_size": run["conc"],
+        "concurrency": run["conc"],
+        "energy_j": energy,
+        "energy_per_token_j": token,
+        "throughput_tps": rate * serving if is_number(rate) else rate,
+        "output_tokens": share(energy, token),
+        "input_tokens": share(energy, run.get("joules_per_input_token")),
+        "latency_s": measured(run.get("mean_e2el")),
+        "ttft_s": measured(run.get("mean_ttft")),
+        "tpot_s": measured(run.get("mean_tpot")),
+        "itl_p50_s": measured(run.get("median_itl")),
+        "itl_p99_s": measured(run.get("p99_itl")),
+        "power_w": one * gpus if power is None and is_number(one) else power,
+        "harness_version": f"inferencex{method}",
+    }
+
+
+def _counts(run: Mapping[str, Any], *names: str) -> list[int]:
+    """Whole numbers of a result; 1 for one that older versions did not write."""
+    found = [run.get(name, 1) for name in names]
+    return [count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 100_000 else 0 for count in found]
+
+
+def gpus_of(run: Mapping[str, Any]) -> tuple[int, int]:
+    """All GPUs, and those over which the output throughput was divided: of several nodes the ones that decode."""
+    if run.get("is_multinode") is True:
+        prefill, decode = _counts(run, "num_prefill_gpu", "num_decode_gpu")
+        return prefill + decode, decode or prefill
+    spread, stages, context = _counts(run, "tp", "pp", "pcp_size")
+    return spread * stages * context, spread * stages * context
+
+
+def parallelism_of(run: Mapping[str, Any]) -> str:
+    """How the model was spread: tp, pp, ep, and attention by data; of several nodes prefill and decode apart."""
+    said = []
+    for role in ("prefill_", "decode_") if run.get("is_multinode") is True else ("",):
+        parts = [f"{name}{run[role + name]}" for name in ("tp", "pp", "ep") if is_number(run.get(role + name)) and run[role + name] > 1]
+        parts += ["dp-attention"] if str(run.get(f"{role}dp_attention")).lower() == "true" else []
+        said.append(f"{role.replace('_', ' ')}{' '.join(parts) or 'tp1'}")
+    return ", ".join(said)
+
+
+def engine_of(run: Mapping[str, Any]) -> str:
+    """The framework, with speculative decoding and split serving where they were on."""
+    guesses = run.get("spec_decoding") or run.get("mtp")
+    parts = [f", {guesses}" if guesses not in (None, "", "none", "off") else "", ", disaggregated" if run.get("disagg") is True else ""]
+    return f"{run['framework']}{''.join(parts)}"
+
+
+def _recognises(content: Content) -> bool:
+    return content.keys >= KEYS
+
+
+FORMAT = format_of(
+    name="inferencex",
+    meaning="InferenceX agg_*.json: results of its sweeps, with sampled GPU energy",
+    tried="October 2025 to August 2026 (structure from its source)",
+    recognises=_recognises,
+    read=each_run(figure_of),
+)

@@ -1,0 +1,186 @@
+"""LLM-Perf and InferenceX, which measured energy; lighteval and HELM, which give scores."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prompt_joules.ingest.formats import helm, inferencex, lighteval, llm_perf
+from prompt_joules.ingest.formats.base import Unreadable
+from tests import warehouses
+
+DATA = warehouses.DATA
+KWH = 3.6e6
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    return tmp_path / "w.duckdb"
+
+
+def figures(warehouse: Path) -> list[dict[str, Any]]:
+    return warehouses.rows(warehouse, "from published order by published_model_id, concurrency").to_dicts()
+
+
+def scores(warehouse: Path) -> list[tuple[Any, ...]]:
+    columns = "benchmark, metric, score, stderr, fewshot, source"
+    return warehouses.rows(warehouse, f"select {columns} from quality order by all").rows()
+
+
+def test_llm_perf(warehouse: Path) -> None:
+    """kWh of the GPU alone, of prefill and decode; a run that failed is refused with what broke it."""
+    assert warehouses.ingest(DATA / "llm_perf", into=warehouse).status == 1
+    plain, quantised = figures(warehouse)
+    assert (plain["source"], plain["published_gpu_model"], plain["num_gpus"]) == ("LLM-Perf", "NVIDIA A10G", 1)
+    assert (plain["energy_j"], plain["latency_s"], plain["ttft_s"]) == pytest.approx((4.1e-5 * KWH, 2.0, 0.05))
+    assert [plain[name] for name in ("batch_size", "input_tokens", "output_tokens", "throughput_tps", "dtype")] == [
+        1,
+        256.0,
+        64.0,
+        32.3,
+        "float16",
+    ]
+    assert (quantised["dtype"], quantised["energy_j"], quantised["latency_s"]) == ("awq 4-bit", None, pytest.approx(2.0))
+    assert warehouses.rejects(warehouse) == [(3, None, "is a run that failed: torch.cuda.OutOfMemoryError: CUDA out of memory.")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("1.0", 1),
+        ("0.5", 0.5),
+        ("nan", None),
+        ("", None),
+        ("True", True),
+        ("['A', 'B']", ["A", "B"]),
+        ("[broken", "[broken"),
+        ("float16", "float16"),
+    ],
+)
+def test_cells_of_pandas(cell: str, value: Any) -> None:
+    assert llm_perf.value_of(cell) == value
+
+
+def test_a_row_of_llm_perf_without_figures_is_refused(tmp_path: Path, warehouse: Path) -> None:
+    header, first, *_ = (DATA / "llm_perf" / "perf-df-pytorch-cuda-unquantized-1xA10.csv").read_text().splitlines()
+    cells = dict(zip(header.split(","), first.split(","), strict=True))
+    for name, empty in (("a", "report.decode.latency.mean"), ("b", "config.backend.model")):
+        changed = cells | {empty: "", "report.decode.energy.gpu": ""}
+        (tmp_path / f"{name}.csv").write_text(f"{header}\n{','.join(changed.values())}\n")
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    assert [reason for *_, reason in warehouses.rejects(warehouse)] == ["has neither a latency nor an energy", "names no model or no batch"]
+
+
+def test_inferencex(warehouse: Path) -> None:
+    """J a request over all GPUs; the mean lengths are those by which InferenceX divided, not those that were asked for."""
+    assert warehouses.ingest(DATA / "inferencex", into=warehouse).status == 0
+    old, single, unmeasured, split = figures(warehouse)
+    assert (single["energy_j"], single["energy_per_token_j"], single["power_w"]) == (552.0, 0.6, 2400.0)
+    assert (single["output_tokens"], single["input_tokens"]) == pytest.approx((920.0, 920.0))
+    assert (single["published_gpu_model"], single["num_gpus"], single["parallelism"], single["throughput_tps"]) == (
+        "h200",
+        4,
+        "tp4",
+        4000.0,
+    )
+    assert [single[name] for name in ("latency_s", "ttft_s", "tpot_s", "itl_p99_s")] == [14.0, 0.2, 0.015, 0.03]
+    assert (single["task"], single["engine"], single["dtype"]) == ("inferencex 1024/1024", "vllm", "fp8")
+    assert single["harness_version"] == "inferencex, sampled board power, integrated"
+    assert [unmeasured[name] for name in ("energy_j", "energy_per_token_j", "power_w", "output_tokens")] == [None] * 4
+    assert unmeasured["harness_version"] == "inferencex"
+    assert (split["num_gpus"], split["published_gpu_model"], split["throughput_tps"]) == (28, "gb200 + h100", 8000.0)
+    assert (split["engine"], split["parallelism"]) == (
+        "dynamo-trt, mtp, disaggregated",
+        "prefill tp4 ep4 dp-attention, decode tp8 ep8 dp-attention",
+    )
+    assert (old["energy_j"], old["energy_per_token_j"], old["power_w"]) == (None, 0.9, 2000.0)
+    assert old["harness_version"] == "inferencex, mean of sampled board power"
+
+
+@pytest.mark.parametrize("changes", [{"model": None}, {"tp": "4"}, {"tp": 0}])
+def test_what_is_no_result_of_inferencex(changes: dict[str, Any]) -> None:
+    run = json.loads((DATA / "inferencex" / "agg_bmk.json").read_text())[0]
+    assert inferencex.figure_of(run | changes) == "is no result of InferenceX that names a model and its GPUs"
+
+
+def test_lighteval(warehouse: Path) -> None:
+    """Shares are percent; the mean of a group has no error; the mean over all tasks is no score."""
+    assert warehouses.ingest(DATA / "lighteval", into=warehouse).status == 0
+    source = "lighteval 203045a843"
+    assert scores(warehouse) == [
+        ("aime24", "pass@k:k=1&n=1", 10.0, 5.0, 0, source),
+        ("arc:challenge", "acc", 25.0, 1.0, 25, source),
+        ("arc:challenge", "acc_norm", 30.0, 2.0, 25, source),
+        ("cnn_dm", "rouge1, scale not stated", 0.3, None, 0, source),
+        ("mmlu:_average", "acc", 50.0, None, 5, source),
+        ("mmlu:anatomy", "acc", 40.0, 4.0, 5, source),
+        ("mmlu:law", "acc", 60.0, 4.0, 5, source),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("leaderboard|arc:challenge|25", ("arc:challenge", "25")),
+        ("lighteval|gsm8k|5|0", ("gsm8k", "5")),
+        ("boolq|0", ("boolq", "0")),
+        ("x", ("x", None)),
+    ],
+)
+def test_tasks_of_lighteval(name: str, task: tuple[str, str | None]) -> None:
+    assert lighteval.task_of(name) == task
+
+
+def test_models_of_lighteval() -> None:
+    general = {"model_name": "acme/tiny-1B", "model_config": {"revision": "step10", "adapter_weights": True, "base_model": "acme/base"}}
+    assert lighteval.model_of({"config_general": general}) == "acme/tiny-1B@step10 on acme/base"
+    with pytest.raises(Unreadable, match="names no model"):
+        lighteval.model_of({"config_general": {}})
+
+
+def test_a_part_of_a_task_says_so_in_lighteval(tmp_path: Path, warehouse: Path) -> None:
+    (path,) = (DATA / "lighteval").glob("*.json")
+    content = json.loads(path.read_text())
+    content["config_general"] |= {"max_samples": 10, "lighteval_sha": "?"}
+    content["results"] = {"boolq|0": {"acc": 0.5, "f1": "good"}}
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    assert scores(warehouse) == [("boolq", "acc", 50.0, None, 0, "lighteval, limit 10")]
+    assert warehouses.rejects(warehouse) == [(2, "score", "is not a number")]
+
+
+def test_helm(warehouse: Path) -> None:
+    """Headline metrics of whole, unchanged inputs; the test split before the valid one."""
+    assert warehouses.ingest(DATA / "helm" / "stats.json", into=warehouse).status == 0
+    benchmark, source = "mmlu:subject=anatomy,method=multiple_choice_joint", "HELM, at most 1000 instances"
+    assert scores(warehouse) == [
+        (benchmark, "exact_match", pytest.approx(55.0), None, 5, source),
+        (benchmark, "f1_score", 70.0, None, 5, source),
+        (benchmark, "quasi_exact_match", pytest.approx(56.0), None, 5, source),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "benchmark"),
+    [
+        ("mmlu:model=a_b,subject=law", "mmlu:subject=law"),
+        ("boolq:model=a,model_deployment=c_b", "boolq"),
+        ("gsm:", "gsm"),
+        ("boolq", "boolq"),
+    ],
+)
+def test_benchmarks_of_helm(name: str, benchmark: str) -> None:
+    assert helm.benchmark_of({"name": name}) == benchmark
+
+
+def test_helm_needs_its_run_spec_and_a_headline(tmp_path: Path, warehouse: Path) -> None:
+    shutil.copy(DATA / "helm" / "stats.json", tmp_path)
+    report = warehouses.ingest(tmp_path, into=warehouse)
+    assert report.lines[0].why == "needs run_spec.json beside it, which says the model and the scenario"
+    shutil.copy(DATA / "helm" / "run_spec.json", tmp_path)
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    (tmp_path / "stats.json").write_text(json.dumps([stat for stat in stats if stat["name"]["name"] == "logprob"]))
+    assert warehouses.ingest(tmp_path / "stats.json", into=warehouse).status == 1
+    assert warehouses.rejects(warehouse) == [(None, None, "holds no headline metric")]
