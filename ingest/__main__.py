@@ -5,6 +5,7 @@ python -m ingest formats          list the formats that are read
 python -m ingest rejects          list the rows that were refused
 python -m ingest check            compare the warehouse with its files
 python -m ingest export FILE      write filtered rows as Parquet, CSV, JSON or Arrow
+python -m ingest bundle RUN …     check runs of ours, and write them into one zip for other people
 python -m ingest publish PATH …   write published figures as the CSV files that ship with the project
 """
 
@@ -20,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from prompt_joules.bench import screen
-from prompt_joules.ingest import derive, file, find, lake, publish, reading
+from prompt_joules.ingest import bundle, derive, file, find, lake, publish, reading
 from prompt_joules.ingest.formats import FORMATS, mapped
 from prompt_joules.ingest.reading import Check, Export, Rejects
 from prompt_joules.ingest.report import Line, Report
@@ -36,7 +37,8 @@ class Load:
     """Load result files into the warehouse. Files that were loaded before are skipped.
 
     Other commands, each with its own --help: formats (what is read), rejects (which rows were refused, and why),
-    check (compare with the files), export (write filtered rows), publish (write published figures as CSV).
+    check (compare with the files), export (write filtered rows), bundle (runs as one zip for others), publish (write published
+    figures as CSV).
 
     Exit status: 0 all loaded, 1 some rows or whole files were refused (the command `rejects` lists them), 2 nothing was done.
     """
@@ -52,6 +54,29 @@ class Load:
 
     rebuild: bool = False
     """Start from nothing instead of adding to the warehouse that is there."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Check runs of ours, take the texts out, and write one zip with a card that anybody's ingest loads.
+
+    Exit status: 0 written, 2 a run is not fit to be handed on (not valid, unfinished, no balance, refused rows), or nothing could be read.
+    """
+
+    paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN …", help_behavior_hint="(required)")]
+    """Folders of runs, or folders of such folders."""
+
+    out: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: MODEL-GPU-RUN.zip)")] = None
+    """The zip to write."""
+
+    by: Annotated[str, tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: nobody is named)")] = ""
+    """Who measured, as the card should say."""
+
+    licence: Annotated[str, tyro.conf.arg(metavar="SPDX")] = bundle.LICENCE
+    """Under which the figures are handed on."""
+
+    check: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Write nothing: check runs or a zip, and print their rows."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +194,24 @@ def run_publish(options: Publish) -> int:
     return 0
 
 
+def run_bundle(options: Bundle) -> int:
+    """Check runs, write the zip and say what is in it."""
+    if not options.paths:
+        raise bundle.NotBundled("Name at least one run: a folder under results/ with Parquet files and run.json.")
+    if options.check:
+        runs = bundle.checked(options.paths)
+    else:
+        made = bundle.bundle(options.paths, options.out, options.by, options.licence)
+        runs = made.runs
+    table = Table(*runs.columns)
+    for row in runs.iter_rows():
+        table.add_row(*("" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+    OUT.print(table)
+    if not options.check:
+        OUT.print(f"{made.path}: {runs.height} {'run' if runs.height == 1 else 'runs'}, without texts")
+    return 0
+
+
 # Errors whose text says what is wrong and what to run next.
 SENTENCES = (
     errors.WarehouseError,
@@ -177,6 +220,7 @@ SENTENCES = (
     lake.SharedRebuild,
     lake.TooManyConflicts,
     publish.NothingToPublish,
+    bundle.NotBundled,
     mapped.BadMapping,
     export.UnknownKind,
 )
@@ -184,6 +228,7 @@ COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
     "rejects": (Rejects, reading.show_rejects),
     "check": (Check, reading.show_check),
     "export": (Export, reading.run_export),
+    "bundle": (Bundle, run_bundle),
     "publish": (Publish, run_publish),
 }
 

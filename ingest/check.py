@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prompt_joules.ingest import find, lake
+from prompt_joules.ingest import lake, zips
 from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import connect
@@ -71,9 +71,9 @@ def _verdict(path: Path | None, name: str, sha256: str, wrong: str) -> Verdict:
     if path is None:
         return Verdict(name, "elsewhere", "a file of another machine: its rows were counted, its content was not hashed")
     try:
-        if not path.exists():
+        if not zips.exists(path):
             return Verdict(name, "missing", "the file is gone; its rows are in the warehouse")
-        same = find.sha256(path) == sha256
+        same = zips.sha256(path) == sha256
     except OSError as error:
         return Verdict(name, "unreadable", error.strerror or str(error))
     return Verdict(name, "ok") if same else Verdict(name, "changed", "the file has other content now; load it again")

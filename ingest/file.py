@@ -16,8 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.ingest import derive, refused
-from prompt_joules.ingest.find import Found, Namer, names_of, passed_line, pick_news, survey
+from prompt_joules.ingest import derive, refused, zips
+from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news, survey
 from prompt_joules.ingest.formats import FORMATS, formats
 from prompt_joules.ingest.formats.mapped import ColumnMap
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
@@ -49,10 +49,18 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     """
     started = time.monotonic()
     report = Report()
+    Path(warehouse).absolute().parent.mkdir(parents=True, exist_ok=True)
+    with zips.unpacking() as unpacked:
+        found, passed = survey(paths, formats(mapping), unpacked)
+        _load(warehouse, found, passed, report, rebuild=rebuild, say=say, step=step)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _load(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], report: Report, *, rebuild: bool, say: Say, step: Step) -> None:
+    """Put what is new into the warehouse, while nobody else does; arguments and errors as of `ingest`."""
     target = Path(warehouse).absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
     name = partial(_name, target)
-    found, passed = survey(paths, formats(mapping))
     report.lines += [passed_line(item, name) for item in passed]
     looked = names_of(found, passed, name)
     with _only_one(target, say):
@@ -63,13 +71,11 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
         news = pick_news(found, known, name, report)
 
         def notes() -> dict[str, str]:
-            return refused.now(noted, looked, report.refused, lambda path: not (target.parent / path).exists())
+            return refused.now(noted, looked, report.refused, lambda path: not zips.exists(target.parent / path))
 
         if news or fresh or notes() != noted:
             _build(target, news, name, report, notes, fresh=fresh, step=step)
             report.changed = True
-    report.seconds = time.monotonic() - started
-    return report
 
 
 def _name(target: Path, path: Path) -> str:

@@ -1,13 +1,13 @@
 """Which files to load: walk the given paths, recognise formats, hash contents, leave out what was loaded before. Loads nothing."""
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polars.exceptions import PanicException
 
+from prompt_joules.ingest import zips
 from prompt_joules.ingest.formats import FORMATS, recognise
 from prompt_joules.ingest.formats.base import Content, Format, Unreadable, broken
 from prompt_joules.ingest.front.content import ENDINGS, ending
@@ -27,7 +27,8 @@ class Found:
     """A file whose format is known.
 
     Attributes:
-        path: the file.
+        path: the file, where it can be read now.
+        called: the file as a person knows it, e.g. inside a zip.
         format: its reader.
         sha256: hash of its bytes.
         size: bytes.
@@ -35,6 +36,7 @@ class Found:
     """
 
     path: Path
+    called: Path
     format: Format
     sha256: str
     size: int
@@ -54,12 +56,6 @@ def stamp(path: Path) -> tuple[int, int, int]:
     """Size, and the times (ns) at which content and inode changed: the second cannot be set back by whoever wrote the file."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's bytes, as 64 hexadecimal digits. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
@@ -101,7 +97,7 @@ def _inside(root: Path, passed: list[Passed]) -> list[Path]:
         passed += [Passed(path, why, failure=True) for path in links if (why := _leads_out(path, real_root))]
         for name in names:
             path = Path(folder) / name
-            if name.startswith(".") or ending(path) not in ENDINGS:
+            if name.startswith(".") or ending(path) not in (*ENDINGS, zips.ENDING):
                 continue
             if why := _leads_out(path, real_root):
                 passed.append(Passed(path, why, failure=True))
@@ -128,7 +124,7 @@ def look(path: Path, named: bool, formats: Sequence[Format] = FORMATS) -> Found 
         if content.size == 0:
             return Passed(path, "is empty", failure=True)
         reader = recognise(content, formats)
-        return Found(path, reader, sha256(path), content.size, before) if reader else _passed(content, named)
+        return Found(path, path, reader, zips.sha256(path), content.size, before) if reader else _passed(content, named)
     except Unreadable as error:
         return Passed(path, str(error), failure=True)
     except OSError as error:
@@ -145,17 +141,45 @@ def _passed(content: Content, named: bool) -> Passed:
     return Passed(content.path, why, failure=named or ending(content.path) == ".parquet")
 
 
-def survey(paths: Sequence[str], candidates: Sequence[Format]) -> tuple[list[Found], list[Passed]]:
-    """Files under the paths whose format is known, and those that are passed over. Raises NoSuchPath."""
-    walked, passed = walk(paths)
+def survey(paths: Sequence[str], candidates: Sequence[Format], unpacked: zips.Unpacked) -> tuple[list[Found], list[Passed]]:
+    """Files under the paths whose format is known, and those that are passed over. Raises NoSuchPath.
+
+    Args:
+        paths: files, folders and zips.
+        candidates: formats.
+        unpacked: where the files of zips are put.
+    """
+    walked, passed = _with_zips(*walk(paths), unpacked)
     looked = [look(path, named, candidates) for path, named in walked]
-    found = [item for item in looked if isinstance(item, Found)]
-    return found, passed + [item for item in looked if isinstance(item, Passed)]
+    found = [replace(item, called=unpacked.called(item.path)) for item in looked if isinstance(item, Found)]
+    return found, passed + [replace(item, path=unpacked.called(item.path)) for item in looked if isinstance(item, Passed)]
+
+
+def _with_zips(
+    walked: Sequence[tuple[Path, bool]], passed: list[Passed], unpacked: zips.Unpacked
+) -> tuple[list[tuple[Path, bool]], list[Passed]]:
+    """The same files, those of zips in the place of the zips."""
+    files: list[tuple[Path, bool]] = []
+    for path, named in walked:
+        if path.suffix.lower() != zips.ENDING or not path.is_file():
+            files.append((path, named))
+            continue
+        try:
+            inside = unpacked.files(path)
+        except Unreadable as error:
+            passed.append(Passed(path, str(error), failure=True))
+        except OSError as error:
+            passed.append(Passed(path, f"cannot be read ({error.strerror or error})", failure=True))
+        else:
+            files += [(file, False) for file in inside]
+            if not inside:
+                passed.append(Passed(path, "is a zip without results", failure=named))
+    return files, passed
 
 
 def names_of(found: Sequence[Found], passed: Sequence[Passed], name: Namer) -> set[str]:
     """How the warehouse calls all files of a survey."""
-    return {name(item.path) for item in found} | {name(item.path) for item in passed}
+    return {name(item.called) for item in found} | {name(item.path) for item in passed}
 
 
 def pick_news(found: Sequence[Found], known: dict[str, str], name: Namer, report: Report) -> list[Found]:
@@ -164,16 +188,16 @@ def pick_news(found: Sequence[Found], known: dict[str, str], name: Namer, report
     seen = dict(known)
     for item in found:
         if item.sha256 in seen:
-            report.lines.append(Line(name(item.path), item.format.name, "known", why=_same(item, seen, name)))
+            report.lines.append(Line(name(item.called), item.format.name, "known", why=_same(item, seen, name)))
         else:
-            seen[item.sha256] = name(item.path)
+            seen[item.sha256] = name(item.called)
             news.append(item)
     return news
 
 
 def _same(item: Found, seen: dict[str, str], name: Namer) -> str:
     other = seen[item.sha256]
-    return "loaded before" if other == name(item.path) else f"same content as {other}"
+    return "loaded before" if other == name(item.called) else f"same content as {other}"
 
 
 def passed_line(item: Passed, name: Namer) -> Line:

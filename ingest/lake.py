@@ -19,8 +19,8 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.ingest import derive, refused
-from prompt_joules.ingest.find import Found, Namer, names_of, passed_line, pick_news, survey
+from prompt_joules.ingest import derive, refused, zips
+from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news, survey
 from prompt_joules.ingest.formats import formats
 from prompt_joules.ingest.formats.mapped import ColumnMap
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
@@ -71,7 +71,15 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     if rebuild:
         raise SharedRebuild(f"{warehouse} is shared and is not rebuilt from the files of one machine; make a new one at another address.")
     started = time.monotonic()
-    found, passed = survey(paths, formats(mapping))
+    with zips.unpacking() as unpacked:
+        found, passed = survey(paths, formats(mapping), unpacked)
+        report = _in_turns(warehouse, found, passed, say, step)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _in_turns(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], say: Say, step: Step) -> Report:
+    """Write until no other writer is faster; arguments and errors as of `ingest`."""
     looked = names_of(found, passed, name_of)
     place = connect.place_of(warehouse)
     for attempt in range(MOST_ATTEMPTS):
@@ -85,7 +93,6 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
             say(f"Another ingest was faster; starting again (attempt {attempt + 2}) …")
             time.sleep(wait * (0.5 + random.random()))
         else:
-            report.seconds = time.monotonic() - started
             return report
     raise TooManyConflicts(f"Other ingests were faster {MOST_ATTEMPTS} times; nothing was written. Run the same command again.")
 
@@ -174,7 +181,7 @@ def _notes(noted: dict[str, str], looked: set[str], report: Report) -> dict[str,
 def is_gone(name: str) -> bool:
     """Whether a file of a shared warehouse is one of this machine and is not there any more."""
     path = path_of(name)
-    return path is not None and not path.exists()
+    return path is not None and not zips.exists(path)
 
 
 def path_of(name: str) -> Path | None:
@@ -186,7 +193,7 @@ def path_of(name: str) -> Path | None:
 def _load(connection: duckdb.DuckDBPyConnection, place: Place, folder: Path, news: Sequence[Found], report: Report, step: Step) -> None:
     """Load on this machine, then write the difference."""
     lines = list(report.lines)
-    runs = _runs_of_replaced(connection, [name_of(item.path) for item in news])
+    runs = _runs_of_replaced(connection, [name_of(item.called) for item in news])
     while True:
         report.lines = list(lines)
         local = folder / f"{len(runs)}.duckdb"

@@ -89,7 +89,7 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
             middle = len(batch) // 2
             halves = (batch[:middle], batch[middle:])
             return [line for half in halves for line in _load_batch(connection, reader, half, name)]
-        return [Line(name(batch[0].path), reader.name, "unreadable", why=_why(error))]
+        return [Line(name(batch[0].called), reader.name, "unreadable", why=_why(error))]
     return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected) for r in loaded]
 
 
@@ -103,7 +103,7 @@ def _why(error: BaseException) -> str:
 
 def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], name: Namer) -> list[Source]:
     """Give files their numbers. Rows of an earlier content of the same file are forgotten first."""
-    names = [name(item.path) for item in batch]
+    names = [name(item.called) for item in batch]
     hashes = [item.sha256 for item in batch]
     for (known,) in connection.execute(statement("loaded_before"), {"paths": names, "hashes": hashes}).fetchall():
         _forget(connection, known)

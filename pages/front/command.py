@@ -1,4 +1,4 @@
-"""The command `prompt-joules`: app, bench, measure, ingest, export. Each hands its words to the program behind it.
+"""The command `prompt-joules`: app, bench, measure, ingest, export, bundle. Each hands its words to the program behind it.
 
 It imports nothing before it knows which program is wanted, so that the app needs no torch and a machine that measures needs no Streamlit.
 """
@@ -9,13 +9,14 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export} ...
+USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bundle} ...
 
   app      serve the pages of a warehouse in the browser
   bench    measure what one answer of a language model costs: run, sweep, prompts, devices
   measure  what another program uses: prompt-joules measure -- python x.py
   ingest   load results into a warehouse, or check one; `ingest shipped` loads those that come with the project
   export   write the rows of a warehouse as files
+  bundle   check runs and write them into one zip for other people, without texts
 
 `prompt-joules COMMAND --help` explains each."""
 APP_USAGE = """Serve the pages of a warehouse in the browser. All other options are Streamlit's (`streamlit run --help`), e.g.
@@ -113,4 +114,8 @@ def _export(words: list[str]) -> int:
     return _ingest(["export", *words])
 
 
-PROGRAMS = {"app": _app, "bench": _bench, "measure": _measure, "ingest": _ingest, "export": _export}
+def _bundle(words: list[str]) -> int:
+    return _ingest(["bundle", *words])
+
+
+PROGRAMS = {"app": _app, "bench": _bench, "measure": _measure, "ingest": _ingest, "export": _export, "bundle": _bundle}

@@ -82,6 +82,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the commands of the guides suppose to be there, small: results, shipped figures, a warehouse of both, a table of a lab."""
     folder = tmp_path_factory.mktemp("desk")
     factories.write(factories.records(30), folder / "results" / "run-1" / "part-00000.parquet")
+    factories.run_json(folder / "results" / "run-1" / "run.json")
     shutil.copytree(warehouses.SHIPPED / "published" / "mlenergy_v3", folder / "warehouse" / "data")
     shutil.copytree(warehouses.SHIPPED / "published" / "mlenergy_v1", folder / "V1_FOLDER")
     (folder / "lab.yaml").write_text(next(text for _, _, text in every("yaml") if "columns:" in text))
