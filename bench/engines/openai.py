@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -171,18 +172,19 @@ def request_body(
     return body
 
 
-async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float) -> Answer:
+async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float, heard: Callable[[str], object] | None = None) -> Answer:
     """Send one request and read its stream to the end.
 
     Args:
         client: its base URL is the server's, with a slash at the end.
         body: see `request_body`.
         timeout_s: for the whole answer.
+        heard: gets every piece of text as it comes.
 
     Raises:
         RequestFailed: no connection, an HTTP error, too slow, or a stream that is broken or incomplete.
     """
-    stream = _Stream()
+    stream = _Stream(heard=heard)
     try:
         async with asyncio.timeout(timeout_s):
             limits = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_S))
@@ -218,6 +220,7 @@ class _Stream:
     begun: bool = False
     rest: bytes = b""
     stray: str = ""
+    heard: Callable[[str], object] | None = None
 
     def feed(self, block: bytes) -> None:
         """Bytes as they come. Lines of server-sent events end at LF, CR or both and nowhere else: U+2028 is text. Raises as `take`."""
@@ -262,6 +265,8 @@ class _Stream:
         if text:
             self.pieces.append(text)
             self.stamps_s.append(now_s)
+            if self.heard is not None:
+                self.heard(text)
         if choice.get("finish_reason"):
             self.finish, self.finished_s = str(choice["finish_reason"]), now_s
 

@@ -138,7 +138,7 @@ def _measure(config: RunConfig, prompts: PromptSet, address: str, setup: dict[st
             again = max(config.repetitions, math.ceil((asked or 0) / len(some.prompts)))
             alone_at = None if config.request_rate and not config.concurrency else level
             own = dataclasses.replace(config, concurrency=alone_at, repetitions=again)
-            served = _served(own, base_url, facts, setup, meter, console)
+            served = described(own, base_url, facts, setup, meter, console)
             with planned(own, some, lambda at, task: identity(served, at, some, task, meter), console) as passes:  # noqa: B023
                 alone = [dataclasses.replace(its, jobs=(job,)) for its in passes for job in its.jobs]
                 statuses.append(work_on_all(alone, lambda its: dataclasses.replace(served, config=its.config), console))  # noqa: B023
@@ -152,7 +152,8 @@ def _measure(config: RunConfig, prompts: PromptSet, address: str, setup: dict[st
     return min(statuses)
 
 
-def _served(config: RunConfig, base_url: str, facts: ServerFacts, setup: dict[str, Any], meter: Meter, console: Console) -> ServedWork:
+def described(config: RunConfig, base_url: str, facts: ServerFacts, setup: dict[str, Any], meter: Meter, console: Console) -> ServedWork:
+    """A server that answers, with what it says of itself, how it was started, and the machine around it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SharedGpu)  # the other process is the server
         environment: dict[str, Any] = {**machine_facts(), **meter.environment()}

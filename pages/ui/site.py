@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from prompt_joules.warehouse import switches
+
 LINKS_STYLE = """<style>
 .views { display: flex; flex-wrap: wrap; gap: 8px; }
 .views a {
@@ -49,6 +51,8 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
 }
 HOME = "home"
+# Shown only where servers are configured.
+LIVE = ("live", "Live", "What does my own question cost?")
 # The table of results stood at the root: what links to a view of it had besides filters. Ranges begin with the last.
 OF_THE_LEADERBOARD = ("show", "search", "columns", "formula")
 RANGE = "range_"
@@ -67,6 +71,7 @@ SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "runs": ((), "Runs are listed with their totals, whether they are valid or not."),
     "export_sql": ((), "The files hold every statistic as a column of its own."),
     "methods": ((), "This page defines the numbers."),
+    "live": ((), "Two answers are measured here; nothing is read from the warehouse."),
 }
 
 
@@ -76,6 +81,8 @@ def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
     The first page is served at the root, and once more, unlisted, under its own name: an address that people type.
     """
     pages = {section: [_page(*entry) for entry in entries] for section, entries in SECTIONS.items() if entries}
+    if switches.servers():
+        pages["Decide"].append(_page(*LIVE))
     pages["Results"].append(st.Page(f"pages/{HOME}.py", title="Home", url_path=HOME, visibility="hidden"))
     return st.navigation(pages, position=position, expanded=True)
 

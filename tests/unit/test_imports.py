@@ -13,7 +13,7 @@ ALLOWED = {
     "bench": {"bench"},
     "warehouse": {"warehouse", "bench.record"},
     "ingest": {"ingest", "warehouse", "bench.record", "bench.tasks", "bench.screen", "bench.extras"},
-    "pages": {"pages", "warehouse"},
+    "pages": {"pages", "warehouse", "bench.run.live"},
     "pages/front": {"bench", "ingest", "warehouse", "pages", *FRONT},
 }
 HEAVY = {"torch", "transformers", "fastchat", "zeus", "gguf", "accelerate", "ray"}

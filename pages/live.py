@@ -1,0 +1,103 @@
+"""What does my own question cost, here and now? Only where a server is configured (`PROMPT_JOULES_SERVERS`)."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from prompt_joules.bench.run import live
+from prompt_joules.pages.ui import frame
+from prompt_joules.pages.ui.of import live as room
+from prompt_joules.pages.ui.pure.words import plain
+from prompt_joules.warehouse import switches
+
+# How often an answer on its way is drawn anew (s).
+EVERY = 0.2
+KEPT = "live_pair"
+
+
+@st.cache_resource(show_spinner=False)
+def turns() -> live.Turns:
+    """Of all visitors of this server: its GPUs have one counter."""
+    return live.Turns()
+
+
+def ask_form(known: Sequence[live.Server]) -> tuple[str, list[live.Server], int] | None:
+    """The question, the two servers and the longest answer (token), once they are sent; None before."""
+    names = [server.label for server in known]
+    with st.form("live", border=False):
+        question = st.text_area("Question", room.FIRST_QUESTION, max_chars=room.LONGEST_QUESTION, height=80)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            first = st.selectbox("First", names, 0, width=260)
+            second = st.selectbox("Second", names, min(1, len(names) - 1), width=260)
+            longest = st.selectbox("Longest answer (token)", room.LENGTHS, 2, width=180)
+            st.form_submit_button("Ask both", on_click=st.session_state.update, kwargs={"live_sent": True})
+    if not st.session_state.pop("live_sent", False) or not question.strip():
+        return None
+    chosen = [known[names.index(name)] for name in (first, second)]
+    return question.strip(), chosen, longest
+
+
+def ask_both(question: str, chosen: Sequence[live.Server], longest: int, places: Sequence[DeltaGenerator]) -> list[live.Asked]:
+    """Ask one server after the other and draw each answer while it comes. Leaving the page breaks it off. Raises live.Busy."""
+    asked: list[live.Asked] = []
+    with turns().taken():
+        for server, place in zip(chosen, places, strict=True):
+            place.markdown(room.title(server.label, server.model))
+        for server, place in zip(chosen, places, strict=True):
+            pair = asked[0].experiment_id if asked else ""
+            one = live.Asked(server, question, pair, most_tokens=longest).start()
+            asked.append(one)
+            try:
+                while not one.wait(EVERY):
+                    show(place, one)
+            finally:
+                one.cancel()
+                one.wait(5)
+            show(place, one)
+    return asked
+
+
+def show(place: DeltaGenerator, one: live.Asked) -> None:
+    """An answer, on its way or whole, or why there is none."""
+    moment = one.moment()
+    with place.container():
+        st.markdown(room.title(one.server.label, one.server.model))
+        if one.fault is not None:
+            st.error(plain(one.fault), icon=":material/error:")
+            return
+        st.markdown(room.measured(one.row) if one.row is not None else room.so_far(moment.text, moment.seconds, moment.energy_j))
+        with st.container(border=True):
+            st.text(moment.text or "…")
+
+
+def show_end(asked: Sequence[live.Asked]) -> None:
+    """What the pair shows, and its rows as a file."""
+    rows = live.told(asked)
+    if len(rows) == len(asked):
+        st.markdown(room.verdict(rows, [one.server.label for one in asked]))
+    if rows:
+        about = "A results file: `python -m ingest FILE` loads it into a warehouse, with question and answers."
+        st.download_button("Keep as rows (Parquet)", live.parquet(rows), "prompt-joules-live.parquet", on_click="ignore", help=about)
+
+
+frame.begin("What does my own question cost?")
+try:
+    known = live.servers(switches.servers())
+except live.BadServers as error:
+    st.error(f"{switches.SERVERS}: {plain(str(error))}", icon=":material/error:")
+    st.stop()
+sent = ask_form(known)
+places = [column.empty() for column in st.columns(2)]
+if sent is not None:
+    st.session_state.pop(KEPT, None)
+    try:
+        st.session_state[KEPT] = ask_both(*sent, places)
+    except live.Busy as busy:
+        st.warning(plain(str(busy)), icon=":material/hourglass_top:")
+else:
+    for place, one in zip(places, st.session_state.get(KEPT, []), strict=False):
+        show(place, one)
+if KEPT in st.session_state:
+    show_end(st.session_state[KEPT])
+st.caption(room.ABOUT)

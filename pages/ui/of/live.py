@@ -1,0 +1,73 @@
+"""Live: an answer on its way and at its end, in words and numbers. Rows in, words out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prompt_joules.pages.ui.pure.words import count, figure, plain
+
+LENGTHS = (64, 128, 256, 512)
+LONGEST_QUESTION = 2000
+FIRST_QUESTION = "Why are there two tides a day?"
+ABOUT = (
+    "Both get the same question and the system prompt of the task “chat”, one after the other, so that each has the energy counter of the "
+    "GPU to itself. What counts up is that counter, which moves in steps; the number at the end is that of a measured window, with its "
+    "error. All GPUs of this host are summed, so whatever else they do is in it, an idle second model too."
+)
+
+
+def title(label: str, model: str) -> str:
+    """Who answers."""
+    return f"**{plain(label)}**" + ("" if label == model else f" · {plain(model)}")
+
+
+def so_far(text: str, seconds: float, joules: float | None) -> str:
+    """The line above an answer that is on its way."""
+    words = len(text.split())
+    energy = "joules not known" if joules is None else f"**{figure(joules, 3)} J** so far"
+    return f"{energy} · {count(words, 'word')} · {seconds:.1f} s"
+
+
+def measured(row: Mapping[str, Any]) -> str:
+    """The line above a whole answer: joules with their error or the reason why there are none, words, J per word, tokens, seconds.
+
+    Args:
+        row: of a results file.
+    """
+    joules, words = row["energy_j"], row["output_words"]
+    parts = [f"**{figure(joules, 3)} J** ± {figure(row['energy_error_j'], 2)}"] if joules is not None else ["**joules not measured**"]
+    parts += [count(words, "word")]
+    if joules is not None and words:
+        parts.append(f"**{figure(joules / words, 3)} J per word**")
+    parts += [
+        count(row["output_tokens"], "token") if row["output_tokens"] is not None else "tokens not counted",
+        f"{row['latency_s']:.1f} s",
+    ]
+    why = f"  \nWhy there are no joules: {plain((row['energy_reason'] or 'not said').rstrip('.'))}." if joules is None else ""
+    cut = "  \nCut short at the length limit." if row["finish_reason"] == "length" else ""
+    return " · ".join(parts) + why + cut
+
+
+def verdict(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+    """What the pair shows, as one sentence; that it shows nothing where joules are missing.
+
+    Args:
+        rows: of two whole answers.
+        names: of their servers.
+    """
+    first, second = rows
+    if first["energy_j"] is None or second["energy_j"] is None:
+        return "Text came, joules did not: the line above each answer says what is missing on this machine."
+    low, high = sorted(zip(rows, names, strict=True), key=lambda pair: float(pair[0]["energy_j"]))
+    apart = high[0]["energy_j"] - low[0]["energy_j"]
+    noise = high[0]["energy_error_j"] + low[0]["energy_error_j"]
+    if apart <= noise:
+        return "The two answers took the same, within what the counter can tell."
+    answer = (
+        f"**{plain(low[1])}** answered for {figure(low[0]['energy_j'], 3)} J, **{plain(high[1])}** for {figure(high[0]['energy_j'], 3)} J"
+    )
+    ratio = f": {figure(high[0]['energy_j'] / low[0]['energy_j'], 2)}× as much"
+    per_word = [each["energy_j"] / each["output_words"] for each, _ in (low, high) if each["output_words"]]
+    lengths = ""
+    if len(per_word) == len(rows):
+        lengths = f"; per word {figure(per_word[0], 2)} and {figure(per_word[1], 2)} J"
+    return f"{answer}{ratio}{lengths}. One question says little about others: “Runs” and “Compare” have many."

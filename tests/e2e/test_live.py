@@ -1,0 +1,37 @@
+"""Live as a visitor sees it: two answers come, one after the other, and the pair comes down as rows."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.e2e.conftest import Visitor
+from tests.fake_server import serving, stream, whole
+from tests.servers import served
+
+pytestmark = pytest.mark.e2e
+
+
+def test_two_answers_stream_side_by_side_and_are_kept(e2e_warehouse: Path, visit: Callable[..., Visitor], tmp_path: Path) -> None:
+    with serving(lambda body, n: stream(whole(40), 0.05)) as server:
+        listed = f"one = fake-1b@{server.url}; other = fake-1b@{server.url}"
+        with served(e2e_warehouse, more={"PROMPT_JOULES_SERVERS": listed}) as app:
+            visitor = visit(app.address).open("live")
+            assert visitor.title() == "What does my own question cost?"
+            visitor.page.get_by_label("Question").fill("Why is the sky blue?")
+            visitor.page.get_by_role("button", name="Ask both").click()
+            visitor.page.get_by_text("word5").wait_for()
+            assert visitor.page.get_by_text("word39").count() == 0, "the answer is drawn while it comes"
+            keep = visitor.page.get_by_role("button", name="Keep as rows")
+            keep.wait_for()
+            visitor.settle().assert_accessible()
+            with visitor.page.expect_download() as waiting:
+                keep.click()
+            waiting.value.save_as(tmp_path / "pair.parquet")
+            visitor.page.set_viewport_size({"width": 390, "height": 900})
+            visitor.settle().assert_fits(390)
+            visitor.assert_sound()
+    rows = pl.read_parquet(tmp_path / "pair.parquet")
+    assert rows["output_words"].to_list() == [40, 40] and rows["prompt_text"].unique().to_list() == ["Why is the sky blue?"]
+    assert (rows["energy_j"].is_not_null() | rows["energy_reason"].is_not_null()).all(), "a joule or a reason"
