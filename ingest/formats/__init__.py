@@ -58,12 +58,13 @@ FORMATS: tuple[Format, ...] = (
     optimum_benchmark.FORMAT,
     codecarbon.FORMAT,
     mapped.format_of(None),
+    mapped.format_of(None, of_figures=True),
 )
 
 
 def formats(mapping: mapped.ColumnMap | None) -> tuple[Format, ...]:
     """All formats; files that none of them knows are read with the mapping, when there is one."""
-    return (*FORMATS[:-1], mapped.format_of(mapping))
+    return (*FORMATS[:-2], mapped.format_of(mapping), mapped.format_of(mapping, of_figures=True))
 
 
 def recognise(content: Content, candidates: Sequence[Format] = FORMATS) -> Format | None:

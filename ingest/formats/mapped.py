@@ -1,4 +1,4 @@
-"""Any CSV or Parquet of requests with a small YAML file that says which of its columns is which of ours. No one has to write Python.
+"""Any CSV or Parquet with a small YAML file that says which of its columns is which of ours. No one has to write Python.
 
 columns:                                          # ours: theirs
   output_tokens: n_out
@@ -6,11 +6,11 @@ columns:                                          # ours: theirs
 values:                                           # equal in every row
   model_id: me/my-model
   task: chat
+rows: requests                                    # or figures: a row holds the means of a run
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,20 @@ import polars as pl
 import yaml
 
 from prompt_joules.bench.record import COLUMNS
+from prompt_joules.ingest.formats import figures
 from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import Row, file_time, is_number, run_name, store_requests, whole
-from prompt_joules.ingest.formats.published import read_table
+from prompt_joules.ingest.formats.foreign import Row, file_time, is_number, run_name, store_requests
+from prompt_joules.ingest.formats.mapped_cells import ORDERS, Unfit, value_of
+from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, read_table
 from prompt_joules.ingest.front.table import LINE
 
-TYPES = {column.name: column.type for column in COLUMNS}
+TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS}
+FIGURE_TYPES: Mapping[str, str] = {"model_id": "string"} | {
+    name: "string" if kind == pl.String else "int32" if kind.is_integer() else "float64" for name, kind in FIGURES_SCHEMA.items()
+}
+# What makes a run another one, where the mapping says nothing about runs.
+SETUP = frozenset(column.name for column in COLUMNS if column.setup) - {"run_id"}
+PARTS = {"columns", "values", "rows", "long", "decimal", "dates"}
 MOST_COLUMNS = 1000
 MOST_ROWS = 2_000_000
 
@@ -43,77 +51,153 @@ class Taken:
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """A mapping file: our column → theirs, and values that are equal in every row."""
+    """A mapping file.
+
+    Attributes:
+        columns: our column → theirs.
+        values: values that are equal in every row.
+        figures: a row holds the means of a run, not a request.
+        long: the columns of a long table that name a metric and hold its value; None for a table with a column a metric.
+        decimal: the decimal mark of numbers.
+        dates: order of day and month in dates that do not say it.
+    """
 
     columns: Mapping[str, Taken]
     values: Mapping[str, Any]
+    figures: bool = False
+    long: tuple[str, str] | None = None
+    decimal: str = "."
+    dates: str | None = None
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """Our columns and their types."""
+        return FIGURE_TYPES if self.figures else TYPES
 
 
 def read(path: str) -> ColumnMap:
     """Read a mapping file. Raises BadMapping."""
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadMapping(f"The mapping {path} cannot be read: {str(error).splitlines()[0]}.") from error
     parts = content if isinstance(content, dict) else {}
     columns, values = parts.get("columns") or {}, parts.get("values") or {}
-    if not isinstance(columns, dict) or not isinstance(values, dict) or not columns or set(parts) - {"columns", "values"}:
-        raise BadMapping(f"The mapping {path} must have `columns` (ours: theirs) and may have `values` (ours: a value), nothing else.")
-    if unknown := sorted(str(name) for name in (*columns, *values) if name not in TYPES):
-        raise BadMapping(f"The mapping {path} names columns that a record does not have: {', '.join(unknown)}. See bench/record.py.")
-    return ColumnMap({name: _taken(path, name, theirs) for name, theirs in columns.items()}, values)
+    if not isinstance(columns, dict) or not isinstance(values, dict) or not columns or set(parts) - PARTS:
+        raise BadMapping(
+            f"The mapping {path} must have `columns` (ours: theirs) and may have `values` (ours: a value), `rows`, `long`, `decimal` and "
+            "`dates`, nothing else."
+        )
+    _refuse_choice(path, parts, "rows", ("requests", "figures"))
+    _refuse_choice(path, parts, "decimal", (".", ","))
+    _refuse_choice(path, parts, "dates", tuple(ORDERS))
+    known = FIGURE_TYPES if parts.get("rows") == "figures" else TYPES
+    if unknown := sorted(str(name) for name in (*columns, *values) if name not in known):
+        table = "a figure" if known is FIGURE_TYPES else "a record"
+        raise BadMapping(f"The mapping {path} names columns that {table} does not have: {', '.join(unknown)}. See docs/formats/mapped.md.")
+    return ColumnMap(
+        {name: _taken(path, name, theirs, known) for name, theirs in columns.items()},
+        values,
+        figures=known is FIGURE_TYPES,
+        long=_long(path, parts.get("long")),
+        decimal=parts.get("decimal", "."),
+        dates=parts.get("dates"),
+    )
 
 
-def _taken(path: str, name: str, theirs: Any) -> Taken:
+def _refuse_choice(path: str, parts: Mapping[str, Any], name: str, choices: Sequence[str]) -> None:
+    if name in parts and parts[name] not in choices:
+        raise BadMapping(f"The mapping {path} must give `{name}` as {' or '.join(repr(choice) for choice in choices)}.")
+
+
+def _long(path: str, said: Any) -> tuple[str, str] | None:
+    if said is None:
+        return None
+    if isinstance(said, dict) and set(said) == {"metric", "value"} and all(isinstance(name, str) for name in said.values()):
+        return said["metric"], said["value"]
+    raise BadMapping(f"The mapping {path} must give `long` as {{metric: COLUMN, value: COLUMN}}.")
+
+
+def _taken(path: str, name: str, theirs: Any, types: Mapping[str, str]) -> Taken:
     if isinstance(theirs, str):
         return Taken(theirs)
     if isinstance(theirs, dict) and isinstance(theirs.get("column"), str) and set(theirs) <= {"column", "times"}:
         times = theirs.get("times")
-        if times is None or (is_number(times) and "float" in TYPES[name]):
+        if times is None or (is_number(times) and "float" in types[name]):
             return Taken(theirs["column"], times)
     raise BadMapping(
         f"The mapping {path} must give {name} as a column's name or as {{column: NAME, times: NUMBER}}; times only for numbers."
     )
 
 
-def rows_of(cells: pl.DataFrame, mapping: ColumnMap, setup: Mapping[str, Any]) -> list[Row]:
-    """The rows of a file under our names. A value that does not fit its column stays as it is and is refused later."""
+def rows_of(cells: pl.DataFrame, mapping: ColumnMap, setup: Mapping[str, Any]) -> tuple[list[Row], list[Reject]]:
+    """The rows of a file under our names, and those with a cell that may be read in two ways."""
     if absent := sorted(taken.column for taken in mapping.columns.values() if taken.column not in cells.columns):
         raise Unreadable(f"has no column {', '.join(absent)}, which the mapping names")
     used = sorted({taken.column for taken in mapping.columns.values()})
     numbers = cells[LINE] if LINE in cells.columns else range(1, cells.height + 1)
-    rows = []
+    rows: list[Row] = []
+    rejects: list[Reject] = []
     for index, (number, cell) in enumerate(zip(numbers, cells.select(used).iter_rows(named=True), strict=True)):
-        values = {name: _value(cell[taken.column], TYPES[name], taken.times) for name, taken in mapping.columns.items()}
-        numbered = {"sequence": index, "prompt_id": f"row-{index + 1}"}
+        values: dict[str, Any] = {}
+        try:
+            for name, taken in mapping.columns.items():
+                values[name] = None  # so that an error knows its column
+                kind = mapping.types[name]
+                values[name] = value_of(cell[taken.column], name, kind, times=taken.times, decimal=mapping.decimal, dates=mapping.dates)
+        except Unfit as error:
+            rejects.append(Reject(number, next(reversed(values)), str(error)))
+            continue
+        numbered = {} if mapping.figures else {"sequence": index, "prompt_id": f"row-{index + 1}"}
         rows.append(Row(number, {**setup, **numbered, **mapping.values, **values}))
-    return rows
+    return rows, rejects
 
 
-def _value(cell: Any, kind: str, times: float | None) -> Any:
-    """A cell as the column wants it, when it can be."""
-    try:
-        if isinstance(cell, str) and kind.startswith("int"):
-            return int(cell) if cell.strip().lstrip("+-").isdecimal() else whole(float(cell))
-        if isinstance(cell, str) and kind.startswith("float"):
-            cell = float(cell)
-        if kind == "bool" and cell in ("true", "false", "True", "False"):
-            return cell in ("true", "True")
-        if isinstance(cell, str) and kind.startswith("timestamp"):
-            cell = datetime.fromisoformat(cell)
-    except ValueError:
-        return cell
-    if isinstance(cell, datetime):
-        return cell
-    if kind == "string" and cell is not None:
-        return str(cell)
-    return cell * times if times is not None and is_number(cell) else cell
+def in_runs(rows: Iterable[Row], mapping: ColumnMap) -> list[Row]:
+    """Rows of which those with one setup are one run, where the mapping names no run: a table of several models is several runs."""
+    if "run_id" in {*mapping.columns, *mapping.values}:
+        return list(rows)
+    differs = sorted(SETUP.intersection(mapping.columns))
+    places: dict[tuple[str, ...], int] = {}
+    parted = []
+    for row in rows:
+        place = places.setdefault(tuple(repr(row.values.get(name)) for name in differs), len(places))
+        name = row.values["run_id"]
+        parted.append(Row(row.number, {**row.values, "run_id": f"{name}:{place}" if place else name}))
+    return parted
+
+
+def pivoted(cells: pl.DataFrame, mapping: ColumnMap) -> tuple[pl.DataFrame, list[Reject]]:
+    """A long table with a column a metric: lines that are equal in all other columns are one row, with the number of the first.
+
+    Raises:
+        Unreadable: a column that the mapping names is not there.
+    """
+    if mapping.long is None:
+        return cells, []
+    metric, value = mapping.long
+    if absent := sorted(name for name in mapping.long if name not in cells.columns):
+        raise Unreadable(f"has no column {', '.join(absent)}, which the mapping names")
+    others = [name for name in cells.columns if name not in (LINE, metric, value)]
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    rejects = []
+    for number, cell in enumerate(cells.iter_rows(named=True), 1):
+        line = cell.get(LINE, number)
+        row = rows.setdefault(tuple(cell[name] for name in others), {LINE: line} | {name: cell[name] for name in others})
+        name = str(cell[metric]).strip()
+        if name in row:
+            rejects.append(Reject(line, name, "stands twice in one row of the long table"))
+        else:
+            row[name] = cell[value]
+    names = list(dict.fromkeys(name for row in rows.values() for name in row))
+    return pl.DataFrame([{name: row.get(name) for name in names} for row in rows.values()], infer_schema_length=None), rejects
 
 
 def _cells(source: Source, mapping: ColumnMap) -> tuple[pl.DataFrame, list[Reject]]:
     """All rows of a CSV (as text) or a Parquet file, and lines that are no row. Raises Unreadable."""
+    used = {taken.column for taken in mapping.columns.values()} | set(mapping.long or ())
     if content_of(source).kind != "parquet":
-        table = read_table(source, {taken.column for taken in mapping.columns.values()})
+        table = read_table(source, used)
         return table.cells, table.rejects
     try:
         lazy = pl.scan_parquet(source.path)
@@ -128,28 +212,38 @@ def _cells(source: Source, mapping: ColumnMap) -> tuple[pl.DataFrame, list[Rejec
 
 def setup_of(mapping: ColumnMap, source: Source) -> dict[str, Any]:
     """What the rows hold where the mapping says nothing."""
+    if mapping.figures:
+        return {"source": "mapped file", "generation": "mapped", "engine": "unknown", "harness_version": "mapped"}
     setup = {"run_id": run_name("mapped", source), "started_at": file_time(source), "engine": "unknown", "harness_version": "mapped"}
     if "energy_j" in {*mapping.columns, *mapping.values}:
         return setup
     return setup | {"energy_reason": "the mapping names no energy"}
 
 
-def format_of(mapping: ColumnMap | None) -> Format:
+def _load(connection: duckdb.DuckDBPyConnection, source: Source, mapping: ColumnMap) -> Loaded:
+    cells, torn = _cells(source, mapping)
+    cells, doubled = pivoted(cells, mapping)
+    rows, unfit = rows_of(cells, mapping, setup_of(mapping, source))
+    rejects = [*torn, *doubled, *unfit]
+    if not mapping.figures:
+        return store_requests(connection, source, in_runs(rows, mapping), rejects)
+    named = [figures.Figure(row.number, {"published_model_id": row.values.get("model_id")} | dict(row.values)) for row in rows]
+    return figures.store(connection, source, [*named, *rejects])
+
+
+def format_of(mapping: ColumnMap | None, *, of_figures: bool = False) -> Format:
     """The format of CSV and Parquet files that no other format knows; without a mapping it recognises nothing."""
+    mine = mapping is not None and mapping.figures == of_figures
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
         if mapping is None:
             raise Unreadable("needs --map FILE")
-        loaded = []
-        for source in sources:
-            cells, rejects = _cells(source, mapping)
-            loaded.append(store_requests(connection, source, rows_of(cells, mapping, setup_of(mapping, source)), rejects))
-        return loaded
+        return [_load(connection, source, mapping) for source in sources]
 
     return Format(
-        name="mapped",
-        meaning="any CSV or Parquet of requests, with --map FILE",
-        recognises=lambda content: mapping is not None and content.kind in ("table", "parquet"),
+        name="mapped-figures" if of_figures else "mapped",
+        meaning=f"any CSV or Parquet of {'means of runs' if of_figures else 'requests'}, with --map FILE",
+        recognises=lambda content: mine and content.kind in ("table", "parquet"),
         load=load,
-        into="requests",
+        into="published" if of_figures else "requests",
     )

@@ -1,4 +1,4 @@
-"""CSV in whatever dialect: comma, semicolon, tab or bar; quotes or none; comment lines before the header. A bad line costs that line."""
+"""CSV in whatever dialect: comma, semicolon, tab or bar; quotes or none; comment lines. A bad line costs that line."""
 
 import csv
 import itertools
@@ -111,6 +111,8 @@ def _rows(lines: Iterable[tuple[int, str | None]], header: Header, rejects: list
             continue
         while len(cells) > wanted and not cells[-1]:
             cells.pop()
+        if len(cells) != wanted and text is not None and text.startswith("#"):
+            continue
         if len(cells) != wanted and any(cells):
             rejects.append(Reject(number, None, f"has {len(cells):,} cells, the header has {wanted:,}: a line that was cut off or joined"))
         elif any(cells):

@@ -294,7 +294,7 @@ def test_energy_in_a_mapped_file_needs_a_source(tmp_path: Path, warehouse: Path)
         ("columns: {joules: e}", "columns that a record does not have: joules"),
         ("columns: {task: {column: t, times: 2}}", "must give task"),
         ("columns: {energy_j: 5}", "must give energy_j"),
-        ("columns: {energy_j: e}\nrows: 3", "nothing else"),
+        ("columns: {energy_j: e}\nlines: 3", "nothing else"),
     ],
 )
 def test_a_bad_mapping_is_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:

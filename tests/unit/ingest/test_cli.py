@@ -63,7 +63,7 @@ def test_every_format_is_in_the_guide_and_every_reader_has_a_page() -> None:
     pages = {path.stem for path in (warehouses.ROOT / "docs" / "formats").glob("*.md")}
     shared = {"__init__", "mlenergy___init__", "adapt", "base", "checksums", "contract", "figures", "foreign"}
     shared |= {"published", "scales", "units"}
-    assert readers - shared - {"run_json", "aiperf_summary", "vllm_runs", "vllm_offline"} == pages
+    assert readers - shared - {"run_json", "aiperf_summary", "vllm_runs", "vllm_offline", "mapped_cells"} == pages
 
 
 def test_publish_gives_back_what_ships(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
