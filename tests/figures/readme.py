@@ -1,20 +1,15 @@
-"""The figures of the README, out of the rows that ship: `python -m tests.figures` prints the words in which each stands there.
-
-A test takes the same words and looks for them in the README: a sentence whose number no longer follows from the rows fails.
-"""
+"""The figures of the README."""
 
 import statistics
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
 
 import polars as pl
 
 import prompt_joules as pj
-from tests import warehouses
+from tests.figures.marked import Figure
 
 SAME_ARCHITECTURE = ("LLaMA", "Llama 2", "OpenLLaMA", "XGen")
 SHAPE = "llama-3.1-8b-vocab-49k"
+SMOLLM = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
 def percent(share: float) -> str:
@@ -83,7 +78,9 @@ def batches(results: pj.Results) -> list[str]:
     """All ShareGPT prompts in static batches of 128 on an H200."""
     rows = results.sql(
         "select runs.task, sum(energy_j) / 1000 as kj, sum(output_tokens) as tokens, count(*) as prompts from requests "
-        "join runs using (run_number) where runs.gpu_model = 'NVIDIA H200' and runs.batch_size = 128 group by all"
+        "join runs using (run_number) where runs.gpu = 'H200' and runs.batch_size = 128 and runs.model_id = $model and "
+        "runs.prompt_set = 'sharegpt' and runs.harness_version = '1.1' group by all",
+        model=SMOLLM,
     )
     tokens = dict(rows.select("task", "tokens").iter_rows())
     fewer = 1 - tokens["instruct-concise"] / tokens["instruct"]
@@ -97,32 +94,25 @@ def batches(results: pj.Results) -> list[str]:
 def loops(results: pj.Results) -> list[str]:
     """The 8B shape in three loops and on a server."""
     rows = results.sql(
-        "select runs.engine, sum(energy_j) / sum(output_tokens) as joules, sum(output_tokens) / sum(latency_s) as speed from requests "
-        f"join runs using (run_number) where runs.model_id = '{SHAPE}' group by all"
+        "select runs.engine, sum(energy_j) / sum(output_tokens) as joules, sum(output_tokens) / sum(latency_s) as speed, "
+        "count(*) as answers from requests join runs using (run_number) where runs.model_id = $shape and runs.harness_version = '2.0' and "
+        "runs.gpu = 'H200' and coalesce(runs.batch_size, 1) = 1 and requests.valid group by all",
+        shape=SHAPE,
     )
-    of = {engine: (joules, speed) for engine, joules, speed in rows.iter_rows()}
+    of = {engine: numbers for engine, *numbers in rows.iter_rows()}
     order = ("transformers-eager", "transformers-compiled:searched", "transformers-compiled", "vllm")
     joules, speeds = [f"{of[engine][0]:.1f}" for engine in order], [f"{of[engine][1]:.0f}" for engine in order]
     return [
         f"costs {joules[0]} J per token in an eager loop",
         f"{joules[1]} with the fastest kernels that inductor finds, {joules[2]} in our default loop",
         f"and {joules[3]} on vLLM",
-        f"at {speeds[0]}, {speeds[1]}, {speeds[2]} and {speeds[3]} token/s",
+        f"at {speeds[0]}, {speeds[1]}, {speeds[2]} and {speeds[3]} token/s ({rows['answers'].min()} to {rows['answers'].max()} answers",
     ]
 
 
-FIGURES: tuple[Callable[[pj.Results], list[str]], ...] = (lengths_and_costs, published_concise, concise, runs, batches, loops)
+def shipped(results: pj.Results) -> list[str]:
+    """How many published results there are."""
+    return [f"tables of three years ({results.sql('select count(*) from published').item():,} results)"]
 
 
-def main() -> None:
-    """Print every figure."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "w.duckdb"
-        warehouses.ingest(warehouses.SHIPPED, into=path)
-        for figure in FIGURES:
-            for words in figure(pj.open(path)):
-                print(f"{figure.__name__}: … {words} …")
-
-
-if __name__ == "__main__":
-    main()
+FIGURES = tuple(Figure(say) for say in (lengths_and_costs, shipped, published_concise, concise, runs, batches, loops))

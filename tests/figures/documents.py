@@ -1,0 +1,89 @@
+"""The figures of docs/ and of warehouse/data/README.md that follow from the rows that ship."""
+
+import prompt_joules as pj
+from tests.figures.marked import Figure
+from tests.figures.readme import SHAPE, SMOLLM
+
+ENGINES, MEASUREMENT, DATA = "docs/engines.md", "docs/measurement.md", "warehouse/data/README.md"
+LOOPS = {
+    "transformers-eager": "`transformers-eager`",
+    "transformers-compiled:searched": "`transformers-compiled:searched`",
+    "transformers-compiled": "`transformers-compiled` (`stacked`)",
+    "vllm": "vLLM 0.22.1, one request at a time",
+}
+
+
+def table_of_loops(results: pj.Results) -> list[str]:
+    """The rows of the table of loops: answers, tokens of each, token/s, J/token, answers at the power cap."""
+    rows = results.sql(
+        "select runs.engine, count(*) as answers, round(avg(output_tokens))::integer as each, "
+        "sum(output_tokens) / sum(latency_s) as speed, "
+        "sum(energy_j) / sum(output_tokens) as joules, count_if(requests.power_capped) as capped, count(requests.power_capped) as told "
+        "from requests join runs using (run_number) where runs.model_id = $shape and runs.harness_version = '2.0' and runs.gpu = 'H200' and "
+        "coalesce(runs.batch_size, 1) = 1 and requests.valid group by all",
+        shape=SHAPE,
+    )
+    of = {row["engine"]: row for row in rows.iter_rows(named=True)}
+    lines = []
+    for engine, name in LOOPS.items():
+        row = of[engine]
+        capped = f"{row['capped']} of {row['answers']}" if row["told"] == row["answers"] else "not known"
+        lines.append(f"| {name} | {row['answers']} | {row['each']} | {row['speed']:.1f} | {row['joules']:.2f} | {capped} |")
+    return lines
+
+
+def loops_of_135m(results: pj.Results) -> list[str]:
+    """J/token of the 135M model in its default loop (2.0), and in the searched one (1.1), on an H200 one prompt at a time."""
+    rows = results.sql(
+        "select runs.harness_version as protocol, runs.prompt_set, count(distinct runs.seed) as runs, "
+        "sum(energy_j) / sum(output_tokens) as joules from requests join runs using (run_number) where runs.model_id = $model and "
+        "runs.gpu = 'H200' and runs.engine = 'transformers-compiled' and runs.batch_size = 1 and requests.valid "
+        "and runs.prompt_set in ('default', 'sharegpt-200') group by all order by joules",
+        model=SMOLLM,
+    )
+    (new,) = rows.filter(protocol="2.0", prompt_set="default").iter_rows(named=True)
+    before = rows.filter(protocol="1.1")["joules"].to_list()
+    return [f"{new['joules']:.2f} J/token over", f"where `searched` took {before[0]:.2f} to {before[-1]:.2f} in protocol 1.1"]
+
+
+def first_of_a_length(results: pj.Results) -> list[str]:
+    """TTFT where a prompt length was new in its run and where it was not, in protocol 1.1."""
+    rows = results.sql(
+        "select gpu, round(1000 * median(ttft_s) filter (where is_new))::integer as new, "
+        "round(1000 * median(ttft_s) filter (where not is_new))::integer as known "
+        "from (select runs.gpu, ttft_s, row_number() over (partition by runs.run_number, input_tokens order by sequence) = 1 as is_new "
+        "from requests join runs using (run_number) where runs.model_id = $model and runs.engine = 'transformers-compiled' and "
+        "runs.batch_size = 1 and runs.prompt_set = 'sharegpt-200' and runs.harness_version = '1.1') group by gpu order by gpu",
+        model=SMOLLM,
+    )
+    h100, h200 = rows.iter_rows(named=True)
+    return [f"median TTFT {h100['new']} instead of {h100['known']} ms on an H100, {h200['new']} instead of {h200['known']} on an H200"]
+
+
+def published(results: pj.Results) -> list[str]:
+    """How many figures of which models the tables have."""
+    rows = results.sql(
+        "select generation, count(*) as figures, count(distinct published_model_id) as models, "
+        "count(distinct published_model_id) filter (where gpu_model = 'A40') as on_a40, "
+        "count(distinct published_model_id) filter (where gpu_model = 'A100') as on_a100, "
+        "count(distinct published_model_id) filter (where gpu_model = 'V100') as on_v100 from published group by generation"
+    )
+    of = {row["generation"]: row for row in rows.iter_rows(named=True)}
+    scores, scored = results.sql("select count(*), count(distinct model_id) from quality").row(0)
+    first = of["v1"]
+    assert first["on_a100"] == first["on_v100"]
+    return [
+        f"{first['figures']} aggregates (chat, chat-concise",
+        f"× {first['on_a40']} models on A40, {first['on_a100']} on A100",
+        f"{scores} quality scores of {scored} models",
+        f"{of['v2']['figures']} aggregates of {of['v2']['models']} models",
+        f"{of['v3']['figures']} aggregates of {of['v3']['models']} spellings of models",
+    ]
+
+
+FIGURES = (
+    Figure(table_of_loops, ENGINES),
+    Figure(loops_of_135m, ENGINES),
+    Figure(first_of_a_length, MEASUREMENT),
+    Figure(published, DATA),
+)
