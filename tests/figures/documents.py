@@ -19,8 +19,8 @@ def table_of_loops(results: pj.Results) -> list[str]:
         "select runs.engine, count(*) as answers, round(avg(output_tokens))::integer as each, "
         "sum(output_tokens) / sum(latency_s) as speed, "
         "sum(energy_j) / sum(output_tokens) as joules, count_if(requests.power_capped) as capped, count(requests.power_capped) as told "
-        "from requests join runs using (run_number) where runs.model_id = $shape and runs.harness_version = '2.0' and runs.gpu = 'H200' and "
-        "coalesce(runs.batch_size, 1) = 1 and requests.valid group by all",
+        "from requests join runs using (run_number) where runs.model_id = $shape and runs.harness_version = '2.0' and "
+        "runs.gpu = 'H200' and coalesce(runs.batch_size, 1) = 1 and requests.valid group by all",
         shape=SHAPE,
     )
     of = {row["engine"]: row for row in rows.iter_rows(named=True)}
