@@ -3,11 +3,11 @@
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
+from prompt_joules.pages.ui import controls, data, downloads, draw, frame, glance, pick, scope, tables
 from prompt_joules.pages.ui.of import tradeoffs as room
 from prompt_joules.pages.ui.pure import shape
-from prompt_joules.pages.ui.pure.view import Known, Least, View, Within
-from prompt_joules.warehouse.energy_shown import NUMBERS, Measure
+from prompt_joules.pages.ui.pure.view import Known, Least, View, Within, among
+from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
 from prompt_joules.warehouse.statistics import summaries
 
 
@@ -31,7 +31,7 @@ def limit(rows: pl.DataFrame, key: str) -> Within | None:
     label = f"{metric.title}, {'at least' if at_least else 'at most'}"
     first = room.FIRST_LIMITS.get(key, room.NO_LIMIT)
     chosen = st.select_slider(
-        label, choices, value=first if first in choices else room.NO_LIMIT, key=f"limit_{key}", bind="query-params", width=330
+        label, choices, value=first if first in choices else room.NO_LIMIT, key=f"limit_{key}", bind="query-params", width=250
     )
     if chosen == room.NO_LIMIT:
         return None
@@ -39,18 +39,26 @@ def limit(rows: pl.DataFrame, key: str) -> Within | None:
     return Within(key, low, high, without=((f"limit_{key}", room.NO_LIMIT),))
 
 
+def ask_optimal() -> bool:
+    """Whether only the frontier within the limits is drawn."""
+    about = "Only configurations within the limits than which no other is as good on both and better on one."
+    return st.toggle("Optimal only", key="optimal", bind="query-params", help=about)
+
+
 USUAL = Measure(per="output token")
 view = frame.of_chat(frame.begin("What is the cheapest configuration that is fast enough?")).per(USUAL.per)
+view = view.over(view.selection.with_random_weights()) if view.measure.per in TOKENS else view
 rows = data.results(view)
-frame.say_measure(rows, view, USUAL)
-st.markdown(room.TRADE_OFFS)
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with glance.choices():
+    limits_place, only_optimal, more = glance.choices(), ask_optimal(), glance.more()
+with more:
     y = controls.metric("Energy", "y", controls.axes(rows, (view.measure.key, "energy_per_token_j", "energy_j")))
     x = controls.metric("Speed", "x", room.SPEEDS)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    limits = {key: limit(data.results(View(measure=view.measure)), key) for key in (x, y)}
-
+with limits_place:
+    every = data.results(View(measure=view.measure))
+    limits = {key: limit(every, key) for key in (x, y)}
 view = controls.band(view, rows, default="3 to 10")
+frame.say_measure(rows, view, USUAL)
 of_size = data.results(view)
 view = view.narrowed(Known((x, y), positive=True))
 points = data.results(view)
@@ -63,13 +71,17 @@ marked = summaries.frontier(points, x, y, NUMBERS[x].better == "higher").with_co
 )
 of_each = within.narrowed(Least(y))
 best = of_each.rows(marked)
-st.markdown(room.summary(inside.height, points.height, best, x, y))
+glance.headline(room.summary(inside.height, points.height, best, x, y))
+if only_optimal:
+    marked = marked.filter("frontier", "inside")
+    view = view.narrowed(among("result_id", marked["result_id"]))
+drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.ends(limits), only_optimal)
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with the frontier and the limits"
-drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.ends(limits))
-chosen = pick.show_chart(drawn, marked, alt, "tradeoff")
-st.caption(f"The line joins the frontier: no other configuration is as good on both and better on one. {scope.missing(of_size, points)}")
+chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
+st.caption(f"{room.BOUNDARY} {room.RANDOM if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")
+glance.fold(room.TRADE_OFFS)
 st.subheader("The best configuration of each model within the limits", anchor=False)
 tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *room.BEST)), alt="Best configuration of each model within the limits")
 downloads.offer(best, "trade-offs", of_each)
 pick.show_behind(chosen, marked, controls.behind(x, y), "The configurations in the chart", "trade-offs-rows", view)
-scope.say_footer(points, view)
+scope.say_footer(marked, view)

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui.of import energy_vs_parameters
-from prompt_joules.pages.ui.pure import detail, words
+from prompt_joules.pages.ui.of import energy_vs_parameters, tradeoffs
+from prompt_joules.pages.ui.pure import detail, labels, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, opened, table, text
 
@@ -131,6 +131,44 @@ def test_three_years_begins_with_the_same_model_in_two_editions(open_page: Open)
     assert said.index("Like for like") < said.index("the median of all results goes from")
     nothing = text(open_page("three_years", gpu="A40"))
     assert "nothing can be compared like for like" in nothing
+
+
+def test_only_the_optimal_ones_are_drawn_and_the_limits_move_them(open_page: Open) -> None:
+    app = opened(
+        open_page("tradeoffs", gpu="A40", task="chat", band="All sizes", x="Latency (s)", y="Energy (J)", optimal="true"), "trade-offs-rows"
+    )
+    v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").sort("latency_s", "energy_j")
+    best = v1.filter(pl.col("energy_j") < pl.col("energy_j").cum_min().shift(1).fill_null(float("inf")))
+    assert sorted(table(app, -1)["energy_j"]) == pytest.approx(sorted(best["energy_j"]))
+    app.select_slider(key="limit_latency_s").set_value("5").run()
+    assert sorted(table(app, -1)["energy_j"]) == pytest.approx(sorted(best.filter(pl.col("latency_s") <= 5)["energy_j"]))
+
+
+def test_a_curve_joins_what_is_alike_in_all_but_how_many_are_answered_at_once() -> None:
+    one = {
+        "source": "Prompt Joules",
+        "generation": "own",
+        "model_name": "m",
+        "model_id": "m",
+        "gpu_model": "H200",
+        "num_gpus": 1,
+        "dtype": "bfloat16",
+    }
+    one |= {"task": "chat", "prompt_set": "default", "weights": "dummy", "harness_version": "2.1"}
+    rows = [one | {"engine": engine, "batch_size": size} for engine in ("vllm", "sglang") for size in (1, 8, 32)]
+    rows += [one | {"engine": "llama.cpp", "batch_size": size} for size in (1, 8)]
+    found = tradeoffs.with_curves(pl.DataFrame(rows).with_row_index("result_id"))
+    assert found["curve"].to_list() == ["vllm"] * 3 + ["sglang"] * 3 + [None] * 2, "two sizes are no curve"
+    again = pl.DataFrame([row | {"prompt_set": name} for row in rows[:3] for name in ("default", "sharegpt")]).with_row_index("result_id")
+    assert set(tradeoffs.with_curves(again)["curve"]) == {"default", "sharegpt"}, "one name, two curves: more of the name"
+
+
+def test_names_in_a_chart_touch_no_other_name() -> None:
+    every = pl.DataFrame(
+        {"x": [1.0, 1.01, 100.0, 1000.0], "y": [1.0, 1.0, 10.0, 100.0], "name": ["first", "beside it", "far", "at the edge"]}
+    )
+    kept = labels.with_room(every, every, ("x", "y"), "name", margin=1.1, on_points=True)
+    assert dict(kept.select("name", "left").rows()) == {"first": False, "far": False, "at the edge": True}
 
 
 def test_three_years_has_every_edition(open_page: Open) -> None:

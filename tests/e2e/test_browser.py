@@ -24,7 +24,7 @@ CHARTS = {
     "distributions": 1,
     "tradeoffs": 1,
     "three_years": 2,
-    "verbosity": 2,
+    "verbosity": 3,
     "prompts": 1,
     "cost_of_a_token": 1,
     "compare": 1,

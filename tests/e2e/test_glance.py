@@ -10,7 +10,7 @@ Visit = Callable[..., Visitor]
 # px from the top of the window, on a desktop of 1,366 × 900.
 HIGHEST = 350
 TOP = "Math.min(...[...document.querySelectorAll('svg.marks')].map(drawn => drawn.getBoundingClientRect().top))"
-PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home", "prompts"]
+PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home", "prompts", "tradeoffs"]
 PAGES += ["verbosity", "verbosity?view=The+same+prompts", "verbosity?view=Models+of+one+size"]
 
 

@@ -5,15 +5,26 @@ from collections.abc import Mapping
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, naming, theme
+from prompt_joules.pages.ui.pure import axes, labels, naming, theme
 from prompt_joules.pages.ui.pure.view import Within
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 TRADE_OFFS = (
     "The more prompts a GPU answers at once, the less energy each token takes and the longer each reader waits for it. One point is one "
-    "model on one GPU at one batch size; small points miss a limit. ITL p50 is the usual time between two tokens of an answer."
+    "model on one GPU at one batch size; a curve joins the batch sizes of what is alike in all else and has its name at the largest. "
+    "Small points miss a limit, the ring is what costs least within them. Along the broad grey line no other configuration is as good on "
+    "both and better on one. ITL p50 is the usual time between two tokens of an answer."
 )
+BOUNDARY = "J of the GPUs alone, of all that a configuration uses: without CPU, memory and cooling."
+RANDOM = "Random weights are among the points: a token of theirs costs what it costs, but they say nothing."
+# What the points of one curve share, and how many sizes it needs; the most curves that can have a name.
+ALIKE = (
+    *("source", "model_id", "gpu_model", "num_gpus", "dtype", "task", "engine", "prompt_set", "weights", "harness_version"),
+    "generation",
+)
+FEWEST_SIZES, MOST_NAMES = 3, 14
+RANDOM_MODEL = pl.when(pl.col("weights") == "dummy").then(pl.format("{} (random)", "model_name")).otherwise("model_name")
 BEST = ("model_name", "frontier", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
 SPEEDS = ("itl_p50_s", "tpot_s", "ttft_s", "latency_s", "throughput_tps")
 NO_LIMIT = "no limit"
@@ -26,18 +37,48 @@ def ends(limits: Mapping[str, Within | None]) -> dict[str, float | None]:
     return {key: None if limit is None else limit.high if limit.low is None else limit.low for key, limit in limits.items()}
 
 
-def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]) -> theme.Chart:
-    """Energy against speed; the frontier as a line, the limits as dashed rules, what breaks a limit small.
+def with_curves(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `curve`, the name of what is alike in all but how many prompts are answered at once; null below three sizes.
+
+    Args:
+        rows: rows of `results`.
+    """
+    alike = [pl.col(name).cast(pl.String).fill_null("") for name in ALIKE]
+    rows = rows.with_columns(pl.concat_str(alike, separator="\n").alias("group"))
+    several = rows.filter(pl.col("batch_size").n_unique().over("group") >= FEWEST_SIZES)
+    groups = several.unique("group", keep="first", maintain_order=True)
+    names = naming.in_short(naming.numbered(_named(groups))).select("group", pl.col("shown_as").alias("curve"))
+    return rows.join(names, on="group", how="left", maintain_order="left").drop("group")
+
+
+def _named(groups: pl.DataFrame) -> pl.DataFrame:
+    """Adds `label`: model and GPU, and as much of the rest as tells the curves apart."""
+    gpu = naming.gpu([name for name in groups.columns if name != "dtype"])
+    protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
+    parts: list[str | pl.Expr] = [RANDOM_MODEL, gpu, "engine", "task", "dtype", "prompt_set", protocol]
+    for count in range(2, len(parts) + 1):
+        groups = groups.with_columns(pl.concat_str(parts[:count], separator=" · ", ignore_nulls=True).alias("label"))
+        if groups["label"].n_unique() == groups.height:
+            break
+    return groups
+
+
+def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None], is_best: bool = False) -> theme.Chart:
+    """Energy against speed: a curve through the batch sizes of one model on one GPU, named at its end; the frontier, the limits as dashed
+    rules, what breaks a limit small, a ring around what costs least within them.
 
     Args:
         rows: rows of `results` in screen units with `frontier` and `inside`.
         limits: `x` and `y` in screen units, or None.
+        is_best: whether the rows are the frontier alone: then each point has a name, and there are no curves.
     """
-    scale = alt.Scale(type="log", nice=False, padding=12)
-    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(True))
-    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True))
-    columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "frontier", "inside")))
+    scale = alt.Scale(type="log", nice=False, padding=14)
+    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(True, rows[x]))
+    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
     points = theme.coloured(axes.with_texts(rows, y, x), "gpu_model", theme.own_colours(rows["gpu_model"]))
+    points = points.with_columns(pl.lit(None, pl.String).alias("curve")) if is_best else with_curves(points)
+    named = with_names(points, y) if is_best else _ends(points, y)
+    columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "frontier", "inside", "curve")))
     base = alt.Chart(points.select(columns))
     dots = theme.dots(base, points, "gpu_model", "GPU", 80).encode(
         x=across,
@@ -45,13 +86,65 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         size=alt.Size("inside:O", scale=alt.Scale(domain=[True, False], range=[80, 14]), legend=None),
         tooltip=axes.tooltip(x, y),
     )
-    best = base.transform_filter("datum.frontier").mark_line(color="gray", strokeWidth=1.5, interpolate="linear").encode(x=across, y=up)
-    layers = [best, theme.pickable(dots, box=("x", "y"))]
+    layers = [*_lines(points, x, y, across, up), theme.pickable(dots, box=("x", "y")), *_names(named, points, x, y, across, up)]
+    if (cheapest := cheapest_within(points, y)).height:
+        ring = alt.Chart(cheapest.select(x, y)).mark_point(size=320, filled=False, strokeWidth=2.5, color=theme.INK)
+        layers.append(ring.encode(x=across, y=up))
     for key, value in limits.items():
         if value is not None:
             at = {"x": alt.X(f"{key}:Q", scale=scale)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
             layers.append(alt.Chart(pl.DataFrame({key: [value]})).mark_rule(strokeDash=[4, 4], color="gray").encode(**at))
     return theme.finish(alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
+
+
+def cheapest_within(rows: pl.DataFrame, y: str) -> pl.DataFrame:
+    """The row within the limits that costs least; none where none is within them."""
+    return rows.filter("inside").sort(y, maintain_order=True).head(1)
+
+
+def _lines(points: pl.DataFrame, x: str, y: str, across: alt.X, up: alt.Y) -> list[alt.Chart]:
+    """The frontier, broad and grey, and a curve for each model on one GPU in the colour of its points."""
+    best = points.filter("frontier").select(x, y)
+    layers = [alt.Chart(best).mark_line(color="gray", strokeWidth=6, opacity=0.35, interpolate="linear").encode(x=across, y=up)]
+    curves = points.filter(pl.col("curve").is_not_null())
+    if curves.height:
+        line = alt.Chart(curves.select("curve", "colour", "batch_size", x, y)).mark_line(strokeWidth=1.5, opacity=0.7)
+        colour = theme.colour("gpu_model", "GPU", points)
+        layers.append(line.encode(x=across, y=up, detail=alt.Detail("curve:N"), order=alt.Order("batch_size:Q"), color=colour))
+    return layers
+
+
+def with_names(points: pl.DataFrame, y: str) -> pl.DataFrame:
+    """Points with `name`, model, GPU and batch size; the cheapest first."""
+    gpu = naming.gpu([name for name in points.columns if name != "dtype"])
+    parts = [RANDOM_MODEL, gpu, "engine", pl.format("batch {}", "batch_size")]
+    named = points.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
+    return naming.in_short(named).with_columns(pl.col("shown_as").alias("name")).sort(y, maintain_order=True)
+
+
+def _ends(points: pl.DataFrame, y: str) -> pl.DataFrame:
+    """The point of each curve with the most prompts at once, with `name`; curves on the frontier first, then the cheapest."""
+    curves = points.filter(pl.col("curve").is_not_null())
+    order = curves.with_columns(pl.col("frontier").any().over("curve").alias("on"), pl.col(y).min().over("curve").alias("cheapest"))
+    ends = order.sort("batch_size", maintain_order=True).unique("curve", keep="last", maintain_order=True)
+    ends = ends.sort("on", "cheapest", "curve", descending=[True, False, False])
+    return ends.head(MOST_NAMES).with_columns(pl.col("curve").alias("name"))
+
+
+def _names(named: pl.DataFrame, points: pl.DataFrame, x: str, y: str, across: alt.X, up: alt.Y) -> list[alt.Chart]:
+    """The names that have room, beside their points."""
+    if named.is_empty():
+        return []
+    kept = labels.with_room(named.select("name", x, y), points, (x, y), "name", margin=1.1, on_points=True)
+    layers = []
+    for left in (False, True):
+        there = kept.filter(pl.col("left") == left)
+        if there.height:
+            text = alt.Chart(there.select("name", x, y)).mark_text(
+                align="right" if left else "left", dx=-9 if left else 9, dy=9 if left else 0, color=theme.INK, **labels.MARK
+            )
+            layers.append(text.encode(x=across, y=up, text=alt.Text("name:N")))
+    return layers
 
 
 def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:
@@ -61,5 +154,6 @@ def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str
     row = best.row(0, named=True)
     numbers = " and ".join(f"{figure(row[key] * NUMBERS[key].display_factor, 3)} {NUMBERS[key].display_unit}" for key in (y, x))
     place = f"{plain(naming.gpu_of(row))}, {plain(row['engine'])}, batch size {row['batch_size']}"
-    least = f"Least: **{plain(row['model_name'])}** ({place}) with {numbers}."
+    random = ", random weights" if row.get("weights") == "dummy" else ""
+    least = f"Least: **{plain(row['model_name'])}** ({place}{random}) with {numbers}."
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"

@@ -1,12 +1,9 @@
 """The charts of Concise or verbose?: changes of pairs, both sides, the split, lines of equal energy. Frames hold screen units."""
 
-import math
-
 import altair as alt
-import numpy as np
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, charts, shape, theme
+from prompt_joules.pages.ui.pure import axes, charts, labels, shape, theme
 from prompt_joules.pages.ui.pure.words import percent
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
@@ -35,8 +32,6 @@ TIPS_OF_MEANS: dict[str, tuple[str, str | None]] = {
 CHANGE = "Change in energy, 95 % interval"
 # A signed number without a sign at zero.
 SIGNED = "datum.value ? format(datum.value, '+.0f') : '0'"
-# A usual size of the chart in px, to tell whether names would touch.
-WIDE, HIGH, LETTER, LINE = 880.0, 420.0, 6.5, 14.0
 
 
 def paired(changes: pl.DataFrame) -> theme.Chart:
@@ -159,7 +154,7 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> theme.Chart:
     x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, scale=scale, axis=across)
     y = alt.Y("energy_per_token_j:Q", title=NUMBERS["energy_per_token_j"].title, scale=scale, axis=up)
     lines = alt.Chart(curves).mark_line(color="gray", strokeWidth=1, opacity=0.6).encode(x=x, y=y, detail=alt.Detail("energy_j:N"))
-    labels = (
+    joules = (
         alt.Chart(curves.filter("end").with_columns(pl.format("{} J", pl.col("energy_j").cast(pl.Int64)).alias("label")))
         .mark_text(align="right", dx=-2, dy=-6, color="gray", fontSize=11)
         .encode(x=x, y=y, text=alt.Text("label:N"))
@@ -177,45 +172,19 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> theme.Chart:
             alt.Tooltip("energy_is:N", title="Energy is"),
         ],
     )
-    layers = [lines, labels, theme.pickable(dots, box=("x", "y"))]
+    layers = [lines, joules, theme.pickable(dots, box=("x", "y"))]
     named = alt.Chart(_named(rows).select("model_name", "output_tokens", "energy_per_token_j", "left"))
     for left in (False, True):
         aside = named.transform_filter("datum.left" if left else "!datum.left")
-        text = aside.mark_text(align="right" if left else "left", dx=-8 if left else 8, dy=-8, fontSize=11, color="gray")
+        text = aside.mark_text(align="right" if left else "left", dx=-8 if left else 8, dy=-8, color=theme.INK, **labels.MARK)
         layers.append(text.encode(x=x, y=y, text=alt.Text("model_name:N")))
     return theme.finish(alt.layer(*layers), 500 + theme.legend_height(families))
 
 
 def _named(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose names touch no other point and no other name, with `left` where the name has room on the left only.
-
-    The least and the most energy come first: they are what the chart is about.
-    """
+    """The rows whose names have room. The least and the most energy come first: they are what the chart is about."""
     order = rows.with_columns(pl.col("energy_j").rank("ordinal").alias("place")).with_columns(
         pl.min_horizontal("place", pl.len() + 1 - pl.col("place")).alias("from_end")
     )
-    rows = order.sort("from_end", "place").drop("place", "from_end")
-    places = _places(rows)
-    across, up = np.array(places).reshape(-1, 2).T
-    taken: list[tuple[float, float, float]] = []
-    kept = []
-    for row, (x, y) in zip(rows.iter_rows(named=True), places, strict=True):
-        wide = LETTER * len(row["model_name"]) + 8
-        left = x + wide > WIDE
-        start, level = (x - wide if left else x), y + LINE / 2
-        touched = (across > start - 4) & (across < start + wide + 4) & (np.abs(level - up) < LINE) & ((across != x) | (up != y))
-        covered = any(start - 4 < end and begin < start + wide + 4 and abs(level - height) < LINE for begin, end, height in taken)
-        if not touched.any() and not covered:
-            taken.append((start, start + wide, level))
-            kept.append(row | {"left": left})
-    return pl.DataFrame(kept, schema=rows.schema | {"left": pl.Boolean}, orient="row")
-
-
-def _places(rows: pl.DataFrame) -> list[tuple[float, float]]:
-    """Where the points of the chart of equal energy stand, in px from its lower left corner."""
-    found = []
-    for key, size in (("output_tokens", WIDE), ("energy_per_token_j", HIGH)):
-        values = [math.log(value) for value in rows[key]]
-        low, high = min(values) - math.log(1.25), max(values) + math.log(1.25)
-        found.append([(value - low) / (high - low) * size for value in values])
-    return list(zip(*found, strict=True))
+    first = order.sort("from_end", "place").drop("place", "from_end")
+    return labels.with_room(first, rows, ("output_tokens", "energy_per_token_j"), "model_name", margin=1.25)
