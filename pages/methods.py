@@ -2,26 +2,41 @@
 
 import streamlit as st
 
-from prompt_joules.pages.ui import data, frame, tables
+from prompt_joules.pages.ui import data, frame, site, tables
 from prompt_joules.pages.ui.of import methods as room
 from prompt_joules.pages.ui.pure.words import plain
 
-view = frame.begin("How was it measured?")
-st.markdown(room.SETUP)
-st.caption("The filters of the sidebar do not act on this page.")
 
-st.subheader("Tasks", anchor=False)
-st.markdown("A task is a system prompt. Each concise task has a wordy twin that differs in its last sentence only.")
+def head(anchor: str) -> None:
+    """The heading of a section, with the address that links lead to."""
+    st.subheader(room.SECTIONS[anchor], anchor=anchor)
+
+
+view = frame.begin("How was it measured?")
+st.html(site.links([(f"#{anchor}", title) for anchor, title in room.SECTIONS.items()]))
+st.caption("The filters of the sidebar do not act on this page.")
+head("setup")
+st.markdown(room.SETUP)
+
+head("questions")
+for question, answer in room.QUESTIONS.items():
+    with st.expander(question):
+        st.markdown(answer)
+
+head("tasks")
+st.markdown("A task of ours is a system prompt. Each concise task has a wordy twin that differs in its last sentence only.")
 for task, prompt in data.load("tasks", view.selection).select("task", "system_prompt").iter_rows():
     st.markdown(f"**{plain(task)}**")
     tables.verbatim(prompt)
+st.markdown("\n".join(f"- **{task}**: {about}" for task, about in room.PUBLISHED_TASKS.items()))
 
-st.subheader("Numbers", anchor=False)
-st.markdown(room.definitions())
+head("numbers")
+st.caption("Click on the head of a column to sort; the magnifier above the table searches.")
+tables.show(room.numbers(), room.numbers().columns, alt="Every number with its meaning, which way is better, formula, column and source")
 
-st.subheader("What these numbers do not say", anchor=False)
+head("limits")
 st.markdown(room.LIMITS)
-st.subheader("Licences", anchor=False)
+head("licences")
 st.markdown(room.LICENCES)
-st.subheader("Citation", anchor=False)
+head("citation")
 st.markdown(room.citation())

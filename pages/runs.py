@@ -9,21 +9,58 @@ import streamlit as st
 from prompt_joules.pages.ui import data, downloads, frame, pick, scope, tables
 from prompt_joules.pages.ui.of import runs as room
 from prompt_joules.pages.ui.pure import detail, words
+from prompt_joules.pages.ui.pure.view import among
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands
 from prompt_joules.warehouse.selection import Selection
 
 
+@st.dialog("One run", width="large")
 def show_detail(selection: Selection, chosen: pl.DataFrame) -> None:
-    """Everything that is known about the run that was clicked: setup, totals, temperature, error, and the machine it ran on."""
+    """Everything that is known about a run: setup, totals, temperature, error, and the machine it ran on."""
     columns = data.load("columns", selection).filter(pl.col("table") == "runs")
     meanings = dict(columns.select("column", "meaning").iter_rows())
-    for row in chosen.iter_rows(named=True):
-        st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu'] or '')}, {plain(row['task'] or '')}", anchor=False)
-        windows = detail.upright(data.load("run_windows", selection, run=row["run_id"]))
-        told = detail.upright(chosen.filter(pl.col("run_id") == row["run_id"]).drop("environment"), meanings)
-        known = pl.concat([windows, detail.environment(row["environment"]), told])
-        tables.show(known, detail.UPRIGHT, alt="All that is known about the run that was clicked")
+    row = chosen.row(0, named=True)
+    st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu'] or '')}, {plain(row['task'] or '')}", anchor=False)
+    if row["remarks"]:
+        st.markdown(f"{'Counts' if row['valid'] else '**Does not count**'}. Remarks: {plain('; '.join(row['remarks']))}.")
+    windows = detail.upright(data.load("run_windows", selection, run=row["run_id"]))
+    told = detail.upright(chosen.drop("environment", "remarks", "adds_up"), meanings)
+    known = pl.concat([windows, detail.environment(row["environment"]), told])
+    tables.show(known, detail.UPRIGHT, alt="All that is known about the run that was chosen")
+
+
+def ask_kind(runs: pl.DataFrame) -> pl.DataFrame:
+    """The runs of the kind that the buttons choose."""
+    kinds = room.kinds(runs)
+    asked = st.query_params.get("show")
+    first = asked if asked in kinds else room.ALL
+    chosen = st.segmented_control(
+        "Which runs",
+        list(kinds),
+        default=first,
+        required=True,
+        key="kind_of_run",
+        format_func=kinds.__getitem__,
+        label_visibility="collapsed",
+    )
+    return room.of_kind(runs, chosen or room.ALL)
+
+
+def follow(selection: Selection, runs: pl.DataFrame, chosen: pl.DataFrame) -> None:
+    """Open the run that was clicked, or that the link names, once; the link then names it."""
+    clicked = chosen["run_id"][0] if chosen.height else None
+    linked = st.query_params.get("run")
+    wanted = clicked or (linked if "run_seen" not in st.session_state else None)
+    if wanted == st.session_state.get("run_seen"):
+        return
+    st.session_state["run_seen"] = wanted
+    if wanted is None:
+        st.query_params.pop("run", None)
+        return
+    st.query_params["run"] = wanted
+    if (found := runs.filter(pl.col("run_id") == wanted)).height:
+        show_detail(selection, found)
 
 
 def show_first(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, where: str) -> None:
@@ -41,18 +78,19 @@ def show_first(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, 
 view = frame.begin("Can I trust these numbers?")
 view = view.over(replace(view.selection.with_random_weights(), only_valid=False))
 selection = view.selection
-st.markdown("Every run of ours with its verdict. Runs and rows that failed a check stay here, marked; they are in no average.")
 runs = data.load("runs", selection)
 if runs.is_empty():
     st.info(words.NEEDS_PROMPTS, icon=":material/info:")
 else:
     st.markdown(room.verdicts(runs))
-    listed = runs.head(tables.MOST_LISTED).with_columns(pl.col("gpu").alias("gpu_model"))
-    chosen = pick.show_table(listed, room.RUNS, "Runs with their verdict, newest first", "run")
-    cut = words.first_of(runs.height, tables.MOST_LISTED, "runs")
+    every = room.listed(runs)
+    some = ask_kind(every)
+    chosen = pick.show_table(some.head(tables.MOST_LISTED), room.RUNS, "Runs with their verdict, problems first, then newest first", "run")
+    cut = words.first_of(some.height, tables.MOST_LISTED, "runs")
     st.caption(f"Click at the left of a run for its machine, temperatures and errors. {cut} {scope.hidden_words(selection)} {words.SCOPE}")
-    downloads.offer(runs, "runs", view)
-    show_detail(selection, chosen)
+    shown = runs.filter(pl.col("run_id").is_in(some["run_id"].implode()))
+    downloads.offer(shown, "runs", view if shown.height == runs.height else view.narrowed(among("run_id", some["run_id"])))
+    follow(selection, every, chosen)
 
 totals = room.totals(data.load("run_totals", selection))
 if not totals.is_empty():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from prompt_joules.bench.tasks import TASKS
 from prompt_joules.pages.ui import downloads, tables
-from prompt_joules.pages.ui.of import export_sql
+from prompt_joules.pages.ui.of import export_sql, methods, runs
 from prompt_joules.pages.ui.pure import detail
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import create, query, switches, visitor_sql
@@ -109,6 +110,17 @@ def test_runs_that_do_not_count_and_random_weights_are_listed(tmp_path: Path, mo
     app = open_app("runs")
     assert dict(table(app).select("run_id", "valid").iter_rows()) == {"sound": True, "lost": False, "random": True}
     assert "**2 of 3** runs count" in text(app)
+    first = table(app).row(0, named=True)
+    assert (first["run_id"], first["adds_up"]) == ("lost", "10.0 % off") and "Does not add up to the counter" in first["remarks"]
+    buttons = next(each for each in app.button_group if each.key == "kind_of_run")
+    assert buttons.options == ["All 3", "1 invalid", "2 with remarks", "1 without remarks"]
+    buttons.set_value("Invalid").run()
+    assert table(app)["run_id"].to_list() == ["lost"]
+
+
+def test_every_remark_of_a_run_is_said_in_words(app_warehouse: Path) -> None:
+    codes = query.load("reason_codes", None, str(app_warehouse)).filter(pl.col("scope") == "run")["code"]
+    assert set(codes) == set(runs.SAID)
 
 
 def test_totals_of_other_tools_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +157,11 @@ def test_a_run_that_is_clicked_shows_its_machine_temperatures_and_errors() -> No
 def test_methods_shows_the_system_prompts_and_every_definition(open_page: Open) -> None:
     app = open_page("methods")
     assert "Below is an instruction that describes a task." in text(app)
-    assert all(f"**{metric.title}**" in text(app) for metric in METRICS.values())
+    numbers = table(app)
+    assert numbers["column"].to_list() == list(METRICS) and numbers["meaning"].to_list() == [metric.meaning for metric in METRICS.values()]
+    assert {"gpqa", "lm-arena-chat", "sourcegraph-fim", "code"} <= set(re.findall(r"- \*\*([\w-]+)\*\*:", text(app)))
+    assert [head.anchor for head in app.subheader] == list(methods.SECTIONS)
+    assert {"Is this accurate?", "Why is it null?", "Can I compare across GPUs?"} <= {frame.label for frame in app.expander}
     assert f"Prompt Joules {create.project_version()}, Which model" in text(app)
 
 

@@ -2,15 +2,17 @@
 
 from datetime import date
 
+import polars as pl
+
 from prompt_joules.warehouse import create
-from prompt_joules.warehouse.metrics import METRICS, Metric
+from prompt_joules.warehouse.metrics import METRICS
 
 SETUP = """
 Prompt Joules asks: what does one answer of a language model cost in energy? It puts two kinds of results side by
 side.
 
 - **Published** results are averages from the [ML.ENERGY Leaderboard](https://ml.energy/leaderboard). Its first edition
-  (v1, 2023) has 22 chat models on A40, A100 and V100 GPUs, the first turn of 2,978 ShareGPT conversations, one prompt at a
+  (v1, 2023) has up to 23 chat models on A40, A100 and V100 GPUs, the first turn of 2,978 ShareGPT conversations, one prompt at a
   time, 16-bit floating point, PyTorch. Its later editions (v2, v3) use serving engines with many prompts at once, other
   tasks and newer GPUs: compare within an edition and batch size.
 - **Measured** results are our own runs. Every prompt is one row: its tokens, its time, its energy and how far that
@@ -26,6 +28,57 @@ latency. A batch is measured as one window and its energy is divided among its r
 marked *shared-gpu*. How this was tested, and how far it can be trusted, is in `docs/measurement.md` of the project;
 what makes a row or a run valid, in `docs/verdicts.md`.
 """
+# The address of each section and what it is called.
+SECTIONS = {
+    "setup": "Setup",
+    "questions": "Questions",
+    "tasks": "Tasks",
+    "numbers": "Numbers",
+    "limits": "What these numbers do not say",
+    "licences": "Licences",
+    "citation": "Citation",
+}
+QUESTIONS = {
+    "Is this accurate?": """
+Our own answers of 0.25 s and more, measured alone, are off by at most 0.3 % on average against the same answers in
+one long window, and vary by 0.1 to 1.0 % (one standard deviation; four cards). Every answer has an error bar of its
+own, and every run says how closely its answers and the gaps between them add up to the GPU's counter (*Runs*).
+Whether that counter itself is right is the maker's word: a power meter at the socket was not used. How far two runs
+of one setup lie apart is another matter: J/token agrees within some percent, what a word in the prompt saves does not
+(*Compare*).
+""",
+    "Why is it null?": """
+A number that was not measured is empty and never 0, and the column *Why energy is not measured* says why: there was
+no GPU or no counter that could be read, the answer was too short for the counter's step, the server is on another
+host, the source published none, or its own counter was reset. v3 of the leaderboard knows the energy of a token at
+full load and estimates that of an answer: such numbers are marked ≈.
+""",
+    "Can I compare across GPUs?": """
+Yes where all else is alike: model, precision of the weights, engine, batch size, prompts and length limit. *Compare*
+lists what is not alike for any two results, and *Three years* starts with results that are. Do not compare one prompt
+at a time on one card with many at once on another: the batch size moves a token more than the card does. Several GPUs
+(4×H100) are summed.
+""",
+    "What do ÷ and ≈ mean?": """
+÷ stands where a GPU answered several prompts at once: its energy is measured, the share of one answer is a rule. ≈
+stands where the source estimates the energy of an answer from that of a token. A number without a mark is measured,
+of one answer alone.
+""",
+    "Why do short answers of a big model cost less than long ones of a small one?": """
+An answer costs its tokens times what a token costs. Sizes, engines and batch sizes move the second factor, what was
+asked and how the model talks the first. *Concise or verbose?* splits a change into both.
+""",
+    "Does a token mean the same everywhere?": """
+No: tokenizers cut text differently. Where lengths matter, choose J per word or per character (*How energy is shown*).
+""",
+}
+# Tasks of published tables, whose system prompts, if any, the sources do not give.
+PUBLISHED_TASKS = {
+    "code": "ML.ENERGY v2 (2024): completion of code; the tables do not name the prompts.",
+    "lm-arena-chat": "ML.ENERGY v3 (2026): conversations of people with chat models, from LMArena's human preference data (100k).",
+    "gpqa": "ML.ENERGY v3 (2026): hard questions of science with four choices, GPQA Extended.",
+    "sourcegraph-fim": "ML.ENERGY v3 (2026): code for a gap in code (fill in the middle), Sourcegraph's context-aware completions.",
+}
 LIMITS = """
 - Energy is that of the GPU only. CPU, memory, cooling and power supply are not in it.
 - It is read by software from a counter in the GPU, which moves in steps: for short answers the step matters, and
@@ -61,12 +114,18 @@ def citation() -> str:
     return CITATION.format(version=create.project_version(), day=f"{date.today():%Y-%m-%d}")
 
 
-def definitions() -> str:
-    """Every number of METRICS as one line of a list: meaning, formula, which way is better, source."""
-    return "\n".join(_definition(metric) for metric in METRICS.values())
-
-
-def _definition(metric: Metric) -> str:
-    better = f" {metric.better.capitalize()} is better." if metric.better else ""
-    formula = f"Column `{metric.key}`, formula `{metric.formula}`"
-    return f"- **{metric.title}**: {metric.meaning}{better} {formula}. Source: {metric.source}."
+def numbers() -> pl.DataFrame:
+    """Every number of METRICS as a row: title, unit, meaning, which way is better, formula, column, source."""
+    return pl.DataFrame(
+        [
+            {
+                "number": metric.title,
+                "meaning": metric.meaning,
+                "better": metric.better or "",
+                "formula": metric.formula,
+                "column": metric.key,
+                "source": metric.source,
+            }
+            for metric in METRICS.values()
+        ]
+    )

@@ -1,4 +1,4 @@
-"""Runs: its tables, and how many runs count."""
+"""Runs: its tables, which runs have problems, and how many count. Frames in, frames and words out."""
 
 import polars as pl
 
@@ -8,8 +8,8 @@ RUNS = (
     "model_name",
     "task",
     "valid",
-    "reasons",
-    "books_ratio",
+    "remarks",
+    "adds_up",
     "energy_error_j",
     "idle_power_w",
     "gpu_model",
@@ -40,9 +40,58 @@ TOTALS = (
     "dram_energy_j",
     "run_id",
 )
+# Every remark of a run as people say it; `reason_codes` has the sentence behind it.
+SAID = {
+    "no-valid-rows": "No answer counts",
+    "books": "Does not add up to the counter",
+    "throttled": "The GPU was throttled",
+    "failed": "Some prompts failed",
+    "too-few-prompts": "Fewer than 20 answers",
+    "no-energy": "Energy not measured",
+    "not-resolved": "Answers too short for the counter",
+    "no-idle-power": "Idle power not known",
+    "truncated": "Answers cut short",
+    "dummy-weights": "Random weights",
+    "unfinished": "Stopped early",
+    "power-capped": "At the power limit of the GPU",
+    "cold": "Measured before it was warm",
+    "looped": "Answers repeat themselves",
+    "beside-busy": "Others were busy on the host",
+}
+# What says how a run was meant, not that something is wrong with it.
+NO_PROBLEM = ("dummy-weights",)
+ALL, INVALID, REMARKED, CLEAN = "All", "Invalid", "With remarks", "Without remarks"
 REMARKS = ("code", "scope", "invalidates", "meaning")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
+
+
+def listed(runs: pl.DataFrame) -> pl.DataFrame:
+    """Runs as they are listed: problems first, each group newest first; remarks in words, and how the energy adds up.
+
+    Args:
+        runs: rows of the query `runs`.
+    """
+    problems = pl.col("reasons").list.set_difference(list(NO_PROBLEM)).list.len()
+    percent = (100 * (pl.col("books_ratio") - 1)).abs()
+    off = pl.when(percent < 0.01).then(pl.lit("within 0.01 %")).otherwise(pl.format("{} % off", percent.round(2)))
+    return runs.sort("valid", problems == 0, maintain_order=True).with_columns(
+        pl.col("reasons").list.eval(pl.element().replace(SAID)).alias("remarks"),
+        pl.when(percent.is_null()).then(pl.lit("no balance")).otherwise(off).alias("adds_up"),
+        pl.col("gpu").alias("gpu_model"),
+    )
+
+
+def of_kind(runs: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """The runs of one of the four kinds."""
+    remarked = pl.col("reasons").list.len() > 0
+    return runs.filter({ALL: pl.lit(True), INVALID: ~pl.col("valid"), REMARKED: remarked, CLEAN: ~remarked}[kind])
+
+
+def kinds(runs: pl.DataFrame) -> dict[str, str]:
+    """The kinds that there are, with how many runs each has, as the buttons say it."""
+    counts = {kind: of_kind(runs, kind).height for kind in (ALL, INVALID, REMARKED, CLEAN)}
+    return {kind: f"{kind} {count:,}" if kind == ALL else f"{count:,} {kind.lower()}" for kind, count in counts.items() if count}
 
 
 def with_short_paths(rows: pl.DataFrame) -> pl.DataFrame:
@@ -68,4 +117,5 @@ def verdicts(runs: pl.DataFrame) -> str:
         if isinstance(worst, float)
         else ""
     )
-    return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have their energy measured.{books}"
+    marked = " Runs and rows that failed a check stay here, marked; they are in no average." if valid < runs.height else ""
+    return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have their energy measured.{books}{marked}"
