@@ -7,8 +7,6 @@ import torch
 from torch import Tensor, nn
 
 ATTENTION = "prompt_joules_static"
-PIECE = 64
-"""Tokens of the context that one sum of the attention goes over."""
 
 
 class UnsupportedArchitecture(Exception):
@@ -41,26 +39,11 @@ def decode_attention(
         # Products and sums fuse into two reductions that read keys and values once; a one-row matrix product would not.
         scores = (grouped.unsqueeze(3).float() * key.unsqueeze(2).float()).sum(-1) * scaling
         weights = scores.masked_fill(~visible, float("-inf")).softmax(-1)
-        mixed = _mixed(weights, value).to(value.dtype)
+        mixed = (weights.unsqueeze(-1) * value.unsqueeze(2).float()).sum(3).to(value.dtype)
     else:
         scores = (grouped @ key.transpose(2, 3)).float() * scaling
         mixed = scores.masked_fill(~visible, float("-inf")).softmax(-1).to(value.dtype) @ value
     return mixed.reshape(batch, 1, heads, dim), None
-
-
-def _mixed(weights: Tensor, value: Tensor) -> Tensor:
-    """The weighted sum of the values, float32: first over pieces of the context, which run side by side, then over the pieces.
-
-    A batch of 1 has few sums, each over the whole context: without pieces a large GPU works on them with a few of its processors.
-
-    Args:
-        weights: [batch, key heads, queries of a key head, length]; value: [batch, key heads, length, dim].
-    """
-    length = value.shape[2]
-    if length % PIECE:
-        return (weights.unsqueeze(-1) * value.unsqueeze(2).float()).sum(3)
-    pieces = (length // PIECE, PIECE)
-    return (weights.unflatten(3, pieces).unsqueeze(-1) * value.unflatten(2, pieces).unsqueeze(2).float()).sum(4).sum(3)
 
 
 class LayerCache:
