@@ -52,3 +52,12 @@ def test_every_gpu_is_a_pill_and_the_filters_narrow_them(runs: pl.DataFrame) -> 
     assert app.segmented_control(key="card").options == ["H100"]
     app = open_app("what_software_saves", batch="1")
     assert "batch of" not in text(app), "what the filters leave out is not spoken of"
+
+
+def test_curves_of_a_size_are_those_of_its_engines(runs: pl.DataFrame) -> None:
+    app = opened(open_app("what_software_saves", at="8B"), "answers-at-once")
+    assert not app.exception
+    shown = table(app, -1)
+    assert set(shown["engine"]) >= {"transformers-eager", "transformers-compiled"}
+    row = shown.filter(pl.col("engine") == "transformers-compiled", pl.col("batch_size") == 32).row(0, named=True)
+    assert row["energy_per_token_j"] == pytest.approx(of(runs, "H200", "llama-3.1-8b", "transformers-compiled", 32))

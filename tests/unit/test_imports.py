@@ -88,12 +88,14 @@ def test_a_pure_folder_imports_neither_streamlit_nor_what_does(folder: str) -> N
 def test_a_page_has_one_room_and_a_room_one_page() -> None:
     pages = {page.stem for page in (ROOT / "pages").glob("[!_]*.py")}
     rooms = {room.stem for room in (ROOT / "pages" / "ui" / "of").glob("[!_]*.py")}
-    assert {room.removesuffix("_charts") for room in rooms} == pages
+    assert {room.removesuffix("_charts").removesuffix("_curves") for room in rooms} == pages
     for path in modules("pages"):
         names = imports(path)
         for room in rooms:
             if is_under_any(names, {f"{PROJECT}.pages.ui.of.{room}"}):
-                assert path.stem == room.removesuffix("_charts"), f"{path.relative_to(ROOT)} uses the room of another page, {room}"
+                assert path.stem == room.removesuffix("_charts").removesuffix("_curves"), (
+                    f"{path.relative_to(ROOT)} uses the room of another page, {room}"
+                )
 
 
 @pytest.mark.parametrize("package", ["ingest", "warehouse", "pages"])

@@ -62,7 +62,7 @@ chosen as (
             candidates.weights = usual.weights desc,
             candidates.engine = 'transformers-compiled' desc,
             candidates.task = 'chat' desc,
-            case when candidates.step = 5 then candidates.steady_j end nulls last,
+            case when candidates.step = 5 then coalesce(candidates.steady_j, candidates.energy_per_token_j) end nulls last,
             candidates.harness_version desc,
             candidates.measured desc,
             candidates.started_at desc,

@@ -136,15 +136,7 @@ def _names(named: pl.DataFrame, points: pl.DataFrame, x: str, y: str, across: al
     if named.is_empty():
         return []
     kept = labels.with_room(named.select("name", x, y), points, (x, y), "name", margin=1.1, on_points=True)
-    layers = []
-    for left in (False, True):
-        there = kept.filter(pl.col("left") == left)
-        if there.height:
-            text = alt.Chart(there.select("name", x, y)).mark_text(
-                align="right" if left else "left", dx=-9 if left else 9, dy=9 if left else 0, color=theme.INK, **labels.MARK
-            )
-            layers.append(text.encode(x=across, y=up, text=alt.Text("name:N")))
-    return layers
+    return labels.drawn(kept, across, up, "name")
 
 
 def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:

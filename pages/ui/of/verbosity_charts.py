@@ -173,11 +173,7 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> theme.Chart:
         ],
     )
     layers = [lines, joules, theme.pickable(dots, box=("x", "y"))]
-    named = alt.Chart(_named(rows).select("model_name", "output_tokens", "energy_per_token_j", "left"))
-    for left in (False, True):
-        aside = named.transform_filter("datum.left" if left else "!datum.left")
-        text = aside.mark_text(align="right" if left else "left", dx=-8 if left else 8, dy=-8, color=theme.INK, **labels.MARK)
-        layers.append(text.encode(x=x, y=y, text=alt.Text("model_name:N")))
+    layers += labels.drawn(_named(rows).select("model_name", "output_tokens", "energy_per_token_j", "left", "shift"), x, y, "model_name")
     return theme.finish(alt.layer(*layers), 500 + theme.legend_height(families))
 
 

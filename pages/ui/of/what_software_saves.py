@@ -15,6 +15,8 @@ SHAPES = ("circle", "square", "diamond", "triangle-up", "cross")
 ROW, AROUND = 46, 140
 # How many times the axis goes below the least and above the largest number, for the words beside the marks and what a row saves.
 ROOM = (4, 25)
+# The step of a server, of which one window is measured: its mark has the engine's name in the place of n.
+SERVER = 5
 COLUMNS = (
     *(
         "size_name",
@@ -35,6 +37,7 @@ ABOUT = (
     "no share of a single answer is in it. A hollow mark stands for fewer than five measurements: n is their number. "
     "There is no interval then; intervals are those within the run, of 95 %."
 )
+BOUNDARY = "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than five measurements; n says how many."
 COLD = "Protocol 1.x counts the cold first answer of the eager loop, one of few: compiling saves at most as much as shown."
 
 
@@ -111,20 +114,15 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
         .encode(x=x, y=y, detail=alt.Detail("size_name:N"), order=alt.Order("step:Q"))
     )
     within = base.transform_filter("isValid(datum.token_low_j)").mark_rule(strokeWidth=5, opacity=0.35)
-    marks = base.mark_point(size=95, strokeWidth=2, opacity=1).encode(
-        color=colour,
-        shape=shape,
-        fillOpacity=alt.FillOpacityValue(1, condition={"test": "datum.few", "value": 0}),
-        fill=_fill(),
-        tooltip=_tips(),
-    )
-    layers = [line, within.encode(x=alt.X("token_low_j:Q"), x2=alt.X2("token_high_j"), color=colour), marks, *_words(base, domain[1])]
+    marks = [
+        alt.Chart(rows)
+        .mark_point(size=95, strokeWidth=2, opacity=1, filled=full)
+        .encode(x=x, y=y, color=colour, shape=shape, tooltip=_tips())
+        for full in (True, False)
+        if (rows := shown.filter(pl.col("few") != full)).height
+    ]
+    layers = [line, within.encode(x=alt.X("token_low_j:Q"), x2=alt.X2("token_high_j"), color=colour), *marks, *_words(base, domain[1])]
     return theme.finish(alt.layer(*layers), ROW * len(sizes) + AROUND)
-
-
-def _fill() -> alt.Fill:
-    """The colours of the steps, as the fill of their marks: not in the legend a second time."""
-    return alt.Fill("step_name:N", scale=alt.Scale(domain=list(software.STEPS.values())), legend=None)
 
 
 def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
@@ -154,7 +152,10 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     part = shape.each(rows["saved"], lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", pl.String)
     return rows.with_columns(
         shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
-        pl.format("n = {}", "units").alias("n"),
+        pl.when(pl.col("step") == SERVER)
+        .then(pl.format("{}, {} at once", "engine", "batch_size"))
+        .otherwise(pl.format("n = {}", "units"))
+        .alias("n"),
         pl.when(most).then(pl.lit("first")).when(least).then(pl.lit("last")).otherwise(pl.lit("between")).alias("place"),
         least.alias("is_least"),
         pl.when(pl.col("eager_j").is_null()).then(pl.lit("no eager run")).otherwise(part.fill_null("nothing")).alias("saves"),

@@ -8,10 +8,13 @@ import altair as alt
 import numpy as np
 import polars as pl
 
+from prompt_joules.pages.ui.pure import theme
 from prompt_joules.warehouse.statistics.intervals import Floats
 
 # A usual size of a chart in px, to tell whether names would touch; of a letter and a line.
 WIDE, HIGH, LETTER, LINE = 880.0, 420.0, 6.5, 14.0
+# How far below its point a name may be (px), nearest first.
+SHIFTS = (0.0, -LINE, LINE)
 # How the names are drawn: clipped, or a long one would take the width of a phone from the chart; where there is no room, not at all.
 MARK: dict[str, Any] = {"clip": True, "opacity": alt.ExprRef("width > 480 ? 1 : 0"), "fontSize": 11}
 
@@ -19,7 +22,7 @@ MARK: dict[str, Any] = {"clip": True, "opacity": alt.ExprRef("width > 480 ? 1 : 
 def with_room(
     rows: pl.DataFrame, every: pl.DataFrame, keys: Sequence[str], name: str, margin: float, on_points: bool = False
 ) -> pl.DataFrame:
-    """The rows whose names have room, with `left` where a name has it on the left only.
+    """The rows whose names have room, with `left`, whether on the left, and `shift`, how far below their point (px).
 
     Args:
         rows: those with a name, the most important first; at most some tens.
@@ -31,27 +34,44 @@ def with_room(
     """
     ends = [(float(np.log(every[key].to_numpy()).min()), float(np.log(every[key].to_numpy()).max())) for key in keys]
     points, places = (_places(frame, keys, ends, margin) for frame in (every, rows))
-    taken: list[Floats] = []
+    taken = np.empty((0, 3))
     kept = []
     for row, place in zip(rows.iter_rows(named=True), places, strict=True):
         wide = LETTER * len(row[name]) + 8
-        sides = [left for left in (False, True) if (place[0] > wide if left else place[0] + wide < WIDE)]
         others = points[(points != place).any(axis=1)] + (0, -LINE / 2)
-        free = [left for left in sides if not _touch(place, wide, left, np.array(taken).reshape(-1, 3))]
-        clear = [left for left in free if not _touch(place, wide, left, np.column_stack([others[:, 0], others[:, 0], others[:, 1]]))]
-        if not (chosen := clear or (free if on_points else [])):
-            continue
-        start = place[0] - wide if chosen[0] else place[0]
-        taken.append(np.array([start, start + wide, place[1]]))
-        kept.append(row | {"left": chosen[0]})
-    return pl.DataFrame(kept, schema=rows.schema | {"left": pl.Boolean}, orient="row")
+        spots = [_spot(place, wide, left, shift) for shift in SHIFTS for left in (False, True)]
+        free = [spot for spot in spots if spot[0] > 0 and spot[1] < WIDE and not _touch(spot, taken)]
+        clear = [spot for spot in free if not _touch(spot, others[:, [0, 0, 1]])]
+        for spot in (clear or (free if on_points else []))[:1]:
+            taken = np.vstack([taken, spot])
+            kept.append(row | {"left": bool(spot[0] < place[0]), "shift": int(place[1] - spot[2])})
+    return pl.DataFrame(kept, schema=rows.schema | {"left": pl.Boolean, "shift": pl.Int64}, orient="row")
 
 
-def _touch(place: Floats, wide: float, left: bool, taken: Floats) -> bool:
-    """Whether a name at a place would touch what is taken: rows of left end, right end and height."""
+def drawn(named: pl.DataFrame, x: alt.X, y: alt.Y, name: str) -> list[alt.Chart]:
+    """The names as layers of a chart, dark on light and light on dark.
+
+    Args:
+        named: of `with_room`, with the columns of both axes.
+    """
+    layers = []
+    for (left, shift), there in named.group_by("left", "shift", maintain_order=True):
+        beside: dict[str, Any] = {"align": "right", "dx": -9} if left else {"align": "left", "dx": 9}
+        text = alt.Chart(there.drop("left", "shift")).mark_text(dy=shift, color=theme.INK, **beside, **MARK)
+        layers.append(text.encode(x=x, y=y, text=alt.Text(f"{name}:N")))
+    return layers
+
+
+def _spot(place: Floats, wide: float, left: bool, shift: float) -> Floats:
+    """Left end, right end and height of a name beside its point."""
     start = place[0] - wide if left else place[0]
-    beside = (start - 4 < taken[:, 1]) & (taken[:, 0] < start + wide + 4)
-    return bool((beside & (np.abs(place[1] - taken[:, 2]) < LINE)).any())
+    return np.array([start, start + wide, place[1] - shift])
+
+
+def _touch(spot: Floats, taken: Floats) -> bool:
+    """Whether a name would touch what is taken: rows of left end, right end and height."""
+    beside = (spot[0] - 4 < taken[:, 1]) & (taken[:, 0] < spot[1] + 4)
+    return bool((beside & (np.abs(spot[2] - taken[:, 2]) < LINE)).any())
 
 
 def _places(rows: pl.DataFrame, keys: Sequence[str], ends: list[tuple[float, float]], margin: float) -> Floats:

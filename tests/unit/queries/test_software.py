@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.of import what_software_saves as room
+from prompt_joules.pages.ui.of import what_software_saves_curves as lines
 from prompt_joules.pages.ui.pure import software
+from prompt_joules.pages.ui.pure.words import figure
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import intervals
@@ -133,3 +135,46 @@ def test_a_run_without_a_steady_state_stands_with_its_whole_window(tmp_path: Pat
     rows = served("alone", 8)
     assert row["measured_on"] == "whole window of a server"
     assert row["energy_per_token_j"] == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
+
+
+def test_one_run_stands_for_each_engine_and_number_of_answers_at_once(runs_kept: str) -> None:
+    curves = query.load("software_curves", Selection(weights=()), runs_kept)
+    chosen = curves.filter(pl.col("size") == 8).select("engine", "batch_size", pl.col("result_id").str.strip_prefix("run:")).rows()
+    assert chosen == [
+        ("transformers-compiled", 1, "compiled"),
+        ("transformers-compiled", 8, "batch-8"),
+        ("transformers-compiled", 32, "batch-32"),
+        ("transformers-compiled:searched", 1, "searched"),
+        ("transformers-eager", 1, "eager"),
+        ("vllm", 64, "server-64"),
+        ("vllm", 128, "server-128"),
+    ], "newest protocol, the weights of most points, 16 bits, one GPU"
+    server = curves.filter(pl.col("engine") == "vllm")
+    assert server["energy_per_token_j"].to_list() == [0.3, 0.2], "the steady state"
+    rows = lines.complete(curves)
+    assert lines.sizes(rows) == ["8B"], "one number at a time is no curve"
+    assert set(rows["name"]) == {"compiled loop", "vllm"}
+    alone, batch = (RUNS[name]["energy_j"].sum() / RUNS[name]["output_tokens"].sum() for name in ("compiled", "batch-32"))
+    assert f"**vllm**: **{figure(0.2, 2)} J/token at 128**; compiled loop:" in lines.headline(rows)
+    if batch == curves.filter(pl.col("engine") == "transformers-compiled")["energy_per_token_j"].min():
+        assert f"({software.share(1 - batch / alone)} less than one at a time)" in lines.headline(rows)
+    assert lines.curves(rows).to_dict()
+
+
+def test_the_names_of_two_curves_that_end_together_are_both_drawn() -> None:
+    ends = [("vllm", 1, 2.0), ("vllm", 64, 0.1), ("sglang", 1, 2.0), ("sglang", 64, 0.1001)]
+    same = {
+        "size_name": "8B",
+        "model_name": "m",
+        "measured_on": "x",
+        "weights": "dummy",
+        "harness_version": "2",
+        "answers": 1,
+        "throughput_tps": 1.0,
+    }
+    rows = pl.DataFrame(
+        [same | {"engine": name, "name": name, "batch_size": size, "energy_per_token_j": joules} for name, size, joules in ends]
+    )
+    texts = [layer for layer in lines.curves(rows).layer if layer.mark.type == "text"]
+    assert sorted(name for layer in texts for name in layer.data["name"]) == ["sglang", "vllm"]
+    assert len({layer.mark.dy for layer in texts}) == 2, "one above the other"

@@ -1,0 +1,99 @@
+"""What software saves: J/token of each engine over how many answers it gives at once. Frames in, sentences and charts out."""
+
+import altair as alt
+import polars as pl
+
+from prompt_joules.pages.ui.pure import axes, labels, shape, software, theme
+from prompt_joules.pages.ui.pure.words import figure, plain
+
+TITLE = "How many at once?"
+ABOUT = (
+    "One curve an engine: a loop in static batches, a server at so many requests at once. Every point is a run of its own; a server has "
+    "its steady state where it was recorded, else its whole window. Energy is that of all answers together over all their output tokens."
+)
+# Of the width of the chart what the names at the right take.
+NAMES_WIDE = 0.16
+COLUMNS = (
+    *("size_name", "engine", "batch_size", "energy_per_token_j", "throughput_tps", "itl_p50_s", "answers", "measured_on"),
+    *("model_name", "weights", "dtype", "task", "prompt_set", "harness_version"),
+)
+LOOPS = {"transformers-eager": "eager loop", "transformers-compiled": "compiled loop"}
+
+
+def complete(curves: pl.DataFrame) -> pl.DataFrame:
+    """Adds `size_name` and `name`, the engine as people call it; only engines with two numbers of answers at once, which make a curve.
+
+    Args:
+        curves: rows of the query `software_curves`.
+    """
+    several = curves.filter(pl.col("batch_size").n_unique().over("gpu_model", "size", "engine") > 1)
+    return several.with_columns(
+        shape.each(several["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"),
+        pl.col("engine").replace(LOOPS).alias("name"),
+    )
+
+
+def sizes(rows: pl.DataFrame) -> list[str]:
+    """The sizes that have curves, by name, the one with most engines first, then most points."""
+    counts = rows.group_by("size_name", "size").agg(pl.col("engine").n_unique().alias("engines"), pl.len().alias("points"))
+    names: list[str] = counts.sort("engines", "points", "size", descending=[True, True, False])["size_name"].to_list()
+    return names
+
+
+def headline(rows: pl.DataFrame) -> str:
+    """The least J/token of each engine and what it saves against one answer at a time.
+
+    Args:
+        rows: of one GPU and size, from `complete`.
+    """
+    least = rows.sort("energy_per_token_j").unique("engine", keep="first", maintain_order=True)
+    return "; ".join(_least(row, rows, place == 0) for place, row in enumerate(least.iter_rows(named=True))) + "."
+
+
+def _least(row: dict[str, object], rows: pl.DataFrame, is_first: bool) -> str:
+    joules = float(str(row["energy_per_token_j"]))
+    number = f"{figure(joules, 2)} J/token at {row['batch_size']}"
+    said = f"**{plain(str(row['name']))}**: **{number}**" if is_first else f"{plain(str(row['name']))}: {number}"
+    alone = rows.filter(pl.col("engine") == row["engine"], pl.col("batch_size") == 1)["energy_per_token_j"]
+    if alone.is_empty() or row["batch_size"] == 1:
+        return said
+    return f"{said} ({software.share(1 - joules / float(alone[0]))} less than one at a time)"
+
+
+def curves(rows: pl.DataFrame) -> theme.Chart:
+    """A line an engine, J/token over answers at once, with the engine's name at the end.
+
+    Args:
+        rows: of one GPU and size, from `complete`.
+    """
+    drawn = theme.coloured(rows, "name", theme.enough(rows["name"].unique(maintain_order=True).to_list()))
+    places = sorted(rows["batch_size"].unique().to_list())
+    right = places[-1] * (places[-1] / places[0]) ** NAMES_WIDE
+    x = alt.X(
+        "batch_size:Q",
+        title="Answers at once",
+        scale=alt.Scale(type="log", base=2, nice=False, domain=[places[0] / 1.1, right]),
+        axis=alt.Axis(values=places, format="d", labelOverlap=True),
+    )
+    y = alt.Y(
+        "energy_per_token_j:Q",
+        title="J per output token",
+        scale=alt.Scale(type="log", nice=False, padding=24),
+        axis=axes.axis_of(True, rows["energy_per_token_j"]),
+    )
+    texts = {"name": "Engine", "model_name": "Model", "measured_on": "Measured on", "weights": "Weights", "harness_version": "Protocol"}
+    numbers = {"batch_size": "At once", "energy_per_token_j": "J/token", "throughput_tps": "token/s", "answers": "Answers"}
+    tips = [
+        *(alt.Tooltip(f"{name}:N", title=title) for name, title in texts.items()),
+        *(alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in numbers.items()),
+    ]
+    base = alt.Chart(drawn.select("colour", *dict.fromkeys((*texts, *numbers))))
+    line = base.mark_line(strokeWidth=2, opacity=0.8).encode(x=x, y=y, color=theme.colour("name", "Engine", drawn))
+    dots = theme.dots(base, drawn, "name", "Engine", 75).encode(x=x, y=y, tooltip=tips)
+    ends = drawn.sort("batch_size").unique("name", keep="last", maintain_order=True).sort("energy_per_token_j")
+    keys = ("batch_size", "energy_per_token_j")
+    edge = pl.DataFrame({"batch_size": [right], "energy_per_token_j": [rows["energy_per_token_j"].to_numpy().max()]})
+    every = pl.concat([drawn.select(pl.col(keys).cast(pl.Float64)), edge])
+    named = labels.with_room(ends.select("name", *keys), every, keys, "name", margin=1.1, on_points=True)
+    words = labels.drawn(named, x, y, "name")
+    return theme.finish(alt.layer(line, dots, *words), 380 + theme.legend_height(drawn))

@@ -1,0 +1,82 @@
+-- One row per GPU, size (billion parameters, two digits), engine and number of answers at once: J/token of the run that stands for it, of our own on one GPU with weights of
+-- 16 bits, with the weights that most points of the size have. Of several runs the first by: newest protocol; the task chat; most answers; newest.
+-- A server has its steady state where that is known, else its whole window.
+with candidates as (
+    select
+        results.*,
+        runs.measured,
+        round(results.params_total_b, 1 - floor(log10(results.params_total_b))::integer) as size,
+        try_cast(split_part(results.harness_version, '.', 1) as integer) as protocol,
+        case when run_notes.steady_energy_j > 0 then ratio(run_notes.steady_energy_j, run_notes.steady_output_tokens) end as steady_j
+    from selected_results($selection) as results
+    join runs on 'run:' || runs.run_id = results.result_id
+    left join run_notes on run_notes.run_id = runs.run_id
+    where results.source = own_source()
+        and results.num_gpus = 1
+        and results.dtype in ('float16', 'bfloat16')
+        and results.params_total_b > 0
+        and results.energy_per_token_j > 0
+),
+usual as (
+    select
+        gpu_model,
+        size,
+        first(weights order by points desc, weights) as weights
+    from (
+        select
+            gpu_model,
+            size,
+            weights,
+            count(distinct (engine, batch_size)) as points
+        from candidates
+        group by
+            gpu_model,
+            size,
+            weights
+    )
+    group by
+        gpu_model,
+        size
+)
+select
+    candidates.gpu_model,
+    candidates.size,
+    candidates.engine,
+    candidates.batch_size,
+    coalesce(candidates.steady_j, candidates.energy_per_token_j) as energy_per_token_j,
+    case
+        when starts_with(candidates.engine, 'transformers-') and candidates.batch_size = 1 then 'answers, each measured'
+        when starts_with(candidates.engine, 'transformers-') then 'batches, each measured as a whole'
+        when candidates.steady_j is not null then 'steady state of a server'
+        else 'whole window of a server'
+    end as measured_on,
+    candidates.measured as answers,
+    candidates.throughput_tps,
+    candidates.itl_p50_s,
+    candidates.model_id,
+    candidates.model_name,
+    weights,
+    candidates.dtype,
+    candidates.task,
+    candidates.harness_version,
+    candidates.source,
+    candidates.origin,
+    candidates.prompt_set,
+    candidates.result_id
+from candidates
+join usual using (gpu_model, size, weights)
+qualify row_number() over (
+    partition by candidates.gpu_model, size, candidates.engine, candidates.batch_size
+    order by
+        candidates.protocol desc nulls last,
+        candidates.task = 'chat' desc,
+        candidates.harness_version desc,
+        candidates.measured desc,
+        candidates.started_at desc,
+        candidates.result_id
+) = 1
+order by
+    candidates.gpu_model,
+    candidates.size,
+    candidates.engine,
+    candidates.batch_size
