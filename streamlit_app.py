@@ -6,7 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
-from prompt_joules.pages.ui import delivery, site, watched
+from prompt_joules.pages.ui import delivery, head, site, watched
 
 PICTURES = Path(__file__).parent / "pages" / "ui"
 ICON, LOGO = PICTURES / "icon.svg", PICTURES / "logo.svg"
@@ -20,4 +20,5 @@ if __name__ == "__main__":
     frame.run(page)
 else:
     # `streamlit run` finds the server in the source, imports it by this name, and runs this file as the script of every visit.
-    app = App(__file__, lifespan=delivery.ready, routes=watched.ROUTES, middleware=[Middleware(delivery.Compressed)])
+    middleware = [Middleware(head.Named), Middleware(delivery.Compressed)]
+    app = App(__file__, lifespan=delivery.ready, routes=(*watched.ROUTES, *head.ROUTES), middleware=middleware)

@@ -1,4 +1,7 @@
-"""The pictures of the README, taken anew from the results that ship: `python -m tests.pictures`. A page with an error is no picture."""
+"""The pictures of the README and the preview of links, taken anew from the results that ship: `python -m tests.pictures`.
+
+A page with an error is no picture.
+"""
 
 import shutil
 import tempfile
@@ -6,11 +9,13 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from prompt_joules.pages.ui import head
 from tests import warehouses
 from tests.e2e.conftest import Visitor
 from tests.servers import ROOT, served
 
 WIDE = 1366
+SIDEBAR = 300
 # File in docs/images → the view, and how high its picture is (px).
 PICTURES = {"home": ("", 1290), "software": ("what_software_saves", 900), "verbosity": ("verbosity?source=Prompt+Joules", 1290)}
 
@@ -21,9 +26,23 @@ def take(address: str, into: Path) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, (view, high) in PICTURES.items():
             visitor = Visitor(browser.new_page(viewport={"width": WIDE, "height": high}), address).open(view)
-            visitor.assert_sound()
+            assert_drawn(visitor)
             visitor.page.screenshot(path=into / f"{name}.png")
+        take_preview(Visitor(browser.new_page(viewport={"width": SIDEBAR + head.PICTURE_SIZE[0], "height": head.PICTURE_SIZE[1]}), address))
         browser.close()
+
+
+def assert_drawn(visitor: Visitor) -> None:
+    """The page has no error, and a chart: a page that says what to run instead has none."""
+    visitor.assert_sound()
+    assert visitor.page.locator("[data-testid=stVegaLiteChart]").count(), visitor.page.url
+
+
+def take_preview(visitor: Visitor) -> None:
+    """Home without its sidebar, in the size that previews of links have."""
+    assert_drawn(visitor.open(""))
+    wide, high = head.PICTURE_SIZE
+    visitor.page.screenshot(path=head.PICTURE, clip={"x": SIDEBAR, "y": 0, "width": wide, "height": high})
 
 
 def main() -> None:

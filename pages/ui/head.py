@@ -1,0 +1,101 @@
+"""What the page says of itself before any script runs: title, description and preview picture, for search engines and for links in chats.
+
+Streamlit sends one HTML page for all addresses, called “Streamlit”. This names it by its address and leaves the rest as it is.
+"""
+
+import re
+from html import escape
+from pathlib import Path
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from prompt_joules.pages.ui import site
+
+PICTURE = Path(__file__).parent / "preview.png"
+PICTURE_SIZE = (1200, 630)
+TITLE = b"<title>Streamlit</title>"
+ABOUT = "What one answer of a language model costs in energy: measured prompt by prompt, with error bars, to compare and export."
+# A name or address of a host, with a port; anything else in the header Host is not written into a page.
+HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?")
+
+
+class Named:
+    """Writes the head of the HTML page of an address; all other responses go on as they are."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        whole = scope["type"] == "http" and scope["method"] == "GET" and "http.response.pathsend" not in scope.get("extensions", {})
+        await self.app(scope, receive, _naming(scope, send) if whole else send)
+
+
+def _naming(scope: Scope, send: Send) -> Send:
+    """A `send` that holds an HTML page back until it is whole."""
+    held: list[Message] = []
+    parts: list[bytes] = []
+
+    async def name(message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_page(message):
+            held.append(message)
+        elif not held:
+            await send(message)
+        else:
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                body = b"".join(parts).replace(TITLE, head(scope).encode(), 1)
+                headers = MutableHeaders(raw=list(held[0]["headers"]))
+                headers["content-length"] = str(len(body))
+                # They are of the file on disk: a browser would keep an old head.
+                del headers["etag"], headers["last-modified"]
+                await send({**held[0], "headers": headers.raw})
+                await send({"type": "http.response.body", "body": body})
+
+    return name
+
+
+def _is_page(start: Message) -> bool:
+    headers = Headers(raw=list(start["headers"]))
+    return bool(start["status"] == 200 and headers.get("content-type", "").startswith("text/html") and "content-encoding" not in headers)
+
+
+def head(scope: Scope) -> str:
+    """HTML: the title and description of the page at an address, and the preview picture where the host is known.
+
+    Args:
+        scope: of the request.
+    """
+    title, question = _page(scope["path"])
+    about = f"{question} {ABOUT}" if question else ABOUT
+    told = {"og:title": title, "og:description": about, "og:type": "website", "og:site_name": "Prompt Joules"}
+    headers = Headers(scope=scope)
+    host = headers.get("host", "")
+    if HOST.fullmatch(host):
+        scheme = "https" if headers.get("x-forwarded-proto", scope.get("scheme")) == "https" else "http"
+        picture = f"{scheme}://{host}{scope.get('root_path', '')}/preview.png"
+        told |= {"og:image": picture, "og:image:width": str(PICTURE_SIZE[0]), "og:image:height": str(PICTURE_SIZE[1])}
+        told |= {"og:image:alt": "Bar chart: J of one answer by model", "twitter:card": "summary_large_image"}
+    tags = [f'<meta name="description" content="{escape(about)}" />']
+    tags += [f'<meta property="{name}" content="{escape(value)}" />' for name, value in told.items()]
+    return f"<title>{escape(title)}</title>\n    " + "\n    ".join(tags)
+
+
+def _page(path: str) -> tuple[str, str]:
+    """Title and question of the page at a path; those of the app where no page has it."""
+    name = path.rstrip("/").rsplit("/", 1)[-1]
+    for file, title, question in (*(entry for entries in site.SECTIONS.values() for entry in entries), site.LIVE):
+        if file == name:
+            return f"{title} · Prompt Joules", question
+    return "Prompt Joules: what does one answer of a language model cost in energy?", ""
+
+
+async def picture(_: Request) -> Response:
+    """The preview picture."""
+    return FileResponse(PICTURE, headers={"cache-control": "public, max-age=86400"})
+
+
+ROUTES = (Route("/preview.png", picture),)
