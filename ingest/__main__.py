@@ -4,7 +4,7 @@ python -m ingest PATH …           load files and folders
 python -m ingest formats          list the formats that are read
 python -m ingest rejects          list the rows that were refused
 python -m ingest check            compare the warehouse with its files
-python -m ingest export FILE      write filtered rows as Parquet, CSV, JSON or Arrow
+python -m ingest export FILE      write filtered rows as Parquet, CSV, JSON, Excel, a data package, a report, …
 python -m ingest bundle RUN …     check runs of ours, and write them into one zip for other people
 python -m ingest publish PATH …   write published figures as the CSV files that ship with the project
 """
@@ -21,11 +21,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from prompt_joules.bench import screen
-from prompt_joules.ingest import bundle, derive, file, find, lake, publish, reading
+from prompt_joules.ingest import bundle, derive, exporting, file, find, lake, publish, reading
+from prompt_joules.ingest.exporting import Export
 from prompt_joules.ingest.formats import FORMATS, mapped
-from prompt_joules.ingest.reading import Check, Export, Rejects
+from prompt_joules.ingest.reading import Check, Rejects
 from prompt_joules.ingest.report import Line, Report
-from prompt_joules.warehouse import commands, connect, errors, export, places
+from prompt_joules.warehouse import commands, connect, errors, named, places, rows_as
 
 OUT = screen.console()
 ERR = screen.console(stderr=True)
@@ -222,12 +223,15 @@ SENTENCES = (
     publish.NothingToPublish,
     bundle.NotBundled,
     mapped.BadMapping,
-    export.UnknownKind,
+    rows_as.UnknownKind,
+    rows_as.DoesNotFit,
+    named.UnknownValue,
+    exporting.NothingMeasured,
 )
 COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
     "rejects": (Rejects, reading.show_rejects),
     "check": (Check, reading.show_check),
-    "export": (Export, reading.run_export),
+    "export": (Export, exporting.run_export),
     "bundle": (Bundle, run_bundle),
     "publish": (Publish, run_publish),
 }

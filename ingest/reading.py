@@ -1,25 +1,19 @@
-"""The commands that read a warehouse: rejects, check, export. Each has its options as a dataclass and returns an exit status."""
+"""The commands that look into a warehouse: rejects, check. Each has its options as a dataclass and returns an exit status."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import polars as pl
 import tyro
 from rich.table import Table
 
 from prompt_joules.bench import screen
-from prompt_joules.ingest import check
-from prompt_joules.warehouse import connect, export, query
+from prompt_joules.ingest import check, exporting
+from prompt_joules.warehouse import connect, query
 from prompt_joules.warehouse.selection import Selection
 
 OUT = screen.console()
-WEIGHTS = {"pretrained": ("pretrained",), "dummy": ("dummy",), "both": ()}
-ABOUT = {
-    "leaderboard": "one row per configuration: a published aggregate, or one run with its averages over valid prompts; base SI units",
-    "prompts": "one row per prompt answered; base SI units",
-}
 
 
 @dataclass(frozen=True)
@@ -36,50 +30,12 @@ class Rejects:
     """How many rows to list; 0 lists all. The table of reasons counts all of them."""
 
     out: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: list them)")] = None
-    """Write all of them to this file instead (.csv, .parquet, .json or .arrow)."""
+    """Write all of them to this file instead (.csv, .parquet, .json, .jsonl, .arrow or .xlsx)."""
 
 
 @dataclass(frozen=True)
 class Check:
     """Compare the warehouse with its files: hash every file and count its rows again. Exit status 1 when something differs."""
-
-    warehouse: str = field(default_factory=connect.default_warehouse)
-    """The warehouse file, or the address of a shared one (docs/scale.md)."""
-
-
-@dataclass(frozen=True)
-class Export:
-    """Write the rows that a selection keeps, with a header: filter, content hash, licences, citation. The filters are those of the app."""
-
-    out: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    """File to write; its ending says how: .parquet, .csv, .json or .arrow."""
-
-    rows: Literal["leaderboard", "prompts"] = "leaderboard"
-    """leaderboard: one row per configuration. prompts: one row per prompt of our runs."""
-
-    model: tuple[str, ...] = ()
-    """Canonical model ids; nothing means all."""
-
-    gpu: tuple[str, ...] = ()
-    """Short names of GPUs, e.g. H100; CPU for rows without one."""
-
-    task: tuple[str, ...] = ()
-    """Names of tasks."""
-
-    engine: tuple[str, ...] = ()
-    """How the model was run."""
-
-    source: tuple[str, ...] = ()
-    """Who measured."""
-
-    batch: tuple[int, ...] = ()
-    """Batch sizes."""
-
-    weights: Literal["pretrained", "dummy", "both"] = "pretrained"
-    """dummy: random weights."""
-
-    valid: Literal["only", "all"] = "only"
-    """all: rows and runs whose verdict is not valid, too."""
 
     warehouse: str = field(default_factory=connect.default_warehouse)
     """The warehouse file, or the address of a shared one (docs/scale.md)."""
@@ -92,7 +48,7 @@ def show_rejects(options: Rejects) -> int:
         OUT.print("No row was refused.")
         return 0
     if options.out:
-        _save(iter([rows]), options.out, Selection(), "one row per row that an ingest refused")
+        exporting.save(iter([rows]), Path(options.out), Selection(), "one row per row that an ingest refused")
         return 1
     reasons = Table("rows", "file", "column", "reason")
     counted = rows.group_by("path", "column", "reason").agg(pl.len().alias("rows"))
@@ -125,35 +81,3 @@ def show_check(options: Check) -> int:
     if elsewhere:
         OUT.print(f"{elsewhere:,} files of other machines: their rows were counted, their content was not hashed.")
     return 1 if wrong else 0
-
-
-def run_export(options: Export) -> int:
-    """Write the selected rows. Raises export.UnknownKind, WarehouseError, OSError."""
-    selection = Selection(
-        models=options.model,
-        gpus=options.gpu,
-        tasks=options.task,
-        engines=options.engine,
-        sources=options.source,
-        batch_sizes=options.batch,
-        weights=WEIGHTS[options.weights],
-        only_valid=options.valid == "only",
-    )
-    _kind(options.out)
-    with query.stream(options.rows, selection, options.warehouse, part_rows=export.PART_ROWS) as parts:
-        _save(parts, options.out, selection, ABOUT[options.rows])
-    return 0
-
-
-def _kind(out: str) -> str:
-    """How a file of this name is written. Raises export.UnknownKind."""
-    return export.known(Path(out).suffix.removeprefix(".").lower())
-
-
-def _save(parts: Iterator[pl.DataFrame], out: str, selection: Selection, what: str) -> None:
-    kind = _kind(out)
-    with export.replacing(Path(out)) as file:
-        header = export.save(parts, file, kind, selection, what, folder=Path(out).parent)
-    OUT.print(f"{out}: {header['rows']:,} rows, content hash {header['content_sha256']}")
-    if not header["rows"]:
-        OUT.print(f"Nothing matches: {header['filter']}. --weights both and --valid all keep more rows.")

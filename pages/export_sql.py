@@ -10,16 +10,15 @@ from prompt_joules.pages.ui.of import export_sql as room
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import connect, switches, visitor_sql
-from prompt_joules.warehouse import export as exports
 
 
 def offer_files(view: View, name: str) -> None:
     """One button per format; the file is made when it is asked for. Results can have a column by the visitor's formula."""
     view = controls.formula(view, data.results(view).columns) if name == "Results" else view
     with st.container(horizontal=True):
-        for kind in exports.KINDS:
+        for kind in room.kinds(name):
             st.download_button(
-                kind.upper() if kind in ("csv", "json") else kind.capitalize(),
+                room.KINDS[kind],
                 data=partial(room.file_of, view, name, kind, connect.default_warehouse(), downloads.address()),
                 file_name=f"prompt-joules-{name.lower()}.{kind}",
                 on_click="ignore",

@@ -1,4 +1,4 @@
-"""Rows for other programs: Parquet, CSV, JSON or Arrow, each with a header: what the rows are, whose they are, how to cite them.
+"""Rows for other programs, with a header: what the rows are, whose they are, how to cite them. `rows_as` knows the formats.
 
 The content hash is over the rows alone, so that the same rows have the same hash in every format. Units are base SI, as in the
 warehouse. Rows come in parts and wait in a temporary file until the header, which is written before them, is known: ten million rows
@@ -14,20 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
+from urllib.parse import urlencode
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from prompt_joules.warehouse import create
+from prompt_joules.warehouse import create, rows_as
 
-KINDS = ("parquet", "csv", "json", "arrow")
-METADATA_KEY = "prompt_joules"
-# How a cell that a spreadsheet would run as a formula begins: with one of these signs, or one that looks like it (full-width, small,
-# raised, lowered), behind whatever has no width; or with a sign that may move what follows into another cell.
-SIGNS = "=+\\-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋⩵⩶﬩−"
-FORMULA = rf"^(?:[\t\r\n]|[\p{{Z}}\p{{C}}\s]*[{SIGNS}])"
-DEFENDED = "'"
+# Where the app is, unless somebody says where.
+APP = "http://localhost:8501/leaderboard"
 OWN_LICENCE = "rows without a licence: ask who measured them"
 PART_ROWS = 20_000
 
@@ -38,10 +33,6 @@ class Said(Protocol):
     def words(self) -> str: ...
 
     def to_query(self) -> dict[str, str | list[str]]: ...
-
-
-class UnknownKind(Exception):
-    """The ending of the file is none of the formats that can be written."""
 
 
 @dataclass
@@ -80,7 +71,7 @@ class Facts:
         Args:
             selection: the filters that chose them.
             what: one line about what one row is.
-            link: the address of the view; None means the filters as URL parameters.
+            link: the address of the view; None means the app on this machine with these filters.
 
         Returns:
             about, filter (words), link, rows, content_sha256, sources, licences, citation, version.
@@ -90,7 +81,7 @@ class Facts:
         return {
             "about": what,
             "filter": selection.words(),
-            "link": link or selection.to_query(),
+            "link": link or link_of(selection),
             "rows": self.rows,
             "content_sha256": self.digest.hexdigest(),
             "sources": sources,
@@ -100,9 +91,20 @@ class Facts:
         }
 
 
-def header_of(rows: pl.DataFrame, selection: Said, what: str) -> dict[str, Any]:
+def link_of(selection: Said, app: str = APP) -> str:
+    """The address at which the app shows the rows.
+
+    Args:
+        selection: the filters.
+        app: address of a page.
+    """
+    asked = urlencode(selection.to_query(), doseq=True)
+    return f"{app}?{asked}" if asked else app
+
+
+def header_of(rows: pl.DataFrame, selection: Said, what: str, link: str | None = None) -> dict[str, Any]:
     """The header of rows that are all in memory, as `Facts.header`."""
-    return _facts(rows).header(selection, what)
+    return _facts(rows).header(selection, what, link)
 
 
 def content_sha256(rows: pl.DataFrame) -> str:
@@ -125,6 +127,7 @@ def save(
     *,
     link: str | None = None,
     folder: Path | None = None,
+    comments: bool = True,
 ) -> dict[str, Any]:
     """Write rows that come in parts, behind their header.
 
@@ -134,20 +137,22 @@ def save(
         kind: one of KINDS.
         selection, what, link: as `Facts.header`.
         folder: for the temporary file of the rows; None means the system's.
+        comments: whether a CSV begins with the header as comment lines.
 
     Returns:
         The header.
 
     Raises:
         UnknownKind: before any part is asked for.
+        DoesNotFit: a sheet of Excel has no room for them.
         OSError: no space for the rows, in the file or in the folder.
     """
-    known(kind)
+    rows_as.known(kind)
     facts = Facts()
     with tempfile.TemporaryFile(dir=folder) as beside:
         _spool(parts, beside, facts)
         header = facts.header(selection, what, link)
-        _write(_laid_by(beside), out, header, kind)
+        rows_as.write(_laid_by(beside), out, header, kind, comments=comments)
     return header
 
 
@@ -157,13 +162,6 @@ def temporary(parts: Iterable[pl.DataFrame], kind: str, selection: Said, what: s
         with Path(named.name).open("wb") as out:
             save(parts, out, kind, selection, what, link=link)
         return Path(named.name).open("rb")
-
-
-def known(kind: str) -> str:
-    """The kind itself. Raises UnknownKind."""
-    if kind not in KINDS:
-        raise UnknownKind(f"There is no export as {kind!r}; there are {', '.join(KINDS)}.")
-    return kind
 
 
 def _spool(parts: Iterable[pl.DataFrame], beside: BinaryIO, facts: Facts) -> None:
@@ -193,45 +191,8 @@ def write(rows: pl.DataFrame, header: dict[str, Any], kind: str) -> bytes:
     """Rows that are all in memory with their header in one of KINDS. Raises UnknownKind."""
     out = io.BytesIO()
     slices = rows.iter_slices(PART_ROWS) if rows.height else iter([rows])
-    _write((part.to_arrow() for part in slices), out, header, known(kind))
+    rows_as.write((part.to_arrow() for part in slices), out, header, rows_as.known(kind))
     return out.getvalue()
-
-
-def _write(parts: Iterator[pa.Table], out: BinaryIO, header: dict[str, Any], kind: str) -> None:
-    match kind:
-        case "parquet" | "arrow":
-            _write_binary(parts, out, header, kind)
-        case "csv":
-            out.write(_comments(header).encode())
-            for place, part in enumerate(parts):
-                out.write(harmless(_frame(part)).write_csv(include_header=place == 0).encode())
-        case "json":
-            _write_json(parts, out, header)
-
-
-def _write_binary(parts: Iterator[pa.Table], out: BinaryIO, header: dict[str, Any], kind: str) -> None:
-    """Parquet or an Arrow file, with the header in the metadata of the schema."""
-    first = next(parts)
-    schema = first.schema.with_metadata({METADATA_KEY: json.dumps(header)})
-    with pq.ParquetWriter(out, schema, compression="zstd") if kind == "parquet" else pa.ipc.new_file(out, schema) as writer:
-        writer.write_table(first.cast(schema))
-        for part in parts:
-            writer.write_table(part.cast(schema))
-
-
-def _write_json(parts: Iterator[pa.Table], out: BinaryIO, header: dict[str, Any]) -> None:
-    out.write(f'{{"header": {json.dumps(header)},\n"rows": ['.encode())
-    comma = ""
-    for part in parts:
-        rows = _frame(part).write_json().removeprefix("[").removesuffix("]")
-        if rows:
-            out.write((comma + rows).encode())
-            comma = ","
-    out.write(b"]}\n")
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    return pl.DataFrame(table)
 
 
 @contextmanager
@@ -245,53 +206,6 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def harmless(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows for a CSV: nested values as text, and text that a spreadsheet would run as a formula behind an apostrophe, in headers too.
-
-    Args:
-        rows: any columns.
-
-    Returns:
-        The same rows; numbers stay numbers, because a negative number is no formula. A list of plain values is their texts with | between
-        them, what is nested deeper is JSON.
-    """
-    flat = rows.with_columns(_flat(rows[name]) for name, kind in rows.schema.items() if kind.is_nested())
-    texts = [name for name, kind in flat.schema.items() if kind == pl.String]
-    defended = flat.with_columns(
-        pl.when(pl.col(name).str.contains(FORMULA)).then(pl.lit(DEFENDED) + pl.col(name)).otherwise(pl.col(name)).alias(name)
-        for name in texts
-    )
-    return defended.rename(_harmless_names(flat.columns))
-
-
-def _harmless_names(names: list[str]) -> dict[str, str]:
-    """The headers that a spreadsheet would run, and what they are called instead; no two alike."""
-    starts = pl.Series(names, dtype=pl.String).str.contains(FORMULA)
-    found: dict[str, str] = {}
-    for name in (name for name, start in zip(names, starts, strict=True) if start):
-        defended = DEFENDED + name
-        while defended in names or defended in found.values():
-            defended = DEFENDED + defended
-        found[name] = defended
-    return found
-
-
-def _flat(values: pl.Series) -> pl.Series:
-    """Lists and structures as text; null stays null."""
-    kind = values.dtype
-    if isinstance(kind, pl.List) and not kind.inner.is_nested() and kind.inner not in (pl.Object, pl.Binary):
-        return values.cast(pl.List(pl.String)).list.join("|")
-    texts = [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values.to_list()]
-    return pl.Series(values.name, texts, dtype=pl.String)
-
-
-def _comments(header: dict[str, Any]) -> str:
-    """The header as comment lines of one cell each: no comma, quote or line break of a filter can begin another cell."""
-    plain = str.maketrans({",": ";", '"': "'", "\n": " ", "\r": " ", "\t": " "})
-    lines = [f"# {key}: {value if isinstance(value, str | int) else json.dumps(value)}".translate(plain) for key, value in header.items()]
-    return "\n".join(lines) + "\n"
 
 
 def _distinct(rows: pl.DataFrame, column: str) -> set[str]:

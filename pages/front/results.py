@@ -1,89 +1,22 @@
 """Results of a warehouse as polars frames, for notebooks and scripts. The same questions as those of the app, in base SI units."""
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from typing import Literal, TypedDict, Unpack
 
 import duckdb
 import polars as pl
 
-from prompt_joules.bench.record import BY_NAME
-from prompt_joules.warehouse import connect, energy_shown, query
-from prompt_joules.warehouse.energy_shown import NUMBERS, Measure
+from prompt_joules.warehouse import connect, energy_shown, named, query
+from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.meanings import meaning_of
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
+from prompt_joules.warehouse.named import UnknownValue as UnknownValue
 from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, TEXT_FILTERS, Selection
 from prompt_joules.warehouse.statistics import pairs as paired_prompts
 from prompt_joules.warehouse.statistics import percentiles, runs
 
 Texts = str | Sequence[str]
 SERIES = ("result", "model", "task", "gpu", "engine", "batch size", "prompt set")
-MOST_NAMED = 12
-# Columns that are neither numbers of a result nor columns of a row: unit and meaning.
-MEANINGS: dict[str, tuple[str, str]] = {
-    "result_id": ("", "name of the configuration: run:… is ours, published:… is a row of a table"),
-    "origin": ("", "published, or measured by us"),
-    "source": ("", "who measured it"),
-    "a": ("", "the task on side A"),
-    "b": ("", "the task on side B"),
-    "pairs": ("", "prompts that were answered on both sides"),
-    "dropped": ("", "prompts that are in no pair"),
-    "more": ("", "pairs that cost more on side B"),
-    "more_share": ("1", "share of the pairs that cost more on side B"),
-    "answers_per_prompt": ("", "how many answers to one prompt there can be: runs of one prompt set times repetitions"),
-    "divided": ("", "whether energy of a run was divided by a rule among answers given together"),
-    **{
-        f"p{level}_{end}": (
-            "",
-            f"{end} end of the 95 % interval of the p{level} over prompts, in the unit of the metric; null for no such end",
-        )
-        for level in (50, 95)
-        for end in ("low", "high")
-    },
-    "median_change": ("1", "median over the pairs of energy B / energy A − 1"),
-    **{
-        f"{name}{end}": ("1", meaning)
-        for name in ("median_change", "whole_change", "total_change")
-        for end, meaning in {
-            "_low": "lower end of its 95 % interval, with the spread between runs where it is known",
-            "_high": "upper end of its 95 % interval, with the spread between runs where it is known",
-            "_within_low": "lower end of its 95 % interval over what was measured by itself, in these runs",
-            "_within_high": "upper end of its 95 % interval over what was measured by itself, in these runs",
-        }.items()
-    },
-    "whole_change": ("1", "median change over the pairs whose answers are both whole"),
-    "total_change": ("1", "energy of all answers together on side B over that on side A, − 1"),
-    "whole_pairs": ("", "pairs in which no answer was cut short"),
-    "least_change": ("1", "what median_change would be at least, whatever the cut answers would have cost; null: no bound"),
-    "most_change": ("1", "what median_change would be at most, whatever the cut answers would have cost; null: no bound"),
-    "cut_a": ("", "pairs whose answer on side A was cut short"),
-    "cut_b": ("", "pairs whose answer on side B was cut short"),
-    "cut_either": ("", "pairs in which an answer was cut short"),
-    "runs_a": ("", "runs of side A"),
-    "runs_b": ("", "runs of side B"),
-    "basis": ("", "what the intervals are about: across runs, or one run, with or without the spread known between runs"),
-    "shared": ("", "whether the energy was divided among the prompts of a window: then only the totals are compared"),
-    "change": ("1", "energy of all pairs on side B / on side A − 1"),
-    "length_change": ("1", "tokens of all pairs on side B / on side A − 1"),
-    "energy_a_j": ("J", "mean energy of a response on side A"),
-    "energy_b_j": ("J", "mean energy of a response on side B"),
-    "output_tokens_a": ("token", "mean length of a response on side A"),
-    "output_tokens_b": ("token", "mean length of a response on side B"),
-    "energy_per_token_a_j": ("J/token", "energy over tokens on side A"),
-    "energy_per_token_b_j": ("J/token", "energy over tokens on side B"),
-    "energy_effect_log": ("1", "ln(energy of all pairs on side B / on side A): the sum of the next two"),
-    "length_effect_log": ("1", "ln(tokens of all pairs on side B / on side A)"),
-    "token_effect_log": ("1", "ln(J/token of all pairs on side B / on side A)"),
-    "measure_reason": ("", "why the energy that was asked for is empty"),
-    "series": ("", "what the prompts have in common"),
-    "unmeasured": ("", "prompts that lack the number"),
-    "least_positive": ("", "smallest above 0, in the metric's unit"),
-    "steps": ("", "the whole distribution: share_of_prompts have at most value and share_of_total of the sum"),
-    "top5_share": ("1", "share of the sum that the largest 5 % of the prompts have"),
-}
-
-
-class UnknownValue(ValueError):
-    """A filter has a value that no result has, or an option one that it does not know; the text names those that there are."""
 
 
 class Filters(TypedDict, total=False):
@@ -159,7 +92,9 @@ class Results:
         Raises:
             UnknownValue: there is no such statistic, denominator or value of a filter.
         """
-        measure = Measure(_one_of("statistic", statistic, energy_shown.STATISTICS), _one_of("per", per, energy_shown.PER), above_idle)
+        measure = Measure(
+            named.one_of("statistic", statistic, energy_shown.STATISTICS), named.one_of("per", per, energy_shown.PER), above_idle
+        )
         selection = self._selection(filters)
         rows = query.load("leaderboard", selection, self.warehouse)
         if measure.is_kept:
@@ -188,7 +123,7 @@ class Results:
             UnknownValue: there is no such task, or no such value of a filter.
         """
         tasks = query.options(self.warehouse).filter(pl.col("kind") == "task")["value"].to_list()
-        sides = {"a": _one_of("a", a, tasks), "b": _one_of("b", b, tasks)}
+        sides = {"a": named.one_of("a", a, tasks), "b": named.one_of("b", b, tasks)}
         if "task" in filters:
             raise UnknownValue("pairs() compares two tasks, a and b; there is no filter `task`.")
         selection = self._selection(filters)
@@ -211,7 +146,12 @@ class Results:
         Raises:
             UnknownValue: there is no such metric, series or value of a filter.
         """
-        asked = {"metric": _one_of("metric", metric, PROMPT_METRICS), "by": _one_of("by", by, SERIES), "prompt_set": "", "only_series": ""}
+        asked = {
+            "metric": named.one_of("metric", metric, PROMPT_METRICS),
+            "by": named.one_of("by", by, SERIES),
+            "prompt_set": "",
+            "only_series": "",
+        }
         return percentiles.with_intervals(query.load("distribution", self._selection(filters), self.warehouse, **asked), metric)
 
     def sql(self, text: str, **parameters: object) -> pl.DataFrame:
@@ -247,56 +187,16 @@ class Results:
         if rows is None:
             return known
         comments = dict(known.filter(pl.col("meaning") != "").select("column", "meaning").iter_rows())
-        found = [(name, *_meaning(name, comments)) for name in rows.columns]
+        found = [(name, *meaning_of(name, comments)) for name in rows.columns]
         return pl.DataFrame(found, schema={"column": pl.String, "unit": pl.String, "meaning": pl.String}, orient="row")
 
     def _selection(self, filters: Filters) -> Selection:
         """The filters with names looked up. Raises UnknownValue."""
         if unknown := filters.keys() - Filters.__annotations__.keys():
-            _one_of("filter", next(iter(unknown)), Filters.__annotations__)
+            named.one_of("filter", next(iter(unknown)), Filters.__annotations__)
         options = query.options(self.warehouse)
-        texts = {field: _known(key, filters.get(key, ()), options) for key, field in TEXT_FILTERS.items()}
-        batches = tuple(int(size) for size in _known("batch", filters.get("batch", ()), options))
-        weights = _one_of("weights", filters.get("weights", "pretrained"), ("pretrained", "dummy", "both"))
+        texts = {field: named.known(key, filters.get(key, ()), options) for key, field in TEXT_FILTERS.items()}
+        batches = tuple(int(size) for size in named.known("batch", filters.get("batch", ()), options))
+        weights = named.one_of("weights", filters.get("weights", "pretrained"), ("pretrained", "dummy", "both"))
         kinds = {"pretrained": DEFAULT_WEIGHTS, "dummy": ("dummy",), "both": ()}[weights]
         return Selection(**texts, batch_sizes=batches, weights=kinds, only_valid=filters.get("valid", True))
-
-
-def _known(key: str, asked: object, options: pl.DataFrame) -> tuple[str, ...]:
-    """The values of a filter as the warehouse has them; a name may be given in any case. Raises UnknownValue."""
-    values = [asked] if isinstance(asked, str | int) else list(asked)  # type: ignore[call-overload]
-    there = options.filter(pl.col("kind") == key)
-    names = {str(value).lower(): str(value) for value in there["value"].drop_nulls()}
-    labels = {str(label).lower(): str(value) for value, label in there.select("value", "label").drop_nulls().iter_rows()}
-    found = []
-    for value in values:
-        text = str(value).lower()
-        if text not in names and text not in labels:
-            raise UnknownValue(f"There are no results with {key} {value!r}. {_there_are(str(value), there['label'].drop_nulls().unique())}")
-        found.append(names.get(text) or labels[text])
-    return tuple(dict.fromkeys(found))
-
-
-def _one_of(what: str, value: str, known: Iterable[str]) -> str:
-    """The value, if it is known. Raises UnknownValue."""
-    if value not in known:
-        raise UnknownValue(f"There is no {what} {value!r}. {_there_are(value, known)}")
-    return value
-
-
-def _there_are(value: str, known: Iterable[str]) -> str:
-    names = sorted({str(name) for name in known}, key=lambda name: (int(name) if name.isdigit() else 0, name.lower()))
-    close = [] if value.isdigit() else get_close_matches(value, names, 3)
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    meant = f"Did you mean {' or '.join(close)}? " if close else ""
-    return f"{meant}There are: {', '.join(names[:MOST_NAMED])}{more}." if names else "There are none."
-
-
-def _meaning(name: str, comments: dict[str, str]) -> tuple[str, str]:
-    if name in MEANINGS:
-        return MEANINGS[name]
-    if name in NUMBERS:
-        return NUMBERS[name].unit, NUMBERS[name].meaning
-    if name in BY_NAME:
-        return BY_NAME[name].unit, BY_NAME[name].meaning
-    return "", comments.get(name, "")

@@ -20,7 +20,7 @@ def file_of(rows: pl.DataFrame, name: str, kind: str, view: exports.Said, link: 
     """Rows with the header of an export: the view in words, full link, hash, sources, licences, citation.
 
     Args:
-        kind: of `export.KINDS`.
+        kind: of `rows_as.KINDS`.
         link: the address of the view.
     """
     header = exports.header_of(rows, view, f"{name}, as shown")

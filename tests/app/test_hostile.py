@@ -12,8 +12,7 @@ from prompt_joules.pages.ui import site
 from prompt_joules.pages.ui.of import export_sql
 from prompt_joules.pages.ui.pure import words
 from prompt_joules.pages.ui.pure.view import View
-from prompt_joules.warehouse import export as exports
-from prompt_joules.warehouse import query
+from prompt_joules.warehouse import query, rows_as
 from prompt_joules.warehouse.selection import Selection
 from tests.app import hostile
 from tests.app.conftest import open_app
@@ -82,6 +81,6 @@ def test_hostile_rows_survive_every_export(hostile_warehouse: Path, name: str, k
 
 def test_no_cell_of_a_csv_begins_a_formula(hostile_warehouse: Path) -> None:
     rows = query.load("prompt_answers", Selection(), str(hostile_warehouse), prompt=hostile.PROMPT_ID)
-    cells = exports.harmless(rows).select(pl.col(pl.String)).unpivot()["value"].drop_nulls()
+    cells = rows_as.harmless(rows).select(pl.col(pl.String)).unpivot()["value"].drop_nulls()
     assert cells.str.starts_with("'=").any()
     assert not cells.str.contains(r"^[=+@\t\r]").any()

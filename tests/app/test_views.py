@@ -25,7 +25,7 @@ from prompt_joules.pages.ui.pure.view import (
     View,
     Within,
 )
-from prompt_joules.warehouse import export
+from prompt_joules.warehouse import rows_as
 from prompt_joules.warehouse.energy_shown import EVERY, NUMBERS
 from prompt_joules.warehouse.selection import Selection, UnclearWords
 from prompt_joules.warehouse.statistics import cost, editions, summaries
@@ -95,7 +95,7 @@ def test_words_that_no_filter_says_are_refused() -> None:
 def _heard(file: bytes, kind: str) -> tuple[View, pl.DataFrame]:
     """The view that the header of a file says, and the rows of the file."""
     if kind == "parquet":
-        header = json.loads(pl.read_parquet_metadata(io.BytesIO(file))[export.METADATA_KEY])
+        header = json.loads(pl.read_parquet_metadata(io.BytesIO(file))[rows_as.METADATA_KEY])
         return View.from_words(header["filter"]), pl.read_parquet(io.BytesIO(file))
     line = next(line for line in file.decode().split("\n") if line.startswith("# filter: "))
     return View.from_words(line.removeprefix("# filter: ")), pl.read_csv(io.BytesIO(file), comment_prefix="#", infer_schema_length=None)

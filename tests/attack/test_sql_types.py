@@ -8,7 +8,7 @@ import pytest
 
 from prompt_joules.pages.ui import downloads
 from prompt_joules.pages.ui.pure.view import View
-from prompt_joules.warehouse import export, visitor_sql
+from prompt_joules.warehouse import rows_as, visitor_sql
 from prompt_joules.warehouse.selection import Selection
 from tests.attack.conftest import Ask
 
@@ -50,7 +50,7 @@ def test_every_type_is_shown_and_downloaded(ask: Ask, value: str) -> None:
     rows = ask(f"select {value} as x union all select null")
     assert sorted(rows["x"].to_list(), key=lambda one: one is None)[0] == VALUES[value]
     assert rows.to_pandas().shape == (2, 1)
-    for kind in export.KINDS:
+    for kind in rows_as.KINDS:
         assert downloads.file_of(rows, "sql", kind, View(Selection()), "link")
 
 

@@ -1,12 +1,16 @@
 """Export and check: the rows of a selection with their provenance, and a warehouse against its files."""
 
 import csv
+import hashlib
 import io
 import json
+import re
 import shutil
 import weakref
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import duckdb
 import polars as pl
@@ -17,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prompt_joules.ingest.__main__ import main
-from prompt_joules.warehouse import export, query
+from prompt_joules.warehouse import export, packages, query, reports, rows_as
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 
@@ -41,6 +45,21 @@ def warehouse(loaded: Path, tmp_path: Path) -> Path:
     return tmp_path / "w.duckdb"
 
 
+def sheet(path: Path, name: str, *, header: bool = True) -> dict[str, list[str | None]]:
+    """The cells of a sheet of a workbook as texts, by column; read from its XML."""
+    main = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(path) as book:
+        names = [one.get("name") for one in ElementTree.fromstring(book.read("xl/workbook.xml")).iter(f"{main}sheet")]
+        root = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{names.index(name) + 1}.xml"))
+    table: list[dict[str, str]] = []
+    for row in root.iter(f"{main}row"):
+        cells = {re.sub(r"[0-9]", "", cell.get("r", "")): "".join(cell.itertext()) for cell in row.iter(f"{main}c")}
+        table.append({column: text for column, text in cells.items() if text})
+    letters = list(table[0])
+    names_of = table.pop(0) if header else {letter: f"column_{place}" for place, letter in enumerate(letters)}
+    return {names_of[letter]: [row.get(letter) for row in table] for letter in letters}
+
+
 def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
@@ -48,7 +67,7 @@ def run(*arguments: object) -> int:
 def test_every_kind_holds_the_same_rows_and_hash(warehouse: Path, tmp_path: Path) -> None:
     expected = query.load("leaderboard", Selection(gpus=("H100",), tasks=("chat",)), str(warehouse))
     headers = []
-    for kind in export.KINDS:
+    for kind in rows_as.KINDS:
         path = tmp_path / f"out.{kind}"
         assert run("export", path, "--gpu", "H100", "--task", "chat", "--warehouse", warehouse) == 0
         match kind:
@@ -61,17 +80,20 @@ def test_every_kind_holds_the_same_rows_and_hash(warehouse: Path, tmp_path: Path
             case "json":
                 content = json.loads(path.read_text())
                 rows, header = pl.DataFrame(content["rows"]), content["header"]
+            case "xlsx":
+                rows, about = pl.DataFrame(sheet(path, "rows")), sheet(path, "about", header=False)
+                header = {"content_sha256": about["column_1"][about["column_0"].index("content_sha256")]}
             case _:
-                rows = pl.read_csv(path, comment_prefix="#")
-                header = {"content_sha256": path.read_text().split("# content_sha256: ")[1].split("\n")[0]}
+                rows = pl.read_csv(path) if kind == "csv" else pl.DataFrame(map(json.loads, path.read_text().splitlines()))
+                header = json.loads((tmp_path / "out.meta.json").read_text())
         assert isinstance(rows, pl.DataFrame)
-        assert rows["energy_j"].to_list() == expected["energy_j"].to_list()
+        assert rows["energy_j"].cast(pl.Float64).to_list() == expected["energy_j"].to_list()
         assert rows.columns == expected.columns
         headers.append(header)
     assert {header["content_sha256"] for header in headers} == {export.content_sha256(expected)}
     whole = headers[0]
     assert (whole["rows"], whole["filter"]) == (1, "GPU H100, task chat, pretrained weights, only valid rows")
-    assert whole["link"] == {"gpu": ["H100"], "task": ["chat"]}
+    assert whole["link"] == "http://localhost:8501/leaderboard?gpu=H100&task=chat"
     assert whole["sources"] == ["Prompt Joules"] and "1 rows" in whole["citation"]
 
 
@@ -83,7 +105,7 @@ def test_the_hash_knows_every_value() -> None:
     assert len(hashes) == 5
 
 
-@pytest.mark.parametrize("kind", export.KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in rows_as.KINDS if kind != "xlsx"])
 @pytest.mark.parametrize("heights", [(3,), (0, 3, 2), (0,)])
 def test_rows_in_parts_are_the_rows(kind: str, heights: tuple[int, ...]) -> None:
     parts = [pl.DataFrame({"a": range(height), "b": ["=x"] * height}, schema={"a": pl.Int64, "b": pl.String}) for height in heights]
@@ -99,6 +121,8 @@ def test_rows_in_parts_are_the_rows(kind: str, heights: tuple[int, ...]) -> None
             found = pl.read_ipc(content)
         case "json":
             found = pl.DataFrame(json.loads(content)["rows"], schema=whole.schema)
+        case "jsonl":
+            found = pl.read_ndjson(content, schema=whole.schema)
         case _:
             found = pl.read_csv(content, comment_prefix="#", schema=whole.schema).with_columns(pl.col("b").str.strip_prefix("'"))
     assert found.equals(whole)
@@ -142,8 +166,112 @@ def test_prompts_are_exported_row_by_row(warehouse: Path, tmp_path: Path) -> Non
 
 
 def test_an_export_of_nothing_says_why(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("export", tmp_path / "none.csv", "--gpu", "Abacus", "--warehouse", warehouse) == 0
-    assert "Nothing matches: GPU Abacus, pretrained weights, only valid rows." in " ".join(capsys.readouterr().out.split())
+    words = ("--gpu", "H100", "--source", "ML.ENERGY v1", "--warehouse", warehouse)
+    assert run("export", tmp_path / "none.csv", *words) == 0
+    assert "Nothing matches: GPU H100, source ML.ENERGY v1, pretrained weights, only valid rows." in capsys.readouterr().out
+    assert run("export", tmp_path / "none.tex", "--as", "latex", *words) == 2
+    assert "No configuration has a measured energy" in capsys.readouterr().err
+
+
+def test_a_filter_that_nothing_has_says_what_there_is(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("export", tmp_path / "none.csv", "--gpu", "A4O", "--warehouse", warehouse) == 2
+    said = capsys.readouterr().err
+    assert "There are no results with gpu 'A4O'. Did you mean A40?" in said and "There are: A100, A40, H100, V100." in said
+    assert not (tmp_path / "none.csv").exists()
+    assert run("export", tmp_path / "some.csv", "--gpu", "a40", "--model", "vicuna-7b", "--warehouse", warehouse) == 0
+    assert pl.read_csv(tmp_path / "some.csv")["model_name"].unique().to_list() == ["vicuna-7B"]
+
+
+def test_a_csv_is_plain_with_what_must_be_known_beside_it(warehouse: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    plain, commented = tmp_path / "plain.csv", tmp_path / "commented.csv"
+    assert run("export", plain, "--warehouse", warehouse, "--app", "https://joules.example.org/leaderboard") == 0
+    assert run("export", commented, "--header", "--warehouse", warehouse) == 0
+    rows = pl.read_csv(plain, infer_schema_length=None)
+    assert pd.read_csv(plain).shape == rows.shape
+    assert pl.read_csv(commented, comment_prefix="#", infer_schema_length=None).equals(rows)
+    about = json.loads((tmp_path / "plain.meta.json").read_text())
+    assert (about["file"], about["rows"], about["link"]) == ("plain.csv", rows.height, "https://joules.example.org/leaderboard")
+    assert {"filter", "content_sha256", "licences", "citation"} <= set(about)
+    assert [column["name"] for column in about["columns"]] == rows.columns
+    assert [column["unit"] for column in about["columns"] if column["name"] == "energy_per_token_j"] == ["J/token"]
+    assert not (tmp_path / "commented.meta.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["datapackage", "croissant"])
+def test_a_folder_with_a_descriptor(warehouse: Path, tmp_path: Path, kind: str) -> None:
+    assert run("export", tmp_path / "out", "--format", kind, "--warehouse", warehouse) == 0
+    facts = json.loads((tmp_path / "out" / f"{kind}.json").read_text())
+    (file,) = facts["resources"] if kind == "datapackage" else facts["distribution"]
+    content = (tmp_path / "out" / "leaderboard.csv").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == file.get("sha256", file.get("hash", "").removeprefix("sha256:"))
+    names = pl.read_csv(content, infer_schema_length=None).columns
+    fields = file["schema"]["fields"] if kind == "datapackage" else facts["recordSet"][0]["field"]
+    assert [one["name"] for one in fields] == names
+    kinds = {one["name"]: one.get("type", one.get("dataType")) for one in fields}
+    assert (kinds["energy_j"], kinds["prompts"]) == (("number", "integer") if kind == "datapackage" else ("sc:Float", "sc:Integer"))
+
+
+def test_a_version_is_three_numbers_for_croissant() -> None:
+    header = export.header_of(pl.DataFrame({"a": [1]}), Selection(), "rows") | {"version": "0.3rc1+local"}
+    assert packages.croissant("a", "a.csv", "0" * 64, 1, header, [])["version"] == "0.3.1"
+
+
+def test_boamps_reports_what_was_measured(warehouse: Path, tmp_path: Path) -> None:
+    assert run("export", tmp_path / "reports", "--as", "boamps", "--country", "France", "--gpu", "H100", "--warehouse", warehouse) == 0
+    (report,) = [
+        found
+        for path in (tmp_path / "reports").iterdir()
+        if "task chat of" in (found := json.loads(path.read_text()))["task"]["taskDescription"]
+    ]
+    rows = factories.records(25)
+    assert report["task"]["nbRequest"] == 25
+    assert report["measures"][0]["powerConsumption"] == pytest.approx(rows["energy_j"].sum() / 3.6e6)
+    assert report["measures"][0]["measurementDuration"] == pytest.approx(rows["latency_s"].sum())
+    assert report["infrastructure"]["components"][0] == {"componentName": "H100", "componentType": "gpu", "nbComponent": 1}
+    assert report["environment"] == {"country": "France"}
+    # What the schema of BoAmps requires.
+    assert {"task", "measures", "infrastructure"} <= set(report)
+    assert {"taskStage", "taskFamily", "algorithms", "dataset"} <= set(report["task"])
+
+
+def test_the_carbon_intensity_is_known_or_null_with_the_reason(warehouse: Path, tmp_path: Path) -> None:
+    words = ("export", tmp_path / "sci.json", "--as", "sci", "--gpu", "H100", "--task", "chat", "--warehouse", warehouse)
+    assert run(*words, "--carbon-intensity", 50) == 0
+    (row,) = json.loads((tmp_path / "sci.json").read_text())
+    assert row["sci_g"] is None and "--embodied" in row["reason"] and "--carbon" not in row["reason"]
+    assert run(*words, "--carbon-intensity", 50, "--embodied", 0.25) == 0
+    (row,) = json.loads((tmp_path / "sci.json").read_text())
+    assert row["sci_g"] == pytest.approx(factories.records(25)["energy_j"].mean() / 3.6e6 * 50 + 0.25)
+    assert (row["reason"], row["energy_boundary"]) == (None, "GPU")
+
+
+def test_a_modelled_energy_is_marked_in_tables() -> None:
+    row = {"model_name": "a_b|c", "gpu_model": "H100", "num_gpus": 2, "task": "chat", "engine": "vllm", "batch_size": 8, "energy_j": None}
+    row |= {"estimated_energy_j": 12.5, "energy_per_token_j": 0.1, "output_tokens": 125.0, "prompts": None}
+    rows = pl.DataFrame([row])
+    assert r"| a_b\|c | 2×H100 | chat | vllm | 8 | ≈ 12.5 | 0.1 | 125 |  |" in reports.model_card(rows, "cited")
+    assert r"a\_b|c & 2$\times$H100 & chat & vllm & 8 & $\approx$ 12.5 & 0.1 & 125 \\" in reports.latex(rows, "cited")
+    assert reports.sci({**row, "result_id": "x"}, 1.0, 1.0)["reason"] == "the energy was not measured"
+
+
+def test_a_sheet_runs_nothing_and_says_what_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pl.DataFrame({"a": ["=1+1", "http://x.example", None], "b": [1.5, float("inf"), -2.0], "c": [[1], [2, 3], None]})
+    content = export.write(rows, export.header_of(rows, Selection(), "rows"), "xlsx")
+    (tmp_path / "a.xlsx").write_bytes(content)
+    assert sheet(tmp_path / "a.xlsx", "rows") == {
+        "a": ["=1+1", "http://x.example", None],
+        "b": ["1.5", "inf", "-2"],
+        "c": ["1", "2|3", None],
+    }
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as book:
+        assert b"<f>" not in book.read("xl/worksheets/sheet1.xml") and b"hyperlink" not in book.read("xl/worksheets/sheet1.xml")
+    with pytest.raises(rows_as.DoesNotFit, match="Row 1, column a: a cell of Excel holds 32,767 signs"):
+        export.write(pl.DataFrame({"a": ["x" * 40_000]}), {}, "xlsx")
+    monkeypatch.setattr(rows_as, "SHEET_ROWS", 3)
+    with pytest.raises(rows_as.DoesNotFit, match="A sheet of Excel has 3 rows"):
+        export.write(rows, {}, "xlsx")
 
 
 def test_licences_are_named(warehouse: Path, tmp_path: Path) -> None:
@@ -154,9 +282,9 @@ def test_licences_are_named(warehouse: Path, tmp_path: Path) -> None:
 
 
 def test_an_unknown_ending_is_a_sentence(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("export", tmp_path / "out.xlsx", "--warehouse", warehouse) == 2
-    assert "There is no export as 'xlsx'" in capsys.readouterr().err
-    assert list(tmp_path.glob("*xlsx*")) == []
+    assert run("export", tmp_path / "out.xml", "--warehouse", warehouse) == 2
+    assert "There is no export as 'xml'" in capsys.readouterr().err
+    assert list(tmp_path.glob("*xml*")) == []
 
 
 @given(st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=8)), max_size=5), st.sampled_from(HOSTILE))
@@ -234,4 +362,4 @@ def test_rejects_are_counted_filtered_and_written(tmp_path: Path, capsys: pytest
     assert "bad.parquet" not in capsys.readouterr().out
     assert run("rejects", "--file", "none such", *warehouse) == 0
     assert run("rejects", "--out", tmp_path / "rejects.csv", *warehouse) == 1
-    assert pl.read_csv(tmp_path / "rejects.csv", comment_prefix="#").height == 63
+    assert pl.read_csv(tmp_path / "rejects.csv").height == 63

@@ -83,6 +83,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     factories.write(factories.records(30), folder / "results" / "run-1" / "part-00000.parquet")
     factories.run_json(folder / "results" / "run-1" / "run.json")
+    factories.write(factories.records(3, "run-2", task="chat-concise"), folder / "results" / "run-2" / "part-00000.parquet")
     shutil.copytree(warehouses.SHIPPED / "published" / "mlenergy_v3", folder / "warehouse" / "data")
     shutil.copytree(warehouses.SHIPPED / "published" / "mlenergy_v1", folder / "V1_FOLDER")
     (folder / "lab.yaml").write_text(next(text for _, _, text in every("yaml") if "columns:" in text))
@@ -166,7 +167,7 @@ def test_every_block_of_python_runs(path: Path, desk: Path) -> None:
             exec(compile("\n" * line + code, str(path.relative_to(ROOT)), "exec"), names)
     if path.name == "library.md":
         assert (desk / "energy.html").stat().st_size > 1000
-        assert pl.read_parquet(desk / "results" / "*" / "part-*.parquet", missing_columns="insert").height == 33
+        assert pl.read_parquet(desk / "results" / "*" / "part-*.parquet", missing_columns="insert").height == 36
 
 
 def test_every_block_of_sql_gives_rows(desk: Path, shipped_warehouse: Path) -> None:

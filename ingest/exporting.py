@@ -1,0 +1,218 @@
+"""The command export: rows of a selection as a file, as a folder with a descriptor, or in the words of other people's formats."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import polars as pl
+import tyro
+
+from prompt_joules.bench import screen
+from prompt_joules.ingest import zips
+from prompt_joules.warehouse import connect, create, export, meanings, named, packages, query, reports, rows_as
+from prompt_joules.warehouse.selection import Selection
+
+OUT = screen.console()
+WEIGHTS = {"pretrained": ("pretrained",), "dummy": ("dummy",), "both": ()}
+ABOUT = {
+    "leaderboard": "one row per configuration: a published aggregate, or one run with its averages over valid prompts; base SI units",
+    "prompts": "one row per prompt answered; base SI units",
+}
+DESCRIPTORS = {"datapackage": ("datapackage.json", packages.datapackage), "croissant": ("croissant.json", packages.croissant)}
+
+
+class NothingMeasured(Exception):
+    """No configuration of the selection has what a report needs."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write the rows that a selection keeps, and what must be known about them: filter, link, hash, licences, citation.
+
+    The filters are those of the app; a value that no result has is an error that says which there are. Parquet, Arrow, JSON and Excel hold
+    what must be known inside; beside a CSV and JSON lines it is in NAME.meta.json.
+    """
+
+    out: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """File to write; its ending says how: .parquet, .csv, .json, .jsonl, .arrow or .xlsx. With --format, and --as boamps, a folder."""
+
+    rows: Literal["leaderboard", "prompts"] = "leaderboard"
+    """leaderboard: one row per configuration. prompts: one row per prompt of our runs."""
+
+    model: tuple[str, ...] = ()
+    """Ids or names of models; nothing means all."""
+
+    gpu: tuple[str, ...] = ()
+    """Short names of GPUs, e.g. H100; CPU for rows without one."""
+
+    task: tuple[str, ...] = ()
+    """Names of tasks."""
+
+    engine: tuple[str, ...] = ()
+    """How the model was run."""
+
+    source: tuple[str, ...] = ()
+    """Who measured."""
+
+    batch: tuple[int, ...] = ()
+    """Batch sizes."""
+
+    weights: Literal["pretrained", "dummy", "both"] = "pretrained"
+    """dummy: random weights."""
+
+    valid: Literal["only", "all"] = "only"
+    """all: rows and runs whose verdict is not valid, too."""
+
+    header: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Begin a CSV with what must be known as comment lines (#), instead of a file beside it."""
+
+    format: Literal["file", "datapackage", "croissant"] = "file"
+    """datapackage, croissant: a folder with a CSV and the descriptor of Frictionless or Croissant."""
+
+    written_as: Annotated[Literal["rows", "boamps", "sci", "model-card", "latex"], tyro.conf.arg(name="as")] = "rows"
+    """boamps: a report for each configuration. sci: Software Carbon Intensity (JSON). model-card: Markdown. latex: a table."""
+
+    country: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: not said)")] = None
+    """Where it was measured, for BoAmps."""
+
+    carbon_intensity: Annotated[float | None, tyro.conf.arg(metavar="G", help_behavior_hint="(default: not known)")] = None
+    """gCO2eq per kWh of the electricity, for SCI."""
+
+    embodied: Annotated[float | None, tyro.conf.arg(metavar="G", help_behavior_hint="(default: not known)")] = None
+    """Embodied gCO2eq of the hardware per answer, for SCI."""
+
+    app: Annotated[str, tyro.conf.arg(metavar="URL")] = export.APP
+    """Address of a page of the app, for the link to these rows."""
+
+    warehouse: str = field(default_factory=connect.default_warehouse)
+    """The warehouse file, or the address of a shared one (docs/scale.md)."""
+
+
+def run_export(options: Export) -> int:
+    """Write the selected rows.
+
+    Raises:
+        named.UnknownValue: no result has the value of a filter.
+        rows_as.UnknownKind, rows_as.DoesNotFit, NothingMeasured, WarehouseError, OSError: nothing is written.
+    """
+    out = Path(options.out)
+    if options.written_as == "rows" and options.format == "file":
+        _kind(out)
+    selection = _selection(options)
+    link = export.link_of(selection, options.app)
+    if options.written_as != "rows":
+        rows = query.load("leaderboard", selection, options.warehouse)
+        return _report(options, rows, export.header_of(rows, selection, ABOUT["leaderboard"], link))
+    with query.stream(options.rows, selection, options.warehouse, part_rows=export.PART_ROWS) as parts:
+        if options.format == "file":
+            save(parts, out, selection, ABOUT[options.rows], link=link, comments=options.header, warehouse=options.warehouse)
+        else:
+            _folder(parts, options, selection, link)
+    return 0
+
+
+def _selection(options: Export) -> Selection:
+    """The filters, with names looked up. Raises named.UnknownValue, WarehouseError."""
+    there = query.options(options.warehouse)
+    return Selection(
+        models=named.known("model", options.model, there),
+        gpus=named.known("gpu", options.gpu, there),
+        tasks=named.known("task", options.task, there),
+        engines=named.known("engine", options.engine, there),
+        sources=named.known("source", options.source, there),
+        batch_sizes=tuple(map(int, named.known("batch", options.batch, there))),
+        weights=WEIGHTS[options.weights],
+        only_valid=options.valid == "only",
+    )
+
+
+def _kind(out: Path) -> str:
+    """How a file of this name is written. Raises rows_as.UnknownKind."""
+    return rows_as.known(out.suffix.removeprefix(".").lower())
+
+
+def save(
+    parts: Iterator[pl.DataFrame],
+    out: Path,
+    selection: Selection,
+    what: str,
+    *,
+    link: str | None = None,
+    comments: bool = False,
+    warehouse: str | None = None,
+) -> dict[str, Any]:
+    """Write rows as a file, and beside it what must be known about them where the file has no place for it.
+
+    Args:
+        parts: at least one.
+        out: its ending says how.
+        selection, what, link: as of `export.Facts.header`.
+        comments: a CSV begins with the header and stands alone.
+        warehouse: says what the columns mean; None: nobody does.
+
+    Returns:
+        The header.
+
+    Raises:
+        rows_as.UnknownKind, rows_as.DoesNotFit, WarehouseError, OSError: nothing is written.
+    """
+    kind = _kind(out)
+    first = next(parts)
+    with export.replacing(out) as file:
+        rows = itertools.chain([first], parts)
+        header = export.save(rows, file, kind, selection, what, link=link, folder=out.parent, comments=comments)
+    beside = out.with_name(f"{out.name.removesuffix(out.suffix)}.meta.json")
+    if kind in rows_as.WITHOUT_PLACE and not comments:
+        columns = {"columns": meanings.columns(first.schema, warehouse)} if warehouse else {}
+        _write(beside, json.dumps({"file": out.name} | header | columns, indent=2, ensure_ascii=False) + "\n")
+    OUT.print(f"{out}: {header['rows']:,} rows, content hash {header['content_sha256']}")
+    if not header["rows"]:
+        OUT.print(f"Nothing matches: {header['filter']}. --weights both and --valid all keep more rows.")
+    return header
+
+
+def _folder(parts: Iterator[pl.DataFrame], options: Export, selection: Selection, link: str) -> None:
+    """A CSV and its descriptor. Raises as `save`."""
+    out = Path(options.out)
+    name, descriptor = DESCRIPTORS[options.format]
+    first = next(parts)
+    file = out / f"{options.rows}.csv"
+    with export.replacing(file) as opened:
+        rows = itertools.chain([first], parts)
+        header = export.save(rows, opened, "csv", selection, ABOUT[options.rows], link=link, folder=out, comments=False)
+    columns = meanings.columns(first.schema, options.warehouse)
+    facts = descriptor(options.rows, file.name, zips.sha256(file), file.stat().st_size, header, columns)
+    _write(out / name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    OUT.print(f"{file}: {header['rows']:,} rows, described by {name}")
+
+
+def _report(options: Export, rows: pl.DataFrame, header: dict[str, Any]) -> int:
+    """Configurations in the words of others. Raises NothingMeasured, OSError."""
+    out, measured = Path(options.out), rows.filter(pl.col("energy_j").is_not_null())
+    if measured.is_empty():
+        raise NothingMeasured(f"No configuration has a measured energy: {header['filter']}.")
+    match options.written_as:
+        case "boamps":
+            for row in measured.iter_rows(named=True):
+                report = reports.boamps(row, options.country, create.project_version())
+                _write(out / reports.file_name(row["result_id"]), json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        case "sci":
+            found = [reports.sci(row, options.carbon_intensity, options.embodied) for row in rows.iter_rows(named=True)]
+            _write(out, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        case "model-card":
+            _write(out, reports.model_card(rows, header["citation"]))
+        case "latex":
+            _write(out, reports.latex(rows, header["citation"]))
+    written = measured if options.written_as == "boamps" else rows
+    OUT.print(f"{out}: {written.height:,} configurations as {options.written_as}")
+    if written.height < rows.height:
+        OUT.print(f"{rows.height - written.height:,} configurations whose energy was not measured are left out.")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    with export.replacing(path) as file:
+        file.write(text.encode())

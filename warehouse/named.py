@@ -1,0 +1,42 @@
+"""Names that a person gives: filters, options. One that there is not is an error that says which there are."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import polars as pl
+
+MOST_NAMED = 12
+
+
+class UnknownValue(ValueError):
+    """A filter has a value that no result has, or an option one that it does not know; the text names those that there are."""
+
+
+def known(key: str, asked: object, options: pl.DataFrame) -> tuple[str, ...]:
+    """The values of a filter as the warehouse has them; a name may be given in any case. Raises UnknownValue."""
+    values = [asked] if isinstance(asked, str | int) else list(asked)  # type: ignore[call-overload]
+    there = options.filter(pl.col("kind") == key)
+    names = {str(value).lower(): str(value) for value in there["value"].drop_nulls()}
+    labels = {str(label).lower(): str(value) for value, label in there.select("value", "label").drop_nulls().iter_rows()}
+    found = []
+    for value in values:
+        text = str(value).lower()
+        if text not in names and text not in labels:
+            raise UnknownValue(f"There are no results with {key} {value!r}. {_there_are(str(value), there['label'].drop_nulls().unique())}")
+        found.append(names.get(text) or labels[text])
+    return tuple(dict.fromkeys(found))
+
+
+def one_of(what: str, value: str, known: Iterable[str]) -> str:
+    """The value, if it is known. Raises UnknownValue."""
+    if value not in known:
+        raise UnknownValue(f"There is no {what} {value!r}. {_there_are(value, known)}")
+    return value
+
+
+def _there_are(value: str, known: Iterable[str]) -> str:
+    names = sorted({str(name) for name in known}, key=lambda name: (int(name) if name.isdigit() else 0, name.lower()))
+    close = [] if value.isdigit() else get_close_matches(value, names, 3)
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    meant = f"Did you mean {' or '.join(close)}? " if close else ""
+    return f"{meant}There are: {', '.join(names[:MOST_NAMED])}{more}." if names else "There are none."
