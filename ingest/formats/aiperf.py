@@ -14,7 +14,18 @@ from typing import Any
 import duckdb
 
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, companion, dug, environment, is_number, run_name, store_requests, whole
+from prompt_joules.ingest.formats.foreign import (
+    NO_ENERGY,
+    Row,
+    companion,
+    count_of,
+    dug,
+    environment,
+    is_number,
+    run_name,
+    store_requests,
+    whole,
+)
 from prompt_joules.ingest.formats.units import in_base
 
 DEFAULT = "profile_export_aiperf.json"
@@ -45,7 +56,8 @@ def load_of(summary: Mapping[str, Any]) -> Load:
     if not phases:
         return Load({MEASURED: _count(dug(summary, "input_config", "loadgen", "concurrency"))}, 1)
     effective = dug(summary, "effective_concurrency", "avg")
-    reached = max(1, round(effective)) if is_number(effective) and len(measured) == 1 else None
+    mean = count_of(effective)
+    reached = max(1, mean) if mean is not None and len(measured) == 1 else None
     known = {str(phase.get("name")): _count(phase.get("concurrency")) for phase in phases}
     return Load({name: count or (reached if name == measured[0].get("name") else None) for name, count in known.items()}, len(measured))
 

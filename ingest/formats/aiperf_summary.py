@@ -13,7 +13,7 @@ import duckdb
 
 from prompt_joules.ingest.formats import aiperf
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import dug, is_number
+from prompt_joules.ingest.formats.foreign import count_of, dug, is_number
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 from prompt_joules.ingest.formats.units import in_base
 
@@ -68,9 +68,8 @@ def figure_of(summary: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 def times_of(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The figures that AIPerf and genai-perf write alike: means over the answered requests."""
-    count = in_base(summary.get("request_count"))
     return {
-        "prompts": round(count) if is_number(count) else None,
+        "prompts": count_of(in_base(summary.get("request_count"))),
         "throughput_tps": in_base(summary.get("output_token_throughput")),
         "output_tokens": in_base(summary.get("output_sequence_length")),
         "input_tokens": in_base(summary.get("input_sequence_length")),
@@ -128,7 +127,7 @@ def genai_figure_of(content: Mapping[str, Any], model: str) -> dict[str, Any]:
     """The row of `figures.csv` that a genai-perf summary stands for. Its telemetry is that of counters, not of the run: no energy."""
     stimulus = dug(content, "input_config", "perf_analyzer", "stimulus", "concurrency")
     said = stimulus if stimulus is not None else dug(content, "input_config", "concurrency")
-    concurrency = int(said) if isinstance(said, int | str) and str(said).isdecimal() else None
+    concurrency = int(said) if isinstance(said, int | str) and len(str(said)) < 10 and str(said).isdecimal() else None
     endpoint = dug(content, "input_config", "endpoint", "type") or dug(content, "input_config", "endpoint_type")
     return times_of(content) | {
         "source": "genai-perf",

@@ -152,6 +152,11 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
 
 
+def count_of(value: Any) -> int | None:
+    """A number that counts something, rounded; None for what is no finite number from 0."""
+    return round(value) if is_number(value) and 0 <= value < 2**63 else None
+
+
 def words(text: Any) -> dict[str, Any]:
     """The columns that an answer's text gives: its length in words and characters, and the text."""
     return {"output_words": len(text.split()), "output_chars": len(text), "output_text": text} if isinstance(text, str) else {}

@@ -72,7 +72,7 @@ def gpus_of(config: Mapping[str, Any]) -> tuple[str, int]:
     listed, said = dug(config, "environment", "gpu"), dug(config, "backend", "device_ids")
     machine = [str(name) for name in listed] if isinstance(listed, list) else []
     ids = [part.strip() for part in str(said).strip("[]").split(",")] if said not in (None, "", []) else []
-    used = [machine[int(place)] for place in ids if place.isdecimal() and int(place) < len(machine)] or machine
+    used = [machine[int(place)] for place in ids if place.isdecimal() and len(place) < 6 and int(place) < len(machine)] or machine
     names = sorted(set(used if ids else machine))
     return " + ".join(names) or "unknown", len(ids) or len(machine) or 1
 

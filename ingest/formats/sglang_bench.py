@@ -13,7 +13,7 @@ import duckdb
 from prompt_joules.ingest.formats import vllm_bench
 from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, content_of
 from prompt_joules.ingest.formats.figures import each_run, format_of, measured, number, share
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, dug, environment, file_time, is_number, run_name, store_requests
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, environment, file_time, is_number, run_name, store_requests
 
 KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens"}
 REASON = "SGLang bench_serving does not measure energy"
@@ -43,10 +43,10 @@ def version_of(run: Mapping[str, Any]) -> str:
 
 def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
     """The figure of a run without details, or why it is none."""
-    model, answered = model_of(run), number(run.get("completed"))
+    model, answered = model_of(run), count_of(number(run.get("completed")))
     if model is None:
         return NAMELESS
-    if not is_number(answered) or answered < 1:
+    if not answered:
         return "has no answered request"
     rate: Any = run.get("request_rate")
     spread = dug(run, "server_info", "tp_size")
@@ -61,7 +61,7 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         "batch_size": concurrency_of(run),
         "concurrency": concurrency_of(run),
         "mean_batch_size": measured(run.get("concurrency")),
-        "prompts": int(answered),
+        "prompts": answered,
         "throughput_tps": measured(run.get("output_throughput")) or share(run.get("total_output_tokens"), run.get("duration")),
         "output_tokens": share(run.get("total_output_tokens"), answered),
         "input_tokens": share(run.get("total_input_tokens"), answered),

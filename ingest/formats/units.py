@@ -48,4 +48,4 @@ def in_base(metric: Any, statistic: str = "avg") -> Any:
     value, unit = metric[statistic], metric.get("unit")
     if unit is None or not is_number(value):
         return value
-    return value * FACTORS[unit] if unit in FACTORS else f"{value} {unit}"
+    return value * FACTORS[unit] if isinstance(unit, str) and unit in FACTORS else f"{value} {unit}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from prompt_joules.ingest.formats.base import Content
 from prompt_joules.ingest.formats.figures import each_run, first_of, format_of, measured, number, share
-from prompt_joules.ingest.formats.foreign import is_number
+from prompt_joules.ingest.formats.foreign import count_of, is_number
 from prompt_joules.ingest.formats.vllm_bench import LISTS
 
 KEYS = {"model_id", "num_prompts", "completed", "duration", "total_output_tokens"}
@@ -23,12 +23,11 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         return "is no run of vllm bench serve that names a model"
     if run.keys() >= set(LISTS):
         return "holds its requests, which are read out of the run's own file (run=N.json)"
-    answered = number(run["completed"])
-    if not is_number(answered) or answered < 1:
+    answered = count_of(number(run["completed"]))
+    if not answered:
         return "has no answered request"
-    at_once = number(run.get("max_concurrency"))
     rate = number(run.get("request_rate"))
-    concurrency = int(at_once) if is_number(at_once) and at_once > 0 else None
+    concurrency = count_of(number(run.get("max_concurrency"))) or None
     throughput = measured(run.get("output_throughput"))
     return {
         "source": "vLLM",
@@ -39,7 +38,7 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         "engine": first_of(run, "backend", "endpoint_type") or "vllm",
         "batch_size": concurrency,
         "concurrency": concurrency,
-        "prompts": int(answered),
+        "prompts": answered,
         "throughput_tps": share(run["total_output_tokens"], run["duration"]) if throughput is None else throughput,
         "output_tokens": share(run["total_output_tokens"], answered),
         "input_tokens": share(run.get("total_input_tokens"), answered),

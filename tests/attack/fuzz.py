@@ -1,6 +1,7 @@
-"""Made-up input of four kinds, by a seed: formulas, SQL, links and files. `make fuzz` runs 100,000 cases; a part of them is in the suite.
+"""Made-up input of four kinds, by a seed: formulas, SQL, links and files. `make fuzz` runs 118,000 cases; a part of them is in the suite.
 
     python -m tests.attack.fuzz --cases 100000 --seed 1
+    python -m tests.attack.fuzz --cases 100000 --seed 1 --only file
 
 A case that fails is printed with its kind, seed and number: `run(kind, seed, range(number, number + 1), …)` makes it again.
 """
@@ -10,6 +11,7 @@ import collections
 import contextlib
 import math
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,7 @@ from prompt_joules.pages.ui import filters, site
 from prompt_joules.warehouse import connect, query, visitor_formula, visitor_sql_allowed
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
-from tests.attack.made_up import dice, formula, link, mutated, spoilt, statement
+from tests.attack.made_up import dice, formula, link, mutated, odd_values, spoilt, statement
 
 ROWS = pl.DataFrame({"energy_j": [100.0, 0.0, None, -1.5, 1e300], "prompts": [4, 9, 16, 0, 2**60], "name": ["a", "b", None, "", "=1"]})
 
@@ -106,7 +108,7 @@ def open_page(asked: dict[str, list[str]], chance: random.Random, warehouse: Pat
 
 
 def try_files(seed: int, numbers: Sequence[int], outcomes: collections.Counter[str]) -> None:
-    """Files with a few bytes changed load, are refused or are foreign; a good file beside them loads whole, and the warehouse adds up."""
+    """Files with bytes or values changed load, are refused or are foreign, each by a named error; a good one beside them loads whole."""
     samples = sorted(
         path for path in warehouses.DATA.rglob("*") if path.is_file() and path.stat().st_size < 60_000 and path.suffix != ".md"
     )
@@ -117,12 +119,14 @@ def try_files(seed: int, numbers: Sequence[int], outcomes: collections.Counter[s
             chance = dice("file", seed, number)
             like = chance.choice(samples)
             place = folder / "in" / str(number) / like.parent.name
-            place.mkdir(parents=True)
-            (place / like.name).write_bytes(spoilt(like.read_bytes(), chance))
+            shutil.copytree(like.parent, place, ignore=lambda _, names: [name for name in names if Path(name).suffix == ".parquet"])
+            content = like.read_bytes()
+            (place / like.name).write_bytes(spoilt(content, chance) if chance.random() < 0.5 else odd_values(content, like.suffix, chance))
         with told("file", seed, numbers[0] if numbers else 0):
             report = warehouses.ingest(folder / "in", into=folder / "w.duckdb")
             assert warehouses.rows(folder / "w.duckdb", "select count(*) from requests where run_id = 'good'").item() == 5
             assert [verdict for verdict in check.check(str(folder / "w.duckdb")) if verdict.state != "ok"] == []
+            assert [line for line in report.lines if "breaks its reader" in line.why] == []
     outcomes.update(f"file {line.state}" for line in report.lines)
 
 
@@ -130,9 +134,9 @@ TRIES: dict[str, tuple[Callable[..., None], float, int]] = {
     "formula": (try_formulas, 0.4, 5_000),
     "sql": (try_sql, 0.4, 5_000),
     "link": (try_links, 0.18, 2_000),
-    "file": (try_files, 0.02, 100),
+    "file": (try_files, 0.2, 100),
 }
-"""Kind → how it is tried, its share of all cases, and how many a process tries before the next takes over."""
+"""Kind → how it is tried, how many of it for one of `--cases`, and how many a process tries before the next takes over."""
 
 
 def run(kind: str, seed: int, numbers: Sequence[int], warehouse: Path) -> collections.Counter[str]:
@@ -157,6 +161,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=TRIES)
     parser.add_argument("--part", nargs=5)
     options = parser.parse_args()
     if options.part:
@@ -170,6 +175,8 @@ def main() -> int:
         warehouse = Path(folder) / "w.duckdb"
         warehouses.ingest(warehouses.SHIPPED, into=warehouse)
         for kind, (_, share, at_once) in TRIES.items():
+            if options.only not in (None, kind):
+                continue
             began, total = time.monotonic(), round(options.cases * share)
             for first in range(0, total, at_once):
                 found, failure = in_a_process(kind, options.seed, range(first, min(first + at_once, total)), warehouse)

@@ -1,6 +1,10 @@
 """Made-up formulas, statements, links and files, each by a seed and a number: the same in every run."""
 
+import csv
+import io
+import json
 import random
+from typing import Any
 from urllib.parse import urlencode
 
 from prompt_joules.pages.ui import filters
@@ -258,3 +262,43 @@ def spoilt(content: bytes, chance: random.Random) -> bytes:
         )
         content = content[:place] + new + (content[place + chance.randint(0, 20) :] if chance.random() < 0.9 else b"")
     return content
+
+
+def odd(chance: random.Random) -> Any:
+    """A value that does not belong where it will stand."""
+    return chance.choice(
+        [None, True, -1, 0, 1.5, 10**400, 1e308, float("nan"), float("inf"), "", "x", "\ud800", "-7", [], [None], {}, {"a": [1]}]
+    )
+
+
+def odd_inside(content: Any, chance: random.Random) -> Any:
+    """JSON with one value replaced, taken away or said twice, wherever it stands."""
+    if isinstance(content, dict) and content and chance.random() < 0.9:
+        key = chance.choice(list(content))
+        changed = odd_inside(content[key], chance)
+        return {name: changed if name == key else value for name, value in content.items() if name != key or chance.random() < 0.9}
+    if isinstance(content, list) and content and chance.random() < 0.9:
+        place = chance.randrange(len(content))
+        return [*content[:place], odd_inside(content[place], chance), *content[place + (chance.random() < 0.8) :]]
+    return odd(chance)
+
+
+def odd_values(content: bytes, ending: str, chance: random.Random) -> bytes:
+    """A JSON, JSON lines or CSV file that is whole, with odd values in it; other files with bytes changed."""
+    try:
+        text = content.decode("utf-8-sig")
+        if ending == ".json":
+            return json.dumps(odd_inside(json.loads(text), chance)).encode()
+        if ending == ".jsonl":
+            lines = [json.loads(line) for line in text.splitlines() if line.strip()]
+            return "\n".join(json.dumps(odd_inside(line, chance)) for line in lines).encode()
+        if ending == ".csv":
+            rows = [[*row] for row in csv.reader(io.StringIO(text))]
+            row = chance.choice(rows)
+            row[chance.randrange(len(row))] = str(odd(chance)).replace("\ud800", "?")
+            out = io.StringIO()
+            csv.writer(out).writerows(rows)
+            return out.getvalue().encode()
+    except (ValueError, IndexError):
+        pass
+    return spoilt(content, chance)
