@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prompt_joules.ingest.formats import llama_bench, vllm_offline, vllm_runs
+from prompt_joules.ingest.formats import aiperf_summary, llama_bench, units, vllm_offline, vllm_runs
 from tests import warehouses
 
 DATA = warehouses.DATA
@@ -163,3 +163,46 @@ def test_a_torn_llama_bench_gives_its_whole_tests(tmp_path: Path, warehouse: Pat
     assert warehouses.ingest(tmp_path, into=warehouse).status == 1
     assert len(figures(warehouse)) == 2
     assert warehouses.rejects(warehouse) == [(3, None, "is no whole JSON object")]
+
+
+GENAI = DATA / "genai_perf" / "profile_export_genai_perf.json"
+
+
+def test_genai_perf(warehouse: Path) -> None:
+    """Means in ms and tokens. Its telemetry is a mean of counters, so no energy comes of it."""
+    assert warehouses.ingest(GENAI, into=warehouse).status == 0
+    (figure,) = figures(warehouse)
+    setup = [figure[name] for name in ("source", "published_model_id", "engine", "concurrency")]
+    assert setup == ["genai-perf", "acme/tiny-1B", "openai-chat", 8]
+    assert [figure[name] for name in ("prompts", "throughput_tps", "output_tokens", "input_tokens")] == [40, 200.0, 51.0, 128.0]
+    assert [figure[name] for name in ("latency_s", "ttft_s", "tpot_s")] == pytest.approx([0.5, 0.05, 0.009])
+    assert [figure[name] for name in ("energy_j", "energy_per_token_j", "power_w", "num_gpus")] == [None, None, None, 0]
+
+
+def test_genai_perf_of_2024_wrote_its_arguments_flat(tmp_path: Path, warehouse: Path) -> None:
+    content = json.loads(GENAI.read_text())
+    content["input_config"] = {"model": ["acme/tiny-1B"], "concurrency": 4, "endpoint_type": "completions", "request_rate": None}
+    (tmp_path / GENAI.name).write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (figure,) = figures(warehouse)
+    assert [figure[name] for name in ("published_model_id", "engine", "concurrency")] == ["acme/tiny-1B", "openai-completions", 4]
+
+
+def test_genai_perf_in_an_unknown_unit_or_without_a_model_is_no_figure(tmp_path: Path, warehouse: Path) -> None:
+    content = json.loads(GENAI.read_text())
+    content["request_latency"]["unit"] = "fortnights"
+    (tmp_path / "unit.json").write_text(json.dumps(content))
+    del content["input_config"]["model_names"]
+    (tmp_path / "nameless.json").write_text(json.dumps(content))
+    report = warehouses.ingest(tmp_path, into=warehouse)
+    assert {line.path: line.state for line in report.lines} == {"nameless.json": "foreign", "unit.json": "loaded"}
+    assert (figures(warehouse), warehouses.rejects(warehouse)) == ([], [(1, "latency_s", "is not a number")])
+
+
+@pytest.mark.parametrize(("count", "prompts"), [(40.0, 40), (float("nan"), None), (-1, None), ("many", None)])
+def test_counts_that_are_none_break_nothing(count: object, prompts: int | None) -> None:
+    assert aiperf_summary.times_of({"request_count": {"unit": "count", "avg": count}})["prompts"] == prompts
+
+
+def test_a_unit_that_is_no_text_is_no_unit() -> None:
+    assert units.in_base({"unit": ["ms"], "avg": 5.0}) == "5.0 ['ms']"
