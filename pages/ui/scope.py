@@ -65,6 +65,7 @@ def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", mor
     hidden = hidden_words(view.selection) if ours else ""
     shown = f"{words.drawn(drawn, noun)}; shown: {plain(view.on_screen())}."
     st.caption(" ".join(part for part in (more, shown, hidden, words.SCOPE) if part))
+    st.html(site.copies(words.source_line(view.on_screen(), drawn), words.citation(view.on_screen(), drawn)))
 
 
 def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:

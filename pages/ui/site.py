@@ -23,6 +23,14 @@ SENTENCES_STYLE = """<style>
 .found a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128, 128, 128, 0.7); text-underline-offset: 3px; }
 .found a:hover, .found a:focus-visible { text-decoration-color: currentColor; }
 </style>"""
+COPIES_STYLE = """<style>
+.copies button {
+  border: 1px solid rgba(128, 128, 128, 0.45); border-radius: 6px; padding: 3px 10px; margin-right: 6px;
+  font: inherit; font-size: 0.85rem; background: none; color: inherit; cursor: pointer;
+}
+.copies button:hover, .copies button:focus-visible { border-color: currentColor; }
+@media print { .copies { display: none; } }
+</style>"""
 # Section → pages (file, title, question). A new page is one line here and one file. No icons: the browser would fetch the
 # icon of the open page from Google.
 SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -118,6 +126,17 @@ def sentences(targets: list[tuple[str, str]]) -> str:
     """
     items = (f'<li><a href="{escape(address)}">{escape(sentence)}</a></li>' for address, sentence in targets)
     return f'{SENTENCES_STYLE}<nav class="found" aria-label="What we found"><ul>{"".join(items)}</ul></nav>'
+
+
+def copies(said: str, cite: str) -> str:
+    """HTML of two buttons that copy the address of the view and how to cite it, and of what a picture of a chart says below it.
+
+    Args:
+        said: the words below a picture; `pictures.js` reads them.
+        cite: a citation without question, address and date.
+    """
+    buttons = '<button data-copy="link">Copy link</button> <button data-copy="cite">Copy citation</button>'
+    return f'{COPIES_STYLE}<div class="copies" data-said="{escape(said)}" data-cite="{escape(cite)}">{buttons}</div>'
 
 
 def address(page: str, link: dict[str, str | list[str]]) -> str:

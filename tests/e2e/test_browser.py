@@ -444,6 +444,9 @@ def test_a_chart_is_saved_as_png_and_as_svg_from_its_menu(server: str, visit: Vi
     drawing = ElementTree.fromstring(made["SVG"])
     words = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
     assert drawing.tag.endswith("svg") and {"Energy (J)", "Parameters (billion)", "A40"} <= words
+    assert QUESTIONS["energy_vs_parameters"] in words, "a picture says which question it answers"
+    told = " ".join(text for text in words if text)
+    assert "Shown: GPU A40" in told and "Source: ML.ENERGY v1" in told and visitor.address in told
     assert drawing[0].get("fill") == ("rgb(18, 23, 29)" if dark else "rgb(255, 255, 255)"), "the ground of the theme"
     visitor.assert_sound()
 

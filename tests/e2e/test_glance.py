@@ -33,3 +33,17 @@ def test_a_choice_of_the_closed_button_acts_from_a_link_and_stays_in_it(server: 
     assert "colour=source" in visitor.page.url
     assert legend.all_text_contents() == ["Source"]
     visitor.assert_sound()
+
+
+def test_the_address_and_a_citation_are_copied(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("cost_of_a_token?gpu=H100")
+    visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    read = "navigator.clipboard.readText()"
+    visitor.page.get_by_role("button", name="Copy link").click()
+    visitor.page.get_by_role("button", name="Copied").wait_for()
+    assert visitor.page.evaluate(read) == visitor.page.url
+    visitor.page.get_by_role("button", name="Copy citation").click()
+    visitor.page.wait_for_function(f"{read}.then(text => text.startsWith('What does an answer'))")
+    cited = visitor.page.evaluate(read)
+    assert "Prompt Joules" in cited and "GPU H100" in cited and visitor.page.url in cited
+    visitor.assert_sound()

@@ -72,7 +72,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         limits: `x` and `y` in screen units, or None.
         is_best: whether the rows are the frontier alone: then each point has a name, and there are no curves.
     """
-    scale = alt.Scale(type="log", nice=False, padding=14)
+    scale = alt.Scale(type="log", nice=False, padding=24)
     across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(True, rows[x]))
     up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
     points = theme.coloured(axes.with_texts(rows, y, x), "gpu_model", theme.own_colours(rows["gpu_model"]))

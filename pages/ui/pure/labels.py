@@ -13,8 +13,8 @@ from prompt_joules.warehouse.statistics.intervals import Floats
 
 # A usual size of a chart in px, to tell whether names would touch; of a letter and a line.
 WIDE, HIGH, LETTER, LINE = 880.0, 420.0, 6.5, 14.0
-# How far below its point a name may be (px), nearest first.
-SHIFTS = (0.0, -LINE, LINE)
+# How far below its point a name may be (px), nearest first; the other way round where the nearest point with a name is below it.
+SHIFTS = (0.0, LINE, -LINE)
 # How the names are drawn: clipped, or a long one would take the width of a phone from the chart; where there is no room, not at all.
 MARK: dict[str, Any] = {"clip": True, "opacity": alt.ExprRef("width > 480 ? 1 : 0"), "fontSize": 11}
 
@@ -38,8 +38,9 @@ def with_room(
     kept = []
     for row, place in zip(rows.iter_rows(named=True), places, strict=True):
         wide = LETTER * len(row[name]) + 8
-        others = points[(points != place).any(axis=1)] + (0, -LINE / 2)
-        spots = [_spot(place, wide, left, shift) for shift in SHIFTS for left in (False, True)]
+        others = points[(points != place).any(axis=1)]
+        away = 1 if _is_below(place, places) else -1
+        spots = [_spot(place, wide, left, away * shift) for shift in SHIFTS for left in (False, True)]
         free = [spot for spot in spots if spot[0] > 0 and spot[1] < WIDE and not _touch(spot, taken)]
         clear = [spot for spot in free if not _touch(spot, others[:, [0, 0, 1]])]
         for spot in (clear or (free if on_points else []))[:1]:
@@ -60,6 +61,12 @@ def drawn(named: pl.DataFrame, x: alt.X, y: alt.Y, name: str) -> list[alt.Chart]
         text = alt.Chart(there.drop("left", "shift")).mark_text(dy=shift, color=theme.INK, **beside, **MARK)
         layers.append(text.encode(x=x, y=y, text=alt.Text(f"{name}:N")))
     return layers
+
+
+def _is_below(place: Floats, places: Floats) -> bool:
+    """Whether the nearest other place is above this one, or on its height."""
+    others = places[(places != place).any(axis=1)]
+    return len(others) == 0 or bool(others[np.argmin(((others - place) ** 2).sum(axis=1)), 1] >= place[1])
 
 
 def _spot(place: Floats, wide: float, left: bool, shift: float) -> Floats:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from prompt_joules.warehouse import create
 from prompt_joules.warehouse.energy_shown import UNITS, Measure
 
 MOST_LINES = 6
@@ -99,6 +100,29 @@ def drawn(rows: pl.DataFrame, noun: str) -> str:
         if column in rows.columns and rows[column].null_count() < rows.height:
             parts.append(f"{name}: {plain(several(rows[column]))}")
     return "; ".join(part for part in parts if part)
+
+
+def source_line(shown: str, drawn: pl.DataFrame) -> str:
+    """The line below a picture of a chart: what is shown, whose the rows are, what the numbers cover.
+
+    Args:
+        shown: the filters in words.
+        drawn: the rows, with `source` where they have it.
+    """
+    names = sources(drawn)
+    by = "" if OURS["source"] in names else " Drawn by Prompt Joules."
+    return f"Shown: {shown}. Source: {', '.join(names)}.{by} {SCOPE}"
+
+
+def citation(shown: str, drawn: pl.DataFrame) -> str:
+    """How a view is cited, without its question, address and date."""
+    return f"Prompt Joules {create.project_version()}, shown: {shown}, sources: {', '.join(sources(drawn))}"
+
+
+def sources(drawn: pl.DataFrame) -> list[str]:
+    """Who measured the rows, by name."""
+    names = drawn["source"].drop_nulls().unique().sort().to_list() if "source" in drawn.columns else []
+    return names or [OURS["source"]]
 
 
 def several(values: pl.Series, most: int = 6) -> str:
