@@ -13,6 +13,14 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import pairs
 
+# Views that answer what people come with: address and label.
+WITHIN = {"x": "Latency (s)", "y": "Energy (J)", "limit_latency_s": "5", "band": "All sizes"}
+QUESTIONS = (
+    (site.address("tradeoffs", {**WITHIN}), "The cheapest answer within 5 s"),
+    (site.address("planner", {"requests": "1000000", "country": "Germany"}), "A million answers a day in Germany"),
+    (site.address("compare", {}), "Is A really better than B?"),
+)
+
 
 def what_was_found() -> list[tuple[str, str]]:
     """Address and sentence of each finding that the warehouse has the rows for, whatever the filters."""
@@ -47,6 +55,8 @@ st.html(drawings.legend(rows))
 draw.show(draw.of(drawings.bars, rows), alt=drawings.alternative(rows))
 st.caption(room.about(rows))
 st.html(site.sentences(what_was_found()))
-st.html(site.links([(site.address("leaderboard", view.to_query()), "The table of all results"), ("methods", "How it was measured")]))
+st.html(
+    site.links([(site.address("leaderboard", view.to_query()), "The table of all results"), *QUESTIONS, ("methods", "How it was measured")])
+)
 pick.show_framed(rows, room.COLUMNS, "J of an answer by model, with what the number is", "answers", shown, "The numbers in the chart")
 scope.say_footer(rows, shown)

@@ -63,6 +63,15 @@ def test_only_models_of_one_size_and_numbers_of_one_kind_are_compared(answers: p
     assert groups == ["up to 3 billion", "3 to 10 billion", "10 to 40 billion", "over 40 billion"]
 
 
+def test_the_headline_says_how_much_is_length_and_how_much_the_cost_of_a_token(answers: pl.DataFrame) -> None:
+    rows = answers.filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
+    low, high = (rows.filter(pl.col("model_name") == name).row(0, named=True) for name in ("llama-7B", "baize-v2-7B"))
+    tokens, token = (words.figure(high[name] / low[name], 2) for name in ("output_tokens", "energy_per_token_j"))
+    assert room.headline(rows).endswith(f"as much: {tokens}× the tokens at {token}× the J a token.")
+    unknown = rows.with_columns(output_tokens=pl.lit(None, pl.Float64))
+    assert room.headline(unknown).endswith("as much.")
+
+
 def test_several_gpus_and_precision_stand_beside_the_number(answers: pl.DataFrame) -> None:
     rows = answers.filter(pl.col("gpu_model") == "B200", pl.col("task") == "lm-arena-chat")
     deepseek = drawings.with_heads(rows).filter(pl.col("dtype") == "fp8", pl.col("num_gpus") == 8).row(0, named=True)

@@ -1,6 +1,7 @@
 """Home: J of one answer of every model, for one task and GPU; what was found, in three sentences. Frames in, sentences out."""
 
 import math
+from typing import Any
 
 import polars as pl
 
@@ -70,7 +71,15 @@ def headline(rows: pl.DataFrame) -> str:
     low, high = alike.row(0, named=True), alike.row(-1, named=True)
     ends = f"from **{kinds.joules(low)}** ({plain(low['model_name'])}) to **{kinds.joules(high)}** ({plain(high['model_name'])})"
     times = figure(high["answer_j"] / low["answer_j"], 2)
-    return f"An answer of {count} models of {shape.said(band)} parameters takes {ends}, **{times}×** as much."
+    return f"An answer of {count} models of {shape.said(band)} parameters takes {ends}, **{times}×** as much{_why(low, high)}."
+
+
+def _why(low: dict[str, Any], high: dict[str, Any]) -> str:
+    """How much of a difference is length and how much the cost of a token, where both are known."""
+    ratios = [high[name] / low[name] for name in ("output_tokens", "energy_per_token_j") if low[name] and high[name]]
+    if len(ratios) < 2:
+        return ""
+    return f": {figure(ratios[0], 2)}× the tokens at {figure(ratios[1], 2)}× the J a token"
 
 
 def about(rows: pl.DataFrame) -> str:
