@@ -55,8 +55,10 @@ def show_texts(answers: pl.DataFrame) -> None:
         st.markdown("The texts of prompt and answers were not kept in these runs.")
         return
     st.subheader("The prompt", anchor=False)
-    for text in asked.head(3):
+    for text in asked.head(room.MOST_PROMPTS):
         tables.verbatim(text)
+    if len(asked) > room.MOST_PROMPTS:
+        st.caption(f"And {words.count(len(asked) - room.MOST_PROMPTS, 'more text')} with this id, in the download.")
     st.subheader("The answers", anchor=False)
     for heading, text in room.different(kept)[: room.MOST_TEXTS]:
         st.markdown(heading)

@@ -10,14 +10,19 @@ Visit = Callable[..., Visitor]
 # px from the top of the window, on a desktop of 1,366 × 900.
 HIGHEST = 350
 TOP = "Math.min(...[...document.querySelectorAll('svg.marks')].map(drawn => drawn.getBoundingClientRect().top))"
-PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home", "prompts", "tradeoffs"]
+PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home", "prompts", "tradeoffs", "three_years"]
 PAGES += ["verbosity", "verbosity?view=The+same+prompts", "verbosity?view=Models+of+one+size"]
+PAGES += ["distributions", "distributions?form=Percentiles", "tradeoffs?optimal=true", "compare?source=ML.ENERGY+v3"]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_chart_starts_in_the_upper_third_of_a_desktop(server: str, visit: Visit, page: str) -> None:
-    visitor = visit(server).open(page)
+def test_the_chart_starts_high_on_a_desktop_and_vega_warns_of_nothing(server: str, visit: Visit, page: str) -> None:
+    visitor = visit(server)
+    warnings: list[str] = []
+    visitor.page.on("console", lambda message: warnings.append(message.text) if message.text.startswith("WARN") else None)
+    visitor.open(page)
     assert visitor.page.evaluate(TOP) <= HIGHEST
+    assert warnings == [], "Vega has nothing to complain about"
     visitor.assert_sound()
 
 

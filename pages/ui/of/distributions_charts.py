@@ -119,18 +119,19 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> theme.Chart:
     ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axes.axis_of(log)), x2=alt.X2("p95"))
     middle = hollow(base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2=alt.X2("p75")), rows.select(few))
     median = base.mark_tick(color=theme.INK, thickness=3, size=18).encode(x=alt.X("p50:Q"))
+    # A layer without rows would tell the axis of endless values.
     sure = [
         base.transform_filter(f"isValid(datum.{name}_low) && isValid(datum.{name}_high)")
         .mark_rule(strokeWidth=3, color=theme.INK, yOffset=13, opacity=opacity)
         .encode(x=alt.X(f"{name}_low:Q"), x2=alt.X2(f"{name}_high"))
         for name, opacity in (("p50", 0.9), ("p95", 0.5))
+        if rows.filter(pl.col(f"{name}_low").is_not_null(), pl.col(f"{name}_high").is_not_null()).height
     ]
-    open_ended = (
-        base.transform_filter("isValid(datum.p95_low) && !isValid(datum.p95_high)")
-        .mark_text(text="→", yOffset=13, align="left", color=theme.INK)
-        .encode(x=alt.X("p95_low:Q"))
-    )
-    return theme.finish(alt.layer(ends, middle, median, *sure, open_ended), axes.names_high(rows["shown_as"], 46))
+    if rows.filter(pl.col("p95_low").is_not_null(), pl.col("p95_high").is_null()).height:
+        arrow = base.transform_filter("isValid(datum.p95_low) && !isValid(datum.p95_high)")
+        arrow = arrow.mark_text(text="→", yOffset=13, align="left", color=theme.INK)
+        sure.append(arrow.encode(x=alt.X("p95_low:Q")))
+    return theme.finish(alt.layer(ends, middle, median, *sure), axes.names_high(rows["shown_as"], 46))
 
 
 def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> theme.Chart:

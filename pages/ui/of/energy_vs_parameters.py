@@ -66,8 +66,8 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
     title = axes.FIELDS.get(colour, colour.capitalize())
     colours = theme.colour(colour, title, points)
     dots = theme.dots(base, points, colour, title, 75).encode(
-        x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(log)),
-        y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(log)),
+        x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(log, rows[x])),
+        y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(log, rows[y])),
         tooltip=axes.tooltip(x, y),
     )
     clicked = theme.pickable(dots, box=("x", "y"))

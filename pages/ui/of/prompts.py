@@ -29,7 +29,7 @@ ANSWERS = (
     "energy_reason",
     "prompt_set",
 )
-MOST_DRAWN, MOST_TEXTS = 20, 8
+MOST_DRAWN, MOST_TEXTS, MOST_PROMPTS = 20, 8, 3
 LONGEST_START = 90
 LIST = (
     "First come prompts whose texts were kept, and of them those that cost the most for their runs: 2 means that its answers took twice "

@@ -25,7 +25,9 @@ def pairs(matched: pl.DataFrame, metric: Metric) -> theme.Chart:
     points = theme.coloured(pl.concat(ends), "edition", sorted({*rows["edition_a"], *rows["edition_b"]}))
     x = alt.X("batch_size:Q", title="Batch size", scale=alt.Scale(type="log", nice=False, padding=24), axis=_batches(rows["batch_size"]))
     y, above, below = (
-        alt.Y(f"{name}:Q", title=metric.title, scale=alt.Scale(type="log", nice=False, padding=26), axis=axes.axis_of(True))
+        alt.Y(
+            f"{name}:Q", title=metric.title, scale=alt.Scale(type="log", nice=False, padding=26), axis=axes.axis_of(True, points["value"])
+        )
         for name in ("value", "value_a", "value_b")
     )
     tips = [alt.Tooltip(f"{name}:N", title=title) for name, title in (("named", "Model"), ("edition", "Edition"))]
@@ -78,7 +80,7 @@ def over_time(rows: pl.DataFrame, key: str) -> theme.Chart:
     order = gpus.select("column", "edition", "gpu_model").unique().sort("edition", "gpu_model")["column"].to_list()
     labels = alt.Axis(labelAngle=0, labelExpr=axes.IN_LINES, labelOverlap=False, labelFontSize=11, labelLimit=90)
     x = alt.X("column:N", title=None, sort=order, axis=labels, scale=alt.Scale(domain=order, paddingInner=0.1))
-    y = alt.Y(f"{key}:Q", title=metric.title, scale=alt.Scale(type="log", nice=False, padding=12), axis=axes.axis_of(True))
+    y = alt.Y(f"{key}:Q", title=metric.title, scale=alt.Scale(type="log", nice=False, padding=12), axis=axes.axis_of(True, rows[key]))
     drawn = gpus.select(*axes.TEXTS, "gpu_model", "colour", "edition", "params_total_b", key, "column", "aside", "drawn_batch")
     known = sorted(batch for batch in (1, 8, 64, 512, 4096) if gpus["drawn_batch"].min() <= batch <= gpus["drawn_batch"].max())  # type: ignore[operator]
     size = alt.Size(
