@@ -5,7 +5,7 @@ counted when it reports usage (template included), else AIPerf's own count. Each
 numbered from 0 in each, and each has its own concurrency.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,15 +143,13 @@ def gaps_of(metric: Any) -> list[Any] | None:
     return [in_base({"value": gap, "unit": unit}, "value") for gap in gaps] if isinstance(gaps, list) else None
 
 
-def rows_of(content: Content, setup: Mapping[str, Any], load: Load) -> tuple[list[Row], list[Reject]]:
-    """The requests of a JSONL file, and the lines that are no request."""
-    rows, rejects = [], []
+def rows_of(content: Content, setup: Mapping[str, Any], load: Load, rejects: list[Reject]) -> Iterator[Row]:
+    """The requests of a JSONL file; lines that are no request are added to `rejects`."""
     for number, line in content.objects():
         if line is None:
             rejects.append(Reject(number, None, "is not a whole JSON object"))
         else:
-            rows.append(Row(number, {**setup, **phase_of(line, setup["run_id"], load), **row_of(line, number - 1)}))
-    return rows, rejects
+            yield Row(number, {**setup, **phase_of(line, setup["run_id"], load), **row_of(line, number - 1)})
 
 
 def summary_beside(path: Path) -> Path:
@@ -170,7 +168,8 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
     loaded = []
     for source in sources:
         summary = companion(summary_beside(source.path), "the model and the load")
-        rows, rejects = rows_of(content_of(source), setup_of(summary, source), load_of(summary))
+        rejects: list[Reject] = []
+        rows = rows_of(content_of(source), setup_of(summary, source), load_of(summary), rejects)
         loaded.append(store_requests(connection, source, rows, rejects))
     return loaded
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from prompt_joules.ingest.front.content import Content as Content
 from prompt_joules.ingest.front.table import Reject as Reject
@@ -88,15 +89,18 @@ def content_of(source: Source) -> Content:
 
 
 def write_rejects(connection: duckdb.DuckDBPyConnection, source: Source, rejects: Sequence[Reject]) -> None:
-    """Put refused rows of a small file into the warehouse."""
-    for reject in rejects:
-        connection.execute(
-            statement("reject"),
-            {
-                "file_id": source.file_id,
-                "path": source.name,
-                "row": reject.row,
-                "column": reject.column,
-                "reason": reject.reason,
-            },
-        )
+    """Put refused rows into the warehouse."""
+    if not rejects:
+        return
+    columns = {
+        "file_id": pa.array([source.file_id] * len(rejects), pa.int32()),
+        "path": pa.array([source.name] * len(rejects), pa.string()),
+        "row": pa.array([reject.row for reject in rejects], pa.int64()),
+        "column": pa.array([reject.column for reject in rejects], pa.string()),
+        "reason": pa.array([reject.reason for reject in rejects], pa.string()),
+    }
+    connection.register("incoming_rejects", pa.table(columns))
+    try:
+        connection.execute(statement("rejects"))
+    finally:
+        connection.unregister("incoming_rejects")

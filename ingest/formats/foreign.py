@@ -4,10 +4,11 @@ A reader makes a dict per row, under the names of bench/record.py. What a source
 columns get the value of `UNSAID`. A row that cannot be put into the columns' types is refused here, the others are checked in SQL.
 """
 
+import itertools
 import json
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
 from prompt_joules.ingest.formats import adapt, records
@@ -35,6 +37,8 @@ UNSAID: dict[str, Any] = {
     "status": "ok",
 }
 SCHEMA: dict[str, Any] = polars_schema()
+# Rows that are held as Python objects at once.
+PART_ROWS = 20_000
 TYPES: dict[str, ColumnType] = {column.name: column.type for column in COLUMNS}
 BITS: dict[ColumnType, int] = {"int16": 15, "int32": 31, "int64": 63}
 
@@ -81,14 +85,14 @@ class Row:
     values: Mapping[str, Any]
 
 
-def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: Sequence[Row], extra: Sequence[Reject] = ()) -> Loaded:
-    """Load rows of a foreign file into `requests`.
+def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: Iterable[Row], extra: Sequence[Reject] = ()) -> Loaded:
+    """Load rows of a foreign file into `requests`. A part of them is in memory at once.
 
     Args:
         connection: inside a transaction.
         source: the file.
         rows: its rows, in order.
-        extra: rows that the reader refused already.
+        extra: rows that the reader refused already; looked at when all of `rows` were taken.
 
     Returns:
         Rows loaded and refused, those of `extra` included.
@@ -96,23 +100,35 @@ def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: 
     Raises:
         Unreadable: a fault of the file as a whole.
     """
+    numbers: list[int] = []
+    refused: list[Reject] = []
+    remaining = iter(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        with pq.ParquetWriter(path, pl.DataFrame(schema=SCHEMA).to_arrow().schema) as writer:
+            while part := list(itertools.islice(remaining, PART_ROWS)):
+                fit = _fitted(part, refused)
+                numbers += [row.number for row in fit]
+                cells = [{name: _cell(row.values.get(name)) for name in SCHEMA} for row in fit]
+                writer.write_table(pl.DataFrame(cells, schema=SCHEMA).to_arrow())
+        rejects = [*extra, *refused]
+        if numbers:
+            return records.load_copy(connection, source, path, numbers, rejects)
+    write_rejects(connection, source, rejects)
+    return Loaded(source, 0, len(rejects))
+
+
+def _fitted(rows: Iterable[Row], refused: list[Reject]) -> list[Row]:
+    """The rows whose values can stand in their columns, all required ones given; the others are added to `refused`."""
     fit = []
-    rejects = list(extra)
     for row in rows:
         values = UNSAID | _zoned({name: value for name, value in row.values.items() if value is not None})
         problem = next((found for name, value in values.items() if (found := misfit(name, value))), None)
         if problem is None:
             fit.append(Row(row.number, values))
         else:
-            rejects.append(replace(problem, row=row.number))
-    if not fit:
-        write_rejects(connection, source, rejects)
-        return Loaded(source, 0, len(rejects))
-    frame = pl.DataFrame([{name: _cell(row.values.get(name)) for name in SCHEMA} for row in fit], schema=SCHEMA)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.parquet"
-        frame.write_parquet(path)
-        return records.load_copy(connection, source, path, [row.number for row in fit], rejects)
+            refused.append(replace(problem, row=row.number))
+    return fit
 
 
 def _zoned(values: dict[str, Any]) -> dict[str, Any]:

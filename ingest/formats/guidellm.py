@@ -92,10 +92,8 @@ def _requests(benchmark: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield from ((state, request) for request in (listed if isinstance(listed, list) else ()))
 
 
-def rows_of(source: Source, report: Mapping[str, Any]) -> tuple[list[Row], list[Reject]]:
-    """The requests of all benchmarks of a report, numbered through, and what is none."""
-    rows: list[Row] = []
-    rejects: list[Reject] = []
+def rows_of(source: Source, report: Mapping[str, Any], rejects: list[Reject]) -> Iterator[Row]:
+    """The requests of all benchmarks of a report, numbered through; what is none is added to `rejects`."""
     number = 0
     for place, benchmark in enumerate(report["benchmarks"]):
         if not isinstance(benchmark, dict) or model_of(report, benchmark) is None:
@@ -105,12 +103,11 @@ def rows_of(source: Source, report: Mapping[str, Any]) -> tuple[list[Row], list[
         before = number
         for number, (state, request) in enumerate(_requests(benchmark), before + 1):
             if isinstance(request, dict):
-                rows.append(Row(number, setup | row_of(request, state, number - before - 1)))
+                yield Row(number, setup | row_of(request, state, number - before - 1))
             else:
                 rejects.append(Reject(number, None, "is no request"))
         if number == before:
             rejects.append(Reject(None, "requests", f"are not kept in the benchmark in place {place + 1} (sample size 0)"))
-    return rows, rejects
 
 
 def _recognises(content: Content) -> bool:
@@ -126,7 +123,8 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
         report = content_of(source).json
         if not isinstance(dug(report, "benchmarks"), list):
             raise Unreadable("is no report of GuideLLM with a list of benchmarks")
-        loaded.append(store_requests(connection, source, *rows_of(source, report)))
+        rejects: list[Reject] = []
+        loaded.append(store_requests(connection, source, rows_of(source, report, rejects), rejects))
     return loaded
 
 

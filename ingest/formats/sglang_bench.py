@@ -5,7 +5,7 @@ tokens, and such gaps were not measured. SGLang measures no energy: null, with t
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -102,20 +102,26 @@ def row_of(run: Mapping[str, Any], index: int) -> dict[str, Any]:
     return row | known | ({"itl_s": None} if divided else {})
 
 
+def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
+    """The requests of all runs of a file, numbered through; lines that are no run are added to `rejects`."""
+    number = 0
+    for place, (line, run) in enumerate(content_of(source).objects()):
+        if run is None or not run.keys() >= {*KEYS, *vllm_bench.LISTS} or model_of(run) is None:
+            nameless = run is not None and model_of(run) is None
+            rejects.append(Reject(line, None, NAMELESS if nameless else "is no whole run with details"))
+            continue
+        vllm_bench.refuse_torn(run, "SGLang")
+        setup = setup_of(run, run_name("sglang-bench", source) + (f":{place}" if place else "")) | {"started_at": file_time(source)}
+        for index in range(len(run["ttfts"])):
+            number += 1
+            yield Row(number, setup | row_of(run, index))
+
+
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        rows: list[Row] = []
         rejects: list[Reject] = []
-        for place, (line, run) in enumerate(content_of(source).objects()):
-            if run is None or not run.keys() >= {*KEYS, *vllm_bench.LISTS} or model_of(run) is None:
-                nameless = run is not None and model_of(run) is None
-                rejects.append(Reject(line, None, NAMELESS if nameless else "is no whole run with details"))
-                continue
-            vllm_bench.refuse_torn(run, "SGLang")
-            setup = setup_of(run, run_name("sglang-bench", source) + (f":{place}" if place else "")) | {"started_at": file_time(source)}
-            rows += [Row(len(rows) + 1 + index, setup | row_of(run, index)) for index in range(len(run["ttfts"]))]
-        loaded.append(store_requests(connection, source, rows, rejects))
+        loaded.append(store_requests(connection, source, rows_of(source, rejects), rejects))
     return loaded
 
 

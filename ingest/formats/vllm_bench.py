@@ -4,7 +4,7 @@ With --append-result a file holds several runs, one a line. A request's latency 
 all gaps. vLLM measures no energy: null, with the reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -95,21 +95,25 @@ def refuse_torn(run: Mapping[str, Any], tool: str) -> None:
         raise Unreadable(f"is a result of {tool} whose per-request lists have different lengths ({min(lengths)} to {max(lengths)})")
 
 
+def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
+    """The requests of all runs of a file, numbered through; lines that are no run are added to `rejects`."""
+    number = 0
+    for place, (line, run) in enumerate(content_of(source).objects()):
+        if run is None or not run.keys() >= KEYS:
+            rejects.append(Reject(line, None, "is no whole run with details"))
+            continue
+        refuse_torn(run, "vLLM")
+        setup = setup_of(run, run_name("vllm-bench", source) + (f":{place}" if place else ""))
+        for index, start in enumerate(starts_of(run)):
+            number += 1
+            yield Row(number, setup | row_of(run, index) | {"started_at": start or file_time(source)})
+
+
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded = []
     for source in sources:
-        rows: list[Row] = []
         rejects: list[Reject] = []
-        for place, (number, run) in enumerate(content_of(source).objects()):
-            if run is None or not run.keys() >= KEYS:
-                rejects.append(Reject(number, None, "is no whole run with details"))
-                continue
-            refuse_torn(run, "vLLM")
-            setup = setup_of(run, run_name("vllm-bench", source) + (f":{place}" if place else ""))
-            for index, start in enumerate(starts_of(run)):
-                values = setup | row_of(run, index) | {"started_at": start or file_time(source)}
-                rows.append(Row(len(rows) + 1, values))
-        loaded.append(store_requests(connection, source, rows, rejects))
+        loaded.append(store_requests(connection, source, rows_of(source, rejects), rejects))
     return loaded
 
 

@@ -15,6 +15,10 @@ from prompt_joules.ingest.front.unpack import Unreadable, content_of, lines_of, 
 LARGEST_JSON = 64 * 1024 * 1024
 # JSON that only Python reads: NaN, Infinity and halves of surrogate pairs are in no standard.
 LARGEST_LOOSE = 16 * 1024 * 1024
+# Bytes that the values of a document may take as Python objects, by what each mark in its text stands for at most.
+LARGEST_VALUES = 640 * 1024 * 1024
+COSTS = {",": 40, ":": 100, "[": 64, "{": 64}
+SMALL = 1024 * 1024
 BETWEEN = " \t\r\n,"
 LOOSE = (b"NaN", b"Infinity", b"\\ud", b"\\uD")
 OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -28,6 +32,15 @@ def _whole(digits: str) -> int | float:
 def parse_json(text: bytes | str) -> Any:
     """JSON; a whole number that is too large becomes infinite, which no check lets pass. Raises ValueError, RecursionError."""
     return json.loads(text, parse_int=_whole)
+
+
+def refuse_vast(text: bytes | str) -> None:
+    """Raise Unreadable for JSON whose values would take far more memory than its bytes, such as millions of empty lists."""
+    if len(text) < SMALL:
+        return
+    counts = {mark: text.count(mark) if isinstance(text, str) else text.count(mark.encode()) for mark in COSTS}
+    if sum(cost * counts[mark] for mark, cost in COSTS.items()) > LARGEST_VALUES:
+        raise Unreadable(f"holds {counts[','] + 1:,} values in {len(text):,} bytes, more than a JSON document may have: split it")
 
 
 def document_of(path: Path) -> bytes:
@@ -74,6 +87,7 @@ def _where(content: bytes, said: str) -> str:
 
 def value_of(content: bytes) -> Any:
     """A whole JSON document. Raises Unreadable."""
+    refuse_vast(content)
     try:
         return parse_json(content)
     except json.JSONDecodeError as error:
@@ -98,6 +112,7 @@ def objects_of_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
 
 
 def _object_of(line: str | None) -> dict[str, Any] | None:
+    refuse_vast(line or "")
     try:
         found = None if line is None else parse_json(line)
     except (ValueError, RecursionError):
@@ -107,6 +122,7 @@ def _object_of(line: str | None) -> dict[str, Any] | None:
 
 def objects_of_list(content: bytes) -> Iterator[tuple[int, dict[str, Any] | None]]:
     """The objects of a JSON list that may end anywhere, each with its place from 1; None for an item that is no whole object."""
+    refuse_vast(content)
     text = content.decode("utf-8")
     decoder = json.JSONDecoder(parse_int=_whole)
     place, number = text.index("[") + 1, 0

@@ -63,6 +63,11 @@ where file_id = $file_id
 insert into rejects
 values ($file_id, $path, $row, $column, $reason)
 
+-- name: rejects
+-- One row per row of a file that was refused.
+insert into rejects by name
+select * from incoming_rejects
+
 -- name: refused
 -- One row per file that could not be read: its name, and why.
 select

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prompt_joules.ingest.formats import sglang_bench
+from prompt_joules.ingest.formats import foreign, sglang_bench
 from prompt_joules.warehouse import query
 from tests import warehouses
 
@@ -117,3 +117,15 @@ def test_what_guidellm_does_not_keep_is_said(tmp_path: Path, warehouse: Path) ->
         (None, "benchmarks", "holds no benchmark that names a model in place 3"),
         (None, "requests", "are not kept in the benchmark in place 2 (sample size 0)"),
     ]
+
+
+def test_rows_of_a_file_are_loaded_in_parts(tmp_path: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused rows keep their number, whichever part they are in, by their type (4) or by the checks (6)."""
+    monkeypatch.setattr(foreign, "PART_ROWS", 2)
+    run = json.loads((DATA / "sglang_bench" / "sglang_0105_3_64_3.jsonl").read_text().splitlines()[0])
+    many = {name: run[name][:1] * 7 for name in ("input_lens", "output_lens", "ttfts", "itls", "generated_texts", "errors")}
+    many["input_lens"][3], many["ttfts"][5] = "long", -1.0
+    (tmp_path / "a.jsonl").write_text(json.dumps(run | many) + "\n")
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    assert [row["sequence"] for row in requests(warehouse)] == [0, 1, 2, 4, 6]
+    assert warehouses.rejects(warehouse) == [(4, "input_tokens", "is not a whole number"), (6, "ttft_s", "is negative")]

@@ -104,7 +104,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
         task = next((part for part in reversed(source.path.parts[:-1]) if part in TEXT_TASKS), "mlenergy-v3")
         setup = setup_of(content, task, source)
         figure = store_figures(connection, source, cells_of([figure_of(content, task)], list(FIGURES_SCHEMA)))
-        rows = [Row(index + 1, setup | row_of(result, index)) for index, result in enumerate(content["results"])]
+        rows = (Row(index + 1, setup | row_of(result, index)) for index, result in enumerate(results))
         requests = store_requests(connection, source, rows)
         loaded.append(Loaded(source, requests.accepted, requests.rejected + figure.rejected))
     return loaded

@@ -13,6 +13,7 @@ from prompt_joules.ingest import find
 from prompt_joules.ingest.front.content import Content, ending
 from prompt_joules.ingest.front.table import LINE
 from prompt_joules.ingest.front.unpack import Unreadable
+from tests import warehouses
 
 TEXT = "name,joules\r\nä,1.5\r\nb,2\r\n"
 ROWS = [{LINE: 2, "name": "ä", "joules": "1.5"}, {LINE: 3, "name": "b", "joules": "2"}]
@@ -153,6 +154,27 @@ def test_memory_of_hostile_files(name: str, start: bytes, part: bytes, end: byte
     grown, kind = said.split()
     assert kind == "Passed"
     assert int(grown) * 1024 < (50_000_000 if name.endswith("csv") else 4 * size)
+
+
+RECOGNISED = """
+import resource, sys
+from pathlib import Path
+from tests import warehouses
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+line, = warehouses.ingest(Path(sys.argv[1]), into=Path(sys.argv[1]).parent / "w.duckdb").lines
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, line.state, line.why, sep="|")
+"""
+
+
+def test_memory_of_a_recognised_hostile_json(tmp_path: Path) -> None:
+    """Millions of empty lists where a run of vLLM should have its gaps: counted before they are made, and refused."""
+    head = '{"model_id":"m","num_prompts":1,"input_lens":[1],"output_lens":[1],"ttfts":[0.1],"errors":[""],"itls":['
+    (tmp_path / "r.json").write_text(head + "[]," * 15_000_000 + "[]]}")
+    words = [sys.executable, "-c", RECOGNISED, str(tmp_path / "r.json")]
+    said = subprocess.run(words, capture_output=True, text=True, check=True, cwd=warehouses.ROOT).stdout.strip()
+    grown, state, why = said.split("|")
+    assert (state, why[:6]) == ("unreadable", "holds ")
+    assert int(grown) * 1024 < 700_000_000
 
 
 def test_the_ending_of_a_packed_file_is_that_of_what_is_in_it() -> None:
