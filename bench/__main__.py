@@ -5,57 +5,83 @@ Exit status: 0 done, 1 not one prompt could be answered, 2 the command cannot be
 what it prints (as in `… --help | head -1`).
 """
 
+import dataclasses
+import json
 import os
 import sys
-from typing import Annotated
+import time
+from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 
-from prompt_joules.bench import errors, extras
+from prompt_joules.bench import errors, extras, screen
 from prompt_joules.bench.config import SERVED, RunConfig
 from prompt_joules.bench.meter.counters import MeterError
 from prompt_joules.bench.prompts.sets import PromptError
 from prompt_joules.bench.prompts.sharegpt import ShareGptConfig
 from prompt_joules.bench.sweep.grid import SweepConfig
 
+Said = Annotated[screen.Output, tyro.conf.arg(name="")]
 
-def run(config: Annotated[RunConfig, tyro.conf.arg(name="")]) -> int:
+
+def run(config: Annotated[RunConfig, tyro.conf.arg(name="")], output: Said = screen.NOTHING) -> int:
     """Measure a model on a prompt set: one row of Parquet per prompt.
 
     The same command again goes on where the last one stopped. Ctrl-C finishes the prompt in hand and writes it.
     """
-    if config.engine in SERVED:
-        from prompt_joules.bench.run.served import run_served
+    began = time.time()
+    with screen.speaking(output):
+        if config.engine in SERVED:
+            from prompt_joules.bench.run.served import run_served
 
-        return run_served(config)
-    from prompt_joules.bench.run.local import run_benchmark
+            status = run_served(config)
+        else:
+            from prompt_joules.bench.run.local import run_benchmark
 
-    return run_benchmark(config)
+            status = run_benchmark(config)
+        screen.result({"status": status, "runs": written_since(config.out, began)})
+    return status
 
 
-def prompts_sharegpt(config: Annotated[ShareGptConfig, tyro.conf.arg(name="")]) -> int:
+def written_since(out: Path, began: float) -> list[dict[str, Any]]:
+    """The runs under a folder that were written to since a time (s): folder, run_id, prompts, finished."""
+    found = sorted(path for path in out.rglob("run.json") if path.stat().st_mtime >= began - 1)
+    said = [(path.parent, json.loads(path.read_text())) for path in found]
+    return [{"folder": folder, **{name: facts.get(name) for name in ("run_id", "prompts", "finished")}} for folder, facts in said]
+
+
+def prompts_sharegpt(config: Annotated[ShareGptConfig, tyro.conf.arg(name="")], output: Said = screen.NOTHING) -> int:
     """Make a prompt set of the first human turns of a ShareGPT dump."""
     from prompt_joules.bench.prompts.sharegpt import convert_sharegpt
 
-    convert_sharegpt(config)
+    with screen.speaking(output):
+        counts = convert_sharegpt(config)
+        screen.result({"file": config.out} | dataclasses.asdict(counts))
     return 0
 
 
-def sweep(config: Annotated[SweepConfig, tyro.conf.arg(name="")]) -> int:
+def sweep(config: Annotated[SweepConfig, tyro.conf.arg(name="")], output: Said = screen.NOTHING) -> int:
     """Measure every combination of a grid of options.
 
     A failed cell does not stop the rest. The same command again goes on with what is left.
     """
-    from prompt_joules.bench.sweep.grid import run_sweep
+    from prompt_joules.bench.sweep.grid import read_sweep, run_sweep
 
-    return run_sweep(config)
+    began = time.time()
+    with screen.speaking(output):
+        status = run_sweep(config)
+        folders = sorted({cell.config.out for cell in read_sweep(config.file)})
+        screen.result({"status": status, "runs": [run for out in folders for run in written_since(out, began)]})
+    return status
 
 
-def devices() -> int:
+def devices(output: Said = screen.NOTHING) -> int:
     """List what can be measured on this machine, and for what cannot, why."""
     from prompt_joules.bench.meter.devices import print_devices
 
-    print_devices()
+    with screen.speaking(output):
+        screen.result([dataclasses.asdict(device) for device in print_devices()])
     return 0
 
 
@@ -69,6 +95,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
     Returns:
         Exit status.
     """
+    if screen.told_version(sys.argv[1:] if arguments is None else arguments):
+        return 0
     app = tyro.extras.SubcommandApp()
     prompts = tyro.extras.SubcommandApp()
     prompts.command(name="sharegpt")(prompts_sharegpt)

@@ -1,11 +1,37 @@
-"""How words reach a person or a pipe: data is printed as it is, and what is piped is not broken into lines of 80 signs."""
+"""How words reach a person, a pipe or a program: data is printed as it is, what is piped is not broken into lines of 80 signs.
 
+Every command takes --json (one document on standard output instead of words), --quiet (errors alone) and --version.
+"""
+
+import json as written
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Annotated, Any
 
+import tyro
 from rich.console import Console
 
 # Wider than any table of ours: where nobody looks, a line of the output is a line.
 PIPED_WIDTH = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What every command can be told about its words."""
+
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print one JSON document to standard output instead of words and tables."""
+
+    quiet: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print errors alone, and what --json prints."""
+
+
+NOTHING = Output()
+_ASKED: ContextVar[Output] = ContextVar("asked", default=NOTHING)
 
 
 def console(*, stderr: bool = False, quiet: bool = False) -> Console:
@@ -13,8 +39,49 @@ def console(*, stderr: bool = False, quiet: bool = False) -> Console:
 
     Args:
         stderr: to standard error instead of standard output.
-        quiet: print nothing.
+        quiet: print nothing; also where the command was told so.
     """
+    asked = _ASKED.get()
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream is not None and stream.isatty() else PIPED_WIDTH
-    return Console(stderr=stderr, quiet=quiet, markup=False, highlight=False, emoji=False, width=width)
+    silent = quiet or asked.quiet or (asked.json and not stderr)
+    return Console(stderr=stderr, quiet=silent, markup=False, highlight=False, emoji=False, width=width)
+
+
+@contextmanager
+def speaking(asked: Output) -> Iterator[None]:
+    """Until the block ends, `OUT` and new consoles speak as a command was told."""
+    token, before = _ASKED.set(asked), OUT.quiet
+    OUT.quiet = asked.quiet or asked.json
+    try:
+        yield
+    finally:
+        OUT.quiet = before
+        _ASKED.reset(token)
+
+
+def result(facts: Any) -> None:
+    """What a command has found or done, for programs: printed where --json was asked for.
+
+    Args:
+        facts: of plain values; others (paths, times) become texts.
+    """
+    if _ASKED.get().json:
+        print(written.dumps(facts, ensure_ascii=False, indent=2, default=str))
+
+
+def is_quiet() -> bool:
+    """Whether nobody wants to see progress."""
+    return _ASKED.get().quiet
+
+
+def told_version(words: Sequence[str]) -> bool:
+    """Print the version if a command line asks for it (before `--`, after which words belong to another program)."""
+    own = words[: words.index("--")] if "--" in words else words
+    if "--version" in own:
+        print(f"prompt-joules {metadata.version('prompt-joules')}")
+        return True
+    return False
+
+
+OUT, ERR = console(), console(stderr=True)

@@ -12,7 +12,7 @@ python -m ingest publish PATH …   write published figures as the CSV files tha
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 import duckdb
@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from prompt_joules.bench import screen
+from prompt_joules.bench.screen import ERR, OUT, Output
 from prompt_joules.ingest import bundle, derive, exporting, file, find, lake, publish, reading
 from prompt_joules.ingest.exporting import Export
 from prompt_joules.ingest.formats import FORMATS, mapped
@@ -28,13 +29,11 @@ from prompt_joules.ingest.reading import Check, Rejects
 from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands, connect, errors, named, places, rows_as
 
-OUT = screen.console()
-ERR = screen.console(stderr=True)
 MOST_LINES = 40
 
 
 @dataclass(frozen=True)
-class Load:
+class Load(Output):
     """Load result files into the warehouse. Files that were loaded before are skipped.
 
     Other commands, each with its own --help: formats (what is read), rejects (which rows were refused, and why),
@@ -58,7 +57,12 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Bundle:
+class Formats(Output):
+    """List the formats that are read, the versions of their tools whose files were read, and where their rows go."""
+
+
+@dataclass(frozen=True)
+class Bundle(Output):
     """Check runs of ours, take the texts out, and write one zip with a card that anybody's ingest loads.
 
     Exit status: 0 written, 2 a run is not fit to be handed on (not valid, unfinished, no balance, refused rows), or nothing could be read.
@@ -81,7 +85,7 @@ class Bundle:
 
 
 @dataclass(frozen=True)
-class Publish:
+class Publish(Output):
     """Write published figures as figures.csv and quality.csv, the form in which they ship with this project."""
 
     paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …", help_behavior_hint="(required)")]
@@ -110,13 +114,14 @@ def main(arguments: list[str]) -> int:
 
 def run(arguments: list[str]) -> int:
     """Find the command, read its options and run it. Raises what the command raises."""
+    if screen.told_version(arguments):
+        return 0
     name, *rest = arguments or [""]
-    if name == "formats":
-        return show_formats()
-    if name in COMMANDS:
-        options, command = COMMANDS[name]
-        return command(tyro.cli(options, args=rest, prog=f"{commands.INGEST} {name}"))
-    return run_load(tyro.cli(Load, args=arguments, prog=commands.INGEST, config=(tyro.conf.FlagCreatePairsOff,)))
+    kind, command = COMMANDS.get(name, (Load, run_load))
+    words, prog = (rest, f"{commands.INGEST} {name}") if name in COMMANDS else (arguments, commands.INGEST)
+    options = tyro.cli(kind, args=words, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
+    with screen.speaking(options):
+        return command(options)
 
 
 def run_load(options: Load) -> int:
@@ -126,13 +131,13 @@ def run_load(options: Load) -> int:
         return 2
     load = lake.ingest if connect.place_of(options.warehouse).shared else file.ingest
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True) as progress:
+    with Progress(*columns, console=ERR, transient=True, disable=screen.is_quiet()) as progress:
         bar = progress.add_task("Loading files", total=None)
         report = load(
             [commands.path_of(path) for path in options.paths],
             options.warehouse,
             rebuild=options.rebuild,
-            say=progress.console.print,
+            say=(lambda _: None) if screen.is_quiet() else progress.console.print,
             step=lambda done, total: progress.update(bar, completed=done, total=total),
             mapping=mapped.read(options.map) if options.map else None,
         )
@@ -155,6 +160,8 @@ def show_report(report: Report, warehouse: str) -> None:
             ERR.print(f"{line.path} {line.why}.", style="red")
     accepted = sum(line.accepted for line in report.lines)
     rejected = sum(line.rejected for line in report.lines)
+    done = {"warehouse": warehouse, "changed": report.changed, "accepted": accepted, "rejected": rejected, "seconds": report.seconds}
+    screen.result(done | {"files": [asdict(line) for line in report.lines]})
     what = f"{warehouse} is up to date" if not report.changed else f"{warehouse} written"
     OUT.print(f"{what}: {accepted:,} rows accepted, {rejected:,} rejected, {report.seconds:.1f} s.")
     if report.status:
@@ -179,8 +186,10 @@ def _per_format(lines: list[Line]) -> Table:
     return table
 
 
-def show_formats() -> int:
+def show_formats(_: Formats) -> int:
     """List the formats, each with the versions of its tool whose files were read, and where its rows go."""
+    names = ("name", "meaning", "tried", "into")
+    screen.result([{name: getattr(reader, name) for name in names} for reader in FORMATS])
     table = Table("format", "what it is", "versions tried", "becomes")
     for reader in FORMATS:
         table.add_row(reader.name, reader.meaning, reader.tried or "any", reader.into or "notes, names")
@@ -190,7 +199,9 @@ def show_formats() -> int:
 
 def run_publish(options: Publish) -> int:
     """Write the CSV files and say where."""
-    for path, rows in publish.publish(options.paths, options.out):
+    written = publish.publish(options.paths, options.out)
+    screen.result([{"file": path, "rows": rows} for path, rows in written])
+    for path, rows in written:
         OUT.print(f"{path}: {rows} rows")
     return 0
 
@@ -204,6 +215,7 @@ def run_bundle(options: Bundle) -> int:
     else:
         made = bundle.bundle(options.paths, options.out, options.by, options.licence)
         runs = made.runs
+    screen.result({"file": None if options.check else made.path, "runs": runs.to_dicts()})
     table = Table(*runs.columns)
     for row in runs.iter_rows():
         table.add_row(*("" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
@@ -229,6 +241,7 @@ SENTENCES = (
     exporting.NothingMeasured,
 )
 COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
+    "formats": (Formats, show_formats),
     "rejects": (Rejects, reading.show_rejects),
     "check": (Check, reading.show_check),
     "export": (Export, exporting.run_export),

@@ -11,11 +11,11 @@ import polars as pl
 import tyro
 
 from prompt_joules.bench import screen
+from prompt_joules.bench.screen import OUT, Output
 from prompt_joules.ingest import zips
 from prompt_joules.warehouse import connect, create, export, meanings, named, packages, query, reports, rows_as
 from prompt_joules.warehouse.selection import Selection
 
-OUT = screen.console()
 WEIGHTS = {"pretrained": ("pretrained",), "dummy": ("dummy",), "both": ()}
 ABOUT = {
     "leaderboard": "one row per configuration: a published aggregate, or one run with its averages over valid prompts; base SI units",
@@ -29,7 +29,7 @@ class NothingMeasured(Exception):
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(Output):
     """Write the rows that a selection keeps, and what must be known about them: filter, link, hash, licences, citation.
 
     The filters are those of the app; a value that no result has is an error that says which there are. Parquet, Arrow, JSON and Excel hold
@@ -168,6 +168,7 @@ def save(
     if kind in rows_as.WITHOUT_PLACE and not comments:
         columns = {"columns": meanings.columns(first.schema, warehouse)} if warehouse else {}
         _write(beside, json.dumps({"file": out.name} | header | columns, indent=2, ensure_ascii=False) + "\n")
+    screen.result({"file": out} | header)
     OUT.print(f"{out}: {header['rows']:,} rows, content hash {header['content_sha256']}")
     if not header["rows"]:
         OUT.print(f"Nothing matches: {header['filter']}. --weights both and --valid all keep more rows.")
@@ -186,6 +187,7 @@ def _folder(parts: Iterator[pl.DataFrame], options: Export, selection: Selection
     columns = meanings.columns(first.schema, options.warehouse)
     facts = descriptor(options.rows, file.name, zips.sha256(file), file.stat().st_size, header, columns)
     _write(out / name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    screen.result({"file": file, "descriptor": out / name} | header)
     OUT.print(f"{file}: {header['rows']:,} rows, described by {name}")
 
 
@@ -207,6 +209,7 @@ def _report(options: Export, rows: pl.DataFrame, header: dict[str, Any]) -> int:
         case "latex":
             _write(out, reports.latex(rows, header["citation"]))
     written = measured if options.written_as == "boamps" else rows
+    screen.result({"file": out, "configurations": written.height, "left_out": rows.height - written.height})
     OUT.print(f"{out}: {written.height:,} configurations as {options.written_as}")
     if written.height < rows.height:
         OUT.print(f"{rows.height - written.height:,} configurations whose energy was not measured are left out.")

@@ -1,6 +1,6 @@
 """The commands that look into a warehouse: rejects, check. Each has its options as a dataclass and returns an exit status."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -9,15 +9,14 @@ import tyro
 from rich.table import Table
 
 from prompt_joules.bench import screen
+from prompt_joules.bench.screen import OUT, Output
 from prompt_joules.ingest import check, exporting
 from prompt_joules.warehouse import connect, query
 from prompt_joules.warehouse.selection import Selection
 
-OUT = screen.console()
-
 
 @dataclass(frozen=True)
-class Rejects:
+class Rejects(Output):
     """List the rows that were refused, with file, row, column and reason. Exit status 1 when there are any."""
 
     warehouse: str = field(default_factory=connect.default_warehouse)
@@ -34,7 +33,7 @@ class Rejects:
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Output):
     """Compare the warehouse with its files: hash every file and count its rows again. Exit status 1 when something differs."""
 
     warehouse: str = field(default_factory=connect.default_warehouse)
@@ -44,6 +43,7 @@ class Check:
 def show_rejects(options: Rejects) -> int:
     """Count refused rows by reason, then list the first of them, or write all to a file."""
     rows = query.load("rejects", None, options.warehouse).filter(pl.col("path").str.contains(options.file, literal=True))
+    screen.result(rows.to_dicts())
     if rows.is_empty():
         OUT.print("No row was refused.")
         return 0
@@ -71,6 +71,7 @@ def show_check(options: Check) -> int:
     verdicts = check.check(options.warehouse)
     wrong = [verdict for verdict in verdicts if verdict.state not in ("ok", "elsewhere")]
     elsewhere = sum(verdict.state == "elsewhere" for verdict in verdicts)
+    screen.result([asdict(verdict) for verdict in verdicts])
     if wrong:
         table = Table("file", "state", "what")
         for verdict in wrong:

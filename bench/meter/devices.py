@@ -80,14 +80,19 @@ def _shown(value: float | None, scale: float, digits: int) -> str:
     return "" if value is None else f"{value * scale:.{digits}f}"
 
 
-def print_devices(console: Console | None = None) -> None:
-    """Print what this machine can measure, as a table; below it, why a device has no counter and what else to know."""
+def print_devices(console: Console | None = None) -> list[Device]:
+    """Print what this machine can measure, as a table; below it, why a device has no counter and what else to know.
+
+    Returns:
+        The devices.
+    """
     console = console or screen.console()
     table = Table(title="What this machine can measure")
     for heading in ("device", "energy by", "step (ms)", "resolution (mJ)", "idle power (W)"):
         table.add_column(heading, overflow="fold")
     notes: dict[str, list[str]] = {}
-    for device in find_devices():
+    found = find_devices()
+    for device in found:
         if device.reason:
             notes.setdefault(device.reason, []).append(device.name)
         table.add_row(
@@ -100,3 +105,4 @@ def print_devices(console: Console | None = None) -> None:
     console.print(table)
     for reason, names in notes.items():
         console.print(f"{', '.join(names)}: {reason}", soft_wrap=True, highlight=False)
+    return found

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, screen
 from prompt_joules.bench.files import write_atomically
 from prompt_joules.bench.meter.windows import Meter, Window
 
@@ -28,6 +28,8 @@ def main(words: Sequence[str], prog: str = "prompt-joules measure") -> int:
         Exit status of the program, 128 + its signal if one ended it; 127 if there is no such program, 126 if it cannot be run, 2 if the
         meter cannot be opened or nothing comes after `--`.
     """
+    if screen.told_version(words):
+        return 0
     options, command = _options(list(words), prog)
     if not command:
         print(f"Name the program after two dashes, e.g. {prog} -- python x.py", file=sys.stderr)
@@ -35,7 +37,8 @@ def main(words: Sequence[str], prog: str = "prompt-joules measure") -> int:
     try:
         with Meter(options.device, edges=options.edges, replay=options.replay) as meter:
             window, status = run(meter, command)
-            print(words_of(window, meter), file=sys.stderr)
+            if not options.quiet:
+                print(words_of(window, meter), file=sys.stderr)
             if options.json:
                 write_atomically(options.json, json.dumps(facts(window, meter, command, status), indent=2).encode() + b"\n")
     except errors.BenchError as error:
@@ -54,6 +57,8 @@ def _options(words: list[str], prog: str) -> tuple[argparse.Namespace, list[str]
     parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, cuda:0,1, cuda:all, mps or cpu (default: %(default)s)")
     parser.add_argument("--edges", default="aligned", choices=("aligned", "plain"), help="how the window meets the counter's steps")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers into a file")
+    parser.add_argument("--quiet", action="store_true", help="say nothing on standard error; --json writes all the same")
+    parser.add_argument("--version", action="store_true", help="say which version this is, and do nothing else")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="take readings from this recording and not from a GPU; for tests")
     return parser.parse_args(own), command
 

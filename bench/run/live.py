@@ -17,9 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from prompt_joules.bench import errors
+from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.openai import Answer, RequestFailed, ask, request_body
@@ -197,7 +195,7 @@ class Asked:
             facts = asyncio.run(first_contact(config, base_url))
             meter = meter_of(config, base_url)
             try:
-                work = described(config, base_url, facts, {}, meter, Console(quiet=True))
+                work = described(config, base_url, facts, {}, meter, screen.console(quiet=True))
                 self.row = asyncio.run(self._measured(work, meter))
             finally:
                 meter.close()

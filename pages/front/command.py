@@ -18,7 +18,7 @@ USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bun
   export   write the rows of a warehouse as files
   bundle   check runs and write them into one zip for other people, without texts
 
-`prompt-joules COMMAND --help` explains each."""
+`prompt-joules COMMAND --help` explains each. All take --version; all but app take --json and --quiet (docs/commands.md)."""
 APP_USAGE = """Serve the pages of a warehouse in the browser. All other options are Streamlit's (`streamlit run --help`), e.g.
 --server.address 0.0.0.0."""
 
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         Exit status of the program behind the command; 2 for a command that there is not.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] == ["--version"]:
+    if words[:1] == ["--version"] or (words[:1] == ["app"] and "--version" in words):
         print(f"prompt-joules {metadata.version('prompt-joules')}")
         return 0
     if words[:1] in (["--help"], ["-h"]):

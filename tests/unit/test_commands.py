@@ -1,0 +1,79 @@
+"""Every command says its version, can be silent, speaks JSON, and is documented with its exit status."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prompt_joules import command
+from prompt_joules.bench.__main__ import main as bench
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.ingest.__main__ import COMMANDS
+from prompt_joules.warehouse import create
+from tests import factories, warehouses
+
+DOCUMENT = (warehouses.ROOT / "docs" / "commands.md").read_text()
+IN_BENCH = ("run", "sweep", "prompts sharegpt", "devices")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a run and a warehouse of it, which is the default."""
+    factories.write(factories.records(25), tmp_path / "results" / "run-1" / "part-00000.parquet")
+    factories.run_json(tmp_path / "results" / "run-1" / "run.json")
+    warehouses.ingest(tmp_path / "results", into=tmp_path / "warehouse.duckdb")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PROMPT_JOULES_WAREHOUSE", raising=False)
+    return tmp_path
+
+
+def test_every_command_is_documented() -> None:
+    own = [name for name in command.PROGRAMS if name not in ("bench", "ingest")]
+    named = [*own, *(f"bench {name}" for name in IN_BENCH), *(f"ingest {name}" for name in COMMANDS if name not in command.PROGRAMS)]
+    assert [name for name in named if f"| `{name}" not in DOCUMENT] == []
+
+
+@pytest.mark.parametrize("name", command.PROGRAMS)
+def test_every_command_says_its_version(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([name, "--version"]) == 0
+    assert capsys.readouterr().out == f"prompt-joules {create.project_version()}\n"
+
+
+FOUND: dict[str, Callable[[object], bool]] = {
+    "bench devices": lambda found: isinstance(found, list) and {"name", "source", "reason"} <= set(found[0]),
+    "ingest results": lambda found: isinstance(found, dict) and [one["state"] for one in found["files"]] == ["known", "known"],
+    "ingest formats": lambda found: isinstance(found, list) and "records" in [one["name"] for one in found],
+    "ingest rejects": lambda found: found == [],
+    "ingest check": lambda found: isinstance(found, list) and {one["state"] for one in found} == {"ok"},
+    "export rows.csv": lambda found: isinstance(found, dict) and (found["file"], found["rows"]) == ("rows.csv", 1),
+    "export reports --as boamps": lambda found: found == {"file": "reports", "configurations": 1, "left_out": 0},
+    "export package --format croissant": lambda found: isinstance(found, dict) and found["descriptor"] == "package/croissant.json",
+    "bundle results/run-1": lambda found: isinstance(found, dict) and [run["run_id"] for run in found["runs"]] == ["run-1"],
+}
+
+
+@pytest.mark.parametrize("words", FOUND)
+def test_json_is_one_document_and_quiet_is_silence(words: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([*words.split(), "--json", "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert FOUND[words](json.loads(said.out)) and said.err == ""
+    assert command.main([*words.split(), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert command.main(words.split()) == 0
+    assert capsys.readouterr().out != "", "the next command speaks again"
+
+
+def test_a_run_says_what_it_wrote(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def measure(config: RunConfig) -> int:
+        factories.run_json(config.out / "run-2" / "run.json", "run-2", finished=False)
+        return 130
+
+    os.utime(desk / "results" / "run-1" / "run.json", (0, 0))
+    monkeypatch.setattr("prompt_joules.bench.run.local.run_benchmark", measure)
+    assert bench(["run", "--model", "org/x", "--out", "results", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out) == {
+        "status": 130,
+        "runs": [{"folder": "results/run-2", "run_id": "run-2", "prompts": None, "finished": False}],
+    }
