@@ -13,10 +13,12 @@ from prompt_joules.pages.ui.pure import words
 from prompt_joules.pages.ui.pure.view import View, Way
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands, connect, errors
-from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, VALID_WORDS, WEIGHTS_WORDS, Selection, parts_of
 
 # What stands for no choice in the widgets of filters that are no list.
 BLANK = {"weights": "pretrained", "valid": "only"}
+
+USUAL = (WEIGHTS_WORDS[DEFAULT_WEIGHTS], VALID_WORDS[True])
 
 
 def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = lambda view: data.results(view).height) -> NoReturn:
@@ -54,7 +56,7 @@ def _go(way: Way) -> None:
 
 
 def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", more: str = "") -> None:
-    """The last line of a page: what is drawn, what is not, and what the numbers cover.
+    """The last line of a page: what is drawn, what is not, and what the numbers cover; what is usual is not said.
 
     Args:
         drawn: the rows that the page shows, with what they have of `model_name`, `origin`, `source`, `gpu_model` and `batch_size`.
@@ -63,8 +65,9 @@ def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", mor
     """
     ours = drawn.is_empty() or any((drawn[name] == value).any() for name, value in words.OURS.items() if name in drawn.columns)
     hidden = hidden_words(view.selection) if ours else ""
-    shown = f"{words.drawn(drawn, noun)}; shown: {plain(view.on_screen())}."
-    st.caption(" ".join(part for part in (more, shown, hidden, words.SCOPE) if part))
+    chosen = ", ".join(part for part in parts_of(view.on_screen()) if part not in USUAL) or "all"
+    shown = f"{words.drawn(drawn, noun)}; shown: {plain(chosen)}."
+    st.caption(" ".join(part for part in (more, shown, hidden, "GPU energy only.") if part), help=words.SCOPE)
     st.html(site.copies(words.source_line(view.on_screen(), drawn), words.citation(view.on_screen(), drawn)))
 
 
@@ -78,7 +81,7 @@ def hidden_words(selection: Selection) -> str:
     """How many of our prompts the page leaves out, and why."""
     hidden = data.load("hidden", selection)
     if hidden.is_empty():
-        return "No prompt is hidden."
+        return ""
     reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in hidden.select("reason", "count").iter_rows())
     return f"Hidden: {words.count(int(hidden['count'].sum()), 'prompt')} ({reasons})."
 

@@ -72,6 +72,16 @@ def test_the_headline_says_how_much_is_length_and_how_much_the_cost_of_a_token(a
     assert room.headline(unknown).endswith("as much.")
 
 
+def test_the_footer_is_one_line_of_what_is_drawn(open_page: Open) -> None:
+    (footer,) = (each.value for each in open_page("home").caption if "shown:" in each.value)
+    assert (
+        footer
+        == "23 models in 23 configurations; 23 published averages; GPU: A40; batch size: 1; shown: GPU A40, task chat. GPU energy only."
+    )
+    both = open_page("home", weights="both", valid="all")
+    assert "pretrained and random weights, valid and invalid rows" in text(both), "what is not usual is said"
+
+
 def test_several_gpus_and_precision_stand_beside_the_number(answers: pl.DataFrame) -> None:
     rows = answers.filter(pl.col("gpu_model") == "B200", pl.col("task") == "lm-arena-chat")
     deepseek = drawings.with_heads(rows).filter(pl.col("dtype") == "fp8", pl.col("num_gpus") == 8).row(0, named=True)

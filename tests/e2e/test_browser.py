@@ -176,6 +176,8 @@ def test_every_page_on_a_desktop_and_on_a_phone_in_both_themes(server: str, visi
 @pytest.mark.parametrize("page", ["leaderboard", "verbosity"])
 def test_a_phone_from_the_start(server: str, visit: Visit, page: str) -> None:
     visitor = visit(server, 390).open(page)
+    button = visitor.page.locator("[data-testid=stExpandSidebarButton]")
+    assert button.evaluate("button => getComputedStyle(button, '::after').content") == '"Pages and filters"'
     visitor.assert_fits(390)
     visitor.assert_accessible()
     visitor.assert_sound()
