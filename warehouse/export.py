@@ -5,6 +5,7 @@ warehouse. Rows come in parts and wait in a temporary file until the header, whi
 need no more memory than one part.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -19,11 +20,12 @@ from urllib.parse import urlencode
 import polars as pl
 import pyarrow as pa
 
-from prompt_joules.warehouse import create, rows_as
+from prompt_joules.warehouse import commands, create, rows_as
 
 # Where the app is, unless somebody says where.
 APP = "http://localhost:8501/leaderboard"
 OWN_LICENCE = "rows without a licence: ask who measured them"
+SHIPPED_LICENCE = "Apache-2.0 (measured by Prompt Joules)"
 PART_ROWS = 20_000
 
 
@@ -61,7 +63,9 @@ class Facts:
         self.rows += part.height
         self.sources |= _distinct(part, "source")
         self.licences |= _distinct(part, "licence")
-        self.unlicensed |= "licence" not in part.columns or part["licence"].null_count() > 0
+        ours, others = _of_runs(part)
+        self.licences |= {SHIPPED_LICENCE} if ours else set()
+        self.unlicensed |= others
         for rows in part.iter_slices(PART_ROWS):
             self.digest.update(rows.write_ndjson().encode())
 
@@ -89,6 +93,24 @@ class Facts:
             "citation": f"Prompt Joules {version}, {self.rows} rows, filter: {selection.words()}, sources: {', '.join(sources) or 'none'}",
             "version": version,
         }
+
+
+@functools.cache
+def shipped_runs() -> frozenset[str]:
+    """Ids of the runs that ship with the project, which are under its licence."""
+    return frozenset(path.parent.name for path in commands.SHIPPED.glob("measured/*/*/run.json"))
+
+
+def _of_runs(part: pl.DataFrame) -> tuple[bool, bool]:
+    """Whether rows that have no licence of their own are of runs that ship, and whether some are of anybody else."""
+    bare = part.filter(pl.col("licence").is_null()) if "licence" in part.columns else part
+    if bare.is_empty():
+        return False, False
+    name = next((name for name in ("run_id", "result_id") if name in bare.columns), None)
+    if name is None:
+        return False, True
+    shipped = bare[name].str.strip_prefix("run:").is_in(list(shipped_runs())).fill_null(False)
+    return bool(shipped.any()), not bool(shipped.all())
 
 
 def link_of(selection: Said, app: str = APP) -> str:

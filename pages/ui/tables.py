@@ -15,6 +15,8 @@ from prompt_joules.warehouse.metrics import Metric
 LONG_TEXT = 2_000
 NOT_MEASURED = "not measured"
 NOT_STATED = "not stated"
+# What the table of 2023 says of its prompts in words, not in its rows.
+PROMPTS_OF_V1 = "ShareGPT (2,978)"
 ROW_HEIGHT = 35
 TALLEST = 563
 # A list has at most so many rows: what a browser can take at once. Downloads have all.
@@ -92,6 +94,7 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
     listed = listed.with_columns(pl.col(name) * 100 for name in (*naming.CHANGES, *naming.SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed).with_columns(pl.col("model_url").fill_null(""))
+    listed = _with_prompts_of_v1(listed, rows)
     unknown = {"prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
     return st.dataframe(
@@ -106,6 +109,18 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
         height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
         row_height=ROW_HEIGHT,
     )
+
+
+def _with_prompts_of_v1(listed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The prompts of the table of 2023 by name.
+
+    Args:
+        listed: columns of `rows`.
+    """
+    if "prompt_set" not in listed.columns or "source" not in rows.columns:
+        return listed
+    of_v1 = (rows["source"] == "ML.ENERGY v1").fill_null(False) & rows["prompt_set"].is_null()
+    return listed.with_columns(pl.when(of_v1).then(pl.lit(PROMPTS_OF_V1)).otherwise("prompt_set").alias("prompt_set"))
 
 
 def verbatim(text: str) -> None:

@@ -25,6 +25,7 @@ def test_home_starts_with_the_most_models_whose_numbers_are_of_one_kind(open_pag
     figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
     assert sorted(table(app)["answer_j"].round(6)) == sorted(figures["energy_j"].round(6))
     assert set(table(app)["kind"]) == {"measured"}
+    assert set(table(app)["prompt_set"]) == {"ShareGPT (2,978)"}
     assert (app.segmented_control(key="of").value, app.segmented_control(key="on").value) == ("chat", "A40")
     app.segmented_control(key="of").set_value("lm-arena-chat").run()
     assert set(table(app)["kind"]) == {"estimated"}

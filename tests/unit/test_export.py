@@ -281,6 +281,22 @@ def test_licences_are_named(warehouse: Path, tmp_path: Path) -> None:
     assert header["sources"] == ["ML.ENERGY v1", "Prompt Joules"]
 
 
+def test_rows_of_runs_that_ship_are_under_the_licence_of_the_project() -> None:
+    shipped = min(export.shipped_runs())
+    for column, own in (("run_id", shipped), ("result_id", f"run:{shipped}")):
+        for rows, licences in (
+            ([own], [export.SHIPPED_LICENCE]),
+            ([own, "somebody"], [export.SHIPPED_LICENCE, export.OWN_LICENCE]),
+            (["somebody", None], [export.OWN_LICENCE]),
+        ):
+            facts = export.Facts()
+            facts.add(pl.DataFrame({column: rows, "licence": pl.Series([None] * len(rows), dtype=pl.String)}))
+            assert facts.header(Selection(), "rows")["licences"] == licences
+    facts = export.Facts()
+    facts.add(pl.DataFrame({"run_id": [shipped], "licence": ["MIT"]}))
+    assert facts.header(Selection(), "rows")["licences"] == ["MIT"], "a licence of its own counts"
+
+
 def test_an_unknown_ending_is_a_sentence(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("export", tmp_path / "out.xml", "--warehouse", warehouse) == 2
     assert "There is no export as 'xml'" in capsys.readouterr().err
