@@ -21,6 +21,8 @@ def test_every_mark_has_its_figure_and_every_figure_its_mark() -> None:
     documents = [warehouses.ROOT / "README.md", warehouses.SHIPPED / "README.md", *sorted((warehouses.ROOT / "docs").glob("*.md"))]
     found = [(path, name) for path in documents for name in marked.marks(path.read_text(encoding="utf-8"))]
     assert sorted(found) == sorted((figure.path(), figure.name) for figure in FIGURES)
+    first = [path for path in documents for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("<!-- rows:")]
+    assert not first, "a line that starts with a comment is shown as it is, without its Markdown"
 
 
 def told(_: pj.Results) -> list[str]:
