@@ -1,33 +1,30 @@
 """Which model answers for the least energy?"""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, frame, pick, scope, site, tables
+from prompt_joules.pages.ui import controls, data, downloads, draw, frame, scope, site, tables
 from prompt_joules.pages.ui.of import leaderboard as room
+from prompt_joules.pages.ui.of import leaderboard_charts as drawings
 from prompt_joules.pages.ui.pure import detail, naming
-from prompt_joules.pages.ui.pure.view import Contains, View, Within
+from prompt_joules.pages.ui.pure.view import Contains, Pooled, View, Within
 from prompt_joules.pages.ui.pure.words import plain
+from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.selection import Selection
-from prompt_joules.warehouse.statistics import summaries
+from prompt_joules.warehouse.statistics import pooled, summaries
 
-
-def show_welcome() -> None:
-    """What this is and where to start, in one line, and links to views worth a first look."""
-    st.markdown(
-        "**Prompt Joules** shows what one answer of a language model costs in energy: published averages and "
-        "our own prompt-by-prompt measurements. Start with one of these, or use the filters in the sidebar."
-    )
-    st.html(site.links([(site.address(page, query), label) for page, label, query in room.PRESETS]))
+OWN = ("pareto", "range_bar", "interval", "runs_of", "between_runs", "provenance")
 
 
 def pick_columns(rows: pl.DataFrame) -> list[str]:
     """The columns of the leaderboard besides model and energy."""
-    usual = {naming.title_of(key): key for key in room.COLUMNS[2:] if key in (*rows.columns, "pareto", "spread")}
-    more = {naming.title_of(key): key for key in (*NUMBERS, "model_id", "family", "dtype", "num_gpus", "weights") if key in rows.columns}
+    usual = {naming.title_of(key): key for key in room.COLUMNS[2:] if key in (*rows.columns, *OWN)}
+    more = {naming.title_of(key): key for key in (*NUMBERS, *room.MORE) if key in (*rows.columns, *OWN)}
     known = usual | {title: key for title, key in more.items() if title not in usual}
     picked = st.multiselect("Columns", list(known), default=list(usual), key="columns", bind="query-params", wrap=True)
     return [known[title] for title in picked]
@@ -36,10 +33,7 @@ def pick_columns(rows: pl.DataFrame) -> list[str]:
 def ranges(view: View) -> View:
     """The view narrowed by sliders that have the ends of all results, whatever the filters; those at both ends narrow nothing."""
     energy, rows = view.measure.key, data.results(View(measure=view.measure))
-    with (
-        st.expander("Ranges", expanded=any(f"range_{key}" in st.query_params for key in (energy, *room.RANGES))),
-        st.container(horizontal=True),
-    ):
+    with st.container(horizontal=True):
         found = [_range(rows, key) for key in (energy, *room.RANGES)]
     return view.narrowed(*(narrowing for narrowing in found if narrowing))
 
@@ -59,31 +53,101 @@ def _range(rows: pl.DataFrame, key: str) -> Within | None:
     return Within(key, float(low), float(high), without=((f"range_{key}", (ends[0], ends[-1])),))
 
 
-def marked(rows: pl.DataFrame, energy: str) -> pl.DataFrame:
-    """Rows of the leaderboard with `pareto` (no other is as fast and as cheap) and `spread` (their distribution over prompts)."""
+def marked(rows: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Rows of the leaderboard with `pareto` (no other is as fast and as cheap), their spread over answers, the interval of their mean.
+
+    Args:
+        rows: of `pooled.pooled`.
+    """
+    energy, measure = view.measure.key, view.measure
     points = rows.filter(pl.col(energy).is_not_null(), pl.col("latency_s").is_not_null())
     best = summaries.frontier(points, "latency_s", energy, False).filter("frontier")["result_id"].to_list()
-    spreads = data.load("spreads", Selection())
-    marked = rows.with_columns(pl.col("result_id").is_in(best).alias("pareto"))
-    joined = marked.join(spreads, on="result_id", how="left", maintain_order="left")
-    return joined.with_columns(pl.when(pl.col("weights") != "dummy").then(pl.col("spread")).alias("spread"))
+    spreads = pooled.spreads(data.load("spreads", Selection(), per=measure.per, above_idle=measure.above_idle))
+    found = pooled.with_intervals(rows, spreads, energy, data.load("repetitions", Selection()))
+    has_interval = measure.statistic == "mean" and measure.per == energy_shown.DEFAULT.per
+    forced = energy_shown.of_answers(energy) & (pl.col("weights") == "dummy").fill_null(False)
+    return found.with_columns(
+        pl.col("result_id").is_in(best).alias("pareto"),
+        pl.when(~forced).then(pl.col("spread")).alias("spread"),
+        *(pl.when(pl.lit(has_interval) & ~forced).then(pl.col(name)).alias(name) for name in ("value_low", "value_high")),
+        energy_shown.kind(energy, rows.columns).alias("energy_is"),
+        naming.provenance(rows.columns).alias("provenance"),
+    )
 
 
-def show_detail(chosen: pl.DataFrame) -> None:
-    """Everything that is known about the row that was clicked, and where its figures come from."""
-    for row in chosen.iter_rows(named=True):
-        st.subheader(f"{plain(row['model_name'])} on {plain(naming.gpu_of(row))}, {plain(row['task'] or '')}", anchor=False)
-        if row["origin"] == "measured":
-            view = {"model": row["model_id"], "gpu": row["gpu_model"], "task": row["task"], "engine": row["engine"], "weights": "both"}
-            pages = {"distributions": "Its prompts", "cost_of_a_token": "Cost of a token", "runs": "Its verdict"}
-            st.html(site.links([(f"{page}?{urlencode(view)}", label) for page, label in pages.items()]))
-        elif row["url"]:
-            st.html(site.links([(row["url"], "Where it was published")] if row["url"].startswith("https://") else []))
-        tables.show(detail.upright(chosen), detail.UPRIGHT, alt="All numbers of the row that was clicked")
+def open_row(row: dict[str, Any], view: View) -> None:
+    """A dialog about a row of the table."""
+    title = f"{plain(row['model_name'])} on {plain(naming.gpu_of(row))}, {plain(row['task'] or '')}"
+    st.dialog(title, width="large")(show_row)(row, view)
 
 
-view = frame.begin("Which model answers for the least energy?")
-show_welcome()
+def show_row(row: dict[str, Any], view: View) -> None:
+    """Four facts of a row, the curve of its model over batch sizes, its distribution, ways on, and all that is known."""
+    energy = view.measure.key
+    st.caption(plain(f"{row['engine'] or ''}, batch {row['batch_size']}; weights: {row['provenance']}; {row['source']}."))
+    for column, (label, value, note) in zip(st.columns(4), room.facts(row, energy), strict=False):
+        column.metric(label, value, help=note)
+        column.caption(plain(note))
+    curve = room.curve_of(data.load("leaderboard", Selection(models=(row["model_id"],), weights=())), row)
+    metric = NUMBERS["energy_per_token_j"]
+    if curve.height:
+        draw.show(draw.of(drawings.curve, curve, metric), alt=f"{metric.title} of {row['model_name']} over batch sizes")
+    if row["spread"]:
+        draw.show(draw.of(drawings.quantiles, row["spread"], NUMBERS[energy]), alt=f"Share of the answers by {NUMBERS[energy].title}")
+    ways = [(f"{page}?{urlencode(link)}", label) for page, label, link in room.links(row)]
+    ways += [(site.address(page, link), label) for page, label, link in room.together(pl.DataFrame([row], infer_schema_length=None))]
+    ways += [(row["url"], "Where it was published")] if (row["url"] or "").startswith("https://") else []
+    st.html(site.links(ways))
+    with st.expander("All that is known of it"):
+        known = pl.DataFrame([row], infer_schema_length=None).drop("energy_is", "spread", strict=False)
+        tables.show(detail.upright(known), detail.UPRIGHT, alt="All numbers of the result")
+
+
+def show_table(found: pl.DataFrame, columns: list[str], view: View) -> None:
+    """The table; ticked rows lead to Compare or the Planner, a click on a cell opens its row."""
+    energy = view.measure.key
+    bars = pl.Series("range_bar", drawings.range_bars(found, energy), dtype=pl.String)
+    listed = room.in_words(found.with_columns(bars), energy)
+    where = st.container()
+    wanted = room.columns(listed, energy, columns)
+    event = tables.show(listed, wanted, "Configurations by energy, least first", key="rows", modes=("multi-row", "single-cell"))
+    selection = event["selection"] if isinstance(event, Mapping) else {"rows": [], "cells": []}
+    ticked = found[[place for place in selection["rows"] if place < found.height]]
+    with where:
+        _offer(ticked, view)
+    cells = [(place, column) for place, column in selection["cells"] if place < found.height]
+    opened = (found["result_id"][cells[0][0]], cells[0][1]) if cells else None
+    if opened is not None and opened != st.session_state.get("opened_row"):
+        open_row(found.row(cells[0][0], named=True), view)
+    st.session_state["opened_row"] = opened
+
+
+def _offer(ticked: pl.DataFrame, view: View) -> None:
+    """Ways on for ticked rows; how to tick where none is."""
+    if ticked.is_empty():
+        st.caption("Click a row for its facts; tick two to four to compare them, one to plan with it.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html(site.links([(site.address(page, link), label) for page, label, link in room.together(ticked)]))
+        if ticked.height == 1:
+            st.button("Its facts", key="facts", on_click=st.session_state.update, args=({"asked_row": ticked["result_id"].item()},))
+        if ticked.height > room.MOST_COMPARED:
+            st.caption(f"{ticked.height} ticked: at most {room.MOST_COMPARED} can be compared.")
+    if ticked.height == 1 and st.session_state.pop("asked_row", None) == ticked["result_id"].item():
+        open_row(ticked.row(0, named=True), view)
+
+
+def reset() -> None:
+    """Back to the first view of the table: no search, range, formula or choice of columns."""
+    for key in list(st.session_state):
+        if key in ("search", "formula", "columns", "show") or str(key).startswith("range_"):
+            del st.session_state[key]
+    for key in list(st.query_params):
+        if key in ("search", "formula", "columns", "show") or key.startswith("range_"):
+            del st.query_params[key]
+
+
+view = frame.begin("Which model answers for the least energy?").narrowed(Pooled())
 top = st.container(horizontal=True, vertical_alignment="bottom")
 view = frame.ask_first_view(view, top)
 rows = data.results(view)
@@ -92,19 +156,22 @@ if rows.is_empty():
 
 with top:
     wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
-with st.expander("Columns and formula", expanded="formula" in st.query_params):
+    st.button("Reset", on_click=reset, help="No search, range, formula or choice of columns.")
+is_advanced = any(key in ("formula", "columns") or key.startswith("range_") for key in st.query_params)
+with st.expander("Advanced: columns, ranges, formula", expanded=is_advanced):
     view = controls.formula(view, rows.columns)
     columns = pick_columns(rows)
-view = ranges(view.narrowed(Contains(wanted)) if wanted else view)
+    view = ranges(view.narrowed(Contains(wanted)) if wanted else view)
 found = data.results(view)
 if found.is_empty():
     scope.end_without_rows(view)
 
 energy = view.measure.key
-found = marked(found, energy)
+found = marked(found.sort(energy, "estimated_energy_j", nulls_last=True, maintain_order=True), view)
 frame.say_measure(found, view)
 st.markdown(room.least(found, energy))
-chosen = pick.show_table(found, room.columns(found, energy, columns), "Configurations by energy, least first", key="rows")
-scope.say_footer(found, view, more="Click at the left of a row for its detail.")
-downloads.offer(found, "leaderboard", view)
-show_detail(chosen)
+show_table(found, columns, view)
+st.caption(f"{drawings.scale_in_words(found, energy)} {room.POOLED}")
+scope.say_footer(found, view)
+downloads.offer(found.drop("energy_is"), "leaderboard", view)
+st.html(site.links([(site.address(page, query), label) for page, label, query in room.PRESETS]))

@@ -429,6 +429,9 @@ create table results (
     licence varchar,
     url varchar,
     started_at timestamptz,
+    weights_format varchar,
+    experiment_id varchar,
+    setup varchar,
     model_name varchar not null,
     model_url varchar,
     family varchar not null,
@@ -492,3 +495,6 @@ comment on column results.arc is '%: score in ARC; null for random weights, like
 comment on column results.hellaswag is '%: score in HellaSwag';
 comment on column results.truthfulqa is '%: score in TruthfulQA';
 comment on column results.quality_mean is '%: mean of the three scores';
+comment on column results.weights_format is 'what the weights were loaded from: safetensors, gguf:Q4_1 dequantised, random, ...; null where it was not recorded or stated';
+comment on column results.experiment_id is 'shared by the runs of one experiment; null where it was published';
+comment on column results.setup is 'shared by runs that are alike in all but seed, time, host and card; null where it was published';

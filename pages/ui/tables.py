@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
+from streamlit.elements.arrow import SelectionMode
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from prompt_joules.pages.ui.pure import naming, shape
@@ -39,8 +40,8 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
     known = naming.LABELS | naming.PERCENTILES
     configured: dict[str, ColumnConfig] = {}
     for name in rows.columns:
-        if name == "spread":
-            configured[name] = st.column_config.BarChartColumn(known[name][0], help=known[name][1], y_min=0, width=100)
+        if name == "range_bar":
+            configured[name] = st.column_config.ImageColumn(known[name][0], help=known[name][1], width=200)
         elif name == "model_url":
             configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
         elif name == "energy_mark":
@@ -87,8 +88,16 @@ def named_gpus(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(naming.gpu(rows.columns).alias("gpu_model")) if "gpu_model" in rows.columns else rows
 
 
-def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | None = None, key: str | None = None) -> Any:
-    """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked."""
+def show(
+    rows: pl.DataFrame,
+    columns: Iterable[str],
+    alt: str,
+    metric: Metric | None = None,
+    key: str | None = None,
+    modes: Iterable[SelectionMode] = ("single-row",),
+) -> Any:
+    """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked, or what
+    the `modes` say."""
     rows, listed_columns = shape.marked(named_gpus(rows), shape.shown(rows, columns))
     listed = rows.select(listed_columns)
     listed = listed.with_columns(pl.col(name) * 100 for name in (*naming.CHANGES, *naming.SHARES) if name in listed.columns)
@@ -103,7 +112,7 @@ def show(rows: pl.DataFrame, columns: Iterable[str], alt: str, metric: Metric | 
         hide_index=True,
         key=key,
         on_select="rerun" if key else "ignore",
-        selection_mode="single-row",
+        selection_mode=modes,
         placeholder="–" if metric or shape.has_random_weights(rows) else NOT_MEASURED,
         alt=alt,
         height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),

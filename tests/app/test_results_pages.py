@@ -1,5 +1,7 @@
 """Leaderboard, Energy and parameters, Trade-offs, Three years: numbers against polars, filters, formulas."""
 
+from urllib.parse import unquote
+
 import polars as pl
 import pytest
 
@@ -17,8 +19,8 @@ def test_leaderboard_on_a40_chat_is_what_the_published_table_says(open_page: Ope
     assert shown["energy_per_token_j"].round(6).to_list() == ((figures["energy_j"] / figures["output_tokens"]).round(6).to_list())
     first = shown.head(3).select("model_name", pl.col("energy_j").round(2)).rows()
     assert first == [("llama-7B", 525.71), ("alpaca-7B", 916.05), ("BiLLa-7B-SFT", 1218.64)]
-    assert "Least: **llama-7B** (7 billion parameters) on A40 · FP16 with 526 J; most: " in text(app).replace("\\", "")
-    assert f"{figures['energy_j'].max() / figures['energy_j'].min():.2g}× as much" in text(app)
+    said = text(app).replace("\\", "")
+    assert "13 models of 3 to 10 billion parameters on A40 · FP16, chat, one at a time: least **llama-7B** with 526 J, most " in said
 
 
 def test_leaderboard_shows_measured_rows_beside_published_ones(open_page: Open) -> None:
@@ -27,7 +29,7 @@ def test_leaderboard_shows_measured_rows_beside_published_ones(open_page: Open) 
     big = shown.filter(pl.col("model_name") == "big-1B").row(0, named=True)
     assert big["energy_j"] == pytest.approx(rows["energy_j"].mean())
     assert big["energy_per_token_j"] == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
-    assert set(shown["origin"]) == {"published", "measured"}
+    assert set(shown["source"]) == {"ML.ENERGY v1", "Prompt Joules"}
     cpu = shown.filter(pl.col("gpu_model") == "CPU · FP16").row(0, named=True)
     assert cpu["energy_j"] is None
     assert cpu["energy_reason"] == "no energy counter on this machine"
@@ -211,10 +213,16 @@ def test_pareto_marks_what_nothing_beats_and_spreads_are_the_percentiles(open_pa
     )
     for energy, latency, best in rows:
         beaten = any(e <= energy and t <= latency and (e, t) != (energy, latency) for e, t, _ in rows)
-        assert best == (not beaten)
+        assert best == ("" if beaten else "★")
+    row = shown.filter(pl.col("model_name") == "big-1B").row(0, named=True)
     run = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")["energy_j"]
-    levels = [run.quantile(level, "linear") for level in (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)]
-    assert list(shown.filter(pl.col("model_name") == "big-1B")["spread"].item()) == pytest.approx(levels)
+    low, high = (float(end.replace(",", "")) for end in row["interval"].split(" to "))
+    assert low < run.mean() < high
+    assert row["range_bar"].startswith("data:image/svg+xml;utf8,") and "rect" in unquote(row["range_bar"])
+    assert (row["prompts"], row["runs_of"]) == (60, "1")
+    published = shown.filter(pl.col("source") == "ML.ENERGY v1").row(0, named=True)
+    assert (published["interval"], published["runs_of"]) == ("–", "–")
+    assert "rect" not in unquote(published["range_bar"]), "a published average is a point"
 
 
 def test_a_formula_is_an_axis(open_page: Open) -> None:

@@ -21,6 +21,7 @@ from prompt_joules.pages.ui.pure.view import (
     Known,
     Least,
     Narrowing,
+    Pooled,
     Sides,
     View,
     Within,
@@ -48,6 +49,7 @@ def narrowings() -> st.SearchStrategy[Narrowing]:
     sides = st.builds(Sides, st.sampled_from(["model", "engine", "gpu", "task"]), TEXTS, TEXTS, st.one_of(st.just(()), SOME), st.booleans())
     return st.one_of(
         TEXTS.map(Contains),
+        st.just(Pooled()),
         TEXTS.map(Computed),
         KEYS.map(Least),
         TEXTS.map(Grouped),

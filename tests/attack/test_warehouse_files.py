@@ -19,7 +19,7 @@ from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 from tests.app.conftest import open_app, text
 
-QUESTIONS = ("options", "leaderboard", "runs", "prompts", "spreads", "ingested_files", "reason_codes")
+QUESTIONS = ("options", "leaderboard", "runs", "prompts", "repetitions", "ingested_files", "reason_codes")
 
 
 @pytest.fixture

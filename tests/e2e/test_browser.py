@@ -421,14 +421,29 @@ def test_points_can_be_chosen_with_the_keyboard(server: str, visit: Visit) -> No
 
 
 @pytest.mark.parametrize(
-    ("page", "name"), [("leaderboard?gpu=A40&task=chat", "llama-7B on A40 · FP16, chat"), ("runs?model=org/big-1B", "big-1B on H100, chat")]
+    ("page", "name", "where"),
+    [("leaderboard?gpu=A40&task=chat", "llama-7B on A40 · FP16, chat", 300), ("runs?model=org/big-1B", "big-1B on H100, chat", 18)],
 )
-def test_a_click_on_a_row_shows_its_detail(server: str, visit: Visit, page: str, name: str) -> None:
+def test_a_click_on_a_row_shows_its_detail(server: str, visit: Visit, page: str, name: str, where: int) -> None:
     visitor = visit(server).open(page)
     table = visitor.page.locator("[data-testid=stDataFrame]").first
-    table.click(position={"x": 18, "y": 52})
-    visitor.page.get_by_role("heading", name=name).wait_for()
+    table.click(position={"x": where, "y": 52})
+    visitor.page.get_by_text(name).first.wait_for()
     visitor.settle()
+    visitor.assert_sound()
+
+
+def test_ticked_rows_of_the_leaderboard_are_compared(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("leaderboard?source=Prompt+Joules")
+    table = visitor.page.locator("[data-testid=stDataFrame]").first
+    for row in range(2):
+        table.click(position={"x": 18, "y": 52 + 35 * row})
+        visitor.settle()
+    assert visitor.page.get_by_role("dialog").count() == 0, "a tick is no click on the row"
+    visitor.page.get_by_role("link", name="Compare the 2 ticked").click()
+    visitor.page.get_by_role("heading", name=QUESTIONS["compare"]).wait_for()
+    visitor.settle()
+    assert len(query(visitor)["results"]) == 2
     visitor.assert_sound()
 
 

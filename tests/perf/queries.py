@@ -115,7 +115,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "setups": Case("runs", ("run_id", "environment")),
         "software_curves": Case("run_summary", ("run_id", "metric", "mean")),
         "software_steps": _prompts("energy_j", "output_tokens", "energy_attribution", "window_id", "sequence"),
-        "spreads": Case("run_summary", ("run_id", "metric", "p5", "p25", "p50", "p75", "p90", "p95", "p99")),
+        "spreads": Case("run_summary", ("run_id", "metric", "mean", "p5", "p50", "p95", "p99"), {"per": "response", "above_idle": False}),
         "tasks": Case("tasks", ("task",)),
         "units": _prompts(
             *lengths,

@@ -1,8 +1,22 @@
--- One row per run of ours with energy: `spread`, the energy (J) of its prompts at p5, p25, p50, p75, p90, p95 and p99.
+-- One row per run of ours with energy per $per, above the power of the idle GPU where $above_idle: over its valid prompts `answers`, `mean` and `stddev` of the
+-- single energies (J), and `spread`, their p5, p25, p50, p75, p90, p95 and p99. `divided`: a rule divided them among answers given together.
 select
-    'run:' || run_id as result_id,
+    results.result_id,
+    results.setup,
+    runs.energy_attribution is not distinct from 'shared' as divided,
+    run_summary.prompts as answers,
+    run_summary.mean,
+    run_summary.stddev,
     [p5, p25, p50, p75, p90, p95, p99] as spread
 from run_summary
-where metric = 'energy_j'
-    and p50 is not null
-order by result_id
+join runs on runs.run_id = run_summary.run_id
+join results on results.result_id = 'run:' || run_summary.run_id
+where run_summary.metric = case
+    when $per = 'response' then case when $above_idle then 'energy_above_idle_j' else 'energy_j' end
+    when $above_idle then 'energy_above_idle_mean_per_' || replace($per, ' ', '_') || '_j'
+    when $per = 'output token' then 'energy_per_token_j'
+    when $per = 'word' then 'energy_per_word_j'
+    else 'energy_mean_per_' || replace($per, ' ', '_') || '_j'
+end
+    and run_summary.p50 is not null
+order by results.result_id

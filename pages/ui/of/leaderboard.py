@@ -1,12 +1,13 @@
-"""The leaderboard: its columns, its search, its sentence, and the views that it leads to."""
+"""The leaderboard: its columns, its sentence, the facts of a row, and the views that it leads to."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import naming
+from prompt_joules.pages.ui.pure import naming, shape
 from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 # Views worth a first look: page, label, the filters of the link.
@@ -29,31 +30,37 @@ COLUMNS = (
     "model_url",
     "energy_j",
     "pareto",
-    "spread",
-    "energy_per_token_j",
-    "source",
+    "range_bar",
+    "interval",
+    "prompts",
     "gpu_model",
+    "energy_per_token_j",
     "task",
-    "prompt_set",
     "output_tokens",
     "throughput_tps",
     "latency_s",
     "params_total_b",
     "batch_size",
-    "harness_version",
-    "arc",
-    "hellaswag",
-    "truthfulqa",
-    "quality_mean",
-    "origin",
     "engine",
-    "generation",
-    "prompts",
+    "runs_of",
+    "source",
+    "quality_mean",
     "energy_reason",
     "measure_reason",
 )
+# Columns for those who look closer.
+MORE = (
+    *("prompt_set", "harness_version", "arc", "hellaswag", "truthfulqa", "origin", "generation", "between_runs", "provenance"),
+    *("model_id", "family", "dtype", "num_gpus", "weights", "experiment_id"),
+)
 # The numbers that can be narrowed to a range on the leaderboard.
 RANGES = ("params_total_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
+POOLED = (
+    "Runs of one setup are one row: means over all their answers; percentiles are the mean over the runs. The 95 % interval is that of the "
+    "mean over prompts and runs; there is none below five prompts, for divided energy and for published averages."
+)
+MOST_COMPARED = 4
+NONE = "–"
 
 
 def columns(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple[str, ...]:
@@ -66,24 +73,120 @@ def columns(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple[str
     return tuple(dict.fromkeys((*COLUMNS[:2], energy, *own, *picked)))
 
 
-def least(rows: pl.DataFrame, key: str) -> str:
-    """Which of the rows takes the least and which the most, and how far they are apart; nothing where fewer than two have the number.
+def in_words(rows: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Rows as the table shows them: `pareto` as a star, `interval` and `runs_of` in words, – where there is none.
 
     Args:
-        rows: rows of `results`, least first.
+        rows: of the leaderboard.
         key: of NUMBERS, the energy.
     """
-    known = rows.filter(pl.col(key) > 0)
-    if known.height < 2:
-        return ""
-    ends = (known.row(0, named=True), known.row(-1, named=True))
-    low, high = (
-        f"**{plain(row['model_name'])}**{_size(row)} on {plain(naming.gpu_of(row))} with {figure(row[key], 3)} {NUMBERS[key].display_unit}"
-        for row in ends
+    factor = NUMBERS[key].display_factor
+    ends = rows.select(pl.col("value_low", "value_high") * factor).iter_rows()
+    said = [f"{figure(low, 3)} to {figure(high, 3)}" if low is not None and high is not None else NONE for low, high in ends]
+    return rows.with_columns(
+        pl.when("pareto").then(pl.lit("★")).otherwise(pl.lit("")).alias("pareto"),
+        pl.Series("interval", said, dtype=pl.String),
+        pl.col("runs").cast(pl.String).fill_null(NONE).alias("runs_of"),
     )
-    return f"Least: {low}; most: {high}, {figure(ends[1][key] / ends[0][key], 2)}× as much."
 
 
-def _size(row: dict[str, Any]) -> str:
-    """The parameters of a model in brackets, where they are known: models of different sizes are not compared as if they were alike."""
-    return f" ({figure(row['params_total_b'], 2)} billion parameters)" if row["params_total_b"] else ""
+def least(rows: pl.DataFrame, key: str) -> str:
+    """Which takes the least and which the most among results that are alike: GPU, task, batch size, engine, size of model, kind of number.
+
+    Of several such groups the one with the most models; nothing where none has two models with the number.
+
+    Args:
+        rows: rows of `results`.
+        key: of NUMBERS, the energy.
+    """
+    parameters = pl.col("params_total_b")
+    above = [(low, name) for name, (low, _) in reversed(shape.BANDS.items())]
+    size = pl.coalesce(*(pl.when(parameters > (low or 0)).then(pl.lit(name)) for low, name in above))
+    known = rows.filter(pl.col(key) > 0, pl.col("params_total_b").is_not_null()).with_columns(
+        size.alias("band"), naming.gpu(rows.columns).alias("gpu"), energy_shown.kind(key, rows.columns).alias("kind")
+    )
+    alike = ("gpu", "task", "batch_size", "engine", "prompt_set", "weights", "source", "band", "kind")
+    counted = known.with_columns(pl.col("model_id").n_unique().over(alike).alias("models")).filter(pl.col("models") > 1)
+    if counted.is_empty():
+        return ""
+    most = counted.sort("models", *alike, descending=[True] + [False] * len(alike), nulls_last=True)
+    group = counted.join(most.head(1).select(alike), on=alike, how="semi", nulls_equal=True).sort(key)
+    first, last = group.row(0, named=True), group.row(-1, named=True)
+    low, high = (f"**{plain(row['model_name'])}** with {figure(row[key], 3)} {NUMBERS[key].display_unit}" for row in (first, last))
+    batch = "one at a time" if first["batch_size"] == 1 else f"batch {first['batch_size']}"
+    kind = "" if first["kind"] == energy_shown.MEASURED else f", {first['kind']}"
+    where = f"{plain(first['gpu'])}, {plain(first['task'] or 'no task')}, {batch}{kind}"
+    return (
+        f"Of {first['models']} models of {shape.said(first['band'])} parameters on {where}: least {low}, most {high}, "
+        f"**{figure(last[key] / first[key], 2)}×** as much."
+    )
+
+
+def facts(row: dict[str, Any], key: str) -> list[tuple[str, str, str]]:
+    """Four facts of a row: label, value and what to know of it.
+
+    Args:
+        row: of the leaderboard.
+        key: of NUMBERS, the energy that ranks it.
+    """
+    energy = NUMBERS[key]
+    low, high = row.get("value_low"), row.get("value_high")
+    interval = f"95 % interval {figure(low, 3)} to {figure(high, 3)}" if low is not None and high is not None else "no interval"
+    known = (
+        (energy, row.get(key), f"n = {row['prompts']:,}, {interval}" if row.get("prompts") else interval),
+        (NUMBERS["energy_per_token_j"], row.get("energy_per_token_j"), _between(row)),
+        (NUMBERS["output_tokens"], row.get("output_tokens"), "mean length of an answer"),
+        (NUMBERS["throughput_tps"], row.get("throughput_tps"), "mean speed"),
+    )
+    shown = {metric.key: (metric, value, note) for metric, value, note in known}
+    return [
+        (metric.label, f"{figure(value * metric.display_factor, 3)} {metric.display_unit}" if value is not None else "not measured", note)
+        for metric, value, note in shown.values()
+    ]
+
+
+def _between(row: dict[str, Any]) -> str:
+    if (row.get("runs") or 0) > 1 and row.get("between_runs") is not None:
+        return f"{figure(100 * row['between_runs'], 2)} % between {row['runs']} runs (one standard deviation)"
+    return "one run" if row.get("runs") else "published average"
+
+
+def links(row: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
+    """Pages that say more of a row of ours, with the filters that lead to it: page, label, link."""
+    if row["origin"] != "measured":
+        return []
+    view = {"model": row["model_id"], "gpu": row["gpu_model"], "task": row["task"] or "", "engine": row["engine"] or "", "weights": "both"}
+    pages = {"distributions": "Its prompts", "cost_of_a_token": "Cost of a token", "runs": "Its verdict"}
+    return [(page, label, {name: value for name, value in view.items() if value}) for page, label in pages.items()]
+
+
+def together(ticked: pl.DataFrame) -> list[tuple[str, str, dict[str, str | list[str]]]]:
+    """Where ticked rows lead: two to four of them to Compare, one to the Planner; page, label, link.
+
+    Args:
+        ticked: rows of the leaderboard.
+    """
+    labels = naming.with_label(ticked)["label"].to_list()
+    forced = shape.has_random_weights(ticked)
+    more: dict[str, str | list[str]] = {"weights": "both", "per": "output token"} if forced else {}
+    found: list[tuple[str, str, dict[str, str | list[str]]]] = []
+    if 2 <= ticked.height <= MOST_COMPARED:
+        found.append(("compare", f"Compare the {ticked.height} ticked", {"results": list(labels), **more}))
+    if ticked.height == 1:
+        found.append(("planner", "Plan a workload with it", {"result": str(labels[0]), **more}))
+    return found
+
+
+def curve_of(rows: pl.DataFrame, row: dict[str, Any]) -> pl.DataFrame:
+    """J/token of a model on the GPU of a row over batch sizes, for each engine the mean of its results; none where there is one size only.
+
+    Args:
+        rows: rows of `results` of the model.
+
+    Returns:
+        `engine`, `batch_size`, `energy_per_token_j` (J/token).
+    """
+    alike = [pl.col(name).eq_missing(pl.lit(row[name])) for name in ("gpu_model", "num_gpus", "dtype", "weights", "task")]
+    found = rows.filter(pl.col("energy_per_token_j") > 0, pl.col("batch_size").is_not_null(), *alike)
+    each = found.group_by("engine", "batch_size").agg(pl.col("energy_per_token_j").mean()).sort("engine", "batch_size")
+    return each if each["batch_size"].n_unique() > 1 else each.clear()

@@ -24,10 +24,10 @@ FIELDS = {
     "task": "Task",
     "engine": "Engine",
     "family": "Family",
-    "weights": "Weights",
+    "weights_are": "Weights",
 }
 # What a point tells of its result: columns of `with_texts`.
-TEXTS = ("result_id", "model_name", "gpu", "task", "source", "engine", "batch_size", "weights", "origin", "energy_is")
+TEXTS = ("result_id", "model_name", "gpu", "task", "source", "engine", "batch_size", "weights_are", "origin", "energy_is")
 # On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
 ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datum.value, datum.value < 1000 ? '~g' : '~s') : ''"
 TOP = alt.Legend(orient="top", labelLimit=260)
@@ -77,7 +77,7 @@ def names_high(names: pl.Series, least: int) -> int:
 
 
 def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
-    """Adds `gpu`, the GPU in full, and `energy_is`, how the energy of the chart is known.
+    """Adds `gpu`, the GPU in full, `weights_are`, what the weights were loaded from, and `energy_is`, how the energy of the chart is known.
 
     Args:
         rows: rows of `results`.
@@ -85,7 +85,8 @@ def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
     """
     key = next((key for key in keys if energy_shown.of_answers(key) or key == "estimated_energy_j"), None)
     kind = energy_shown.kind(key, rows.columns) if key else pl.lit(energy_shown.MEASURED)
-    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), kind.alias("energy_is"))
+    weights = naming.provenance(rows.columns).alias("weights_are")
+    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), weights, kind.alias("energy_is"))
 
 
 def tooltip(*keys: str) -> list[alt.Tooltip]:

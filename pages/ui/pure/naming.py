@@ -153,8 +153,22 @@ LABELS: dict[str, tuple[str, str]] = {
     "licence": ("Licence", "Of the figure."),
     "number": ("Number", "What is known."),
     "is": ("Is", "In the unit of the first column."),
-    "spread": ("p5 to p99", "Energy of the prompts at p5, p25, p50, p75, p90, p95, p99: flat where prompts cost alike. Our own runs only."),
-    "pareto": ("Pareto", "No other row shown is as fast (latency) and as cheap, and better in one."),
+    "range_bar": (
+        "p5 to p95",
+        "Answers from p5 to p95, their middle half, median (tick) and mean (point), all rows on one logarithmic axis. Our own runs only; "
+        "others have their mean.",
+    ),
+    "interval": (
+        "95 % interval",
+        "Of the mean, over prompts and runs; – for divided energy, published averages and under five prompts.",
+    ),
+    "runs_of": ("Runs", "Runs of this setup in the row; – for published averages."),
+    "spread": ("Percentiles", "Energy of the answers at p5, p25, p50, p75, p90, p95, p99. Our own runs only."),
+    "between_runs": ("Between runs", "Standard deviation of J/token between the runs of the setup; empty for one run."),
+    "provenance": ("Weights from", "What the weights were loaded from."),
+    "weights_format": ("Format of the weights", "What the weights were loaded from, as the run wrote it down."),
+    "experiment_id": ("Experiment", "Shared by the runs of one experiment."),
+    "pareto": ("★", "★: no other row shown is as fast (latency) and as cheap, and better in one."),
     "measure_reason": ("Why this energy is not known", "What kept it from being known."),
     "formula": ("Formula", "The column of your own formula, in the units of its columns (J, s, token)."),
     "a": ("A", "The side that is compared with."),
@@ -260,7 +274,7 @@ CHANGES = (
 )
 SHARES = (
     *("sd_of_energy", "share_of_energy", "sd_of_length", "sd_of_token", "with_1_run", "with_3_runs", "with_9_runs", "share_shown"),
-    *("saved", "saved_low", "saved_high", "more_share", "top5_share", "explained"),
+    *("saved", "saved_low", "saved_high", "more_share", "top5_share", "explained", "between_runs"),
 )
 FOUR_DIGITS = ("input_token_j", "output_token_j", "token_low_j", "token_high_j")
 
@@ -284,6 +298,27 @@ def gpu(columns: Collection[str]) -> pl.Expr:
     if "num_gpus" in columns:
         name = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", name)).otherwise(name)
     return pl.concat_str([name, PRECISION], separator=" · ", ignore_nulls=True) if "dtype" in columns else name
+
+
+def provenance(columns: Collection[str]) -> pl.Expr:
+    """What the weights of a result were loaded from, as people write it, e.g. "GGUF Q4_1, dequantised".
+
+    Args:
+        columns: of the rows; `weights_format`, `weights` and `origin` where they are known.
+    """
+    form = pl.col("weights_format") if "weights_format" in columns else pl.lit(None, pl.String)
+    dummy = pl.col("weights") == "dummy" if "weights" in columns else pl.lit(False)
+    published = pl.col("origin") == "published" if "origin" in columns else pl.lit(False)
+    said = form.str.replace("gguf:", "GGUF ", literal=True).str.replace(" dequantised", ", dequantised", literal=True)
+    return (
+        pl.when(dummy)
+        .then(pl.lit("random"))
+        .when(form.is_not_null())
+        .then(said)
+        .when(published)
+        .then(pl.lit("pretrained, as the source loaded them"))
+        .otherwise(pl.lit("pretrained, format not recorded"))
+    )
 
 
 def gpu_of(row: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from prompt_joules.pages.ui.pure.models import SEPARATORS, squeezed
 from prompt_joules.warehouse import visitor_formula
 from prompt_joules.warehouse.energy_shown import DEFAULT, EVERY, NUMBERS, Measure
 from prompt_joules.warehouse.selection import Selection, UnclearWords, heard, heard_one_of, one_of, said
+from prompt_joules.warehouse.statistics import pooled
 
 TITLES = [metric.title for metric in NUMBERS.values()]
 # A number in words and back; two numbers with one title are called by their columns.
@@ -203,6 +204,23 @@ class Computed:
         return cls(heard(found[1])) if found else None
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """One row per setup: runs of ours that repeat each other are one result."""
+
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        return "one row per setup"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return pooled.pooled(rows)
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        return cls() if words == "one row per setup" else None
+
+
 EVERYTHING = Selection()
 
 
@@ -261,7 +279,7 @@ class Grouped:
         return cls(heard(by)) if by != words else None
 
 
-KINDS: tuple[type[Narrowing], ...] = (Sides, Grouped, Contains, Computed, Least, Known, Among, Within)
+KINDS: tuple[type[Narrowing], ...] = (Pooled, Sides, Grouped, Contains, Computed, Least, Known, Among, Within)
 MEASURES = {f"energy as {measure.words}": measure for measure in EVERY}
 
 

@@ -1,0 +1,86 @@
+"""Runs of one setup as one result."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import intervals, pooled
+from tests import factories, warehouses
+
+ASKED = {"per": "response", "above_idle": False}
+
+
+@pytest.fixture(scope="module")
+def three_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs of one setup with seeds of their own, one of another task, one of a batch."""
+    folder = tmp_path_factory.mktemp("pooled")
+    runs = {f"run-{seed}": factories.records(6 + seed, f"run-{seed}", seed=seed, energy_error_j=0.1) for seed in range(3)}
+    runs = {name: rows.with_columns(pl.col("energy_j") * (1 + place / 10)) for place, (name, rows) in enumerate(runs.items())}
+    runs["other"] = factories.records(4, "other", task="instruct")
+    shared = {"energy_attribution": "shared", "batch_size": 8, "window_id": 0}
+    runs["batch"] = factories.records(8, "batch", task="chat-concise", **shared)
+    for name, rows in runs.items():
+        factories.write(rows, folder / name / "part-0.parquet")
+    path = folder / "w.duckdb"
+    assert warehouses.ingest(folder, into=path).status == 0
+    return path
+
+
+def results(path: Path) -> pl.DataFrame:
+    return query.load("leaderboard", None, str(path))
+
+
+def test_runs_of_one_setup_are_one_row(three_runs: Path) -> None:
+    rows = results(three_runs)
+    found = pooled.pooled(rows)
+    assert (rows.height, found.height) == (5, 3)
+    assert found.columns == [*rows.columns, "runs", "between_runs"]
+    assert found.drop("runs", "between_runs").schema == rows.schema
+    (row,) = found.filter(task="chat").iter_rows(named=True)
+    every = warehouses.rows(three_runs, "from requests where task = 'chat'")
+    assert (row["prompts"], row["runs"]) == (every.height, 3)
+    assert row["energy_j"] == pytest.approx(every["energy_j"].mean())
+    assert row["output_tokens"] == pytest.approx(every["output_tokens"].mean())
+    assert row["energy_per_token_j"] == pytest.approx(every["energy_j"].sum() / every["output_tokens"].sum())
+    each = every.group_by("run_id").agg((pl.col("energy_j").sum() / pl.col("output_tokens").sum()).log().alias("ln"))["ln"]
+    assert row["between_runs"] == pytest.approx(each.std())
+    one = found.filter(task="instruct").row(0, named=True)
+    assert (one["runs"], one["between_runs"]) == (1, None)
+    assert one["energy_j"] == rows.filter(task="instruct")["energy_j"].item(), "a run by itself stays as it is"
+
+
+def test_what_was_published_stays_as_it_is(shipped_warehouse: Path) -> None:
+    rows = query.load("leaderboard", Selection(sources=("ML.ENERGY v1",)), str(shipped_warehouse))
+    found = pooled.pooled(rows)
+    assert found.drop("runs", "between_runs").equals(rows)
+    assert found["runs"].null_count() == found.height
+
+
+def test_the_spread_is_that_of_all_answers(three_runs: Path) -> None:
+    found = pooled.spreads(query.load("spreads", None, str(three_runs), **ASKED))
+    every = warehouses.rows(three_runs, "from requests where task = 'chat'")["energy_j"]
+    (row,) = found.filter(pl.col("runs_known") == 3).iter_rows(named=True)
+    assert row["answers"] == len(every)
+    assert (row["mean"], row["stddev"]) == (pytest.approx(every.mean()), pytest.approx(every.std()))
+    assert len(row["spread"]) == pooled.LEVELS and row["spread"] == sorted(row["spread"])
+
+
+def test_the_interval_counts_a_prompt_once_and_adds_the_runs(three_runs: Path) -> None:
+    repetitions = query.load("repetitions", None, str(three_runs))
+    spreads = pooled.spreads(query.load("spreads", None, str(three_runs), **ASKED))
+    found = pooled.with_intervals(pooled.pooled(results(three_runs)), spreads, "energy_j", repetitions)
+    (row,) = found.filter(task="chat").iter_rows(named=True)
+    every = warehouses.rows(three_runs, "from requests where task = 'chat'")["energy_j"].to_numpy()
+    prompts = len(every) // 3
+    of_prompts = intervals.student(prompts - 1) * float(np.std(every, ddof=1)) / every.mean() / math.sqrt(prompts)
+    half = math.log(row["value_high"] / row["energy_j"])
+    assert half == pytest.approx(math.log(row["energy_j"] / row["value_low"]))
+    assert half > of_prompts, "the spread between runs comes on top"
+    for task in ("instruct", "chat-concise"):
+        row = found.filter(task=task).row(0, named=True)
+        assert (row["value_low"], row["value_high"]) == (None, None), "four prompts, or energy that was divided, have none"

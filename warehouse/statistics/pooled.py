@@ -1,0 +1,126 @@
+"""Runs of one setup as one result: what they have together, and how far they lie apart.
+
+A mean is that over all answers of the runs, J/token a ratio of sums. Percentiles of several runs are the mean of theirs: the answers
+themselves are not read.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from prompt_joules.warehouse.energy_shown import BY_KEY
+from prompt_joules.warehouse.metrics import METRICS
+from prompt_joules.warehouse.statistics import runs as luck
+from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, student
+
+# Over what a ratio of results is: of the pooled one it is the ratio of the weighted means.
+RATIOS = {"energy_per_token_j": "output_tokens", "throughput_tps": "latency_s", "power_w": "latency_s"}
+LEVELS = 7
+
+
+def pooled(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row per setup of ours; published results stay as they are.
+
+    Args:
+        rows: rows of `results`, with any energy of `energy_shown`.
+
+    Returns:
+        The rows in the order of the first of each setup, with `runs`, how many runs are in it (null where it was published), and
+        `between_runs`, the standard deviation of ln(J/token) between them (null for one run). Names are of the first run; `prompts` is
+        the sum.
+    """
+    known = rows.with_columns(pl.coalesce("setup", "result_id").alias("together"), pl.int_range(pl.len()).alias("place"))
+    numbers = [name for name in rows.columns if name in (METRICS.keys() | BY_KEY.keys()) and name != "prompts"]
+    others = [name for name in rows.columns if name not in (*numbers, "prompts", "reasons")]
+    weight = pl.col("prompts").fill_null(1).cast(pl.Float64)
+    means = [_mean(pl.col(name), weight * _divisor(name, rows.columns)).cast(rows.schema[name]).alias(name) for name in numbers]
+    each = known.group_by("together").agg(
+        pl.col(others).sort_by("place").first(),
+        *means,
+        pl.when(pl.col("prompts").count() > 0).then(pl.col("prompts").sum()).alias("prompts"),
+        pl.col("reasons").list.explode(keep_nulls=False, empty_as_null=False).unique().sort().alias("reasons"),
+        pl.when(pl.col("origin").first() == "measured").then(pl.len()).cast(pl.Int64).alias("runs"),
+        pl.col("energy_per_token_j").filter(pl.col("energy_per_token_j") > 0).log().std().alias("between_runs"),
+        pl.col("place").min().alias("first_place"),
+    )
+    return each.sort("first_place").select(*rows.columns, "runs", "between_runs")
+
+
+def _mean(value: pl.Expr, weight: pl.Expr) -> pl.Expr:
+    """The weighted mean over the rows that have the value; a single row's as it is, null where none has it."""
+    total = pl.when(value.is_not_null()).then(weight).sum()
+    return pl.when(value.count() == 1).then(value.drop_nulls().first()).when(total > 0).then((value * weight).sum() / total)
+
+
+def _divisor(name: str, columns: Sequence[str]) -> pl.Expr:
+    over = RATIOS.get(name)
+    return pl.col(over).cast(pl.Float64) if over in columns and over is not None else pl.lit(1.0)
+
+
+def spreads(each: pl.DataFrame) -> pl.DataFrame:
+    """The spread over answers of each setup, out of that of its runs.
+
+    Args:
+        each: rows of the query `spreads`.
+
+    Returns:
+        One row per setup: `setup`, `divided`, `answers`, `runs_known`, `mean`, `stddev`, `spread`.
+    """
+    weight = pl.col("answers")
+    levels = [((pl.col("spread").list.get(place) * weight).sum() / weight.sum()).alias(f"level_{place}") for place in range(LEVELS)]
+    mean = (pl.col("mean") * weight).sum() / weight.sum()
+    squares = ((weight - 1) * pl.col("stddev").fill_null(0) ** 2 + weight * pl.col("mean") ** 2).sum()
+    found = each.group_by("setup").agg(
+        pl.col("divided").any(),
+        weight.sum(),
+        pl.len().cast(pl.Int64).alias("runs_known"),
+        mean.alias("mean"),
+        squares.alias("squares"),
+        *levels,
+    )
+    variance = (pl.col("squares") - pl.col("answers") * pl.col("mean") ** 2) / (pl.col("answers") - 1)
+    spread = pl.concat_list(f"level_{place}" for place in range(LEVELS))
+    return found.select(
+        "setup",
+        "divided",
+        "answers",
+        "runs_known",
+        "mean",
+        pl.when(pl.col("answers") > 1).then(variance.clip(lower_bound=0).sqrt()).alias("stddev"),
+        spread.alias("spread"),
+    ).sort("setup")
+
+
+def with_intervals(rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitions: pl.DataFrame) -> pl.DataFrame:
+    """Adds `spread`, `answers` and `value_low`, `value_high`, the 95 % interval of a mean energy per answer.
+
+    Student's t over answers, answers to one prompt counted once, and what the runs add (`statistics.runs`), as a factor. There is none for
+    divided energy, for published averages, and for fewer than five prompts.
+
+    Args:
+        rows: of `pooled`.
+        spread: of `spreads`.
+        key: the column of the mean.
+        repetitions: rows of the query `repetitions`.
+    """
+    known = luck.known(repetitions)
+    logs = repetitions.filter(pl.col("energy_per_token_j") > 0).group_by("setup").agg(pl.col("energy_per_token_j").log().alias("logs"))
+    joined = rows.join(spread, on="setup", how="left", maintain_order="left").join(logs, on="setup", how="left", maintain_order="left")
+    ends = [_ends(row, row[key], known) for row in joined.iter_rows(named=True)]
+    schema = {"value_low": pl.Float64, "value_high": pl.Float64}
+    return joined.drop("logs", "divided", "runs_known", "mean", "stddev").hstack(pl.DataFrame(ends, schema=schema, orient="row"))
+
+
+def _ends(row: dict[str, Any], value: float | None, known: luck.Known) -> tuple[float | None, float | None]:
+    if not value or value <= 0 or row["divided"] or row["divided"] is None or row["stddev"] is None:
+        return None, None
+    prompts = row["answers"] // max(row["runs_known"], 1)
+    if prompts < FEWEST_UNITS:
+        return None, None
+    reach = student(prompts - 1) * row["stddev"] / row["mean"] / math.sqrt(prompts)
+    of_runs = luck.of_mean(row["logs"], known.of([row["harness_version"]]).alone) if row["logs"] else None
+    half = math.hypot(reach, of_runs.reach if of_runs is not None else 0.0)
+    return value * float(np.exp(-half)), value * float(np.exp(half))
