@@ -16,7 +16,18 @@ from tests.servers import free_port, wait_for
 from tests.warehouses import ROOT
 
 FOLDERS = ("bench", "ingest", "warehouse", "pages")
-FILES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "streamlit_app.py", ".streamlit/config.toml")
+FILES = (
+    "setup.py",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "SECURITY.md",
+    "streamlit_app.py",
+    ".streamlit/config.toml",
+)
 MOST_BYTES = 12_000_000
 PAGES = Path(__file__).with_name("open_pages.py")
 

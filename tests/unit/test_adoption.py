@@ -1,0 +1,57 @@
+"""What somebody meets who wants to cite, report, contribute or serve: files that agree with the code and with one another."""
+
+import re
+import tomllib
+from datetime import date
+from importlib import metadata
+
+import yaml
+
+from tests.warehouses import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_citation_is_of_this_version_which_has_a_dated_section() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+    assert {"cff-version", "message", "title", "authors", "date-released"} <= set(citation)
+    sections = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert sections[:2] == ["Unreleased", f"{PROJECT['version']} ({citation['date-released']:%Y-%m-%d})"]
+    assert isinstance(citation["date-released"], date)
+
+
+def test_no_line_of_the_changelog_stands_twice() -> None:
+    """It is merged by union, which keeps both sides."""
+    entries = [
+        entry.strip() for entry in re.split(r"^- |^## .*$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[1:] if entry.strip()
+    ]
+    twice = {entry for entry in entries if entries.count(entry) > 1}
+    assert twice == set()
+
+
+def test_forms_of_issues_are_whole() -> None:
+    forms = [yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")]
+    assert len(forms) == 3
+    for form in forms:
+        assert {"name", "description", "body"} <= set(form)
+        assert all(part["type"] in ("textarea", "input", "checkboxes") and part["attributes"]["label"] for part in form["body"])
+
+
+def test_the_lower_bounds_are_not_above_what_is_pinned() -> None:
+    pins = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line and not line.startswith("#")
+    )
+    names = {name.lower().replace("_", "-"): version for name, version in pins.items()}
+    for text in PROJECT["dependencies"]:
+        name, _, bound = text.partition(">=")
+        pinned = names[name.partition("[")[0]]
+        assert tuple(map(int, bound.split("."))) <= tuple(map(int, re.findall(r"\d+", pinned))), text
+
+
+def test_the_metadata_says_where_it_runs() -> None:
+    classifiers = PROJECT["classifiers"]
+    assert [one for one in classifiers if one.startswith("Programming Language :: Python :: 3.")] == [
+        "Programming Language :: Python :: 3.11"
+    ]
+    assert metadata.version("prompt-joules")
