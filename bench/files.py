@@ -33,8 +33,16 @@ def write_atomically(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    make_names_durable(path.parent)
+
+
+def make_names_durable(folder: Path) -> None:
+    """Have the system write down which names are in a folder. Windows opens no folder, and then keeps names by itself."""
     try:
-        os.fsync(folder)
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

@@ -25,7 +25,7 @@ def short_hash(text: str) -> str:
 def cpu_name(names: Path = CPU_NAMES) -> str | None:
     """What the processor is called, by Linux or by Python; None where neither knows."""
     try:
-        lines = names.read_text().splitlines()
+        lines = names.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

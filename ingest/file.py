@@ -6,7 +6,6 @@ ingest runs at a time for one warehouse; a second waits for the lock. Nothing ne
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import time
@@ -15,7 +14,9 @@ from functools import partial
 from pathlib import Path
 
 import duckdb
+from filelock import FileLock, Timeout
 
+from prompt_joules.bench.files import make_names_durable
 from prompt_joules.ingest import derive, refused, zips
 from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news, survey
 from prompt_joules.ingest.formats import FORMATS, formats
@@ -87,16 +88,16 @@ def _name(target: Path, path: Path) -> str:
 @contextlib.contextmanager
 def _only_one(target: Path, say: Say) -> Iterator[None]:
     """Hold the warehouse's lock file. The system frees it when the process dies."""
-    handle = os.open(target.with_name(target.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    lock = FileLock(target.with_name(target.name + ".lock"))
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"Another ingest is writing {target.name}; waiting for it to finish …")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"Another ingest is writing {target.name}; waiting for it to finish …")
+        lock.acquire()
+    try:
         yield
     finally:
-        os.close(handle)
+        lock.release()
 
 
 def _known(warehouse: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -140,17 +141,10 @@ def _clear(building: Path) -> None:
 
 def _swap(building: Path, target: Path) -> None:
     """Make the new file durable, then give it the old one's name in one step."""
-    handle = os.open(building, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with building.open("rb+") as file:  # Windows makes only a file durable that may be written
+        os.fsync(file.fileno())
     building.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    make_names_durable(target.parent)
 
 
 def _judge(connection: duckdb.DuckDBPyConnection) -> None:
@@ -159,15 +153,16 @@ def _judge(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file inside the kernel. Where the file system can share blocks (Btrfs, XFS) no byte is copied, whatever the size.
+    """Copy a file; on Linux inside the kernel. Where the file system can share blocks (Btrfs, XFS) no byte is copied, whatever the size.
 
     Raises:
         OSError: no space, no permission; what is there of the target is of no use.
     """
     with source.open("rb") as old, target.open("wb") as new:
         left = os.fstat(old.fileno()).st_size
+        in_kernel = getattr(os, "copy_file_range", lambda *_: 0)  # Linux alone has it
         try:
-            while left and (copied := os.copy_file_range(old.fileno(), new.fileno(), left)):
+            while left and (copied := in_kernel(old.fileno(), new.fileno(), left)):
                 left -= copied
         except OSError as error:
             if error.errno not in CANNOT_SHARE:

@@ -1,11 +1,11 @@
 """Warehouses that many tests read or copy, made once for a whole session, whichever process of pytest-xdist needs one first."""
 
-import fcntl
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 """Name and maker → the folder that the maker, given an empty folder, has filled."""
@@ -19,8 +19,7 @@ def make_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
 
     def once(name: str, make: Callable[[Path], object]) -> Path:
         folder, unfinished = shared / f"made-{name}", shared / f"making-{name}"
-        with (shared / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with FileLock(shared / f"{name}.lock"):
             if not folder.exists():
                 shutil.rmtree(unfinished, ignore_errors=True)
                 unfinished.mkdir()

@@ -40,7 +40,7 @@ def empty(connection: duckdb.DuckDBPyConnection, *, keys: bool = True) -> None:
         connection: its current database gets them.
         keys: with the primary and unique keys of schema.sql. A lake knows none; a load keeps them there (`ingest/lake.py`).
     """
-    schema, *definitions = (path.read_text() for path in SOURCES)
+    schema, *definitions = (path.read_text(encoding="utf-8") for path in SOURCES)
     tables = schema.format(record=_listed(COLUMNS, required=True), setup=_listed(SETUP, required=False))
     connection.execute("begin")
     connection.execute(tables if keys else KEYS.sub("", tables))

@@ -37,7 +37,7 @@ def text(name: str) -> str:
     """
     if name not in names():
         raise UnknownQuery(f"There is no query {name!r}. There are: {', '.join(names())}.")
-    return (QUERIES / f"{name}.sql").read_text()
+    return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def load(name: str, selection: Selection | None, warehouse: str, **parameters: object) -> pl.DataFrame:

@@ -57,7 +57,7 @@ class Names:
 
 def names(connection: duckdb.DuckDBPyConnection) -> Names:
     """What the warehouse that is the connection's database offers. Its functions stand in `definitions`; to list DuckDB's takes 0.1 s."""
-    macros = [found for path in create.SOURCES for found in MACRO.findall(path.read_text())]
+    macros = [found for path in create.SOURCES for found in MACRO.findall(path.read_text(encoding="utf-8"))]
     internal = connection.execute("select lower(view_name) from duckdb_views() where internal").fetchall()
     return Names(
         frozenset(str(row[0]).lower() for row in connection.execute("show tables").fetchall()),

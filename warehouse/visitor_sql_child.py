@@ -82,7 +82,7 @@ def limit(seconds: float) -> None:
     cpu = int(used.ru_utime + used.ru_stime + seconds * THREADS) + 1
     limits = {resource.RLIMIT_CPU: (cpu, cpu + 1), resource.RLIMIT_CORE: (0, 0), resource.RLIMIT_FSIZE: (0, 0)}
     if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         space = pages * resource.getpagesize() + ADDRESS_SPACE
         limits[resource.RLIMIT_AS] = (space, space)
     for kind, values in limits.items():

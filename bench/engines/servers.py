@@ -198,9 +198,12 @@ def _without_paths(options: list[str]) -> list[str]:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """Ask the server and all that it started to end; after a while, make them."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, number)
+            else:  # Windows, where it ends at once
+                process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PATIENCE_S)
             if number == signal.SIGTERM:

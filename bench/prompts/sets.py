@@ -4,6 +4,7 @@ A prompt's id is the key on which two tasks are paired, so it is stable and uniq
 refused with its line. Nothing is repaired or skipped without a word.
 """
 
+import codecs
 import hashlib
 import json
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def load_prompts(name_or_path: str) -> PromptSet:
     """
     path = DEFAULT_PATH if name_or_path == "default" else Path(name_or_path)
     try:
-        raw = path.read_bytes()
+        raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise PromptFileMissing(
             f"{path}: cannot read prompts ({error.strerror}). Use --prompts default, or a file with {FORMAT}"

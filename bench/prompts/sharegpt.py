@@ -16,6 +16,8 @@ from prompt_joules.bench.files import write_atomically
 from prompt_joules.bench.prompts.english import is_english
 from prompt_joules.bench.prompts.sets import Prompt, PromptError, text_fault
 
+_PIECE = re.compile(r".+_(?P<piece>[0-9]{1,6})", re.DOTALL)
+
 
 class ShareGptBroken(PromptError):
     """The ShareGPT dump cannot be read, or leaves no prompts."""
@@ -26,7 +28,7 @@ class ShareGptConfig:
     """Make a prompt set from the first human turn of ShareGPT conversations."""
 
     raw: Annotated[Path, tyro.conf.Positional]
-    """The dump: a JSON list of {id, conversations: [{from, value}, ...]}."""
+    """The dump: a JSON list of {id, conversations: [{from, value}, ...]}, e.g. sg_90k_part1_html_cleaned.json, which was used in 2023."""
     n: int = 3000
     """How many prompts to draw; all of them if there are fewer."""
     seed: int = 0
@@ -41,6 +43,7 @@ class Summary:
 
     Attributes:
         read: conversations in the dump.
+        later_pieces: parts of a conversation after its first, in a dump whose long conversations are split (`id_0`, `id_1`, ...).
         no_human_turn: nobody asked anything, or the entry is no conversation.
         empty: nothing left of the first turn after HTML was turned into text.
         not_english: see `is_english`.
@@ -50,6 +53,7 @@ class Summary:
     """
 
     read: int
+    later_pieces: int
     no_human_turn: int
     empty: int
     not_english: int
@@ -65,15 +69,23 @@ def convert_sharegpt(config: ShareGptConfig, console: Console | None = None) -> 
     the order of the dump and is written whole or not at all.
 
     Raises:
+        BadOption: fewer than one prompt is asked for.
         ShareGptBroken: the dump cannot be read, or no prompt is left.
         NotWritable: no place for the set.
     """
-    dropped = dict.fromkeys(("no_human_turn", "empty", "not_english", "unusable"), 0)
+    if config.n < 1:
+        raise errors.BadOption(f"--n {config.n}", "must be at least 1.")
+    dropped = dict.fromkeys(("later_pieces", "no_human_turn", "empty", "not_english", "unusable"), 0)
     kept: list[Prompt] = []
     seen: dict[str, int] = {}
     conversations = _read_dump(config.raw)
-    for number, conversation in enumerate(conversations, start=1):
-        name = _unique(_conversation_id(conversation, number), seen)
+    names = [_conversation_id(conversation, number) for number, conversation in enumerate(conversations, start=1)]
+    later = _later_pieces(names)
+    for name_there, conversation in zip(names, conversations, strict=True):
+        name = _unique(name_there, seen)
+        if name_there in later:
+            dropped["later_pieces"] += 1
+            continue
         text = first_human_turn(conversation)
         cleaned = None if text is None else clean_turn(text)
         reason = _why_dropped(cleaned)
@@ -83,7 +95,7 @@ def convert_sharegpt(config: ShareGptConfig, console: Console | None = None) -> 
             kept.append(Prompt(name, cleaned))
     if not kept:
         raise ShareGptBroken(f"{config.raw}: no usable prompt among {len(conversations)} conversations ({dropped})")
-    drawn = sorted(random.Random(config.seed).sample(range(len(kept)), min(max(config.n, 1), len(kept))))
+    drawn = sorted(random.Random(config.seed).sample(range(len(kept)), min(config.n, len(kept))))
     _write_jsonl(config.out, [kept[index] for index in drawn])
     summary = Summary(len(conversations), **dropped, not_drawn=len(kept) - len(drawn), written=len(drawn))
     counts = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in asdict(summary).items())
@@ -93,7 +105,7 @@ def convert_sharegpt(config: ShareGptConfig, console: Console | None = None) -> 
 
 def _read_dump(path: Path) -> list[Any]:
     try:
-        dump = json.loads(path.read_text(encoding="utf-8"))
+        dump = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ShareGptBroken(f"{path}: cannot read the ShareGPT dump ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
@@ -106,6 +118,12 @@ def _read_dump(path: Path) -> list[Any]:
 def _conversation_id(conversation: Any, number: int) -> str:
     name = conversation.get("id") if isinstance(conversation, dict) else None
     return f"conversation-{number}" if text_fault(name) else str(name)
+
+
+def _later_pieces(names: list[str]) -> set[str]:
+    """Names of pieces that begin in the middle of a conversation. A dump is split where most names end in the number of a piece."""
+    pieces = {name: int(found["piece"]) for name in names if (found := _PIECE.fullmatch(name))}
+    return {name for name, piece in pieces.items() if piece} if 2 * sum(name in pieces for name in names) > len(names) else set()
 
 
 def _unique(name: str, seen: dict[str, int]) -> str:

@@ -5,20 +5,21 @@ interrupted one is found again. This module does not know how rows are made or w
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from prompt_joules.bench import errors
 from prompt_joules.bench.files import write_atomically
 
 RUN_FILE = "run.json"
+_PATIENCE_S = 0.2
 
 
 def fingerprint(identity: dict[str, Any]) -> str:
@@ -111,40 +112,29 @@ def require_writable(out: Path) -> None:
         raise errors.cannot_write(out, error) from error
 
 
-@contextlib.contextmanager
-def claimed(out: Path, wanted: str) -> Iterator[None]:
+def claimed(out: Path, wanted: str) -> contextlib.AbstractContextManager[None]:
     """Hold a fingerprint below `out` for this process, so that two commands do not make two runs of it. Raises RunInUse, NotWritable."""
-    path = out / f".{wanted[:16]}.lock"
-    while True:
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise errors.cannot_write(out, error) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(handle)
-            raise errors.RunInUse(out) from error
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), path.stat()):
-                break  # else who held it before has removed it meanwhile
-        os.close(handle)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
+    return _only_here(out / f".{wanted[:16]}.lock", out)
+
+
+def locked(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Hold the run's folder for this process. Raises RunInUse, NotWritable. The lock goes with the process, however it ends."""
+    return _only_here(folder / ".lock", folder)
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run's folder for this process. Raises RunInUse. The lock goes with the process, however it ends."""
-    handle = os.open(folder, os.O_RDONLY)
+def _only_here(path: Path, folder: Path) -> Iterator[None]:
+    """Hold a lock file, and remove it afterwards. Errors name `folder`."""
+    lock = FileLock(path, timeout=_PATIENCE_S)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise errors.RunInUse(folder) from error
+        lock.acquire()
+    except Timeout as error:
+        raise errors.RunInUse(folder) from error
+    except OSError as error:
+        raise errors.cannot_write(folder, error) from error
+    try:
         yield
     finally:
-        os.close(handle)
+        with contextlib.suppress(OSError):  # Windows removes no file that is open
+            path.unlink()  # while it is held: who waits for it sees that it is gone, and makes a new one
+        lock.release()

@@ -56,7 +56,7 @@ def _amdsmi_hidden_if_broken() -> Iterator[None]:
         return
     except Exception:  # whatever a broken package raises
         with tempfile.TemporaryDirectory(prefix="no-amdsmi-") as folder:
-            (Path(folder) / "amdsmi.py").write_text('raise ImportError("amdsmi cannot be loaded on this machine")\n')
+            (Path(folder) / "amdsmi.py").write_text('raise ImportError("amdsmi cannot be loaded on this machine")\n', encoding="utf-8")
             before = os.environ.get("PYTHONPATH")
             os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, before)))
             sys.path.insert(0, folder)
@@ -99,5 +99,5 @@ def _outcome(ray: Any, ready: Any, cell: Cell, console: Console) -> Outcome:
 def _run_here(words: list[str]) -> tuple[int, float, str]:
     """On the machine that Ray chose: exit status, seconds, and the end of what the command said."""
     begun_s = time.monotonic()
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", check=False)
     return done.returncode, time.monotonic() - begun_s, done.stdout[-_KEPT:]

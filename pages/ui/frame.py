@@ -31,7 +31,7 @@ svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-lege
 
 # What Streamlit's own pages lack: pictures of charts with words, addresses and citations to copy, filters in the browser's history,
 # models found however they are typed.
-SCRIPTS = "".join(f"<script>{(Path(__file__).parent / name).read_text()}</script>" for name in ("pictures.js", "typing.js"))
+SCRIPTS = "".join(f"<script>{(Path(__file__).parent / name).read_text(encoding='utf-8')}</script>" for name in ("pictures.js", "typing.js"))
 CHAT = ("chat", "lm-arena-chat")
 # Altair checks a chart as a whole before it is drawn. Checking each of its parts as well takes longer than the rest of a page.
 schemapi.disable_debug_mode()

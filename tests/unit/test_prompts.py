@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tyro
 
-from prompt_joules.bench.errors import NotWritable
+from prompt_joules.bench.errors import BadOption, NotWritable
 from prompt_joules.bench.prompts.english import is_english
 from prompt_joules.bench.prompts.sets import DuplicatePromptId, PromptFileEmpty, PromptFileMissing, PromptLineBroken, load_prompts
 from prompt_joules.bench.prompts.sharegpt import (
@@ -183,6 +183,38 @@ def test_sharegpt_counts_every_conversation_once(tmp_path: Path) -> None:
     assert [path.name for path in out.parent.iterdir()] == ["set.jsonl"]
 
 
+def pieces(path: Path, *names: object, mark: str = "") -> Path:
+    path.write_text(
+        mark + json.dumps([{"id": name, "conversations": [{"from": "human", "value": f"What is {name}?"}]} for name in names]),
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_sharegpt_pieces_of_split_conversations_are_dropped_and_counted(tmp_path: Path) -> None:
+    raw = pieces(tmp_path / "raw.json", "a_0", "a_1", "a_12", "b_c_0", "part2_7", "whole", None)
+    summary = convert_sharegpt(ShareGptConfig(raw, out=tmp_path / "s.jsonl"))
+    assert (summary.read, summary.later_pieces, summary.written) == (7, 3, 4)
+    assert [prompt.id for prompt in load_prompts(str(tmp_path / "s.jsonl")).prompts] == ["a_0", "b_c_0", "whole", "conversation-7"]
+
+
+def test_sharegpt_ids_that_happen_to_end_like_a_piece_are_kept_in_a_dump_that_is_not_split(tmp_path: Path) -> None:
+    raw = pieces(tmp_path / "raw.json", "QWJhYvA", "xy_3", "EQn2RXB")
+    assert convert_sharegpt(ShareGptConfig(raw, out=tmp_path / "s.jsonl")).written == 3
+
+
+def test_sharegpt_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    raw = pieces(tmp_path / "raw.json", "a", mark="\ufeff")
+    assert convert_sharegpt(ShareGptConfig(raw, out=tmp_path / "s.jsonl")).written == 1
+
+
+@pytest.mark.parametrize("n", [0, -3])
+def test_sharegpt_refuses_to_draw_nothing(tmp_path: Path, n: int) -> None:
+    with pytest.raises(BadOption, match=f"--n {n}: must be at least 1"):
+        convert_sharegpt(ShareGptConfig(dump(tmp_path / "raw.json", "one?"), n=n, out=tmp_path / "s.jsonl"))
+    assert not (tmp_path / "s.jsonl").exists()
+
+
 def test_sharegpt_ids_are_unique_and_do_not_depend_on_the_draw(tmp_path: Path) -> None:
     raw = dump(tmp_path / "raw.json", "one?", "two?", "three?")
     convert_sharegpt(ShareGptConfig(raw, out=tmp_path / "all.jsonl"))
@@ -232,3 +264,9 @@ def test_all_sharegpt_first_turns_run_through(tmp_path: Path) -> None:
     assert (summary.read, summary.empty, summary.no_human_turn, summary.unusable) == (2978, 1, 20, 0)
     assert 40 <= summary.not_english <= 60  # looked through by hand: nearly all are other languages
     assert len(load_prompts(str(tmp_path / "s.jsonl")).prompts) == summary.written >= 2890
+
+
+def test_a_set_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text('\ufeff{"id": "a", "prompt": "Why?"}\n', encoding="utf-8")
+    assert [prompt.id for prompt in load_prompts(str(path)).prompts] == ["a"]
