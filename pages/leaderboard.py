@@ -18,6 +18,7 @@ from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import pooled, summaries
 
+RESET = ("search", "formula", "columns", "show")
 OWN = ("pareto", "range_bar", "interval", "runs_of", "between_runs", "provenance")
 
 
@@ -137,14 +138,10 @@ def _offer(ticked: pl.DataFrame, view: View) -> None:
         open_row(ticked.row(0, named=True), view)
 
 
-def reset() -> None:
-    """Back to the first view of the table: no search, range, formula or choice of columns."""
-    for key in list(st.session_state):
-        if key in ("search", "formula", "columns", "show") or str(key).startswith("range_"):
-            del st.session_state[key]
-    for key in list(st.query_params):
-        if key in ("search", "formula", "columns", "show") or key.startswith("range_"):
-            del st.query_params[key]
+def first_view() -> str:
+    """The address of the table as it starts: the filters stay, no search, range, formula or choice of columns."""
+    kept = {key: st.query_params.get_all(key) for key in st.query_params if key not in RESET and not key.startswith("range_")}
+    return site.address("leaderboard", dict(kept))
 
 
 view = frame.begin("Which model answers for the least energy?").narrowed(Pooled())
@@ -156,7 +153,7 @@ if rows.is_empty():
 
 with top:
     wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
-    st.button("Reset", on_click=reset, help="No search, range, formula or choice of columns.")
+    st.html(site.links([(first_view(), "Reset")]), width="content")
 is_advanced = any(key in ("formula", "columns") or key.startswith("range_") for key in st.query_params)
 with st.expander("Advanced: columns, ranges, formula", expanded=is_advanced):
     view = controls.formula(view, rows.columns)

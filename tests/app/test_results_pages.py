@@ -206,6 +206,12 @@ def test_search_ranges_columns_and_formula_combine(open_page: Open) -> None:
     assert table(app).columns == ["model_name", "model_url", "energy_j", "formula", "latency_s", "arc"]
 
 
+def test_reset_leads_to_the_first_view_of_the_same_filters(open_page: Open) -> None:
+    app = open_page(gpu="A40", search="7b", show="Everything", range_latency_s=["2", "10"], formula="energy_j / 2", per="output token")
+    chips = " ".join(element.proto.body for element in app.get("html"))
+    assert '<a href="leaderboard?gpu=A40&amp;per=output+token">Reset</a>' in chips
+
+
 def test_pareto_marks_what_nothing_beats_and_spreads_are_the_percentiles(open_page: Open) -> None:
     shown = table(open_page())
     rows = (
