@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,15 @@ class Metrics:
 
     Args:
         client: base URL is the API's, so that `/metrics` stands one up.
+        full: whether as many requests are in flight at the moment as the run wants.
     """
 
     client: httpx.AsyncClient
+    full: Callable[[], bool] = lambda: False
     first: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     seen: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    running_when_full: list[float] = field(default_factory=list)
 
     async def open(self) -> None:
         """Read where the counters stand, before the first request."""
@@ -68,16 +72,20 @@ class Metrics:
         """Sample the gauges every second until cancelled; a server without `/metrics` is not asked again."""
         while self.first:
             await asyncio.sleep(SAMPLED_S)
+            full = self.full()
             values = await self._read()
             for name in GAUGES.keys() & values.keys():
                 self.seen[name].append(values[name])
+            if full and self.full() and "running" in values:
+                self.running_when_full.append(values["running"])
 
     async def close(self) -> dict[str, Any]:
         """JSON values; {} for a server without metrics."""
         self.last = await self._read() if self.first else {}
         grown = {name: self.last[name] - self.first[name] for name in COUNTERS if name in self.first and name in self.last}
         gauges = {name: {"mean": sum(values) / len(values), "most": max(values)} for name, values in self.seen.items() if values}
-        return grown | gauges
+        while_full = self.running_when_full
+        return grown | gauges | ({"running_when_full": sum(while_full) / len(while_full)} if while_full else {})
 
     async def _read(self) -> dict[str, float]:
         with contextlib.suppress(httpx.HTTPError, ValueError):

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import socket
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ from prompt_joules.bench.run.window import Row, prompt_seed
 from prompt_joules.bench.tasks import TASKS
 
 _WARMUP_TOKENS = 32
+FED = 0.9
+"""Share of the requests in flight that a server which is kept busy works on."""
 
 
 @dataclass(frozen=True)
@@ -273,14 +276,35 @@ async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable
     """One window; its balance goes to `run.balance`, also when it is cut off."""
     async with client_of(served.base_url, served.config.in_flight) as client:
         traffic = Traffic(served.config, TASKS[run.job.task], client, meter, take, stop, dialect=served.dialect)
-        figures = Metrics(client)
+        figures = Metrics(client, traffic.full)
         await figures.open()
+        begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
         watching = asyncio.create_task(figures.watch())
         try:
             return await traffic.run(run.rest)
         finally:
             traffic.abort()
             watching.cancel()
-            run.balance["server"] = traffic.balance()
+            busy = (time.process_time() - begun_cpu_s) / (time.perf_counter() - begun_s)
+            run.balance["server"] = traffic.balance() | {"client_cpu_share": busy}
             with contextlib.suppress(asyncio.CancelledError):
                 run.balance["server_metrics"] = await figures.close()
+                served.console.print(not_fed(served.config.in_flight, run.balance["server_metrics"], busy) or "", end="", soft_wrap=True)
+
+
+def not_fed(in_flight: int, figures: dict[str, Any], busy: float) -> str | None:
+    """What to tell where the server worked on clearly fewer requests than were in flight, so that the host bounds the figures.
+
+    Args:
+        in_flight: requests that the run keeps in flight.
+        figures: the server's own, `Metrics.close`.
+        busy: share of one processor that this process used.
+    """
+    running = figures.get("running_when_full")
+    if running is None or running >= FED * in_flight:
+        return None
+    return (
+        f"The server worked on {running:.0f} of {in_flight} requests in flight on average: the others were on their way through its "
+        f"HTTP process or this one, which used {busy:.0%} of a processor. At this concurrency the host bounds speed and energy, "
+        "not the GPU alone.\n"
+    )

@@ -79,8 +79,12 @@ class Traffic:
         self._over = False
         self._lost: str | None = None
         self._window: Reading | None = None
-        self._again = self._late = 0
+        self._again = self._late = self._in_flight = 0
         self._cached: int | None = None
+
+    def full(self) -> bool:
+        """Whether as many requests are in flight as the run may have."""
+        return self._in_flight >= self._config.in_flight
 
     async def run(self, items: Sequence[Item]) -> str:
         """Send them all. Returns how it ended: finished or interrupted.
@@ -143,6 +147,7 @@ class Traffic:
         row = {"prompt_id": prompt.id, "repetition": repetition, "prompt_text": prompt.text, "started_at": datetime.now(UTC)}
         key, start_s = next(self._keys), time.perf_counter()
         self._energy.start(key, start_s)
+        self._in_flight += 1
         answer = failure = None
         try:
             answer = await ask(self._client, body, config.timeout)
@@ -152,6 +157,7 @@ class Traffic:
         finally:
             end_s = time.perf_counter()
             self._energy.stop(key, end_s)
+            self._in_flight -= 1
         if failure is None and answer is not None:
             self._flights.append(Flight(start_s, end_s, answer.stamps_s, answer.output_tokens))
             if answer.output_tokens is None:

@@ -46,6 +46,28 @@ def loops_of_135m(results: pj.Results) -> list[str]:
     return [f"{new['joules']:.2f} J/token over", f"where `searched` took {before[0]:.2f} to {before[-1]:.2f} in protocol 1.1"]
 
 
+RUNTIMES = {"transformers-compiled:searched": "`transformers-compiled:searched`", "vllm": "vLLM 0.22.1", "llama.cpp": "llama.cpp, Q4_1"}
+
+
+def table_of_runtimes(results: pj.Results) -> list[str]:
+    """Each runtime with the 135M model at each number of requests at once: token/s, J/token as spent and steady."""
+    rows = results.sql(
+        "with points as (select runs.run_id, runs.engine, runs.concurrency, runs.seed, count(*) as answers, avg(output_tokens) as each, "
+        "any_value(runs.concurrency) * sum(output_tokens) / sum(latency_s) as speed, sum(energy_j) / sum(output_tokens) as joules "
+        "from requests join runs using (run_number) where runs.model_id = $model and runs.harness_version = '2.1' and runs.gpu = 'H200' "
+        "and runs.task = 'instruct' and requests.valid group by all) "
+        "select points.*, steady_energy_j / steady_output_tokens as steady from points left join run_notes using (run_id)",
+        model=SMOLLM,
+    ).sort("concurrency", "seed")
+    lines = []
+    for engine, name in RUNTIMES.items():
+        for row in rows.filter(engine=engine).iter_rows(named=True):
+            steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
+            numbers = f"{row['answers']:,} | {row['each']:.0f} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"
+            lines.append(f"| {name} | {row['concurrency']} | {row['seed']} | {numbers} |")
+    return lines
+
+
 def first_of_a_length(results: pj.Results) -> list[str]:
     """TTFT where a prompt length was new in its run and where it was not, in protocol 1.1."""
     rows = results.sql(
@@ -84,6 +106,7 @@ def published(results: pj.Results) -> list[str]:
 FIGURES = (
     Figure(table_of_loops, ENGINES),
     Figure(loops_of_135m, ENGINES),
+    Figure(table_of_runtimes, ENGINES),
     Figure(first_of_a_length, MEASUREMENT),
     Figure(published, DATA),
 )

@@ -1,11 +1,14 @@
 """Servers that `bench` starts itself: found, started, described, measured at several concurrencies, stopped."""
 
+import asyncio
 import json
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import httpx
 import polars as pl
 import psutil
 import pytest
@@ -19,7 +22,7 @@ from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.engines import server_facts
 from prompt_joules.bench.engines.servers import RUNTIMES, gguf_of
 from prompt_joules.bench.run.folder import read_run
-from prompt_joules.bench.run.served import run_served
+from prompt_joules.bench.run.served import not_fed, run_served
 from tests.unit.serving.served import rows
 
 FAKE = shlex.join([sys.executable, "-m", "tests.fake_runtime"])
@@ -130,6 +133,33 @@ def test_the_gguf_of_a_folder_is_found_or_asked_for(tmp_path: Path) -> None:
 def test_options_that_contradict_are_refused(options: dict[str, object], word: str) -> None:
     with pytest.raises(errors.BadOption, match=word):
         check(RunConfig("m", engine="vllm", **options))  # type: ignore[arg-type]
+
+
+def test_a_server_that_works_on_fewer_than_are_in_flight_is_told() -> None:
+    said = not_fed(256, {"running_when_full": 147.2}, 0.93)
+    assert said is not None and "147 of 256" in said and "93%" in said
+    assert not_fed(256, {"running_when_full": 240.0}, 0.93) is None
+    assert not_fed(256, {}, 0.93) is None, "a server without figures"
+
+
+def test_requests_running_are_averaged_while_as_many_as_wanted_are_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_facts, "SAMPLED_S", 0.001)
+    shown = iter([0, 9, 5, 3, *[1] * 1000])
+    fullness = iter([False, True, True, True, False, *[False] * 1000])
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=f"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running {next(shown)}\n")
+
+    async def watched() -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url="http://h/v1/", transport=httpx.MockTransport(answer)) as client:
+            figures = server_facts.Metrics(client, lambda: next(fullness))
+            await figures.open()
+            watching = asyncio.create_task(figures.watch())
+            await asyncio.sleep(0.1)
+            watching.cancel()
+            return await figures.close()
+
+    assert asyncio.run(watched())["running_when_full"] == 5.0, "of 9 nothing is known: it was not full before; 3 is read as it ends"
 
 
 def test_attainment_is_the_share_that_keeps_every_limit() -> None:
