@@ -40,7 +40,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "valid": ("Valid", "Whether the run counts in comparisons."),
     "remarks": ("Remarks", "What to know about the run, problems first; the list below the table explains each."),
     "reasons": ("Remarks", "What to know about the run; the list below the table explains each."),
-    "started_at": ("Started (UTC)", "When the run began; of other tools' runs it may be the time of their machine's clock."),
+    "started_at": ("Started", "When the run began: in UTC, or by the clock of its machine where a tool wrote a time without a zone."),
     "project": ("Project", "The name that its user gave."),
     "part": ("Part", "The whole run, or the part that the tool was told to count alone."),
     "ended_at": ("Ended (local)", "When the tool wrote the total, by the clock of its machine."),
