@@ -50,7 +50,9 @@ def scores_of(stats: Sequence[Mapping[str, Any]], spec: Mapping[str, Any], model
 
 def _is_headline(stat: Any) -> bool:
     name = dug(stat, "name")
-    return isinstance(name, dict) and name.get("name") in HEADLINES and not name.get("perturbation") and not name.get("sub_split")
+    if not isinstance(name, dict) or name.get("perturbation") or name.get("sub_split"):
+        return False
+    return isinstance(name.get("name"), str) and name["name"] in HEADLINES and name.get("split") in SPLITS
 
 
 def benchmark_of(spec: Mapping[str, Any]) -> str:

@@ -175,6 +175,12 @@ def test_benchmarks_of_helm(name: str, benchmark: str) -> None:
     assert helm.benchmark_of({"name": name}) == benchmark
 
 
+@pytest.mark.parametrize("name", [["exact_match"], {}, None, 5])
+def test_a_name_of_helm_that_is_no_text_is_no_headline(name: object) -> None:
+    stats = [{"name": {"name": name, "split": "test"}, "mean": 0.5}, {"name": {"name": "exact_match", "split": ["test"]}, "mean": 0.5}]
+    assert list(helm.scores_of(stats, {"name": "mmlu"}, "org/M")) == []
+
+
 def test_helm_needs_its_run_spec_and_a_headline(tmp_path: Path, warehouse: Path) -> None:
     shutil.copy(DATA / "helm" / "stats.json", tmp_path)
     report = warehouses.ingest(tmp_path, into=warehouse)
