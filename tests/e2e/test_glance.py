@@ -10,6 +10,8 @@ Visit = Callable[..., Visitor]
 # px from the top of the window, on a desktop of 1,366 × 900.
 HIGHEST = 350
 TOP = "Math.min(...[...document.querySelectorAll('svg.marks')].map(drawn => drawn.getBoundingClientRect().top))"
+HIDDEN = """document.querySelector('h1').getBoundingClientRect().top
+  < document.querySelector('[data-testid=stHeader]').getBoundingClientRect().bottom"""
 PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home", "prompts", "tradeoffs", "three_years"]
 PAGES += ["verbosity", "verbosity?view=The+same+prompts", "verbosity?view=Models+of+one+size"]
 PAGES += ["distributions", "distributions?form=Percentiles", "tradeoffs?optimal=true", "compare?source=ML.ENERGY+v3"]
@@ -22,6 +24,7 @@ def test_the_chart_starts_high_on_a_desktop_and_vega_warns_of_nothing(server: st
     visitor.page.on("console", lambda message: warnings.append(message.text) if message.text.startswith("WARN") else None)
     visitor.open(page)
     assert visitor.page.evaluate(TOP) <= HIGHEST
+    assert visitor.page.evaluate(HIDDEN) is False, "the bar at the top covers no part of the title"
     assert warnings == [], "Vega has nothing to complain about"
     visitor.assert_sound()
 
