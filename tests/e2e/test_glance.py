@@ -14,7 +14,7 @@ HIDDEN = """document.querySelector('h1').getBoundingClientRect().top
   < document.querySelector('[data-testid=stHeader]').getBoundingClientRect().bottom"""
 PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home", "prompts", "tradeoffs", "three_years"]
 PAGES += ["verbosity", "verbosity?view=The+same+prompts", "verbosity?view=Models+of+one+size"]
-PAGES += ["distributions", "distributions?form=Percentiles", "tradeoffs?optimal=true", "compare?source=ML.ENERGY+v3"]
+PAGES += ["tradeoffs?optimal=true", "compare?source=ML.ENERGY+v3"]
 
 
 @pytest.mark.parametrize("page", PAGES)
