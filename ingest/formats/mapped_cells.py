@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 from prompt_joules.ingest.formats.foreign import is_number, whole
@@ -92,6 +93,8 @@ def value_of(cell: Any, name: str, kind: str, *, times: float | None = None, dec
         return {"true": True, "false": False}.get(str(cell).strip().lower(), cell)
     if isinstance(cell, str) and kind.startswith(("int", "float")):
         cell = number_of(cell, decimal)
+    if isinstance(cell, Decimal):
+        cell = float(cell)
     if kind.startswith("int"):
         return whole(cell)
     return cell * times if times is not None and is_number(cell) else cell

@@ -1,6 +1,7 @@
 """Anybody's table: several models, numbers and dates as people write them, means of runs, long tables."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,8 @@ def test_times_that_may_be_read_in_two_ways_are_refused(cell: Any, order: str | 
         ("n/a", "output_tokens", "int32", None),
         ("20.0", "output_tokens", "int32", 20),
         ("20.5", "output_tokens", "int32", 20.5),
+        (Decimal("20.00"), "output_tokens", "int32", 20),
+        (Decimal("1.25"), "latency_s", "float64", 1.25),
     ],
 )
 def test_cells_as_their_column_wants_them(cell: Any, name: str, kind: str, value: Any) -> None:
