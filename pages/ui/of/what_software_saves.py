@@ -17,6 +17,8 @@ ROW, AROUND = 46, 140
 ROOM = (4, 25)
 # The step of a server, of which one window is measured: its mark has the engine's name in the place of n.
 SERVER = 5
+# So many times apart words in the middle of two marks do not touch.
+CLOSE = 1.9
 COLUMNS = (
     *(
         "size_name",
@@ -131,11 +133,12 @@ def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
         "first": {"align": "left", "dx": 11},
         "last": {"align": "right", "dx": -11},
         "between": {"align": "center"},
+        "beside": {"align": "right", "dx": 6},
     }
     layers = []
     for place, how in places.items():
         there = base.transform_filter(f"datum.place == '{place}'")
-        number, n = (-13, 14) if place == "between" else (-5, 8)
+        number, n = (-13, 14) if place in ("between", "beside") else (-5, 8)
         layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how).encode(text=alt.Text("number:N")))
         layers.append(there.transform_filter("datum.few").mark_text(dy=n, fontSize=10, color=theme.INK, **how).encode(text=alt.Text("n:N")))
     saves = base.transform_filter("datum.is_least").mark_text(align="right", fontWeight="bold", fontSize=13, color=theme.INK)
@@ -149,6 +152,10 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     least, most = (
         pl.col("energy_per_token_j") == end.over("size") for end in (pl.col("energy_per_token_j").min(), pl.col("energy_per_token_j").max())
     )
+    # The next larger mark of its row, where words in the middle of both would touch; the largest has its words at its right.
+    larger = pl.col("energy_per_token_j").shift(-1).over("size").alias("larger")
+    rows = rows.sort("size", "energy_per_token_j").with_columns(larger).sort("size", "step", maintain_order=True)
+    is_close = (pl.col("larger") < CLOSE * pl.col("energy_per_token_j")) & (pl.col("larger") < pl.col("larger").max().over("size"))
     part = shape.each(rows["saved"], lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", pl.String)
     return rows.with_columns(
         shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
@@ -156,7 +163,14 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.format("{}, {} at once", "engine", "batch_size"))
         .otherwise(pl.format("n = {}", "units"))
         .alias("n"),
-        pl.when(most).then(pl.lit("first")).when(least).then(pl.lit("last")).otherwise(pl.lit("between")).alias("place"),
+        pl.when(most)
+        .then(pl.lit("first"))
+        .when(least)
+        .then(pl.lit("last"))
+        .when(is_close)
+        .then(pl.lit("beside"))
+        .otherwise(pl.lit("between"))
+        .alias("place"),
         least.alias("is_least"),
         pl.when(pl.col("eager_j").is_null()).then(pl.lit("no eager run")).otherwise(part.fill_null("nothing")).alias("saves"),
     )

@@ -26,16 +26,17 @@ def complete(curves: pl.DataFrame) -> pl.DataFrame:
     Args:
         curves: rows of the query `software_curves`.
     """
-    several = curves.filter(pl.col("batch_size").n_unique().over("gpu_model", "size", "engine") > 1)
+    several = curves.filter(pl.col("batch_size").n_unique().over("gpu_model", "size", "engine", pl.col("precision").fill_null("")) > 1)
+    name = pl.concat_str(pl.col("engine").replace(LOOPS), "precision", separator=" · ", ignore_nulls=True)
     return several.with_columns(
         shape.each(several["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"),
-        pl.col("engine").replace(LOOPS).alias("name"),
+        name.alias("name"),
     )
 
 
 def sizes(rows: pl.DataFrame) -> list[str]:
     """The sizes that have curves, by name, the one with most engines first, then most points."""
-    counts = rows.group_by("size_name", "size").agg(pl.col("engine").n_unique().alias("engines"), pl.len().alias("points"))
+    counts = rows.group_by("size_name", "size").agg(pl.col("name").n_unique().alias("engines"), pl.len().alias("points"))
     names: list[str] = counts.sort("engines", "points", "size", descending=[True, True, False])["size_name"].to_list()
     return names
 
@@ -46,7 +47,7 @@ def headline(rows: pl.DataFrame) -> str:
     Args:
         rows: of one GPU and size, from `complete`.
     """
-    least = rows.sort("energy_per_token_j").unique("engine", keep="first", maintain_order=True)
+    least = rows.sort("energy_per_token_j").unique("name", keep="first", maintain_order=True)
     return "; ".join(_least(row, rows, place == 0) for place, row in enumerate(least.iter_rows(named=True))) + "."
 
 
@@ -54,7 +55,7 @@ def _least(row: dict[str, object], rows: pl.DataFrame, is_first: bool) -> str:
     joules = float(str(row["energy_per_token_j"]))
     number = f"{figure(joules, 2)} J/token at {row['batch_size']}"
     said = f"**{plain(str(row['name']))}**: **{number}**" if is_first else f"{plain(str(row['name']))}: {number}"
-    alone = rows.filter(pl.col("engine") == row["engine"], pl.col("batch_size") == 1)["energy_per_token_j"]
+    alone = rows.filter(pl.col("name") == row["name"], pl.col("batch_size") == 1)["energy_per_token_j"]
     if alone.is_empty() or row["batch_size"] == 1:
         return said
     return f"{said} ({software.share(1 - joules / float(alone[0]))} less than one at a time)"

@@ -144,15 +144,18 @@ def test_one_run_stands_for_each_engine_and_number_of_answers_at_once(runs_kept:
         ("transformers-compiled", 1, "compiled"),
         ("transformers-compiled", 8, "batch-8"),
         ("transformers-compiled", 32, "batch-32"),
+        ("transformers-compiled", 32, "quantised"),
         ("transformers-compiled:searched", 1, "searched"),
         ("transformers-eager", 1, "eager"),
         ("vllm", 64, "server-64"),
         ("vllm", 128, "server-128"),
-    ], "newest protocol, the weights of most points, 16 bits, one GPU"
+    ], "newest protocol, the weights of most points, one GPU; other precisions are curves of their own"
     server = curves.filter(pl.col("engine") == "vllm")
     assert server["energy_per_token_j"].to_list() == [0.3, 0.2], "the steady state"
     rows = lines.complete(curves)
     assert lines.sizes(rows) == ["8B"], "one number at a time is no curve"
+    quantised = curves.with_columns(precision=pl.when(pl.col("engine") == "vllm").then(pl.lit("Q4_1")))
+    assert set(lines.complete(quantised)["name"]) == {"compiled loop", "vllm · Q4_1"}
     assert set(rows["name"]) == {"compiled loop", "vllm"}
     alone, batch = (RUNS[name]["energy_j"].sum() / RUNS[name]["output_tokens"].sum() for name in ("compiled", "batch-32"))
     assert f"**vllm**: **{figure(0.2, 2)} J/token at 128**; compiled loop:" in lines.headline(rows)
