@@ -1,7 +1,8 @@
 """GuideLLM's `benchmarks.json`: several benchmarks, each with its requests → `requests`; each benchmark is a run.
 
 GuideLLM keeps when the first and the last token came, not the gaps between, and measures no energy: null, with the reason. With a sample
-size it keeps only some of the requests. Times are s since 1970 (UTC), lengths those that the server counted.
+size it keeps only some of the requests. Times are s since 1970 (UTC), lengths those that the server counted. Requests that ended before
+the measured time or began after it are in the file, but in none of GuideLLM's means: they are runs of their own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -86,6 +87,15 @@ def row_of(request: Mapping[str, Any], state: str, sequence: int) -> dict[str, A
     )
 
 
+def phase_of(request: Mapping[str, Any], benchmark: Mapping[str, Any]) -> str:
+    """What to add to the id of the run for a request outside the measured time; nothing for one that overlaps it."""
+    began, ended = request.get("request_start_time"), request.get("request_end_time")
+    start, end = (dug(benchmark, "scheduler_metrics", f"measure_{edge}_time") for edge in ("start", "end"))
+    if is_number(ended) and is_number(start) and ended < start:
+        return ":warmup"
+    return ":cooldown" if is_number(began) and is_number(end) and began > end else ""
+
+
 def _requests(benchmark: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for state in STATES:
         listed = dug(benchmark, "requests", state)
@@ -103,7 +113,8 @@ def rows_of(source: Source, report: Mapping[str, Any], rejects: list[Reject]) ->
         before = number
         for number, (state, request) in enumerate(_requests(benchmark), before + 1):
             if isinstance(request, dict):
-                yield Row(number, setup | row_of(request, state, number - before - 1))
+                run = {"run_id": setup["run_id"] + phase_of(request, benchmark)}
+                yield Row(number, setup | run | row_of(request, state, number - before - 1))
             else:
                 rejects.append(Reject(number, None, "is no request"))
         if number == before:
@@ -131,7 +142,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 FORMAT = Format(
     name="guidellm",
     meaning="GuideLLM benchmarks.json: the requests of its benchmarks",
-    tried="0.2, 0.5 and 0.7 (structure from its source)",
+    tried="0.5 (real files), 0.2 and 0.7 (structure from its source)",
     recognises=_recognises,
     load=_load,
     into="requests",

@@ -9,37 +9,53 @@ from typing import Any
 
 from prompt_joules.ingest.formats.base import Content
 from prompt_joules.ingest.formats.figures import each_run, format_of, measured, share
-from prompt_joules.ingest.formats.foreign import is_number
+from prompt_joules.ingest.formats.foreign import dug, is_number
 
-KEYS = {"hw", "conc", "model", "framework", "precision", "tput_per_gpu"}
+KEYS = {"hw", "conc", "model", "framework", "precision"}
+# Results of its two kinds: prompts of one length, and sessions of agents.
+FIXED, SESSIONS = "tput_per_gpu", "request_metrics"
 INTEGRATED, MEAN = "sampled board power, integrated", "mean of sampled board power"
 
 
 def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
     """The figure of one result, or why it is none."""
     gpus, serving = gpus_of(run)
-    if not run.keys() >= KEYS or not isinstance(run["model"], str) or not gpus:
+    if not is_result(run) or not isinstance(run["model"], str) or not gpus:
         return "is no result of InferenceX that names a model and its GPUs"
     valid = run.get("power_valid", 1) in (1, True)
     energy, token = (measured(run.get(f"joules_per_{what}")) if valid else None for what in ("successful_query", "output_token"))
     power = measured(run.get("avg_total_gpu_power_w")) if valid else None
     one: Any = measured(run.get("avg_power_w")) if valid else None
-    rate: Any = run.get("output_tput_per_gpu")
     method = "" if token is None else f", {MEAN if energy is None else INTEGRATED}"
     return {
         "source": "InferenceX",
         "generation": "inferencex",
         "published_model_id": run["model"],
-        "gpu_model": " + ".join(sorted({str(run.get(key)) for key in ("prefill_hw", "decode_hw") if run.get(key)})) or run["hw"],
+        "gpu_model": hardware_of(run),
         "num_gpus": gpus,
         "parallelism": parallelism_of(run),
-        "task": f"inferencex {run.get('isl')}/{run.get('osl')}" if run.get("isl") else "inferencex",
+        "task": task_of(run),
         "engine": engine_of(run),
         "dtype": run["precision"],
         "batch_size": run["conc"],
         "concurrency": run["conc"],
         "energy_j": energy,
         "energy_per_token_j": token,
+        **(of_sessions(run) if SESSIONS in run else of_fixed(run, serving, energy, token)),
+        "power_w": one * gpus if power is None and is_number(one) else power,
+        "harness_version": f"inferencex{method}",
+    }
+
+
+def is_result(run: Mapping[str, Any]) -> bool:
+    """Whether an object is a result of either kind."""
+    return run.keys() >= KEYS and (FIXED in run or isinstance(run.get(SESSIONS), Mapping))
+
+
+def of_fixed(run: Mapping[str, Any], serving: int, energy: Any, token: Any) -> dict[str, Any]:
+    """Times and lengths of a benchmark with prompts of one length; the lengths are those by which InferenceX divided the energy."""
+    rate: Any = run.get("output_tput_per_gpu")
+    return {
         "throughput_tps": rate * serving if is_number(rate) else rate,
         "output_tokens": share(energy, token),
         "input_tokens": share(energy, run.get("joules_per_input_token")),
@@ -48,9 +64,35 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         "tpot_s": measured(run.get("mean_tpot")),
         "itl_p50_s": measured(run.get("median_itl")),
         "itl_p99_s": measured(run.get("p99_itl")),
-        "power_w": one * gpus if power is None and is_number(one) else power,
-        "harness_version": f"inferencex{method}",
     }
+
+
+def of_sessions(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Times and lengths of a benchmark with sessions of agents: means over its answered requests."""
+    said = run[SESSIONS]
+    return {
+        "prompts": run.get("num_requests_successful"),
+        "throughput_tps": measured(dug(said, "throughput", "output", "tokens_per_second")),
+        "output_tokens": measured(dug(said, "tokens", "output_actual", "mean")),
+        "input_tokens": measured(dug(said, "tokens", "input", "mean")),
+        "latency_s": measured(dug(said, "latency", "e2el", "mean")),
+        "ttft_s": measured(dug(said, "latency", "ttft", "mean")),
+        "tpot_s": measured(dug(said, "latency", "tpot", "mean")),
+        "itl_p50_s": measured(dug(said, "latency", "itl", "p50")),
+    }
+
+
+def hardware_of(run: Mapping[str, Any]) -> str:
+    """The GPUs as others spell them: "cluster:h100-dgxc" is H100-DGXC."""
+    said = [run.get(key) for key in ("prefill_hw", "decode_hw") if run.get(key)] or [run["hw"]]
+    return " + ".join(sorted({str(name).removeprefix("cluster:").upper() for name in said}))
+
+
+def task_of(run: Mapping[str, Any]) -> str:
+    """The kind of its prompts: how long they were asked to be, or where they came from."""
+    if run.get("isl"):
+        return f"inferencex {run['isl']}/{run.get('osl')}"
+    return f"inferencex {run['scenario_type']}" if run.get("scenario_type") else "inferencex"
 
 
 def _counts(run: Mapping[str, Any], *names: str) -> list[int]:
@@ -86,7 +128,7 @@ def engine_of(run: Mapping[str, Any]) -> str:
 
 
 def _recognises(content: Content) -> bool:
-    return content.keys >= KEYS
+    return content.keys >= KEYS and bool(content.keys & {FIXED, SESSIONS})
 
 
 FORMAT = format_of(

@@ -97,6 +97,20 @@ def test_guidellm(warehouse: Path) -> None:
     assert set(query.load("leaderboard", None, str(warehouse))["source"]) == {"GuideLLM"}
 
 
+def test_warm_up_and_cool_down_of_guidellm_are_runs_of_their_own(tmp_path: Path, warehouse: Path) -> None:
+    """A request counts when it overlaps the measured time, as in GuideLLM's own means."""
+    report = json.loads((DATA / "guidellm" / "benchmarks.json").read_text())
+    report["benchmarks"] = report["benchmarks"][:1]
+    report["benchmarks"][0]["scheduler_metrics"] |= {"measure_start_time": 1767614401.2, "measure_end_time": 1767614402.0}
+    (tmp_path / "benchmarks.json").write_text(json.dumps(report))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    assert [(row["run_id"], row["sequence"]) for row in requests(warehouse)] == [
+        ("guidellm:bench-0", 1),
+        ("guidellm:bench-0:cooldown", 2),
+        ("guidellm:bench-0:warmup", 0),
+    ]
+
+
 def test_guidellm_of_2025(warehouse: Path) -> None:
     assert warehouses.ingest(DATA / "guidellm" / "benchmarks-0.2.json", into=warehouse).status == 0
     (row,) = requests(warehouse)

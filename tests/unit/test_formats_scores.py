@@ -76,11 +76,11 @@ def test_a_row_of_llm_perf_without_figures_is_refused(tmp_path: Path, warehouse:
 def test_inferencex(warehouse: Path) -> None:
     """J a request over all GPUs; the mean lengths are those by which InferenceX divided, not those that were asked for."""
     assert warehouses.ingest(DATA / "inferencex", into=warehouse).status == 0
-    old, single, unmeasured, split = figures(warehouse)
+    old, single, unmeasured, split, sessions = figures(warehouse)
     assert (single["energy_j"], single["energy_per_token_j"], single["power_w"]) == (552.0, 0.6, 2400.0)
     assert (single["output_tokens"], single["input_tokens"]) == pytest.approx((920.0, 920.0))
     assert (single["published_gpu_model"], single["num_gpus"], single["parallelism"], single["throughput_tps"]) == (
-        "h200",
+        "H200",
         4,
         "tp4",
         4000.0,
@@ -90,13 +90,20 @@ def test_inferencex(warehouse: Path) -> None:
     assert single["harness_version"] == "inferencex, sampled board power, integrated"
     assert [unmeasured[name] for name in ("energy_j", "energy_per_token_j", "power_w", "output_tokens")] == [None] * 4
     assert unmeasured["harness_version"] == "inferencex"
-    assert (split["num_gpus"], split["published_gpu_model"], split["throughput_tps"]) == (28, "gb200 + h100", 8000.0)
+    assert (split["num_gpus"], split["published_gpu_model"], split["throughput_tps"]) == (28, "GB200 + H100", 8000.0)
     assert (split["engine"], split["parallelism"]) == (
         "dynamo-trt, mtp, disaggregated",
         "prefill tp4 ep4 dp-attention, decode tp8 ep8 dp-attention",
     )
     assert (old["energy_j"], old["energy_per_token_j"], old["power_w"]) == (None, 0.9, 2000.0)
     assert old["harness_version"] == "inferencex, mean of sampled board power"
+    assert [sessions[name] for name in ("task", "published_gpu_model", "gpu_model", "prompts")] == [
+        "inferencex agentic-coding",
+        "H100-DGXC",
+        "H100",
+        112,
+    ]
+    assert [sessions[name] for name in ("energy_j", "energy_per_token_j", "output_tokens", "latency_s")] == [76000.0, 100.0, 760.0, 11.0]
 
 
 @pytest.mark.parametrize("changes", [{"model": None}, {"tp": "4"}, {"tp": 0}])
