@@ -85,7 +85,7 @@ def open_row(row: dict[str, Any], view: View) -> None:
 def show_row(row: dict[str, Any], view: View) -> None:
     """Four facts of a row, the curve of its model over batch sizes, its distribution, ways on, and all that is known."""
     energy = view.measure.key
-    st.caption(plain(f"{row['engine'] or ''}, batch {row['batch_size']}; weights: {row['provenance']}; {row['source']}."))
+    st.caption(plain(room.about(row)))
     for column, (label, value, note) in zip(st.columns(4), room.facts(row, energy), strict=False):
         column.metric(label, value, help=note)
         column.caption(plain(note))

@@ -287,6 +287,14 @@ METRICS: dict[str, Metric] = {
             "truncated / ok",
             meaning="Share of the answers that hit the length limit.",
         ),
+        _plain(
+            "power_capped_share",
+            "At the power limit",
+            "",
+            "lower",
+            "power-capped / ok",
+            meaning="Share of the answers during which the GPU kept to its power limit; empty where that was not recorded.",
+        ),
         _plain("prompts", "Prompts", "", None, "count", meaning="Prompts behind the averages.", decimals=0),
     )
 }

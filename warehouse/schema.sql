@@ -327,7 +327,7 @@ comment on column runs.resolved is 'measured rows whose error is at most 10 % of
 comment on column runs.texts is 'rows with the text of their prompt';
 comment on column runs.truncated is 'ok rows that hit the length limit';
 comment on column runs.throttled is 'ok rows during which the GPU lowered its clocks';
-comment on column runs.power_capped is 'answers in which a GPU kept to its power limit';
+comment on column runs.power_capped is 'answers in which a GPU kept to its power limit; null where no row says';
 comment on column runs.cold is 'answers of sessions whose warm-up did not end with two answers that agreed';
 comment on column runs.looped is 'answers of which a good part repeats itself';
 comment on column runs.beside_busy is 'answers during which another GPU of the host, or the host itself, was busy';
@@ -424,6 +424,7 @@ create table results (
     valid boolean not null,
     reasons varchar[] not null,
     truncated_share double,
+    power_capped_share double,
     edges varchar,
     harness_version varchar,
     licence varchar,
@@ -481,6 +482,7 @@ comment on column results.energy_reason is 'why energy_j is null';
 comment on column results.valid is 'counts in comparisons; published figures do';
 comment on column results.reasons is 'codes of reason_codes that hold for the run';
 comment on column results.truncated_share is 'share of the answers that hit the length limit';
+comment on column results.power_capped_share is 'share of the answers during which a GPU kept to its power limit; null where it was not recorded';
 comment on column results.edges is 'how the window''s edges meet the counter''s steps: plain or aligned';
 comment on column results.harness_version is 'version of the measuring protocol';
 comment on column results.licence is 'licence of the figure, where it was published';

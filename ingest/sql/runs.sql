@@ -65,7 +65,7 @@ with counted as (
         count(requests.prompt_text) as texts,
         count(*) filter (where status = 'ok' and finish_reason = 'length') as truncated,
         count(*) filter (where status = 'ok' and throttled) as throttled,
-        count(*) filter (where status = 'ok' and power_capped) as power_capped,
+        case when count(power_capped) > 0 then count(*) filter (where status = 'ok' and power_capped) end as power_capped,
         count(*) filter (where list_contains(reasons, 'cold')) as cold,
         count(*) filter (where status = 'ok' and list_contains(reasons, 'looped')) as looped,
         count(*) filter (where status = 'ok' and list_has_any(reasons, ['busy-neighbour', 'busy-host'])) as beside_busy,

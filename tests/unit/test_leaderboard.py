@@ -88,6 +88,21 @@ def test_where_weights_are_from(weights: str, form: str | None, origin: str, sai
     assert row.select(naming.provenance(row.columns)).item() == said
 
 
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (1.0, "at the power limit in 100 % of the answers."),
+        (0.0, "at the power limit in 0 % of the answers."),
+        (None, "power limit: not recorded."),
+    ],
+    ids=["all", "none", "unknown"],
+)
+def test_a_row_says_whether_the_gpu_kept_to_its_power_limit(share: float | None, said: str) -> None:
+    row = ROW | {"origin": "measured", "provenance": "random", "power_capped_share": share}
+    assert room.about(row) == f"vllm; batch 1; weights: random; a; {said}"
+    assert "power" not in room.about(row | {"origin": "published"})
+
+
 def test_ticked_rows_lead_to_compare_or_to_the_planner() -> None:
     rows = pl.DataFrame([ROW | {"harness_version": "2.0"}] * 5, schema_overrides={"prompt_set": pl.String})
     assert [page for page, *_ in room.together(rows.head(1))] == ["planner"]

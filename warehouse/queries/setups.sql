@@ -23,6 +23,8 @@ select
     coalesce(runs.prompt_template, '') as prompt_template,
     coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
     coalesce(runs.energy_attribution, '') as energy_attribution,
+    coalesce(results.weights_format, '') as weights_format,
+    case when results.power_capped_share > run_share() then 'yes' when results.power_capped_share is not null then 'no' else '' end as power_capped,
     coalesce(results.edges, '') as edges
 from selected_results($selection) as results
 left join runs on 'run:' || runs.run_id = results.result_id

@@ -122,6 +122,20 @@ def least(rows: pl.DataFrame, key: str) -> str:
     )
 
 
+def about(row: dict[str, Any]) -> str:
+    """What a row is of: engine, batch size, weights, source; and whether the GPU kept to its power limit."""
+    parts = [
+        row["engine"] or "engine not stated",
+        f"batch {row['batch_size'] or 'not stated'}",
+        f"weights: {row['provenance']}",
+        row["source"],
+    ]
+    if row["origin"] == "measured" and row["gpu_model"] != "CPU":
+        share = row["power_capped_share"]
+        parts.append("power limit: not recorded" if share is None else f"at the power limit in {100 * share:.0f} % of the answers")
+    return "; ".join(parts) + "."
+
+
 def facts(row: dict[str, Any], key: str) -> list[tuple[str, str, str]]:
     """Four facts of a row: label, value and what to know of it.
 

@@ -95,6 +95,18 @@ def test_setups_say_what_a_run_was(warehouse: str) -> None:
     assert (row["engine"], row["prompt_set"], row["power_limit_w"]) == ("transformers-eager", "default", "")
 
 
+def test_setups_say_whether_the_gpu_kept_to_its_power_limit_and_where_weights_are_from(tmp_path: Path) -> None:
+    for name, capped in (("free", [False] * 8), ("capped", [True] * 2 + [False] * 6), ("unknown", [None] * 8)):
+        rows = factories.records(8, name, task=name, weights_format=None if name == "unknown" else "safetensors")
+        factories.write(rows.with_columns(pl.Series("power_capped", capped, dtype=pl.Boolean)), tmp_path / name / "part-0.parquet")
+    path = tmp_path / "w.duckdb"
+    assert warehouses.ingest(tmp_path, into=path).status == 0
+    found = query.load("setups", None, str(path)).select("result_id", "power_capped", "weights_format").sort("result_id")
+    assert found.rows() == [("run:capped", "yes", "safetensors"), ("run:free", "no", "safetensors"), ("run:unknown", "", "")]
+    shares = dict(query.load("leaderboard", None, str(path)).select("task", "power_capped_share").iter_rows())
+    assert shares == {"free": 0.0, "capped": 0.25, "unknown": None}
+
+
 def test_the_time_of_a_batch_counts_once(tmp_path: Path) -> None:
     """Two windows of two requests, 4 s and 6 s long: 400 tokens in 10 s, at 200 J in 10 s, although the latencies add up to 16 s."""
     latency_s = [4.0, 2.0, 6.0, 4.0]
