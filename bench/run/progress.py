@@ -82,13 +82,13 @@ class RunProgress(Tally):
         self._console = console
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=None if console.is_terminal else 30),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", markup=False),
             TextColumn("{task.fields[energy]}", markup=False),
             TimeRemainingColumn(),
             console=console,
-            expand=True,
+            expand=console.is_terminal,
         )
         self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self._short_energy())
 

@@ -115,4 +115,25 @@ def shipped(results: pj.Results) -> list[str]:
     return [f"tables of three years ({results.sql('select count(*) from published').item():,} results)"]
 
 
-FIGURES = tuple(Figure(say) for say in (lengths_and_costs, shipped, published_concise, concise, runs, batches, loops))
+def runtimes(results: pj.Results) -> list[str]:
+    """The 135M model on an H200, one at a time on the same 20 prompts, and 128 at once on vLLM in its steady state."""
+    rows = results.sql(
+        "select runs.engine, runs.concurrency, runs.seed, sum(energy_j) / sum(output_tokens) as joules, count(*) as answers, "
+        "any_value(steady_energy_j / steady_output_tokens) as steady from requests join runs using (run_number) "
+        "left join run_notes on run_notes.run_id = runs.run_id "
+        "where runs.model_id = $model and runs.harness_version = '2.1' and runs.gpu = 'H200' and "
+        "runs.task = 'instruct' and requests.valid and runs.concurrency in (1, 128) group by all order by runs.seed",
+        model=SMOLLM,
+    )
+    alone = rows.filter(concurrency=1)
+    of = {engine: alone.filter(engine=engine)["joules"].to_list() for engine in alone["engine"].unique()}
+    ours = of["transformers-compiled:searched"]
+    (steady,) = rows.filter(concurrency=128)["steady"]
+    return [
+        f"takes {ours[0]:.2f} and {ours[1]:.2f} J per token in our loop (two runs",
+        f"{of['vllm'][0]:.2f} on vLLM 0.22.1 and {of['llama.cpp'][0]:.2f} on llama.cpp",
+        f"With 128 requests at once vLLM takes {steady:.3f}",
+    ]
+
+
+FIGURES = tuple(Figure(say) for say in (lengths_and_costs, shipped, published_concise, concise, runs, batches, loops, runtimes))
