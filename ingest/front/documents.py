@@ -13,13 +13,12 @@ import msgspec
 from prompt_joules.ingest.front.unpack import Unreadable, content_of, lines_of, place
 
 LARGEST_JSON = 64 * 1024 * 1024
-# JSON that only Python reads: NaN, Infinity and halves of surrogate pairs are in no standard.
-LARGEST_LOOSE = 16 * 1024 * 1024
 # Bytes that the values of a document may take as Python objects, by what each mark in its text stands for at most.
 LARGEST_VALUES = 640 * 1024 * 1024
 COSTS = {",": 40, ":": 100, "[": 64, "{": 64}
 SMALL = 1024 * 1024
 BETWEEN = " \t\r\n,"
+# What only Python reads as JSON: NaN, Infinity and halves of surrogate pairs are in no standard.
 LOOSE = (b"NaN", b"Infinity", b"\\ud", b"\\uD")
 OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -62,8 +61,6 @@ def keys_of(content: bytes) -> frozenset[str]:
     except msgspec.DecodeError as error:
         if not any(mark in content for mark in LOOSE):
             raise Unreadable(f"is no whole JSON: {_where(content, str(error))}") from error
-    if len(content) > LARGEST_LOOSE:
-        raise Unreadable(f"has {len(content):,} bytes and holds NaN or Infinity, which no JSON has; such a file may have {LARGEST_LOOSE:,}")
     found = value_of(content)
     first = next(iter(found), None) if isinstance(found, list) else found
     return frozenset(first) if isinstance(first, Mapping) else frozenset()

@@ -156,6 +156,12 @@ def test_memory_of_hostile_files(name: str, start: bytes, part: bytes, end: byte
     assert int(grown) * 1024 < (50_000_000 if name.endswith("csv") else 4 * size)
 
 
+def test_a_large_json_with_infinity_is_read(tmp_path: Path) -> None:
+    """SGLang writes the rate of a run without one as Infinity, and its runs with details are large."""
+    text = json.dumps({"request_rate": float("inf"), "generated_texts": ["word " * 4_000_000]})
+    assert content(tmp_path, text, "run.jsonl").keys == {"request_rate", "generated_texts"}
+
+
 RECOGNISED = """
 import resource, sys
 from pathlib import Path
