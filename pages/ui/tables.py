@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.elements.arrow import SelectionMode
 from streamlit.elements.lib.column_types import ColumnConfig
 
+from prompt_joules.pages.ui import cards
 from prompt_joules.pages.ui.pure import naming, shape
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
@@ -97,7 +98,7 @@ def show(
     modes: Iterable[SelectionMode] = ("single-row",),
 ) -> Any:
     """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked, or what
-    the `modes` say."""
+    the `modes` say. On a phone a wide table without a `key` is a list of cards."""
     rows, listed_columns = shape.marked(named_gpus(rows), shape.shown(rows, columns))
     listed = rows.select(listed_columns)
     listed = listed.with_columns(pl.col(name) * 100 for name in (*naming.CHANGES, *naming.SHARES) if name in listed.columns)
@@ -106,6 +107,9 @@ def show(
     listed = _with_prompts_of_v1(listed, rows)
     unknown = {"prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
+    missing = "–" if metric or shape.has_random_weights(rows) else NOT_MEASURED
+    if key is None and cards.wanted(listed.columns):
+        return cards.show(shape.on_screen(listed), {name: _title(name) for name in listed.columns}, missing, alt)
     return st.dataframe(
         shape.on_screen(listed),
         column_config=config(listed, metric),
@@ -113,11 +117,17 @@ def show(
         key=key,
         on_select="rerun" if key else "ignore",
         selection_mode=modes,
-        placeholder="–" if metric or shape.has_random_weights(rows) else NOT_MEASURED,
+        placeholder=missing,
         alt=alt,
         height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
         row_height=ROW_HEIGHT,
     )
+
+
+def _title(name: str) -> str:
+    """What a column is called on a card."""
+    title = naming.SHORT.get(name, naming.title_of(name))
+    return f"{title} (%)" if name in (*naming.CHANGES, *naming.SHARES) else title
 
 
 def _with_prompts_of_v1(listed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
