@@ -90,7 +90,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 FORMAT = Format(
     name="lighteval",
     meaning="lighteval results_*.json: benchmark scores",
-    tried="0.6 and 0.13 (structure from its source)",
+    tried="0.11 (real files), 0.6 and 0.13 (structure from its source)",
     recognises=_recognises,
     load=_load,
     into="quality",
