@@ -193,8 +193,9 @@ elif form == room.OF_PERCENTILES:
     draw.show(draw.of(drawings.boxes, table, metric, log), alt=alt)
     st.caption(room.BOXES)
 elif form == room.OF_SHARES:
+    few = table.filter(pl.col("prompts") < certainty.FEW)["shown_as"].to_list()
     values = naming.with_short_names(room.in_units_of(room.steps_of(found), metric, ("value",)), names)
-    draw.show(draw.of(drawings.ecdf, values, metric, log, series), alt=f"Cumulative share of the prompts by {metric.title}")
+    draw.show(draw.of(drawings.ecdf, values, metric, log, series, few), alt=f"Cumulative share of the prompts by {metric.title}")
 else:
     show_where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
 say_what_differs(view, by)

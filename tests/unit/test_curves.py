@@ -30,6 +30,15 @@ def test_curves_of_many_series_have_fewer_steps(series: int, points: int) -> Non
     assert ends.height == series
 
 
+def test_the_line_of_too_few_prompts_is_dashed() -> None:
+    made = steps(2)
+    names = made["shown_as"].unique(maintain_order=True).to_list()
+    drawn = distributions_charts.ecdf(made, METRICS["energy_j"], False, names, names[:1])
+    assert set(drawn.data.filter("few")["shown_as"]) == set(names[:1])
+    assert drawn.to_dict()["encoding"]["strokeDash"]["scale"]["range"] == [[1, 0], [5, 4]]
+    assert "strokeDash" not in distributions_charts.ecdf(made, METRICS["energy_j"], False, names).to_dict()["encoding"]
+
+
 @pytest.mark.parametrize("power", [1, 2, 5, 40])
 def test_a_lorenz_curve_keeps_the_points_that_make_its_shape(power: int) -> None:
     made = steps(2).with_columns(share_of_total=pl.col("share_of_prompts") ** power)

@@ -53,6 +53,7 @@ def test_few_answers_are_hollow_and_kinds_differ() -> None:
     assert "fill-opacity='0.55'" in many and "fill-opacity='0'" in few
     fills = [re.findall(r"<circle[^>]*fill-opacity='([\d.]+)'", bar)[0] for bar in (many, divided, estimated)]
     assert fills == ["1", "0.35", "0"]
+    assert "fill-opacity='0.2'" in bars((50.0, SPREAD, 10, DIVIDED))[0]
     assert bars((None, None, None, MEASURED)) == [""]
 
 

@@ -1,6 +1,7 @@
 """The charts of Distributions: histogram, boxes, share at or below a value, Lorenz curve. Frames hold screen units."""
 
 import json
+from collections.abc import Sequence
 
 import altair as alt
 import numpy as np
@@ -134,12 +135,13 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> theme.Chart:
     return theme.finish(alt.layer(ends, middle, median, *sure), axes.names_high(rows["shown_as"], 46))
 
 
-def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> theme.Chart:
-    """For every value, the share of the prompts at or below it.
+def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str], few: Sequence[str] = ()) -> theme.Chart:
+    """For every value, the share of the prompts at or below it; the line of too few prompts is dashed.
 
     Args:
         steps: rows of `distributions.steps_of` with `shown_as`, `value` in screen units.
         series: the names `shown_as`; the first ones have a colour of their own.
+        few: the names of those with fewer prompts than a full mark needs.
     """
     drawn = _few(steps.select("shown_as", "value", "share_of_prompts"))
     shown = drawn.filter(pl.col("value") > 0) if log else drawn
@@ -164,6 +166,10 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str]) -> t
             ],
         )
     )
+    if few:
+        dashes = alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]])
+        lines.data = shown.with_columns(pl.col("shown_as").is_in(few).alias("few"))
+        lines = lines.encode(strokeDash=alt.StrokeDash("few:N", scale=dashes, legend=None))
     return theme.finish(theme.lit(lines), theme.SMALL_HEIGHT + theme.legend_height(shown))
 
 

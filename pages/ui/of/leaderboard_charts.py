@@ -60,14 +60,16 @@ def range_bars(rows: pl.DataFrame, key: str) -> list[str | None]:
     lines = "".join(f"M{place(ten)} 0V{HEIGHT}" for ten in tens)
     grid = f"<path d='{lines}' stroke='{LINE}' stroke-opacity='.3'/>"
     columns = rows.select(_value(rows.columns, key), "spread", "answers", "energy_is").iter_rows()
-    return [_image(grid, _range(place, spread, answers or 0) + _point(place, value, kind)) for value, spread, answers, kind in columns]
+    return [
+        _image(grid, _range(place, spread, answers or 0, kind) + _point(place, value, kind)) for value, spread, answers, kind in columns
+    ]
 
 
-def _range(place: Callable[[float], float], spread: list[float] | None, answers: int) -> str:
+def _range(place: Callable[[float], float], spread: list[float] | None, answers: int, kind: str | None) -> str:
     if not spread or min(spread) <= 0:
         return ""
     at = {name: place(spread[level]) for name, level in SPREAD.items()}
-    full = 0 if answers < certainty.FEW else 0.55
+    full = 0 if answers < certainty.FEW else 0.2 if kind == DIVIDED else 0.55
     return (
         f"<path d='M{at['p5']} 15H{at['p95']}' stroke='{LINE}' stroke-width='2'/>"
         f"<rect x='{at['p25']}' y='8' width='{max(at['p75'] - at['p25'], 1):.1f}' height='14' fill='{BOX}' fill-opacity='{full}' "
@@ -128,6 +130,6 @@ def scale_in_words(rows: pl.DataFrame, key: str) -> str:
     metric = NUMBERS[key]
     low, high = (f"{float(f'{value * metric.display_factor:.3g}'):,.12g}" for value in span)
     return (
-        f"Range: p5 to p95 of the answers, their middle half, median (tick) and mean (point; pale: divided, hollow: estimated), all on one "
-        f"logarithmic axis from {low} to {high} {metric.display_unit}. Hollow boxes have fewer than ten answers."
+        "Range: p5 to p95 of the answers, their middle half, median (tick) and mean (point); pale where divided, hollow where estimated; "
+        f"all on one logarithmic axis from {low} to {high} {metric.display_unit}. Hollow boxes have fewer than ten answers."
     )
