@@ -440,10 +440,13 @@ def test_ticked_rows_of_the_leaderboard_are_compared(server: str, visit: Visit) 
         table.click(position={"x": 18, "y": 52 + 35 * row})
         visitor.settle()
     assert visitor.page.get_by_role("dialog").count() == 0, "a tick is no click on the row"
-    visitor.page.get_by_role("link", name="Compare the 2 ticked").click()
+    link = visitor.page.get_by_role("link", name="Compare the 2 ticked")
+    results = parse_qs(urlsplit(str(link.get_attribute("href"))).query)["results"]
+    link.click()
     visitor.page.get_by_role("heading", name=QUESTIONS["compare"]).wait_for()
     visitor.settle()
-    assert len(query(visitor)["results"]) == 2
+    chosen = visitor.page.locator("[data-testid=stMain] [data-tag]").all()
+    assert [tag.get_attribute("aria-label") for tag in chosen] == results and len(results) == 2
     visitor.assert_sound()
 
 
