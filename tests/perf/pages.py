@@ -149,9 +149,9 @@ def site(warehouse: Path, folder: Path, entry: str = "streamlit_app.py", program
 
 
 def choose_chat(page: Page) -> None:
-    """Set the filter Task to chat."""
+    """Set the filter Task to chat: the first list of that name."""
     # A list closes again when a click has to scroll to it.
-    box = page.get_by_role("combobox", name="Task")
+    box = page.get_by_role("combobox", name="Task").first
     box.scroll_into_view_if_needed()
     page.wait_for_timeout(QUIET_MS)
     box.click()
