@@ -136,7 +136,7 @@ def test_what_compiling_and_batching_save_on_an_h200(asker: Asker) -> None:
 def test_one_prompt_across_setups_with_its_texts(asker: Asker) -> None:
     asker.go("Prompts")
     said = asker.read()
-    assert len(set(re.findall(r"^(H[12]00 · [\w-]+ · [\w-]+ · batch \d+).*: [\d.]+ J", said, re.MULTILINE))) >= 4
+    assert len(set(re.findall(r"^(H[12]00 · .*batch \d+).*: [\d.]+ J", said, re.MULTILINE))) >= 4
     asker.click(asker.page.locator("summary", has_text="Text of").nth(1))
     assert len(asker.page.locator("[data-testid=stExpander] [data-testid=stText]:visible").first.inner_text()) > 100
     asker.visitor.assert_accessible()
@@ -170,7 +170,9 @@ def test_the_h100_rows_on_the_screen_come_down_as_a_file(asker: Asker, results: 
     waiting.value.save_as(tmp_path / "rows.csv")
     rows = pl.read_csv(tmp_path / "rows.csv", comment_prefix="#", infer_schema_length=None)
     alone = results.filter(pl.col("gpu_model") == "H100", pl.col("task") == "chat", pl.col("batch_size") == 1)
-    assert rows["energy_j"].to_list() == pytest.approx(alone.sort("energy_j", nulls_last=True)["energy_j"].to_list())
+    every = pl.col("energy_j").dot("prompts") / pl.col("prompts").sum()  # runs of one setup are one row
+    setups = alone.group_by("engine", "prompt_set", "harness_version").agg(every.alias("energy_j"))
+    assert rows["energy_j"].to_list() == pytest.approx(setups["energy_j"].sort().to_list(), rel=0.001)
     assert f"in {rows.height} configuration" in asker.read(), "as many as the page says that it shows"
 
 
