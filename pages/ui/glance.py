@@ -11,7 +11,7 @@ ABOUT = "How to read it"
 # The title and what is above it take less room than Streamlit gives them; the answer is larger than the words around it.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; padding-bottom: 4rem; }
-[data-testid="stHeading"] h1 { padding: 0; line-height: 1.15; margin-bottom: -0.35rem; }
+[data-testid="stHeading"] h1 { padding: 0 0 0.45rem; line-height: 1.15; }
 .st-key-headline p { font-size: 1.1rem; line-height: 1.45; }
 </style>"""
 

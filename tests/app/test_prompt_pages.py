@@ -91,7 +91,7 @@ def test_the_headline_of_pairs_keeps_batches_apart(shipped_warehouse: Path, monk
     chat = changes.filter(pl.col("a") == "chat", ~pl.col("shared"))["median_change"]
     batches = changes.filter("shared")["total_change"]
     assert f"{words.percent(chat.min())} to {words.percent(chat.max())}" in said
-    assert f"All batches of a run together: **{words.percent(batches.min())} to {words.percent(batches.max())}**" in said
+    assert f"Where answers were given together, all of a run: **{words.percent(batches.min())} to {words.percent(batches.max())}**" in said
     assert verbosity.headline_of_pairs(verbosity.pair_labels(changes.filter("shared").head(1))).count("all batches together") == 1
 
 

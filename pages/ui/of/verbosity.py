@@ -174,7 +174,7 @@ def headline_of_pairs(changes: pl.DataFrame) -> str:
     batches = changes.filter("shared")["total_change"].drop_nulls()
     said = f"As spent, the energy of the same prompts changes by a median of {'; '.join(parts)}." if parts else ""
     if len(batches):
-        said += f" All batches of a run together: {_range(batches)} ({words.count(len(batches), 'setup')})."
+        said += f" Where answers were given together, all of a run: {_range(batches)} ({words.count(len(batches), 'setup')})."
     return said.strip()
 
 
