@@ -1,6 +1,6 @@
 -- One row per GPU, size (billion parameters, two digits) and step of software: J/token of the run that stands for it, of our own on one GPU with weights of 16 bits.
 -- Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. Of several runs of a step the first by: newest protocol; the weights that
--- most steps of the size have; the default loop; the task chat; for a server least J/token, for a loop most answers.
+-- most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least J/token, for a loop most answers.
 -- `units` is how many things were measured by themselves (answers, batches, one window of a server), `log_error` the standard error of ln(J/token) over them.
 with candidates as (
     select
@@ -47,11 +47,17 @@ usual as (
         gpu_model,
         size
 ),
-chosen as (
+of_loops as (
     select
         candidates.*,
-        count(*) over of_step as runs
+        min(energy_per_token_j) over (partition by gpu_model, size, step, protocol, weights, engine) as loop_j
     from candidates
+),
+chosen as (
+    select
+        candidates.* exclude (loop_j),
+        count(*) over of_step as runs
+    from of_loops as candidates
     join usual using (gpu_model, size)
     where candidates.step is not null
     window of_step as (partition by candidates.gpu_model, size, candidates.step)
@@ -60,6 +66,7 @@ chosen as (
         order by
             candidates.protocol desc nulls last,
             candidates.weights = usual.weights desc,
+            case when candidates.step in (2, 3, 4) then candidates.loop_j end nulls last,
             candidates.engine = 'transformers-compiled' desc,
             candidates.task = 'chat' desc,
             case when candidates.step = 5 then coalesce(candidates.steady_j, candidates.energy_per_token_j) end nulls last,
