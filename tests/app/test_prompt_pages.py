@@ -115,6 +115,14 @@ def test_the_headline_of_a_prompt_ranges_over_what_had_the_gpu_for_itself() -> N
     ]
 
 
+def test_an_energy_is_off_by_no_more_than_down_to_nothing() -> None:
+    row = {"label": "a", "shown_as": "a", "energy_is": "measured", "energy_j": 2.0, "energy_error_j": 3.0, "energy_above_idle_j": 1.0}
+    found = prompts.with_error(
+        pl.DataFrame([row | {"output_tokens": 9, "input_tokens": 1, "output_words": 1, "output_chars": 1}]), Measure()
+    )
+    assert found.select("value", "value_low", "value_high").row(0) == (2.0, 0.0, 5.0)
+
+
 def test_pairs_of_batches_say_that_their_energy_is_divided(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
     divided = "the energy is divided among them"

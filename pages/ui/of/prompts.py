@@ -62,14 +62,14 @@ def named(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
 
 
 def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
-    """Answers with energy as labelled values with an interval: `value`, `value_low`, `value_high`; the first MOST_DRAWN.
+    """Answers with energy as labelled values with an interval: `value`, `value_low` (0 at least), `value_high`; the first MOST_DRAWN.
 
     Args:
         answers: of `named`.
     """
     shown_j = per_prompt(measure)
     half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
-    values = (shown_j.alias("value"), (shown_j - half).alias("value_low"), (shown_j + half).alias("value_high"))
+    values = (shown_j.alias("value"), (shown_j - half).clip(0).alias("value_low"), (shown_j + half).alias("value_high"))
     return answers.filter(shown_j.is_not_null()).head(MOST_DRAWN).select("label", "shown_as", "energy_is", "output_tokens", *values)
 
 
