@@ -38,6 +38,8 @@ NOT_RUN = {
     ". .venv/bin/activate": "belongs to a shell",
     "transformers serve": "needs a GPU; tests/unit/serving/test_real.py starts it on a CPU",
     "prompt-joules measure --device cuda:1": "needs a second GPU",
+    "docker ": "there is no Docker here; tests/install/test_deploy.py checks what the images are made of",
+    "cp deploy/prompt-joules.service": "belongs to systemd, which is not here",
     "createuser": "Postgres; tests/lake makes its own",
     "createdb": "Postgres; tests/lake makes its own",
     ".venv-lake/bin/python": "needs the environment of lakes; tests/lake runs it",
