@@ -1,0 +1,60 @@
+"""What Concise or verbose? and Prompts say first, and what they compare, against polars."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from prompt_joules.pages.ui.of import prompts, verbosity
+from prompt_joules.pages.ui.pure import words
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.statistics import pairs
+
+
+def test_the_first_sides_are_those_that_most_results_have_with_all_else_alike() -> None:
+    same = dict.fromkeys(verbosity.ALIKE) | {"origin": "measured", "energy_j": 1.0}
+    rows = [("m", "eager", 5.0), ("m", "compiled", 2.0), ("n", "eager", 5.0), ("n", "vllm", 1.0), ("k", "eager", 4.0), ("k", "vllm", 1.0)]
+    made = pl.DataFrame([same | {"model_id": model, "engine": engine, "energy_per_token_j": joules} for model, engine, joules in rows])
+    assert verbosity.first_sides(made, "engine", ours=True) == ("eager", "vllm")
+    assert verbosity.first_sides(made.head(2), "engine", ours=True) == ("eager", "compiled"), "the one that takes more first"
+    assert verbosity.first_sides(made, "engine", ours=False) == verbosity.first_sides(made.head(1), "engine", ours=True) == ()
+
+
+def test_the_headline_of_pairs_keeps_batches_apart(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = query.load("contrast_prompts", None, str(shipped_warehouse), contrast="task", a="", b="", above_idle=False)
+    changes = pairs.paired(found)
+    said = verbosity.headline_of_pairs(changes)
+    chat = changes.filter(pl.col("a") == "chat", ~pl.col("shared"))["median_change"]
+    batches = changes.filter("shared")["total_change"]
+    assert f"{words.percent(chat.min())} to {words.percent(chat.max())}" in said
+    assert f"Where answers were given together, all of a run: **{words.percent(batches.min())} to {words.percent(batches.max())}**" in said
+    assert verbosity.headline_of_pairs(verbosity.pair_labels(changes.filter("shared").head(1))).count("all batches together") == 1
+
+
+def test_the_headline_of_a_prompt_ranges_over_what_had_the_gpu_for_itself() -> None:
+    rows = pl.DataFrame(
+        {
+            "energy_is": ["measured", "measured", "divided by a rule"],
+            "energy_j": [50.0, 100.0, 2.0],
+            "prompt_text": ["Why is the sky\nblue?"] * 3,
+            "output_text": ["a", "a", "b"],
+            "shown_as": ["x", "y", "z"],
+            "output_tokens": [9, 9, 9],
+        }
+    )
+    said = prompts.headline("p-1", rows, Measure())
+    assert said == "**p\\-1** “Why is the sky blue?”: 3 answers, of which 2 measured: **50 to 100 J**, **2×** apart."
+    assert "**÷ 2 J**" in prompts.headline("p-1", rows.tail(1), Measure())
+    assert [heading for heading, _ in prompts.different(rows)] == [
+        "**x**: 50 J, 9 tokens. The same words from 1 other answer.",
+        "**z**: ÷ 2 J, 9 tokens.",
+    ]
+
+
+def test_an_energy_is_off_by_no_more_than_down_to_nothing() -> None:
+    row = {"label": "a", "shown_as": "a", "energy_is": "measured", "energy_j": 2.0, "energy_error_j": 3.0, "energy_above_idle_j": 1.0}
+    found = prompts.with_error(
+        pl.DataFrame([row | {"output_tokens": 9, "input_tokens": 1, "output_words": 1, "output_chars": 1}]), Measure()
+    )
+    assert found.select("value", "value_low", "value_high").row(0) == (2.0, 0.0, 5.0)
