@@ -47,7 +47,7 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")], output: Said = scr
 def written_since(out: Path, began: float) -> list[dict[str, Any]]:
     """The runs under a folder that were written to since a time (s): folder, run_id, prompts, finished."""
     found = sorted(path for path in out.rglob("run.json") if path.stat().st_mtime >= began - 1)
-    said = [(path.parent, json.loads(path.read_text())) for path in found]
+    said = [(path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in found]
     return [{"folder": folder, **{name: facts.get(name) for name in ("run_id", "prompts", "finished")}} for folder, facts in said]
 
 
