@@ -55,3 +55,9 @@ def test_the_metadata_says_where_it_runs() -> None:
         "Programming Language :: Python :: 3.11"
     ]
     assert metadata.version("prompt-joules")
+
+
+def test_the_readme_leads_to_every_guide() -> None:
+    readme = (ROOT / "README.md").read_text()
+    guides = [path.name for path in (ROOT / "docs").glob("*.md")]
+    assert [name for name in guides if f"](docs/{name})" not in readme] == []
