@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).parent
 FOLDERS = ("bench", "ingest", "warehouse", "pages")
 FRONT = "pages/front"
-DATA = ("sql", "csv", "json", "jsonl", "parquet", "md", "svg", "js", "zip")
+DATA = ("sql", "csv", "json", "jsonl", "parquet", "md", "svg", "png", "js", "zip")
 APP_FILES = ("streamlit_app.py", ".streamlit/config.toml")
 
 
