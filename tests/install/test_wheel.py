@@ -28,7 +28,8 @@ FILES = (
     "streamlit_app.py",
     ".streamlit/config.toml",
 )
-MOST_BYTES = 12_000_000
+# Results that ship are 14 MB of it; a package index takes 100.
+MOST_BYTES = 20_000_000
 PAGES = Path(__file__).with_name("open_pages.py")
 
 
