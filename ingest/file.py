@@ -26,6 +26,8 @@ from prompt_joules.ingest.report import Report, Say, Step
 from prompt_joules.warehouse import connect, create
 
 BLOCK = 1024 * 1024
+STORAGE = "v1.5.0"
+"""Format of a new file, which DuckDB 1.5 reads too: people's other tools are often older than this project's DuckDB."""
 # What copy_file_range says of two file systems, an old kernel, or a file system that cannot.
 CANNOT_SHARE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
@@ -117,7 +119,7 @@ def _build(
     try:
         if not fresh:
             copy(target, building)
-        connection = duckdb.connect(building, config={"memory_limit": MEMORY_LIMIT})
+        connection = duckdb.connect(building, config={"memory_limit": MEMORY_LIMIT, "storage_compatibility_version": STORAGE})
         try:
             connection.execute("set timezone = 'UTC'")
             if fresh:

@@ -1,7 +1,7 @@
 """The newcomer's path as printed: every code block of README, CONTRIBUTING and docs is run, or stands below with the reason why not.
 
 Commands run in this process, in a folder with small results. Those that need weights, a server or a shared warehouse are read by the
-real command line, with all their options, and stop before the work; `make test-install` runs the first steps in real environments.
+real command line, with all their options, and stop before the work.
 """
 
 import os
@@ -34,7 +34,7 @@ NOT_RUN = {
     "streamlit run streamlit_app.py": "serves until it is stopped; tests/e2e starts it",
     ".venv-lake/bin/streamlit run": "serves until it is stopped; tests/lake opens the pages on a lake",
     "prompt-joules app": "serves until it is stopped; tests/install starts it",
-    "python3 -m venv": "installs packages; make test-install does it",
+    "python3 -m venv": "installs packages from the network",
     ". .venv/bin/activate": "belongs to a shell",
     "transformers serve": "needs a GPU; tests/unit/serving/test_real.py starts it on a CPU",
     "prompt-joules measure --device cuda:1": "needs a second GPU",

@@ -1,8 +1,11 @@
 """The tables say the same as the contract of a record."""
 
+from pathlib import Path
+
 import duckdb
 
 from prompt_joules.bench.record import COLUMNS
+from prompt_joules.ingest.file import STORAGE
 from prompt_joules.warehouse import create
 
 SQL_TYPES = {
@@ -16,6 +19,12 @@ SQL_TYPES = {
     "timestamp[us, UTC]": "TIMESTAMP WITH TIME ZONE",
     "list<float32>": "FLOAT[]",
 }
+
+
+def test_a_file_is_one_that_duckdb_1_5_reads_too(shipped_warehouse: Path) -> None:
+    connection = duckdb.connect(str(shipped_warehouse), read_only=True)
+    (tags,) = connection.execute("select tags from duckdb_databases() where not internal").fetchone()
+    assert tags["storage_version"].startswith(STORAGE)
 
 
 def test_requests_has_every_column_of_the_contract() -> None:
