@@ -17,6 +17,9 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.run.folder import RUN_FILE, read_run
 
+INTERRUPTED = 130
+"""Exit status of a cell that was asked to end."""
+
 
 class BadSweep(errors.BenchError):
     """A sweep file that cannot be carried out; the text says where and what."""
@@ -53,7 +56,7 @@ class Outcome:
     @property
     def words(self) -> str:
         """The status as words."""
-        named = {None: "finished before", 0: "done", 1: "no answer", 2: "refused", 130: "interrupted"}
+        named = {None: "finished before", 0: "done", 1: "no answer", 2: "refused", INTERRUPTED: "interrupted"}
         return named.get(self.status, f"crashed ({self.status})")
 
 
@@ -109,7 +112,7 @@ def run_cell(cell: Cell) -> int:
             while True:
                 try:
                     status = process.wait()
-                    return 130 if interrupted else status
+                    return INTERRUPTED if interrupted else status
                 except KeyboardInterrupt:
                     interrupted = True
         finally:

@@ -19,13 +19,17 @@ from rich.console import Console
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import SERVED
-from prompt_joules.bench.sweep.cells import BadSweep, Cell, Outcome, command, is_finished
+from prompt_joules.bench.run.interrupt import Interrupt
+from prompt_joules.bench.sweep.cells import INTERRUPTED, BadSweep, Cell, Outcome, command, is_finished
 
 _KEPT = 4000
+_LOOK_S = 0.5
 
 
 def run_on_ray(cells: Sequence[Cell], console: Console, make_command: Callable[[Cell], list[str]] = command) -> list[Outcome]:
     """Run what is not finished; outcomes in the order of the cells.
+
+    Ctrl-C and SIGTERM are passed on to the cells, on whatever machine they run; each writes what it has and ends.
 
     Raises:
         MissingPackage: Ray is not installed. BadSweep: a cell measures a server, which uses all GPUs of its host.
@@ -73,14 +77,19 @@ def _run_on(ray: Any, cells: Sequence[Cell], console: Console, make_command: Cal
     gpus = ray.cluster_resources().get("GPU", 0)
     cores = max(node["Resources"].get("CPU", 1) for node in ray.nodes())
     needs = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": cores}
+    wish = ray.remote(num_cpus=0)(_Wish).remote()
     task = ray.remote(max_retries=0, **needs)(_run_here)
-    waiting = {task.remote(make_command(cell)): (place, cell) for place, cell in enumerate(cells) if not is_finished(cell)}
+    waiting = {task.remote(make_command(cell), wish): (place, cell) for place, cell in enumerate(cells) if not is_finished(cell)}
     outcomes = {place: Outcome(cell, None, 0.0) for place, cell in enumerate(cells) if is_finished(cell)}
     console.print(f"{len(waiting)} cells on {gpus:g} GPUs ({needs} each)", highlight=False)
-    while waiting:
-        (ready,), _ = ray.wait(list(waiting), num_returns=1)
-        place, cell = waiting.pop(ready)
-        outcomes[place] = _outcome(ray, ready, cell, console)
+    with Interrupt(console) as stop:
+        while waiting:
+            if stop.requested:
+                wish.make.remote()
+            ready, _ = ray.wait(list(waiting), num_returns=1, timeout=_LOOK_S)
+            for one in ready:
+                place, cell = waiting.pop(one)
+                outcomes[place] = _outcome(ray, one, cell, console)
     return [outcomes[place] for place in sorted(outcomes)]
 
 
@@ -91,13 +100,42 @@ def _outcome(ray: Any, ready: Any, cell: Cell, console: Console) -> Outcome:
         status, seconds, said = -1, 0.0, str(error)[-_KEPT:]
     outcome = Outcome(cell, status, seconds)
     console.print(f"{cell.label}: {outcome.words}", markup=False, highlight=False)
-    if status:
+    if status and said:
         console.print(said, markup=False, highlight=False)
     return outcome
 
 
-def _run_here(words: list[str]) -> tuple[int, float, str]:
-    """On the machine that Ray chose: exit status, seconds, and the end of what the command said."""
+class _Wish:
+    """Whether the sweep was asked to end: an actor, so that every machine of the cluster can ask."""
+
+    def __init__(self) -> None:
+        self._is_made = False
+
+    def make(self) -> None:
+        self._is_made = True
+
+    def is_made(self) -> bool:
+        return self._is_made
+
+
+def _run_here(words: list[str], wish: Any) -> tuple[int, float, str]:
+    """On the machine that Ray chose: exit status, seconds, and the end of what the command said.
+
+    The command gets SIGTERM when the wish is made, and then the time that it needs; it does not begin after that.
+    """
+    import ray
+
     begun_s = time.monotonic()
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", check=False)
-    return done.returncode, time.monotonic() - begun_s, done.stdout[-_KEPT:]
+    asked = ray.get(wish.is_made.remote())
+    if asked:
+        return INTERRUPTED, 0.0, ""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace") as process:
+        while True:
+            try:
+                said, _ = process.communicate(timeout=_LOOK_S)
+                break
+            except subprocess.TimeoutExpired:
+                if not asked and ray.get(wish.is_made.remote()):
+                    asked = True
+                    process.terminate()
+    return INTERRUPTED if asked else process.returncode, time.monotonic() - begun_s, said[-_KEPT:]

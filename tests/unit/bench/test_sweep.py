@@ -258,6 +258,47 @@ print(json.dumps([outcome.status for outcome in outcomes]))
         assert all(end <= start for (_, end), (start, _) in pairwise(sorted(spans)))
 
 
+@pytest.mark.skipif(not find_spec("ray"), reason="needs the sweep extra")
+def test_a_sweep_on_ray_that_is_terminated_passes_it_on_and_waits_for_the_cells(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two cells say that they are at work; the sweep gets SIGTERM; both write what they have, and the waiting ones never begin."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    code = f"""
+import os, signal, sys, threading, time
+from pathlib import Path
+from rich.console import Console
+from prompt_joules.bench.sweep import grid, ray as on_ray
+cell = '''
+import pathlib, signal, sys, time
+here = pathlib.Path({str(tmp_path)!r}, sys.argv[1])
+def end(*_):
+    time.sleep(0.5)
+    here.with_suffix(".written").touch()
+    sys.exit(130)
+signal.signal(signal.SIGTERM, end)
+here.with_suffix(".begun").touch()
+time.sleep(60)
+'''
+def terminate():
+    while len(list(Path({str(tmp_path)!r}).glob("*.begun"))) < 2:
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGTERM)
+cells = grid.read_sweep(Path({str(file)!r}))
+with on_ray._amdsmi_hidden_if_broken():
+    import ray
+    ray.init(num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    threading.Thread(target=terminate, daemon=True).start()
+    outcomes = on_ray.run_on_ray(cells, Console(quiet=True), lambda one: [sys.executable, "-c", cell, str(cells.index(one))])
+print([outcome.status for outcome in outcomes])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str([130] * 6)
+    begun = {path.stem for path in tmp_path.glob("*.begun")}
+    assert len(begun) == 2 and {path.stem for path in tmp_path.glob("*.written")} == begun
+
+
 def test_a_server_is_not_swept_on_ray(tmp_path: Path) -> None:
     path = tmp_path / "served.yaml"
     path.write_text("grid: {model: [m], engine: [openai], base-url: ['http://localhost:1'], concurrency: [1, 8]}")
