@@ -46,6 +46,6 @@ lines = fitted.lines(shape.on_screen(alone), x, y, room.apart(colour), log)
 glance.headline(room.headline(lines, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
-glance.fold(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height))
+glance.explained(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height))
 scope.say_footer(points, view, more=scope.missing(rows, points))
 pick.show_behind(chosen, points, controls.behind(x, y), "The configurations in the chart", "energy-and-parameters", view)

@@ -79,7 +79,7 @@ drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.ends(limits),
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with the frontier and the limits"
 chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
 st.caption(f"{room.BOUNDARY} {room.RANDOM if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")
-glance.fold(room.TRADE_OFFS)
+glance.explained(room.TRADE_OFFS)
 st.subheader("The best configuration of each model within the limits", anchor=False)
 tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *room.BEST)), alt="Best configuration of each model within the limits")
 downloads.offer(best, "trade-offs", of_each)

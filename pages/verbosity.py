@@ -74,7 +74,7 @@ def show_change_of_pairs(view: View, sides: Sides) -> None:
     changes = room.pair_labels(pairs.paired(found, data.luck()))
     glance.headline(room.headline_of_pairs(changes))
     draw.show(draw.of(drawings.paired, changes), alt="Change in energy of the same prompts from A to B with its interval")
-    glance.fold(
+    glance.explained(
         room.pairs(changes, above_idle),
         words.alike(naming.alike(changes["label"])),
         "" if changes["shared"].all() else room.AS_SPENT,
@@ -96,7 +96,7 @@ def show_change_of_means(view: View, sides: Sides) -> None:
     alt = "Change in energy from A to B over the models of each published table, with its interval"
     draw.show(draw.of(drawings.of_means, summary.head(room.MOST_TABLES)), alt=alt)
     st.caption(words.first_of(summary.height, room.MOST_TABLES, "tables", "filters lead to the others"))
-    glance.fold(room.changes(summary.head(room.MOST_TABLES), sides.kind), room.GROSS_ONLY if view.measure.above_idle else "")
+    glance.explained(room.changes(summary.head(room.MOST_TABLES), sides.kind), room.GROSS_ONLY if view.measure.above_idle else "")
     st.subheader("Model by model", anchor=False)
     sets = room.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
     view = view.narrowed(among("set", (controls.one_of("Table", "table", shape.names(sets, "set")),)))

@@ -29,7 +29,7 @@ def show_curves(view: View, rows: pl.DataFrame) -> None:
     st.markdown(lines.headline(shown))
     alt = f"Energy per output token (J) over answers at once at {size}, a curve for each engine"
     draw.show(draw.of(lines.curves, shown), alt=alt)
-    glance.fold(lines.ABOUT, label="What a curve joins")
+    glance.explained(lines.ABOUT, label="What a curve joins")
     pick.show_framed(shown, lines.COLUMNS, alt, "answers-at-once", view, "The numbers of the curves")
 
 
@@ -47,7 +47,7 @@ drawn = software.comparable(steps)
 glance.headline(room.headline(drawn))
 draw.show(draw.of(room.staircase, drawn), alt=room.alternative(drawn))
 st.caption(room.BOUNDARY)
-glance.fold(room.ABOUT, room.unlike(drawn), room.left_out(steps, drawn))
+glance.explained(room.ABOUT, room.unlike(drawn), room.left_out(steps, drawn))
 alt = "J/token by size and step of software, with intervals, the number of measurements, and what each step saves"
 pick.show_framed(steps, room.COLUMNS, alt, "what-software-saves", view, "The numbers, with what each was measured on")
 curves = lines.complete(data.load("software_curves", view.selection))

@@ -1,5 +1,6 @@
 """What all tests share: the results that ship, loaded once; and one thread for each process, where tests run side by side."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -12,6 +13,13 @@ __all__ = ["make_once"]
 
 # Threads of a tiny model wait for one another more than they work: 98 s of CPU where one takes 56.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+with contextlib.suppress(ImportError):  # the environment of the lake has none
+    import hypothesis
+
+    # A busy machine must not fail a test that is right.
+    hypothesis.settings.register_profile("project", deadline=None)
+    hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

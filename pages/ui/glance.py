@@ -32,7 +32,7 @@ def headline(sentence: str) -> None:
         st.markdown(sentence)
 
 
-def fold(*sentences: str, label: str = ABOUT) -> None:
+def explained(*sentences: str, label: str = ABOUT) -> None:
     """What explains the chart, in a closed frame below it; nothing where no sentence says anything.
 
     Args:
