@@ -172,7 +172,7 @@ def _per_file(lines: list[Line]) -> Table:
     table = Table("file", "format", "state", *(Column(name, justify="right") for name in ("accepted", "rejected")), "note")
     for line in lines:
         cells = (line.path, line.format, line.state, f"{line.accepted:,}", f"{line.rejected:,}", line.why)
-        table.add_row(*(cell for cell in cells))
+        table.add_row(*cells)
     return table
 
 

@@ -101,6 +101,11 @@ def shipped_runs() -> frozenset[str]:
     return frozenset(path.parent.name for path in commands.SHIPPED.glob("measured/*/*/run.json"))
 
 
+def is_shipped(result_id: str) -> bool:
+    """Whether a result is a run that ships with the project."""
+    return result_id.removeprefix("run:") in shipped_runs()
+
+
 def _of_runs(part: pl.DataFrame) -> tuple[bool, bool]:
     """Whether rows that have no licence of their own are of runs that ship, and whether some are of anybody else."""
     bare = part.filter(pl.col("licence").is_null()) if "licence" in part.columns else part

@@ -11,6 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from prompt_joules.warehouse.export import is_shipped
+
 J_PER_KWH = 3.6e6
 LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
 LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
@@ -24,13 +26,10 @@ def boamps(row: dict[str, Any], country: str | None, version: str) -> dict[str, 
         country: where the machine stood; nobody but the person who measured knows.
         version: of this project.
     """
-    answers = row["prompts"] or 1
-    kwh = row["energy_j"] * answers / J_PER_KWH
-    # Latencies of answers given together overlap: their sum is no duration.
-    seconds = row["latency_s"] * answers if row["latency_s"] is not None and row["batch_size"] == 1 else None
+    answers = row["prompts"] or 1  # where the source gives none, the report is about one answer, the mean one
     report = {
         "header": {
-            "licensing": row["licence"] or "Apache-2.0",
+            "licensing": row["licence"] or ("Apache-2.0" if is_shipped(row["result_id"]) else None),
             "formatVersion": "0.1",
             "formatVersionSpecificationUri": "https://github.com/Boavizta/BoAmps/tree/main/model",
             "reportId": str(uuid.uuid5(uuid.NAMESPACE_URL, row["result_id"])),
@@ -38,49 +37,53 @@ def boamps(row: dict[str, Any], country: str | None, version: str) -> dict[str, 
             "reportStatus": "final",
             "publisher": {"name": row["source"], "confidentialityLevel": "public"},
         },
-        "task": {
-            "taskStage": "inference",
-            "taskFamily": "text generation",
-            "nbRequest": answers,
-            "taskDescription": f"task {row['task']} of Prompt Joules, batch size {row['batch_size']}",
-            "algorithms": [
-                {
-                    "algorithmType": "llm",
-                    "foundationModelName": row["model_name"],
-                    "foundationModelUri": row["model_url"],
-                    "parametersNumber": row["params_total_b"],
-                    "framework": row["engine"],
-                    "quantization": row["dtype"],
-                }
-            ],
-            "dataset": [
-                {"dataUsage": "input", "dataType": "token", "dataQuantity": row["input_tokens"]},
-                {"dataUsage": "output", "dataType": "token", "dataQuantity": row["output_tokens"]},
-            ],
-        },
-        "measures": [
-            {
-                "measurementMethod": f"Prompt Joules {version}" if row["origin"] == "measured" else row["source"],
-                "version": row["harness_version"],
-                "gpuTrackingMode": "energy counter of the driver",
-                "powerConsumption": kwh,
-                "measurementDuration": seconds,
-                "measurementDateTime": _time(row["started_at"]),
-            }
-        ],
+        "task": _boamps_task(row, answers),
+        "measures": [_boamps_measure(row, answers, version)],
         "infrastructure": {
             "infraType": "other",
-            "components": [
-                {
-                    "componentName": row["gpu_model"],
-                    "componentType": "gpu",
-                    "nbComponent": row["num_gpus"] or 1,
-                }
-            ],
+            "components": [{"componentName": row["gpu_model"], "componentType": "gpu", "nbComponent": row["num_gpus"]}],
         },
         "environment": {"country": country} if country else None,
     }
     return {key: _without_nulls(value) for key, value in report.items() if value is not None}
+
+
+def _boamps_task(row: dict[str, Any], answers: int) -> dict[str, Any]:
+    mean = "" if row["prompts"] else ", the mean answer: the source does not say of how many"
+    return {
+        "taskStage": "inference",
+        "taskFamily": "text generation",
+        "nbRequest": answers,
+        "taskDescription": f"task {row['task']} of Prompt Joules, batch size {row['batch_size'] or 'not known'}{mean}",
+        "algorithms": [
+            {
+                "algorithmType": "llm",
+                "foundationModelName": row["model_name"],
+                "foundationModelUri": row["model_url"],
+                "parametersNumber": row["params_total_b"],
+                "framework": row["engine"],
+                "quantization": row["dtype"],
+            }
+        ],
+        "dataset": [
+            {"dataUsage": "input", "dataType": "token", "dataQuantity": row["input_tokens"]},
+            {"dataUsage": "output", "dataType": "token", "dataQuantity": row["output_tokens"]},
+        ],
+    }
+
+
+def _boamps_measure(row: dict[str, Any], answers: int, version: str) -> dict[str, Any]:
+    """Energy and time of all answers. Latencies of answers given together overlap: their sum is no duration."""
+    own = row["origin"] == "measured"
+    alone = row["latency_s"] is not None and row["batch_size"] == 1
+    return {
+        "measurementMethod": f"Prompt Joules {version}" if own else row["source"],
+        "version": row["harness_version"],
+        "gpuTrackingMode": "energy counter of the driver" if own else None,
+        "powerConsumption": row["energy_j"] * answers / J_PER_KWH,
+        "measurementDuration": row["latency_s"] * answers if alone else None,
+        "measurementDateTime": _time(row["started_at"]),
+    }
 
 
 def sci(row: dict[str, Any], carbon_g_per_kwh: float | None, embodied_g: float | None) -> dict[str, Any]:

@@ -118,6 +118,19 @@ def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: 
     return Loaded(source, 0, len(rejects))
 
 
+def each_request(rows_of: Callable[[Source, list[Reject]], Iterable[Row]]) -> Callable[..., list[Loaded]]:
+    """A loader of files that hold requests; the function gives a file's rows and notes what it refuses."""
+
+    def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+        loaded = []
+        for source in sources:
+            rejects: list[Reject] = []
+            loaded.append(store_requests(connection, source, rows_of(source, rejects), rejects))
+        return loaded
+
+    return load
+
+
 def _fitted(rows: Iterable[Row], refused: list[Reject]) -> list[Row]:
     """The rows whose values can stand in their columns, all required ones given; the others are added to `refused`."""
     fit = []

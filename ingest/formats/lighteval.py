@@ -4,15 +4,13 @@ The mean over all tasks (`all`) mixes metrics and is dropped; the mean of a grou
 lighteval takes as the mean of the parts'. A run on part of a task says so in its source. A revision or an adapter makes another model.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import duckdb
-
 from prompt_joules.ingest.formats import scales
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Format, Unreadable
 from prompt_joules.ingest.formats.foreign import dug
-from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
+from prompt_joules.ingest.formats.published import each_result
 
 KEYS = {"config_general", "results", "versions"}
 AVERAGE = ":_average"
@@ -75,23 +73,11 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        content = content_of(source).json
-        if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
-            raise Unreadable("is not a whole lighteval result")
-        rows = list(scores_of(content))
-        empty = [] if rows else [Reject(None, "results", "holds no score")]
-        loaded.append(store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), empty))
-    return loaded
-
-
 FORMAT = Format(
     name="lighteval",
     meaning="lighteval results_*.json: benchmark scores",
     tried="0.11 (real files), 0.6 and 0.13 (structure from its source)",
     recognises=_recognises,
-    load=_load,
+    load=each_result(scores_of, "lighteval"),
     into="quality",
 )

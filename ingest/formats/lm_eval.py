@@ -4,15 +4,13 @@ Shares are stored as percent (`scales.py`). A run on part of a task says so in i
 An adapter, a revision or a quantisation makes another model: it is part of the model's name.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import duckdb
-
 from prompt_joules.ingest.formats import scales
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Format, Unreadable
 from prompt_joules.ingest.formats.foreign import dug
-from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
+from prompt_joules.ingest.formats.published import each_result
 
 KEYS = {"results", "versions", "config"}
 # Arguments that name weights laid over those of the model, and those that make its numbers coarser.
@@ -85,23 +83,11 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS and not content.keys & {"config_general", "config_tasks"}
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        content = content_of(source).json
-        if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
-            raise Unreadable("is not a whole lm-eval result")
-        rows = list(scores_of(content))
-        empty = [] if rows else [Reject(None, "results", "holds no score")]
-        loaded.append(store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), empty))
-    return loaded
-
-
 FORMAT = Format(
     name="lm-eval",
     meaning="lm-eval results_*.json: benchmark scores",
     recognises=_recognises,
-    load=_load,
+    load=each_result(scores_of, "lm-eval"),
     into="quality",
     tried="0.4.13 (a real file), 0.4.5 and 0.3 (structure)",
 )

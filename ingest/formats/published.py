@@ -4,7 +4,7 @@
 `quality`. Readers of other people's formats produce these frames; `python -m ingest publish` writes them down.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -133,6 +133,23 @@ def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: 
     """Load benchmark scores. A score that another file brought already counts once."""
     scores, rejects = checked(cells, QUALITY_SCHEMA, QUALITY_REQUIRED, signed=("score",))
     return _store(connection, source, scores, [*extra, *rejects], "quality")
+
+
+def each_result(scores_of: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]], tool: str) -> Callable[..., list[Loaded]]:
+    """A loader of JSON files with the results of one evaluation each; the function gives the rows of `quality.csv` that it stands for."""
+
+    def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+        loaded = []
+        for source in sources:
+            content = content_of(source).json
+            if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
+                raise Unreadable(f"is not a whole {tool} result")
+            rows = list(scores_of(content))
+            empty = [] if rows else [Reject(None, "results", "holds no score")]
+            loaded.append(store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), empty))
+        return loaded
+
+    return load
 
 
 def _store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], table: str) -> Loaded:

@@ -5,15 +5,13 @@ tokens, and such gaps were not measured. SGLang measures no energy: null, with t
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import duckdb
-
 from prompt_joules.ingest.formats import vllm_bench
-from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, content_of
+from prompt_joules.ingest.formats.base import Format, Reject, Source, content_of
 from prompt_joules.ingest.formats.figures import each_run, format_of, measured, number, share
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, environment, file_time, is_number, run_name, store_requests
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, each_request, environment, file_time, is_number, run_name
 
 KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens"}
 REASON = "SGLang bench_serving does not measure energy"
@@ -117,20 +115,12 @@ def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
             yield Row(number, setup | row_of(run, index))
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        rejects: list[Reject] = []
-        loaded.append(store_requests(connection, source, rows_of(source, rejects), rejects))
-    return loaded
-
-
 FORMAT = Format(
     name="sglang-bench",
     meaning="SGLang bench_serving --output-details: one run a line, with its requests",
     tried=TRIED,
     recognises=lambda content: content.keys >= {*KEYS, *vllm_bench.LISTS},
-    load=_load,
+    load=each_request(rows_of),
     into="requests",
 )
 RUNS = format_of(

@@ -4,14 +4,12 @@ With --append-result a file holds several runs, one a line. A request's latency 
 all gaps. vLLM measures no energy: null, with the reason.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import duckdb
-
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, environment, file_time, is_number, run_name, store_requests, words
+from prompt_joules.ingest.formats.base import Content, Format, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, each_request, environment, file_time, is_number, run_name, words
 
 LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
 KEYS = {"model_id", "num_prompts", *LISTS}
@@ -109,19 +107,11 @@ def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
             yield Row(number, setup | row_of(run, index) | {"started_at": start or file_time(source)})
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        rejects: list[Reject] = []
-        loaded.append(store_requests(connection, source, rows_of(source, rejects), rejects))
-    return loaded
-
-
 FORMAT = Format(
     name="vllm-bench",
     meaning="vllm bench serve --save-result --save-detailed",
     recognises=_recognises,
-    load=_load,
+    load=each_request(rows_of),
     into="requests",
     tried="0.26.0 (a real file), 0.6 to 0.26 (structure from its source)",
 )

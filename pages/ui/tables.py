@@ -9,7 +9,7 @@ from streamlit.elements.arrow import SelectionMode
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from prompt_joules.pages.ui import cards
-from prompt_joules.pages.ui.pure import naming, shape
+from prompt_joules.pages.ui.pure import headings, naming, shape
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
 
@@ -38,7 +38,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
         rows: the table.
         metric: what percentiles and values are of, where there are some.
     """
-    known = naming.LABELS | naming.PERCENTILES
+    known = headings.LABELS | headings.PERCENTILES
     configured: dict[str, ColumnConfig] = {}
     for name in rows.columns:
         if name == "range_bar":
@@ -49,17 +49,17 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
             configured[name] = st.column_config.TextColumn(known[name][0], help=known[name][1], width=30)
         elif name in NUMBERS:
             configured[name] = _number(
-                naming.SHORT.get(name, NUMBERS[name].title),
+                headings.SHORT.get(name, NUMBERS[name].title),
                 _definition(NUMBERS[name]),
                 0 if rows.schema[name].is_integer() else NUMBERS[name].decimals,
-                width=150 if len(naming.SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
+                width=150 if len(headings.SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
             )
-        elif metric and name in {*naming.PERCENTILES, *naming.MEASURED}:
+        elif metric and name in {*headings.PERCENTILES, *headings.MEASURED}:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
-        elif name in (*naming.CHANGES, *naming.SHARES):
-            sign = "+" if name in naming.CHANGES else ""
+        elif name in (*headings.CHANGES, *headings.SHARES):
+            sign = "+" if name in headings.CHANGES else ""
             configured[name] = st.column_config.NumberColumn(known[name][0], help=known[name][1], format=f"%{sign}.1f %%")
-        elif name.startswith(naming.FOUR_DIGITS):
+        elif name.startswith(headings.FOUR_DIGITS):
             configured[name] = _number(known[name][0], known[name][1], 4)
         elif rows.schema[name].is_float():
             configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
@@ -101,7 +101,7 @@ def show(
     the `modes` say. On a phone a wide table without a `key` is a list of cards."""
     rows, listed_columns = shape.marked(named_gpus(rows), shape.shown(rows, columns))
     listed = rows.select(listed_columns)
-    listed = listed.with_columns(pl.col(name) * 100 for name in (*naming.CHANGES, *naming.SHARES) if name in listed.columns)
+    listed = listed.with_columns(pl.col(name) * 100 for name in (*headings.CHANGES, *headings.SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed).with_columns(pl.col("model_url").fill_null(""))
     listed = _with_prompts_of_v1(listed, rows)
@@ -126,8 +126,8 @@ def show(
 
 def _title(name: str) -> str:
     """What a column is called on a card."""
-    title = naming.SHORT.get(name, naming.title_of(name))
-    return f"{title} (%)" if name in (*naming.CHANGES, *naming.SHARES) else title
+    title = headings.SHORT.get(name, naming.title_of(name))
+    return f"{title} (%)" if name in (*headings.CHANGES, *headings.SHARES) else title
 
 
 def _with_prompts_of_v1(listed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -118,7 +118,8 @@ def shipped(results: pj.Results) -> list[str]:
 def runtimes(results: pj.Results) -> list[str]:
     """The 135M model on an H200, one at a time on the same 20 prompts, and 128 at once on vLLM in its steady state."""
     rows = results.sql(
-        "select runs.engine, runs.concurrency, runs.seed, sum(energy_j) / sum(output_tokens) as joules, count(*) as answers, "
+        "select runs.engine, runs.concurrency, runs.seed, sum(energy_j) / sum(output_tokens) as joules, "
+        "sum(output_tokens) / sum(latency_s) as speed, "
         "any_value(steady_energy_j / steady_output_tokens) as steady from requests join runs using (run_number) "
         "left join run_notes on run_notes.run_id = runs.run_id "
         "where runs.model_id = $model and runs.harness_version = '2.1' and runs.gpu = 'H200' and "
@@ -128,9 +129,10 @@ def runtimes(results: pj.Results) -> list[str]:
     alone = rows.filter(concurrency=1)
     of = {engine: alone.filter(engine=engine)["joules"].to_list() for engine in alone["engine"].unique()}
     ours = of["transformers-compiled:searched"]
+    speeds = alone.filter(engine="transformers-compiled:searched")["speed"].to_list()
     (steady,) = rows.filter(concurrency=128)["steady"]
     return [
-        f"takes {ours[0]:.2f} and {ours[1]:.2f} J per token in our loop (two runs",
+        f"takes {ours[0]:.2f} and {ours[1]:.2f} J per token in our loop (two runs, at {speeds[0]:.0f} and {speeds[1]:.0f} token/s)",
         f"{of['vllm'][0]:.2f} on vLLM 0.22.1 and {of['llama.cpp'][0]:.2f} on llama.cpp",
         f"With 128 requests at once vLLM takes {steady:.3f}",
     ]

@@ -236,6 +236,24 @@ def test_boamps_reports_what_was_measured(warehouse: Path, tmp_path: Path) -> No
     assert {"taskStage", "taskFamily", "algorithms", "dataset"} <= set(report["task"])
 
 
+def test_boamps_says_of_other_peoples_figures_only_what_they_say() -> None:
+    names = (
+        "model_name model_url params_total_b engine dtype input_tokens output_tokens harness_version started_at licence num_gpus prompts"
+    )
+    row = dict.fromkeys(names.split()) | {
+        "result_id": "published:x",
+        "origin": "published",
+        "source": "X",
+        "task": "chat",
+        "gpu_model": "H100",
+    }
+    report = reports.boamps(row | {"energy_j": 3.6e6, "latency_s": 2.0, "batch_size": 1}, None, "0.2.0")
+    assert "licensing" not in report["header"] and "gpuTrackingMode" not in report["measures"][0]
+    assert (report["task"]["nbRequest"], report["measures"][0]["powerConsumption"]) == (1, 1.0)
+    assert "mean answer" in report["task"]["taskDescription"]
+    assert report["infrastructure"]["components"] == [{"componentName": "H100", "componentType": "gpu"}]
+
+
 def test_the_carbon_intensity_is_known_or_null_with_the_reason(warehouse: Path, tmp_path: Path) -> None:
     words = ("export", tmp_path / "sci.json", "--as", "sci", "--gpu", "H100", "--task", "chat", "--warehouse", warehouse)
     assert run(*words, "--carbon-intensity", 50) == 0

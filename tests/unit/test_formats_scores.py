@@ -1,5 +1,6 @@
 """LLM-Perf and InferenceX, which measured energy; lighteval and HELM, which give scores."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -29,9 +30,28 @@ def scores(warehouse: Path) -> list[tuple[Any, ...]]:
     return warehouses.rows(warehouse, f"select {columns} from quality order by all").rows()
 
 
-def test_llm_perf(warehouse: Path) -> None:
+def llm_perf_csv(path: Path, changes: dict[str, str], rows: slice = slice(None)) -> Path:
+    """Reports as LLM-Perf writes them: a row each, names joined by dots (`pandas.json_normalize`); cells changed in all rows."""
+    reports = json.loads((DATA / "llm_perf" / "reports.json").read_text())[rows]
+    found = [_flat(report) | changes for report in reports]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, found[0])
+        writer.writeheader()
+        writer.writerows(found)
+    return path
+
+
+def _flat(report: dict[str, Any], above: str = "") -> dict[str, str]:
+    names = {f"{above}{name}": value for name, value in report.items()}
+    return {
+        k: v for name, value in names.items() for k, v in (_flat(value, f"{name}.") if isinstance(value, dict) else {name: value}).items()
+    }
+
+
+def test_llm_perf(tmp_path: Path, warehouse: Path) -> None:
     """kWh of the GPU alone, of prefill and decode; a run that failed is refused with what broke it."""
-    assert warehouses.ingest(DATA / "llm_perf", into=warehouse).status == 1
+    csv_file = llm_perf_csv(tmp_path / "perf-df-pytorch-cuda-unquantized-1xA10.csv", {})
+    assert warehouses.ingest(csv_file, into=warehouse).status == 1
     plain, quantised = figures(warehouse)
     assert (plain["source"], plain["published_gpu_model"], plain["num_gpus"]) == ("LLM-Perf", "NVIDIA A10G", 1)
     assert (plain["energy_j"], plain["latency_s"], plain["ttft_s"]) == pytest.approx((4.1e-5 * KWH, 2.0, 0.05))
@@ -64,11 +84,8 @@ def test_cells_of_pandas(cell: str, value: Any) -> None:
 
 
 def test_a_row_of_llm_perf_without_figures_is_refused(tmp_path: Path, warehouse: Path) -> None:
-    header, first, *_ = (DATA / "llm_perf" / "perf-df-pytorch-cuda-unquantized-1xA10.csv").read_text().splitlines()
-    cells = dict(zip(header.split(","), first.split(","), strict=True))
     for name, empty in (("a", "report.decode.latency.mean"), ("b", "config.backend.model")):
-        changed = cells | {empty: "", "report.decode.energy.gpu": ""}
-        (tmp_path / f"{name}.csv").write_text(f"{header}\n{','.join(changed.values())}\n")
+        llm_perf_csv(tmp_path / f"{name}.csv", {empty: "", "report.decode.energy.gpu": ""}, rows=slice(1))
     assert warehouses.ingest(tmp_path, into=warehouse).status == 1
     assert [reason for *_, reason in warehouses.rejects(warehouse)] == ["has neither a latency nor an energy", "names no model or no batch"]
 

@@ -14,7 +14,7 @@ def choose(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
         repetition penalty.
 
     Returns:
-        [batch] int64; -1 where the logits are not finite.
+        [batch] int64; -1 where a logit is NaN or infinite, or no token can come (all minus infinity).
     """
     scores = logits.float()
     if seen is not None:

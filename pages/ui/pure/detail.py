@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import naming, shape
+from prompt_joules.pages.ui.pure import headings, naming, shape
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 UPRIGHT = ("number", "is", "meaning")
@@ -72,4 +72,4 @@ def _text(value: object) -> str:
 
 
 def _meaning(key: str) -> str:
-    return NUMBERS[key].meaning if key in NUMBERS else naming.LABELS.get(key, ("", ""))[1]
+    return NUMBERS[key].meaning if key in NUMBERS else headings.LABELS.get(key, ("", ""))[1]
