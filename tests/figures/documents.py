@@ -1,5 +1,7 @@
 """The figures of docs/ and of warehouse/data/README.md that follow from the rows that ship."""
 
+import polars as pl
+
 import prompt_joules as pj
 from tests.figures.marked import Figure
 from tests.figures.readme import SHAPE, SMOLLM
@@ -46,25 +48,34 @@ def loops_of_135m(results: pj.Results) -> list[str]:
     return [f"{new['joules']:.2f} J/token over", f"where `searched` took {before[0]:.2f} to {before[-1]:.2f} in protocol 1.1"]
 
 
-RUNTIMES = {"transformers-compiled:searched": "`transformers-compiled:searched`", "vllm": "vLLM 0.22.1", "llama.cpp": "llama.cpp, Q4_1"}
+SERVERS = {"vllm": "vLLM", "sglang": "SGLang", "llama.cpp": "llama.cpp"}
+
+
+def name_of_runtime(engine: str, version: str | None, weights_format: str | None) -> str:
+    """A server with its version, one of our loops as it is called in code; 4-bit weights are said."""
+    number = (version or "").rpartition(" ")[2]
+    named = f"{SERVERS[engine]} {number}".rstrip() if engine in SERVERS else f"`{engine}`"
+    return f"{named}, Q4_1" if engine == "llama.cpp" and "Q4_1" in (weights_format or "") else named
 
 
 def table_of_runtimes(results: pj.Results) -> list[str]:
     """Each runtime with the 135M model at each number of requests at once: token/s, J/token as spent and steady."""
     rows = results.sql(
-        "with points as (select runs.run_id, runs.engine, runs.concurrency, runs.seed, count(*) as answers, avg(output_tokens) as each, "
+        "with points as (select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.concurrency, runs.seed, "
+        "count(*) as answers, avg(output_tokens) as each, "
         "any_value(runs.concurrency) * sum(output_tokens) / sum(latency_s) as speed, sum(energy_j) / sum(output_tokens) as joules "
         "from requests join runs using (run_number) where runs.model_id = $model and runs.harness_version = '2.1' and runs.gpu = 'H200' "
         "and runs.task = 'instruct' and requests.valid group by all) "
         "select points.*, steady_energy_j / steady_output_tokens as steady from points left join run_notes using (run_id)",
         model=SMOLLM,
-    ).sort("concurrency", "seed")
+    )
+    ours = pl.col("engine").str.starts_with("transformers")
     lines = []
-    for engine, name in RUNTIMES.items():
-        for row in rows.filter(engine=engine).iter_rows(named=True):
-            steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
-            numbers = f"{row['answers']:,} | {row['each']:.0f} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"
-            lines.append(f"| {name} | {row['concurrency']} | {row['seed']} | {numbers} |")
+    for row in rows.sort(~ours, pl.col("engine") == "llama.cpp", "engine", "concurrency", "seed").iter_rows(named=True):
+        name = name_of_runtime(row["engine"], row["engine_version"], row["weights_format"])
+        steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
+        numbers = f"{row['answers']:,} | {row['each']:.0f} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"
+        lines.append(f"| {name} | {row['concurrency']} | {row['seed']} | {numbers} |")
     return lines
 
 
@@ -104,9 +115,9 @@ def published(results: pj.Results) -> list[str]:
 
 
 FIGURES = (
-    Figure(table_of_loops, ENGINES),
+    Figure(table_of_loops, ENGINES, "| loop | answers |"),
     Figure(loops_of_135m, ENGINES),
-    Figure(table_of_runtimes, ENGINES),
+    Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
     Figure(first_of_a_length, MEASUREMENT),
     Figure(published, DATA),
 )

@@ -19,10 +19,12 @@ class Figure:
     Attributes:
         say: the words in which they stand in the document, each a part of a sentence.
         document: its path in the project.
+        table: how the heading of a table begins; then `say` gives all its rows, and the document has these and no others.
     """
 
     say: Callable[[pj.Results], list[str]]
     document: str = "README.md"
+    table: str = ""
 
     @property
     def name(self) -> str:
@@ -74,10 +76,37 @@ def renewed(words: str, text: str) -> str | None:
     return text
 
 
+def rows_of_table(text: str, heading: str) -> tuple[int, int] | None:
+    """Where the rows of a table stand in a document, from and up to; None where no heading, or more than one, begins so."""
+    found = list(re.finditer(rf"^{re.escape(heading)}.*\n\|[-| ]+\n((?:\|.*\n)*)", text, re.MULTILINE))
+    return found[0].span(1) if len(found) == 1 else None
+
+
+def stands_as_table(lines: list[str], text: str, heading: str) -> bool:
+    """Whether the table of a document has these rows, in this order, and no others."""
+    place = rows_of_table(text, heading)
+    return place is not None and text[slice(*place)].splitlines() == lines
+
+
+def renewed_table(lines: list[str], text: str, heading: str) -> str | None:
+    """The document with these rows in the place of those of the table; None where the table is not there, or not only once."""
+    place = rows_of_table(text, heading)
+    return None if place is None else text[: place[0]] + "".join(f"{line}\n" for line in lines) + text[place[1] :]
+
+
 def told(figures: Iterable[Figure], results: pj.Results) -> list[tuple[Figure, str, bool]]:
-    """Each figure with each of its words, and whether its document says them."""
+    """Each figure with each of its words (of a table all its rows, a line each), and whether its document says them.
+
+    Raises:
+        LookupError: a figure says nothing, because its rows are gone.
+    """
     found = []
     for figure in figures:
-        text = figure.path().read_text(encoding="utf-8")
-        found += [(figure, words, stands(words, text)) for words in figure.say(results)]
+        text, said = figure.path().read_text(encoding="utf-8"), figure.say(results)
+        if not said:
+            raise LookupError("no row is left")
+        if figure.table:
+            found.append((figure, "\n".join(said), stands_as_table(said, text, figure.table)))
+        else:
+            found += [(figure, words, stands(words, text)) for words in said]
     return found

@@ -49,13 +49,32 @@ def test_a_changed_number_is_said_and_written(tmp_path: Path, monkeypatch: pytes
     page = tmp_path / "README.md"
     page.write_text("It took 41 % less,\n  −50 to −7 J, of 41.\n", encoding="utf-8")
     figure, words = Figure(told), told(None)[0]  # type: ignore[arg-type]
-    said = report(figure, words, write=False)
-    assert "says: took 41 % less, −50 to −7 J\n  now:  took 33 % less, −5 to +1,234.5 J" in said
+    said, can_be_written = report(figure, words, write=False)
+    assert can_be_written and "says: took 41 % less, −50 to −7 J\n  now:  took 33 % less, −5 to +1,234.5 J" in said
     assert "41" in page.read_text(encoding="utf-8")
     report(figure, words, write=True)
     assert page.read_text(encoding="utf-8") == "It took 33 % less,\n  −5 to +1,234.5 J, of 41.\n"
     page.write_text("Nothing of the kind. took 1 % less, 2 to 3 J; took 4 % less, 5 to 6 J", encoding="utf-8")
-    assert "is not there, or not only once; write it: took 33 %" in report(figure, words, write=True)
+    said, can_be_written = report(figure, words, write=True)
+    assert "is not there, or not only once; write it: took 33 %" in said and not can_be_written
+
+
+def test_a_table_has_the_rows_that_there_are_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouses, "ROOT", tmp_path)
+    page = tmp_path / "README.md"
+    page.write_text("Words.\n\n| a | b |\n|---|---|\n| x | 1 |\n| gone | 2 |\n\nAfter.\n", encoding="utf-8")
+    figure = Figure(lambda _: ["| x | 1 |", "| y | 3 |"], table="| a |")
+    ((_, words, holds),) = marked.told([figure], pj.Results("nowhere"))
+    assert not holds, "a row of the document that no run has any more is an error"
+    said, can_be_written = report(figure, words, write=True)
+    assert can_be_written and "| gone | 2 |" in said
+    assert page.read_text(encoding="utf-8") == "Words.\n\n| a | b |\n|---|---|\n| x | 1 |\n| y | 3 |\n\nAfter.\n"
+    assert marked.told([figure], pj.Results("nowhere"))[0][2]
+
+
+def test_a_figure_that_says_nothing_is_no_figure() -> None:
+    with pytest.raises(LookupError, match="no row is left"):
+        marked.told([Figure(lambda _: [])], pj.Results("nowhere"))
 
 
 @pytest.mark.parametrize(("share", "words"), [(0.123, "+12"), (-0.2, "−20"), (-0.002, "0"), (0.0, "0")])
