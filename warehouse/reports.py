@@ -33,7 +33,7 @@ def boamps(row: dict[str, Any], country: str | None, version: str) -> dict[str, 
             "formatVersion": "0.1",
             "formatVersionSpecificationUri": "https://github.com/Boavizta/BoAmps/tree/main/model",
             "reportId": str(uuid.uuid5(uuid.NAMESPACE_URL, row["result_id"])),
-            "reportDatetime": _time(row["started_at"]),
+            "reportDatetime": _time(row),
             "reportStatus": "final",
             "publisher": {"name": row["source"], "confidentialityLevel": "public"},
         },
@@ -82,7 +82,7 @@ def _boamps_measure(row: dict[str, Any], answers: int, version: str) -> dict[str
         "gpuTrackingMode": "energy counter of the driver" if own else None,
         "powerConsumption": row["energy_j"] * answers / J_PER_KWH,
         "measurementDuration": row["latency_s"] * answers if alone else None,
-        "measurementDateTime": _time(row["started_at"]),
+        "measurementDateTime": _time(row),
     }
 
 
@@ -184,8 +184,10 @@ def _for_latex(value: object) -> str:
     return "".join(LATEX.get(letter, letter) for letter in text).replace("\0", r"$\times$")
 
 
-def _time(value: Any) -> str | None:
-    return None if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
+def _time(row: dict[str, Any]) -> str | None:
+    """When a run began, without a zone as BoAmps wants it; null where only the time of its file is known."""
+    known = row["started_at"] is not None and row["clock"] != "time of the file"
+    return f"{row['started_at']:%Y-%m-%d %H:%M:%S}" if known else None
 
 
 def _without_nulls(value: Any) -> Any:

@@ -277,6 +277,7 @@ create table runs (
     batch_size smallint,
     started_at timestamptz,
     ended_at timestamptz,
+    clock varchar not null,
     prompts bigint not null,
     ok bigint not null,
     failed bigint not null,
@@ -318,6 +319,7 @@ comment on column runs.gpu is 'the chip''s short name, see gpu_label; CPU withou
 comment on column runs.batch_size is 'prompts answered at once: of a static batch, or requests in flight at a server (on average, if they came at a rate)';
 comment on column runs.started_at is 'first response begun';
 comment on column runs.ended_at is 'last response ended';
+comment on column runs.clock is 'whose clock started_at and ended_at are: UTC; local, zone unknown; or the time of the file, where the source gives none';
 comment on column runs.prompts is 'rows';
 comment on column runs.ok is 'rows that did not fail';
 comment on column runs.failed is 'rows that failed';
@@ -430,6 +432,7 @@ create table results (
     licence varchar,
     url varchar,
     started_at timestamptz,
+    clock varchar,
     weights_format varchar,
     experiment_id varchar,
     setup varchar,
@@ -488,6 +491,7 @@ comment on column results.harness_version is 'version of the measuring protocol'
 comment on column results.licence is 'licence of the figure, where it was published';
 comment on column results.url is 'where it was published';
 comment on column results.started_at is 'first response begun; null where it was published';
+comment on column results.clock is 'whose clock started_at is: UTC; local, zone unknown; or the time of the file, where the source gives none';
 comment on column results.model_name is 'name of the model';
 comment on column results.model_url is 'the model''s page';
 comment on column results.family is 'family of the model';

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 import pyarrow as pa
@@ -68,14 +69,19 @@ def as_is(wanted: ColumnType, found: pa.DataType) -> bool:
     return bool(wanted != "timestamp[us, UTC]" or found.tz is not None)
 
 
-def local_clock(environment: str | None) -> str:
-    """The environment of a row whose time has no zone: it is the clock of the machine, and is stored as if it were UTC."""
+def with_clock(environment: str | None, clock: Literal["local", "file"]) -> str:
+    """The environment of a row whose time is not known as UTC, but stored as if it were.
+
+    Args:
+        environment: what is said of the row.
+        clock: `local` for a time without a zone: the clock of some machine; `file` for the time of the file, since the source gives none.
+    """
     try:
         facts = json.loads(environment or "{}")
     except ValueError:
         facts = None
     known = facts if isinstance(facts, dict) else {"environment": environment}
-    return json.dumps(known | {"clock": "local"}, sort_keys=True)
+    return json.dumps(known | {"clock": clock}, sort_keys=True)
 
 
 def adapt(source: Path, target: Path) -> Adapted:
@@ -141,5 +147,5 @@ def _why(value: object) -> str:
 def _with_local_clock(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows that say that their times are local ones of an unknown zone."""
     said = rows["environment"] if "environment" in rows.columns else pl.Series("environment", [None] * rows.height, dtype=pl.String)
-    known = {text: local_clock(text) for text in said.unique().to_list()}
+    known = {text: with_clock(text, "local") for text in said.unique().to_list()}
     return rows.with_columns(said.replace_strict(list(known), list(known.values()), return_dtype=pl.String).alias("environment"))

@@ -91,7 +91,7 @@ def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: 
     Args:
         connection: inside a transaction.
         source: the file.
-        rows: its rows, in order.
+        rows: its rows, in order. Those that say nothing of `started_at` get the time of the file, and their environment says so.
         extra: rows that the reader refused already; looked at when all of `rows` were taken.
 
     Returns:
@@ -107,7 +107,7 @@ def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: 
         path = Path(folder) / "rows.parquet"
         with pq.ParquetWriter(path, pl.DataFrame(schema=SCHEMA).to_arrow().schema) as writer:
             while part := list(itertools.islice(remaining, PART_ROWS)):
-                fit = _fitted(part, refused)
+                fit = _fitted(part, file_time(source), refused)
                 numbers += [row.number for row in fit]
                 cells = [{name: _cell(row.values.get(name)) for name in SCHEMA} for row in fit]
                 writer.write_table(pl.DataFrame(cells, schema=SCHEMA).to_arrow())
@@ -131,11 +131,11 @@ def each_request(rows_of: Callable[[Source, list[Reject]], Iterable[Row]]) -> Ca
     return load
 
 
-def _fitted(rows: Iterable[Row], refused: list[Reject]) -> list[Row]:
+def _fitted(rows: Iterable[Row], file_time: datetime, refused: list[Reject]) -> list[Row]:
     """The rows whose values can stand in their columns, all required ones given; the others are added to `refused`."""
     fit = []
     for row in rows:
-        values = UNSAID | _zoned({name: value for name, value in row.values.items() if value is not None})
+        values = UNSAID | {name: value for name, value in row.values.items() if value is not None} | _clocked(row.values, file_time)
         problem = next((found for name, value in values.items() if (found := misfit(name, value))), None)
         if problem is None:
             fit.append(Row(row.number, values))
@@ -144,14 +144,15 @@ def _fitted(rows: Iterable[Row], refused: list[Reject]) -> list[Row]:
     return fit
 
 
-def _zoned(values: dict[str, Any]) -> dict[str, Any]:
-    """Values whose time has a zone. One without is the clock of its machine: stored as if it were UTC, and the environment says so."""
-    started = values.get("started_at")
-    if not isinstance(started, datetime) or started.tzinfo is not None:
-        return values
+def _clocked(values: Mapping[str, Any], file_time: datetime) -> dict[str, Any]:
+    """The time of a row, and the environment that says whose clock it is, where that is not UTC; nothing where it is."""
+    given = "started_at" in values
+    started = values.get("started_at", file_time)
+    if given and not (isinstance(started, datetime) and started.tzinfo is None):
+        return {}
     said = values.get("environment")
-    clock = {"environment": adapt.local_clock(said)} if said is None or isinstance(said, str) else {}
-    return values | {"started_at": started.replace(tzinfo=UTC)} | clock
+    clock = {"environment": adapt.with_clock(said, "local" if given else "file")} if said is None or isinstance(said, str) else {}
+    return {"started_at": started.replace(tzinfo=UTC)} | clock
 
 
 def _cell(value: Any) -> Any:
@@ -197,7 +198,7 @@ def environment(**facts: Any) -> str:
 
 
 def file_time(source: Source) -> datetime:
-    """When the file was written: the start of its rows, for sources that give no time."""
+    """When the file was written."""
     return datetime.fromtimestamp(source.path.stat().st_mtime, UTC)
 
 

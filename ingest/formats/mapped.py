@@ -21,7 +21,7 @@ import yaml
 from prompt_joules.bench.record import COLUMNS
 from prompt_joules.ingest.formats import figures
 from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import Row, file_time, is_number, run_name, store_requests
+from prompt_joules.ingest.formats.foreign import Row, is_number, run_name, store_requests
 from prompt_joules.ingest.formats.mapped_cells import ORDERS, Unfit, value_of
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, read_table
 from prompt_joules.ingest.front.table import LINE
@@ -214,7 +214,7 @@ def setup_of(mapping: ColumnMap, source: Source) -> dict[str, Any]:
     """What the rows hold where the mapping says nothing."""
     if mapping.figures:
         return {"source": "mapped file", "generation": "mapped", "engine": "unknown", "harness_version": "mapped"}
-    setup = {"run_id": run_name("mapped", source), "started_at": file_time(source), "engine": "unknown", "harness_version": "mapped"}
+    setup = {"run_id": run_name("mapped", source), "engine": "unknown", "harness_version": "mapped"}
     if "energy_j" in {*mapping.columns, *mapping.values}:
         return setup
     return setup | {"energy_reason": "the mapping names no energy"}

@@ -11,7 +11,7 @@ from typing import Any
 from prompt_joules.ingest.formats import vllm_bench
 from prompt_joules.ingest.formats.base import Format, Reject, Source, content_of
 from prompt_joules.ingest.formats.figures import each_run, format_of, measured, number, share
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, each_request, environment, file_time, is_number, run_name
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, each_request, environment, is_number, run_name
 
 KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens"}
 REASON = "SGLang bench_serving does not measure energy"
@@ -109,7 +109,7 @@ def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
             rejects.append(Reject(line, None, NAMELESS if nameless else "is no whole run with details"))
             continue
         vllm_bench.refuse_torn(run, "SGLang")
-        setup = setup_of(run, run_name("sglang-bench", source) + (f":{place}" if place else "")) | {"started_at": file_time(source)}
+        setup = setup_of(run, run_name("sglang-bench", source) + (f":{place}" if place else ""))
         for index in range(len(run["ttfts"])):
             number += 1
             yield Row(number, setup | row_of(run, index))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Format, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, each_request, environment, file_time, is_number, run_name, words
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, each_request, environment, is_number, run_name, words
 
 LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
 KEYS = {"model_id", "num_prompts", *LISTS}
@@ -104,7 +104,7 @@ def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
         setup = setup_of(run, run_name("vllm-bench", source) + (f":{place}" if place else ""))
         for index, start in enumerate(starts_of(run)):
             number += 1
-            yield Row(number, setup | row_of(run, index) | {"started_at": start or file_time(source)})
+            yield Row(number, setup | row_of(run, index) | ({"started_at": start} if start else {}))
 
 
 FORMAT = Format(

@@ -56,6 +56,7 @@ with counted as (
         end as batch_size,
         min(requests.started_at) as started_at,
         max(requests.started_at + to_microseconds(round(1e6 * coalesce(requests.latency_s, 0))::bigint)) as ended_at,
+        max(requests.environment) filter (where contains(requests.environment, '"clock"')) as clocked,
         count(*) as prompts,
         count(*) filter (where status = 'ok') as ok,
         count(*) filter (where status = 'failed') as failed,
@@ -130,8 +131,9 @@ busy as (
 judged as (
     select
         -- Files of record version 1 have top-k in their environment, and there only when it was on.
-        counted.* exclude (file_id, causes, batch_size)
+        counted.* exclude (file_id, causes, batch_size, clocked)
         replace (coalesce(counted.top_k, try_cast(try_cast(counted.environment as json) ->> '$.top_k' as integer)) as top_k),
+        clock_of(clocked) as clock,
         coalesce(busy.seconds, counted.latency_s_total) as busy_s_total,
         -- Sent at a rate, as many are in flight as the server lets pile up: their mean. The concurrency is only the most there may be.
         case

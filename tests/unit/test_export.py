@@ -238,7 +238,8 @@ def test_boamps_reports_what_was_measured(warehouse: Path, tmp_path: Path) -> No
 
 def test_boamps_says_of_other_peoples_figures_only_what_they_say() -> None:
     names = (
-        "model_name model_url params_total_b engine dtype input_tokens output_tokens harness_version started_at licence num_gpus prompts"
+        "model_name model_url params_total_b engine dtype input_tokens output_tokens harness_version started_at clock licence num_gpus "
+        "prompts"
     )
     row = dict.fromkeys(names.split()) | {
         "result_id": "published:x",
@@ -252,6 +253,13 @@ def test_boamps_says_of_other_peoples_figures_only_what_they_say() -> None:
     assert (report["task"]["nbRequest"], report["measures"][0]["powerConsumption"]) == (1, 1.0)
     assert "mean answer" in report["task"]["taskDescription"]
     assert report["infrastructure"]["components"] == [{"componentName": "H100", "componentType": "gpu"}]
+
+
+def test_the_time_of_a_file_is_no_time_of_a_measurement(warehouse: Path) -> None:
+    row = query.load("leaderboard", Selection(), str(warehouse)).filter(pl.col("started_at").is_not_null()).row(0, named=True)
+    assert reports.boamps(row, None, "0.2.0")["measures"][0]["measurementDateTime"] == f"{row['started_at']:%Y-%m-%d %H:%M:%S}"
+    report = reports.boamps(row | {"clock": "time of the file"}, None, "0.2.0")
+    assert "measurementDateTime" not in report["measures"][0] and "reportDatetime" not in report["header"]
 
 
 def test_the_carbon_intensity_is_known_or_null_with_the_reason(warehouse: Path, tmp_path: Path) -> None:

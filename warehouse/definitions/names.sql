@@ -34,6 +34,13 @@ create macro source_of(format) as case format
     else format
 end;
 
+-- Whose clock the times of a row are, by its environment: a time without a zone is stored as if it were UTC.
+create macro clock_of(environment) as case try_cast(environment as json) ->> '$.clock'
+    when 'local' then 'local, zone unknown'
+    when 'file' then 'time of the file'
+    else 'UTC'
+end;
+
 -- The number format of weights as people write it; null where a source does not say.
 create macro precision_label(dtype) as case lower(dtype)
     when 'float32' then 'FP32'

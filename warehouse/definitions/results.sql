@@ -149,7 +149,8 @@ select
     harness_version,
     licence,
     url,
-    null::timestamptz as started_at
+    null::timestamptz as started_at,
+    null::varchar as clock
 from published;
 
 -- One row per run of ours, in the columns of `results`. Ratios are ratios of sums over the run's valid rows.
@@ -215,6 +216,7 @@ select
     null::varchar as licence,
     null::varchar as url,
     runs.started_at,
+    runs.clock,
     runs.weights_format,
     runs.experiment_id,
     repetitions.setup,

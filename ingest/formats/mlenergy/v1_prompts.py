@@ -18,7 +18,7 @@ import duckdb
 
 from prompt_joules.bench.tasks import TASKS
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import Row, environment, file_time, run_name, store_requests, whole, words
+from prompt_joules.ingest.formats.foreign import Row, environment, run_name, store_requests, whole, words
 
 KEYS = {"model", "throughput", "response_length", "latency"}
 # What a concise task's system prompt adds to that of its verbose twin, in our wording and in that of 2023.
@@ -75,9 +75,7 @@ def setup_of(config: Mapping[str, Any], source: Source) -> dict[str, Any]:
         "prompt_template": "fastchat",
         "energy_source": "zeus",
         "energy_attribution": "exclusive" if batch == 1 else "shared",
-        "started_at": file_time(source),
         "environment": environment(
-            started_at="time of the file; the source has none",
             repetition_penalty_asked=config.get(PENALTY),
             max_new_tokens_asked=config.get("max_new_tokens"),
             model_path=config.get("model_path"),

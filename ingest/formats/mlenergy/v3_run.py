@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, environment, file_time, is_number, run_name, store_requests, words
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, environment, is_number, run_name, store_requests, words
 from prompt_joules.ingest.formats.mlenergy.v3 import TEXT_TASKS
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 
@@ -33,9 +33,8 @@ def setup_of(content: Mapping[str, Any], task: str, source: Source) -> dict[str,
         "concurrency": content.get("max_num_seqs"),
         "max_new_tokens": content.get("max_output_tokens"),
         "prompt_template": "server",
-        "started_at": file_time(source),
         "energy_reason": REASON,
-        "environment": environment(started_at="time of the file; the source has none", **{name: content.get(name) for name in FACTS}),
+        "environment": environment(**{name: content.get(name) for name in FACTS}),
     }
 
 

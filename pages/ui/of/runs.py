@@ -24,6 +24,7 @@ RUNS = (
     "energy_j_total",
     "energy_reason",
     "started_at",
+    "clock",
     "run_id",
 )
 TOTALS = (

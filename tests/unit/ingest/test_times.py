@@ -1,6 +1,7 @@
 """Times without a zone, whole numbers as floats, numbers too wide for their column: what is read, and that a bad value costs its row."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prompt_joules.ingest.__main__ import main
-from prompt_joules.ingest.formats.adapt import local_clock
+from prompt_joules.ingest.formats.adapt import with_clock
 from tests import factories, warehouses
 
 CASES = warehouses.DATA / "cases"
@@ -67,6 +68,39 @@ def test_a_file_of_which_nothing_was_accepted_is_read_again(tmp_path: Path, ware
     assert warehouses.ingest(other, into=warehouse).lines[0].state == "loaded"
     assert warehouses.rows(warehouse, "select path, rejected from ingested_files").rows() == [("other.json", 3)]
     assert warehouses.rows(warehouse, "select count(*) from rejects").item() == 3
+
+
+CLOCKS = "select runs.clock, results.clock from runs join results on result_id = 'run:' || run_id"
+
+
+def test_each_run_says_whose_clock_its_times_are(tmp_path: Path, warehouse: Path) -> None:
+    """A time with a zone, one without, and none at all: then it is the time of the file. One row of another clock makes it the run's."""
+    factories.write(factories.records(4, "zoned"), tmp_path / "zoned.parquet")
+    naive = factories.records(4, "naive").with_columns(pl.col("started_at").dt.replace_time_zone(None))
+    factories.write(naive, tmp_path / "naive.parquet")
+    local = vllm(tmp_path, datetime(2026, 1, 5, 12)).rename(tmp_path / "local.json")
+    content = json.loads(local.read_text())
+    (tmp_path / "timeless.json").write_text(json.dumps({name: value for name, value in content.items() if name != "date"}))
+    (tmp_path / "mixed.csv").write_text("id,out,s,when\n1,5,1.0,2026-01-05T12:00:00Z\n2,5,1.0,2026-01-05 12:00\n3,5,1.0,\n")
+    (tmp_path / "m.yaml").write_text(
+        "columns: {prompt_id: id, output_tokens: out, latency_s: s, started_at: when}\nvalues: {model_id: a/b, task: chat, run_id: mixed}\n"
+    )
+    assert main([str(tmp_path), "--map", str(tmp_path / "m.yaml"), "--warehouse", str(warehouse)]) == 1
+    found = warehouses.rows(warehouse, CLOCKS.replace("select", "select run_id,")).rows()
+    clocks = {run_id: clock for run_id, clock, shown in found if clock == shown}
+    assert (clocks.pop("zoned"), clocks.pop("naive"), clocks.pop("mixed")) == ("UTC", "local, zone unknown", "local, zone unknown")
+    assert sorted(clocks.values()) == ["local, zone unknown", "time of the file"]
+    assert warehouses.rejects(warehouse) == [(4, "started_at", "is missing")]
+
+
+def test_the_time_of_a_file_is_that_of_its_last_change(tmp_path: Path, warehouse: Path) -> None:
+    path = vllm(tmp_path, datetime(2026, 1, 5, 12))
+    path.write_text(path.read_text().replace('"date"', '"day"'))
+    changed = datetime(2026, 1, 6, 7, 8, 9, tzinfo=UTC)
+    os.utime(path, (changed.timestamp(), changed.timestamp()))
+    assert warehouses.ingest(path, into=warehouse).status == 0
+    assert {row["started_at"] for row in requests(warehouse)} == {changed}
+    assert {json.loads(row["environment"])["clock"] for row in requests(warehouse)} == {"file"}
 
 
 def test_naive_times_of_pandas(warehouse: Path) -> None:
@@ -152,4 +186,4 @@ def test_whole_numbers_as_floats_in_a_mapped_table(tmp_path: Path, warehouse: Pa
     [(None, {"clock": "local"}), ('{"a": 1}', {"a": 1, "clock": "local"}), ("a lab", {"environment": "a lab", "clock": "local"})],
 )
 def test_the_environment_names_the_clock(said: str | None, wanted: dict[str, Any]) -> None:
-    assert json.loads(local_clock(said)) == wanted
+    assert json.loads(with_clock(said, "local")) == wanted
