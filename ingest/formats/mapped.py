@@ -19,7 +19,7 @@ import polars as pl
 import yaml
 
 from prompt_joules.bench.record import COLUMNS
-from prompt_joules.ingest.formats import figures
+from prompt_joules.ingest.formats import figures, mapped_shapes
 from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import Row, is_number, run_name, store_requests
 from prompt_joules.ingest.formats.mapped_cells import ORDERS, Unfit, value_of
@@ -32,7 +32,7 @@ FIGURE_TYPES: Mapping[str, str] = {"model_id": "string"} | {
 }
 # What makes a run another one, where the mapping says nothing about runs.
 SETUP = frozenset(column.name for column in COLUMNS if column.setup) - {"run_id"}
-PARTS = {"columns", "values", "rows", "long", "decimal", "dates"}
+PARTS = {"columns", "values", "rows", "long", "transposed", "decimal", "dates"}
 MOST_COLUMNS = 1000
 MOST_ROWS = 2_000_000
 
@@ -50,6 +50,14 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class Transposed:
+    """A table with a column a result: the column that names the metrics, and columns that are no result."""
+
+    metric: str
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ColumnMap:
     """A mapping file.
 
@@ -58,6 +66,7 @@ class ColumnMap:
         values: values that are equal in every row.
         figures: a row holds the means of a run, not a request.
         long: the columns of a long table that name a metric and hold its value; None for a table with a column a metric.
+        transposed: of a table with a column a result; None for one with a row a result.
         decimal: the decimal mark of numbers.
         dates: order of day and month in dates that do not say it.
     """
@@ -66,6 +75,7 @@ class ColumnMap:
     values: Mapping[str, Any]
     figures: bool = False
     long: tuple[str, str] | None = None
+    transposed: Transposed | None = None
     decimal: str = "."
     dates: str | None = None
 
@@ -85,8 +95,8 @@ def read(path: str) -> ColumnMap:
     columns, values = parts.get("columns") or {}, parts.get("values") or {}
     if not isinstance(columns, dict) or not isinstance(values, dict) or not columns or set(parts) - PARTS:
         raise BadMapping(
-            f"The mapping {path} must have `columns` (ours: theirs) and may have `values` (ours: a value), `rows`, `long`, `decimal` and "
-            "`dates`, nothing else."
+            f"The mapping {path} must have `columns` (ours: theirs) and may have `values` (ours: a value), `rows`, `long`, `transposed`, "
+            "`decimal` and `dates`, nothing else."
         )
     _refuse_choice(path, parts, "rows", ("requests", "figures"))
     _refuse_choice(path, parts, "decimal", (".", ","))
@@ -100,6 +110,7 @@ def read(path: str) -> ColumnMap:
         values,
         figures=known is FIGURE_TYPES,
         long=_long(path, parts.get("long")),
+        transposed=_transposed(path, parts),
         decimal=parts.get("decimal", "."),
         dates=parts.get("dates"),
     )
@@ -116,6 +127,20 @@ def _long(path: str, said: Any) -> tuple[str, str] | None:
     if isinstance(said, dict) and set(said) == {"metric", "value"} and all(isinstance(name, str) for name in said.values()):
         return said["metric"], said["value"]
     raise BadMapping(f"The mapping {path} must give `long` as {{metric: COLUMN, value: COLUMN}}.")
+
+
+def _transposed(path: str, parts: Mapping[str, Any]) -> Transposed | None:
+    said = parts.get("transposed")
+    if said is None:
+        return None
+    if "long" in parts:
+        raise BadMapping(f"The mapping {path} must have `long` or `transposed`, not both.")
+    said = {"metric": said} if isinstance(said, str) else said
+    if isinstance(said, dict) and set(said) in ({"metric"}, {"metric", "without"}) and isinstance(said["metric"], str):
+        without = said.get("without", [])
+        if isinstance(without, list) and all(isinstance(name, str) for name in without):
+            return Transposed(said["metric"], tuple(without))
+    raise BadMapping(f"The mapping {path} must give `transposed` as COLUMN or as {{metric: COLUMN, without: [COLUMN, …]}}.")
 
 
 def _taken(path: str, name: str, theirs: Any, types: Mapping[str, str]) -> Taken:
@@ -167,37 +192,22 @@ def in_runs(rows: Iterable[Row], mapping: ColumnMap) -> list[Row]:
     return parted
 
 
-def pivoted(cells: pl.DataFrame, mapping: ColumnMap) -> tuple[pl.DataFrame, list[Reject]]:
-    """A long table with a column a metric: lines that are equal in all other columns are one row, with the number of the first.
-
-    Raises:
-        Unreadable: a column that the mapping names is not there.
-    """
-    if mapping.long is None:
-        return cells, []
-    metric, value = mapping.long
-    if absent := sorted(name for name in mapping.long if name not in cells.columns):
-        raise Unreadable(f"has no column {', '.join(absent)}, which the mapping names")
-    others = [name for name in cells.columns if name not in (LINE, metric, value)]
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    rejects = []
-    for number, cell in enumerate(cells.iter_rows(named=True), 1):
-        line = cell.get(LINE, number)
-        row = rows.setdefault(tuple(cell[name] for name in others), {LINE: line} | {name: cell[name] for name in others})
-        name = str(cell[metric]).strip()
-        if name in row:
-            rejects.append(Reject(line, name, "stands twice in one row of the long table"))
-        else:
-            row[name] = cell[value]
-    names = list(dict.fromkeys(name for row in rows.values() for name in row))
-    return pl.DataFrame([{name: row.get(name) for name in names} for row in rows.values()], infer_schema_length=None), rejects
+def shaped(cells: pl.DataFrame, mapping: ColumnMap) -> tuple[pl.DataFrame, list[Reject]]:
+    """A table with a row a result, whatever its shape in the file, and lines that are none. Raises Unreadable."""
+    if mapping.long:
+        return mapped_shapes.pivoted(cells, *mapping.long)
+    if mapping.transposed:
+        used = {taken.column for taken in mapping.columns.values()} - {mapping.transposed.metric}
+        return mapped_shapes.turned(cells, mapping.transposed.metric, mapping.transposed.without, used), []
+    return cells, []
 
 
 def _cells(source: Source, mapping: ColumnMap) -> tuple[pl.DataFrame, list[Reject]]:
     """All rows of a CSV (as text) or a Parquet file, and lines that are no row. Raises Unreadable."""
+    content = content_of(source)
     used = {taken.column for taken in mapping.columns.values()} | set(mapping.long or ())
-    if content_of(source).kind != "parquet":
-        table = read_table(source, used)
+    if content.kind != "parquet":
+        table = read_table(source, content.header if mapping.transposed else used)
         return table.cells, table.rejects
     try:
         lazy = pl.scan_parquet(source.path)
@@ -222,7 +232,7 @@ def setup_of(mapping: ColumnMap, source: Source) -> dict[str, Any]:
 
 def _load(connection: duckdb.DuckDBPyConnection, source: Source, mapping: ColumnMap) -> Loaded:
     cells, torn = _cells(source, mapping)
-    cells, doubled = pivoted(cells, mapping)
+    cells, doubled = shaped(cells, mapping)
     rows, unfit = rows_of(cells, mapping, setup_of(mapping, source))
     rejects = [*torn, *doubled, *unfit]
     if not mapping.figures:

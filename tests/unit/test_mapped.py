@@ -190,6 +190,53 @@ def test_a_long_parquet_becomes_requests(warehouse: Path) -> None:
     assert requests(warehouse, "prompt_id, output_tokens, latency_s") == [("a", 20, 1.5), ("b", 21, 1.6)]
 
 
+TURNED = """Metric;Unit;org/A;org/B;note
+GPU;;H100;A100;
+Mean latency;ms;500;900;two runs
+Energy per request;J;60;-1;
+Mean;s;1;2;
+Mean;s;3;4;
+"""
+COLUMNS = "{model_id: Metric, gpu_model: GPU, latency_s: {column: Mean latency, times: 0.001}, energy_j: Energy per request}"
+
+
+def test_a_transposed_table_has_a_column_a_model(warehouse: Path) -> None:
+    """Names of columns are the models; columns that are none are named; what is refused has the number of its column."""
+    mapping = f"columns: {COLUMNS}\nvalues: {{task: chat}}\nrows: figures\ntransposed: {{metric: Metric, without: [Unit, note]}}\n"
+    assert load(warehouse, TURNED, mapping) == 1
+    found = warehouses.rows(warehouse, "select published_model_id, published_gpu_model, latency_s, energy_j from published").rows()
+    assert found == [("org/A", "H100", 0.5, 60.0)]
+    assert warehouses.rejects(warehouse) == [(4, "energy_j", "is negative or not a finite number")]
+
+
+def test_a_transposed_table_of_requests(warehouse: Path) -> None:
+    """A corner without a name, and a column a prompt; a column without any value is none."""
+    mapping = 'columns: {prompt_id: "", output_tokens: n, latency_s: s}\nvalues: {model_id: org/M, task: chat}\ntransposed: ""\n'
+    assert load(warehouse, ",q1,q2,\nn,20,30,\ns,1.5,2.5,\n", mapping) == 0
+    assert requests(warehouse, "prompt_id, output_tokens, latency_s") == [("q1", 20, 1.5), ("q2", 30, 2.5)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "transposed", "sentence"),
+    [
+        ("{latency_s: Mean}", "Metric", "has two rows named Mean: rename one of them"),
+        ("{latency_s: p99}", "Metric", "has no column p99, which the mapping names"),
+        ("{latency_s: Mean latency}", "metric", "has no column metric, which the mapping names"),
+        ("{latency_s: Mean latency}", "{metric: Metric, without: [units]}", "has no column units, which the mapping names"),
+    ],
+)
+def test_a_transposed_table_that_cannot_be_used_says_why(columns: str, transposed: str, sentence: str, warehouse: Path) -> None:
+    mapping = f"columns: {columns}\nvalues: {{model_id: org/A, task: chat}}\nrows: figures\ntransposed: {transposed}\n"
+    assert load(warehouse, TURNED, mapping) == 1
+    assert warehouses.rejects(warehouse) == [(None, None, sentence)]
+
+
+def test_two_models_of_one_name_are_refused(warehouse: Path) -> None:
+    mapping = "columns: {model_id: Metric, latency_s: lat}\nvalues: {task: chat}\nrows: figures\ntransposed: Metric\n"
+    assert load(warehouse, "Metric,org/A,org/A\nlat,1,2\n", mapping) == 1
+    assert warehouses.rejects(warehouse) == [(None, None, "has two columns named org/A: rename one of them")]
+
+
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -197,6 +244,9 @@ def test_a_long_parquet_becomes_requests(warehouse: Path) -> None:
         ("decimal: ;\n", "must give `decimal`"),
         ("dates: ymd\n", "must give `dates`"),
         ("long: Metric\n", "must give `long`"),
+        ("transposed: [Metric]\n", "must give `transposed`"),
+        ("transposed: {metric: Metric, without: Unit}\n", "must give `transposed`"),
+        ("transposed: Metric\nlong: {metric: Metric, value: Value}\n", "`long` or `transposed`, not both"),
         ("rows: figures\n", "columns that a figure does not have: prompt_id"),
     ],
 )
