@@ -5,9 +5,11 @@ Source: vLLM `/version`, `/metrics` (docs/usage/metrics), llama.cpp `/props`, SG
 
 import asyncio
 import contextlib
+import itertools
 import json
 import math
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.servers import gguf_of, served_dtype
+from prompt_joules.bench.engines.weights import kernels_of
 
 GAUGES = {
     "running": ("vllm:num_requests_running", "sglang:num_running_reqs", "llamacpp:requests_processing"),
@@ -115,11 +118,35 @@ def weights_of(config: RunConfig) -> dict[str, Any]:
     """
     if config.engine == "llama.cpp":
         return gguf_facts(gguf_of(config))
+    method = quantised_on_loading(config.server_args)
     if config.dummy_weights:
-        return {"dtype": served_dtype(config), "weights_format": "random", **shape_facts(config.model)}
+        form = "random" if method is None else f"random, {method} kernels"
+        return {"dtype": method or served_dtype(config), "weights_format": form, **shape_facts(config.model)}
+    if (own := checkpoint_quantisation(Path(config.model))) is not None:
+        return {"dtype": str(own.get("quant_method", "quantised")), "weights_format": kernels_of(own), **shape_facts(config.model)}
     count = safetensors_params(Path(config.model))
     format_ = {} if count is None else {"weights_format": "safetensors", "params_total_b": count / 1e9, "params_active_b": None}
-    return {"dtype": served_dtype(config), **format_}
+    if method is None:
+        return {"dtype": served_dtype(config), **format_}
+    return {"dtype": method, **format_, "weights_format": f"{format_.get('weights_format', 'weights')}, {method} kernels"}
+
+
+def quantised_on_loading(server_args: str) -> str | None:
+    """To what `--server-args` tell the server to quantise the weights that it loads, e.g. `fp8`; None where they say nothing."""
+    words = [part for word in shlex.split(server_args) for part in (word.split("=", 1) if word.startswith("-") else [word])]
+    for option, value in itertools.pairwise(words):
+        if option in {"--quantization", "-q"}:
+            return None if value.lower() == "none" else value.lower()
+    return None
+
+
+def checkpoint_quantisation(folder: Path) -> dict[str, Any] | None:
+    """The `quantization_config` of a folder's config.json; None where the weights are plain or there is no such file."""
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("quantization_config")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return found if isinstance(found, dict) and found else None
 
 
 def shape_facts(model: str) -> dict[str, Any]:

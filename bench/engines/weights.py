@@ -41,7 +41,7 @@ def weights_format(source: str, gguf_file: str | None, quantization: dict[str, A
     if gguf_file:
         return f"gguf:{_gguf_type(Path(source) / gguf_file)} dequantised"
     if quantization:
-        return _quantised(quantization)
+        return kernels_of(quantization)
     folder = Path(source)
     if folder.is_dir():
         return next((name for pattern, name in FORMATS.items() if any(folder.glob(pattern))), None)
@@ -58,7 +58,8 @@ def _gguf_type(path: Path) -> str:
     return sizes.most_common(1)[0][0]
 
 
-def _quantised(quantization: dict[str, Any]) -> str:
+def kernels_of(quantization: dict[str, Any]) -> str:
+    """The kernels that a checkpoint's `quantization_config` asks for, e.g. "gptq 4-bit kernels"."""
     method = str(quantization.get("quant_method") or "quantised")
     bits = quantization.get("bits") or (4 if quantization.get("load_in_4bit") else 8 if quantization.get("load_in_8bit") else None)
     return f"{method} {bits}-bit kernels" if bits else f"{method} kernels"

@@ -197,3 +197,34 @@ def test_the_parameters_of_random_weights_are_those_of_the_shape(tmp_path: Path)
         > 0
     )
     assert server_facts.shape_facts(str(tmp_path / "nothing")) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        ("--quantization fp8", "fp8"),
+        ("--max-model-len 4096 --quantization=FP8 --kv-cache-dtype fp8", "fp8"),
+        ("-q awq_marlin", "awq_marlin"),
+        ("--quantization none", None),
+        ("--kv-cache-dtype fp8", None),
+        ("", None),
+    ],
+)
+def test_weights_that_the_server_quantises_are_not_called_float16(words: str, method: str | None, tmp_path: Path) -> None:
+    facts = server_facts.weights_of(RunConfig(str(tmp_path), engine="vllm", server_args=words))
+    assert facts["dtype"] == (method or "float16")
+    assert facts.get("weights_format") == (None if method is None else f"weights, {method} kernels")
+
+
+def test_a_quantised_checkpoint_names_its_method_and_counts_by_shape(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+    from tests.tiny_models import llama
+
+    folder = llama(tmp_path / "tiny")
+    plain = server_facts.weights_of(RunConfig(str(folder), engine="vllm"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["quantization_config"] = {"quant_method": "awq", "bits": 4}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    facts = server_facts.weights_of(RunConfig(str(folder), engine="vllm"))
+    assert (facts["dtype"], facts["weights_format"]) == ("awq", "awq 4-bit kernels")
+    assert facts["params_total_b"] == plain["params_total_b"]
