@@ -6,13 +6,15 @@ python -m ingest rejects          list the rows that were refused
 python -m ingest check            compare the warehouse with its files
 python -m ingest export FILE      write filtered rows as Parquet, CSV, JSON, Excel, a data package, a report, …
 python -m ingest bundle RUN …     check runs of ours, and write them into one zip for other people
-python -m ingest publish PATH …   write published figures as the CSV files that ship with the project
+python -m ingest publish hf:ORG/NAME RUN …   put runs of ours into a dataset of the Hugging Face Hub
+python -m ingest figures PATH …   write published figures as the CSV files that ship with the project
 """
 
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 import duckdb
@@ -22,7 +24,7 @@ from rich.table import Column, Table
 
 from prompt_joules.bench import screen
 from prompt_joules.bench.screen import ERR, OUT, Output
-from prompt_joules.ingest import bundle, derive, exporting, file, find, lake, publish, reading
+from prompt_joules.ingest import bundle, derive, exporting, figures, file, find, hub, lake, publishing, reading
 from prompt_joules.ingest.exporting import Export
 from prompt_joules.ingest.formats import FORMATS, mapped
 from prompt_joules.ingest.reading import Check, Rejects
@@ -37,14 +39,15 @@ class Load(Output):
     """Load result files into the warehouse. Files that were loaded before are skipped.
 
     Other commands, each with its own --help: formats (what is read), rejects (which rows were refused, and why),
-    check (compare with the files), export (write filtered rows), bundle (runs as one zip for others), publish (write published
-    figures as CSV).
+    check (compare with the files), export (write filtered rows), bundle (runs as one zip for others), publish (runs as a dataset of the
+    Hugging Face Hub), figures (write published figures as CSV).
 
     Exit status: 0 all loaded, 1 some rows or whole files were refused (the command `rejects` lists them), 2 nothing was done.
     """
 
     paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …", help_behavior_hint="(required)")]
-    """Files, or folders to look through: our Parquet and run.json, published tables. `shipped`: the results that ship with the project."""
+    """Files, or folders to look through: our Parquet and run.json, published tables. `shipped`: the results that ship with the project.
+    hf:ORGANISATION/NAME, with @REVISION behind it or not: a dataset of the Hugging Face Hub."""
 
     warehouse: str = field(default_factory=connect.default_warehouse)
     """The warehouse file, or a lake that several machines share (docs/scale.md); made when absent."""
@@ -85,7 +88,7 @@ class Bundle(Output):
 
 
 @dataclass(frozen=True)
-class Publish(Output):
+class Figures(Output):
     """Write published figures as figures.csv and quality.csv, the form in which they ship with this project."""
 
     paths: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH …", help_behavior_hint="(required)")]
@@ -129,12 +132,13 @@ def run_load(options: Load) -> int:
     if not options.paths:
         ERR.print(f"Name at least one file or folder, e.g. {commands.INGEST} {commands.SHIPPED_NAME} results", style="red")
         return 2
+    paths = [_here(path) for path in options.paths]
     load = lake.ingest if connect.place_of(options.warehouse).shared else file.ingest
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True, disable=screen.is_quiet()) as progress:
         bar = progress.add_task("Loading files", total=None)
         report = load(
-            [commands.path_of(path) for path in options.paths],
+            paths,
             options.warehouse,
             rebuild=options.rebuild,
             say=(lambda _: None) if screen.is_quiet() else progress.console.print,
@@ -143,6 +147,13 @@ def run_load(options: Load) -> int:
         )
     show_report(report, options.warehouse)
     return report.status
+
+
+def _here(path: str) -> str:
+    """A path of the command line, on this machine: a dataset of the Hub is fetched. Raises HubError, OSError."""
+    if path.startswith(hub.PREFIX) and not Path(path).exists():
+        return str(hub.fetch(hub.address(path)))
+    return commands.path_of(path)
 
 
 def show_report(report: Report, warehouse: str) -> None:
@@ -197,9 +208,9 @@ def show_formats(_: Formats) -> int:
     return 0
 
 
-def run_publish(options: Publish) -> int:
+def run_figures(options: Figures) -> int:
     """Write the CSV files and say where."""
-    written = publish.publish(options.paths, options.out)
+    written = figures.write(options.paths, options.out)
     screen.result([{"file": path, "rows": rows} for path, rows in written])
     for path, rows in written:
         OUT.print(f"{path}: {rows} rows")
@@ -232,7 +243,8 @@ SENTENCES = (
     derive.UnsoundBuild,
     lake.SharedRebuild,
     lake.TooManyConflicts,
-    publish.NothingToPublish,
+    figures.NoFigures,
+    hub.HubError,
     bundle.NotBundled,
     mapped.BadMapping,
     rows_as.UnknownKind,
@@ -246,7 +258,8 @@ COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
     "check": (Check, reading.show_check),
     "export": (Export, exporting.run_export),
     "bundle": (Bundle, run_bundle),
-    "publish": (Publish, run_publish),
+    "publish": (publishing.Publish, publishing.run_publish),
+    "figures": (Figures, run_figures),
 }
 
 if __name__ == "__main__":

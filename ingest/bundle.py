@@ -69,11 +69,8 @@ def bundle(paths: Sequence[str], out: str | None, by: str = "", licence: str = L
         NotBundled: no runs, rows that an ingest refuses, a verdict that is not valid, a balance that is not known, an unfinished run.
         OSError: something cannot be read or written.
     """
-    folders = _folders(paths)
     with tempfile.TemporaryDirectory(prefix="prompt-joules-bundle-") as folder:
-        bare = Path(folder) / "runs"
-        for source in folders:
-            _without_texts(source, bare / source.name)
+        bare = copy(paths, Path(folder) / "runs", texts=False)
         runs = checked([str(bare)])
         target = Path(out or _name(runs))
         with export.replacing(target) as opened, zipfile.ZipFile(opened, "w", zipfile.ZIP_STORED) as archive:
@@ -131,11 +128,25 @@ def _folders(paths: Sequence[str]) -> list[Path]:
     return sorted(found)
 
 
-def _without_texts(source: Path, target: Path) -> None:
-    """Copy the files of a run; the columns of texts are null in the copy. Raises OSError."""
+def copy(paths: Sequence[str], into: Path, *, texts: bool) -> Path:
+    """Copy the runs under the paths, a folder each; without texts their columns are null in the copy.
+
+    Returns:
+        `into`.
+
+    Raises:
+        NotBundled: no runs, two of one name, or a file of them that cannot be read.
+        OSError: no space.
+    """
+    for source in _folders(paths):
+        _copy_run(source, into / source.name, texts=texts)
+    return into
+
+
+def _copy_run(source: Path, target: Path, *, texts: bool) -> None:
     target.mkdir(parents=True)
     for path in sorted(source.iterdir()):
-        if path.name == "run.json":
+        if path.name == "run.json" or (texts and path.suffix == ".parquet"):
             (target / path.name).write_bytes(path.read_bytes())
         elif path.suffix == ".parquet":
             pq.write_table(_bare(path), target / path.name, compression="zstd", write_page_checksum=True)
@@ -172,7 +183,6 @@ def card(runs: pl.DataFrame, by: str, licence: str) -> str:
         "licence": licence,
         "runs": [{name: value for name, value in run.items() if value is not None} for run in runs.iter_rows(named=True)],
     }
-    lines = "\n".join(_lines(runs))
     return f"""---
 {yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)}---
 
@@ -181,16 +191,19 @@ def card(runs: pl.DataFrame, by: str, licence: str) -> str:
 Energy is that of the GPU, in joules, one row per prompt. Texts of prompts and answers were taken out; ids of prompts and all figures are
 as they were measured. `prompt-joules ingest THIS.zip` loads it, and `prompt-joules bundle --check THIS.zip` checks it again.
 
-| model | GPU | task | engine | batch | prompts | J per answer | J/token | balance | notes |
-|---|---|---|---|---|---|---|---|---|---|
-{lines}
-
+{table(runs)}
 A balance of 1 says that windows and gaps add up to the counter of the whole run. Notes are explained in docs/verdicts.md.
 """
 
 
+def table(runs: pl.DataFrame) -> str:
+    """Runs, as `checked` gives them, as a table of Markdown with an empty line behind it."""
+    names = ("model", "GPU", "task", "engine", "batch", "prompts", "J per answer", "J/token", "balance", "notes")
+    head = f"| {' | '.join(names)} |\n|{'---|' * len(names)}\n"
+    return head + "".join(f"{line}\n" for line in _lines(runs))
+
+
 def _lines(runs: pl.DataFrame) -> Iterator[str]:
-    """The rows of the card's table."""
     for run in runs.iter_rows(named=True):
         texts = (
             str(run[name] if run[name] is not None else "") for name in ("model_name", "gpu", "task", "engine", "batch_size", "prompts")

@@ -1,7 +1,7 @@
 """Published figures in the form in which they ship with this project: two plain CSV files that a person can review.
 
 `figures.csv` has the columns of the table `published` (less the canonical model and the file), `quality.csv` those of
-`quality`. Readers of other people's formats produce these frames; `python -m ingest publish` writes them down.
+`quality`. Readers of other people's formats produce these frames; `python -m ingest figures` writes them down.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The command `prompt-joules`: app, bench, measure, ingest, export, bundle. Each hands its words to the program behind it.
+"""The command `prompt-joules`: app, bench, measure, ingest, export, bundle, publish. Each hands its words to the program behind it.
 
 It imports nothing before it knows which program is wanted, so that the app needs no torch and a machine that measures needs no Streamlit.
 """
@@ -9,7 +9,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bundle} ...
+USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bundle,publish} ...
 
   app      serve the pages of a warehouse in the browser
   bench    measure what one answer of a language model costs: run, sweep, prompts, devices
@@ -17,6 +17,7 @@ USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bun
   ingest   load results into a warehouse, or check one; `ingest shipped` loads those that come with the project
   export   write the rows of a warehouse as files
   bundle   check runs and write them into one zip for other people, without texts
+  publish  the same into a dataset of the Hugging Face Hub: prompt-joules publish hf:ORGANISATION/NAME RUN
 
 `prompt-joules COMMAND --help` explains each. All take --version; all but app take --json and --quiet (docs/commands.md)."""
 APP_USAGE = """Serve the pages of a warehouse in the browser. All other options are Streamlit's (`streamlit run --help`), e.g.
@@ -118,4 +119,16 @@ def _bundle(words: list[str]) -> int:
     return _ingest(["bundle", *words])
 
 
-PROGRAMS = {"app": _app, "bench": _bench, "measure": _measure, "ingest": _ingest, "export": _export, "bundle": _bundle}
+def _publish(words: list[str]) -> int:
+    return _ingest(["publish", *words])
+
+
+PROGRAMS = {
+    "app": _app,
+    "bench": _bench,
+    "measure": _measure,
+    "ingest": _ingest,
+    "export": _export,
+    "bundle": _bundle,
+    "publish": _publish,
+}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prompt_joules.ingest import publish
+from prompt_joules.ingest import figures
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
@@ -60,7 +60,7 @@ def test_a_v3_file_about_pictures_is_refused(tmp_path: Path, warehouse: Path) ->
 
 @pytest.mark.parametrize("name", ["v2", "v3"])
 def test_what_ships_is_what_the_real_files_give(tmp_path: Path, name: str) -> None:
-    written = dict(publish.publish([str(warehouses.shared(f"mlenergy/{name}"))], str(tmp_path)))
+    written = dict(figures.write([str(warehouses.shared(f"mlenergy/{name}"))], str(tmp_path)))
     assert written[tmp_path / "figures.csv"] == warehouses.PUBLISHED[name]
     shipped = warehouses.SHIPPED / "published" / f"mlenergy_{name}"
     for path in written:
@@ -69,7 +69,7 @@ def test_what_ships_is_what_the_real_files_give(tmp_path: Path, name: str) -> No
 
 def test_the_last_tables_of_v1_ship(tmp_path: Path) -> None:
     """The files beside the repository are earlier ones: the last tables have one model more, on each GPU and task."""
-    publish.publish([str(warehouses.shared("mlenergy/v1"))], str(tmp_path))
+    figures.write([str(warehouses.shared("mlenergy/v1"))], str(tmp_path))
     shipped = warehouses.SHIPPED / "published" / "mlenergy_v1"
     assert (tmp_path / "quality.csv").read_bytes() == (shipped / "quality.csv").read_bytes()
     earlier, last = ((folder / "figures.csv").read_text(encoding="utf-8").splitlines() for folder in (tmp_path, shipped))

@@ -66,16 +66,16 @@ def test_every_format_is_in_the_guide_and_every_reader_has_a_page() -> None:
     assert readers - shared - {"run_json", "aiperf_summary", "vllm_runs", "vllm_offline", "mapped_cells"} == pages
 
 
-def test_publish_gives_back_what_ships(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_gives_back_what_ships(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shipped = warehouses.SHIPPED / "published" / "mlenergy_v1"
-    assert main(["publish", str(shipped), "--out", str(tmp_path)]) == 0
+    assert main(["figures", str(shipped), "--out", str(tmp_path)]) == 0
     for name in ("figures.csv", "quality.csv"):
         assert (tmp_path / name).read_bytes() == (shipped / name).read_bytes()
     assert f"{warehouses.PUBLISHED['v1']} rows" in " ".join(capsys.readouterr().out.split())
 
 
-def test_publish_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["publish", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+def test_figures_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["figures", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "There are no published figures" in capsys.readouterr().err
 
 
@@ -89,7 +89,7 @@ def test_help_needs_no_torch_and_names_the_commands() -> None:
     script = "import sys, prompt_joules.ingest.__main__; sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=warehouses.ROOT, check=False).returncode == 0
     shown = subprocess.run([sys.executable, "-m", "ingest", "--help"], cwd=warehouses.ROOT, capture_output=True, text=True, check=True)
-    for word in ("--warehouse", "--rebuild", "formats", "rejects", "check", "export", "publish"):
+    for word in ("--warehouse", "--rebuild", "formats", "rejects", "check", "export", "publish", "figures"):
         assert word in shown.stdout
 
 

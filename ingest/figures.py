@@ -16,24 +16,24 @@ from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import commands, connect
 
 
-class NothingToPublish(Exception):
+class NoFigures(Exception):
     """The paths hold no published figure, or a file of them cannot be loaded whole."""
 
 
-def publish(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
+def write(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
     """Write the figures and the scores of some source files; a file that would be empty is not written.
 
     Returns:
         The files written, each with its number of rows.
 
     Raises:
-        NothingToPublish: no figures, or a file was refused in part.
+        NoFigures: no figures, or a file was refused in part.
     """
     with tempfile.TemporaryDirectory() as folder:
         warehouse = str(Path(folder) / "published.duckdb")
         report = file.ingest(paths, warehouse, rebuild=True, say=lambda _: None, step=lambda *_: None)
         if report.status:
-            raise NothingToPublish(f"Some of {', '.join(paths)} cannot be loaded whole; {commands.INGEST} says what.")
+            raise NoFigures(f"Some of {', '.join(paths)} cannot be loaded whole; {commands.INGEST} says what.")
         connection = connect.once(warehouse)
         try:
             figures = _rows(connection, "publish_figures")
@@ -41,7 +41,7 @@ def publish(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
         finally:
             connection.close()
     if figures.is_empty():
-        raise NothingToPublish(f"There are no published figures in {', '.join(paths)}.")
+        raise NoFigures(f"There are no published figures in {', '.join(paths)}.")
     Path(out).mkdir(parents=True, exist_ok=True)
     written = []
     for name, rows, schema in (("figures", figures, FIGURES_SCHEMA), ("quality", scores, QUALITY_SCHEMA)):
