@@ -19,10 +19,10 @@ COVERAGE     := --cov --cov-report=term:skip-covered
 LAKE_TESTS   := tests/lake tests/unit/queries tests/unit/test_schema.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app lake test lint audit bench fuzz clean
+.PHONY: help demo app lake test test-install lint audit bench fuzz clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
 
 demo: $(VENV)/.bench $(MODEL)/.done  ## measure a small real model on all four tasks, load the rows, serve the app
 	@$(BIN)/python -m bench run --model $(MODEL) --gguf-file auto --nickname SmolLM2-135M-Instruct \
@@ -47,6 +47,10 @@ test: $(VENV)/.test $(MODEL)/.done $(LAKE)/.test  ## install what the tests need
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(COVERAGE) --durations=25; status=$$?; \
 	echo "The tests of shared warehouses, and of the SQL on their version of DuckDB, which ran beside the others:"; \
 	wait $$lake; lake=$$?; cat build/test-lake.log; exit $$((status ? status : lake))
+
+test-install: $(VENV)/.app  ## a newcomer's walk: the wheel in an empty environment (PYTHON=python3.13: with another Python)
+	@$(PIP) pytest 'setuptools>=77'
+	@PYTHON=$(PYTHON) $(BIN)/python -m pytest -m install tests/install
 
 lint: $(VENV)/.lint $(AUDIT)/.audit  ## ruff, mypy --strict, and the licences of what is installed
 	@$(BIN)/ruff check .

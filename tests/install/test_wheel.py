@@ -1,70 +1,21 @@
 """The project as a stranger installs it: sdist and wheel are whole, and the wheel alone works where there is no checkout."""
 
-import os
 import re
-import shutil
 import subprocess
 import sys
-import tarfile
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.install.stranger import FOLDERS, environment, run
 from tests.servers import free_port, wait_for
 from tests.warehouses import ROOT
 
-FOLDERS = ("bench", "ingest", "warehouse", "pages")
-FILES = (
-    "setup.py",
-    "pyproject.toml",
-    "MANIFEST.in",
-    "README.md",
-    "LICENSE",
-    "CHANGELOG.md",
-    "CITATION.cff",
-    "SECURITY.md",
-    "streamlit_app.py",
-    ".streamlit/config.toml",
-)
 # Results that ship are 14 MB of it; a package index takes 100.
 MOST_BYTES = 20_000_000
 PAGES = Path(__file__).with_name("open_pages.py")
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the project is built from, without what earlier builds left in the checkout."""
-    copy = tmp_path_factory.mktemp("source")
-    for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in FILES:
-        (copy / file).parent.mkdir(exist_ok=True)
-        shutil.copyfile(ROOT / file, copy / file)
-    return copy
-
-
-@pytest.fixture(scope="module")
-def sdist(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The source archive, unpacked."""
-    out = tmp_path_factory.mktemp("sdist")
-    build = "import sys, setuptools.build_meta as backend; backend.build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, str(out)], cwd=source, check=True, capture_output=True)
-    (archive,) = out.glob("*.tar.gz")
-    with tarfile.open(archive) as packed:
-        packed.extractall(out, filter="data")
-    return out / archive.name.removesuffix(".tar.gz")
-
-
-@pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that the source archive makes."""
-    out = tmp_path_factory.mktemp("wheel")
-    options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(out)]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(sdist)], cwd=out, check=True, capture_output=True)
-    (built,) = out.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
@@ -85,20 +36,6 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty folder to work in, of a user who has no cache yet."""
     return tmp_path_factory.mktemp("home")
-
-
-def environment(home: Path) -> dict[str, str]:
-    """What a process of that user sees: nothing that leads to the checkout."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PROMPT_JOULES", "COV_", "COVERAGE"))}
-    return kept | {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
-
-
-def run(home: Path, *words: object, status: int = 0) -> str:
-    """What a program prints, run in an empty folder; both streams."""
-    command = [str(word) for word in words]
-    done = subprocess.run(command, cwd=home, env=environment(home), capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def test_the_wheel_holds_every_file_of_every_folder(wheel: Path) -> None:
