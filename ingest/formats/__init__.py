@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from prompt_joules.ingest.formats import (
+    ai_energy_score,
     aiperf,
     aiperf_summary,
     codecarbon,
@@ -56,6 +57,8 @@ FORMATS: tuple[Format, ...] = (
     inferencex.FORMAT,
     llm_perf.FORMAT,
     optimum_benchmark.FORMAT,
+    ai_energy_score.TABLES,
+    ai_energy_score.RUNS,
     codecarbon.FORMAT,
     mapped.format_of(None),
     mapped.format_of(None, of_figures=True),

@@ -58,8 +58,8 @@ def figure_of(row: Mapping[str, Any]) -> Mapping[str, Any] | str:
         return "is no report of optimum-benchmark"
     try:
         figure = optimum_benchmark.figure_of(report, config)
-    except Unreadable:
-        return "names no model or no batch"
+    except Unreadable as error:
+        return str(error)
     return "has neither a latency nor an energy" if figure["latency_s"] is figure["energy_j"] is None else figure | {"source": "LLM-Perf"}
 
 

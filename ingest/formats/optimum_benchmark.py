@@ -2,8 +2,11 @@
 
 It measures calls of a whole batch: kWh by CodeCarbon and seconds, for prefill and for decode. A response's energy is the
 GPU's part of both over the batch. A report without energy becomes a figure of time alone.
+
+Its scenario `energy_star`, with which the AI Energy Score measures, writes kWh and s of all samples of a data set together.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,41 +17,71 @@ from prompt_joules.ingest.formats.foreign import companion, dug, is_number
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 
 JOULES_PER_KWH = 3.6e6
+# Scenarios whose figures are of all samples, not of a call.
+OF_ALL = ("energy_star", "energy-star")
+# Tokens that it asks for where its user says nothing, at most and at least.
+USUAL_TOKENS = 100
 PARTS = ("prefill", "decode")
 SIDES = ("memory", "latency", "throughput", "energy")
 
 
 def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of `figures.csv` that one report stands for. Raises Unreadable when the config names no model or no batch."""
+    """The row of `figures.csv` that one report stands for. Raises Unreadable when the config names no model, no batch or no samples."""
     model = dug(config, "backend", "model")
     batch = dug(config, "scenario", "input_shapes", "batch_size")
     if not isinstance(model, str) or not isinstance(batch, int) or batch < 1:
-        raise Unreadable("has a benchmark_config.json that names no backend.model or no scenario.input_shapes.batch_size")
+        raise Unreadable("names no backend.model or no scenario.input_shapes.batch_size in its configuration")
+    samples = samples_of(config)
+    calls = 1 if samples is None else math.ceil(samples / batch)
     kwh = [dug(report, part, "energy", "gpu") for part in PARTS]
     prefill, decode = (_mean_latency(report, part) for part in PARTS)
     gpu, count = gpus_of(config)
     version = dug(config, "environment", "optimum_benchmark_version")
-    tokens = dug(config, "scenario", "generate_kwargs", "max_new_tokens")
+    tokens = tokens_of(config)
     return {
         "source": "optimum-benchmark",
         "generation": "optimum-benchmark",
         "published_model_id": model,
         "gpu_model": gpu,
         "num_gpus": count,
-        "task": dug(config, "backend", "task") or "text-generation",
+        "task": task_of(config),
         "engine": _engine(config),
         "dtype": weights_of(config),
         "batch_size": batch,
         "concurrency": 1,
-        "energy_j": sum(kwh) * JOULES_PER_KWH / batch if count and all(is_number(value) for value in kwh) else None,
-        "throughput_tps": dug(report, "decode", "throughput", "value"),
-        "output_tokens": tokens if tokens is not None else dug(config, "scenario", "generate_kwargs", "min_new_tokens"),
+        "prompts": samples,
+        "energy_j": sum(kwh) * JOULES_PER_KWH / (samples or batch) if count and all(is_number(value) for value in kwh) else None,
+        "throughput_tps": dug(report, "decode", "throughput", "value") if tokens is not None else None,
+        "output_tokens": tokens,
         "input_tokens": dug(config, "scenario", "input_shapes", "sequence_length"),
-        "latency_s": prefill + decode if prefill is not None and decode is not None else None,
-        "ttft_s": prefill,
+        "latency_s": (prefill + decode) / calls if prefill is not None and decode is not None else None,
+        "ttft_s": prefill / calls if prefill is not None else None,
         "harness_version": f"optimum-benchmark-{version or 'unknown'}",
         "licence": "as its owner says",
     }
+
+
+def samples_of(config: Mapping[str, Any]) -> int | None:
+    """Over how many samples the figures are, where they are of all; None for figures of one call. Raises Unreadable when it is not said."""
+    if dug(config, "scenario", "name") not in OF_ALL:
+        return None
+    samples = dug(config, "scenario", "num_samples")
+    if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
+        raise Unreadable("names no number of samples (scenario.num_samples), of all of which its energy is")
+    return samples
+
+
+def tokens_of(config: Mapping[str, Any]) -> Any:
+    """The length of a response: as many tokens as it was made to have; null where it might stop sooner, since nobody counted."""
+    said = [dug(config, "scenario", "generate_kwargs", f"{end}_new_tokens") for end in ("max", "min")]
+    most, least = (USUAL_TOKENS if tokens is None else tokens for tokens in said)
+    return most if not (is_number(most) and is_number(least)) or least >= most else None
+
+
+def task_of(config: Mapping[str, Any]) -> str:
+    """What was asked for, and of which data set: figures of two data sets are not alike."""
+    task, dataset = dug(config, "backend", "task") or "text-generation", dug(config, "scenario", "dataset_name")
+    return f"{task} of {dataset}" if isinstance(dataset, str) and dataset else str(task)
 
 
 def weights_of(config: Mapping[str, Any]) -> str | None:
@@ -124,5 +157,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     into="published",
-    tried="0.6.0 (a real file, on a CPU)",
+    tried="0.6.0 (real files, on a CPU and an H100), energy_star of 2024 (structure from its source)",
 )
