@@ -24,7 +24,7 @@ QUESTIONS = (
 
 def what_was_found() -> list[tuple[str, str]]:
     """Address and sentence of each finding that the warehouse has the rows for, whatever the filters."""
-    steps = software.complete(data.load("software_steps", Selection(weights=())))
+    steps = software.complete(data.load("software_steps", Selection(weights=())), data.luck())
     table = Selection(gpus=("A40",), tasks=("chat",), sources=("ML.ENERGY v1",))
     concise = data.load("contrast_published", Selection(sources=table.sources, gpus=table.gpus), contrast="task", a="", b="")
     of_one_size = site.address("verbosity", {**table.to_query(), "view": "Models of one size"})

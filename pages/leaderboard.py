@@ -19,7 +19,7 @@ from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import pooled, summaries
 
 RESET = ("search", "formula", "columns", "show")
-OWN = ("pareto", "range_bar", "interval", "runs_of", "between_runs", "provenance")
+OWN = ("pareto", "range_bar", "interval", "token_interval", "runs_of", "between_runs", "provenance")
 
 
 def pick_columns(rows: pl.DataFrame) -> list[str]:
@@ -66,6 +66,8 @@ def marked(rows: pl.DataFrame, view: View) -> pl.DataFrame:
     spreads = pooled.spreads(data.load("spreads", Selection(), per=measure.per, above_idle=measure.above_idle))
     found = pooled.with_intervals(rows, spreads, energy, data.load("repetitions", Selection()))
     has_interval = measure.statistic == "mean" and measure.per == energy_shown.DEFAULT.per
+    if energy == room.TOKEN:
+        found, has_interval = found.with_columns(value_low="token_low_j", value_high="token_high_j"), True
     forced = energy_shown.of_answers(energy) & (pl.col("weights") == "dummy").fill_null(False)
     return found.with_columns(
         pl.col("result_id").is_in(best).alias("pareto"),

@@ -14,7 +14,7 @@ from prompt_joules.pages.ui.pure.view import View
 
 def complete(view: View) -> pl.DataFrame:
     """The steps of a view, named, with what each saves."""
-    return software.complete(data.load("software_steps", view.selection))
+    return software.complete(data.load("software_steps", view.selection), data.luck())
 
 
 def show_curves(view: View, rows: pl.DataFrame) -> None:

@@ -295,6 +295,9 @@ create table runs (
     energy_j_total double,
     measured_output_tokens_total bigint,
     measured_latency_s_total double,
+    token_units bigint,
+    answers_per_prompt bigint not null,
+    token_log_error double,
     output_tokens_total bigint,
     latency_s_total double,
     busy_s_total double,
@@ -337,6 +340,9 @@ comment on column runs.energy_reason is 'why no energy was measured: the most fr
 comment on column runs.energy_j_total is 'J: sum over measured rows';
 comment on column runs.measured_output_tokens_total is 'token: sum over measured rows';
 comment on column runs.measured_latency_s_total is 's: sum over measured rows';
+comment on column runs.answers_per_prompt is 'how often each prompt was answered: answers to one prompt are alike';
+comment on column runs.token_units is 'what J/token was measured on: prompts that were alone on the GPU, or windows of several answers';
+comment on column runs.token_log_error is 'standard error of ln(J/token) over these, within the run; null for fewer than two';
 comment on column runs.output_tokens_total is 'token: sum over valid rows';
 comment on column runs.latency_s_total is 's: sum over valid rows';
 comment on column runs.busy_s_total is 's: time in which a valid row was being answered; as latency_s_total, but a batch or a server''s session counts once';

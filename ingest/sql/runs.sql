@@ -78,6 +78,11 @@ with counted as (
         sum(energy_j) filter (where valid) as energy_j_total,
         sum(output_tokens) filter (where valid and energy_j is not null) as measured_output_tokens_total,
         sum(latency_s) filter (where valid and energy_j is not null) as measured_latency_s_total,
+        max(repetition) + 1 as answers_per_prompt,
+        count(*) filter (where valid and energy_j is not null and output_tokens is not null) as alone,
+        sum(energy_j * energy_j) filter (where valid and output_tokens is not null) as energy_squares,
+        sum(energy_j * output_tokens) filter (where valid) as energy_tokens,
+        sum(output_tokens::double * output_tokens) filter (where valid and energy_j is not null) as token_squares,
         sum(output_tokens) filter (where valid) as output_tokens_total,
         sum(latency_s) filter (where valid) as latency_s_total
     from requests
@@ -106,14 +111,19 @@ gaps as (
 windows as (
     select
         run_id,
-        date_diff(
-            'microseconds',
-            min(started_at),
-            max(started_at + to_microseconds(round(1e6 * latency_s)::bigint))
-        ) / 1e6 as seconds
+        case
+            when bool_or(batch_size > 1 or concurrency > 1)
+                then date_diff(
+                    'microseconds',
+                    min(started_at),
+                    max(started_at + to_microseconds(round(1e6 * latency_s)::bigint))
+                ) / 1e6
+        end as seconds,
+        sum(energy_j) as joules,
+        sum(output_tokens) filter (where energy_j is not null)::double as tokens
     from requests
     where valid
-        and (batch_size > 1 or concurrency > 1)
+        and (batch_size > 1 or concurrency > 1 or energy_attribution = 'shared')
         and window_id is not null
         and run_id between $first and $last
         and run_id in (select run_id from touched)
@@ -124,14 +134,18 @@ windows as (
 busy as (
     select
         run_id,
-        sum(seconds) as seconds
+        sum(seconds) as seconds,
+        count(joules) as units,
+        sum(joules * joules) as energy_squares,
+        sum(joules * tokens) as energy_tokens,
+        sum(tokens * tokens) as token_squares
     from windows
     group by run_id
 ),
 judged as (
     select
         -- Files of record version 1 have top-k in their environment, and there only when it was on.
-        counted.* exclude (file_id, causes, batch_size, clocked)
+        counted.* exclude (file_id, causes, batch_size, clocked, alone, energy_squares, energy_tokens, token_squares)
         replace (coalesce(counted.top_k, try_cast(try_cast(counted.environment as json) ->> '$.top_k' as integer)) as top_k),
         clock_of(clocked) as clock,
         coalesce(busy.seconds, counted.latency_s_total) as busy_s_total,
@@ -141,6 +155,18 @@ judged as (
                 then least(counted.batch_size, greatest(1, round(counted.latency_s_total / busy.seconds)::integer))
             else counted.batch_size
         end as batch_size,
+        -- Energy that a rule divided was measured window by window, not answer by answer.
+        counted.energy_attribution is not distinct from 'shared' as divided,
+        case when energy_j_total > 0 then case when divided then busy.units else counted.alone // answers_per_prompt end end as token_units,
+        -- Answers to one prompt count as one: how much they are alike nobody knows here.
+        case when divided then 1 else sqrt(answers_per_prompt) end * log_error_of_ratio(
+            case when divided then busy.units else counted.alone end,
+            energy_j_total,
+            measured_output_tokens_total,
+            case when divided then busy.energy_squares else counted.energy_squares end,
+            case when divided then busy.energy_tokens else counted.energy_tokens end,
+            case when divided then busy.token_squares else counted.token_squares end
+        ) as token_log_error,
         canonical_model(loaded_model_id, model_name) as model_id,
         case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
         source_of(ingested_files.format) as source,
@@ -176,7 +202,7 @@ judged as (
     left join run_notes using (run_id)
 )
 select
-    *,
+    * exclude (divided),
     run_is_valid(reasons) as valid
 from judged
 

@@ -114,7 +114,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "series": Case("run_summary", ("run_id", "metric", "prompts"), METRIC),
         "setups": Case("runs", ("run_id", "environment")),
         "software_curves": Case("run_summary", ("run_id", "metric", "mean")),
-        "software_steps": _prompts("energy_j", "output_tokens", "energy_attribution", "window_id", "sequence"),
+        "software_steps": Case("run_summary", ("run_id", "metric", "mean")),
         "spreads": Case("run_summary", ("run_id", "metric", "mean", "p5", "p50", "p95", "p99"), {"per": "response", "above_idle": False}),
         "tasks": Case("tasks", ("task",)),
         "units": _prompts(

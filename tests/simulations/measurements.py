@@ -104,6 +104,32 @@ def windows(
     )
 
 
+def runs_in_a_table(own: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of the queries `spreads` and `repetitions`: what the ingest keeps of each run.
+
+    Args:
+        own: rows of `units`, of prompts alone on the GPU.
+    """
+    spreads, kept = [], []
+    for (run,), part in own.group_by("run_number", maintain_order=True):
+        energy, tokens = part["energy_j"].to_numpy(), part["output_tokens"].to_numpy().astype(float)
+        away = energy / energy.sum() - tokens / tokens.sum()
+        count = len(energy)
+        spreads.append({"answers": count, "mean": energy.mean(), "stddev": energy.std(ddof=1), "spread": [1.0] * 7})
+        kept.append(
+            {
+                "result_id": f"run {run}",
+                "energy_per_token_j": energy.sum() / tokens.sum(),
+                "token_log_error": float(np.sqrt(count / (count - 1) * (away**2).sum())),
+                "token_units": count,
+                "measured": count,
+            }
+        )
+    always = {"setup": pl.lit("own"), "answers_per_prompt": pl.lit(1)}
+    alone = {"card": pl.lit("one"), "valid": pl.lit(True), "harness_version": pl.lit("2.0"), "pass_id": pl.lit(None, pl.String)}
+    return pl.DataFrame(spreads).with_columns(divided=pl.lit(False), **always), pl.DataFrame(kept).with_columns(**always, **alone)
+
+
 def repetitions(spread: float, setups: int, runs: int, chance: np.random.Generator) -> pl.DataFrame:
     """Rows of the query `repetitions`: A/A data of other setups, each run so many times."""
     return pl.DataFrame(

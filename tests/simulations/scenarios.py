@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.energy_shown import Measure
-from prompt_joules.warehouse.statistics import comparison, cost, lines, pairs, percentiles, runs
-from tests.simulations.measurements import Floats, World, energies, lengths, repetitions, units, windows
+from prompt_joules.warehouse.statistics import comparison, cost, lines, pairs, percentiles, pooled, runs
+from tests.simulations.measurements import Floats, World, energies, lengths, repetitions, runs_in_a_table, units, windows
 
 Chance = np.random.Generator
 Scenario = Callable[[Chance], bool]
@@ -65,6 +65,28 @@ def value_across_runs(prompts: int, count: int, spread: float) -> Scenario:
         known = runs.known(repetitions(spread, 4, 3, chance))
         row = comparison.compared(_rows("a"), own, Measure(), known).row(0, named=True)
         return holds(row["value_low"], row["value_high"], truth(world)[0])
+
+    return measured
+
+
+def in_a_table(prompts: int, count: int, spread: float, per: str = "response", *, others: float | None = None) -> Scenario:
+    """Leaderboard: the mean energy of an answer, or J/token, of a setup with several runs, from what the ingest keeps of each.
+
+    Args:
+        others: the spread between runs of the four other setups, where it is another.
+    """
+    world = World(between_runs=spread)
+    names = pooled.VALUE_ENDS if per == "response" else pooled.TOKEN_ENDS
+
+    def measured(chance: Chance) -> bool:
+        own = units(world, chance.standard_normal(prompts), spread * chance.standard_normal(count), chance)
+        spreads, kept = runs_in_a_table(own)
+        energy, tokens = float(own["energy_j"].sum()), float(own["output_tokens"].sum())
+        row = {"setup": "own", "origin": "measured", "harness_version": "2.0"}
+        table = pl.DataFrame([row | {"energy_j": energy / len(own), "energy_per_token_j": energy / tokens}])
+        known = pl.concat([kept, repetitions(spread if others is None else others, 4, 3, chance)], how="diagonal_relaxed")
+        found = pooled.with_intervals(table, pooled.spreads(spreads), "energy_j", known).row(0, named=True)
+        return holds(found[names[0]], found[names[1]], truth(world)[per != "response"])
 
     return measured
 
@@ -257,6 +279,12 @@ SCENARIOS: dict[str, Scenario] = {
     **{f"J/token, one run, {n} prompts": value_of_one_run(n, "output token") for n in (5, 10, 20, 100)},
     "mean energy, one run, spread 8 % known from others, 100 prompts": value_across_runs(100, 1, 0.08),
     "mean energy, three runs, spread 8 %, 100 prompts": value_across_runs(100, 3, 0.08),
+    "mean energy in a table, one run, spread 2 %, 20 prompts": in_a_table(20, 1, 0.02),
+    "mean energy in a table, two runs, spread 8 %, 100 prompts": in_a_table(100, 2, 0.08),
+    "mean energy in a table, three runs, spread 2 %, 20 prompts": in_a_table(20, 3, 0.02),
+    "J/token in a table, one run, spread 8 %, 100 prompts": in_a_table(100, 1, 0.08, "output token"),
+    "J/token in a table, two runs, spread 2 %, 20 prompts": in_a_table(20, 2, 0.02, "output token"),
+    "J/token in a table, three runs, spread 8 %, 100 prompts": in_a_table(100, 3, 0.08, "output token"),
     "ratio, one run each, spread 8 % known from others, 100 prompts": ratio(100, 1, 0.08),
     "ratio, one run each, spread 2 % known from others, 20 prompts": ratio(20, 1, 0.02),
     "ratio, one run each, spread 8 % known from one pair of runs, 100 prompts": ratio(100, 1, 0.08, setups=1),

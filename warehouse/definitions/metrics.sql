@@ -21,6 +21,15 @@ create macro error_of_mean(answers, mean_j, energy_squares, error_squares, calib
 -- The sum of squares of so many numbers, from their mean and standard deviation.
 create macro squares(count, mean, stddev) as count * mean * mean + (count - 1) * power(coalesce(stddev, 0), 2);
 
+-- The standard error of the logarithm of a ratio of two sums over units, from the sums and those of their squares and products; null for fewer than two units.
+create macro log_error_of_ratio(units, upper, lower, upper_squares, products, lower_squares) as case
+    when units > 1 and upper > 0 and lower > 0
+        then sqrt(
+            units / (units - 1)
+            * greatest(upper_squares / (upper * upper) - 2 * products / (upper * lower) + lower_squares / (lower * lower), 0)
+        )
+end;
+
 -- One row per prompt answered, with every per-prompt metric that follows from the row alone.
 create view measured_requests as
 select

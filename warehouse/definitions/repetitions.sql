@@ -42,7 +42,9 @@ select
     runs.seed,
     runs.harness_version,
     ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
-    runs.measured
+    runs.measured,
+    runs.token_units,
+    runs.token_log_error
 from runs;
 
 -- One row per window whose energy was divided: the prompts that were answered in it, as one number that does not depend on their order.

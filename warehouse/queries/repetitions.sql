@@ -1,4 +1,5 @@
--- One row per run of ours: its `setup`, which the runs share that repeat each other, the card, the pass, the seed, and J/token.
+-- One row per run of ours: its `setup`, which the runs share that repeat each other, the card, the pass, the seed, J/token, the standard error of its
+-- logarithm within the run, over so many prompts or windows.
 select
     'run:' || repetitions.run_id as result_id,
     repetitions.run_number,
@@ -9,6 +10,8 @@ select
     repetitions.harness_version,
     repetitions.valid,
     repetitions.measured,
-    repetitions.energy_per_token_j
+    repetitions.energy_per_token_j,
+    repetitions.token_log_error,
+    repetitions.token_units
 from repetitions
 order by repetitions.run_number

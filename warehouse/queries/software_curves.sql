@@ -1,14 +1,20 @@
--- One row per GPU, size (billion parameters, two digits), engine, number format of the weights (`precision`, null for 16 bits) and number of answers at once: J/token of the run
--- that stands for it, of our own on one GPU, with the weights that most points of the size have. Of several runs the first by: the task that most points have; newest protocol;
+-- One row per GPU, size (billion parameters, two digits), engine, number format of the weights (`precision`, null for 16 bits) and number of answers at once: J/token of the setup
+-- that stands for it, of our own on one GPU, with the weights that most points of the size have. Runs of one setup count together (`runs`), names are those of the newest,
+-- `between_runs` is the standard deviation of ln(J/token) between them. Of several setups the first by: the task that most points have; newest protocol;
 -- most answers; newest. A server has its steady state where that is known, else its whole window.
-with candidates as (
+with own as (
     select
         results.*,
         runs.measured,
+        runs.energy_j_total,
+        runs.measured_output_tokens_total,
+        runs.output_tokens_total,
+        runs.busy_s_total,
+        run_notes.steady_energy_j,
+        run_notes.steady_output_tokens,
         round(results.params_total_b, 1 - floor(log10(results.params_total_b))::integer) as size,
         case when results.dtype not in ('float16', 'bfloat16') then results.dtype end as precision,
-        try_cast(split_part(results.harness_version, '.', 1) as integer) as protocol,
-        case when run_notes.steady_energy_j > 0 then ratio(run_notes.steady_energy_j, run_notes.steady_output_tokens) end as steady_j
+        try_cast(split_part(results.harness_version, '.', 1) as integer) as protocol
     from selected_results($selection) as results
     join runs on 'run:' || runs.run_id = results.result_id
     left join run_notes on run_notes.run_id = runs.run_id
@@ -17,6 +23,21 @@ with candidates as (
         and results.dtype is not null
         and results.params_total_b > 0
         and results.energy_per_token_j > 0
+),
+candidates as (
+    select
+        own.* replace (sum(output_tokens_total) over same_setup / nullif(sum(busy_s_total) over same_setup, 0) as throughput_tps),
+        count(*) over same_setup as runs,
+        (sum(measured) over same_setup)::bigint as answers,
+        stddev_samp(ln(energy_per_token_j)) over same_setup as between_runs,
+        case
+            when count(*) over same_setup = count(*) filter (where steady_energy_j > 0) over same_setup
+                then sum(steady_energy_j) over same_setup / sum(steady_output_tokens) over same_setup
+        end as steady_j,
+        sum(energy_j_total) over same_setup / sum(measured_output_tokens_total) over same_setup as token_j
+    from own
+    window same_setup as (partition by own.setup)
+    qualify row_number() over (partition by own.setup order by own.started_at desc, own.result_id) = 1
 ),
 usual as (
     select
@@ -48,14 +69,16 @@ select
     candidates.engine,
     candidates.precision,
     candidates.batch_size,
-    coalesce(candidates.steady_j, candidates.energy_per_token_j) as energy_per_token_j,
+    coalesce(candidates.steady_j, candidates.token_j) as energy_per_token_j,
     case
         when starts_with(candidates.engine, 'transformers-') and candidates.batch_size = 1 then 'answers, each measured'
         when starts_with(candidates.engine, 'transformers-') then 'batches, each measured as a whole'
         when candidates.steady_j is not null then 'steady state of a server'
         else 'whole window of a server'
     end as measured_on,
-    candidates.measured as answers,
+    candidates.answers,
+    candidates.runs,
+    candidates.between_runs,
     candidates.throughput_tps,
     candidates.itl_p50_s,
     candidates.model_id,
@@ -76,7 +99,7 @@ qualify row_number() over (
         candidates.task = usual.task desc,
         candidates.protocol desc nulls last,
         candidates.harness_version desc,
-        candidates.measured desc,
+        candidates.answers desc,
         candidates.started_at desc,
         candidates.result_id
 ) = 1

@@ -1,12 +1,18 @@
--- One row per GPU, size (billion parameters, two digits) and step of software: J/token of the run that stands for it, of our own on one GPU with weights of 16 bits.
--- Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. Of several runs of a step the first by: newest protocol; the weights that
--- most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least J/token, for a loop most answers.
--- `units` is how many things were measured by themselves (answers, batches, one window of a server), `log_error` the standard error of ln(J/token) over them.
-with candidates as (
+-- One row per GPU, size (billion parameters, two digits) and step of software: J/token of the setup that stands for it, of our own on one GPU with weights of 16 bits.
+-- Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. Of several setups of a step the first by: newest protocol; the weights
+-- that most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least J/token, for a loop most answers.
+-- Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token) of each. `units` is how many things were measured by themselves in a run
+-- (answers, batches, one window of a server), `log_error` the standard error of ln(J/token) over them. `choices` is how many setups of the step there are.
+with own as (
     select
         results.*,
-        runs.run_number,
         runs.measured,
+        runs.energy_j_total,
+        runs.measured_output_tokens_total,
+        runs.token_units,
+        runs.token_log_error,
+        run_notes.steady_energy_j,
+        run_notes.steady_output_tokens,
         round(results.params_total_b, 1 - floor(log10(results.params_total_b))::integer) as size,
         try_cast(split_part(results.harness_version, '.', 1) as integer) as protocol,
         case
@@ -15,8 +21,7 @@ with candidates as (
             when starts_with(results.engine, 'transformers-compiled') and results.batch_size = 8 then 3
             when starts_with(results.engine, 'transformers-compiled') and results.batch_size = 32 then 4
             when not starts_with(results.engine, 'transformers-') then 5
-        end as step,
-        case when run_notes.steady_energy_j > 0 then ratio(run_notes.steady_energy_j, run_notes.steady_output_tokens) end as steady_j
+        end as step
     from selected_results($selection) as results
     join runs on 'run:' || runs.run_id = results.result_id
     left join run_notes on run_notes.run_id = runs.run_id
@@ -25,6 +30,26 @@ with candidates as (
         and results.dtype in ('float16', 'bfloat16')
         and results.params_total_b > 0
         and results.energy_per_token_j > 0
+),
+-- A server stands with its steady state where every run of the setup has one.
+candidates as (
+    select
+        own.*,
+        count(*) over same_setup as runs,
+        (sum(measured) over same_setup)::bigint as answers,
+        count(*) over same_setup = count(*) filter (where steady_energy_j > 0) over same_setup as is_steady,
+        case
+            when step = 5 and is_steady then sum(steady_energy_j) over same_setup / sum(steady_output_tokens) over same_setup
+            else sum(energy_j_total) over same_setup / sum(measured_output_tokens_total) over same_setup
+        end as token_j,
+        min(token_units) over same_setup as units,
+        avg(token_log_error) over same_setup as log_error,
+        list(
+            ln(case when step = 5 and steady_energy_j > 0 then ratio(steady_energy_j, steady_output_tokens) else energy_per_token_j end)
+        ) over same_setup as logs
+    from own
+    window same_setup as (partition by own.setup)
+    qualify row_number() over (partition by own.setup order by own.started_at desc, own.result_id) = 1
 ),
 usual as (
     select
@@ -50,100 +75,59 @@ usual as (
 of_loops as (
     select
         candidates.*,
-        min(energy_per_token_j) over (partition by gpu_model, size, step, protocol, weights, engine) as loop_j
+        min(token_j) over (partition by gpu_model, size, step, protocol, weights, engine) as loop_j
     from candidates
-),
-chosen as (
-    select
-        candidates.* exclude (loop_j),
-        count(*) over of_step as runs
-    from of_loops as candidates
-    join usual using (gpu_model, size)
-    where candidates.step is not null
-    window of_step as (partition by candidates.gpu_model, size, candidates.step)
-    qualify row_number() over (
-        partition by candidates.gpu_model, size, candidates.step
-        order by
-            candidates.protocol desc nulls last,
-            candidates.weights = usual.weights desc,
-            case when candidates.step in (2, 3, 4) then candidates.loop_j end nulls last,
-            candidates.engine = 'transformers-compiled' desc,
-            candidates.task = 'chat' desc,
-            case when candidates.step = 5 then coalesce(candidates.steady_j, candidates.energy_per_token_j) end nulls last,
-            candidates.harness_version desc,
-            candidates.measured desc,
-            candidates.started_at desc,
-            candidates.result_id
-    ) = 1
-),
-measured_alone as (
-    select
-        requests.run_number,
-        sum(requests.energy_j) as joules,
-        sum(requests.output_tokens) as tokens
-    from requests
-    join chosen on chosen.run_number = requests.run_number
-    where chosen.step < 5
-        and requests.status = 'ok'
-        and (requests.valid or not ($selection).only_valid)
-        and requests.energy_j is not null
-    group by
-        requests.run_number,
-        case when requests.energy_attribution = 'shared' then requests.window_id else requests.sequence end
-),
-spread as (
-    select
-        measured_alone.run_number,
-        count(*) as units,
-        sqrt(
-            ratio(count(*), count(*) - 1)
-            * sum(pow(measured_alone.joules / totals.joules - measured_alone.tokens / totals.tokens, 2))
-        ) as log_error
-    from measured_alone
-    join (
-        select
-            run_number,
-            sum(joules) as joules,
-            sum(tokens) as tokens
-        from measured_alone
-        group by run_number
-    ) as totals using (run_number)
-    where totals.joules > 0
-        and totals.tokens > 0
-    group by measured_alone.run_number
 )
 select
-    chosen.gpu_model,
-    chosen.size,
-    chosen.step,
-    case when chosen.step = 5 then coalesce(chosen.steady_j, chosen.energy_per_token_j) else chosen.energy_per_token_j end as energy_per_token_j,
+    candidates.gpu_model,
+    size,
+    candidates.step,
+    candidates.token_j as energy_per_token_j,
     case
-        when chosen.step < 3 then 'answers, each measured'
-        when chosen.step < 5 then 'batches, each measured as a whole'
-        when chosen.steady_j is not null then 'steady state of a server'
+        when candidates.step < 3 then 'answers, each measured'
+        when candidates.step < 5 then 'batches, each measured as a whole'
+        when candidates.is_steady then 'steady state of a server'
         else 'whole window of a server'
     end as measured_on,
-    case when chosen.step = 5 then 1 else coalesce(spread.units, 0) end as units,
-    spread.log_error,
-    chosen.measured as answers,
-    chosen.runs,
-    chosen.model_id,
-    chosen.model_name,
-    chosen.params_total_b,
-    chosen.engine,
-    chosen.batch_size,
-    chosen.concurrency,
-    chosen.weights,
-    chosen.dtype,
-    chosen.task,
-    chosen.harness_version,
-    chosen.source,
-    chosen.origin,
-    chosen.prompt_set,
-    chosen.result_id
-from chosen
-left join spread on spread.run_number = chosen.run_number
+    coalesce(candidates.units, 0) as units,
+    candidates.log_error,
+    list_sort(candidates.logs) as logs,
+    candidates.answers,
+    candidates.runs,
+    count(*) over of_step as choices,
+    candidates.model_id,
+    candidates.model_name,
+    candidates.params_total_b,
+    candidates.engine,
+    candidates.batch_size,
+    candidates.concurrency,
+    candidates.weights,
+    candidates.dtype,
+    candidates.task,
+    candidates.harness_version,
+    candidates.source,
+    candidates.origin,
+    candidates.prompt_set,
+    candidates.result_id
+from of_loops as candidates
+join usual using (gpu_model, size)
+where candidates.step is not null
+window of_step as (partition by candidates.gpu_model, size, candidates.step)
+qualify row_number() over (
+    partition by candidates.gpu_model, size, candidates.step
+    order by
+        candidates.protocol desc nulls last,
+        candidates.weights = usual.weights desc,
+        case when candidates.step in (2, 3, 4) then candidates.loop_j end nulls last,
+        candidates.engine = 'transformers-compiled' desc,
+        candidates.task = 'chat' desc,
+        case when candidates.step = 5 then candidates.token_j end nulls last,
+        candidates.harness_version desc,
+        candidates.answers desc,
+        candidates.started_at desc,
+        candidates.result_id
+) = 1
 order by
-    chosen.gpu_model,
-    chosen.size,
-    chosen.step
+    candidates.gpu_model,
+    size,
+    candidates.step

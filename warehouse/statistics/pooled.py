@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.energy_shown import BY_KEY
@@ -19,6 +18,7 @@ from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, student
 # Over what a ratio of results is: of the pooled one it is the ratio of the weighted means.
 RATIOS = {"energy_per_token_j": "output_tokens", "throughput_tps": "latency_s", "power_w": "latency_s"}
 LEVELS = 7
+VALUE_ENDS, TOKEN_ENDS = ("value_low", "value_high"), ("token_low_j", "token_high_j")
 
 
 def pooled(rows: pl.DataFrame) -> pl.DataFrame:
@@ -67,7 +67,7 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
         each: rows of the query `spreads`.
 
     Returns:
-        One row per setup: `setup`, `divided`, `answers`, `runs_known`, `mean`, `stddev`, `spread`.
+        One row per setup: `setup`, `divided`, `answers`, `answers_per_prompt` (over all its runs), `mean`, `stddev`, `spread`.
     """
     weight = pl.col("answers")
     levels = [((pl.col("spread").list.get(place) * weight).sum() / weight.sum()).alias(f"level_{place}") for place in range(LEVELS)]
@@ -76,7 +76,7 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
     found = each.group_by("setup").agg(
         pl.col("divided").any(),
         weight.sum(),
-        pl.len().cast(pl.Int64).alias("runs_known"),
+        pl.col("answers_per_prompt").sum(),
         mean.alias("mean"),
         squares.alias("squares"),
         *levels,
@@ -87,7 +87,7 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
         "setup",
         "divided",
         "answers",
-        "runs_known",
+        "answers_per_prompt",
         "mean",
         pl.when(pl.col("answers") > 1).then(variance.clip(lower_bound=0).sqrt()).alias("stddev"),
         spread.alias("spread"),
@@ -95,10 +95,11 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_intervals(rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitions: pl.DataFrame) -> pl.DataFrame:
-    """Adds `spread`, `answers` and `value_low`, `value_high`, the 95 % interval of a mean energy per answer.
+    """Adds `spread`, `answers`, and two 95 % intervals: `value_low`, `value_high` of a mean energy per answer, and `token_low_j`,
+    `token_high_j` of J/token.
 
-    Student's t over answers, answers to one prompt counted once, and what the runs add (`statistics.runs`), as a factor. There is none for
-    divided energy, for published averages, and for fewer than five prompts.
+    Student's t over answers, answers to one prompt counted once, and what the runs add (`statistics.runs`), as a factor. Neither is there
+    for published averages and for fewer than five prompts; of energy that a rule divided only J/token has one, over windows.
 
     Args:
         rows: of `pooled`.
@@ -106,21 +107,50 @@ def with_intervals(rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitio
         key: the column of the mean.
         repetitions: rows of the query `repetitions`.
     """
-    known = luck.known(repetitions)
-    logs = repetitions.filter(pl.col("energy_per_token_j") > 0).group_by("setup").agg(pl.col("energy_per_token_j").log().alias("logs"))
-    joined = rows.join(spread, on="setup", how="left", maintain_order="left").join(logs, on="setup", how="left", maintain_order="left")
-    ends = [_ends(row, row[key], known) for row in joined.iter_rows(named=True)]
-    schema = {"value_low": pl.Float64, "value_high": pl.Float64}
-    return joined.drop("logs", "divided", "runs_known", "mean", "stddev").hstack(pl.DataFrame(ends, schema=schema, orient="row"))
+    known, each = luck.known(repetitions), _of_runs(repetitions)
+    joined = rows.join(spread, on="setup", how="left", maintain_order="left").join(each, on="setup", how="left", maintain_order="left")
+    ends = [_ends(row, row[key], known) | _token_ends(row, known) for row in joined.iter_rows(named=True)]
+    drop = ("logs", "divided", "answers_per_prompt", "mean", "stddev", "error", "units")
+    return joined.drop(*drop).hstack(pl.DataFrame(ends, schema=dict.fromkeys((*VALUE_ENDS, *TOKEN_ENDS), pl.Float64), orient="row"))
 
 
-def _ends(row: dict[str, Any], value: float | None, known: luck.Known) -> tuple[float | None, float | None]:
+def _of_runs(repetitions: pl.DataFrame) -> pl.DataFrame:
+    """One row per setup: `logs`, ln(J/token) of its valid runs; `error`, the standard error of their mean within the runs; `units`.
+
+    The same prompts are in every run, so more runs leave the error of the choice of prompts as it is.
+    """
+    counted = repetitions.filter("valid", pl.col("energy_per_token_j") > 0)
+    return counted.group_by("setup").agg(
+        pl.col("energy_per_token_j").log().alias("logs"),
+        pl.col("token_log_error").mean().alias("error"),
+        pl.col("token_units").min().alias("units"),
+    )
+
+
+def _ends(row: dict[str, Any], value: float | None, known: luck.Known) -> dict[str, float | None]:
+    nothing: dict[str, float | None] = dict.fromkeys(VALUE_ENDS)
     if not value or value <= 0 or row["divided"] or row["divided"] is None or row["stddev"] is None:
-        return None, None
-    prompts = row["answers"] // max(row["runs_known"], 1)
+        return nothing
+    prompts = row["answers"] // max(row["answers_per_prompt"], 1)
     if prompts < FEWEST_UNITS:
-        return None, None
+        return nothing
     reach = student(prompts - 1) * row["stddev"] / row["mean"] / math.sqrt(prompts)
+    return _around(value, reach, row, known, VALUE_ENDS)
+
+
+def _token_ends(row: dict[str, Any], known: luck.Known) -> dict[str, float | None]:
+    value, error, units = row["energy_per_token_j"], row["error"], row["units"]
+    if row["origin"] != "measured" or not value or value <= 0 or error is None or (units or 0) < FEWEST_UNITS:
+        return dict.fromkeys(TOKEN_ENDS)
+    return _around(value, student(units - 1) * error, row, known, TOKEN_ENDS)
+
+
+def _around(value: float, reach: float, row: dict[str, Any], known: luck.Known, names: tuple[str, str]) -> dict[str, float | None]:
+    """The ends around a value, wider by what its runs add.
+
+    Args:
+        reach: half the width over prompts, as a logarithm.
+    """
     of_runs = luck.of_mean(row["logs"], known.of([row["harness_version"]]).alone) if row["logs"] else None
     half = math.hypot(reach, of_runs.reach if of_runs is not None else 0.0)
-    return value * float(np.exp(-half)), value * float(np.exp(half))
+    return dict(zip(names, (value * math.exp(-half), value * math.exp(half)), strict=True))

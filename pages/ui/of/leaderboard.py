@@ -35,6 +35,7 @@ COLUMNS = (
     "prompts",
     "gpu_model",
     "energy_per_token_j",
+    "token_interval",
     "task",
     "output_tokens",
     "throughput_tps",
@@ -56,9 +57,11 @@ MORE = (
 # The numbers that can be narrowed to a range on the leaderboard.
 RANGES = ("params_total_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 POOLED = (
-    "Runs of one setup are one row: means over all their answers; percentiles are the mean over the runs. The 95 % interval is that of the "
-    "mean over prompts and runs; there is none below five prompts, for divided energy and for published averages."
+    "Runs of one setup are one row: means over all their answers; percentiles are the mean over the runs. The 95 % intervals are those of "
+    "the mean and of J/token over prompts and runs; there is none below five prompts and for published averages. Divided energy has none "
+    "of an answer, but one of J/token over its windows."
 )
+TOKEN = "energy_per_token_j"
 MOST_COMPARED = 4
 NONE = "–"
 
@@ -74,20 +77,25 @@ def columns(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple[str
 
 
 def in_words(rows: pl.DataFrame, key: str) -> pl.DataFrame:
-    """Rows as the table shows them: `pareto` as a star, `interval` and `runs_of` in words, – where there is none.
+    """Rows as the table shows them: `pareto` as a star, `interval`, `token_interval` and `runs_of` in words, – where there is none.
 
     Args:
         rows: of the leaderboard.
         key: of NUMBERS, the energy.
     """
-    factor = NUMBERS[key].display_factor
-    ends = rows.select(pl.col("value_low", "value_high") * factor).iter_rows()
-    said = [f"{figure(low, 3)} to {figure(high, 3)}" if low is not None and high is not None else NONE for low, high in ends]
     return rows.with_columns(
         pl.when("pareto").then(pl.lit("★")).otherwise(pl.lit("")).alias("pareto"),
-        pl.Series("interval", said, dtype=pl.String),
+        _intervals(rows, ("value_low", "value_high"), NUMBERS[key].display_factor).alias("interval"),
+        _intervals(rows, ("token_low_j", "token_high_j"), NUMBERS[TOKEN].display_factor).alias("token_interval"),
         pl.col("runs").cast(pl.String).fill_null(NONE).alias("runs_of"),
     )
+
+
+def _intervals(rows: pl.DataFrame, ends: tuple[str, str], factor: float) -> pl.Series:
+    """Intervals in words."""
+    pairs = rows.select(pl.col(ends) * factor).iter_rows()
+    said = [f"{figure(low, 3)} to {figure(high, 3)}" if low is not None and high is not None else NONE for low, high in pairs]
+    return pl.Series(said, dtype=pl.String)
 
 
 def least(rows: pl.DataFrame, key: str) -> str:
@@ -160,6 +168,12 @@ def facts(row: dict[str, Any], key: str) -> list[tuple[str, str, str]]:
 
 
 def _between(row: dict[str, Any]) -> str:
+    low, high = row.get("token_low_j"), row.get("token_high_j")
+    interval = f"95 % interval {figure(low, 3)} to {figure(high, 3)}; " if low is not None and high is not None else ""
+    return f"{interval}{_runs(row)}"
+
+
+def _runs(row: dict[str, Any]) -> str:
     if (row.get("runs") or 0) > 1 and row.get("between_runs") is not None:
         return f"{figure(100 * row['between_runs'], 2)} % between {row['runs']} runs (one standard deviation)"
     return "one run" if row.get("runs") else "published average"

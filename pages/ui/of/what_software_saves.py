@@ -27,17 +27,33 @@ COLUMNS = (
         "energy_per_token_j",
         "token_low_j",
         "token_high_j",
+        "token_within_low_j",
+        "token_within_high_j",
         "saved",
         "saved_low",
         "saved_high",
+        "runs",
         "units",
     ),
-    *("answers", "measured_on", "harness_version", "weights", "engine", "batch_size", "concurrency", "dtype", "task", "prompt_set"),
+    *(
+        "answers",
+        "measured_on",
+        "basis",
+        "harness_version",
+        "weights",
+        "engine",
+        "batch_size",
+        "concurrency",
+        "dtype",
+        "task",
+        "prompt_set",
+    ),
 )
 ABOUT = (
     "Energy is measured for whole answers, whole batches and the full window of a server, and divided by all output tokens of these: "
     "no share of a single answer is in it. A hollow mark stands for fewer than five measurements: n is their number. "
-    "There is no interval then; intervals are those within the run, of 95 %."
+    "There is no interval then, unless a setup was run several times. Runs of one setup are one mark. The thick bar is the 95 % interval "
+    "within the runs, the thin one has the spread between runs too: that of the setup, or, where it was run once, what is known of others."
 )
 BOUNDARY = "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than five measurements; n says how many."
 COLD = "Protocol 1.x counts the cold first answer of the eager loop, one of few: compiling saves at most as much as shown."
@@ -115,7 +131,12 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
         .mark_line(color="gray", opacity=0.5, strokeWidth=1.5)
         .encode(x=x, y=y, detail=alt.Detail("size_name:N"), order=alt.Order("step:Q"))
     )
-    within = base.transform_filter("isValid(datum.token_low_j)").mark_rule(strokeWidth=5, opacity=0.35)
+    bars = [
+        base.transform_filter(f"isValid(datum.{low})")
+        .mark_rule(strokeWidth=width, opacity=0.35)
+        .encode(x=alt.X(f"{low}:Q"), x2=alt.X2(high), color=colour)
+        for low, high, width in (("token_low_j", "token_high_j", 1.5), ("token_within_low_j", "token_within_high_j", 5))
+    ]
     marks = [
         alt.Chart(rows)
         .mark_point(size=95, strokeWidth=2, opacity=1, filled=full)
@@ -123,7 +144,7 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
         for full in (True, False)
         if (rows := shown.filter(pl.col("few") != full)).height
     ]
-    layers = [line, within.encode(x=alt.X("token_low_j:Q"), x2=alt.X2("token_high_j"), color=colour), *marks, *_words(base, domain[1])]
+    layers = [line, *bars, *marks, *_words(base, domain[1])]
     return theme.finish(alt.layer(*layers), ROW * len(sizes) + AROUND)
 
 
@@ -191,9 +212,10 @@ def _tips() -> list[alt.Tooltip]:
         "measured_on": "Measured on",
         "harness_version": "Protocol",
         "weights": "Weights",
+        "basis": "Interval",
     }
     numbers = {"energy_per_token_j": "J/token", "token_low_j": "from", "token_high_j": "to", "saved": "Saved"}
-    counts = {"units": "n", "answers": "Answers", "batch_size": "Batch", "concurrency": "At once"}
+    counts = {"units": "n", "runs": "Runs", "answers": "Answers", "batch_size": "Batch", "concurrency": "At once"}
     return [
         *(alt.Tooltip(f"{name}:N", title=title) for name, title in texts.items()),
         *(alt.Tooltip(f"{name}:Q", title=title, format=".1%" if name == "saved" else ",.3~g") for name, title in numbers.items()),

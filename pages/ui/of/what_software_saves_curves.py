@@ -8,13 +8,25 @@ from prompt_joules.pages.ui.pure.words import figure, plain
 
 TITLE = "How many at once?"
 ABOUT = (
-    "One curve an engine: a loop in static batches, a server at so many requests at once. Every point is a run of its own; a server has "
-    "its steady state where it was recorded, else its whole window. Energy is that of all answers together over all their output tokens."
+    "One curve an engine: a loop in static batches, a server at so many requests at once. Every point is a setup, its runs taken together; "
+    "a server has its steady state where it was recorded, else its whole window. Energy is that of all answers together over all their "
+    "output tokens."
 )
 # Of the width of the chart what the names at the right take.
 NAMES_WIDE = 0.16
 COLUMNS = (
-    *("size_name", "engine", "batch_size", "energy_per_token_j", "throughput_tps", "itl_p50_s", "answers", "measured_on"),
+    *(
+        "size_name",
+        "engine",
+        "batch_size",
+        "energy_per_token_j",
+        "throughput_tps",
+        "itl_p50_s",
+        "answers",
+        "runs",
+        "between_runs",
+        "measured_on",
+    ),
     *("model_name", "weights", "dtype", "task", "prompt_set", "harness_version"),
 )
 LOOPS = {"transformers-eager": "eager loop", "transformers-compiled": "compiled loop"}
@@ -83,7 +95,7 @@ def curves(rows: pl.DataFrame) -> theme.Chart:
         axis=axes.axis_of(True, rows["energy_per_token_j"]),
     )
     texts = {"name": "Engine", "model_name": "Model", "measured_on": "Measured on", "weights": "Weights", "harness_version": "Protocol"}
-    numbers = {"batch_size": "At once", "energy_per_token_j": "J/token", "throughput_tps": "token/s", "answers": "Answers"}
+    numbers = {"batch_size": "At once", "energy_per_token_j": "J/token", "throughput_tps": "token/s", "answers": "Answers", "runs": "Runs"}
     tips = [
         *(alt.Tooltip(f"{name}:N", title=title) for name, title in texts.items()),
         *(alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in numbers.items()),

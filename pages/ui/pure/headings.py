@@ -155,6 +155,10 @@ LABELS: dict[str, tuple[str, str]] = {
         "95 % interval",
         "Of the mean, over prompts and runs; – for divided energy, published averages and under five prompts.",
     ),
+    "token_interval": (
+        "J/token, 95 % interval",
+        "Of J/token, over prompts (of batches: over windows) and runs; – for published averages, servers, and under five of them.",
+    ),
     "runs_of": ("Runs", "Runs of this setup in the row; – for published averages."),
     "spread": ("Percentiles", "Energy of the answers at p5, p25, p50, p75, p90, p95, p99. Our own runs only."),
     "between_runs": ("Between runs", "Standard deviation of J/token between the runs of the setup; empty for one run."),
@@ -231,8 +235,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "band": ("Size", "Parameters in billions."),
     "size_name": ("Size", "Parameters in billions, two digits."),
     "step_name": ("Step", "The software that ran the model."),
-    "token_low_j": ("from (J/token)", "Low end of the 95 % interval within the run; empty below five measurements."),
-    "token_high_j": ("to (J/token)", "High end of the 95 % interval within the run; empty below five measurements."),
+    "token_low_j": ("from (J/token)", "Low end of the 95 % interval, with the spread between runs; empty below five measurements."),
+    "token_high_j": ("to (J/token)", "High end of the 95 % interval, with the spread between runs; empty below five measurements."),
+    "token_within_low_j": ("from, in these runs", "Low end of the 95 % interval of J/token over prompts or batches alone."),
+    "token_within_high_j": ("to, in these runs", "High end of the 95 % interval of J/token over prompts or batches alone."),
     "saved": ("Saved", "Of the energy of a token in the eager loop of the same size."),
     "saved_low": ("from", "Low end of the 95 % interval of what is saved; empty where either side has fewer than five measurements."),
     "saved_high": ("to", "High end of the 95 % interval of what is saved."),
@@ -269,4 +275,4 @@ SHARES = (
     *("sd_of_energy", "share_of_energy", "sd_of_length", "sd_of_token", "with_1_run", "with_3_runs", "with_9_runs", "share_shown"),
     *("saved", "saved_low", "saved_high", "more_share", "top5_share", "explained", "between_runs"),
 )
-FOUR_DIGITS = ("input_token_j", "output_token_j", "token_low_j", "token_high_j")
+FOUR_DIGITS = ("input_token_j", "output_token_j", "token_low_j", "token_high_j", "token_within_low_j", "token_within_high_j")

@@ -1,10 +1,14 @@
 """The steps of software, from the eager loop of 2023 to a server: names, intervals, and what each saves. Frames in, frames out."""
 
+import math
+from typing import Any
+
 import polars as pl
 
 from prompt_joules.pages.ui.pure import shape
 from prompt_joules.pages.ui.pure.words import figure, minus
-from prompt_joules.warehouse.statistics import intervals
+from prompt_joules.warehouse.statistics import intervals, runs
+from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN, WITH_SPREAD
 
 # The steps of the query `software_steps`, by number.
 STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
@@ -12,29 +16,36 @@ STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5:
 FEWEST = intervals.FEWEST_UNITS
 
 
-def complete(steps: pl.DataFrame) -> pl.DataFrame:
+def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFrame:
     """Adds names, intervals and what each step saves against the first of its row.
 
     Args:
         steps: rows of the query `software_steps`.
+        known: the luck of the runs of all setups that were repeated.
 
     Returns:
-        The rows with `size_name`, `step_name`, `few` (no interval), `eager_j`, `token_low_j` and `token_high_j` (J/token), and `saved`,
-        `saved_low`, `saved_high`, shares of the eager loop's energy; null without an eager loop, and the ends without an interval of both.
+        The rows with `size_name`, `step_name`, `few` (fewer than five measurements), `eager_j`, `token_low_j` and `token_high_j` (J/token,
+        with what the runs add), `token_within_low_j` and `token_within_high_j` (within the runs), `basis` (what the interval is about), and
+        `saved`, `saved_low`, `saved_high`, shares of the eager loop's energy; null without an eager loop, and the ends without an interval
+        of both.
     """
     first = pl.when(pl.col("step") == 1).then
     by = ["gpu_model", "size"]
-    half = shape.each(steps["units"], lambda units: intervals.student(units - 1) if units >= FEWEST else None, pl.Float64)
+    halves = [_halves(row, known) for row in steps.iter_rows(named=True)]
     named = steps.with_columns(
         shape.each(steps["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"),
         pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),
         (pl.col("units") < FEWEST).alias("few"),
-        (half * pl.col("log_error")).alias("half"),
+        pl.Series("within", [within for within, _, _ in halves], dtype=pl.Float64),
+        pl.Series("half", [half for _, half, _ in halves], dtype=pl.Float64),
+        pl.Series("basis", [basis for *_, basis in halves], dtype=pl.String),
     ).with_columns(
         first(pl.col("energy_per_token_j")).max().over(by).alias("eager_j"),
         first(pl.col("half")).max().over(by).alias("eager_half"),
         (pl.col("energy_per_token_j") * (-pl.col("half")).exp()).alias("token_low_j"),
         (pl.col("energy_per_token_j") * pl.col("half").exp()).alias("token_high_j"),
+        (pl.col("energy_per_token_j") * (-pl.col("within")).exp()).alias("token_within_low_j"),
+        (pl.col("energy_per_token_j") * pl.col("within").exp()).alias("token_within_high_j"),
     )
     ratio, reach = pl.col("energy_per_token_j") / pl.col("eager_j"), (pl.col("half") ** 2 + pl.col("eager_half") ** 2).sqrt()
     later = pl.when(pl.col("step") > 1).then
@@ -42,7 +53,21 @@ def complete(steps: pl.DataFrame) -> pl.DataFrame:
         later(1 - ratio).alias("saved"),
         later(1 - ratio * reach.exp()).alias("saved_low"),
         later(1 - ratio * (-reach).exp()).alias("saved_high"),
-    ).drop("half", "eager_half")
+    ).drop("half", "eager_half", "within", "logs")
+
+
+def _halves(row: dict[str, Any], known: runs.Known) -> tuple[float | None, float | None, str | None]:
+    """Half the width of the interval of ln(J/token) within the runs and with what they add, and what the latter is about.
+
+    One window of a server has nothing to vary within; several runs of it still have the spread between them.
+    """
+    several = row["runs"] > 1
+    within = intervals.student(row["units"] - 1) * row["log_error"] if row["units"] >= FEWEST and row["log_error"] is not None else None
+    if within is None and not (several and row["units"] == 1):
+        return None, None, None
+    luck = runs.of_mean(row["logs"], known.of([row["harness_version"]]).alone)
+    basis = ONE_RUN if luck is None else ACROSS_RUNS if several else WITH_SPREAD
+    return within, math.hypot(within or 0.0, luck.reach if luck else 0.0), basis
 
 
 def gpus(rows: pl.DataFrame) -> list[str]:

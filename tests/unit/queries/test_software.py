@@ -14,7 +14,7 @@ from prompt_joules.pages.ui.pure import software
 from prompt_joules.pages.ui.pure.words import figure
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
-from prompt_joules.warehouse.statistics import intervals
+from prompt_joules.warehouse.statistics import estimates, intervals, runs
 from tests import factories, warehouses
 
 SHAPE = {"model_id": "me/shape-8b", "model_name": "shape-8b", "params_total_b": 8.03, "params_active_b": 8.03, "weights": "dummy"}
@@ -46,6 +46,7 @@ RUNS = {
     "server-64": served("server-64", 64),
     "server-128": served("server-128", 128),
     "two-cards": factories.records(30, "two-cards", **COMPILED | {"num_gpus": 2}, harness_version="3.0"),
+    "compiled-2": factories.records(14, "compiled-2", **COMPILED, harness_version="2.0", seed=1).with_columns(pl.col("energy_j") * 1.02),
     "small": factories.records(6, "small", **COMPILED | {"params_total_b": 0.6, "model_id": "me/small"}, harness_version="2.0"),
     "small-searched": factories.records(
         4,
@@ -54,6 +55,16 @@ RUNS = {
         harness_version="2.1",
     ).with_columns(pl.col("energy_j") / 2),
 }
+# The runs of a setup that was run twice count together.
+TOGETHER = {"compiled": ("compiled", "compiled-2")}
+
+
+def rows_of(result: str) -> pl.DataFrame:
+    """The answers behind a result."""
+    name = result.removeprefix("run:")
+    return pl.concat(RUNS[run] for run in TOGETHER.get(name, (name,)))
+
+
 STEADY = {"server-64": (900.0, 3000.0), "server-128": (600.0, 3000.0)}
 
 
@@ -90,12 +101,15 @@ def test_one_run_stands_for_each_step_of_a_size(steps: pl.DataFrame) -> None:
         (8.0, 4, "batch-32"),
         (8.0, 5, "server-128"),
     ], "newest protocol, weights of the row, the loop that takes least (the default of equals), 16 bits, one GPU, best concurrency"
-    assert steps.filter(pl.col("step") == 1)["runs"].item() == 2
+    assert steps.filter(pl.col("step") == 1).select("runs", "choices").row(0) == (1, 2)
+    assert steps.filter(pl.col("size") == 8, pl.col("step") == 2).select("runs", "answers").row(0) == (2, 26), (
+        "runs of a setup count together"
+    )
 
 
 def test_joules_per_token_are_ratios_of_sums_and_of_the_steady_state(steps: pl.DataFrame) -> None:
     for result, value in steps.filter(pl.col("step") < 5).select("result_id", "energy_per_token_j").iter_rows():
-        rows = RUNS[result.removeprefix("run:")]
+        rows = rows_of(result)
         assert value == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
     server = steps.filter(pl.col("step") == 5).row(0, named=True)
     assert (server["energy_per_token_j"], server["measured_on"], server["units"]) == (0.2, "steady state of a server", 1)
@@ -104,15 +118,36 @@ def test_joules_per_token_are_ratios_of_sums_and_of_the_steady_state(steps: pl.D
 @pytest.mark.parametrize(("name", "by", "units"), [("compiled", "sequence", 12), ("batch-8", "window_id", 6), ("eager", "sequence", 3)])
 def test_the_spread_is_that_between_what_was_measured_by_itself(steps: pl.DataFrame, name: str, by: str, units: int) -> None:
     row = software.complete(steps).filter(pl.col("result_id") == f"run:{name}").row(0, named=True)
-    alone = RUNS[name].group_by(by).agg(pl.col("energy_j", "output_tokens").sum())
-    pull = alone["energy_j"] / alone["energy_j"].sum() - alone["output_tokens"] / alone["output_tokens"].sum()
-    error = math.sqrt(units / (units - 1) * (pull**2).sum())
+    errors = []
+    for run in TOGETHER.get(name, (name,)):
+        alone = RUNS[run].group_by(by).agg(pl.col("energy_j", "output_tokens").sum())
+        pull = alone["energy_j"] / alone["energy_j"].sum() - alone["output_tokens"] / alone["output_tokens"].sum()
+        errors.append(math.sqrt(alone.height / (alone.height - 1) * (pull**2).sum()))
+    error = sum(errors) / len(errors)
     assert (row["units"], row["few"]) == (units, units < 5)
     assert row["log_error"] == pytest.approx(error)
     if units < 5:
         assert (row["token_low_j"], row["token_high_j"]) == (None, None)
     else:
-        assert row["token_high_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(intervals.student(units - 1) * error))
+        assert row["token_within_high_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(intervals.student(units - 1) * error))
+
+
+def test_the_spread_between_runs_comes_on_top(steps: pl.DataFrame) -> None:
+    known = runs.Known(runs.Spread(0.03, 12, 5, 17))
+    row, other = (
+        software.complete(steps, known).filter(pl.col("result_id") == f"run:{name}").row(0, named=True) for name in ("compiled", "batch-8")
+    )
+    logs = [math.log(RUNS[run]["energy_j"].sum() / RUNS[run]["output_tokens"].sum()) for run in ("compiled", "compiled-2")]
+    added = runs.of_mean(logs, known.alone)
+    assert added is not None
+    within = math.log(row["token_within_high_j"] / row["energy_per_token_j"])
+    assert math.log(row["token_high_j"] / row["energy_per_token_j"]) == pytest.approx(math.hypot(within, added.reach))
+    assert (row["basis"], other["basis"]) == (estimates.ACROSS_RUNS, estimates.WITH_SPREAD)
+    alone = software.complete(steps).filter(pl.col("result_id") == "run:batch-8").row(0, named=True)
+    assert alone["basis"] == estimates.ONE_RUN and alone["token_high_j"] < other["token_high_j"]
+    twice = steps.filter(pl.col("step") == 5).with_columns(runs=pl.lit(2), logs=pl.Series([[-1.6, -1.5]]))
+    server = software.complete(twice, known).row(0, named=True)
+    assert server["token_within_low_j"] is None and server["token_low_j"] < server["energy_per_token_j"] < server["token_high_j"]
 
 
 def test_what_is_saved_is_against_the_eager_loop_of_the_size(steps: pl.DataFrame) -> None:
@@ -163,7 +198,7 @@ def test_one_run_stands_for_each_engine_and_number_of_answers_at_once(runs_kept:
     quantised = curves.with_columns(precision=pl.when(pl.col("engine") == "vllm").then(pl.lit("Q4_1")))
     assert set(lines.complete(quantised)["name"]) == {"compiled loop", "vllm · Q4_1"}
     assert set(rows["name"]) == {"compiled loop", "vllm"}
-    alone, batch = (RUNS[name]["energy_j"].sum() / RUNS[name]["output_tokens"].sum() for name in ("compiled", "batch-32"))
+    alone, batch = (rows_of(name)["energy_j"].sum() / rows_of(name)["output_tokens"].sum() for name in ("compiled", "batch-32"))
     assert f"**vllm**: **{figure(0.2, 2)} J/token at 128**; compiled loop:" in lines.headline(rows)
     if batch == curves.filter(pl.col("engine") == "transformers-compiled")["energy_per_token_j"].min():
         assert f"({software.share(1 - batch / alone)} less than one at a time)" in lines.headline(rows)
@@ -179,6 +214,7 @@ def test_the_names_of_two_curves_that_end_together_are_both_drawn() -> None:
         "weights": "dummy",
         "harness_version": "2",
         "answers": 1,
+        "runs": 1,
         "throughput_tps": 1.0,
     }
     rows = pl.DataFrame(

@@ -10,6 +10,7 @@ import pytest
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import intervals, pooled
+from prompt_joules.warehouse.statistics import runs as luck
 from tests import factories, warehouses
 
 ASKED = {"per": "response", "above_idle": False}
@@ -64,7 +65,7 @@ def test_what_was_published_stays_as_it_is(shipped_warehouse: Path) -> None:
 def test_the_spread_is_that_of_all_answers(three_runs: Path) -> None:
     found = pooled.spreads(query.load("spreads", None, str(three_runs), **ASKED))
     every = warehouses.rows(three_runs, "from requests where task = 'chat'")["energy_j"]
-    (row,) = found.filter(pl.col("runs_known") == 3).iter_rows(named=True)
+    (row,) = found.filter(pl.col("answers_per_prompt") == 3).iter_rows(named=True)
     assert row["answers"] == len(every)
     assert (row["mean"], row["stddev"]) == (pytest.approx(every.mean()), pytest.approx(every.std()))
     assert len(row["spread"]) == pooled.LEVELS and row["spread"] == sorted(row["spread"])
@@ -84,3 +85,56 @@ def test_the_interval_counts_a_prompt_once_and_adds_the_runs(three_runs: Path) -
     for task in ("instruct", "chat-concise"):
         row = found.filter(task=task).row(0, named=True)
         assert (row["value_low"], row["value_high"]) == (None, None), "four prompts, or energy that was divided, have none"
+        assert (row["token_low_j"], row["token_high_j"]) == (None, None), "four prompts, or one window"
+
+
+def token_error(alone: pl.DataFrame) -> float:
+    """The standard error of ln(J/token) over prompts, or windows, by itself."""
+    energy, tokens = alone["energy_j"].to_numpy(), alone["output_tokens"].to_numpy().astype(float)
+    away = energy / energy.sum() - tokens / tokens.sum()
+    return float(np.sqrt(len(away) / (len(away) - 1) * (away**2).sum()))
+
+
+def test_joules_per_token_have_an_interval_over_prompts_and_runs(three_runs: Path) -> None:
+    repetitions = query.load("repetitions", None, str(three_runs))
+    spreads = pooled.spreads(query.load("spreads", None, str(three_runs), **ASKED))
+    found = pooled.with_intervals(pooled.pooled(results(three_runs)), spreads, "energy_j", repetitions)
+    (row,) = found.filter(task="chat").iter_rows(named=True)
+    parts = [part for _, part in warehouses.rows(three_runs, "from requests where task = 'chat'").group_by("run_id")]
+    logs = [math.log(part["energy_j"].sum() / part["output_tokens"].sum()) for part in parts]
+    within = intervals.student(min(part.height for part in parts) - 1) * sum(map(token_error, parts)) / 3
+    added = luck.of_mean(logs, luck.known(repetitions).alone)
+    assert added is not None
+    half = math.hypot(within, added.reach)
+    assert row["token_low_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(-half))
+    assert row["token_high_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(half))
+
+
+def test_the_error_within_a_run_is_kept_of_every_shipped_run(shipped_warehouse: Path) -> None:
+    kept = warehouses.rows(shipped_warehouse, "select run_number, energy_attribution, token_units, token_log_error from runs")
+    every = warehouses.rows(shipped_warehouse, "from requests where valid and energy_j is not null")
+    counted = 0
+    for row in kept.iter_rows(named=True):
+        own = every.filter(run_number=row["run_number"])
+        alone = own.group_by("window_id").agg(pl.col("energy_j", "output_tokens").sum()) if row["energy_attribution"] == "shared" else own
+        assert (row["token_units"] or 0) == alone.height, row
+        assert (row["token_log_error"] is None) == (alone.height < 2)
+        if alone.height > 1:
+            assert row["token_log_error"] == pytest.approx(token_error(alone), rel=1e-6), row
+            counted += 1
+    assert counted > 80
+
+
+def test_answers_to_one_prompt_count_once(tmp_path: Path) -> None:
+    once = factories.records(9, "once")
+    thrice = pl.concat(
+        once.with_columns(run_id=pl.lit("thrice"), repetition=pl.lit(place), sequence=pl.col("sequence") + 9 * place) for place in range(3)
+    )
+    for name, rows in (("once", once), ("thrice", thrice.cast(once.schema))):
+        factories.write(rows, tmp_path / name / "part-0.parquet")
+    assert warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb").status == 0
+    kept = warehouses.rows(tmp_path / "w.duckdb", "select answers_per_prompt, token_units, token_log_error from runs order by run_id")
+    assert kept["answers_per_prompt"].to_list() == [1, 3]
+    assert kept["token_units"].to_list() == [9, 9]
+    small = math.sqrt(27 / 26 / (9 / 8))
+    assert kept["token_log_error"][1] == pytest.approx(kept["token_log_error"][0] * small), "the same answers three times say no more"
