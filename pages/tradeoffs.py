@@ -75,7 +75,7 @@ glance.headline(room.summary(inside.height, points.height, best, x, y))
 if only_optimal:
     marked = marked.filter("frontier", "inside")
     view = view.narrowed(among("result_id", marked["result_id"]))
-drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.ends(limits), only_optimal)
+drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.at_limits(limits), only_optimal)
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with the frontier and the limits"
 chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
 st.caption(f"{room.BOUNDARY} {room.RANDOM if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")

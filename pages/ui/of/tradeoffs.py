@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, labels, naming, theme
+from prompt_joules.pages.ui.pure import axes, ends, labels, naming, software, theme
 from prompt_joules.pages.ui.pure.view import Within
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 TRADE_OFFS = (
     "The more prompts a GPU answers at once, the less energy each token takes and the longer each reader waits for it. One point is one "
-    "model on one GPU at one batch size; a curve joins the batch sizes of what is alike in all else and has its name at the largest. "
-    "Small points miss a limit, the ring is what costs least within them. Along the broad grey line no other configuration is as good on "
-    "both and better on one. ITL p50 is the usual time between two tokens of an answer."
+    "model on one GPU at one batch size; a curve joins the batch sizes of what is alike in all else, and a thin line leads from its end "
+    "to its name. Small points miss a limit, the ring is what costs least within them. Along the broad grey line no other configuration "
+    "is as good on both and better on one. ITL p50 is the usual time between two tokens of an answer."
 )
 BOUNDARY = "J of the GPUs alone, of all that a configuration uses: without CPU, memory and cooling."
 RANDOM = "Random weights are among the points: a token of theirs costs what it costs, but they say nothing."
@@ -23,7 +23,7 @@ ALIKE = (
     *("source", "model_id", "gpu_model", "num_gpus", "dtype", "task", "engine", "prompt_set", "weights", "harness_version"),
     "generation",
 )
-FEWEST_SIZES, MOST_NAMES = 3, 14
+FEWEST_SIZES = 3
 RANDOM_MODEL = pl.when(pl.col("weights") == "dummy").then(pl.format("{} (random)", "model_name")).otherwise("model_name")
 BEST = ("model_name", "frontier", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
 SPEEDS = ("itl_p50_s", "tpot_s", "ttft_s", "latency_s", "throughput_tps")
@@ -32,7 +32,7 @@ NO_LIMIT = "no limit"
 FIRST_LIMITS = {"itl_p50_s": "50"}
 
 
-def ends(limits: Mapping[str, Within | None]) -> dict[str, float | None]:
+def at_limits(limits: Mapping[str, Within | None]) -> dict[str, float | None]:
     """Where the rules of the limits stand, in screen units."""
     return {key: None if limit is None else limit.high if limit.low is None else limit.low for key, limit in limits.items()}
 
@@ -55,7 +55,8 @@ def _named(groups: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`: model and GPU, and as much of the rest as tells the curves apart."""
     gpu = naming.gpu([name for name in groups.columns if name != "dtype"])
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
-    parts: list[str | pl.Expr] = [RANDOM_MODEL, gpu, "engine", "task", "dtype", "prompt_set", protocol]
+    engine = pl.col("engine").replace(software.LOOPS)
+    parts: list[str | pl.Expr] = [RANDOM_MODEL, gpu, engine, "task", "dtype", "prompt_set", protocol]
     for count in range(2, len(parts) + 1):
         groups = groups.with_columns(pl.concat_str(parts[:count], separator=" · ", ignore_nulls=True).alias("label"))
         if groups["label"].n_unique() == groups.height:
@@ -72,12 +73,13 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         limits: `x` and `y` in screen units, or None.
         is_best: whether the rows are the frontier alone: then each point has a name, and there are no curves.
     """
-    scale = alt.Scale(type="log", nice=False, padding=24)
-    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(True, rows[x]))
-    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
     points = theme.coloured(axes.with_texts(rows, y, x), "gpu_model", theme.own_colours(rows["gpu_model"]))
     points = points.with_columns(pl.lit(None, pl.String).alias("curve")) if is_best else with_curves(points)
-    named = with_names(points, y) if is_best else _ends(points, y)
+    named = ends.with_places(_ends(points, y), points, y, theme.HEIGHT)
+    scale = alt.Scale(type="log", nice=False, padding=ends.PADDING)
+    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
+    speeds = _scale_across(named, rows[x], limits.get(x))
+    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=speeds, axis=axes.axis_of(True, rows[x]))
     columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "frontier", "inside", "curve")))
     base = alt.Chart(points.select(columns))
     dots = theme.dots(base, points, "gpu_model", "GPU", 80).encode(
@@ -86,13 +88,16 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         size=alt.Size("inside:O", scale=alt.Scale(domain=[True, False], range=[80, 14]), legend=None),
         tooltip=axes.tooltip(x, y),
     )
-    layers = [*_lines(points, x, y, across, up), theme.pickable(dots, box=("x", "y")), *_names(named, points, x, y, across, up)]
+    colour = theme.colour("gpu_model", "GPU", points)
+    beside = ends.drawn(named, across, y, scale, colour)
+    words = _names(with_names(points, y), points, x, y, across, up) if is_best else []
+    layers = [*_lines(points, x, y, across, up), *beside, theme.pickable(dots, box=("x", "y")), *words]
     if (cheapest := cheapest_within(points, y)).height:
         ring = alt.Chart(cheapest.select(x, y)).mark_point(size=320, filled=False, strokeWidth=2.5, color=theme.INK)
         layers.append(ring.encode(x=across, y=up))
     for key, value in limits.items():
         if value is not None:
-            at = {"x": alt.X(f"{key}:Q", scale=scale)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
+            at = {"x": alt.X(f"{key}:Q", scale=speeds)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
             layers.append(alt.Chart(pl.DataFrame({key: [value]})).mark_rule(strokeDash=[4, 4], color="gray").encode(**at))
     return theme.finish(alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
 
@@ -126,9 +131,15 @@ def _ends(points: pl.DataFrame, y: str) -> pl.DataFrame:
     """The point of each curve with the most prompts at once, with `name`; curves on the frontier first, then the cheapest."""
     curves = points.filter(pl.col("curve").is_not_null())
     order = curves.with_columns(pl.col("frontier").any().over("curve").alias("on"), pl.col(y).min().over("curve").alias("cheapest"))
-    ends = order.sort("batch_size", maintain_order=True).unique("curve", keep="last", maintain_order=True)
-    ends = ends.sort("on", "cheapest", "curve", descending=[True, False, False])
-    return ends.head(MOST_NAMES).with_columns(pl.col("curve").alias("name"))
+    last = order.sort("batch_size", maintain_order=True).unique("curve", keep="last", maintain_order=True)
+    return last.sort("on", "cheapest", "curve", descending=[True, False, False]).with_columns(pl.col("curve").alias("name"))
+
+
+def _scale_across(named: pl.DataFrame, values: pl.Series, limit: float | None) -> alt.Scale:
+    """The axis of speed, with room for the names at its right."""
+    known = [*values.to_list(), *([] if limit is None else [limit])]
+    end = {"domainMax": ends.room_at_the_right(named, min(known), max(known))} if named.height else {}
+    return alt.Scale(type="log", nice=False, padding=ends.PADDING, **end)
 
 
 def _names(named: pl.DataFrame, points: pl.DataFrame, x: str, y: str, across: alt.X, up: alt.Y) -> list[alt.Chart]:

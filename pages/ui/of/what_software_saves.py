@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, shape, software, theme
+from prompt_joules.pages.ui.pure import axes, ends, shape, software, theme
 from prompt_joules.pages.ui.pure.words import count as counted
 from prompt_joules.pages.ui.pure.words import figure, plain
 
@@ -19,6 +19,8 @@ ROOM = (4, 25)
 SERVER = 5
 # So many times apart words in the middle of two marks do not touch.
 CLOSE = 1.9
+# Words that a phone has no room for.
+WIDE_ONLY = {"opacity": alt.ExprRef(f"{ends.IS_WIDE} ? 1 : 0")}
 COLUMNS = (
     *(
         "size_name",
@@ -111,19 +113,19 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
         rows: of one GPU, from `complete`.
     """
     shown = _with_texts(rows)
-    ends = (float(shown["energy_per_token_j"].to_numpy().min()), float(shown["energy_per_token_j"].to_numpy().max()))
-    domain = [ends[0] / ROOM[0], ends[1] * ROOM[1]]
+    limits = (float(shown["energy_per_token_j"].to_numpy().min()), float(shown["energy_per_token_j"].to_numpy().max()))
+    domain = [limits[0] / ROOM[0], limits[1] * ROOM[1]]
     sizes = rows.sort("size")["size_name"].unique(maintain_order=True).to_list()
     y = alt.Y("size_name:N", title=None, sort=sizes, axis=alt.Axis(labelFontWeight=600))
     x = alt.X(
         "energy_per_token_j:Q",
         title="J per output token, logarithmic",
         scale=alt.Scale(type="log", domain=domain, nice=False),
-        axis=alt.Axis(orient="top", labelExpr=axes.ROUND_LABELS, values=_ticks(*ends), titlePadding=4, labelPadding=4),
+        axis=alt.Axis(orient="top", labelExpr=axes.ROUND_LABELS, values=_ticks(*limits), titlePadding=4, labelPadding=4),
     )
     base = alt.Chart(shown).encode(x=x, y=y)
     names = [software.STEPS[step] for step in sorted(set(rows["step"]))]
-    legend = alt.Legend(values=names, orient="bottom", columns=3, symbolOpacity=1)
+    legend = alt.Legend(values=names, orient="bottom", columns=alt.ExprRef(f"{ends.IS_WIDE} ? 5 : 3"), symbolOpacity=1)
     colour = alt.Color("step_name:N", title=None, scale=alt.Scale(domain=list(software.STEPS.values())), legend=legend)
     shape = alt.Shape("step_name:N", title=None, scale=alt.Scale(domain=list(software.STEPS.values()), range=list(SHAPES)), legend=legend)
     line = (
@@ -149,7 +151,10 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
 
 
 def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
-    """The number of each mark, n where it is small, and what a row saves. Words stand right of the first mark and left of the last."""
+    """The number of each mark, n where it is small, and what a row saves. Words stand right of the first mark and left of the last.
+
+    On a phone only the first and the last mark have their numbers; the table has all.
+    """
     places: dict[str, dict[str, Any]] = {
         "first": {"align": "left", "dx": 11},
         "last": {"align": "right", "dx": -11},
@@ -160,8 +165,10 @@ def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
     for place, how in places.items():
         there = base.transform_filter(f"datum.place == '{place}'")
         number, n = (-13, 14) if place in ("between", "beside") else (-5, 8)
-        layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how).encode(text=alt.Text("number:N")))
-        layers.append(there.transform_filter("datum.few").mark_text(dy=n, fontSize=10, color=theme.INK, **how).encode(text=alt.Text("n:N")))
+        seen = {} if place in ("first", "last") else WIDE_ONLY
+        layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how, **seen).encode(text=alt.Text("number:N")))
+        few = there.transform_filter("datum.few").mark_text(dy=n, fontSize=10, color=theme.INK, **how, **WIDE_ONLY)
+        layers.append(few.encode(text=alt.Text("n:N")))
     saves = base.transform_filter("datum.is_least").mark_text(align="right", fontWeight="bold", fontSize=13, color=theme.INK)
     layers.append(saves.encode(x=alt.datum(right), text=alt.Text("saves:N")))
     head = alt.Chart(pl.DataFrame({"head": ["saved in all"]})).mark_text(align="right", fontSize=12, color=theme.INK)

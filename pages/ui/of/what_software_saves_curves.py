@@ -3,7 +3,7 @@
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, labels, shape, software, theme
+from prompt_joules.pages.ui.pure import axes, ends, shape, software, theme
 from prompt_joules.pages.ui.pure.words import figure, plain
 
 TITLE = "How many at once?"
@@ -12,8 +12,7 @@ ABOUT = (
     "a server has its steady state where it was recorded, else its whole window. Energy is that of all answers together over all their "
     "output tokens."
 )
-# Of the width of the chart what the names at the right take.
-NAMES_WIDE = 0.16
+HIGH = 380
 COLUMNS = (
     *(
         "size_name",
@@ -29,7 +28,6 @@ COLUMNS = (
     ),
     *("model_name", "weights", "dtype", "task", "prompt_set", "harness_version"),
 )
-LOOPS = {"transformers-eager": "eager loop", "transformers-compiled": "compiled loop"}
 
 
 def complete(curves: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +37,7 @@ def complete(curves: pl.DataFrame) -> pl.DataFrame:
         curves: rows of the query `software_curves`.
     """
     several = curves.filter(pl.col("batch_size").n_unique().over("gpu_model", "size", "engine", pl.col("precision").fill_null("")) > 1)
-    name = pl.concat_str(pl.col("engine").replace(LOOPS), "precision", separator=" · ", ignore_nulls=True)
+    name = pl.concat_str(pl.col("engine").replace(software.LOOPS), "precision", separator=" · ", ignore_nulls=True)
     return several.with_columns(
         shape.each(several["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"),
         name.alias("name"),
@@ -81,17 +79,20 @@ def curves(rows: pl.DataFrame) -> theme.Chart:
     """
     drawn = theme.coloured(rows, "name", theme.enough(rows["name"].unique(maintain_order=True).to_list()))
     places = sorted(rows["batch_size"].unique().to_list())
-    right = places[-1] * (places[-1] / places[0]) ** NAMES_WIDE
+    last = drawn.sort("batch_size").unique("name", keep="last", maintain_order=True).sort("energy_per_token_j")
+    named = ends.with_places(last, drawn, "energy_per_token_j", HIGH)
+    right = ends.room_at_the_right(named, places[0], places[-1])
     x = alt.X(
         "batch_size:Q",
         title="Answers at once",
-        scale=alt.Scale(type="log", base=2, nice=False, domain=[places[0] / 1.1, right]),
+        scale=alt.Scale(type="log", base=2, nice=False, domainMin=places[0] / 1.1, domainMax=right),
         axis=alt.Axis(values=places, format="d", labelOverlap=True),
     )
+    joules = alt.Scale(type="log", nice=False, padding=ends.PADDING)
     y = alt.Y(
         "energy_per_token_j:Q",
         title="J per output token",
-        scale=alt.Scale(type="log", nice=False, padding=24),
+        scale=joules,
         axis=axes.axis_of(True, rows["energy_per_token_j"]),
     )
     texts = {"name": "Engine", "model_name": "Model", "measured_on": "Measured on", "weights": "Weights", "harness_version": "Protocol"}
@@ -103,10 +104,5 @@ def curves(rows: pl.DataFrame) -> theme.Chart:
     base = alt.Chart(drawn.select("colour", *dict.fromkeys((*texts, *numbers))))
     line = base.mark_line(strokeWidth=2, opacity=0.8).encode(x=x, y=y, color=theme.colour("name", "Engine", drawn))
     dots = theme.dots(base, drawn, "name", "Engine", 75).encode(x=x, y=y, tooltip=tips)
-    ends = drawn.sort("batch_size").unique("name", keep="last", maintain_order=True).sort("energy_per_token_j")
-    keys = ("batch_size", "energy_per_token_j")
-    edge = pl.DataFrame({"batch_size": [right], "energy_per_token_j": [rows["energy_per_token_j"].to_numpy().max()]})
-    every = pl.concat([drawn.select(pl.col(keys).cast(pl.Float64)), edge])
-    named = labels.with_room(ends.select("name", *keys), every, keys, "name", margin=1.1, on_points=True)
-    words = labels.drawn(named, x, y, "name")
-    return theme.finish(alt.layer(line, dots, *words), 380 + theme.legend_height(drawn))
+    beside = ends.drawn(named, x, "energy_per_token_j", joules, theme.colour("name", "Engine", drawn))
+    return theme.finish(alt.layer(line, *beside, dots), HIGH + theme.legend_height(drawn))

@@ -49,6 +49,8 @@ OUTLINES = [[1, 0], [4, 2], [1, 2]]
 IN_WORDS = "datum.label + (datum.label == 'measured' ? ' (full)' : datum.label == 'estimated' ? ' (hollow)' : ' (pale)')"
 OTHER = "other"
 LEGEND_LINE = 19
+# Of a name in a legend (px): a letter, and its symbol with what is around it.
+LETTER_WIDE, SYMBOL_WIDE = 7, 30
 
 
 def own_colours(values: pl.Series) -> list[str]:
@@ -157,8 +159,10 @@ def filled(points: alt.Chart, rows: pl.DataFrame) -> alt.Chart:
 
 
 def legend(names: list[str]) -> alt.Legend:
-    """Below the chart, in as many columns as the names have room for on a phone."""
-    return alt.Legend(values=names, orient="bottom", columns=columns(names), labelLimit=320, symbolLimit=30, symbolOpacity=1)
+    """Below the chart: in one row where they have room, else in as many columns as on a phone."""
+    wide = sum(LETTER_WIDE * len(name) + SYMBOL_WIDE for name in names)
+    across = alt.ExprRef(f"width > {wide:.0f} ? {max(len(names), 1)} : {columns(names)}")
+    return alt.Legend(values=names, orient="bottom", columns=across, labelLimit=320, symbolLimit=30, symbolOpacity=1)
 
 
 def columns(names: list[str]) -> int:
