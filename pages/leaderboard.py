@@ -1,13 +1,14 @@
 """Which model answers for the least energy?"""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, draw, frame, scope, site, tables
+from prompt_joules.pages.ui import cards, controls, data, downloads, draw, frame, opened, scope, site, tables
 from prompt_joules.pages.ui.of import leaderboard as room
 from prompt_joules.pages.ui.of import leaderboard_charts as drawings
 from prompt_joules.pages.ui.pure import detail, naming
@@ -18,7 +19,9 @@ from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import pooled, summaries
 
-RESET = ("search", "formula", "columns", "show")
+# How the address names the row whose dialog is open.
+ROW = "row"
+RESET = ("search", "formula", "columns", "show", ROW)
 OWN = ("pareto", "range_bar", "interval", "token_interval", "runs_of", "between_runs", "provenance")
 
 
@@ -81,7 +84,7 @@ def marked(rows: pl.DataFrame, view: View) -> pl.DataFrame:
 def open_row(row: dict[str, Any], view: View) -> None:
     """A dialog about a row of the table."""
     title = f"{plain(row['model_name'])} on {plain(naming.gpu_of(row))}, {plain(row['task'] or '')}"
-    st.dialog(title, width="large")(show_row)(row, view)
+    st.dialog(title, width="large", on_dismiss=partial(opened.close, ROW))(show_row)(row, view)
 
 
 def show_row(row: dict[str, Any], view: View) -> None:
@@ -113,31 +116,28 @@ def show_table(found: pl.DataFrame, columns: list[str], view: View) -> None:
     listed = room.in_words(found.with_columns(bars), energy)
     where = st.container()
     wanted = room.columns(listed, energy, columns)
-    event = tables.show(listed, wanted, "Configurations by energy, least first", key="rows", modes=("multi-row", "single-cell"))
+    alt = "Configurations by energy, least first"
+    event = tables.show(listed, wanted, alt, key="rows", modes=("multi-row", "single-cell"), opens=(ROW, "result_id"))
     selection = event["selection"] if isinstance(event, Mapping) else {"rows": [], "cells": []}
     ticked = found[[place for place in selection["rows"] if place < found.height]]
     with where:
-        _offer(ticked, view)
+        _offer(ticked)
     cells = [(place, column) for place, column in selection["cells"] if place < found.height]
-    opened = (found["result_id"][cells[0][0]], cells[0][1]) if cells else None
-    if opened is not None and opened != st.session_state.get("opened_row"):
-        open_row(found.row(cells[0][0], named=True), view)
-    st.session_state["opened_row"] = opened
+    clicked = (found["result_id"][cells[0][0]], cells[0][1]) if cells else None
+    opened.follow(ROW, found, "result_id", clicked, lambda one: open_row(one.row(0, named=True), view))
 
 
-def _offer(ticked: pl.DataFrame, view: View) -> None:
+def _offer(ticked: pl.DataFrame) -> None:
     """Ways on for ticked rows; how to tick where none is."""
     if ticked.is_empty():
-        st.caption("Click a row for its facts; tick two to four to compare them, one to plan with it.")
+        st.caption(room.TAP if cards.on_phone() else room.CLICK)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(site.links([(site.address(page, link), label) for page, label, link in room.together(ticked)]))
         if ticked.height == 1:
-            st.button("Its facts", key="facts", on_click=st.session_state.update, args=({"asked_row": ticked["result_id"].item()},))
+            st.button("Its facts", key="facts", on_click=st.query_params.update, args=({ROW: ticked["result_id"].item()},))
         if ticked.height > room.MOST_COMPARED:
             st.caption(f"{ticked.height} ticked: at most {room.MOST_COMPARED} can be compared.")
-    if ticked.height == 1 and st.session_state.pop("asked_row", None) == ticked["result_id"].item():
-        open_row(ticked.row(0, named=True), view)
 
 
 def first_view() -> str:

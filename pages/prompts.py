@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, draw, frame, glance, scope, tables
+from prompt_joules.pages.ui import cards, controls, data, downloads, draw, frame, glance, opened, scope, tables
 from prompt_joules.pages.ui.of import prompts as room
 from prompt_joules.pages.ui.pure import naming, shape, words
 from prompt_joules.pages.ui.pure.view import Contains, View, among
@@ -33,6 +33,11 @@ def show_prompts(rows: pl.DataFrame, is_searched: bool) -> None:
     listed = rows.select(shape.shown(rows, room.LISTED))
     with part:
         st.caption(room.LIST)
+        if cards.wanted(listed.columns):
+            links = [opened.link("prompt", value) for value in rows["prompt_id"].head(cards.MOST_CARDS)]
+            titles = {column: naming.title_of(column) for column in listed.columns}
+            cards.show(shape.on_screen(listed), titles, NOT_KEPT, "Prompts, those that cost the most for their runs first", links)
+            return
         st.dataframe(
             shape.on_screen(listed),
             column_config=tables.config(listed),
@@ -92,19 +97,25 @@ if answers.is_empty():
     scope.end_without_rows(view, hint, count=lambda view: data.load("prompt_answers", view.selection, prompt=prompt).height)
 
 answers = room.named(answers, measure)
-drawn = room.with_error(answers, measure)
+setups = room.by_setup(room.with_error(answers, measure))
 glance.headline(room.headline(prompt, answers, measure))
 frame.say_measure_of_prompts(view)
 if shape.has_random_weights(answers):
     st.info(words.FORCED, icon=":material/casino:")
-if not drawn.is_empty():
-    alt = f"Energy of each answer to prompt {prompt} and how far it can be off"
+repeated = room.are_repeated(setups)
+if not setups.is_empty():
+    drawn = setups.head(room.MOST_DRAWN)
+    alt = f"Energy of the answers of each setup to prompt {prompt} and how far it can be off"
     draw.show(draw.of(room.bars, drawn, measure.metric().title), alt=alt)
-    divided = (drawn["energy_is"] == energy_shown.DIVIDED).any()
-    alike = words.alike(naming.alike(answers["label"]))
-    st.caption(f"{alike} {room.DIVIDED if divided else ''} {room.more(answers.height, drawn.height, 'in the table')}")
+    notes = [words.alike(naming.alike(setups["label"])), room.REPEATED if repeated else room.SINGLE]
+    notes += [room.DIVIDED] if (drawn["energy_is"] == energy_shown.DIVIDED).any() else []
+    st.caption(" ".join([*notes, room.more(setups.height, drawn.height, "in the table")]))
 show_texts(answers)
-st.subheader("All answers", anchor=False)
-tables.show(answers, room.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
-downloads.offer(answers, "prompt", view)
+if repeated:
+    st.subheader("By setup", anchor=False)
+    tables.show(setups, room.SETUPS, alt=f"Setups that answered prompt {prompt}, least energy first", metric=measure.metric())
+title, alt = f"All {words.count(answers.height, 'answer')}", f"Answers to prompt {prompt}, least energy first"
+with st.expander(title, expanded=not repeated):
+    tables.show(answers, room.ANSWERS, alt=alt)
+    downloads.offer(answers, "prompt", view)
 scope.say_footer(answers, view, "answer", more=room.ONE_PROMPT)

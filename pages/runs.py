@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import data, downloads, frame, pick, scope, tables
+from prompt_joules.pages.ui import cards, data, downloads, frame, opened, pick, scope, tables
 from prompt_joules.pages.ui.of import runs as room
 from prompt_joules.pages.ui.pure import detail, words
 from prompt_joules.pages.ui.pure.view import among
@@ -15,7 +16,7 @@ from prompt_joules.warehouse import commands
 from prompt_joules.warehouse.selection import Selection
 
 
-@st.dialog("One run", width="large")
+@st.dialog("One run", width="large", on_dismiss=partial(opened.close, "run"))
 def show_detail(selection: Selection, chosen: pl.DataFrame) -> None:
     """Everything that is known about a run: setup, totals, temperature, error, and the machine it ran on."""
     columns = data.load("columns", selection).filter(pl.col("table") == "runs")
@@ -47,22 +48,6 @@ def ask_kind(runs: pl.DataFrame) -> pl.DataFrame:
     return room.of_kind(runs, chosen or room.ALL)
 
 
-def follow(selection: Selection, runs: pl.DataFrame, chosen: pl.DataFrame) -> None:
-    """Open the run that was clicked, or that the link names, once; the link then names it."""
-    clicked = chosen["run_id"][0] if chosen.height else None
-    linked = st.query_params.get("run")
-    wanted = clicked or (linked if "run_seen" not in st.session_state else None)
-    if wanted == st.session_state.get("run_seen"):
-        return
-    st.session_state["run_seen"] = wanted
-    if wanted is None:
-        st.query_params.pop("run", None)
-        return
-    st.query_params["run"] = wanted
-    if (found := runs.filter(pl.col("run_id") == wanted)).height:
-        show_detail(selection, found)
-
-
 def show_first(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, where: str) -> None:
     """A table of the first rows, as many as a browser can take; a line says where the others are.
 
@@ -85,12 +70,15 @@ else:
     st.markdown(room.verdicts(runs))
     every = room.listed(runs)
     some = ask_kind(every)
-    chosen = pick.show_table(some.head(tables.MOST_LISTED), room.RUNS, "Runs with their verdict, problems first, then newest first", "run")
+    alt = "Runs with their verdict, problems first, then newest first"
+    chosen = pick.show_table(some.head(tables.MOST_LISTED), room.RUNS, alt, "runs", opens=("run", "run_id"))
     cut = words.first_of(some.height, tables.MOST_LISTED, "runs")
-    st.caption(f"Click at the left of a run for its machine, temperatures and errors. {cut} {scope.hidden_words(selection)} {words.SCOPE}")
+    how = "Tap a name" if cards.on_phone() else "Click at the left of a run"
+    st.caption(f"{how} for its machine, temperatures and errors. {cut} {scope.hidden_words(selection)} {words.SCOPE}")
     shown = runs.filter(pl.col("run_id").is_in(some["run_id"].implode()))
     downloads.offer(shown, "runs", view if shown.height == runs.height else view.narrowed(among("run_id", some["run_id"])))
-    follow(selection, every, chosen)
+    clicked = (chosen["run_id"][0], "row") if chosen.height else None
+    opened.follow("run", every, "run_id", clicked, partial(show_detail, selection))
 
 totals = room.totals(data.load("run_totals", selection))
 if not totals.is_empty():

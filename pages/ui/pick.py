@@ -125,8 +125,12 @@ def boxed(rows: pl.DataFrame, box: Mapping[str, Any]) -> pl.DataFrame:
     return rows.filter(within.select(pl.all_horizontal(pl.all())).to_series().fill_null(False)) if sides else rows
 
 
-def show_table(rows: pl.DataFrame, columns: tuple[str, ...], alt: str, key: str) -> pl.DataFrame:
-    """A table whose rows can be clicked; returns the rows that were clicked, none at the start."""
-    event = tables.show(rows, columns, alt, key=key)
+def show_table(rows: pl.DataFrame, columns: tuple[str, ...], alt: str, key: str, opens: tuple[str, str]) -> pl.DataFrame:
+    """A table whose rows can be clicked; returns the rows that were clicked, none at the start.
+
+    Args:
+        opens: as in `tables.show`.
+    """
+    event = tables.show(rows, columns, alt, key=key, opens=opens)
     places = event["selection"]["rows"] if isinstance(event, Mapping) else []
     return rows[[place for place in places if place < rows.height]]

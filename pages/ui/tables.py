@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.elements.arrow import SelectionMode
 from streamlit.elements.lib.column_types import ColumnConfig
 
-from prompt_joules.pages.ui import cards
+from prompt_joules.pages.ui import cards, opened
 from prompt_joules.pages.ui.pure import headings, naming, shape
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
@@ -96,9 +96,14 @@ def show(
     metric: Metric | None = None,
     key: str | None = None,
     modes: Iterable[SelectionMode] = ("single-row",),
+    opens: tuple[str, str] | None = None,
 ) -> Any:
     """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked, or what
-    the `modes` say. On a phone a wide table without a `key` is a list of cards."""
+    the `modes` say. On a phone a wide table is a list of cards; where rows open something, their names are links to it.
+
+    Args:
+        opens: how the address names a row that is opened, and the column with its value; needed with a `key`.
+    """
     rows, listed_columns = shape.marked(named_gpus(rows), shape.shown(rows, columns))
     listed = rows.select(listed_columns)
     listed = listed.with_columns(pl.col(name) * 100 for name in (*headings.CHANGES, *headings.SHARES) if name in listed.columns)
@@ -108,8 +113,9 @@ def show(
     unknown = {"prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
     missing = "–" if metric or shape.has_random_weights(rows) else NOT_MEASURED
-    if key is None and cards.wanted(listed.columns):
-        return cards.show(shape.on_screen(listed), {name: _title(name) for name in listed.columns}, missing, alt)
+    if (key is None or opens) and cards.wanted(listed.columns):
+        links = [opened.link(opens[0], value) for value in rows[opens[1]].head(cards.MOST_CARDS)] if opens else []
+        return cards.show(shape.on_screen(listed), {name: _title(name) for name in listed.columns}, missing, alt, links)
     return st.dataframe(
         shape.on_screen(listed),
         column_config=config(listed, metric),

@@ -1,6 +1,9 @@
 """Cards in the place of wide tables on phones."""
 
+import re
+from html import unescape
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
@@ -18,7 +21,10 @@ TITLES = {
     "b": "B",
     "c": "C",
     "d": "D",
-    "pareto": "Pareto",
+    "valid": "Valid",
+    "pareto": "★",
+    "range_bar": "p5 to p95",
+    "remarks": "Remarks",
 }
 
 
@@ -37,14 +43,20 @@ def test_a_card_has_the_name_four_numbers_and_the_rest_behind_a_tap(monkeypatch:
         "b": 7,
         "c": 0.5,
         "d": "x",
-        "pareto": True,
+        "valid": True,
+        "pareto": "★",
+        "range_bar": "data:image/svg+xml;utf8,<svg/>",
+        "remarks": ["cut short", "<i>"],
     }
-    card = cards._card(row, TITLES, "not measured")
-    assert "<strong>&lt;b&gt;m&lt;/b&gt;</strong><p>A40</p>" in card, "names are text"
+    card = cards._card(row, TITLES, "not measured", None)
+    assert "<strong>&lt;b&gt;m&lt;/b&gt;</strong> ★<p>A40</p>" in card, "names are text"
+    assert '<img src="data:image/svg+xml;utf8,&lt;svg/&gt;" alt="p5 to p95">' in card and "<a " not in card
+    linked = cards._card(row, TITLES, "not measured", '?row="x"&gpu=A40')
+    assert '<a href="?row=&quot;x&quot;&amp;gpu=A40"><strong>&lt;b&gt;m&lt;/b&gt;</strong></a> ★' in linked
     first, rest = card.split("<details>")
     assert "<dt>Energy (J)</dt><dd>÷ 1,235</dd>" in first and "<dt>A</dt><dd>not measured</dd>" in first
     assert first.count("<dt>") == 4
-    assert "2 more numbers" in rest and "<dt>Pareto</dt><dd>yes</dd>" in rest
+    assert "3 more numbers" in rest and "<dt>Valid</dt><dd>yes</dd>" in rest and "<dd>cut short; &lt;i&gt;</dd>" in rest
 
 
 def test_a_phone_gets_cards_and_a_desktop_the_table(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +68,27 @@ def test_a_phone_gets_cards_and_a_desktop_the_table(open_page: Open, monkeypatch
     shown = htmls(phone)
     assert shown.count("<article>") == cards.MOST_CARDS
     models = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").height
-    assert f"And {models - cards.MOST_CARDS} more rows: the download has all." in text(phone)
+    assert f"And {models - cards.MOST_CARDS} more rows: filters lead to them, the download has all." in text(phone)
     assert "<dt>J/token</dt>" in shown
+
+
+@pytest.mark.parametrize(("page", "name"), [("leaderboard", "row"), ("runs", "run"), ("prompts", "prompt")])
+def test_on_a_phone_the_name_of_a_row_leads_to_what_a_click_opens(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, page: str, name: str
+) -> None:
+    monkeypatch.setattr(cards, "on_phone", lambda: True)
+    phone = open_page(page, gpu="H100", source="Prompt Joules", search="prompt" if page == "prompts" else "")
+    links = [parse_qs(urlsplit(unescape(found)).query) for found in re.findall(r'<a href="([^"]*)"><strong>', htmls(phone))]
+    assert 2 <= len(links) <= cards.MOST_CARDS
+    assert all(link["gpu"] == ["H100"] and len(link[name]) == 1 for link in links), "the filters stay"
+    opened = open_page(page, gpu="H100", source="Prompt Joules", **{name: links[1][name][0]})
+    assert not opened.exception
+    if page == "prompts":
+        assert opened.text_input(key="prompt").value == links[1][name][0]
+    else:
+        assert len(opened.get("dialog")) == 1
+        unknown = open_page(page, gpu="A40", source="ML.ENERGY v1", **{name: links[1][name][0]})
+        assert page == "runs" or "The row that the link names is not among these" in "".join(info.value for info in unknown.info)
 
 
 def test_only_browsers_of_phones_ask_for_cards(monkeypatch: pytest.MonkeyPatch) -> None:

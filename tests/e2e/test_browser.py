@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree
 
 import polars as pl
@@ -424,13 +424,30 @@ def test_points_can_be_chosen_with_the_keyboard(server: str, visit: Visit) -> No
     ("page", "name", "where"),
     [("leaderboard?gpu=A40&task=chat", "llama-7B on A40 · FP16, chat", 300), ("runs?model=org/big-1B", "big-1B on H100, chat", 18)],
 )
-def test_a_click_on_a_row_shows_its_detail(server: str, visit: Visit, page: str, name: str, where: int) -> None:
+def test_a_click_on_a_row_shows_its_detail_the_link_names_it_and_back_closes_it(
+    server: str, visit: Visit, page: str, name: str, where: int
+) -> None:
     visitor = visit(server).open(page)
-    table = visitor.page.locator("[data-testid=stDataFrame]").first
-    table.click(position={"x": where, "y": 52})
-    visitor.page.get_by_text(name).first.wait_for()
+    address, dialog = visitor.page.url, visitor.page.get_by_role("dialog")
+    visitor.page.locator("[data-testid=stDataFrame]").first.click(position={"x": where, "y": 52})
+    dialog.get_by_text(name).first.wait_for()
     visitor.settle()
+    linked = visitor.page.url
+    assert re.search("[?&](row|run)=", linked)
+    visitor.page.go_back()
+    dialog.wait_for(state="detached")
+    assert visitor.page.url == address
+    visitor.page.go_forward()
+    dialog.get_by_text(name).first.wait_for()
+    visitor.settle()
+    visitor.page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    visitor.settle()
+    assert unquote(visitor.page.url) == address, "a dialog that is closed is in no link"
+    other = visit(server).open(linked.removeprefix(f"{server}/"))
+    other.page.get_by_role("dialog").get_by_text(name).first.wait_for()
     visitor.assert_sound()
+    other.assert_sound()
 
 
 def test_ticked_rows_of_the_leaderboard_are_compared(server: str, visit: Visit) -> None:

@@ -62,6 +62,8 @@ POOLED = (
     "of an answer, but one of J/token over its windows."
 )
 TOKEN = "energy_per_token_j"
+CLICK = "Click a row for its facts; tick two to four to compare them, one to plan with it."
+TAP = "Tap a name for its facts and ways on."
 MOST_COMPARED = 4
 NONE = "–"
 

@@ -11,6 +11,7 @@ from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import DEFAULT, UNITS, Measure, per_prompt
 
 LISTED = ("prompt_id", "prompt_text", "times_run_mean", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
+NUMBERS_OF_SETUPS = ("p50", "minimum", "maximum")
 ANSWERS = (
     "model_name",
     "task",
@@ -29,6 +30,7 @@ ANSWERS = (
     "energy_reason",
     "prompt_set",
 )
+SETUPS = ("model_name", "task", "gpu_model", "engine", "batch_size", "answers", "energy_mark", *NUMBERS_OF_SETUPS, "output_tokens")
 MOST_DRAWN, MOST_TEXTS, MOST_PROMPTS = 20, 8, 3
 LONGEST_START = 90
 LIST = (
@@ -40,7 +42,12 @@ DIVIDED = (
     "Answers marked ÷ shared the GPU with others: their energy was measured for all of these at once and divided by a rule. They stand "
     "after the answers that had the GPU for themselves."
 )
-ONE_PROMPT = "The bar is how far the energy can be off, from the step of the GPU's counter; the address of this page leads to this prompt."
+ONE_PROMPT = "The address of this page leads to this prompt."
+SINGLE = "The bar is how far the energy can be off, from the step of the GPU's counter."
+REPEATED = (
+    "Answers of one setup are one row: their median, and a bar over all of them and how far each can be off, from the step of the GPU's "
+    "counter."
+)
 
 
 def named(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
@@ -62,7 +69,7 @@ def named(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
 
 
 def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
-    """Answers with energy as labelled values with an interval: `value`, `value_low` (0 at least), `value_high`; the first MOST_DRAWN.
+    """Answers with energy as values with how far they can be off: `value`, `value_low` (0 at least), `value_high`.
 
     Args:
         answers: of `named`.
@@ -70,7 +77,55 @@ def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     shown_j = per_prompt(measure)
     half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
     values = (shown_j.alias("value"), (shown_j - half).clip(0).alias("value_low"), (shown_j + half).alias("value_high"))
-    return answers.filter(shown_j.is_not_null()).head(MOST_DRAWN).select("label", "shown_as", "energy_is", "output_tokens", *values)
+    return answers.filter(shown_j.is_not_null()).with_columns(values)
+
+
+def by_setup(valued: pl.DataFrame) -> pl.DataFrame:
+    """One row a setup: the median of its answers, measured before divided, least energy first.
+
+    Args:
+        valued: of `with_error`.
+
+    Returns:
+        `label`, `shown_as` (with the number of answers where there are several), `energy_is`, `energy_mark`, `answers`, `value` and `p50`
+        (the median), `minimum` and `maximum` of the answers, `value_low` and `value_high` with what they can be off, `output_tokens`
+        (the median), and what names the setup.
+    """
+    value, names = pl.col("value"), ("model_name", "task", "gpu_model", "num_gpus", "dtype", "engine", "batch_size", "weights")
+    found = (
+        naming.with_setup(valued)
+        .group_by("label", "energy_is", maintain_order=True)
+        .agg(
+            pl.len().alias("answers"),
+            value.median().alias("p50"),
+            value.min().alias("minimum"),
+            value.max().alias("maximum"),
+            pl.col("value_low").min(),
+            pl.col("value_high").max(),
+            pl.col("output_tokens").median(),
+            *(pl.col(name).first() for name in names),
+        )
+    )
+    several = pl.format("{} · median of {}", "shown_as", "answers")
+    order = pl.col("energy_is").cast(pl.Enum(list(energy_shown.KINDS)))
+    return (
+        naming.in_short(found)
+        .with_columns(
+            pl.when(pl.col("answers") > 1).then(several).otherwise("shown_as").alias("shown_as"),
+            pl.col("p50").alias("value"),
+            pl.col("energy_is").replace_strict(energy_shown.MARKS, default=None, return_dtype=pl.String).alias("energy_mark"),
+        )
+        .sort(order, "value", maintain_order=True)
+    )
+
+
+def are_repeated(setups: pl.DataFrame) -> bool:
+    """Whether a setup answered more than once.
+
+    Args:
+        setups: of `by_setup`.
+    """
+    return bool((setups["answers"] > 1).any())
 
 
 def with_texts(answers: pl.DataFrame) -> pl.DataFrame:
@@ -80,7 +135,7 @@ def with_texts(answers: pl.DataFrame) -> pl.DataFrame:
 
 def more(known: int, most: int, where: str) -> str:
     """How many more there are than are shown, and where; empty where all are shown."""
-    return f"And {words.count(known - most, 'more answer')}, {where}." if known > most else ""
+    return f"And {words.count(known - most, 'more setup')}, {where}." if known > most else ""
 
 
 def list_label(height: int) -> str:
@@ -117,13 +172,13 @@ def _start(text: str) -> str:
 
 
 def bars(drawn: pl.DataFrame, title: str) -> theme.Chart:
-    """Each answer with its energy and how far it can be off.
+    """Each setup with the energy of its answers.
 
     Args:
-        drawn: of `with_error`.
+        drawn: of `by_setup`.
         title: of the energy.
     """
-    tips: dict[str, tuple[str, str | None]] = {"label": ("Answer", None), "energy_is": ("Energy is", None)}
+    tips: dict[str, tuple[str, str | None]] = {"label": ("Setup", None), "energy_is": ("Energy is", None), "answers": ("Answers", ",")}
     tips |= {f"value{end}": (name, ",.4~g") for end, name in {"": title, "_low": "from", "_high": "to"}.items()}
     return charts.forest(charts.with_numbers(drawn, title), title, tips | {"output_tokens": ("Length (token)", ",")})
 

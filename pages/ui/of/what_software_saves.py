@@ -20,7 +20,7 @@ SERVER = 5
 # So many times apart words in the middle of two marks do not touch.
 CLOSE = 1.9
 # Words that a phone has no room for.
-WIDE_ONLY = {"opacity": alt.ExprRef(f"{ends.IS_WIDE} ? 1 : 0")}
+WIDE_ONLY: dict[str, Any] = {"opacity": alt.ExprRef(f"{ends.IS_WIDE} ? 1 : 0")}
 COLUMNS = (
     *(
         "size_name",

@@ -61,11 +61,15 @@ def gpu_of(row: Mapping[str, Any]) -> str:
 
 def with_label(rows: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`: everything that names a result, and a number where two results would have one name."""
+    return numbered(with_setup(rows))
+
+
+def with_setup(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds `label`: everything that names a result; runs and answers of one setup have one name."""
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
     batch = pl.format("batch {}", "batch_size")
     parts: list[str | pl.Expr] = ["model_name", gpu(rows.columns), "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]
-    named = rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
-    return numbered(named)
+    return rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
 
 
 def numbered(rows: pl.DataFrame) -> pl.DataFrame:
