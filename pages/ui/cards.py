@@ -19,7 +19,8 @@ FIRST_NUMBERS = 4
 # What stands beside the name, and as a picture below it.
 OF_THE_TITLE = ("pareto", "range_bar")
 STYLE = """<style>
-.cards article { border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 6px; padding: 8px 12px; margin-bottom: 8px; overflow-wrap: anywhere; }
+.cards article { border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 6px; padding: 8px 12px; margin-bottom: 8px; }
+.cards article { overflow-wrap: anywhere; }
 .cards a { color: inherit; text-underline-offset: 3px; }
 .cards p { margin: 0 0 6px; font-size: 0.85rem; }
 .cards img { display: block; width: 240px; max-width: 100%; margin-bottom: 4px; }

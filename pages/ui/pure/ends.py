@@ -104,12 +104,12 @@ def drawn(named: pl.DataFrame, x: alt.X, y: str, scale: alt.Scale, colour: alt.C
     base = alt.Chart(named.select("name", "colour", x.shorthand.split(":")[0], y, "name_at"))
     lines = base.mark_rule(strokeWidth=1, opacity=alt.ExprRef(f"{IS_WIDE} ? 0.55 : 0")).encode(
         x=x,
-        x2=alt.X2Value({"expr": f"width - {wide - GAP + 4:.0f}"}),
+        x2=alt.value(alt.ExprRef(f"width - {wide - GAP + 4:.0f}")),
         y=alt.Y(f"{y}:Q", scale=scale),
         y2=alt.Y2("name_at:Q"),
         color=colour,
     )
-    at = alt.XValue({"expr": f"width - {wide - GAP:.0f}"})
+    at = alt.value(alt.ExprRef(f"width - {wide - GAP:.0f}"))
     words = base.mark_text(align="left", baseline="middle", fontSize=FONT, color=theme.INK, **seen).encode(
         x=at, y=alt.Y("name_at:Q", scale=scale), text="name:N"
     )
