@@ -60,14 +60,15 @@ def speaking(asked: Output) -> Iterator[None]:
         _ASKED.reset(token)
 
 
-def result(facts: Any) -> None:
+def result(facts: Any, *, in_one_line: bool = False) -> None:
     """What a command has found or done, for programs: printed where --json was asked for.
 
     Args:
         facts: of plain values; others (paths, times) become texts.
+        in_one_line: for a command that finds something more than once: a line each, at once.
     """
     if _ASKED.get().json:
-        print(written.dumps(facts, ensure_ascii=False, indent=2, default=str))
+        print(written.dumps(facts, ensure_ascii=False, indent=None if in_one_line else 2, default=str), flush=in_one_line)
 
 
 def is_quiet() -> bool:

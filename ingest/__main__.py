@@ -24,7 +24,7 @@ from rich.table import Column, Table
 
 from prompt_joules.bench import screen
 from prompt_joules.bench.screen import ERR, OUT, Output
-from prompt_joules.ingest import bundle, derive, exporting, figures, file, find, hub, lake, publishing, reading
+from prompt_joules.ingest import bundle, derive, exporting, figures, file, find, hub, lake, publishing, reading, watch
 from prompt_joules.ingest.exporting import Export
 from prompt_joules.ingest.formats import FORMATS, mapped
 from prompt_joules.ingest.reading import Check, Rejects
@@ -57,6 +57,12 @@ class Load(Output):
 
     rebuild: bool = False
     """Start from nothing instead of adding to the warehouse that is there."""
+
+    watch: bool = False
+    """Go on looking, and load each file once it is whole, until Ctrl-C or SIGTERM. The app may serve the warehouse meanwhile."""
+
+    every: Annotated[float, tyro.conf.arg(metavar="S")] = 5.0
+    """With --watch: seconds between two looks. A file that has changed between them is left for the next."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +134,19 @@ def run(arguments: list[str]) -> int:
 
 
 def run_load(options: Load) -> int:
-    """Load files with a progress bar, then say what became of each."""
+    """Load files, once or for as long as they come; the exit status."""
     if not options.paths:
         ERR.print(f"Name at least one file or folder, e.g. {commands.INGEST} {commands.SHIPPED_NAME} results", style="red")
         return 2
     paths = [_here(path) for path in options.paths]
+    if options.watch:
+        watch.require_fit(options.every, rebuild=options.rebuild)
+        return watch.watch(paths, options.every, lambda chosen: load_once(options, paths, chosen))
+    return load_once(options, paths).status
+
+
+def load_once(options: Load, paths: list[str], chosen: find.Chosen = find.everything) -> Report:
+    """Load files that are there now, with a progress bar, and say what became of each. Raises what the ingest raises."""
     load = lake.ingest if connect.place_of(options.warehouse).shared else file.ingest
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True, disable=screen.is_quiet()) as progress:
@@ -144,9 +158,10 @@ def run_load(options: Load) -> int:
             say=(lambda _: None) if screen.is_quiet() else progress.console.print,
             step=lambda done, total: progress.update(bar, completed=done, total=total),
             mapping=mapped.read(options.map) if options.map else None,
+            chosen=chosen,
         )
-    show_report(report, options.warehouse)
-    return report.status
+    show_report(report, options.warehouse, in_one_line=options.watch)
+    return report
 
 
 def _here(path: str) -> str:
@@ -156,7 +171,7 @@ def _here(path: str) -> str:
     return commands.path_of(path)
 
 
-def show_report(report: Report, warehouse: str) -> None:
+def show_report(report: Report, warehouse: str, *, in_one_line: bool = False) -> None:
     """The end of an ingest: a line per file while they are few; of many, a line per format, and the files that were not loaded whole."""
     many = len(report.lines) > MOST_LINES
     listed = [line for line in report.lines if not many or line.rejected or line.state not in ("loaded", "known")]
@@ -172,7 +187,7 @@ def show_report(report: Report, warehouse: str) -> None:
     accepted = sum(line.accepted for line in report.lines)
     rejected = sum(line.rejected for line in report.lines)
     done = {"warehouse": warehouse, "changed": report.changed, "accepted": accepted, "rejected": rejected, "seconds": report.seconds}
-    screen.result(done | {"files": [asdict(line) for line in report.lines]})
+    screen.result(done | {"files": [asdict(line) for line in report.lines]}, in_one_line=in_one_line)
     what = f"{warehouse} is up to date" if not report.changed else f"{warehouse} written"
     OUT.print(f"{what}: {accepted:,} rows accepted, {rejected:,} rejected, {report.seconds:.1f} s.")
     if report.status:
@@ -245,6 +260,7 @@ SENTENCES = (
     lake.TooManyConflicts,
     figures.NoFigures,
     hub.HubError,
+    watch.BadWatch,
     bundle.NotBundled,
     mapped.BadMapping,
     rows_as.UnknownKind,

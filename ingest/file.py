@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from prompt_joules.bench.files import make_names_durable
 from prompt_joules.ingest import derive, refused, zips
-from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news, survey
+from prompt_joules.ingest.find import Chosen, Found, Namer, Passed, everything, names_of, passed_line, pick_news, survey
 from prompt_joules.ingest.formats import FORMATS, formats
 from prompt_joules.ingest.formats.mapped import ColumnMap
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
@@ -32,7 +32,16 @@ STORAGE = "v1.5.0"
 CANNOT_SHARE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step, mapping: ColumnMap | None = None) -> Report:
+def ingest(
+    paths: Sequence[str],
+    warehouse: str,
+    *,
+    rebuild: bool,
+    say: Say,
+    step: Step,
+    mapping: ColumnMap | None = None,
+    chosen: Chosen = everything,
+) -> Report:
     """Load files into a warehouse.
 
     Args:
@@ -42,6 +51,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
         say: gets sentences for people.
         step: gets (files done, files in all).
         mapping: how to read CSV and Parquet files of no known format.
+        chosen: which of the files are looked at; all unless given.
 
     Raises:
         find.NoSuchPath: a path does not exist.
@@ -54,7 +64,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
     report = Report()
     Path(warehouse).absolute().parent.mkdir(parents=True, exist_ok=True)
     with zips.unpacking() as unpacked:
-        found, passed = survey(paths, formats(mapping), unpacked)
+        found, passed = survey(paths, formats(mapping), unpacked, chosen)
         _load(warehouse, found, passed, report, rebuild=rebuild, say=say, step=step)
     report.seconds = time.monotonic() - started
     return report

@@ -15,6 +15,8 @@ from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands
 
 Namer = Callable[[Path], str]
+Chosen = Callable[[Path], bool]
+"""Which of the files under the paths are looked at."""
 LINK = "is a link that leads out of its folder and is not followed; name what it points to"
 
 
@@ -141,15 +143,25 @@ def _passed(content: Content, named: bool) -> Passed:
     return Passed(content.path, why, failure=named or ending(content.path) == ".parquet")
 
 
-def survey(paths: Sequence[str], candidates: Sequence[Format], unpacked: zips.Unpacked) -> tuple[list[Found], list[Passed]]:
+def everything(_: Path) -> bool:
+    """Leave no file out."""
+    return True
+
+
+def survey(
+    paths: Sequence[str], candidates: Sequence[Format], unpacked: zips.Unpacked, chosen: Chosen = everything
+) -> tuple[list[Found], list[Passed]]:
     """Files under the paths whose format is known, and those that are passed over. Raises NoSuchPath.
 
     Args:
         paths: files, folders and zips.
         candidates: formats.
         unpacked: where the files of zips are put.
+        chosen: which files and zips are looked at; the others are not in the answer.
     """
-    walked, passed = _with_zips(*walk(paths), unpacked)
+    walked, passed = walk(paths)
+    walked, passed = [item for item in walked if chosen(item[0])], [item for item in passed if chosen(item.path)]
+    walked, passed = _with_zips(walked, passed, unpacked)
     looked = [look(path, named, candidates) for path, named in walked]
     found = [replace(item, called=unpacked.called(item.path)) for item in looked if isinstance(item, Found)]
     return found, passed + [replace(item, path=unpacked.called(item.path)) for item in looked if isinstance(item, Passed)]

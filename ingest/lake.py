@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from prompt_joules.ingest import derive, refused, zips
-from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news, survey
+from prompt_joules.ingest.find import Chosen, Found, Namer, Passed, everything, names_of, passed_line, pick_news, survey
 from prompt_joules.ingest.formats import formats
 from prompt_joules.ingest.formats.mapped import ColumnMap
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
@@ -57,7 +57,16 @@ def name_of(path: Path) -> str:
     return f"{socket.gethostname()}:{path.absolute()}"
 
 
-def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, step: Step, mapping: ColumnMap | None = None) -> Report:
+def ingest(
+    paths: Sequence[str],
+    warehouse: str,
+    *,
+    rebuild: bool,
+    say: Say,
+    step: Step,
+    mapping: ColumnMap | None = None,
+    chosen: Chosen = everything,
+) -> Report:
     """Load files into a shared warehouse; the arguments are those of `file.ingest`.
 
     Raises:
@@ -72,7 +81,7 @@ def ingest(paths: Sequence[str], warehouse: str, *, rebuild: bool, say: Say, ste
         raise SharedRebuild(f"{warehouse} is shared and is not rebuilt from the files of one machine; make a new one at another address.")
     started = time.monotonic()
     with zips.unpacking() as unpacked:
-        found, passed = survey(paths, formats(mapping), unpacked)
+        found, passed = survey(paths, formats(mapping), unpacked, chosen)
         report = _in_turns(warehouse, found, passed, say, step)
     report.seconds = time.monotonic() - started
     return report

@@ -8,10 +8,16 @@ from rich.console import Console
 
 
 class Interrupt:
-    """Ctrl-C, or SIGTERM (what Slurm, Docker and Kubernetes send), as a wish: the first is noted, the second ends the work at once."""
+    """Ctrl-C, or SIGTERM (what Slurm, Docker and Kubernetes send), as a wish: the first is noted, the second ends the work at once.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: where it is answered.
+        answer: what is said to the first.
+    """
+
+    def __init__(self, console: Console, answer: str = "Finishing the prompt in hand (Ctrl-C again drops it) ...") -> None:
         self.requested = False
+        self._answer = answer
         self._console = console
         self._before: dict[int, Any] = {}
 
@@ -27,4 +33,4 @@ class Interrupt:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        self._console.print("Finishing the prompt in hand (Ctrl-C again drops it) ...")
+        self._console.print(self._answer)

@@ -42,6 +42,7 @@ NOT_RUN = {
     "cp deploy/prompt-joules.service": "belongs to systemd, which is not here",
     "createuser": "Postgres; tests/lake makes its own",
     "createdb": "Postgres; tests/lake makes its own",
+    "python -m ingest results --watch": "goes on until it is stopped; tests/unit/ingest/test_watch.py starts it",
     "python -m ingest publish": "needs the Hub and a token; tests/unit/ingest/test_hub.py tries it with a stand-in",
     "python -m ingest hf:": "needs the Hub; tests/unit/ingest/test_hub.py tries it with a stand-in",
     ".venv-lake/bin/python": "needs the environment of lakes; tests/lake runs it",
