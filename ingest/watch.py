@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from prompt_joules.bench import screen
-from prompt_joules.bench.run.interrupt import Interrupt
+from prompt_joules.bench.interrupt import Interrupt
 from prompt_joules.bench.screen import ERR
 from prompt_joules.ingest import find, lake
 from prompt_joules.ingest.report import Report

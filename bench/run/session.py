@@ -14,9 +14,9 @@ from rich.console import Console
 
 from prompt_joules.bench import HARNESS_VERSION, errors, record
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.interrupt import Interrupt
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.run.folder import Run, locked
-from prompt_joules.bench.run.interrupt import Interrupt
 from prompt_joules.bench.run.job import Job, Pass
 from prompt_joules.bench.run.progress import RunProgress, Tally
 from prompt_joules.bench.run.sink import PartSink

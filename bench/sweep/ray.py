@@ -19,7 +19,7 @@ from rich.console import Console
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import SERVED
-from prompt_joules.bench.run.interrupt import Interrupt
+from prompt_joules.bench.interrupt import Interrupt
 from prompt_joules.bench.sweep.cells import INTERRUPTED, BadSweep, Cell, Outcome, command, is_finished
 
 _KEPT = 4000

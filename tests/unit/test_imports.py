@@ -12,7 +12,7 @@ FOLDERS = ("bench", "ingest", "warehouse", "pages")
 ALLOWED = {
     "bench": {"bench"},
     "warehouse": {"warehouse", "bench.record"},
-    "ingest": {"ingest", "warehouse", "bench.record", "bench.tasks", "bench.files", "bench.screen", "bench.extras"},
+    "ingest": {"ingest", "warehouse", "bench.record", "bench.tasks", "bench.files", "bench.screen", "bench.extras", "bench.interrupt"},
     "pages": {"pages", "warehouse", "bench.run.live"},
     "pages/front": {"bench", "ingest", "warehouse", "pages", *FRONT},
 }

@@ -45,7 +45,7 @@ from rich.console import Console
 from prompt_joules.bench import errors
 from prompt_joules.bench.engines import servers
 from prompt_joules.bench.run.folder import Run, claimed, locked, read_run
-from prompt_joules.bench.run.interrupt import Interrupt
+from prompt_joules.bench.interrupt import Interrupt
 out = Path(sys.argv[1])
 run = Run(out / "run", "f", {}, {}, 1)
 with Interrupt(Console()), claimed(out, "f" * 64), locked(out):

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from prompt_joules.bench.run.interrupt import Interrupt
+from prompt_joules.bench.interrupt import Interrupt
 from prompt_joules.ingest import find, watch
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.report import Line, Report
