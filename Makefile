@@ -7,6 +7,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint co
 LAKE   := .venv-lake
 # Tools that judge the other environments stand in one of their own.
 AUDIT  := .venv-audit
+DOCS   := .venv-docs
 PORT   ?= 8501
 # Where the app listens: this machine alone, whatever the environment says. For others: make app HOST=0.0.0.0 (docs/security.md)
 HOST   := 127.0.0.1
@@ -19,7 +20,7 @@ COVERAGE     := --cov --cov-report=term:skip-covered
 LAKE_TESTS   := tests/lake tests/unit/queries tests/unit/test_schema.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app lake test test-install lint audit bench fuzz clean
+.PHONY: help demo app lake test test-install lint audit docs bench fuzz clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/'
@@ -63,6 +64,10 @@ audit: $(AUDIT)/.audit  ## known weaknesses of the pinned packages, as the packa
 	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints-lake.txt
 
+docs: $(DOCS)/.docs  ## docs/ as a site in build/site; a link that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@echo "Read it: python3 -m http.server --directory build/site, then http://localhost:8000"
+
 bench: $(VENV)/.test $(MODEL)/.done  ## speed of our own code, as ratios against a bound measured in the same run
 	@$(BIN)/python -m tests.perf
 
@@ -70,7 +75,7 @@ fuzz: $(VENV)/.test  ## 98,000 made-up formulas, statements and links, and 20,00
 	@$(BIN)/python -m tests.attack.fuzz --cases 100000 --seed 1
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) $(LAKE) $(AUDIT) models results/demo warehouse.duckdb*
+	rm -rf $(VENV) $(LAKE) $(AUDIT) $(DOCS) models results/demo warehouse.duckdb*
 
 $(VENV)/.venv:
 	@echo "Making $(VENV) …"
@@ -102,6 +107,11 @@ $(VENV)/.test: $(VENV)/.bench
 $(AUDIT)/.audit: $(VENV)/.venv
 	@$(PYTHON) -m venv $(AUDIT)
 	@$(AUDIT)/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 pip-licenses==5.5.5
+	@touch $@
+
+$(DOCS)/.docs: $(VENV)/.venv
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/pip install --quiet --disable-pip-version-check mkdocs==1.6.1 mkdocs-material==9.8.2 nbconvert==7.17.2
 	@touch $@
 
 $(LAKE)/.lake: pyproject.toml constraints-lake.txt

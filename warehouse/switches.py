@@ -1,11 +1,42 @@
 """What whoever runs a server can switch off or on, by variables of its environment (docs/security.md)."""
 
 import os
+from dataclasses import dataclass
 
 SQL, TEXTS = "PROMPT_JOULES_SQL", "PROMPT_JOULES_TEXTS"
 SERVERS = "PROMPT_JOULES_SERVERS"
 METRICS, SIGN_IN = "PROMPT_JOULES_METRICS", "PROMPT_JOULES_SIGN_IN"
 ON, OFF = ("on", "1", "yes", "true"), ("off", "0", "no", "false")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the environment that the programs read.
+
+    Attributes:
+        name: as it is set.
+        values: what it may be.
+        otherwise: what holds where it is not set.
+        meaning: one line for the documentation.
+    """
+
+    name: str
+    values: str
+    otherwise: str
+    meaning: str
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("PROMPT_JOULES_WAREHOUSE", "a file or a lake", "`warehouse.duckdb` in the current folder", "the default of `--warehouse`"),
+    Variable(SQL, "on, off", "on", "the box for SQL on the page Export and SQL"),
+    Variable(TEXTS, "on, off", "on", "words of prompts and answers on the pages, in downloads and in SQL"),
+    Variable(METRICS, "on, off", "off", "`/metrics` for Prometheus"),
+    Variable(SIGN_IN, "on, off", "off", "visitors sign in first"),
+    Variable(SERVERS, "addresses of model servers of this host", "no such page", "the page Live and the servers that it may ask"),
+    Variable("OPENAI_API_KEY", "a key", "none is sent", "sent to the server of `--engine openai`; stored nowhere"),
+    Variable("CUDA_VISIBLE_DEVICES", "numbers or names of GPUs", "all GPUs", "which GPUs there are; `cuda:1` is the second of them"),
+)
+"""Those of libraries (AWS_…, PG…, HF_…, XDG_CACHE_HOME) are theirs to explain; docs/scale.md names what a lake needs."""
 
 
 def is_on(variable: str) -> bool:

@@ -35,6 +35,7 @@ NOT_RUN = {
     ".venv-lake/bin/streamlit run": "serves until it is stopped; tests/lake opens the pages on a lake",
     "prompt-joules app": "serves until it is stopped; tests/install starts it",
     "python3 -m venv": "installs packages from the network",
+    ".venv/bin/pip install": "installs packages from the network",
     ". .venv/bin/activate": "belongs to a shell",
     "transformers serve": "needs a GPU; tests/unit/serving/test_real.py starts it on a CPU",
     "prompt-joules measure --device cuda:1": "needs a second GPU",
@@ -49,6 +50,7 @@ NOT_RUN = {
 }
 # The beginning of a command that is read with all its options and stops before the work → why.
 ONLY_READ = {
+    "prompt-joules bench run": "needs weights from a hub; tests/unit/bench runs small ones",
     "python -m bench run": "needs weights from a hub, or a server; tests/unit/bench and tests/unit/serving run small ones",
     "python -m bench sweep sweep.yaml": "takes minutes; tests/unit/bench/test_sweep.py runs one",
 }
@@ -89,6 +91,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     factories.write(factories.records(30), folder / "results" / "run-1" / "part-00000.parquet")
     factories.run_json(folder / "results" / "run-1" / "run.json")
     factories.write(factories.records(3, "run-2", task="chat-concise"), folder / "results" / "run-2" / "part-00000.parquet")
+    factories.run_json(folder / "results" / "run-2" / "run.json", "run-2")
     shutil.copytree(warehouses.SHIPPED / "published" / "mlenergy_v3", folder / "warehouse" / "data")
     shutil.copytree(warehouses.SHIPPED / "published" / "mlenergy_v1", folder / "V1_FOLDER")
     (folder / "lab.yaml").write_text(next(text for _, _, text in every("yaml") if "columns:" in text))
@@ -188,7 +191,7 @@ def test_every_block_of_settings_is_whole() -> None:
 
 
 def test_no_block_is_of_a_language_that_nothing_runs() -> None:
-    assert {language for path in DOCUMENTS for language in languages(path)} <= {"", "python", "sql", "toml", "yaml", "mermaid"}
+    assert {language for path in DOCUMENTS for language in languages(path)} <= {"", "python", "sql", "toml", "yaml", "mermaid", "text"}
 
 
 def test_the_lists_name_only_what_is_printed() -> None:
