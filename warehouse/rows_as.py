@@ -144,6 +144,16 @@ def harmless(rows: pl.DataFrame) -> pl.DataFrame:
     return defended.rename(_harmless_names(flat.columns))
 
 
+def as_before(cells: pl.DataFrame) -> pl.DataFrame:
+    """Cells of a CSV without the apostrophes that `harmless` put before them."""
+    texts = [pl.col(name) for name, kind in cells.schema.items() if kind == pl.String]
+    rest = [text.str.strip_prefix(DEFENDED) for text in texts]
+    return cells.with_columns(
+        pl.when(text.str.starts_with(DEFENDED) & bare.str.contains(FORMULA)).then(bare).otherwise(text).name.keep()
+        for text, bare in zip(texts, rest, strict=True)
+    )
+
+
 def _harmless_names(names: list[str]) -> dict[str, str]:
     """The headers that a spreadsheet would run, and what they are called instead; no two alike."""
     starts = pl.Series(names, dtype=pl.String).str.contains(FORMULA)

@@ -7,6 +7,7 @@ from prompt_joules.ingest.formats import (
     aiperf,
     aiperf_summary,
     codecarbon,
+    exported,
     guidellm,
     helm,
     inferencex,
@@ -60,6 +61,7 @@ FORMATS: tuple[Format, ...] = (
     ai_energy_score.TABLES,
     ai_energy_score.RUNS,
     codecarbon.FORMAT,
+    exported.FORMAT,
     mapped.format_of(None),
     mapped.format_of(None, of_figures=True),
 )

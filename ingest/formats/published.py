@@ -126,13 +126,13 @@ def _note(problems: dict[int, Reject], bad: pl.Series, column: str, reason: str)
 def store_figures(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
     """Load published figures. A figure that another file brought already counts once."""
     figures, rejects = checked(cells, FIGURES_SCHEMA, FIGURES_REQUIRED)
-    return _store(connection, source, figures, [*extra, *rejects], "published")
+    return store(connection, source, figures, [*extra, *rejects], "published")
 
 
 def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
     """Load benchmark scores. A score that another file brought already counts once."""
     scores, rejects = checked(cells, QUALITY_SCHEMA, QUALITY_REQUIRED, signed=("score",))
-    return _store(connection, source, scores, [*extra, *rejects], "quality")
+    return store(connection, source, scores, [*extra, *rejects], "quality")
 
 
 def each_result(scores_of: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]], tool: str) -> Callable[..., list[Loaded]]:
@@ -152,12 +152,13 @@ def each_result(scores_of: Callable[[Mapping[str, Any]], Iterable[Mapping[str, A
     return load
 
 
-def _store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], table: str) -> Loaded:
+def store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], how: str) -> Loaded:
+    """Load checked rows by the statement `how`, and note what was refused."""
     connection.register("incoming_figures", rows.to_arrow())
     try:
         connection.execute(statement("figures_named"))
         connection.execute(statement("models_named"))
-        connection.execute(statement(table), {"file_id": source.file_id})
+        connection.execute(statement(how), {"file_id": source.file_id})
     finally:
         connection.unregister("incoming_figures")
         connection.execute("delete from named")

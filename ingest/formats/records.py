@@ -28,6 +28,9 @@ MOST_UNPACKED = 256 * 1024**3
 MOST_TIMES = 500
 SMALL = 256 * 1024**2
 OURS = {"run_id", "prompt_id", "schema_version"}
+# Columns of prompts that were exported: not enough for a run.
+EXPORTED = frozenset(("run_id", "prompt_id", "energy_per_token_j", "energy_per_word_j", "family"))
+TOO_FEW = "is an export of prompts, which lacks what a run needs: ask for the run itself (`bundle`, or its Parquet files and run.json)"
 # What may differ between rows of a run: the key itself, and what is another on the day on which an interrupted run goes on.
 OWN_DAY = {"run_id", "schema_version", "idle_power_w", "active_idle_power_w", "host_energy_reason", "environment"}
 # Steps of DuckDB's optimizer that leave out checks or rows because of a file's statistics.
@@ -79,6 +82,8 @@ def _recognises(content: Content) -> bool:
 def _contract_problem(schema: pa.Schema) -> Reject | None:
     """What makes a whole file unfit: a required column is missing, or a column has the wrong type."""
     found = {field.name: field.type for field in schema}
+    if found.keys() >= EXPORTED and "schema_version" not in found:
+        return Reject(None, None, TOO_FEW)
     for column in COLUMNS:
         if column.name not in found:
             if column.required:

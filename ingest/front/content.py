@@ -12,6 +12,15 @@ from prompt_joules.ingest.front.unpack import Unreadable, lines_of, start_of
 
 Kind = Literal["parquet", "document", "lines", "table"]
 PARQUET = b"PAR1"
+# What is no text and people try all the same: its first bytes, what it is, and what to do.
+NOT_READ = (
+    (b"PK\x03\x04", "is an Excel file or another zip: save the table as CSV"),
+    (b"ARROW1", "is an Arrow file: write it as Parquet"),
+    (b"SQLite format 3", "is a SQLite database: write the table as CSV"),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel file: save the table as CSV"),
+    (b"%PDF", "is a PDF: no table is read out of it"),
+)
+DUCKDB, DUCKDB_AT = b"DUCK", 8
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 ENDINGS = (".parquet", ".csv", ".tsv", *JSON_ENDINGS)
 PACKED_ENDINGS = (".gz", ".zst")
@@ -23,6 +32,15 @@ def ending(path: Path) -> str:
     if suffixes and suffixes[-1] in PACKED_ENDINGS:
         suffixes.pop()
     return suffixes[-1] if suffixes else ""
+
+
+def _refuse_binary(start: bytes) -> None:
+    """Raise Unreadable for a file that is known to be neither Parquet nor text."""
+    if start[DUCKDB_AT : DUCKDB_AT + len(DUCKDB)] == DUCKDB:
+        raise Unreadable("is a DuckDB database: load the files that it was made of, or an export of it")
+    for magic, why in NOT_READ:
+        if start.startswith(magic):
+            raise Unreadable(why)
 
 
 @dataclass(frozen=True)
@@ -51,8 +69,10 @@ class Content:
 
     def _look(self) -> Kind:
         with self.path.open("rb") as file:
-            if file.read(len(PARQUET)) == PARQUET:
-                return "parquet"
+            start_bytes = file.read(16)
+        if start_bytes.startswith(PARQUET):
+            return "parquet"
+        _refuse_binary(start_bytes)
         start = start_of(self.path).lstrip()[:1]
         if start in ("{", "["):
             return "lines" if start == "{" and self._has_lines() else "document"

@@ -57,6 +57,17 @@ select
     * exclude (gpu_model)
 from incoming_figures
 
+-- name: exported
+-- One row per configuration of an export, under the name that it has there. One that another file brought already is left as it is.
+insert or ignore into published by name
+select
+    canonical_model(published_model_id, null) as model_id,
+    gpu_label(gpu_model) as gpu_model,
+    gpu_model as published_gpu_model,
+    $file_id::integer as file_id,
+    * exclude (gpu_model)
+from incoming_figures
+
 -- name: quality
 -- One row per score. One that another file brought already is left as it is.
 insert into quality by name

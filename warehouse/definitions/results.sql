@@ -151,7 +151,15 @@ select
     url,
     null::timestamptz as started_at,
     null::varchar as clock
-from published;
+from published
+-- The copy of a result in an export is not shown beside the result itself.
+where result_id not in (
+    select 'exported:' || result_id
+    from published
+    union all
+    select 'exported:run:' || run_id
+    from runs
+);
 
 -- One row per run of ours, in the columns of `results`. Ratios are ratios of sums over the run's valid rows.
 create view measured_results as

@@ -1,0 +1,130 @@
+"""What this project exports, it reads again: each configuration as a figure with the same numbers, and once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prompt_joules.ingest.__main__ import main
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
+from tests import factories, warehouses
+
+EVERYTHING = Selection(weights=(), only_valid=False)
+# What a figure says; all else of a result is dropped.
+KEPT = [
+    "source",
+    "model_id",
+    "gpu_model",
+    "num_gpus",
+    "task",
+    "batch_size",
+    "concurrency",
+    "prompts",
+    "energy_j",
+    "estimated_energy_j",
+    "energy_per_token_j",
+    "throughput_tps",
+    "output_tokens",
+    "input_tokens",
+    "latency_s",
+    "ttft_s",
+    "tpot_s",
+    "itl_p50_s",
+    "itl_p99_s",
+    "power_w",
+    "harness_version",
+    "url",
+]
+FORMULA = "=1+1 engine"
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Published figures, a run, one with random weights, one that does not count, and a name that a spreadsheet would run."""
+    folder = tmp_path_factory.mktemp("origin")
+    factories.write(factories.records(25, "run-1"), folder / "in" / "one.parquet")
+    factories.write(factories.records(25, "run-2", weights="dummy", engine=FORMULA), folder / "in" / "two.parquet")
+    factories.write(factories.records(25, "run-3", throttled=True), folder / "in" / "three.parquet")
+    warehouses.ingest(warehouses.SHIPPED / "published" / "mlenergy_v2", folder / "in", into=folder / "w.duckdb")
+    return folder / "w.duckdb"
+
+
+def export(origin: Path, out: Path, *more: str) -> Path:
+    assert main(["export", str(out), "--weights", "both", *more, "--warehouse", str(origin), "--quiet"]) == 0
+    return out
+
+
+def results(warehouse: Path) -> pl.DataFrame:
+    return query.load("leaderboard", EVERYTHING, str(warehouse))
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet", "header", "datapackage", "croissant"])
+def test_an_export_loads_with_the_same_numbers(kind: str, origin: Path, tmp_path: Path) -> None:
+    given = results(origin).filter("valid")
+    ways = {"header": (tmp_path / "a.csv", "--header")} | {
+        name: (tmp_path / "folder", "--format", name) for name in ("datapackage", "croissant")
+    }
+    out, *more = ways.get(kind, (tmp_path / f"a.{kind}",))
+    report = warehouses.ingest(export(origin, Path(out), *more), into=tmp_path / "w.duckdb")
+    assert report.status == 0
+    taken = results(tmp_path / "w.duckdb")
+    order = pl.col("result_id").str.strip_prefix("exported:")
+    assert taken.sort(order).select(KEPT).equals(given.sort("result_id").select(KEPT))
+    assert taken["result_id"].str.starts_with("exported:").all()
+    assert set(taken.filter(pl.col("engine") == f"{FORMULA}, random weights")["generation"]) == {"imported"}
+
+
+def test_a_result_and_its_copy_count_once(origin: Path, tmp_path: Path) -> None:
+    """In either order; and the copy comes back when the result itself goes."""
+    out = export(origin, tmp_path / "a.csv")
+    there = results(origin)
+    for first, second in ((origin.parent / "in", out), (out, origin.parent / "in")):
+        warehouse = tmp_path / f"{first.name}.duckdb"
+        for path in (first, second):
+            warehouses.ingest(path, warehouses.SHIPPED / "published" / "mlenergy_v2", into=warehouse)
+        assert sorted(results(warehouse)["result_id"]) == sorted(there["result_id"])
+    again = export(warehouse, tmp_path / "again.csv")
+    warehouses.ingest(again, into=tmp_path / "third.duckdb")
+    assert results(tmp_path / "third.duckdb").height == there.filter("valid").height
+
+
+def test_a_copy_of_a_copy_is_that_copy(origin: Path, tmp_path: Path) -> None:
+    warehouses.ingest(export(origin, tmp_path / "a.csv"), into=tmp_path / "one.duckdb")
+    warehouses.ingest(export(tmp_path / "one.duckdb", tmp_path / "b.json"), into=tmp_path / "two.duckdb")
+    first, second = (results(tmp_path / f"{name}.duckdb") for name in ("one", "two"))
+    assert sorted(first["result_id"]) == sorted(second["result_id"])
+
+
+def test_what_did_not_count_is_refused(origin: Path, tmp_path: Path) -> None:
+    out = export(origin, tmp_path / "a.csv", "--valid", "all", "--source", "Prompt Joules")
+    assert warehouses.ingest(out, into=tmp_path / "w.duckdb").status == 1
+    ((row, _, reason),) = warehouses.rejects(tmp_path / "w.duckdb")
+    assert "does not count where it comes from" in reason and "throttled" in reason and row in (2, 3, 4)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet"])
+def test_exported_prompts_say_what_to_ask_for(kind: str, origin: Path, tmp_path: Path) -> None:
+    report = warehouses.ingest(export(origin, tmp_path / f"a.{kind}", "--rows", "prompts"), into=tmp_path / "w.duckdb")
+    said = [line.why for line in report.lines] + [reason for *_, reason in warehouses.rejects(tmp_path / "w.duckdb")]
+    assert report.status == 1 and any("is an export of prompts" in why for why in said)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"result_id": None}, "is no whole configuration"), ({"energy_j": -1}, "is negative or not a finite number")],
+)
+def test_a_spoilt_row_of_an_export_is_refused(change: dict[str, Any], reason: str, origin: Path, tmp_path: Path) -> None:
+    lines = export(origin, tmp_path / "a.jsonl", "--source", "Prompt Joules").read_text().splitlines()
+    (tmp_path / "b.jsonl").write_text("\n".join([json.dumps(json.loads(lines[0]) | change), "[]", *lines[1:]]) + "\n")
+    assert warehouses.ingest(tmp_path / "b.jsonl", into=tmp_path / "w.duckdb").status == 1
+    assert [(row, why) for row, _, why in warehouses.rejects(tmp_path / "w.duckdb")] == [(1, reason), (2, "is no whole row")]
+
+
+@pytest.mark.parametrize(("kind", "sentence"), [("xlsx", "is an Excel file"), ("arrow", "is an Arrow file"), ("duckdb", "is a DuckDB")])
+def test_what_is_no_text_says_what_it_is(kind: str, sentence: str, origin: Path, tmp_path: Path) -> None:
+    out = origin if kind == "duckdb" else export(origin, tmp_path / f"a.{kind}")
+    (line,) = warehouses.ingest(out, into=tmp_path / "w.duckdb").lines
+    assert line.state == "unreadable" and line.why.startswith(sentence)
