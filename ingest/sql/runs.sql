@@ -146,7 +146,10 @@ judged as (
     select
         -- Files of record version 1 have top-k in their environment, and there only when it was on.
         counted.* exclude (file_id, causes, batch_size, clocked, alone, energy_squares, energy_tokens, token_squares)
-        replace (coalesce(counted.top_k, try_cast(try_cast(counted.environment as json) ->> '$.top_k' as integer)) as top_k),
+        replace (
+            coalesce(counted.top_k, try_cast(try_cast(counted.environment as json) ->> '$.top_k' as integer)) as top_k,
+            engine_name(counted.run_id, counted.engine, counted.environment) as engine
+        ),
         clock_of(clocked) as clock,
         coalesce(busy.seconds, counted.latency_s_total) as busy_s_total,
         -- Sent at a rate, as many are in flight as the server lets pile up: their mean. The concurrency is only the most there may be.

@@ -34,6 +34,19 @@ create macro source_of(format) as case format
     else format
 end;
 
+-- What ran the model, in the words of people. `openai` is the API that was spoken, not the company: the server behind it, by who owns its models;
+-- else that it is one with this API. The runs of 2026-11-25 did not write down that it was transformers' server; docs/log.md did.
+create macro engine_name(run_id, engine, environment) as case
+    when engine <> 'openai' then engine
+    when run_id in ('01a213d7-f8e1-7624-be1e-2ceaf7856a53', '01a213d9-16d2-799e-a96a-7404a32c67d6') then 'transformers serve'
+    else case try_cast(environment as json) ->> '$.server_owner'
+        when 'vllm' then 'vllm'
+        when 'sglang' then 'sglang'
+        when 'llamacpp' then 'llama.cpp'
+        else 'server with OpenAI API'
+    end
+end;
+
 -- Whose clock the times of a row are, by its environment: a time without a zone is stored as if it were UTC.
 create macro clock_of(environment) as case try_cast(environment as json) ->> '$.clock'
     when 'local' then 'local, zone unknown'
