@@ -1,4 +1,4 @@
-"""What does one answer cost?"""
+"""What does one answer cost in energy?"""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def complete(view: View) -> pl.DataFrame:
     return room.complete(data.load("answers", view.selection))
 
 
-view = frame.begin("What does one answer cost?")
+view = frame.begin("What does one answer cost in energy?")
 answers = complete(view)
 if answers.is_empty():
     hint = "Models with random weights have no answer: the Leaderboard has their energy per token."

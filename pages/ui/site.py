@@ -35,7 +35,7 @@ COPIES_STYLE = """<style>
 # icon of the open page from Google.
 SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Results": (
-        ("home", "Home", "What does one answer cost?"),
+        ("home", "Home", "What does one answer cost in energy?"),
         ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
         ("what_software_saves", "What software saves", "What does software save?"),
         ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),

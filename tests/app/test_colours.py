@@ -1,8 +1,17 @@
 """A name keeps its colour; where names outnumber colours the frequent ones have their own and the others share a grey."""
 
+import tomllib
+
 import polars as pl
 
 from prompt_joules.pages.ui.pure import theme
+from tests.servers import ROOT
+
+
+def test_the_colour_of_words_beside_a_chart_is_the_first_of_its_marks() -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
+    light, dark = config["chartCategoricalColors"][0], config["dark"]["chartCategoricalColors"][0]
+    assert f"light-dark({light}, {dark})" == theme.FIRST_COLOUR
 
 
 def names(count: int) -> list[str]:

@@ -68,9 +68,20 @@ def test_the_headline_says_how_much_is_length_and_how_much_the_cost_of_a_token(a
     rows = answers.filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
     low, high = (rows.filter(pl.col("model_name") == name).row(0, named=True) for name in ("llama-7B", "baize-v2-7B"))
     tokens, token = (words.figure(high[name] / low[name], 2) for name in ("output_tokens", "energy_per_token_j"))
-    assert room.headline(rows).endswith(f"as much: {tokens}× the tokens at {token}× the J a token.")
+    said = room.headline(rows)
+    assert said.endswith(
+        f"**{words.figure(high['answer_j'] / low['answer_j'], 2)}×** the first: {tokens}× the tokens, each at {token}× the energy."
+    )
+    assert said.replace("\\", "").startswith(
+        "One answer takes **526 J** (llama-7B) to **2,620 J** (baize-v2-7B), as a 10 W lamp does in 53 seconds to 4.4 minutes."
+    )
     unknown = rows.with_columns(output_tokens=pl.lit(None, pl.Float64))
-    assert room.headline(unknown).endswith("as much.")
+    assert room.headline(unknown).endswith("×** the first.")
+
+
+@pytest.mark.parametrize(("joules", "said"), [(0.5, "0.05 seconds"), (526, "53 seconds"), (2620, "4.4 minutes"), (720_000, "20 hours")])
+def test_joules_are_said_as_the_time_of_a_lamp(joules: float, said: str) -> None:
+    assert room._lit(joules) == said
 
 
 def test_the_footer_is_one_line_of_what_is_drawn(open_page: Open) -> None:
@@ -123,7 +134,7 @@ def test_links_to_the_table_at_its_old_address_lead_to_it(open_page: Open) -> No
     assert app.title[0].value == "Which model answers for the least energy?"
     assert table(app)["model_name"].to_list() == ["vicuna-7B"]
     assert open_page("home", range_latency_s=["2", "10"]).title[0].value == "Which model answers for the least energy?"
-    assert open_page("home", gpu="A40", task="chat").title[0].value == "What does one answer cost?"
+    assert open_page("home", gpu="A40", task="chat").title[0].value == "What does one answer cost in energy?"
 
 
 def test_random_weights_have_no_answer(open_page: Open) -> None:

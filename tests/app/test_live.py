@@ -77,7 +77,7 @@ def test_a_server_that_is_away_does_not_hide_the_other(open_page: Open, monkeypa
 
 def test_the_page_is_there_only_where_servers_are_configured(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROMPT_JOULES_SERVERS", raising=False)
-    assert open_page("live").title[0].value == "What does one answer cost?", "an unknown page is Home"
+    assert open_page("live").title[0].value == "What does one answer cost in energy?", "an unknown page is Home"
     monkeypatch.setenv("PROMPT_JOULES_SERVERS", "nonsense")
     app = open_page("live")
     assert "NAME = MODEL@" in app.error[0].value and not app.exception

@@ -215,7 +215,7 @@ def test_which_run_does_not_count_and_why(asker: Asker) -> None:
 def test_why_a_model_of_2026_has_a_wavy_sign(asker: Asker) -> None:
     asker.click(asker.page.get_by_text("lm-arena-chat", exact=True).first)
     asker.hears("≈ estimated by the source from J/token")
-    asker.hears("from ≈ ")
+    asker.hears("One answer takes ≈ ")
 
 
 def test_what_an_answer_of_a_thousand_tokens_costs(asker: Asker) -> None:

@@ -11,6 +11,9 @@ from prompt_joules.warehouse.statistics import summaries
 
 # Tasks in the order of the tabs; others follow by name.
 TASKS = ("chat", "lm-arena-chat", "instruct", "chat-concise", "instruct-concise", "code", "sourcegraph-fim", "gpqa")
+# What joules are compared with: everybody knows such a lamp.
+LAMP_W = 10.0
+LAMP = "a 10 W lamp"
 SIXTEEN_BITS = ("float16", "bfloat16")
 # The band without an end holds models of very different sizes: it stands for all only where no other can.
 OPEN = "over 40"
@@ -65,13 +68,25 @@ def headline(rows: pl.DataFrame) -> str:
     groups = counts.sort(pl.col("band") == OPEN, "models", place, "kind", descending=[False, True, False, False])
     if groups.is_empty():
         row = rows.sort("answer_j").row(0, named=True)
-        return f"**{plain(row['model_name'])}**: **{kinds.joules(row)}** an answer. No second model of its size is known here."
+        known = f"One answer of {plain(row['model_name'])} takes **{kinds.joules(row)}**, as {LAMP} does in {_lit(row['answer_j'])}."
+        return f"{known} No second model of its size is known here."
     band, kind, count = groups.row(0)
     alike = rows.filter(pl.col("band") == band, pl.col("kind") == kind).sort("answer_j", "model_name")
     low, high = alike.row(0, named=True), alike.row(-1, named=True)
-    ends = f"from **{kinds.joules(low)}** ({plain(low['model_name'])}) to **{kinds.joules(high)}** ({plain(high['model_name'])})"
+    ends = f"**{kinds.joules(low)}** ({plain(low['model_name'])}) to **{kinds.joules(high)}** ({plain(high['model_name'])})"
+    lamp = f"as {LAMP} does in {_lit(low['answer_j'])} to {_lit(high['answer_j'])}"
     times = figure(high["answer_j"] / low["answer_j"], 2)
-    return f"An answer of {count} models of {shape.said(band)} parameters takes {ends}, **{times}×** as much{_why(low, high)}."
+    of = f"Of these {count} models of {shape.said(band)} parameters the last takes **{times}×** the first{_why(low, high)}."
+    return f"One answer takes {ends}, {lamp}. {of}"
+
+
+def _lit(joules: float) -> str:
+    """How long the lamp takes for so many joules, in words."""
+    seconds = joules / LAMP_W
+    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= size:
+            return f"{figure(seconds / size, 2)} {unit}"
+    return f"{figure(seconds, 2)} seconds"
 
 
 def _why(low: dict[str, Any], high: dict[str, Any]) -> str:
@@ -79,7 +94,7 @@ def _why(low: dict[str, Any], high: dict[str, Any]) -> str:
     ratios = [high[name] / low[name] for name in ("output_tokens", "energy_per_token_j") if low[name] and high[name]]
     if len(ratios) < 2:
         return ""
-    return f": {figure(ratios[0], 2)}× the tokens at {figure(ratios[1], 2)}× the J a token"
+    return f": {figure(ratios[0], 2)}× the tokens, each at {figure(ratios[1], 2)}× the energy"
 
 
 def about(rows: pl.DataFrame) -> str:

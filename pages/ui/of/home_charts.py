@@ -20,8 +20,8 @@ HEAD = "\u2063"
 def legend(rows: pl.DataFrame) -> str:
     """HTML: what the bars mean, only the kinds that are drawn."""
     box = "display: inline-block; width: 22px; height: 11px; margin-right: 6px; box-sizing: border-box"
-    looks = {"measured": "background: currentColor", "divided": "background: currentColor; opacity: 0.45"}
-    other = "border: 1.5px dashed currentColor"
+    looks = {"measured": f"background: {theme.FIRST_COLOUR}", "divided": f"background: {theme.FIRST_COLOUR}; opacity: 0.45"}
+    other = f"border: 1.5px dashed {theme.FIRST_COLOUR}"
     items = [
         f'<span style="margin-right: 18px"><span style="{box}; {looks.get(kind, other)}"></span>{words}</span>'
         for kind, words in KINDS.items()

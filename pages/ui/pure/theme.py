@@ -41,6 +41,8 @@ FIXED_ORDER: dict[str, tuple[str, ...]] = {
 
 # The colours of `.streamlit/config.toml`. Where there are more names than colours the last one, a grey, stands for all rare names.
 COLOURS = 8
+# The first of them, light and dark, for words beside a chart.
+FIRST_COLOUR = "light-dark(#0072B2, #56B4E9)"
 # A shape beside each colour: not everybody tells A100 from B200 by colour.
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
 # How full a point is whose energy is measured, divided, estimated, and its outline.
