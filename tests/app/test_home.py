@@ -79,9 +79,13 @@ def test_the_headline_says_how_much_is_length_and_how_much_the_cost_of_a_token(a
     assert room.headline(unknown).endswith("×** the first.")
 
 
-@pytest.mark.parametrize(("joules", "said"), [(0.5, "0.05 seconds"), (526, "53 seconds"), (2620, "4.4 minutes"), (720_000, "20 hours")])
-def test_joules_are_said_as_the_time_of_a_lamp(joules: float, said: str) -> None:
-    assert room._lit(joules) == said
+@pytest.mark.parametrize(
+    ("joules", "said"),
+    [([0.5], "0.05 seconds"), ([526, 2620], "53 seconds to 4.4 minutes"), ([43, 61], "4.3 to 6.1 seconds"), ([720_000], "20 hours")],
+    ids=["short", "two units", "one unit", "long"],
+)
+def test_joules_are_said_as_the_time_of_a_lamp(joules: list[float], said: str) -> None:
+    assert room._lit(*joules) == said
 
 
 def test_the_footer_is_one_line_of_what_is_drawn(open_page: Open) -> None:

@@ -112,7 +112,7 @@ def test_which_7b_model_on_an_a100_and_why(asker: Asker, results: pl.DataFrame) 
     asker.hears(f"{figure(low['energy_j'], 3)} J ({low['model_name']})")
     asker.hears(f"{figure(high['energy_j'], 3)} J ({high['model_name']})")
     tokens = figure(high["output_tokens"] / low["output_tokens"], 2)
-    asker.hears(f"{tokens}× the tokens at")  # why: how much of it is length
+    asker.hears(f"{tokens}× the tokens, each at")  # why: how much of it is length
 
 
 def test_does_asking_for_a_concise_answer_save_and_how_sure_is_that(asker: Asker, results: pl.DataFrame) -> None:

@@ -74,19 +74,23 @@ def headline(rows: pl.DataFrame) -> str:
     alike = rows.filter(pl.col("band") == band, pl.col("kind") == kind).sort("answer_j", "model_name")
     low, high = alike.row(0, named=True), alike.row(-1, named=True)
     ends = f"**{kinds.joules(low)}** ({plain(low['model_name'])}) to **{kinds.joules(high)}** ({plain(high['model_name'])})"
-    lamp = f"as {LAMP} does in {_lit(low['answer_j'])} to {_lit(high['answer_j'])}"
+    lamp = f"as {LAMP} does in {_lit(low['answer_j'], high['answer_j'])}"
     times = figure(high["answer_j"] / low["answer_j"], 2)
     of = f"Of these {count} models of {shape.said(band)} parameters the last takes **{times}×** the first{_why(low, high)}."
     return f"One answer takes {ends}, {lamp}. {of}"
 
 
-def _lit(joules: float) -> str:
-    """How long the lamp takes for so many joules, in words."""
-    seconds = joules / LAMP_W
-    for unit, size in (("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= size:
-            return f"{figure(seconds / size, 2)} {unit}"
-    return f"{figure(seconds, 2)} seconds"
+def _lit(*joules: float) -> str:
+    """How long the lamp takes for so many joules, in words: "53 seconds to 4.4 minutes", "4.3 to 6.1 seconds"."""
+    said = [_time(value / LAMP_W) for value in joules]
+    units = {unit for _, unit in said}
+    return " to ".join(number for number, _ in said) + f" {units.pop()}" if len(units) == 1 else " to ".join(map(" ".join, said))
+
+
+def _time(seconds: float) -> tuple[str, str]:
+    """A number of two digits and its unit."""
+    unit, size = next((unit, size) for unit, size in (("hours", 3600.0), ("minutes", 60.0), ("seconds", 0.0)) if seconds >= size)
+    return figure(seconds / (size or 1.0), 2), unit
 
 
 def _why(low: dict[str, Any], high: dict[str, Any]) -> str:
