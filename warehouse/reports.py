@@ -66,8 +66,8 @@ def _boamps_task(row: dict[str, Any], answers: int) -> dict[str, Any]:
             }
         ],
         "dataset": [
-            {"dataUsage": "input", "dataType": "token", "dataQuantity": row["input_tokens"]},
-            {"dataUsage": "output", "dataType": "token", "dataQuantity": row["output_tokens"]},
+            {"dataUsage": use, "dataType": "token", "dataQuantity": None if (mean := row[f"{use}_tokens"]) is None else mean * answers}
+            for use in ("input", "output")
         ],
     }
 

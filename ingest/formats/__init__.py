@@ -6,6 +6,7 @@ from prompt_joules.ingest.formats import (
     ai_energy_score,
     aiperf,
     aiperf_summary,
+    boamps,
     codecarbon,
     exported,
     guidellm,
@@ -62,6 +63,7 @@ FORMATS: tuple[Format, ...] = (
     ai_energy_score.RUNS,
     codecarbon.FORMAT,
     exported.FORMAT,
+    boamps.FORMAT,
     mapped.format_of(None),
     mapped.format_of(None, of_figures=True),
 )

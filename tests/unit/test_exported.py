@@ -128,3 +128,34 @@ def test_what_is_no_text_says_what_it_is(kind: str, sentence: str, origin: Path,
     out = origin if kind == "duckdb" else export(origin, tmp_path / f"a.{kind}")
     (line,) = warehouses.ingest(out, into=tmp_path / "w.duckdb").lines
     assert line.state == "unreadable" and line.why.startswith(sentence)
+
+
+def test_boamps_reports_of_ours_load_again(origin: Path, tmp_path: Path) -> None:
+    """Energy, lengths and time of an answer; a whole machine's energy, a training, or several measures are refused."""
+    reports = export(origin, tmp_path / "reports", "--as", "boamps", "--source", "Prompt Joules")
+    assert warehouses.ingest(reports, into=tmp_path / "w.duckdb").status == 0
+    given = results(origin).filter(pl.col("valid"), pl.col("source") == "Prompt Joules")
+    taken = results(tmp_path / "w.duckdb")
+    names = ("energy_j", "output_tokens", "input_tokens", "latency_s", "prompts", "num_gpus")
+    for name in names:
+        assert taken[name].to_list() == pytest.approx(given[name].to_list(), rel=1e-12), name
+    assert set(taken["gpu_model"]) == set(given["gpu_model"]) and set(taken["model_id"]) == set(given["model_id"])
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "reason"),
+    [
+        ("measures", [{"measurementMethod": "codecarbon", "cpuTrackingMode": "rapl", "powerConsumption": 0.1}], "a whole machine"),
+        ("measures", [], "has not one measure"),
+        ("infrastructure", {"components": [{"componentType": "cpu", "nbComponent": 1}]}, "a whole machine"),
+        ("infrastructure", {}, "a whole machine"),
+        ("task", {"taskStage": "training", "algorithms": [{"foundationModelName": "m"}]}, "is no report of inference"),
+        ("task", {"taskStage": "inference", "nbRequest": 0, "algorithms": [{"foundationModelName": "m"}]}, "is no report of inference"),
+    ],
+)
+def test_a_boamps_report_that_is_not_about_answers_on_gpus(part: str, change: Any, reason: str, origin: Path, tmp_path: Path) -> None:
+    folder = export(origin, tmp_path / "reports", "--as", "boamps", "--source", "Prompt Joules")
+    report = json.loads(next(folder.iterdir()).read_text()) | {part: change}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert warehouses.ingest(tmp_path / "report.json", into=tmp_path / "w.duckdb").status == 1
+    assert reason in warehouses.rejects(tmp_path / "w.duckdb")[0][2]
