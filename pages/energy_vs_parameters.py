@@ -4,8 +4,8 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import energy_vs_parameters as room
-from prompt_joules.pages.ui.pure import shape
-from prompt_joules.pages.ui.pure.view import Known
+from prompt_joules.pages.ui.pure import shape, words
+from prompt_joules.pages.ui.pure.view import Known, Pooled
 from prompt_joules.warehouse.statistics import lines as fitted
 
 
@@ -20,7 +20,7 @@ def logarithmic(default: bool) -> bool:
     return st.toggle("Logarithmic", value=default, key="log", bind="query-params", help="Equal steps are equal ratios.")
 
 
-view = frame.begin("Does a bigger model cost more?")
+view = frame.begin("Does a bigger model cost more?").narrowed(Pooled())
 with glance.choices():
     view, left_out = frame.ask_what_to_show(view)
     axes, more = glance.choices(), glance.more()
@@ -37,15 +37,15 @@ with axes:
 
 frame.say_measure(rows, view)
 view = view.narrowed(Known((x, y), positive=log))
-points = data.results(view)
+points = data.with_intervals(data.results(view), view)
 if points.is_empty():
     scope.end_without_rows(view, "No row has both numbers: choose another metric.")
 
 alone = room.of_themselves(points, (x, y))
 lines = fitted.lines(shape.on_screen(alone), x, y, room.apart(colour), log)
 glance.headline(room.headline(lines, x, y, log))
-alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with lines of least squares"
+alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
-glance.explained(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height))
+glance.explained(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height), words.ONE_POINT)
 scope.say_footer(points, view, more=scope.missing(rows, points))
 pick.show_behind(chosen, points, controls.behind(x, y), "The configurations in the chart", "energy-and-parameters", view)

@@ -38,7 +38,7 @@ def what_was_found() -> list[tuple[str, str]]:
 
 def complete(view: View) -> pl.DataFrame:
     """The numbers of a view, with the band of sizes of each."""
-    return room.complete(data.load("answers", view.selection))
+    return room.complete(data.answers(view.selection))
 
 
 view = frame.begin("What does one answer cost in energy?")

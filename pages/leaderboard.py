@@ -63,19 +63,11 @@ def marked(rows: pl.DataFrame, view: View) -> pl.DataFrame:
     Args:
         rows: of `pooled.pooled`.
     """
-    energy, measure = view.measure.key, view.measure
+    energy = view.measure.key
     points = rows.filter(pl.col(energy).is_not_null(), pl.col("latency_s").is_not_null())
     best = summaries.frontier(points, "latency_s", energy, False).filter("frontier")["result_id"].to_list()
-    spreads = pooled.spreads(data.load("spreads", Selection(), per=measure.per, above_idle=measure.above_idle))
-    found = pooled.with_intervals(rows, spreads, energy, data.load("repetitions", Selection()))
-    has_interval = measure.statistic == "mean" and measure.per == energy_shown.DEFAULT.per
-    if energy == room.TOKEN:
-        found, has_interval = found.with_columns(value_low="token_low_j", value_high="token_high_j"), True
-    forced = energy_shown.of_answers(energy) & (pl.col("weights") == "dummy").fill_null(False)
-    return found.with_columns(
+    return data.with_intervals(rows, view).with_columns(
         pl.col("result_id").is_in(best).alias("pareto"),
-        pl.when(~forced).then(pl.col("spread")).alias("spread"),
-        *(pl.when(pl.lit(has_interval) & ~forced).then(pl.col(name)).alias(name) for name in ("value_low", "value_high")),
         energy_shown.kind(energy, rows.columns).alias("energy_is"),
         naming.provenance(rows.columns).alias("provenance"),
     )
@@ -94,7 +86,8 @@ def show_row(row: dict[str, Any], view: View) -> None:
     for column, (label, value, note) in zip(st.columns(4), room.facts(row, energy), strict=False):
         column.metric(label, value, help=note)
         column.caption(plain(note))
-    curve = room.curve_of(data.load("leaderboard", Selection(models=(row["model_id"],), weights=())), row)
+    of_model = pooled.pooled(data.load("leaderboard", Selection(models=(row["model_id"],), weights=())))
+    curve = room.curve_of(of_model, row)
     metric = NUMBERS["energy_per_token_j"]
     if curve.height:
         draw.show(draw.of(drawings.curve, curve, metric), alt=f"{metric.title} of {row['model_name']} over batch sizes")

@@ -9,7 +9,7 @@ from prompt_joules.pages.ui import data, downloads, frame, scope, tables
 from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
 from prompt_joules.pages.ui.pure import models
-from prompt_joules.pages.ui.pure.view import View, among
+from prompt_joules.pages.ui.pure.view import Pooled, View, among
 from prompt_joules.warehouse import electricity
 from prompt_joules.warehouse.energy_shown import ESTIMATED
 from prompt_joules.warehouse.statistics import comparison, workload
@@ -121,7 +121,7 @@ def energy_of(chosen: pl.DataFrame, view: View, length: float | None) -> tuple[t
     return (value * factor, low * factor, high * factor), energy, factor, kind
 
 
-view = frame.begin("What will my workload use?")
+view = frame.begin("What will my workload use?").narrowed(Pooled())
 results = data.results(view)
 frame.say_measure(results, view)
 rows = plannable(view, results)

@@ -7,7 +7,7 @@ from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick,
 from prompt_joules.pages.ui.of import three_years as room
 from prompt_joules.pages.ui.of import three_years_charts as drawings
 from prompt_joules.pages.ui.pure import shape
-from prompt_joules.pages.ui.pure.view import Known, View, among
+from prompt_joules.pages.ui.pure.view import Known, Pooled, View, among
 from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
 from prompt_joules.warehouse.statistics import editions, summaries
 
@@ -33,7 +33,7 @@ def show_like_for_like(view: View, rows: pl.DataFrame) -> None:
 
 view = frame.of_chat(frame.begin("How far has the energy of a token come?")).per(USUAL.per)
 view = view.over(view.selection.with_random_weights()) if view.measure.per in TOKENS else view
-view = view.narrowed(among("generation", room.EDITIONS))
+view = view.narrowed(Pooled(), among("generation", room.EDITIONS))
 frame.say_measure(data.results(view), view, USUAL)
 view = view.narrowed(Known((view.measure.key,), positive=True))
 every = data.results(view)

@@ -5,8 +5,8 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, glance, pick, scope, tables
 from prompt_joules.pages.ui.of import tradeoffs as room
-from prompt_joules.pages.ui.pure import shape
-from prompt_joules.pages.ui.pure.view import Known, Least, View, Within, among
+from prompt_joules.pages.ui.pure import shape, words
+from prompt_joules.pages.ui.pure.view import Known, Least, Pooled, View, Within, among
 from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
 from prompt_joules.warehouse.statistics import summaries
 
@@ -46,7 +46,7 @@ def ask_optimal() -> bool:
 
 
 USUAL = Measure(per="output token")
-view = frame.of_chat(frame.begin("What is the cheapest configuration that is fast enough?")).per(USUAL.per)
+view = frame.of_chat(frame.begin("What is the cheapest configuration that is fast enough?")).per(USUAL.per).narrowed(Pooled())
 view = view.over(view.selection.with_random_weights()) if view.measure.per in TOKENS else view
 rows = data.results(view)
 with glance.choices():
@@ -61,7 +61,7 @@ view = controls.band(view, rows, default="3 to 10")
 frame.say_measure(rows, view, USUAL)
 of_size = data.results(view)
 view = view.narrowed(Known((x, y), positive=True))
-points = data.results(view)
+points = data.with_intervals(data.results(view), view)
 if points.is_empty():
     scope.end_without_rows(view, "No row has both numbers: choose others.")
 within = view.narrowed(*(narrowing for narrowing in limits.values() if narrowing))
@@ -76,10 +76,10 @@ if only_optimal:
     marked = marked.filter("frontier", "inside")
     view = view.narrowed(among("result_id", marked["result_id"]))
 drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.at_limits(limits), only_optimal)
-alt = f"{controls.title(y)} against {controls.title(x)}, one point per configuration, with the frontier and the limits"
+alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with the frontier and the limits"
 chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
 st.caption(f"{room.BOUNDARY} {room.RANDOM if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")
-glance.explained(room.TRADE_OFFS)
+glance.explained(room.TRADE_OFFS, words.ONE_POINT)
 st.subheader("The best configuration of each model within the limits", anchor=False)
 tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *room.BEST)), alt="Best configuration of each model within the limits")
 downloads.offer(best, "trade-offs", of_each)

@@ -11,7 +11,7 @@ from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, sc
 from prompt_joules.pages.ui.of import verbosity as room
 from prompt_joules.pages.ui.of import verbosity_charts as drawings
 from prompt_joules.pages.ui.pure import certainty, naming, shape, words
-from prompt_joules.pages.ui.pure.view import Sides, View, among
+from prompt_joules.pages.ui.pure.view import Pooled, Sides, View, among
 from prompt_joules.warehouse.selection import TEXT_FILTERS
 from prompt_joules.warehouse.statistics import pairs, summaries
 
@@ -114,6 +114,7 @@ def show_change_of_means(view: View, sides: Sides) -> None:
 
 def show_why_models_of_one_size_differ(view: View, row: DeltaGenerator) -> None:
     """J/token against response length for the models of one size, alike in all else: source, GPU, task, engine, batch size, prompts."""
+    view = view.narrowed(Pooled())
     rows = room.in_sizes(data.results(view))
     sets = room.of_several_models(room.in_sets(rows, ("source", "gpu_model", "task", "engine", "batch_size", "prompt_set")))
     if sets.is_empty():

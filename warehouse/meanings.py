@@ -48,6 +48,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "cut_a": ("", "pairs whose answer on side A was cut short"),
     "cut_b": ("", "pairs whose answer on side B was cut short"),
     "cut_either": ("", "pairs in which an answer was cut short"),
+    "runs": ("", "runs behind it"),
     "runs_a": ("", "runs of side A"),
     "runs_b": ("", "runs of side B"),
     "basis": ("", "what the intervals are about: across runs, or one run, with or without the spread known between runs"),

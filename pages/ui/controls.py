@@ -37,7 +37,7 @@ def axes(rows: pl.DataFrame, choices: Sequence[str]) -> tuple[str, ...]:
 
 def behind(x: str, y: str) -> tuple[str, ...]:
     """The columns of the table behind a scatter."""
-    named = ("model_name", "model_url", x, y, "energy_j", "params_total_b", "origin", "gpu_model", "task", "engine")
+    named = ("model_name", "model_url", x, y, "energy_j", "params_total_b", "origin", "gpu_model", "task", "engine", "runs")
     return tuple(dict.fromkeys(named))
 
 

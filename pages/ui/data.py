@@ -10,7 +10,7 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import connect, energy_shown, query, visitor_sql, visitor_sql_memory
 from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.selection import Selection
-from prompt_joules.warehouse.statistics import aa, runs
+from prompt_joules.warehouse.statistics import aa, pooled, runs
 
 
 def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
@@ -35,6 +35,32 @@ def results(view: View) -> pl.DataFrame:
         rows = energy_shown.joined(rows, load("energies", view.selection, **measure.parameters()), measure)
     rows = energy_shown.without_forced(rows)
     return view.rows(rows if measure == DEFAULT else rows.sort(measure.key, nulls_last=True, maintain_order=True))
+
+
+def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Rows with `spread`, `answers` and the 95 % intervals of `pooled.with_intervals`; of an energy that is no mean per answer or output
+    token, and of the answers of random weights, there is none.
+
+    Args:
+        rows: the results of a view that is `Pooled`.
+    """
+    measure = view.measure
+    spreads = pooled.spreads(load("spreads", Selection(), per=measure.per, above_idle=measure.above_idle))
+    found = pooled.with_intervals(rows, spreads, measure.key, load("repetitions", Selection()))
+    has_interval = measure.statistic == DEFAULT.statistic and measure.per == DEFAULT.per
+    if measure.key == "energy_per_token_j":
+        found, has_interval = found.with_columns(value_low="token_low_j", value_high="token_high_j"), True
+    forced = energy_shown.of_answers(measure.key) & (pl.col("weights") == "dummy").fill_null(False)
+    return found.with_columns(
+        pl.when(~forced).then(pl.col("spread")).alias("spread"),
+        *(pl.when(pl.lit(has_interval) & ~forced).then(pl.col(name)).alias(name) for name in pooled.VALUE_ENDS),
+    )
+
+
+def answers(selection: Selection) -> pl.DataFrame:
+    """J of an answer of each model, rows of the query `answers`, with `value_low` and `value_high`, the 95 % interval of those of ours."""
+    spreads = pooled.spreads(load("spreads", Selection(), per=DEFAULT.per, above_idle=False))
+    return pooled.with_intervals(load("answers", selection), spreads, "answer_j", load("repetitions", Selection()))
 
 
 def options() -> pl.DataFrame:

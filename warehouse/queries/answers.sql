@@ -1,10 +1,11 @@
 -- One row per GPU, task and model with real weights: J of an answer in the configuration that shows it best, and the `kind` of that number: measured for one answer
 -- alone, divided by a rule among answers given together, or estimated by the source from J/token. Measured before divided before estimated; of several measured ones the newest
--- protocol with the most prompts, of others the least energy. `configurations` is how many there are to choose from.
-with kinds as (
+-- protocol with the most prompts, of others the least energy. Runs of one setup are one configuration, `runs` says how many: means over all their answers, names of the
+-- first; `between_runs` is the standard deviation of ln(J/token) between them. `setup` is what its runs share, null for published averages. `configurations` is how many there are to choose from.
+with each as (
     select
         results.*,
-        coalesce(results.energy_j, results.estimated_energy_j) as answer_j,
+        coalesce(results.energy_j, results.estimated_energy_j) as joules,
         case
             when results.energy_j is null then 'estimated'
             when results.batch_size > 1 or runs.energy_attribution = 'shared' then 'divided'
@@ -14,6 +15,21 @@ with kinds as (
     left join runs on 'run:' || runs.run_id = results.result_id
     where results.weights = 'pretrained'
         and coalesce(results.energy_j, results.estimated_energy_j) > 0
+),
+kinds as (
+    select
+        each.* replace (
+            case when count(*) over alike = 1 then energy_per_token_j else sum(joules * prompts) over alike / sum(output_tokens * prompts) over alike end
+                as energy_per_token_j,
+            case when count(*) over alike = 1 then output_tokens else sum(output_tokens * prompts) over alike / sum(prompts) over alike end as output_tokens,
+            (sum(prompts) over alike)::bigint as prompts
+        ),
+        case when count(*) over alike = 1 then joules else sum(joules * prompts) over alike / sum(prompts) over alike end as answer_j,
+        case when origin = 'measured' then count(*) over alike end as runs,
+        stddev_samp(ln(nullif(energy_per_token_j, 0))) over alike as between_runs
+    from each
+    window alike as (partition by coalesce(setup, result_id), kind)
+    qualify row_number() over (partition by coalesce(setup, result_id), kind order by result_id) = 1
 )
 select
     gpu_model,
@@ -32,6 +48,9 @@ select
     origin,
     weights,
     prompts,
+    runs,
+    between_runs,
+    setup,
     output_tokens,
     energy_per_token_j,
     harness_version,

@@ -30,8 +30,10 @@ def pooled(rows: pl.DataFrame) -> pl.DataFrame:
     Returns:
         The rows in the order of the first of each setup, with `runs`, how many runs are in it (null where it was published), and
         `between_runs`, the standard deviation of ln(J/token) between them (null for one run). Names are of the first run; `prompts` is
-        the sum.
+        the sum. Rows that are pooled already stay as they are.
     """
+    if {"runs", "between_runs"} <= set(rows.columns):
+        return rows
     known = rows.with_columns(pl.coalesce("setup", "result_id").alias("together"), pl.int_range(pl.len()).alias("place"))
     numbers = [name for name in rows.columns if name in (METRICS.keys() | BY_KEY.keys()) and name != "prompts"]
     others = [name for name in rows.columns if name not in (*numbers, "prompts", "reasons")]

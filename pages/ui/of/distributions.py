@@ -41,7 +41,8 @@ DIVIDED = (
 )
 BOXES = (
     "A box is the middle half of the prompts, the tick in it the median, the line 5 to 95 %. Below it the 95 % intervals of the median and "
-    "of the p95 over prompts; → has no upper limit. Fewer than ten prompts are a hollow box, fewer than five have no interval."
+    "of the p95 over the prompts of these runs, without the spread between runs; → has no upper limit. Fewer than ten prompts are a hollow "
+    "box, fewer than five have no interval."
 )
 BEHIND_BARS = ("prompt_id", "energy_j", "output_tokens", "input_tokens", "latency_s", "model_name", "gpu_model", "task", "engine", "run_id")
 
@@ -128,18 +129,19 @@ def without_steps(found: pl.DataFrame) -> pl.DataFrame:
     Args:
         found: rows of the query `distribution`.
     """
-    return found.drop("steps", "top5_share", "least_positive", "answers_per_prompt", "divided")
+    return found.drop("steps", "top5_share", "least_positive", "answers_per_prompt", "runs", "divided")
 
 
 def counted(names: Mapping[str, str], found: pl.DataFrame) -> dict[str, str]:
-    """The short names of series, each with how many prompts are behind it.
+    """The short names of series, each with how many answers are behind it, and of how many runs where there are several.
 
     Args:
         names: of series.
         found: rows of the query `distribution`.
     """
-    known = dict(found.select("series", "prompts").iter_rows())
-    return {series: f"{name} · n = {known[series]:,}" for series, name in names.items()}
+    known = {series: (prompts, runs) for series, prompts, runs in found.select("series", "prompts", "runs").iter_rows()}
+    said = {series: f"n = {prompts:,}" + (f" of {runs} runs" if runs > 1 else "") for series, (prompts, runs) in known.items()}
+    return {series: f"{name} · {said[series]}" for series, name in names.items()}
 
 
 def steps_of(found: pl.DataFrame) -> pl.DataFrame:

@@ -60,20 +60,25 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
         lines: from `lines.lines`, one row per line; those that show no growth are not drawn.
     """
     names = theme.own_colours(rows[colour])
-    points = theme.coloured(axes.with_texts(rows, y, x), colour, names)
-    base = alt.Chart(points.select(list(dict.fromkeys((*axes.TEXTS, "colour", x, y)))))
+    points = theme.coloured(axes.with_ends(axes.with_texts(rows, y, x), y), colour, names)
+    base = alt.Chart(points.select(list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "end_low", "end_high")))))
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=False, padding=12)
     title = axes.FIELDS.get(colour, colour.capitalize())
     colours = theme.colour(colour, title, points)
+    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(log, rows[x]))
     dots = theme.dots(base, points, colour, title, 75).encode(
-        x=alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(log, rows[x])),
+        x=across,
         y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(log, rows[y])),
-        tooltip=axes.tooltip(x, y),
+        tooltip=[*axes.tooltip(x, y), *axes.ends_of(points)],
     )
     clicked = theme.pickable(dots, box=("x", "y"))
     fitted = theme.coloured(lines.filter("grows"), colour, names)
-    layers = [_band(fitted.head(1), x, y, colours), clicked, _trend(fitted, x, y, colours)]
-    return theme.finish(clicked if fitted.is_empty() else alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
+    layers = axes.bars(points, across, y, colours)
+    if fitted.height:
+        layers = [_band(fitted.head(1), x, y, colours), *layers, clicked, _trend(fitted, x, y, colours)]
+    else:
+        layers.append(clicked)
+    return theme.finish(alt.layer(*layers) if len(layers) > 1 else clicked, theme.HEIGHT + theme.legend_height(points))
 
 
 def _band(lines: pl.DataFrame, x: str, y: str, scale: alt.Color) -> alt.Chart:

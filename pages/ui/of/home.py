@@ -19,12 +19,24 @@ SIXTEEN_BITS = ("float16", "bfloat16")
 OPEN = "over 40"
 COLUMNS = (
     *("model_name", "band", "answer_j", "kind", "configurations", "params_total_b", "num_gpus", "dtype", "batch_size"),
-    *("energy_per_token_j", "output_tokens", "engine", "prompts", "prompt_set", "harness_version", "source"),
+    *(
+        "energy_per_token_j",
+        "output_tokens",
+        "engine",
+        "prompts",
+        "runs",
+        "value_low",
+        "value_high",
+        "between_runs",
+        "prompt_set",
+        "harness_version",
+        "source",
+    ),
 )
 
 
 def complete(answers: pl.DataFrame) -> pl.DataFrame:
-    """Adds `band`, the band of sizes, and `setup`, GPUs beyond one and precision beside 16 bits.
+    """Adds `band`, the band of sizes, and, in the place of what tells setups apart, `setup`, GPUs beyond one and precision beside 16 bits.
 
     Args:
         answers: rows of the query `answers`.
@@ -105,7 +117,7 @@ def about(rows: pl.DataFrame) -> str:
     """What stands for a model, where there was a choice."""
     parts = []
     if "measured" in rows["kind"].to_list():
-        parts.append("Measured numbers are of one prompt at a time.")
+        parts.append("Measured numbers are of one prompt at a time, runs of one setup taken together.")
     if rows.filter(pl.col("kind") != "measured").height:
         parts.append(
             "Where a GPU answers many at once a model stands with the batch size at which an answer takes least; the tooltip has it."

@@ -78,6 +78,9 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
     heads = base.transform_filter("!isValid(datum.answer_j)").mark_text(
         align="left", baseline="middle", fontWeight="bold", fontSize=12, color=theme.INK
     )
+    if listed["value_low"].null_count() < listed.height:
+        ends = {"x": alt.X("value_low:Q"), "x2": alt.X2("value_high")}
+        drawn = alt.layer(drawn, models.transform_filter("isValid(datum.value_low)").mark_rule(strokeWidth=2, opacity=0.8).encode(**ends))
     return theme.finish(alt.layer(drawn, *words, heads.encode(x=alt.datum(0), text=alt.Text("head:N"))), ROW * listed.height + AROUND)
 
 
@@ -114,6 +117,9 @@ def _tips() -> list[alt.Tooltip]:
         "batch_size": "Batch size",
         "output_tokens": "Length (token)",
         "energy_per_token_j": "J/token",
+        "runs": "Runs",
+        "value_low": "95 % interval from",
+        "value_high": "to",
         "configurations": "Best of",
     }
     return [

@@ -211,7 +211,7 @@ def curve_of(rows: pl.DataFrame, row: dict[str, Any]) -> pl.DataFrame:
     """J/token of a model on the GPU of a row over batch sizes, for each engine the mean of its results; none where there is one size only.
 
     Args:
-        rows: rows of `results` of the model.
+        rows: of `pooled.pooled`, of the model.
 
     Returns:
         `engine`, `batch_size`, `energy_per_token_j` (J/token).

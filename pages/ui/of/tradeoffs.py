@@ -73,25 +73,31 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         limits: `x` and `y` in screen units, or None.
         is_best: whether the rows are the frontier alone: then each point has a name, and there are no curves.
     """
-    points = theme.coloured(axes.with_texts(rows, y, x), "gpu_model", theme.own_colours(rows["gpu_model"]))
+    points = theme.coloured(axes.with_ends(axes.with_texts(rows, y, x), y), "gpu_model", theme.own_colours(rows["gpu_model"]))
     points = points.with_columns(pl.lit(None, pl.String).alias("curve")) if is_best else with_curves(points)
     named = ends.with_places(_ends(points, y), points, y, theme.HEIGHT)
     scale = alt.Scale(type="log", nice=False, padding=ends.PADDING)
     up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
     speeds = _scale_across(named, rows[x], limits.get(x))
     across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=speeds, axis=axes.axis_of(True, rows[x]))
-    columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "frontier", "inside", "curve")))
+    columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "end_low", "end_high", "frontier", "inside", "curve")))
     base = alt.Chart(points.select(columns))
     dots = theme.dots(base, points, "gpu_model", "GPU", 80).encode(
         x=across,
         y=up,
         size=alt.Size("inside:O", scale=alt.Scale(domain=[True, False], range=[80, 14]), legend=None),
-        tooltip=axes.tooltip(x, y),
+        tooltip=[*axes.tooltip(x, y), *axes.ends_of(points)],
     )
     colour = theme.colour("gpu_model", "GPU", points)
     beside = ends.drawn(named, across, y, scale, colour)
     words = _names(with_names(points, y), points, x, y, across, up) if is_best else []
-    layers = [*_lines(points, x, y, across, up), *beside, theme.pickable(dots, box=("x", "y")), *words]
+    layers = [
+        *_lines(points, x, y, across, up),
+        *axes.bars(points, across, y, colour),
+        *beside,
+        theme.pickable(dots, box=("x", "y")),
+        *words,
+    ]
     if (cheapest := cheapest_within(points, y)).height:
         ring = alt.Chart(cheapest.select(x, y)).mark_point(size=320, filled=False, strokeWidth=2.5, color=theme.INK)
         layers.append(ring.encode(x=across, y=up))

@@ -25,9 +25,12 @@ FIELDS = {
     "engine": "Engine",
     "family": "Family",
     "weights_are": "Weights",
+    "runs_are": "Runs",
 }
 # What a point tells of its result: columns of `with_texts`.
-TEXTS = ("result_id", "model_name", "gpu", "task", "source", "engine", "batch_size", "weights_are", "origin", "energy_is")
+TEXTS = ("result_id", "model_name", "gpu", "task", "source", "engine", "batch_size", "weights_are", "origin", "energy_is", "runs_are")
+# The columns with the interval of J/token; that of the energy that a page asks for is `value_low` to `value_high`.
+ENDS = {"energy_per_token_j": ("token_low_j", "token_high_j")}
 # On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
 ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datum.value, datum.value < 1000 ? '~g' : '~s') : ''"
 TOP = alt.Legend(orient="top", labelLimit=260)
@@ -77,16 +80,62 @@ def names_high(names: pl.Series, least: int) -> int:
 
 
 def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
-    """Adds `gpu`, the GPU in full, `weights_are`, what the weights were loaded from, and `energy_is`, how the energy of the chart is known.
+    """Adds `gpu`, the GPU in full, `weights_are`, what the weights were loaded from, `energy_is`, how the energy of the chart is known, and
+    `runs_are`, how many runs are behind it.
 
     Args:
-        rows: rows of `results`.
+        rows: rows of `results`; of `pooled.pooled` where runs of one setup are one point.
         keys: the numbers of the chart; the first energy of single answers decides, "measured" where there is none.
     """
     key = next((key for key in keys if energy_shown.of_answers(key) or key == "estimated_energy_j"), None)
     kind = energy_shown.kind(key, rows.columns) if key else pl.lit(energy_shown.MEASURED)
     weights = naming.provenance(rows.columns).alias("weights_are")
-    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), weights, kind.alias("energy_is"))
+    runs = pl.col("runs").cast(pl.String) if "runs" in rows.columns else pl.lit(None, pl.String)
+    said = runs.fill_null("published average" if "runs" in rows.columns else "–").alias("runs_are")
+    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), weights, kind.alias("energy_is"), said)
+
+
+def with_ends(rows: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Adds `end_low` and `end_high`, the 95 % interval of a number over prompts and runs, in screen units; null where it has none.
+
+    Args:
+        rows: of `data.with_intervals`, in screen units.
+        key: of the number; only a mean energy and J/token have an interval.
+    """
+    ends = ENDS.get(key, ("value_low", "value_high") if key in energy_shown.BY_KEY else None)
+    factor = NUMBERS[key].display_factor
+    found = [pl.col(name) * factor for name in ends] if ends and set(ends) <= set(rows.columns) else [pl.lit(None, pl.Float64)] * 2
+    return rows.with_columns(found[0].alias("end_low"), found[1].alias("end_high"))
+
+
+def ends_of(rows: pl.DataFrame) -> list[alt.Tooltip]:
+    """What a tooltip says of the intervals of a chart; nothing where none is known.
+
+    Args:
+        rows: of `with_ends`.
+    """
+    if rows["end_low"].null_count() == rows.height:
+        return []
+    titles = {"end_low": "95 % interval from", "end_high": "to"}
+    return [alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in titles.items()]
+
+
+def bars(rows: pl.DataFrame, x: alt.X, y: str, colours: alt.Color) -> list[alt.Chart]:
+    """The 95 % intervals of the points of a chart, behind them; none where no point has one, or a layer would have endless ends.
+
+    Args:
+        rows: of `with_ends`, with the column of `x` and `colour`.
+        x: of the points.
+        y: the column of the points that has the intervals.
+        colours: of the points.
+    """
+    known = rows.filter(pl.col("end_low").is_not_null() & pl.col("end_high").is_not_null())
+    if known.is_empty():
+        return []
+    across = str(x.shorthand).removesuffix(":Q")
+    base = alt.Chart(known.select(across, "colour", pl.col("end_low").alias(y), "end_high"))
+    rule: alt.Chart = base.mark_rule(strokeWidth=1.5, opacity=0.45).encode(x=x, y=alt.Y(f"{y}:Q"), y2=alt.Y2("end_high"), color=colours)
+    return [rule]
 
 
 def tooltip(*keys: str) -> list[alt.Tooltip]:

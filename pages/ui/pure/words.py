@@ -23,6 +23,12 @@ NEEDS_PROMPTS = (
 )
 
 
+ONE_POINT = (
+    "Runs of one setup are one point, the mean over all their answers. Its bar is the 95 % interval over prompts (of batches: windows) and "
+    "runs; there is none below five prompts, for servers and for published averages."
+)
+
+
 def first_view(tasks: tuple[str, ...], others: int, everything: bool) -> str:
     """What the first view leaves out, or what mixes when it leaves out nothing."""
     if everything:

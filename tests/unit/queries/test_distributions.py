@@ -246,4 +246,11 @@ def test_answers_to_one_prompt_are_counted(tmp_path: Path) -> None:
     assert warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb").status == 0
     asked = {"metric": "energy_j", "by": "task", "prompt_set": "", "only_series": ""}
     found = query.load("distribution", None, str(tmp_path / "w.duckdb"), **asked).sort("series")
-    assert found.select("series", "prompts", "answers_per_prompt", "divided").rows() == [("chat", 15, 4, False), ("instruct", 8, 1, True)]
+    assert found.select("series", "prompts", "answers_per_prompt", "runs", "divided").rows() == [
+        ("chat", 15, 4, 2, False),
+        ("instruct", 8, 1, 1, True),
+    ]
+    assert distributions.counted({"chat": "chat", "instruct": "instruct"}, found) == {
+        "chat": "chat · n = 15 of 2 runs",
+        "instruct": "instruct · n = 8",
+    }

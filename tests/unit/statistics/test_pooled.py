@@ -42,6 +42,7 @@ def test_runs_of_one_setup_are_one_row(three_runs: Path) -> None:
     assert (rows.height, found.height) == (5, 3)
     assert found.columns == [*rows.columns, "runs", "between_runs"]
     assert found.drop("runs", "between_runs").schema == rows.schema
+    assert pooled.pooled(found).equals(found), "once is enough"
     (row,) = found.filter(task="chat").iter_rows(named=True)
     every = warehouses.rows(three_runs, "from requests where task = 'chat'")
     assert (row["prompts"], row["runs"]) == (every.height, 3)

@@ -1,0 +1,82 @@
+"""Runs of one setup are one result on every page that shows results, with how many they are and an interval over them."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from prompt_joules.pages.ui.of import energy_vs_parameters, tradeoffs
+from prompt_joules.pages.ui.pure import axes, shape
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import lines, pooled, runs
+from tests import warehouses
+from tests.app.conftest import open_app, opened, table, text
+
+OURS = {"model": "HuggingFaceTB/SmolLM2-135M-Instruct", "gpu": "H200", "task": "chat", "engine": "transformers-compiled:searched"}
+
+
+@pytest.fixture
+def setup(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
+    """The answers of a shipped setup with several runs, and the app on the shipped warehouse."""
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
+    rows = warehouses.rows(
+        shipped_warehouse,
+        "select runs.run_number, requests.energy_j, requests.output_tokens from requests join runs using (run_number) where requests.valid "
+        f"and runs.model_id = '{OURS['model']}' and gpu = 'H200' and runs.task = 'chat' and runs.engine = '{OURS['engine']}' "
+        "and runs.experiment_id = 'smollm2-shipped-h200-2.1'",
+    )
+    assert rows["run_number"].n_unique() > 1
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("page", "more", "frame"),
+    [
+        ("energy_vs_parameters", {"show": "Everything", "y": "Energy per token (J/token)"}, "energy-and-parameters"),
+        ("tradeoffs", {"show": "Everything", "band": "All sizes", "x": "Throughput (token/s)"}, "trade-offs-rows"),
+        ("home", {}, "answers"),
+    ],
+    ids=["parameters", "tradeoffs", "home"],
+)
+def test_runs_of_a_setup_are_one_row_of_a_page(setup: pl.DataFrame, page: str, more: dict[str, str], frame: str) -> None:
+    app = opened(open_app(page, **OURS, **more), frame)
+    assert not app.exception
+    rows = table(app, -1)
+    assert rows.height == 1, rows
+    token = setup["energy_j"].sum() / setup["output_tokens"].sum()
+    assert rows["energy_per_token_j"].item() == pytest.approx(token)
+
+
+def test_a_plan_is_made_with_all_runs(setup: pl.DataFrame) -> None:
+    app = open_app("planner", **OURS)
+    assert not app.exception
+    assert not [box for box in app.selectbox if box.key == "plan_result"], "several runs of a setup are one choice"
+    assert f"{setup['energy_j'].mean():.0f}" in text(app).replace(",", "")
+
+
+def test_a_point_has_its_interval_and_says_how_many_runs_it_is(setup: pl.DataFrame, shipped_warehouse: Path) -> None:
+    path = str(shipped_warehouse)
+    own = query.load("leaderboard", Selection(models=(OURS["model"],), gpus=("H200",)), path)
+    asked = {"per": "response", "above_idle": False}
+    known = query.load("repetitions", None, path)
+    rows = pooled.with_intervals(pooled.pooled(own), pooled.spreads(query.load("spreads", None, path, **asked)), "energy_j", known)
+    y = "energy_per_token_j"
+    drawn = axes.with_ends(axes.with_texts(rows, y), y)
+    (several,) = drawn.filter(engine=OURS["engine"], task="chat").iter_rows(named=True)
+    assert several["runs_are"] == str(setup["run_number"].n_unique())
+    assert several["end_low"] < several[y] < several["end_high"]
+    logs = setup.group_by("run_number").agg((pl.col("energy_j").sum() / pl.col("output_tokens").sum()).log().alias("ln"))["ln"].to_list()
+    luck = runs.of_mean(logs, runs.known(known).of(["2.1"]).alone)
+    assert luck is not None and several["end_high"] > several[y] * (1 + luck.reach), "it holds what the runs add"
+    fits = lines.lines(shape.on_screen(rows), "params_total_b", y, ["gpu_model"], True)
+    found = shape.on_screen(rows).filter(pl.col(y) > 0, pl.col("throughput_tps") > 0)
+    scatter = energy_vs_parameters.scatter(found, "params_total_b", y, "gpu_model", True, fits).to_dict()
+    marked = found.with_columns(frontier=pl.lit(False), inside=pl.lit(True))
+    trade = tradeoffs.tradeoff(marked, "throughput_tps", y, {"throughput_tps": None, y: None}).to_dict()
+    for chart in (scatter, trade):
+        rules = [layer for layer in chart["layer"] if layer["mark"]["type"] == "rule" and "y2" in layer["encoding"]]
+        assert len(rules) == 1
+    published = axes.with_ends(axes.with_texts(drawn.drop("end_low", "end_high").with_columns(runs=pl.lit(None, pl.Int64)), y), y)
+    assert set(published["runs_are"]) == {"published average"}
+    assert axes.with_ends(rows, "params_total_b")["end_low"].null_count() == rows.height
