@@ -75,7 +75,7 @@ def test_a_point_has_its_interval_and_says_how_many_runs_it_is(setup: pl.DataFra
     marked = found.with_columns(frontier=pl.lit(False), inside=pl.lit(True))
     trade = tradeoffs.tradeoff(marked, "throughput_tps", y, {"throughput_tps": None, y: None}).to_dict()
     for chart in (scatter, trade):
-        rules = [layer for layer in chart["layer"] if layer["mark"]["type"] == "rule" and "y2" in layer["encoding"]]
+        rules = [layer for layer in chart["layer"] if layer["encoding"].get("y2", {}).get("field") == "end_high"]
         assert len(rules) == 1
     published = axes.with_ends(axes.with_texts(drawn.drop("end_low", "end_high").with_columns(runs=pl.lit(None, pl.Int64)), y), y)
     assert set(published["runs_are"]) == {"published average"}

@@ -75,7 +75,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     """
     points = theme.coloured(axes.with_ends(axes.with_texts(rows, y, x), y), "gpu_model", theme.own_colours(rows["gpu_model"]))
     points = points.with_columns(pl.lit(None, pl.String).alias("curve")) if is_best else with_curves(points)
-    named = ends.with_places(_ends(points, y), points, y, theme.HEIGHT)
+    named = ends.with_places(_ends(points, y), axes.heights(points, y), y, theme.HEIGHT)
     scale = alt.Scale(type="log", nice=False, padding=ends.PADDING)
     up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
     speeds = _scale_across(named, rows[x], limits.get(x))

@@ -108,6 +108,16 @@ def with_ends(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     return rows.with_columns(found[0].alias("end_low"), found[1].alias("end_high"))
 
 
+def heights(rows: pl.DataFrame, y: str) -> pl.DataFrame:
+    """All that is drawn up a chart, one column: the points and the ends of their intervals.
+
+    Args:
+        rows: of `with_ends`.
+        y: the column of the points.
+    """
+    return pl.concat([rows.select(pl.col(name).cast(pl.Float64).alias(y)) for name in (y, "end_low", "end_high")]).drop_nulls()
+
+
 def ends_of(rows: pl.DataFrame) -> list[alt.Tooltip]:
     """What a tooltip says of the intervals of a chart; nothing where none is known.
 
