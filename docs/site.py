@@ -12,10 +12,12 @@ from nbconvert import MarkdownExporter
 ROOT = Path(__file__).parents[1]
 # File of the checkout → page of the site.
 PAGES = {
+    "README.md": "readme.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "weaknesses.md",
     "warehouse/data/README.md": "data.md",
+    "CITATION.cff": "CITATION.cff",
     "docs/notebook.ipynb": "notebook.md",
 }
 DOCS = ROOT / "docs"
@@ -26,7 +28,7 @@ LINK = re.compile(r"(?<=\]\()([^)#\s]+)(?=[)#])")
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages, and the notebook with its pictures instead of the file that Jupyter opens."""
     for source, page in PAGES.items():
-        if source.endswith(".md"):
+        if ROOT / source != NOTEBOOK:
             text = led((ROOT / source).read_text(encoding="utf-8"), (ROOT / source).parent, page)
             files.append(File.generated(config, page, content=text))
     text, found = MarkdownExporter().from_filename(str(NOTEBOOK))

@@ -1,4 +1,4 @@
-"""The figures of the README."""
+"""The figures of the README and of docs/findings.md, which has what the README has no room for."""
 
 import statistics
 
@@ -138,4 +138,7 @@ def runtimes(results: pj.Results) -> list[str]:
     ]
 
 
-FIGURES = tuple(Figure(say) for say in (lengths_and_costs, shipped, published_concise, concise, runs, batches, loops, runtimes))
+FIGURES = (
+    *(Figure(say) for say in (lengths_and_costs, shipped, published_concise, batches, loops)),
+    *(Figure(say, "docs/findings.md") for say in (concise, runs, runtimes)),
+)

@@ -1,10 +1,12 @@
-"""What people read: lines that fit, a tree that is whole, links that lead somewhere, logs where logs belong."""
+"""What people read: lines that fit, a tree that is whole, links that lead somewhere, logs where logs belong,
+and a reference that is what the code says."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from tests import reference
 from tests.documents import blocks
 from tests.warehouses import ROOT
 
@@ -83,3 +85,11 @@ def test_dated_measurements_stand_in_the_log(path: Path) -> None:
     """A page says how things are. What was, before a change, and what a change brought, is in docs/log.md."""
     before = re.findall(r"^(?:Before (?:that|this|the|pages|it)\b|These questions are faster since\b).*", path.read_text(), re.MULTILINE)
     assert not before
+
+
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_the_reference_is_what_the_code_says(page: str) -> None:
+    kept = (reference.FOLDER / f"{page}.md").read_text()
+    assert kept == reference.MADE + reference.PAGES[page](), (
+        "docs/reference is older than the code: run `python -m tests.reference` and commit what it writes"
+    )
