@@ -28,7 +28,7 @@ def setup(names: Sequence[str]) -> str | None:
     """One setup; None for all of them together."""
     explanation = "What is alike for all prompts of the chart: GPU, engine, prompts answered together, prompt set."
     choices = [*names, *([room.ALL_SETUPS] if len(names) > 1 else [])]
-    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=410, help=explanation) or choices[0]
+    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=370, help=explanation) or choices[0]
     return None if chosen == room.ALL_SETUPS else chosen
 
 
@@ -141,6 +141,41 @@ def show_where_the_joules_go(steps: pl.DataFrame) -> None:
         tables.show(room.costliest(steps), ("shown_as", "top5_share"), alt="Share of the energy that the costliest 5 % used")
 
 
+def show(
+    form: str,
+    view: View,
+    asked: Mapping[str, str],
+    found: pl.DataFrame,
+    names: Mapping[str, str],
+    table: pl.DataFrame,
+    log: bool,
+) -> None:
+    """The headline and one of the four views.
+
+    Args:
+        form: the view, of `room.SPREADS`.
+        asked: the parameters of `distribution`.
+        found: its rows.
+        names: the short name of each series.
+        table: the percentiles of each series, in screen units, with `shown_as`.
+        log: whether the axis is logarithmic.
+    """
+    metric, series = NUMBERS[asked["metric"]], shape.names(table, "shown_as")
+    st.markdown(room.headline(table, metric))
+    if form == room.OF_BARS:
+        show_histogram(view, asked, found, names, log)
+    elif form == room.OF_PERCENTILES:
+        alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts, with 95 % intervals of the median and the p95"
+        draw.show(draw.of(drawings.boxes, table, metric, log), alt=alt)
+        st.caption(room.BOXES)
+    elif form == room.OF_SHARES:
+        few = table.filter(pl.col("prompts") < certainty.FEW)["shown_as"].to_list()
+        values = naming.with_short_names(room.in_units_of(room.steps_of(found), metric, ("value",)), names)
+        draw.show(draw.of(drawings.ecdf, values, metric, log, series, few), alt=f"Cumulative share of the prompts by {metric.title}")
+    else:
+        show_where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
+
+
 def end_without_values(summary: pl.DataFrame, metric: Metric, view: View) -> NoReturn:
     """End the page: no prompt of the view has this number. Say how many lack it, and why if it needs energy."""
     reasons = data.own(view.selection)["energy_reason"].drop_nulls().unique().sort()
@@ -160,16 +195,18 @@ with choices:
     view = one_setup(view)
 own = view.rows(data.own(view.selection))
 forced = shape.has_random_weights(own)
-if forced:
-    st.info(words.FORCED, icon=":material/casino:")
 if forced and of_joules:
+    st.info(words.FORCED, icon=":material/casino:")
     scope.say_footer(own, view)
     st.stop()
 with choices:
     key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced))
     by = group()
+# The chart starts high: what it draws of many series is chosen below it.
+top, below = st.container(), st.container()
 asked = {"metric": key, "by": by, "prompt_set": room.prompt_set_of(view)}
-asked["only_series"] = some_series(data.load("series", view.selection, **asked))
+with below:
+    asked["only_series"] = some_series(data.load("series", view.selection, **asked))
 found = data.load("distribution", view.selection, **asked)
 names = room.counted(naming.short(found["series"]), found)
 summary = room.without_steps(percentiles.with_intervals(found, key))
@@ -183,22 +220,13 @@ if measured.is_empty():
     end_without_values(summary, metric, view)
 
 table = room.in_units_of(measured, metric, room.LEVELS)
-series = shape.names(table, "shown_as")
-st.markdown(room.headline(table, metric))
-if form == room.OF_BARS:
-    show_histogram(view, asked, found, names, log)
-    st.caption(f"{room.axis(log)} {room.cut(room.cut_share(own))}")
-elif form == room.OF_PERCENTILES:
-    alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts, with 95 % intervals of the median and the p95"
-    draw.show(draw.of(drawings.boxes, table, metric, log), alt=alt)
-    st.caption(room.BOXES)
-elif form == room.OF_SHARES:
-    few = table.filter(pl.col("prompts") < certainty.FEW)["shown_as"].to_list()
-    values = naming.with_short_names(room.in_units_of(room.steps_of(found), metric, ("value",)), names)
-    draw.show(draw.of(drawings.ecdf, values, metric, log, series, few), alt=f"Cumulative share of the prompts by {metric.title}")
-else:
-    show_where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
+with top:
+    show(form, view, asked, found, names, table, log)
+    if form == room.OF_BARS:
+        st.caption(f"{room.axis(log)} {room.cut(room.cut_share(own))}")
 say_what_differs(view, by)
+if forced:
+    st.info(words.FORCED, icon=":material/casino:")
 frame.say_measure_of_prompts(view)
 if room.is_divided(own, key):
     st.caption(room.DIVIDED)

@@ -14,6 +14,8 @@ HIDDEN = """document.querySelector('h1').getBoundingClientRect().top
   < document.querySelector('[data-testid=stHeader]').getBoundingClientRect().bottom"""
 PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home", "prompts", "tradeoffs", "three_years"]
 PAGES += ["verbosity", "verbosity?view=The+same+prompts", "verbosity?view=Models+of+one+size"]
+SETUPS = "distributions?setup=All+setups+together"
+PAGES += [f"{SETUPS}&by=result", f"{SETUPS}&weights=both", f"{SETUPS}&form=Where+the+joules+go"]
 PAGES += ["tradeoffs?optimal=true", "compare?source=ML.ENERGY+v3"]
 
 
