@@ -3,6 +3,7 @@
 Imports nothing heavy: the help must appear at once, on a machine without torch too.
 """
 
+import importlib.util
 import math
 import re
 from dataclasses import dataclass
@@ -19,7 +20,14 @@ EngineName = Literal["transformers-eager", "transformers-compiled", "openai", "v
 STARTED = ("vllm", "llama.cpp", "sglang")
 """Servers that `bench` starts and stops itself."""
 SERVED = ("openai", *STARTED)
+LogName = Literal["mlflow", "wandb", "otel"]
 LoopName = Literal["stacked", "searched", "stacked-searched", "compiled", "graph", "stacked-graph"]
+# What each tracker needs: a module, and the package and extra that bring it.
+TRACKERS = {
+    "mlflow": ("mlflow", "mlflow-skinny", "mlflow"),
+    "wandb": ("wandb", "wandb", "wandb"),
+    "otel": ("opentelemetry.sdk", "opentelemetry-sdk", "otel"),
+}
 _RAMP = re.compile(r"(\d{1,9})(?::(\d{1,9}))?", re.ASCII)
 MOST_IN_FLIGHT = 256
 """With a request rate, unless --concurrency says otherwise."""
@@ -159,6 +167,16 @@ class RunConfig:
     dummy_prompt_tokens: int = 128
     """Length of a prompt, in tokens, with --dummy-weights where there is no tokenizer."""
 
+    log: Annotated[tuple[LogName, ...], tyro.conf.UseAppendAction, option("NAME", "none")] = ()
+    """Send figures of the run while it goes on to mlflow, wandb or otel (OpenTelemetry); repeat the option for several. Each is told by its
+    own variables where: MLFLOW_TRACKING_URI, WANDB_MODE, OTEL_EXPORTER_OTLP_ENDPOINT, ... (docs/trackers.md)."""
+
+    metrics_port: Annotated[int | None, option("PORT", "none")] = None
+    """Show figures of the run to Prometheus, on http://HOST:PORT/metrics while the command runs."""
+
+    metrics_host: str = "127.0.0.1"
+    """Who may ask --metrics-port; 0.0.0.0 is everybody."""
+
     again: bool = False
     """Measure a finished run once more, as a new run."""
 
@@ -210,6 +228,7 @@ def check(config: RunConfig) -> None:
     Raises:
         UnknownTask: names the tasks there are.
         BadOption: a number out of range, or an option of another engine.
+        MissingPackage: a tracker that was asked for is not installed.
     """
     for name in config.tasks:
         if name not in TASKS:
@@ -236,6 +255,23 @@ def check(config: RunConfig) -> None:
         raise errors.BadOption(f"--top-p {config.top_p}", "must be above 0 and at most 1.")
     if not (config.repetition_penalty > 0 and math.isfinite(config.repetition_penalty)):
         raise errors.BadOption(f"--repetition-penalty {config.repetition_penalty}", "must be above 0; 1 is off.")
+    _check_trackers(config)
+
+
+def _check_trackers(config: RunConfig) -> None:
+    """Raise MissingPackage, BadOption."""
+    for name in config.log:
+        if name not in TRACKERS:
+            raise errors.BadOption(f"--log {name}", f"there is no such tracker. Choose from: {', '.join(TRACKERS)}.")
+        module, package, extra = TRACKERS[name]
+        try:
+            missing = importlib.util.find_spec(module) is None
+        except ModuleNotFoundError:  # a package above it
+            missing = True
+        if missing:
+            raise errors.MissingPackage(package, extra)
+    if config.metrics_port is not None and not 0 < config.metrics_port < 65536:
+        raise errors.BadOption(f"--metrics-port {config.metrics_port}", "must be from 1 to 65535.")
 
 
 def _check_server(config: RunConfig) -> None:

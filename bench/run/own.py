@@ -16,7 +16,7 @@ from rich.console import Console
 
 from prompt_joules.bench import errors, screen
 from prompt_joules.bench import record as contract
-from prompt_joules.bench.config import RunConfig, check
+from prompt_joules.bench.config import LogName, RunConfig, check
 from prompt_joules.bench.engines.base import PromptFailed
 from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import open_meter
@@ -65,6 +65,7 @@ def record(
     warmup: int = 8,
     text: bool = True,
     again: bool = False,
+    loggers: Iterable[LogName] = (),
     replay: str | Path | None = None,
     console: Console | None = None,
 ) -> Run:
@@ -88,6 +89,7 @@ def record(
         warmup: answers without recording, at most, until two in a row cost the same; 0 is off.
         text: keep the texts of prompts and answers.
         again: measure a finished run once more, as a new run.
+        loggers: trackers that get figures while it goes on: mlflow, wandb, otel.
         console: where progress goes; standard error unless given.
 
     Returns:
@@ -112,6 +114,7 @@ def record(
         again=again,
         edges=edges,
         limit=limit,
+        log=tuple(loggers),
     )
     try:
         check(config)

@@ -18,6 +18,7 @@ from prompt_joules.bench.interrupt import Interrupt
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.run.folder import Run, locked
 from prompt_joules.bench.run.job import Job, Pass
+from prompt_joules.bench.run.logs import Logs, RunLog, opened
 from prompt_joules.bench.run.progress import RunProgress, Tally
 from prompt_joules.bench.run.sink import PartSink
 from prompt_joules.bench.run.window import Item, Row
@@ -40,6 +41,7 @@ class OpenRun:
         setup: the columns that are equal in every row of it.
         session: the columns that are equal in every row of this session of work.
         tally: counts its rows; `progress` counts and shows those of all runs of the session.
+        log: tells trackers of its rows.
         text: keep the texts.
 
     Attributes:
@@ -49,13 +51,15 @@ class OpenRun:
         balance: what the engine has to say of the session's energy, for run.json.
     """
 
-    def __init__(self, job: Job, sink: PartSink, setup: Row, session: Row, tally: Tally, progress: RunProgress, *, text: bool) -> None:
+    def __init__(
+        self, job: Job, sink: PartSink, setup: Row, session: Row, tally: Tally, progress: RunProgress, log: RunLog, *, text: bool
+    ) -> None:
         self.job, self.sink, self.tally = job, sink, tally
         self.run: Run = dataclasses.replace(job.run, setup=setup)
         self.rest = rest_of(job)
         self.before = len(sink.done())
         self.balance: dict[str, Any] = {}
-        self._session, self._progress, self._text = session, progress, text
+        self._session, self._progress, self._log, self._text = session, progress, log, text
         self._one_at_a_time = threading.Lock()
 
     @property
@@ -72,6 +76,7 @@ class OpenRun:
             self.tally.add(row)
             self._progress.add(row)
             self.sink.add(row)
+            self._log.add(row)
 
     def close(self, begun: datetime, end: str, balance: dict[str, Any]) -> None:
         """Write the rows that wait, and what was done in this session, into run.json. Raises DiskFull, NotWritable.
@@ -91,6 +96,7 @@ class OpenRun:
             }
             sessions = [*self.run.sessions, session]
             dataclasses.replace(self.run, sessions=sessions, finished=written >= self.run.prompts).save()
+            self._log.end(end)
 
 
 class Work(Protocol):
@@ -163,17 +169,17 @@ def work_on_all(passes: Sequence[Pass], work_of: Callable[[Pass], Work], console
     if not passes:
         return 0
     answered = 0
-    with Interrupt(console) as interrupt:
+    with Interrupt(console) as interrupt, opened(passes[0].config, console) as logs:
         for its_pass in passes:
             if not interrupt.requested:
-                answered += work_on(its_pass, work_of(its_pass), lambda: interrupt.requested)
+                answered += work_on(its_pass, work_of(its_pass), lambda: interrupt.requested, logs)
     if interrupt.requested:
         console.print("Interrupted. Run the same command again to go on.")
         return 130
     return 0 if answered else 1
 
 
-def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool]) -> int:
+def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool], logs: Logs) -> int:
     """Answer what the runs of a pass still lack; write parts, and the session's balance into run.json, however it ends.
 
     Returns how many prompts were answered. Raises as `work_on_all`.
@@ -185,7 +191,7 @@ def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool]) -> int:
         return 0
     with contextlib.ExitStack() as stack:
         progress = _progress(its_pass.jobs, work, meter)
-        runs = [_open(job, its_pass, work, meter, session, progress, stack) for job in its_pass.jobs]
+        runs = [_open(job, its_pass, work, meter, session, progress, logs, stack) for job in its_pass.jobs]
         begun, end = datetime.now(UTC), "failed"
         meter.restart()
         try:
@@ -208,7 +214,9 @@ def _progress(jobs: Sequence[Job], work: Work, meter: Meter) -> RunProgress:
     return RunProgress(work.console, label, done, total, meter.reason, at_once=work.at_once)
 
 
-def _open(job: Job, its_pass: Pass, work: Work, meter: Meter, session: Row, progress: RunProgress, stack: contextlib.ExitStack) -> OpenRun:
+def _open(
+    job: Job, its_pass: Pass, work: Work, meter: Meter, session: Row, progress: RunProgress, logs: Logs, stack: contextlib.ExitStack
+) -> OpenRun:
     """Make or lock the run's folder, until the stack ends, and write its run.json."""
     try:
         job.run.folder.mkdir(parents=True, exist_ok=True)
@@ -217,7 +225,8 @@ def _open(job: Job, its_pass: Pass, work: Work, meter: Meter, session: Row, prog
     stack.enter_context(locked(job.run.folder))
     setup = job.run.setup or common_setup(job, its_pass, meter) | work.setup_columns(job, meter)
     tally = Tally(meter.reason, at_once=work.at_once)
-    run = OpenRun(job, PartSink(job.run.folder), setup, session, tally, progress, text=work.config.text)
+    log = RunLog(logs, setup, at_once=work.at_once)
+    run = OpenRun(job, PartSink(job.run.folder), setup, session, tally, progress, log, text=work.config.text)
     run.run.save()
     return run
 
