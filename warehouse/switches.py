@@ -35,8 +35,12 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(SERVERS, "addresses of model servers of this host", "no such page", "the page Live and the servers that it may ask"),
     Variable("OPENAI_API_KEY", "a key", "none is sent", "sent to the server of `--engine openai`; stored nowhere"),
     Variable("CUDA_VISIBLE_DEVICES", "numbers or names of GPUs", "all GPUs", "which GPUs there are; `cuda:1` is the second of them"),
+    Variable("MLFLOW_EXPERIMENT_NAME", "a name", "prompt-joules", "the experiment of `--log mlflow`"),
+    Variable("WANDB_PROJECT", "a name", "prompt-joules", "the project of `--log wandb`"),
+    Variable("OTEL_METRICS_EXPORTER", "console, otlp", "otlp", "where `--log otel` sends; console is standard error"),
 )
-"""Those of libraries (AWS_…, PG…, HF_…, XDG_CACHE_HOME) are theirs to explain; docs/scale.md names what a lake needs."""
+"""Those of libraries (AWS_…, PG…, HF_…, MLFLOW_…, WANDB_…, OTEL_…, XDG_CACHE_HOME) are theirs to explain; docs/scale.md names what a lake
+needs."""
 
 
 def is_on(variable: str) -> bool:
