@@ -29,7 +29,6 @@ def known_hashes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Namer, report: Report, *, step: Step) -> None:
     """Load files into the warehouse that is this connection's database, and compute again what they touch."""
     connection.execute(statement("work_tables"))
-    connection.execute(statement("summarised"))
     _reference(connection)
     before = _last_file(connection)
     done = 0
@@ -63,10 +62,13 @@ def _reference(connection: duckdb.DuckDBPyConnection) -> None:
     """The reviewed models and the tasks, as this version of the project knows them."""
     connection.execute(statement("reference"), {"models": str(MODELS)})
     connection.execute(statement("aliases"), {"models": str(MODELS)})
-    connection.executemany(
-        "insert or replace into tasks values ($1, $2, $3)",
-        [(task.name, task.system, task.verbose_twin) for task in TASKS.values()],
-    )
+    known = TASKS.values()
+    columns = {
+        "names": [task.name for task in known],
+        "systems": [task.system for task in known],
+        "twins": [task.verbose_twin for task in known],
+    }
+    connection.execute(statement("tasks"), columns)
 
 
 def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Sequence[Found], name: Namer) -> list[Line]:

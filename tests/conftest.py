@@ -1,12 +1,14 @@
-"""What all tests share: the results that ship, loaded once; and one thread for each process, where tests run side by side."""
+"""What all tests share: an empty warehouse and the results that ship, made once; and one thread for each process."""
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from prompt_joules import first_warehouse
+from tests import empty_warehouse
 from tests.made_once import MakeOnce, make_once
 
 __all__ = ["make_once"]
@@ -20,6 +22,13 @@ with contextlib.suppress(ImportError):  # the environment of the lake has none
     # A busy machine must not fail a test that is right.
     hypothesis.settings.register_profile("project", deadline=None)
     hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_warehouses_are_copies(make_once: MakeOnce) -> Iterator[None]:
+    """Copy the first empty warehouse of a session wherever a test needs one."""
+    with empty_warehouse.copied(make_once("empty", empty_warehouse.template) / "empty.duckdb"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,14 @@ select distinct
     model_id
 from read_csv($models, header = true)
 
+-- name: tasks
+-- One row per task of this version of the project.
+insert or replace into tasks
+select
+    unnest($names) as task,
+    unnest($systems) as system,
+    unnest($twins) as verbose_twin
+
 -- name: models_named
 -- One row per model that a source names. One that is known already only gets what is missing; its family is guessed from its name.
 -- A source may give one id to several models and tell them apart by their short names.

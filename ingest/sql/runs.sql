@@ -209,95 +209,89 @@ select
     run_is_valid(reasons) as valid
 from judged
 
--- name: summarised
--- One row per touched run of a range: the distribution of one per-prompt metric over valid rows that have it.
+-- name: run_summary
+-- One row per touched run from $first to $last and per-prompt metric: its distribution over valid rows that have it.
 -- Idle power comes out of a list by the number of the run and not by a join, which may change the order of the rows and with it the last digit of a mean.
-create or replace temp macro summarised(metric_name, first_run, last_run) as table
+insert into run_summary by name
 with idle as (
     select list(own_idle_power(runs.idle_power_w, runs.energy_attribution) order by numbers.run_number) as powers_w
     from range(1, (select max(run_number) + 1 from runs)) as numbers (run_number)
     left join runs on runs.run_number = numbers.run_number
-)
-select
-    run_id,
-    metric_name as metric,
-    count(*) as prompts,
-    avg(value) as mean,
-    stddev_samp(value) as stddev,
-    min(value) as minimum,
-    quantile_cont(value, [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]) as levels,
-    levels[1] as p5,
-    levels[2] as p25,
-    levels[3] as p50,
-    levels[4] as p75,
-    levels[5] as p90,
-    levels[6] as p95,
-    levels[7] as p99,
-    max(value) as maximum
-from (
+),
+answers as (
     select
-        requests.run_id,
-        prompt_value(
-            metric_name,
-            requests.energy_j,
-            requests.energy_error_j,
-            requests.energy_per_token_j,
-            requests.output_tokens,
-            requests.input_tokens,
-            requests.latency_s,
-            requests.ttft_s,
-            requests.tpot_s,
-            requests.throughput_tps,
-            requests.energy_per_word_j,
-            requests.power_w,
-            above_idle(requests.energy_j, requests.latency_s, idle.powers_w[requests.run_number]),
-            requests.output_words,
-            requests.output_chars
-        ) as value
+        requests.*,
+        above_idle(requests.energy_j, requests.latency_s, idle.powers_w[requests.run_number]) as energy_above_idle_j
     from measured_requests as requests
     cross join idle
     where requests.valid
-        and requests.run_id between first_run and last_run
+        and requests.run_id between $first and $last
         and requests.run_id in (select run_id from touched)
+),
+metrics as (
+    select
+        run_id,
+        energy_j,
+        energy_error_j,
+        energy_per_token_j,
+        output_tokens::double as output_tokens,
+        input_tokens::double as input_tokens,
+        latency_s,
+        ttft_s,
+        tpot_s,
+        throughput_tps,
+        energy_per_word_j,
+        power_w,
+        energy_above_idle_j,
+        divided_energy(
+            'energy_mean_per_total_token_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+        ) as energy_mean_per_total_token_j,
+        divided_energy(
+            'energy_mean_per_character_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+        ) as energy_mean_per_character_j,
+        divided_energy(
+            'energy_above_idle_mean_per_output_token_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+        ) as energy_above_idle_mean_per_output_token_j,
+        divided_energy(
+            'energy_above_idle_mean_per_total_token_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+        ) as energy_above_idle_mean_per_total_token_j,
+        divided_energy(
+            'energy_above_idle_mean_per_word_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+        ) as energy_above_idle_mean_per_word_j,
+        divided_energy(
+            'energy_above_idle_mean_per_character_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+        ) as energy_above_idle_mean_per_character_j
+    from answers
+),
+-- A column a metric: one pass over the answers.
+summed as (
+    select
+        run_id,
+        struct_pack(
+            prompts := count(columns(* exclude run_id)),
+            mean := avg(columns(* exclude run_id)),
+            stddev := stddev_samp(columns(* exclude run_id)),
+            minimum := min(columns(* exclude run_id)),
+            levels := quantile_cont(columns(* exclude run_id), [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]),
+            maximum := max(columns(* exclude run_id))
+        )
+    from metrics
+    group by run_id
 )
-where value is not null
-group by run_id
-
--- name: run_summary
--- One row per touched run from $first to $last and per-prompt metric: its distribution over valid rows that have it.
-insert into run_summary by name
-select * exclude (levels) from summarised('energy_error_j', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_j', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_per_token_j', $first, $last)
-union all
-select * exclude (levels) from summarised('output_tokens', $first, $last)
-union all
-select * exclude (levels) from summarised('input_tokens', $first, $last)
-union all
-select * exclude (levels) from summarised('latency_s', $first, $last)
-union all
-select * exclude (levels) from summarised('ttft_s', $first, $last)
-union all
-select * exclude (levels) from summarised('tpot_s', $first, $last)
-union all
-select * exclude (levels) from summarised('throughput_tps', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_per_word_j', $first, $last)
-union all
-select * exclude (levels) from summarised('power_w', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_mean_per_total_token_j', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_mean_per_character_j', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_above_idle_j', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_above_idle_mean_per_output_token_j', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_above_idle_mean_per_total_token_j', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_above_idle_mean_per_word_j', $first, $last)
-union all
-select * exclude (levels) from summarised('energy_above_idle_mean_per_character_j', $first, $last)
+select
+    run_id,
+    metric,
+    numbers.prompts,
+    numbers.mean,
+    numbers.stddev,
+    numbers.minimum,
+    numbers.levels[1] as p5,
+    numbers.levels[2] as p25,
+    numbers.levels[3] as p50,
+    numbers.levels[4] as p75,
+    numbers.levels[5] as p90,
+    numbers.levels[6] as p95,
+    numbers.levels[7] as p99,
+    numbers.maximum
+from (unpivot summed on columns(* exclude run_id) into name metric value numbers)
+where numbers.prompts > 0

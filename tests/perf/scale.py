@@ -1,11 +1,14 @@
 """How long do loading and questions take as rows grow, in a file and in a lake? The figures of docs/scale.md.
 
-    python -m tests.perf.scale --rows 100000000 --folder FOLDER [--texts] [--lake] [--repeats 3]
+    python -m tests.perf.scale --rows 100000000 --folder FOLDER [--texts] [--lake] [--repeats 3] [--all | --write] [--loaded]
 
 Rows are made up in runs of 3,000 prompts. With --texts they have texts and 24 gaps each, one file a run, as in `tests.perf.ingest`;
 without, a file holds 333 runs, so that 100 million fit on a small disk. The ingest is a process of its own, whose peak memory is given.
 With --lake (in the environment that `make lake` makes) the same rows go into a lake, too: a Postgres of its own and a data folder, both on
 this machine. The load of the machine before each part is printed: absolute times mean little when it is not near 0.
+
+With --all every named query is asked of the file, beside the bare scan of its columns (`tests.perf.queries`); --write puts that table into
+docs/scale.md. With --loaded nothing is loaded: the file that an earlier turn left in the folder is asked.
 """
 
 import argparse
@@ -20,7 +23,7 @@ import duckdb
 
 from prompt_joules.warehouse import connect, query
 from tests.lake.conftest import Postgres, running_postgres
-from tests.perf import ingest
+from tests.perf import ingest, queries, table
 from tests.perf.queries import EVERYTHING, METRIC, seconds
 
 RUNS_A_FILE = 333
@@ -47,6 +50,13 @@ def ask(warehouse: str, repeats: int) -> None:
         print(f"  {name}: {statistics.median(times):.3f} s (first {times[0]:.3f})", flush=True)
     times = [seconds(lambda: connect.version(warehouse)) for _ in range(repeats)]
     print(f"  has it changed?: {statistics.median(times):.3f} s")
+
+
+def ask_all(warehouse: Path, rows: int, repeats: int, write: bool) -> None:
+    """Print every query beside its scan, and put the table into the document if that is wished."""
+    timings = queries.measure(warehouse, repeats)
+    if write:
+        table.write(timings, table.conditions(warehouse, rows, repeats))
 
 
 def measure(folder: Path, warehouse: str, size_of: Path, repeats: int) -> None:
@@ -82,14 +92,23 @@ def main() -> None:
     parser.add_argument("--texts", action="store_true", help="rows with texts and gaps, one file a run")
     parser.add_argument("--lake", action="store_true", help="a lake beside the file")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--all", action="store_true", help="every named query beside the bare scan of its columns")
+    parser.add_argument("--loaded", action="store_true", help="ask the file that an earlier turn has left in the folder")
+    parser.add_argument("--write", action="store_true", help="as --all, and put the table into docs/scale.md")
     options = parser.parse_args()
     folder = options.folder.absolute()
+    warehouse = folder / "scale.duckdb"
     rows = folder / f"{'texts' if options.texts else 'slim'}-{options.rows}"
-    files = ingest.make(rows, options.rows, runs_a_file=1 if options.texts else RUNS_A_FILE, texts=options.texts)
-    print(f"{options.rows:,} rows in {len(files):,} files, {size_in_mb(rows):,.0f} MB; DuckDB {duckdb.__version__}, {os.cpu_count()} cores")
-    print("file", end="")
-    (folder / "scale.duckdb").unlink(missing_ok=True)
-    measure(rows, str(folder / "scale.duckdb"), folder / "scale.duckdb", options.repeats)
+    if not options.loaded:
+        files = ingest.make(rows, options.rows, runs_a_file=1 if options.texts else RUNS_A_FILE, texts=options.texts)
+        print(
+            f"{options.rows:,} rows in {len(files):,} files, {size_in_mb(rows):,.0f} MB; DuckDB {duckdb.__version__}, {os.cpu_count()} CPUs"
+        )
+        print("file", end="")
+        warehouse.unlink(missing_ok=True)
+        measure(rows, str(warehouse), warehouse, options.repeats)
+    if options.all or options.write:
+        ask_all(warehouse, options.rows, options.repeats, options.write)
     if options.lake:
         print("lake", end="")
         with lake_in(folder / "lake") as address:

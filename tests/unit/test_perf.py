@@ -1,10 +1,13 @@
 """The benchmark of the queries covers each of them, with columns that exist."""
 
+import re
 from pathlib import Path
+
+import pytest
 
 from prompt_joules.warehouse import query
 from tests import factories, warehouses
-from tests.perf import queries, window_share
+from tests.perf import queries, table, window_share
 
 
 def test_every_named_query_is_timed(tmp_path: Path) -> None:
@@ -20,10 +23,37 @@ def test_every_named_query_is_timed(tmp_path: Path) -> None:
         queries.scan(case, warehouse)
 
 
-def test_a_query_over_prompts_is_judged_by_the_scan_and_one_over_runs_by_the_clock() -> None:
-    over_prompts, over_runs = queries.Case("requests", ()), queries.Case("runs", ())
-    assert [queries.verdict(over_prompts, taken, 100)[1] for taken in (299, 300)] == [True, False]
-    assert [queries.verdict(over_runs, taken, 1)[1] for taken in (19, 20)] == [True, False]
+def timing(name: str = "units", *, over_prompts: bool = True, cpu: float = 250.0, wall: float = 19.0) -> queries.Timing:
+    return queries.Timing(name, over_prompts, queries.Spent(wall, cpu), queries.Spent(50, 100))
+
+
+def test_a_query_over_prompts_is_judged_by_the_cpu_of_its_scan_and_one_over_runs_by_the_clock_or_its_own_cpu() -> None:
+    assert [timing(cpu=cpu, wall=1e6).met for cpu in (299, 300)] == [True, False]
+    assert [timing(over_prompts=False, cpu=1e6, wall=wall).met for wall in (19, 20)] == [True, False]
+    assert timing(over_prompts=False, cpu=19, wall=1e6).met
+
+
+def test_the_table_of_queries_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    document = tmp_path / "scale.md"
+    document.write_text(f"# Before\n\n{table.BEGIN}\nold\n{table.END}\n\nafter\n")
+    slow, quick = timing("units", cpu=1234), timing("tasks", over_prompts=False, wall=3.4, cpu=5)
+    table.write([quick, slow], "Two rows.", document)
+    text = document.read_text()
+    assert text.startswith("# Before") and text.endswith("after\n") and "old" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert rows == ["| `units` | prompts | 1234 | 100 | 12.3 | 19 | < 3× | **no** |", "| `tasks` | runs | 5 |  |  | 3 | < 20 ms | yes |"]
+    assert "1 of 2 queries keep their aim" in text
+
+
+def test_the_table_is_not_written_into_a_document_without_its_place(tmp_path: Path) -> None:
+    (tmp_path / "scale.md").write_text("# Nothing here\n")
+    with pytest.raises(ValueError, match="needs the marks"):
+        table.write([timing()], "", tmp_path / "scale.md")
+
+
+def test_the_document_names_no_query_that_is_gone() -> None:
+    named = re.findall(r"^\| `(\w+)` \| (?:prompts|runs) ", table.DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert named and set(named) <= set(query.names())
 
 
 def test_the_clock_of_a_gpu_adds_up_what_lies_between_its_events() -> None:

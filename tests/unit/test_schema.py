@@ -7,6 +7,7 @@ import duckdb
 from prompt_joules.bench.record import COLUMNS
 from prompt_joules.ingest.file import STORAGE
 from prompt_joules.warehouse import create
+from tests import empty_warehouse
 
 SQL_TYPES = {
     "int16": "SMALLINT",
@@ -29,7 +30,7 @@ def test_a_file_is_one_that_duckdb_1_5_reads_too(shipped_warehouse: Path) -> Non
 
 def test_requests_has_every_column_of_the_contract() -> None:
     connection = duckdb.connect()
-    create.empty(connection)
+    empty_warehouse.made(connection)
     listed = connection.execute(
         "select column_name, data_type, not is_nullable, comment from duckdb_columns() where table_name = 'requests'"
     ).fetchall()
@@ -38,3 +39,24 @@ def test_requests_has_every_column_of_the_contract() -> None:
         comment = f"{column.unit}: {column.meaning}" if column.unit else column.meaning
         assert found.pop(column.name) == (SQL_TYPES[column.type], column.required, comment)
     assert set(found) == {"file_id", "run_number", "valid", "reasons"}
+
+
+def everything(connection: duckdb.DuckDBPyConnection) -> list[list[tuple[object, ...]]]:
+    """The columns of tables and views, keys, macros, and the rows that are there from the start."""
+    columns = "table_name, column_name, data_type, is_nullable, column_default, comment"
+    questions = (
+        f"select {columns} from duckdb_columns() where not internal order by all",
+        "select table_name, constraint_type, constraint_text from duckdb_constraints() order by all",
+        "select function_name, parameters, macro_definition from duckdb_functions() where not internal order by all",
+        "from reason_codes order by all",
+        "from meta",
+    )
+    return [connection.execute(question).fetchall() for question in questions]
+
+
+def test_the_copies_that_tests_use_are_as_good_as_an_empty_warehouse() -> None:
+    one, other = duckdb.connect(), duckdb.connect()
+    empty_warehouse.made(one)
+    create.empty(other)
+    for real, copied in zip(everything(one), everything(other), strict=True):
+        assert len(real) > 0 and copied == real
