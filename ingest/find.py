@@ -93,7 +93,11 @@ def _plain(path: Path) -> Path:
 def _inside(root: Path, passed: list[Passed]) -> list[Path]:
     found = []
     real_root = root.resolve()
-    for folder, folders, names in os.walk(root):
+
+    def closed(error: OSError) -> None:
+        passed.append(Passed(Path(error.filename), f"cannot be read ({error.strerror or error})", failure=True))
+
+    for folder, folders, names in os.walk(root, onerror=closed):
         folders[:] = [name for name in folders if not name.startswith(".")]
         links = [path for name in folders if (path := Path(folder) / name).is_symlink()]
         passed += [Passed(path, why, failure=True) for path in links if (why := _leads_out(path, real_root))]
@@ -190,8 +194,9 @@ def _with_zips(
 
 
 def names_of(found: Sequence[Found], passed: Sequence[Passed], name: Namer) -> set[str]:
-    """How the warehouse calls all files of a survey."""
-    return {name(item.called) for item in found} | {name(item.path) for item in passed}
+    """How the warehouse calls all files of a survey, and the folders and zips that they lie in: they could be read."""
+    paths = {*(item.called for item in found), *(item.path for item in passed)}
+    return {name(path) for path in paths.union(*(path.parents for path in paths))}
 
 
 def pick_news(found: Sequence[Found], known: dict[str, str], name: Namer, report: Report) -> list[Found]:

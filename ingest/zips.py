@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -105,10 +104,14 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(archive) as opened:
             yield opened
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, shutil.Error) as error:
-        raise Unreadable(DAMAGED) from error
+    except (Unreadable, OSError):
+        raise
+    except NotImplementedError as error:
+        raise Unreadable("is a zip of a kind that Python cannot unpack") from error
     except RuntimeError as error:
         raise Unreadable("is a zip that is locked by a password") from error
+    except Exception as error:  # of a damaged zip, `zipfile` and what unpacks it raise at least seven kinds
+        raise Unreadable(DAMAGED) from error
 
 
 def _refuse_large(members: list[zipfile.ZipInfo], size: int) -> None:

@@ -193,6 +193,7 @@ def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool], logs: Logs) ->
         progress = _progress(its_pass.jobs, work, meter)
         runs = [_open(job, its_pass, work, meter, session, progress, logs, stack) for job in its_pass.jobs]
         begun, end = datetime.now(UTC), "failed"
+        balance: dict[str, object] = {}
         meter.restart()
         try:
             with progress:
@@ -201,7 +202,10 @@ def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool], logs: Logs) ->
             end = "aborted"
             raise
         finally:
-            _close(runs, begun, end, meter.close())
+            try:
+                balance = meter.close()
+            finally:  # rows are kept whatever becomes of the meter
+                _close(runs, begun, end, balance)
     for run in runs:
         say(run, end, work.console)
     return progress.rows - progress.failed

@@ -1,5 +1,11 @@
-"""Rows for the pages: named queries and a visitor's SQL, kept while filters and warehouse stay the same."""
+"""Rows for the pages: named queries and a visitor's SQL, kept while filters and warehouse stay the same.
 
+What is kept is of the newest version of the warehouse alone, and so many bytes: an ingest every minute does not fill the server's memory
+with rows that nobody asks for again, and neither does a visitor who tries every filter.
+"""
+
+import threading
+from collections import deque
 from collections.abc import Iterable
 
 import polars as pl
@@ -11,6 +17,12 @@ from prompt_joules.warehouse import connect, energy_shown, query, visitor_sql, v
 from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import aa, pooled, runs
+
+Place = tuple[str, tuple[int, int]]
+"""A warehouse and its version."""
+_LOCK = threading.Lock()
+_SEEN: deque[Place] = deque(maxlen=64)
+"""Versions that were asked, the newest last. A page that is pinned to an older one does not make it the newest again."""
 
 
 def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
@@ -83,12 +95,23 @@ def against_themselves() -> pl.DataFrame:
     return _against_themselves(*_place())
 
 
-def _place() -> tuple[str, tuple[int, int]]:
+def _place() -> Place:
     path = connect.default_warehouse()
-    return path, connect.version(path)
+    place = path, connect.version(path)
+    with _LOCK:
+        if place not in _SEEN:
+            _SEEN.append(place)
+            forget()
+    return place
 
 
-@st.cache_data(max_entries=256, show_spinner="Reading the warehouse …")
+def forget() -> None:
+    """Keep no rows: those of an older version would be found by no question again."""
+    for kept in (_load, _against_themselves, _options):
+        kept.clear()
+
+
+@st.cache_data(max_entries=256, max_size="96MB", show_spinner="Reading the warehouse …")
 def _load(
     name: str,
     selection: Selection,
@@ -96,7 +119,7 @@ def _load(
     path: str,
     version: tuple[int, int],
 ) -> pl.DataFrame:
-    """The only cache: keyed by question, filters and version of the file."""
+    """Keyed by question, filters and version of the file."""
     return query.load(name, selection, path, **dict(parameters))
 
 

@@ -71,7 +71,7 @@ def _name(make: FunctionType) -> str:
     return f"{make.__module__}.{make.__qualname__}"
 
 
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs={pl.DataFrame: fingerprint, FunctionType: _name})
+@st.cache_data(max_entries=256, max_size="32MB", show_spinner=False, hash_funcs={pl.DataFrame: fingerprint, FunctionType: _name})
 def _made(make: Callable[..., theme.Chart], arguments: tuple[object, ...]) -> Drawn:
     return finished(make(*arguments))
 

@@ -1,11 +1,13 @@
 """Questions of visitors who come at once."""
 
+import os
 import threading
 import time
 from pathlib import Path
 
 import polars as pl
 import pytest
+from streamlit.runtime.caching import get_data_cache_stats_provider
 
 from prompt_joules.pages.ui import data
 from prompt_joules.warehouse import connect, query
@@ -32,3 +34,40 @@ def test_a_question_that_many_ask_at_once_is_answered_once(tmp_path: Path, monke
         thread.join()
     assert asked == ["lengths"]
     assert [answer["answer"].to_list() for answer in answers] == [[42]] * 8
+
+
+def kept_bytes() -> int:
+    """What is kept of rows for all visitors."""
+    stats = get_data_cache_stats_provider().get_stats()
+    return sum(stat.byte_length for family in stats.values() for stat in family if stat.cache_name.endswith("._load"))
+
+
+def test_rows_of_older_versions_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ingest a minute for an hour does not fill the memory; a page that is still of the version before clears nothing."""
+    asked: list[str] = []
+    warehouse = tmp_path / "w.duckdb"
+    warehouse.touch()
+    monkeypatch.setenv(connect.VARIABLE, str(warehouse))
+    monkeypatch.setattr(query, "load", lambda name, *_, **__: asked.append(name) or pl.DataFrame({"x": ["y" * 100_000]}))
+    sizes = []
+    for number in range(60):
+        os.utime(warehouse, ns=(number, number))
+        for name in ("runs", "leaderboard"):
+            data.load(name, Selection())
+        sizes.append(kept_bytes())
+    assert len(asked) == 120 and 200_000 < max(sizes) == min(sizes) < 300_000
+    with monkeypatch.context() as older:
+        older.setattr(connect, "version", lambda path: (warehouse.stat().st_ino, 58))
+        data.load("runs", Selection())
+    data.load("leaderboard", Selection())
+    assert len(asked) == 121
+
+
+def test_a_visitor_who_tries_every_filter_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse = tmp_path / "w.duckdb"
+    warehouse.touch()
+    monkeypatch.setenv(connect.VARIABLE, str(warehouse))
+    monkeypatch.setattr(query, "load", lambda *_, **__: pl.DataFrame({"x": ["y" * 8_000_000]}))
+    for number in range(30):
+        data.load("runs", Selection(models=(f"model-{number}",)))
+    assert 50_000_000 < kept_bytes() <= 100_663_296

@@ -1,6 +1,7 @@
 """A warehouse to attack, and ways to ask it in SQL."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,16 @@ from tests import factories, warehouses
 
 Ask = Callable[[str], pl.DataFrame]
 Check = Callable[[str], None]
+
+
+@pytest.fixture
+def entered() -> Iterator[Path]:
+    """A folder that every user of the machine may enter, which pytest's own are not: any session of it closes them again."""
+    with tempfile.TemporaryDirectory(prefix="prompt-joules-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -251,18 +252,11 @@ def as_ordinary_user(code: str, *arguments: str) -> subprocess.CompletedProcess[
     return subprocess.run([sys.executable, "-c", ORDINARY + code, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
-def open_to_all(path: Path) -> None:
-    """Let everybody through the folders of a test."""
-    for folder in path.parents:
-        if "pytest-" in folder.name or "pytest-" in folder.parent.name or "pytest-" in str(folder):
-            folder.chmod(folder.stat().st_mode | 0o055)
-
-
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="permissions are of another kind here")
 @pytest.mark.parametrize("closed", ["file", "folder"])
-def test_what_may_not_be_read_is_named(warehouse: Path, closed: str) -> None:
-    open_to_all(warehouse)
-    target = warehouse if closed == "file" else warehouse.parent
+def test_what_may_not_be_read_is_named(warehouse: Path, entered: Path, closed: str) -> None:
+    warehouse = Path(shutil.copy(warehouse, entered / "w.duckdb"))
+    target = warehouse if closed == "file" else entered
     mode = target.stat().st_mode
     target.chmod(0)
     code = (

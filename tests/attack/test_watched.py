@@ -11,19 +11,21 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
+from websockets.sync.client import connect as connected
 
 from prompt_joules.pages.ui import watched
 from prompt_joules.warehouse import connect, switches
 from tests import factories, warehouses
 from tests.app.conftest import open_app
-from tests.perf import crowd
+from tests.perf import crowd, load
 from tests.servers import Server, served
 
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("watched")
-    factories.write(factories.records(20), folder / "in" / "a.parquet")
+    name = f"{load.MARK}007"
+    factories.write(factories.records(20, model_id=f"load/{name}", model_name=name), folder / "in" / "a.parquet")
     path = folder / "secret-folder" / "w.duckdb"
     warehouses.ingest(folder / "in", into=path)
     return path
@@ -70,6 +72,14 @@ def test_pages_are_counted_with_their_times(server: Server) -> None:
     assert values["prompt_joules_warehouse_readable"] == "1.0"
     assert 0 < time.time() - float(values["prompt_joules_warehouse_changed_seconds"]) < 3_600
     assert any(name.startswith("prompt_joules_page_seconds_bucket") for name in values)
+
+
+def test_the_load_finds_its_marks_in_the_filters_and_in_the_table(server: Server) -> None:
+    """`tests.perf.load` calls a page torn when they differ; it is run by hand, so its reading of a page is held here."""
+    marks = load.Marks({})
+    with connected(f"{server.address.replace('http', 'ws', 1)}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as socket:
+        crowd.visit(socket, "runs", crowd.Session(), marks.hear)
+    assert marks.filters == marks.table == {"007"}
 
 
 def test_figures_are_off_by_default(warehouse: Path) -> None:

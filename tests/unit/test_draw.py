@@ -5,6 +5,7 @@ import json
 
 import altair as alt
 import polars as pl
+import pytest
 
 from prompt_joules.pages.ui import draw
 from prompt_joules.pages.ui.of import verbosity_charts
@@ -18,16 +19,26 @@ def bars(rows: pl.DataFrame, title: str) -> alt.Chart:
     return theme.pickable(alt.Chart(rows).mark_bar().encode(x=alt.X("x:Q", title=title), y=alt.Y("name:N")), "name")
 
 
-def test_a_chart_is_made_once_for_the_same_frame() -> None:
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[alt.Chart]:
+    """The charts that are really made."""
+    charts: list[alt.Chart] = []
+    finished = draw.finished
+    monkeypatch.setattr(draw, "finished", lambda chart: charts.append(chart) or finished(chart))
+    draw.forget()
+    return charts
+
+
+def test_a_chart_is_made_once_for_the_same_frame(made: list[alt.Chart]) -> None:
     again = ROWS.clone()
-    assert draw.of(bars, ROWS, "Energy (J)") is draw.of(bars, again, "Energy (J)")
-    assert draw.of(bars, ROWS, "Energy (J)") is not draw.of(bars, ROWS, "Power (W)")
+    assert draw.of(bars, ROWS, "Energy (J)") == draw.of(bars, again, "Energy (J)") and len(made) == 1
+    assert draw.of(bars, ROWS, "Energy (J)") != draw.of(bars, ROWS, "Power (W)") and len(made) == 2
 
 
-def test_one_other_value_in_the_middle_of_a_frame_makes_another_chart() -> None:
+def test_one_other_value_in_the_middle_of_a_frame_makes_another_chart(made: list[alt.Chart]) -> None:
     other = ROWS.with_columns(x=pl.when(pl.col("x") == 200).then(-1).otherwise("x"))
     assert draw.fingerprint(other) != draw.fingerprint(ROWS)
-    assert draw.of(bars, other, "Energy (J)") is not draw.of(bars, ROWS, "Energy (J)")
+    assert draw.of(bars, other, "Energy (J)") != draw.of(bars, ROWS, "Energy (J)") and len(made) == 2
 
 
 def test_a_finished_chart_has_its_frames_beside_it() -> None:

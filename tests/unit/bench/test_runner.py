@@ -20,6 +20,8 @@ from prompt_joules.bench import errors, record  # noqa: E402
 from prompt_joules.bench.config import RunConfig  # noqa: E402
 from prompt_joules.bench.engines.base import Generation, Prepared, PromptFailed, Sampling  # noqa: E402
 from prompt_joules.bench.engines.transformers import TransformersEngine  # noqa: E402
+from prompt_joules.bench.meter.counters import CounterLost  # noqa: E402
+from prompt_joules.bench.meter.replay import ReplayCounter  # noqa: E402
 from prompt_joules.bench.prompts.sets import load_prompts  # noqa: E402
 from prompt_joules.bench.run import local, sink  # noqa: E402
 from prompt_joules.bench.run.folder import read_run  # noqa: E402
@@ -251,6 +253,57 @@ def test_lost_gpu_ends_the_run_after_writing_and_the_next_command_goes_on(breaki
     monkeypatch.setitem(local._ENGINES, "transformers-eager", TransformersEngine)
     assert run(config) == 0
     assert rows(config)["status"].to_list() == ["ok", "failed", "ok", "ok"]
+
+
+@pytest.fixture
+def half_way(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A run beside a counter of 100 W; from its third answer on, reading the counter raises what is asked."""
+    trace = tmp_path / "trace.json"
+    trace.write_text(json.dumps({"gpu_models": ["Replayed GPU"], "traces": [[[n * 0.005, n * 500.0] for n in range(20000)]]}))
+    read, answers = ReplayCounter.read_j, [0]
+
+    class Counts(TransformersEngine):
+        def generate(self, prompts: list[Prepared], sampling: Sampling) -> list[Generation]:
+            answers[0] += sampling.max_new_tokens > 1
+            return super().generate(prompts, sampling)
+
+    def install(error: Exception | None) -> RunConfig:
+        def broken(self: ReplayCounter) -> list[float]:
+            if error is not None and answers[0] >= 3:
+                raise error
+            return read(self)
+
+        monkeypatch.setattr(ReplayCounter, "read_j", broken)
+        return replace(config, replay=trace, max_new_tokens=60, dummy_weights=True, idle=False)
+
+    monkeypatch.setitem(local._ENGINES, "transformers-eager", Counts)
+    return install
+
+
+def test_a_counter_that_fails_half_way_leaves_joules_before_it_and_reasons_after(half_way: Any) -> None:
+    config = half_way(CounterLost("GPU 0 stopped answering"))
+    assert run(config) == 0
+    frame = rows(config)
+    assert set(frame["status"]) == {"ok"} and frame.height == 4
+    assert frame["energy_j"].is_not_null().to_list() == [True, True, False, False]
+    assert frame["energy_reason"].to_list() == [None, None, "GPU 0 stopped answering", "GPU 0 stopped answering"]
+    (path,) = config.out.glob("*/run.json")
+    books = read_run(path.parent).sessions[0]["books"]
+    assert books["lost_windows"] == 2 and books["ratio"] is None
+
+
+def test_a_meter_that_breaks_half_way_keeps_the_rows_and_the_same_command_goes_on(half_way: Any) -> None:
+    config = half_way(ZeroDivisionError("no name for this"))
+    with pytest.raises(ZeroDivisionError):
+        run(config)
+    before = rows(config)
+    assert before.height == 2 and before["energy_j"].null_count() == 0
+    assert run(half_way(None)) == 0
+    after = rows(config)
+    assert after.head(2).equals(before) and set(after["prompt_id"]) == set(PROMPTS) and after.height == 4
+    assert after["energy_j"].null_count() == 0
+    (path,) = config.out.glob("*/run.json")
+    assert [session["end"] for session in read_run(path.parent).sessions] == ["failed", "finished"]
 
 
 def test_a_full_disk_keeps_the_parts_before_it_and_the_same_command_goes_on(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
