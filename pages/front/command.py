@@ -1,6 +1,7 @@
-"""The command `prompt-joules`: app, bench, measure, ingest, export, bundle, publish. Each hands its words to the program behind it.
+"""The command `prompt-joules`: app, bench, measure, ingest, export, bundle, publish, completion.
 
-It imports nothing before it knows which program is wanted, so that the app needs no torch and a machine that measures needs no Streamlit.
+Each hands its words to the program behind it. It imports nothing before it knows which program is wanted, so that the app needs no
+torch and a machine that measures needs no Streamlit.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bundle,publish} ...
+USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bundle,publish,completion} ...
 
   app      serve the pages of a warehouse in the browser
   bench    measure what one answer of a language model costs: run, sweep, prompts, devices
@@ -18,8 +19,9 @@ USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bun
   export   write the rows of a warehouse as files
   bundle   check runs and write them into one zip for other people, without texts
   publish  the same into a dataset of the Hugging Face Hub: prompt-joules publish hf:ORGANISATION/NAME RUN
+  completion  a script for your shell: Tab completes commands and options
 
-`prompt-joules COMMAND --help` explains each. All take --version; all but app take --json and --quiet (docs/commands.md)."""
+`prompt-joules COMMAND --help` explains each. All take --version; all but app and completion take --json and --quiet (docs/commands.md)."""
 APP_USAGE = """Serve the pages of a warehouse in the browser. All other options are Streamlit's (`streamlit run --help`), e.g.
 --server.address 0.0.0.0."""
 
@@ -34,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         Exit status of the program behind the command; 2 for a command that there is not.
     """
     words = sys.argv[1:] if arguments is None else arguments
-    if words[:1] == ["--version"] or (words[:1] == ["app"] and "--version" in words):
+    if words[:1] == ["--version"] or (words[:1] in (["app"], ["completion"]) and "--version" in words):
         print(f"prompt-joules {metadata.version('prompt-joules')}")
         return 0
     if words[:1] in (["--help"], ["-h"]):
@@ -123,6 +125,12 @@ def _publish(words: list[str]) -> int:
     return _ingest(["publish", *words])
 
 
+def _completion(words: list[str]) -> int:
+    from prompt_joules.completion import main as completion
+
+    return completion(words)
+
+
 PROGRAMS = {
     "app": _app,
     "bench": _bench,
@@ -131,4 +139,5 @@ PROGRAMS = {
     "export": _export,
     "bundle": _bundle,
     "publish": _publish,
+    "completion": _completion,
 }
