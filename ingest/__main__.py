@@ -55,6 +55,9 @@ class Load(Output):
     map: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="(default: none)")] = None
     """A YAML file that says which columns of a CSV or Parquet file of no known format are which of ours (docs/formats/mapped.md)."""
 
+    model: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="(default: none)")] = None
+    """The model of results whose tool wrote none: vLLM's latency, SGLang's benchmark of another server."""
+
     rebuild: bool = False
     """Start from nothing instead of adding to the warehouse that is there."""
 
@@ -158,6 +161,7 @@ def load_once(options: Load, paths: list[str], chosen: find.Chosen = find.everyt
             say=(lambda _: None) if screen.is_quiet() else progress.console.print,
             step=lambda done, total: progress.update(bar, completed=done, total=total),
             mapping=mapped.read(options.map) if options.map else None,
+            model=options.model,
             chosen=chosen,
         )
     show_report(report, options.warehouse, in_one_line=options.watch)

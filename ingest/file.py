@@ -40,6 +40,7 @@ def ingest(
     say: Say,
     step: Step,
     mapping: ColumnMap | None = None,
+    model: str | None = None,
     chosen: Chosen = everything,
 ) -> Report:
     """Load files into a warehouse.
@@ -51,6 +52,7 @@ def ingest(
         say: gets sentences for people.
         step: gets (files done, files in all).
         mapping: how to read CSV and Parquet files of no known format.
+        model: that of results that name none.
         chosen: which of the files are looked at; all unless given.
 
     Raises:
@@ -64,7 +66,7 @@ def ingest(
     report = Report()
     Path(warehouse).absolute().parent.mkdir(parents=True, exist_ok=True)
     with zips.unpacking() as unpacked:
-        found, passed = survey(paths, formats(mapping), unpacked, chosen)
+        found, passed = survey(paths, formats(mapping), unpacked, chosen, model)
         _load(warehouse, found, passed, report, rebuild=rebuild, say=say, step=step)
     report.seconds = time.monotonic() - started
     return report

@@ -35,6 +35,7 @@ class Found:
         sha256: hash of its bytes.
         size: bytes.
         stamp: see `stamp`, when it was hashed; another one later means that it changed.
+        model: what its user said of the model, for results that name none.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Found:
     sha256: str
     size: int
     stamp: tuple[int, int, int]
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def everything(_: Path) -> bool:
 
 
 def survey(
-    paths: Sequence[str], candidates: Sequence[Format], unpacked: zips.Unpacked, chosen: Chosen = everything
+    paths: Sequence[str], candidates: Sequence[Format], unpacked: zips.Unpacked, chosen: Chosen = everything, model: str | None = None
 ) -> tuple[list[Found], list[Passed]]:
     """Files under the paths whose format is known, and those that are passed over. Raises NoSuchPath.
 
@@ -162,12 +164,13 @@ def survey(
         candidates: formats.
         unpacked: where the files of zips are put.
         chosen: which files and zips are looked at; the others are not in the answer.
+        model: that of results that name none.
     """
     walked, passed = walk(paths)
     walked, passed = [item for item in walked if chosen(item[0])], [item for item in passed if chosen(item.path)]
     walked, passed = _with_zips(walked, passed, unpacked)
     looked = [look(path, named, candidates) for path, named in walked]
-    found = [replace(item, called=unpacked.called(item.path)) for item in looked if isinstance(item, Found)]
+    found = [replace(item, called=unpacked.called(item.path), model=model) for item in looked if isinstance(item, Found)]
     return found, passed + [replace(item, path=unpacked.called(item.path)) for item in looked if isinstance(item, Passed)]
 
 

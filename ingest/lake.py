@@ -65,6 +65,7 @@ def ingest(
     say: Say,
     step: Step,
     mapping: ColumnMap | None = None,
+    model: str | None = None,
     chosen: Chosen = everything,
 ) -> Report:
     """Load files into a shared warehouse; the arguments are those of `file.ingest`.
@@ -81,7 +82,7 @@ def ingest(
         raise SharedRebuild(f"{warehouse} is shared and is not rebuilt from the files of one machine; make a new one at another address.")
     started = time.monotonic()
     with zips.unpacking() as unpacked:
-        found, passed = survey(paths, formats(mapping), unpacked, chosen)
+        found, passed = survey(paths, formats(mapping), unpacked, chosen, model)
         report = _in_turns(warehouse, found, passed, say, step)
     report.seconds = time.monotonic() - started
     return report

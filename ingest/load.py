@@ -110,7 +110,7 @@ def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], nam
     for (known,) in connection.execute(statement("loaded_before"), {"paths": names, "hashes": hashes}).fetchall():
         _forget(connection, known)
     named = enumerate(zip(batch, names, strict=True), _last_file(connection) + 1)
-    return [Source(number, item.path, called, item.sha256, item.size) for number, (item, called) in named]
+    return [Source(number, item.path, called, item.sha256, item.size, item.model) for number, (item, called) in named]
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, path: str) -> None:

@@ -1,7 +1,7 @@
 """What a format is: how it is recognised, and how its files are loaded into a connection. Knows no format."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Source:
         name: how the warehouse calls it.
         sha256: hash of its bytes.
         size: bytes.
+        model: what its user said of the model, for results that name none.
     """
 
     file_id: int
@@ -40,6 +41,11 @@ class Source:
     name: str
     sha256: str
     size: int
+    model: str | None = None
+
+    def named(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A run with the model under `model_id`, where it says none itself and the user did."""
+        return run if self.model is None or run.get("model_id") else {**run, "model_id": self.model}
 
 
 @dataclass(frozen=True)

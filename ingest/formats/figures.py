@@ -77,7 +77,7 @@ def each_run(kind: Callable[[Mapping[str, Any]], Mapping[str, Any] | str]) -> Re
         else:
             runs = content.objects()
         for line, run in runs:
-            values = BROKEN if run is None else kind(run)
+            values = BROKEN if run is None else kind(source.named(run))
             yield Reject(line, None, values) if isinstance(values, str) else Figure(line, values)
 
     return read

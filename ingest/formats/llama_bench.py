@@ -46,7 +46,7 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         "input_tokens": prompt or None,
         "latency_s": seconds,
         "tpot_s": seconds / generated if not prompt and is_number(seconds) else None,
-        "harness_version": f"llama-bench {run.get('build_number') or 'unknown'} ({run['build_commit']})",
+        "harness_version": f"llama-bench {whole(number(run.get('build_number'))) or 'unknown'} ({run['build_commit']})",
     }
 
 
@@ -86,7 +86,7 @@ def _recognises(content: Content) -> bool:
 FORMAT = format_of(
     name="llama-bench",
     meaning="llama.cpp's llama-bench -o json, jsonl or csv: one test a row",
-    tried="builds 1500 to 6500 (structure from its source)",
+    tried="a build of 2026 (real files), builds 1500 to 6500 (structure from its source)",
     recognises=_recognises,
     read=each_run(figure_of),
 )

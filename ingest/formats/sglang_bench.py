@@ -15,10 +15,10 @@ from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, 
 
 KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens"}
 REASON = "SGLang bench_serving does not measure energy"
-NAMELESS = 'names no model (SGLang before 0.5.5 wrote none, nor do other backends): add "model_id": "ORGANISATION/NAME" to the line'
+NAMELESS = "names no model (SGLang before 0.5.5 wrote none, nor do other backends): load it with --model ORGANISATION/NAME"
 FACTS = ("tag", "backend", "dataset_name", "request_rate", "max_concurrency", "random_input_len", "random_output_len", "duration")
 MS = 1e-3
-TRIED = "0.4 to 0.5 (structure from its source)"
+TRIED = "0.5 (real files, of a vLLM server), 0.4 to 0.5 (structure from its source)"
 
 
 def model_of(run: Mapping[str, Any]) -> str | None:
@@ -103,7 +103,8 @@ def row_of(run: Mapping[str, Any], index: int) -> dict[str, Any]:
 def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
     """The requests of all runs of a file, numbered through; lines that are no run are added to `rejects`."""
     number = 0
-    for place, (line, run) in enumerate(content_of(source).objects()):
+    for place, (line, said) in enumerate(content_of(source).objects()):
+        run = None if said is None else source.named(said)
         if run is None or not run.keys() >= {*KEYS, *vllm_bench.LISTS} or model_of(run) is None:
             nameless = run is not None and model_of(run) is None
             rejects.append(Reject(line, None, NAMELESS if nameless else "is no whole run with details"))

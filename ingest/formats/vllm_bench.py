@@ -4,6 +4,7 @@ With --append-result a file holds several runs, one a line. A request's latency 
 all gaps. vLLM measures no energy: null, with the reason.
 """
 
+import statistics
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,10 @@ LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
 KEYS = {"model_id", "num_prompts", *LISTS}
 REASON = "vllm bench serve does not measure energy"
 LONGEST_S = 366 * 86_400
+# A request whose tokens are no text: the tool waits for text, and takes no time.
+SILENT = "wrote tokens but no text, so that no time was taken"
+# Two chunks arrived together when their gap is this part of the usual one.
+AT_ONCE = 0.05
 FACTS = ("backend", "endpoint_type", "label", "tokenizer_id", "request_rate", "burstiness", "max_concurrency", "duration")
 
 
@@ -28,11 +33,17 @@ def setup_of(content: Mapping[str, Any], run_id: str) -> dict[str, Any]:
         "model_id": content["model_id"],
         "engine": backend if isinstance(backend, str) else "vllm",
         "harness_version": "vllm-bench-serve",
+        "gpu_model": gpu_of(content),
         "concurrency": next((limit for limit in limits if isinstance(limit, int) and limit > 0), None),
         "prompt_template": "server",
         "energy_reason": REASON,
         "environment": environment(**{name: content.get(name) for name in FACTS}),
     }
+
+
+def gpu_of(content: Mapping[str, Any]) -> str | None:
+    """The GPU, where its user said it with `--metadata gpu=…` (or `gpu_model=…`)."""
+    return next((content[key] for key in ("gpu_model", "gpu") if isinstance(content.get(key), str)), None)
 
 
 def starts_of(content: Mapping[str, Any]) -> list[datetime | None]:
@@ -59,24 +70,33 @@ def row_of(content: Mapping[str, Any], index: int) -> dict[str, Any]:
     if error:
         return row | {"status": "failed", "finish_reason": "error", "reason": str(error).strip().splitlines()[-1]}
     tokens = content["output_lens"][index]
+    if content["ttfts"][index] == 0 and not content["itls"][index] and tokens:
+        return row | {"status": "failed", "finish_reason": "error", "output_tokens": tokens, "reason": SILENT}
     texts = content.get("generated_texts")
     text = words(texts[index]) if isinstance(texts, list) and index < len(texts) else {}
-    return row | text | {"output_tokens": tokens} | times_of(content["ttfts"][index], content["itls"][index], tokens)
+    return row | text | {"output_tokens": tokens} | times_of(content["ttfts"][index], content["itls"][index], tokens, is_chat(content))
 
 
-def times_of(ttft: Any, gaps: Any, tokens: Any) -> dict[str, Any]:
+def is_chat(content: Mapping[str, Any]) -> bool:
+    """Whether the server was asked for a chat: its first chunk names the role, and holds no token."""
+    return any("chat" in str(content.get(key)) for key in ("backend", "endpoint_type"))
+
+
+def times_of(ttft: Any, gaps: Any, tokens: Any, chat: bool = False) -> dict[str, Any]:
     """Latency, time to first token and gaps (s) out of the arrival of chunks, which need not hold one token each.
 
     Some servers send an empty chunk before they compute. That was so when there are more chunks than tokens and the second took longer than
-    the first: the time to first token is then unknown.
+    the first: the time to first token is then unknown. vLLM sends the role of a chat together with the first token: that gap is none
+    between tokens.
     """
     if not (is_number(ttft) and isinstance(gaps, list) and all(is_number(gap) for gap in gaps) and isinstance(tokens, int)):
         return {"ttft_s": ttft, "latency_s": None, "itl_s": None}
     empty_first = len(gaps) >= tokens and bool(gaps) and gaps[0] > ttft
+    between = gaps[1:] if chat and len(gaps) > 1 and gaps[0] < AT_ONCE * statistics.median(gaps[1:]) else gaps
     return {
         "ttft_s": None if empty_first else ttft,
         "latency_s": ttft + sum(gaps),
-        "itl_s": gaps if len(gaps) + 1 == tokens else None,
+        "itl_s": between if len(between) + 1 == tokens else None,
     }
 
 
@@ -113,5 +133,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=each_request(rows_of),
     into="requests",
-    tried="0.26.0 (a real file), 0.6 to 0.26 (structure from its source)",
+    tried="0.22.1 and 0.26.0 (real files), 0.6 to 0.26 (structure from its source)",
 )

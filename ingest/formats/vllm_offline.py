@@ -1,20 +1,22 @@
 """`vllm bench latency` and `vllm bench throughput`, as `NAME.pytorch.json` → `published`.
 
-The plain result names no model. vLLM writes the model and its arguments into `NAME.pytorch.json` beside it when
-`SAVE_TO_PYTORCH_BENCHMARK_FORMAT=1` is set. Latency is that of a whole batch of random tokens; throughput counts tokens of prompts and
-answers together, so it is a figure only where all prompts and all answers have one length.
+The plain result names neither the model, which `--model` can say, nor its arguments. vLLM writes both into `NAME.pytorch.json` beside it
+when `SAVE_TO_PYTORCH_BENCHMARK_FORMAT=1` is set. Latency is that of a whole batch of random tokens; throughput counts tokens of prompts
+and answers together, so it is a figure only where all prompts and all answers have one length.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
-from prompt_joules.ingest.formats.figures import Figure, format_of
+from prompt_joules.ingest.formats.figures import Figure, format_of, measured
 from prompt_joules.ingest.formats.foreign import dug, is_number
 
 LATENCY = {"avg_latency", "latencies", "percentiles"}
 THROUGHPUT = {"elapsed_time", "num_requests", "total_num_tokens", "tokens_per_second"}
-PLAIN = "names no model: run vLLM with SAVE_TO_PYTORCH_BENCHMARK_FORMAT=1 and load the NAME.pytorch.json that it writes beside this file"
+BESIDE = "run vLLM with SAVE_TO_PYTORCH_BENCHMARK_FORMAT=1 and load the NAME.pytorch.json that it writes beside this file"
+PLAIN = f"names no model: load it with --model ORGANISATION/NAME, or {BESIDE}"
+MIXED = f"counts tokens of prompts and answers together and says no length: {BESIDE}"
 VARIES = "counts tokens of prompts and answers together, and their lengths vary or are not said"
 
 
@@ -77,9 +79,29 @@ def throughput_of(said: Mapping[str, Any], prompt: Any, answer: Any) -> Mapping[
     return {"prompts": count, "throughput_tps": count * answer / time}
 
 
+def plain(result: Mapping[str, Any], model: str) -> Mapping[str, Any] | str:
+    """The figure of a plain result of latency: its batch and its lengths are not known."""
+    mean = measured(result["avg_latency"])
+    if not is_number(mean):
+        return "says no mean latency"
+    return {
+        "source": "vLLM",
+        "generation": "vllm",
+        "published_model_id": model,
+        "task": "vllm-bench-latency",
+        "engine": "vllm",
+        "latency_s": mean,
+        "harness_version": "vllm-bench, batches of unknown size",
+    }
+
+
 def _read(source: Source, content: Content) -> Iterator[Figure | Reject]:
     if content.keys >= LATENCY or content.keys >= THROUGHPUT:
-        raise Unreadable(PLAIN)
+        if source.model is None or content.keys >= THROUGHPUT:
+            raise Unreadable(PLAIN if content.keys >= LATENCY else MIXED)
+        latency = plain(content.first, source.model)
+        yield Reject(1, None, latency) if isinstance(latency, str) else Figure(1, latency)
+        return
     for number, record in content.objects():
         values = "is no whole record" if record is None else figure_of(record)
         if values is not None:
@@ -101,7 +123,7 @@ def _recognises(content: Content) -> bool:
 FORMAT = format_of(
     name="vllm-bench-offline",
     meaning="vllm bench latency and throughput, NAME.pytorch.json",
-    tried="0.10 to 0.26 (structure from its source)",
+    tried="0.22.1 (real files), NAME.pytorch.json of 0.10 to 0.26 (structure from its source)",
     recognises=_recognises,
     read=_read,
 )

@@ -10,7 +10,7 @@ from typing import Any
 from prompt_joules.ingest.formats.base import Content
 from prompt_joules.ingest.formats.figures import each_run, first_of, format_of, measured, number, share
 from prompt_joules.ingest.formats.foreign import count_of, is_number
-from prompt_joules.ingest.formats.vllm_bench import LISTS
+from prompt_joules.ingest.formats.vllm_bench import LISTS, gpu_of
 
 KEYS = {"model_id", "num_prompts", "completed", "duration", "total_output_tokens"}
 MS = 1e-3
@@ -33,6 +33,7 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         "source": "vLLM",
         "generation": "vllm",
         "published_model_id": run["model_id"],
+        **({"gpu_model": gpu} if (gpu := gpu_of(run)) else {}),
         "parallelism": parallelism_of(run),
         "task": "vllm-bench",
         "engine": first_of(run, "backend", "endpoint_type") or "vllm",
@@ -67,7 +68,7 @@ def _recognises(content: Content) -> bool:
 FORMAT = format_of(
     name="vllm-bench-runs",
     meaning="vllm bench serve without --save-detailed, and vllm bench sweep serve: means of runs",
-    tried="0.6 to 0.26, sweep of 2026 (structure from its source)",
+    tried="0.22.1 (real files), 0.6 to 0.26 and sweep of 2026 (structure from its source)",
     recognises=_recognises,
     read=each_run(figure_of),
 )
