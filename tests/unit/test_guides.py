@@ -35,7 +35,6 @@ NOT_RUN = {
     ".venv-lake/bin/streamlit run": "serves until it is stopped; tests/lake opens the pages on a lake",
     "prompt-joules app": "serves until it is stopped; tests/install starts it",
     "python3 -m venv": "installs packages from the network",
-    ".venv/bin/pip install": "installs packages from the network",
     ". .venv/bin/activate": "belongs to a shell",
     "transformers serve": "needs a GPU; tests/unit/serving/test_real.py starts it on a CPU",
     "prompt-joules measure --device cuda:1": "needs a second GPU",
