@@ -25,7 +25,7 @@ from tests.warehouses import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
 MADE = "<!-- Made by `python -m tests.reference`; do not edit. -->\n\n"
-WIDTH = "120"
+WIDTH = "100"
 NUMBERS = ("int16", "int32", "int64", "float32", "float64", "list<float32>")
 IN_BENCH = ("run", "sweep", "prompts sharegpt", "devices")
 
@@ -39,7 +39,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def cell(text: str) -> str:
     """A text that means itself in a table: signs of Markdown and HTML are escaped where they stand outside of code."""
     parts = text.split("`")
-    parts[::2] = (re.sub(r"[<*]", r"\\\g<0>", part) for part in parts[::2])
+    parts[::2] = (part.replace("<", "&lt;").replace("*", "\\*") for part in parts[::2])
     return "`".join(parts).replace("|", "\\|")
 
 
