@@ -88,10 +88,10 @@ def metrics() -> str:
 
 
 def cli() -> str:
-    known = [*(("bench", *name.split()) for name in IN_BENCH), ("measure",), ("ingest",)]
-    known += [("ingest", name) for name in COMMANDS if name not in command.PROGRAMS]
-    known += [(name,) for name in command.PROGRAMS if name in COMMANDS]
-    pages = [("prompt-joules", help_of()), *((" ".join(("prompt-joules", *words)), help_of(*words)) for words in (("app",), *known))]
+    own = {"bench": [("bench", *name.split()) for name in IN_BENCH]}
+    own["ingest"] = [("ingest",), *(("ingest", name) for name in COMMANDS if name not in command.PROGRAMS)]
+    every = [(), *(words for program in command.PROGRAMS for words in own.get(program, [(program,)]))]
+    pages = [(" ".join(("prompt-joules", *words)), help_of(*words)) for words in every]
     said = begun("Options of every command", "What `--help` says. Exit status and output for programs: [commands](../commands.md).")
     return said + "\n".join(f"## {title}\n\n```text\n{text}\n```\n" for title, text in pages)
 
