@@ -277,11 +277,10 @@ def test_warm_up_texts_are_in_no_prompt_set_and_rows_say_how_warm_they_are(confi
 
 def test_power_while_awake_stands_beside_idle_power(config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = []
-    monkeypatch.setattr(local, "_IDLE_SECONDS", 0.2)
     monkeypatch.setattr(TransformersEngine, "tick", lambda self: ticks.append(1))
     run(replace(config, replay=recording, limit=1))
     frame = rows(config)
-    # Within 0.2 s a busy machine sees a step of the recording some hundredths of a second late.
+    # Within 0.3 s a busy machine sees a step of the recording some hundredths of a second late.
     assert frame["idle_power_w"][0] == pytest.approx(100, rel=0.3)
     assert frame["active_idle_power_w"][0] == pytest.approx(100, rel=0.3)
     assert len(ticks) > 1, "the device was launched meanwhile"

@@ -135,7 +135,7 @@ def test_energy_of_a_replayed_counter(config: RunConfig, tmp_path: Path) -> None
         # The window holds the whole answer, and on a busy machine some waiting around it: never less, at most seconds more.
         assert 95 * row["latency_s"] - 1 <= row["energy_j"] <= 100 * (row["latency_s"] + 5)
         assert row["energy_error_j"] > 0
-    assert frame["idle_power_w"][0] == pytest.approx(100, rel=0.02)
+    assert frame["idle_power_w"][0] == pytest.approx(100, rel=0.3)
     (path,) = config.out.glob("*/run.json")
     (session,) = read_run(path.parent).sessions
     assert session["books"]["windows_j"] == pytest.approx(frame["energy_j"].sum())
