@@ -43,7 +43,7 @@ def ask_both(question: str, chosen: Sequence[live.Server], longest: int, places:
     asked: list[live.Asked] = []
     with turns().taken():
         for server, place in zip(chosen, places, strict=True):
-            place.markdown(room.title(server.label, server.model))
+            place.markdown(f"{room.title(server.label, server.model)}  \n{room.WAITS}")
         for server, place in zip(chosen, places, strict=True):
             pair = asked[0].experiment_id if asked else ""
             one = live.Asked(server, question, pair, most_tokens=longest).start()
@@ -64,9 +64,13 @@ def show(place: DeltaGenerator, one: live.Asked) -> None:
     with place.container():
         st.markdown(room.title(one.server.label, one.server.model))
         if one.fault is not None:
-            st.error(plain(one.fault), icon=":material/error:")
+            st.error(plain(room.sentence(one.fault, one.server.label)), icon=":material/error:")
+        else:
+            st.markdown(room.measured(one.row) if one.row is not None else room.so_far(moment.text, moment.seconds, moment.energy_j))
+        if one.fault is not None and not moment.text:
+            # What is drawn anew keeps what it had below: an empty place takes the answer's box away.
+            st.empty()
             return
-        st.markdown(room.measured(one.row) if one.row is not None else room.so_far(moment.text, moment.seconds, moment.energy_j))
         with st.container(border=True):
             st.text(moment.text or "…")
 

@@ -87,7 +87,7 @@ if not totals.is_empty():
     show_first(totals, room.TOTALS, "Totals of runs that other tools counted", "totals", "the table `run_totals` has all")
 
 st.subheader("What the remarks mean", anchor=False)
-tables.show(data.load("reason_codes", selection), room.REMARKS, alt="Remarks and their meaning")
+tables.show(room.explained(data.load("reason_codes", selection)), room.REMARKS, alt="Remarks and their meaning")
 
 st.subheader("Files loaded", anchor=False)
 files = room.with_short_paths(data.load("ingested_files", selection))

@@ -121,6 +121,9 @@ def test_runs_that_do_not_count_and_random_weights_are_listed(tmp_path: Path, mo
 def test_every_remark_of_a_run_is_said_in_words(app_warehouse: Path) -> None:
     codes = query.load("reason_codes", None, str(app_warehouse)).filter(pl.col("scope") == "run")["code"]
     assert set(codes) == set(runs.SAID)
+    listed = runs.explained(query.load("reason_codes", None, str(app_warehouse)))
+    words = listed.filter(pl.col("scope") == "run")["remark"].to_list()
+    assert set(words) == set(runs.SAID.values()) and listed["scope"][0] == "run", "as the table of runs says them"
 
 
 def test_totals_of_other_tools_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

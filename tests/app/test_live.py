@@ -88,3 +88,13 @@ def test_a_difference_within_the_error_is_none() -> None:
     assert "took the same" in room.verdict([row, row | {"energy_j": 11.0}], ["a", "b"])
     assert "2× as much" in room.verdict([row, row | {"energy_j": 20.0}], ["a", "b"])
     assert "joules did not" in room.verdict([row, row | {"energy_j": None}], ["a", "b"])
+
+
+def test_a_folder_on_the_server_is_named_by_its_last_part_and_a_fault_is_a_sentence() -> None:
+    assert room.title("eager", "/models/smollm2/") == "**eager** · smollm2"
+    assert room.title("eager", "C:\\models\\smollm2") == "**eager** · smollm2"
+    assert room.title("eager", "meta-llama/Llama-3.1-8B") == "**eager** · meta\\-llama/Llama\\-3\\.1\\-8B"
+    assert room.title("smollm2", "/models/smollm2") == "**smollm2**"
+    assert room.sentence("no whole answer within 120 s", "eager") == "No whole answer within 120 s."
+    assert room.sentence("gone does not answer: is its server running?", "gone") == "gone does not answer: is its server running?"
+    assert room.so_far("", 3.0, None) == "waits for the first word · 3.0 s"

@@ -1,5 +1,6 @@
 """Live: an answer on its way and at its end, in words and numbers. Rows in, words out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,14 +16,26 @@ ABOUT = (
 )
 
 
+WAITS = "waits for its turn"
+
+
 def title(label: str, model: str) -> str:
-    """Who answers."""
-    return f"**{plain(label)}**" + ("" if label == model else f" · {plain(model)}")
+    """Who answers; of a model that its server knows by a folder, the folder's name alone."""
+    name = re.split(r"[/\\]", model.rstrip("/\\"))[-1] if re.match(r"[/\\~.]|[A-Za-z]:", model) else model
+    return f"**{plain(label)}**" + ("" if label in (model, name) else f" · {plain(name)}")
+
+
+def sentence(fault: str, label: str) -> str:
+    """Why there is no answer, as a sentence; a server's own name stays as it is."""
+    start = fault if fault.startswith(label) else f"{fault[:1].upper()}{fault[1:]}"
+    return start if start.endswith(("?", ".")) else f"{start}."
 
 
 def so_far(text: str, seconds: float, joules: float | None) -> str:
     """The line above an answer that is on its way."""
     words = len(text.split())
+    if not words:
+        return f"waits for the first word · {seconds:.1f} s"
     energy = "joules not known" if joules is None else f"**{figure(joules, 3)} J** so far"
     return f"{energy} · {count(words, 'word')} · {seconds:.1f} s"
 

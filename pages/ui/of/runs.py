@@ -62,7 +62,7 @@ SAID = {
 # What says how a run was meant, not that something is wrong with it.
 NO_PROBLEM = ("dummy-weights",)
 ALL, INVALID, REMARKED, CLEAN = "All", "Invalid", "With remarks", "Without remarks"
-REMARKS = ("code", "scope", "invalidates", "meaning")
+REMARKS = ("remark", "scope", "invalidates", "meaning", "code")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
 
@@ -81,6 +81,16 @@ def listed(runs: pl.DataFrame) -> pl.DataFrame:
         pl.when(percent.is_null()).then(pl.lit("no balance")).otherwise(off).alias("adds_up"),
         pl.col("gpu").alias("gpu_model"),
     )
+
+
+def explained(codes: pl.DataFrame) -> pl.DataFrame:
+    """Remarks as the table of runs says them, in `remark`; those of runs first.
+
+    Args:
+        codes: rows of the query `reason_codes`.
+    """
+    said = pl.when(pl.col("scope") == "run").then(pl.col("code").replace(SAID)).otherwise("code")
+    return codes.with_columns(said.alias("remark")).sort("scope", descending=True, maintain_order=True)
 
 
 def of_kind(runs: pl.DataFrame, kind: str) -> pl.DataFrame:
@@ -119,4 +129,6 @@ def verdicts(runs: pl.DataFrame) -> str:
         else ""
     )
     marked = " Runs and rows that failed a check stay here, marked; they are in no average." if valid < runs.height else ""
-    return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have their energy measured.{books}{marked}"
+    shared = int(runs.filter(pl.col("batch_size") > 1)["measured"].sum())
+    divided = f", {shared:,} of them a share of what was measured for several together" if shared else ""
+    return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have an energy{divided}.{books}{marked}"
