@@ -232,6 +232,7 @@ if room.is_divided(own, key):
     st.caption(room.DIVIDED)
 st.markdown(room.spreads(table, metric))
 if not of_joules:
+    st.caption(room.OFF_BY)
     columns = ("shown_as", "prompts", "unmeasured", *room.LEVELS)
     alt = f"Percentiles of {metric.title}"
     listed = view.narrowed(Grouped(by), among("series", measured["series"]))

@@ -245,6 +245,7 @@ def test_the_words_of_a_distribution_are_its_percentiles(open_page: Open) -> Non
     middle = words.figure(each.median(), 3)
     assert f"95 % intervals: median {middle} ({words.figure(median_low, 3)} to {words.figure(median_high, 3)})" in said
     assert f"p95 at least {words.figure(high_low, 3)}, no upper limit with 60 answers." in said
+    assert distributions.OFF_BY in said
     shown = table(opened(app, "percentiles-energy_j")).row(0, named=True)
     assert (shown["p50_low"], shown["p50_high"]) == pytest.approx((median_low, median_high), rel=1e-4)
     assert shown["p95_high"] is None
