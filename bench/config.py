@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from prompt_joules.bench import errors, slo
+from prompt_joules.bench import HARNESS_VERSION, SERVED_HARNESS_VERSION, errors, slo
 from prompt_joules.bench.tasks import TASKS
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32"]
@@ -139,6 +139,10 @@ class RunConfig:
     seed: int = 0
     """Seed of the sampling (with the prompt's id and repetition, so each answer has its own) and of the order of prompts and tasks."""
 
+    request_seed: bool = False
+    """Send a server a seed with each request, so that one which honours it can repeat an answer. It has a price: vLLM then draws the tokens
+    of a batch request by request."""
+
     repetitions: int = 1
     """Answer every prompt this many times in a run, each time with another draw."""
 
@@ -192,6 +196,11 @@ class RunConfig:
     def seeds(self) -> tuple[int, ...]:
         """Of the runs, in order."""
         return tuple(range(self.seed, self.seed + self.runs))
+
+    @property
+    def harness_version(self) -> str:
+        """Version of the protocol by which this run is measured."""
+        return SERVED_HARNESS_VERSION if self.engine in SERVED else HARNESS_VERSION
 
     @property
     def in_flight(self) -> int:

@@ -149,8 +149,13 @@ COLUMNS: tuple[Column, ...] = (
         most=MEGAWATT,
     ),
     Column("host_load", "float32", "", "tasks running or waiting on the host, mean of the last minute, per processor"),
-    Column("warm", "bool", "", "the session's warm-up ended with two answers that agreed; false: it did not, or there was none"),
-    Column("warmup_answers", "int16", "", "answers of the session's warm-up"),
+    Column(
+        "warm",
+        "bool",
+        "",
+        "the session's warm-up ended with two answers (of a server: rounds) that agreed; false: no, or there was none",
+    ),
+    Column("warmup_answers", "int16", "", "answers (rounds of a server) of the session's warm-up"),
     Column(
         "loop_share",
         "float32",

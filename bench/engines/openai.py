@@ -137,7 +137,7 @@ def dialect_of(owner: str | None) -> str | None:
 
 
 def request_body(
-    model: str, task: Task, prompt: str, seed: int, sampling: Sampling, *, fixed_length: bool = False, dialect: str | None = None
+    model: str, task: Task, prompt: str, seed: int | None, sampling: Sampling, *, fixed_length: bool = False, dialect: str | None = None
 ) -> dict[str, Any]:
     """What is sent for one prompt.
 
@@ -145,7 +145,7 @@ def request_body(
         model: as the server names it.
         task: its system prompt becomes the system message.
         prompt: the user's message.
-        seed: 31 bits of it are sent: not every server takes more.
+        seed: 31 bits of it are sent: not every server takes more. None: the server draws as it does for everybody.
         sampling: `top_k` and `repetition_penalty` are sent when they are on, and when off to a server whose `dialect` is known: OpenAI's
             own API does not have them.
         fixed_length: go on after a stop token, up to `max_new_tokens` (for random weights).
@@ -158,11 +158,12 @@ def request_body(
         "max_tokens": sampling.max_new_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        "seed": seed & 0x7FFFFFFF,
         "stream": True,
         "stream_options": {"include_usage": True},
         **SWITCHED_OFF.get(dialect or "", {}),
     }
+    if seed is not None:
+        body["seed"] = seed & 0x7FFFFFFF
     if sampling.top_k:
         body["top_k"] = sampling.top_k
     if sampling.repetition_penalty != 1:

@@ -10,6 +10,7 @@ Source: vLLM `vllm serve --help` (0.22), llama.cpp `tools/server/README.md`, SGL
 import contextlib
 import importlib.util
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -28,6 +29,8 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
 
 _LAST_LINES = 12
+PORTS = range(20_000, 30_000)
+"""Where started servers listen: below the ports that systems give out by themselves."""
 _PATIENCE_S = 20.0
 """How long a server may take to end after it was asked to."""
 
@@ -168,9 +171,12 @@ def _launch(command: list[str], output: int, runtime: Runtime) -> "subprocess.Po
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port that leaves room above it: SGLang listens at its port + 10,000 too and ends where that is above 65,535."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise errors.BadOption("--engine", f"no port from {PORTS.start} to {PORTS.stop - 1} is free.")
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, timeout_s: float, name: str, log: Path) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from prompt_joules.bench import HARNESS_VERSION, errors, record
+from prompt_joules.bench import errors, record
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.files import uuid7
 from prompt_joules.bench.meter.reading import Meter
@@ -145,7 +145,7 @@ def common_identity(config: RunConfig, prompts: PromptSet, task: str, meter: Met
     own = {"experiment": config.experiment} if config.experiment else {}
     return own | {
         **{name: getattr(config, name) for name in _ASKED},
-        "harness_version": HARNESS_VERSION,
+        "harness_version": config.harness_version,
         "schema_version": record.SCHEMA_VERSION,
         "task": task,
         "system_prompt": TASKS[task].system,

@@ -31,7 +31,7 @@ from prompt_joules.bench.run.served import ServedWork, client_of, described, fir
 from prompt_joules.bench.run.session import common_setup
 from prompt_joules.bench.run.sink import to_frame
 from prompt_joules.bench.run.traffic import answered
-from prompt_joules.bench.run.window import Row, condition_columns, energy_columns, prompt_seed
+from prompt_joules.bench.run.window import Row, condition_columns, energy_columns
 from prompt_joules.bench.tasks import TASKS
 
 PROMPT_SET = "live"
@@ -209,8 +209,7 @@ class Asked:
         config = work.config
         sampling = Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
         prompt = prompt_of(self.question)
-        seed = prompt_seed(config.seed, prompt.id, 0)
-        body = request_body(config.model, TASKS[self.task], prompt.text, seed, sampling, dialect=work.dialect)
+        body = request_body(config.model, TASKS[self.task], prompt.text, None, sampling, dialect=work.dialect)
         async with client_of(work.base_url, 1) as client:
             await asyncio.to_thread(meter.begin)
             self._first_j = meter.read_j()

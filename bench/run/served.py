@@ -7,7 +7,7 @@ One measured window a session, over all GPUs of the host; how its energy is divi
 import asyncio
 import contextlib
 import dataclasses
-import itertools
+import functools
 import json
 import math
 import os
@@ -37,13 +37,12 @@ from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
 from prompt_joules.bench.run.folder import require_writable
 from prompt_joules.bench.run.job import Job, choose_prompts, common_identity, planned
 from prompt_joules.bench.run.points import cheapest
+from prompt_joules.bench.run.served_warmup import warm_up
 from prompt_joules.bench.run.session import OpenRun, work_on_all
 from prompt_joules.bench.run.traffic import ATTEMPTS, Traffic
-from prompt_joules.bench.run.warmup import TEXTS
-from prompt_joules.bench.run.window import Row, prompt_seed
+from prompt_joules.bench.run.window import Row
 from prompt_joules.bench.tasks import TASKS
 
-_WARMUP_TOKENS = 32
 FED = 0.9
 """Share of the requests in flight that a server which is kept busy works on."""
 
@@ -103,8 +102,8 @@ class ServedWork:
 
     def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
         """See `warm_up`."""
-        answers = asyncio.run(warm_up(jobs[0], self, stop))
-        return {"warm": None, "warmup_answers": answers}
+        task, client = TASKS[jobs[0].task], functools.partial(client_of, self.base_url, self.config.in_flight)
+        return warm_up(self.config, task, _sampling(self.config), client, self.dialect, meter, stop).columns
 
     def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:
         """Send everything in one window. Raises ServerLost."""
@@ -164,7 +163,7 @@ def described(config: RunConfig, base_url: str, facts: ServerFacts, setup: dict[
     if other is not None:
         console.print(f"The server answers as {other}, not as {config.model}: check --model.", soft_wrap=True)
     options = {"server": facts.version, "answered_as": other, "request_rate": config.request_rate, "server_setup": setup or None}
-    options |= {"server_owner": facts.owner, "system_fingerprint": facts.fingerprint}
+    options |= {"request_seed": config.request_seed, "server_owner": facts.owner, "system_fingerprint": facts.fingerprint}
     environment |= {name: value for name, value in options.items() if value is not None}
     is_path = Path(config.model).is_absolute() or Path(config.model).exists()
     model_id = Path(config.model).name if is_path else config.model
@@ -211,7 +210,7 @@ async def first_contact(config: RunConfig, base_url: str) -> ServerFacts:
         ServerDown, ServerRefused.
     """
     sampling = dataclasses.replace(_sampling(config), max_new_tokens=1)
-    body = request_body(config.model, TASKS[config.tasks[0]], "Hello", 0, sampling, fixed_length=config.dummy_weights)
+    body = request_body(config.model, TASKS[config.tasks[0]], "Hello", None, sampling, fixed_length=config.dummy_weights)
     facts, attempt = ServerFacts((), None), 0
     async with client_of(base_url, 1) as client:
         while True:
@@ -241,35 +240,12 @@ def identity(served: ServedWork, config: RunConfig, prompts: PromptSet, task: st
     own: dict[str, Any] = {"model_id": served.model_id, "server": facts.version, "weights": _weights(config)}
     own |= {"owner": facts.owner, "fingerprint": facts.fingerprint, "options": served.setup.get("options")}
     own |= {"address": None if served.setup else served.base_url}
-    own |= {name: getattr(config, name) for name in ("in_flight", "request_rate", "dtype")}
+    own |= {name: getattr(config, name) for name in ("in_flight", "request_rate", "dtype", "request_seed")}
     return own | common_identity(config, prompts, task, meter)
 
 
 def _weights(config: RunConfig) -> str:
     return "dummy" if config.dummy_weights else "pretrained"
-
-
-async def warm_up(job: Job, served: ServedWork, stop: Callable[[], bool]) -> int:
-    """Answer `--warmup` texts that are no prompts at the run's concurrency, briefly and unrecorded; how many were answered."""
-    config = served.config
-    sampling = dataclasses.replace(_sampling(config), max_new_tokens=min(_WARMUP_TOKENS, config.max_new_tokens))
-    free = asyncio.Semaphore(config.in_flight)
-    answered = 0
-
-    async def one(text: str, seed: int) -> None:
-        nonlocal answered
-        fixed = config.dummy_weights
-        body = request_body(config.model, TASKS[job.task], text, seed, sampling, fixed_length=fixed, dialect=served.dialect)
-        async with free:
-            if not stop():
-                with contextlib.suppress(RequestFailed):
-                    await ask(client, body, config.timeout)
-                    answered += 1
-
-    async with client_of(served.base_url, config.in_flight) as client:
-        texts = itertools.islice(itertools.cycle(TEXTS), config.warmup)
-        await asyncio.gather(*(one(text, prompt_seed(config.seed, text, place)) for place, text in enumerate(texts)))
-    return answered
 
 
 async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable[[Row], None], stop: Callable[[], bool]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from prompt_joules.bench import HARNESS_VERSION, errors, record
+from prompt_joules.bench import errors, record
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.interrupt import Interrupt
 from prompt_joules.bench.meter.reading import Meter
@@ -140,7 +140,7 @@ def common_setup(job: Job, its_pass: Pass, meter: Meter) -> Row:
         "prompt_set_sha256": identity["prompt_set_sha256"],
         "task": job.task,
         "model_name": its_pass.config.nickname,
-        "harness_version": HARNESS_VERSION,
+        "harness_version": its_pass.config.harness_version,
         "gpu_model": meter.gpu_model,
         "num_gpus": meter.num_gpus,
         "energy_source": meter.source,

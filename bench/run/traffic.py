@@ -141,7 +141,7 @@ class Traffic:
         """One request; the failure after which it should be sent again, or None once its row waits (or the server is lost)."""
         (prompt, repetition), config = item, self._config
         sampling = Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
-        seed = prompt_seed(config.seed, prompt.id, repetition)
+        seed = prompt_seed(config.seed, prompt.id, repetition) if config.request_seed else None
         fixed, dialect = config.dummy_weights, self._dialect
         body = request_body(config.model, self._task, prompt.text, seed, sampling, fixed_length=fixed, dialect=dialect)
         row = {"prompt_id": prompt.id, "repetition": repetition, "prompt_text": prompt.text, "started_at": datetime.now(UTC)}

@@ -50,12 +50,12 @@ class WarmUp:
         return {"warm": self.warm, "warmup_answers": self.answers}
 
 
-def is_steady(costs: Sequence[float], answers: int) -> bool:
+def is_steady(costs: Sequence[float], answers: int, agree: float = AGREE) -> bool:
     """Whether the last two costs agree, after enough answers."""
     if answers < LEAST or len(costs) < 2:
         return False
     before, last = costs[-2:]
-    return abs(last - before) <= AGREE * max(last, before)
+    return abs(last - before) <= agree * max(last, before)
 
 
 def run_shapes(engine: Engine, batches: Iterable[Sequence[Prepared]], sampling: Sampling, stop: Callable[[], bool]) -> int:

@@ -196,7 +196,8 @@ judged as (
             power_capped,
             cold,
             looped,
-            beside_busy
+            beside_busy,
+            draws_one_by_one(counted.engine, counted.concurrency, counted.harness_version, counted.environment)
         ) as reasons
     from counted
     join ingested_files using (file_id)

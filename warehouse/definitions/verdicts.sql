@@ -57,6 +57,15 @@ create macro request_reasons(
 -- Whether one row counts in totals and averages.
 create macro request_is_valid(status, throttled) as status = 'ok' and throttled is distinct from true;
 
+-- Whether vLLM had to draw the tokens of a batch request by request, because each request brought a seed: until protocol 2.2 all did.
+create macro draws_one_by_one(engine, concurrency, harness_version, environment) as
+    engine = 'vllm'
+    and concurrency > 1
+    and coalesce(
+        try_cast(try_cast(environment as json) ->> '$.request_seed' as boolean),
+        try_cast(harness_version as double) < 2.2
+    );
+
 -- The reasons that hold for one run.
 create macro run_reasons(
     prompts,
@@ -73,7 +82,8 @@ create macro run_reasons(
     power_capped,
     cold,
     looped,
-    beside_busy
+    beside_busy,
+    seeded
 ) as list_filter(
     [
         case when counted = 0 then 'no-valid-rows' end,
@@ -90,7 +100,8 @@ create macro run_reasons(
         case when power_capped > run_share() * ok then 'power-capped' end,
         case when cold > 0 then 'cold' end,
         case when looped > run_share() * ok then 'looped' end,
-        case when beside_busy > run_share() * ok then 'beside-busy' end
+        case when beside_busy > run_share() * ok then 'beside-busy' end,
+        case when seeded then 'seeded-requests' end
     ],
     lambda code: code is not null
 );
@@ -128,4 +139,10 @@ values
     ('power-capped', 'run', false, 'The GPU kept to its power limit in more than 10 % of the responses.'),
     ('cold', 'run', false, 'Some answers were measured before the warm-up had become steady.'),
     ('looped', 'run', false, 'More than 10 % of the answers repeat themselves.'),
-    ('beside-busy', 'run', false, 'Another GPU of the host, or the host itself, was busy during more than 10 % of the responses.');
+    ('beside-busy', 'run', false, 'Another GPU of the host, or the host itself, was busy during more than 10 % of the responses.'),
+    (
+        'seeded-requests',
+        'run',
+        false,
+        'Each request brought a seed, for which vLLM draws tokens request by request: a batch is slower and dearer than it is for most people.'
+    );

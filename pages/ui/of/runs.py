@@ -58,6 +58,7 @@ SAID = {
     "cold": "Measured before it was warm",
     "looped": "Answers repeat themselves",
     "beside-busy": "Others were busy on the host",
+    "seeded-requests": "vLLM drew tokens request by request",
 }
 # What says how a run was meant, not that something is wrong with it.
 NO_PROBLEM = ("dummy-weights",)

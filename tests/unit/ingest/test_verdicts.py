@@ -33,6 +33,9 @@ def test_verdicts_of_rows_and_runs(tmp_path: Path, warehouse: Path) -> None:
     assert (run["valid"], run["reasons"]) == (True, ["failed"])
 
 
+VLLM = {"engine": "vllm", "concurrency": 8, "harness_version": "2.1", "device": "server"}
+
+
 @pytest.mark.parametrize(
     ("changes", "valid", "reasons"),
     [
@@ -49,6 +52,13 @@ def test_verdicts_of_rows_and_runs(tmp_path: Path, warehouse: Path) -> None:
         ({"neighbour_power_w": 149.0, "idle_power_w": None}, True, ["no-idle-power"]),
         ({"neighbour_power_w": 151.0, "idle_power_w": None}, True, ["no-idle-power", "beside-busy"]),
         ({"host_load": 0.51}, True, ["beside-busy"]),
+        (VLLM, True, ["seeded-requests"]),
+        (VLLM | {"harness_version": "2.2"}, True, []),
+        (VLLM | {"environment": '{"request_seed": false}'}, True, []),
+        (VLLM | {"harness_version": "2.2", "environment": '{"request_seed": true}'}, True, ["seeded-requests"]),
+        (VLLM | {"environment": "no JSON", "harness_version": "other-tool"}, True, []),
+        (VLLM | {"concurrency": 1}, True, []),
+        (VLLM | {"engine": "sglang"}, True, []),
         (
             {"energy_j": None, "energy_error_j": None, "energy_reason": "CPU", "energy_source": "none"},
             True,

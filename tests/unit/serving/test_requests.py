@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
 
-from prompt_joules.bench import errors, record
+from prompt_joules.bench import SERVED_HARNESS_VERSION, errors, record
 from prompt_joules.bench.config import RunConfig, check
-from prompt_joules.bench.run.served import server_url
+from prompt_joules.bench.engines.base import Sampling
+from prompt_joules.bench.meter.reading import Reading
+from prompt_joules.bench.run.served import client_of, server_url
+from prompt_joules.bench.run.served_warmup import warm_up
+from prompt_joules.bench.run.warmup import TEXTS
 from prompt_joules.bench.tasks import TASKS
 from tests.fake_server import refuse, serving, stream, whole
 from tests.unit.serving.served import books, measured, rows, run
@@ -71,18 +76,58 @@ def test_what_is_sent(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Non
     ]
     sent = {"temperature": 0.5, "top_p": 0.9, "top_k": 3, "repetition_penalty": 1.2, "max_tokens": 20, "stream": True}
     assert sent.items() <= body.items()
-    assert body["stream_options"] == {"include_usage": True} and 0 <= body["seed"] < 2**31
-    assert "ignore_eos" not in body
+    assert body["stream_options"] == {"include_usage": True}
+    assert "ignore_eos" not in body and "seed" not in body
     assert server.headers[0]["authorization"] == "Bearer secret"
     assert "secret" not in next(asked.out.glob("*/run.json")).read_text()
     assert rows(asked)["top_k"].to_list() == [3]
 
 
-def test_extensions_are_sent_only_when_they_are_on_and_seeds_differ_by_prompt(config: RunConfig) -> None:
+def test_extensions_and_seeds_are_sent_only_when_they_are_on(config: RunConfig) -> None:
     with serving(lambda body, n: stream(whole())) as server:
         run(config, server)
-    assert not any({"top_k", "repetition_penalty", "ignore_eos"} & body.keys() for body in server.bodies)
-    assert len({body["seed"] for body in server.bodies}) == 6
+        run(replace(config, request_seed=True), server)
+    plain, seeded = server.bodies[:6], server.bodies[6:]
+    assert not any({"top_k", "repetition_penalty", "ignore_eos", "seed"} & body.keys() for body in plain)
+    seeds = [body["seed"] for body in seeded if "seed" in body]
+    assert len(set(seeds)) == len(seeds) == 6 and all(0 <= seed < 2**31 for seed in seeds)
+    said = {json.loads(text)["request_seed"] for text in rows(config)["environment"]}
+    assert said == {False, True} and set(rows(config)["harness_version"]) == {SERVED_HARNESS_VERSION}
+
+
+class Scripted:
+    """A meter whose windows cost what the test says."""
+
+    def __init__(self, joules: list[float]) -> None:
+        self.joules = iter(joules)
+
+    def begin(self) -> None: ...
+
+    def end(self) -> Reading:
+        return Reading(energy_j=next(self.joules), edge_j=0.0)
+
+
+@pytest.mark.parametrize(
+    ("joules", "rounds", "warm"), [([9, 1, 1], 3, True), ([9, 9, 5, 2, 1.5, 1.45], 6, True), ([9, *[1, 2] * 4], 8, False)]
+)
+def test_a_server_is_warmed_up_in_rounds_of_the_run_s_size_until_two_agree(
+    config: RunConfig, joules: list[float], rounds: int, warm: bool
+) -> None:
+    asked, task = replace(config, concurrency=3, warmup=8), TASKS["chat"]
+    with serving(lambda body, n: stream(whole(200))) as server:
+        client = partial(client_of, server_url(server.url), 3)
+        done = warm_up(asked, task, Sampling(max_new_tokens=64), client, None, Scripted(joules), lambda: False)  # type: ignore[arg-type]
+    assert (done.answers, done.warm) == (rounds, warm)
+    assert len(server.bodies) == 3 * rounds and server.most_at_once == 3
+    assert {body["messages"][1]["content"] for body in server.bodies} <= set(TEXTS)
+    assert server.bodies[0]["max_tokens"] == 32 and server.bodies[-1]["max_tokens"] == 64, "the first tells how long the others may be"
+
+
+def test_a_server_that_answers_no_warm_up_is_left_to_the_run(config: RunConfig) -> None:
+    with serving(lambda body, n: stream(whole()) if n > 1 else refuse(400, "no")) as server:
+        assert run(replace(config, concurrency=2, warmup=3), server) == 0
+    frame = rows(config)
+    assert set(frame["warm"]) == {False} and set(frame["warmup_answers"]) == {0} and frame.height == 6
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shlex
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from rich.console import Console
 
 from prompt_joules.bench import errors, slo
 from prompt_joules.bench.config import RunConfig, check
-from prompt_joules.bench.engines import server_facts
+from prompt_joules.bench.engines import server_facts, servers
 from prompt_joules.bench.engines.servers import RUNTIMES, gguf_of
 from prompt_joules.bench.run.folder import read_run
 from prompt_joules.bench.run.served import not_fed, run_served
@@ -95,6 +96,17 @@ def test_a_runtime_that_is_not_there_says_how_to_get_it(config: RunConfig, monke
     for name in RUNTIMES:
         with pytest.raises(errors.MissingRuntime, match="--server-command"):
             run_served(replace(config, engine=name, model=str(make_gguf(config.out))), Console(quiet=True))  # type: ignore[arg-type]
+
+
+def test_a_server_listens_where_there_is_room_for_a_second_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        held = taken.getsockname()[1]
+        monkeypatch.setattr(servers, "PORTS", range(held, held + 1))
+        with pytest.raises(errors.BadOption, match=f"no port from {held} to {held} is free"):
+            servers._free_port()
+    monkeypatch.undo()
+    assert all(servers._free_port() + 10_000 < 65_536 for _ in range(20)), "SGLang takes the port 10,000 above too"
 
 
 def make_gguf(folder: Path) -> Path:
