@@ -48,7 +48,7 @@ def asking(answer: Any, system: str) -> Ask:
         NotCallable.
     """
     if getattr(answer, "task", None) == "text-generation" and hasattr(answer, "tokenizer"):
-        return lambda prompt: _counted_by(answer.tokenizer, answer(_messages(system, prompt), return_full_text=False))
+        return lambda prompt: _ask_pipeline(answer, _messages(system, prompt))
     if callable(answer):
         named = _parameters(answer)
         return (lambda prompt: answer(prompt, system=system)) if "system" in named else answer
@@ -68,10 +68,27 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
         return set()
 
 
-def _counted_by(tokenizer: Any, found: Any) -> Answer:
-    """What a pipeline returns, with its tokens counted by its own tokenizer. Source: transformers 5.24, TextGenerationPipeline."""
-    text = str(found[0]["generated_text"])
-    return Answer(text, len(tokenizer(text, add_special_tokens=False)["input_ids"]))
+@dataclass(frozen=True)
+class _Generated:
+    """What a pipeline generated: token ids, those of the prompt in front. They are made words of after the window has ended."""
+
+    pipeline: Any
+    messages: list[dict[str, str]]
+    ids: list[int]
+
+    def answer(self) -> Answer:
+        """The new tokens, the stop token included, and their text. Why it ended is known of a stop token alone."""
+        tokenizer = self.pipeline.tokenizer
+        asked = tokenizer.apply_chat_template(self.messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+        new = self.ids[len(asked) :]
+        ends = getattr(self.pipeline.model.generation_config, "eos_token_id", None)
+        stopped = bool(new) and new[-1] in (ends if isinstance(ends, list) else [ends])
+        return Answer(tokenizer.decode(new, skip_special_tokens=True), len(new), len(asked), "stop" if stopped else None)
+
+
+def _ask_pipeline(pipeline: Any, messages: list[dict[str, str]]) -> _Generated:
+    """Source: transformers 5.24, TextGenerationPipeline: with return_tensors a record has the ids of the whole sequence."""
+    return _Generated(pipeline, messages, list(pipeline(messages, return_tensors=True)[0]["generated_token_ids"]))
 
 
 def answer_of(found: Any, count: Callable[[str], int] | None) -> Answer:
@@ -100,6 +117,8 @@ def answer_of(found: Any, count: Callable[[str], int] | None) -> Answer:
 def _read(found: Any) -> Answer:
     if isinstance(found, Answer):
         return found
+    if isinstance(found, _Generated):
+        return found.answer()
     if isinstance(found, str):
         return Answer(found)
     if hasattr(found, "outputs") and hasattr(found, "prompt_token_ids"):

@@ -188,4 +188,13 @@ def test_a_real_pipeline_of_transformers_is_asked_with_both_prompts(record: Reco
     pipe = pipeline("text-generation", model=str(llama(tmp_path / "tiny")), device="cpu", max_new_tokens=5, do_sample=False)
     rows = rows_of(record(pipe, limit=2))
     assert rows["status"].to_list() == ["ok", "ok"]
-    assert all(1 <= tokens <= 12 for tokens in rows["output_tokens"])
+    for row in rows.iter_rows(named=True):
+        messages = [{"role": "system", "content": TASKS["chat"].system}, {"role": "user", "content": row["prompt_text"]}]
+        asked = pipe.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+        whole = pipe(messages, return_tensors=True)[0]["generated_token_ids"]
+        assert (row["input_tokens"], row["output_tokens"]) == (len(asked), len(whole) - len(asked))
+        assert row["output_text"] == pipe(messages, return_full_text=False)[0]["generated_text"]
+        assert row["finish_reason"] is None or whole[-1] == pipe.model.generation_config.eos_token_id
+    pipe.model.generation_config.eos_token_id = [whole[len(asked)]]
+    (row,) = rows_of(record(pipe, prompts=[row["prompt_text"]])).iter_rows(named=True)
+    assert (row["output_tokens"], row["finish_reason"]) == (1, "stop"), "the stop token counts"
