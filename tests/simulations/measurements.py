@@ -1,6 +1,7 @@
 """Made-up measurements: answers of random length, whose energy has the luck of its run. Everything is drawn from a generator that the
 caller seeds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Chance = np.random.Generator
+# Measures once; whether the interval holds the truth.
+Scenario = Callable[[Chance], bool]
+MANY = 400_000
+
+
+def holds(low: float | None, high: float | None, truth: float) -> bool:
+    """Whether the truth is inside; an end that is not known holds everything."""
+    return (low is None or low <= truth) and (high is None or truth <= high)
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,7 @@ def runs_in_a_table(own: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "energy_per_token_j": energy.sum() / tokens.sum(),
                 "token_log_error": float(np.sqrt(count / (count - 1) * (away**2).sum())),
                 "token_units": count,
+                "calibration": 0.0,
                 "measured": count,
             }
         )

@@ -1,6 +1,5 @@
 """One scenario per interval that the app shows: a function that measures once and says whether the interval holds the truth."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -8,18 +7,24 @@ import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.energy_shown import Measure
-from prompt_joules.warehouse.statistics import comparison, cost, lines, pairs, percentiles, pooled, runs
-from tests.simulations.measurements import Floats, World, energies, lengths, repetitions, runs_in_a_table, units, windows
+from prompt_joules.warehouse.statistics import comparison, estimates, pairs, pooled, runs
+from tests.simulations.fits import coefficient, coefficient_of_runs, expected_energy, percentile, served, slope
+from tests.simulations.measurements import (
+    MANY,
+    Chance,
+    Floats,
+    Scenario,
+    World,
+    energies,
+    holds,
+    lengths,
+    repetitions,
+    runs_in_a_table,
+    units,
+    windows,
+)
 
-Chance = np.random.Generator
-Scenario = Callable[[Chance], bool]
 CONCISE = {"length": 150.0}
-MANY = 400_000
-
-
-def holds(low: float | None, high: float | None, truth: float) -> bool:
-    """Whether the truth is inside; an end that is not known holds everything."""
-    return (low is None or low <= truth) and (high is None or truth <= high)
 
 
 @lru_cache
@@ -69,22 +74,25 @@ def value_across_runs(prompts: int, count: int, spread: float) -> Scenario:
     return measured
 
 
-def in_a_table(prompts: int, count: int, spread: float, per: str = "response", *, others: float | None = None) -> Scenario:
+def in_a_table(prompts: int, count: int, spread: float, per: str = "response", *, uneven: float = 0.0, times: float = 1.0) -> Scenario:
     """Leaderboard: the mean energy of an answer, or J/token, of a setup with several runs, from what the ingest keeps of each.
 
     Args:
-        others: the spread between runs of the four other setups, where it is another.
+        uneven: how much setups differ in how steady they are: the standard deviation of the logarithm of their spread.
+        times: how many times the spread of others this setup has.
     """
     world = World(between_runs=spread)
     names = pooled.VALUE_ENDS if per == "response" else pooled.TOKEN_ENDS
 
     def measured(chance: Chance) -> bool:
-        own = units(world, chance.standard_normal(prompts), spread * chance.standard_normal(count), chance)
+        each = spread * np.exp(uneven * chance.standard_normal(5))
+        own = units(world, chance.standard_normal(prompts), times * each[0] * chance.standard_normal(count), chance)
         spreads, kept = runs_in_a_table(own)
         energy, tokens = float(own["energy_j"].sum()), float(own["output_tokens"].sum())
         row = {"setup": "own", "origin": "measured", "harness_version": "2.0"}
         table = pl.DataFrame([row | {"energy_j": energy / len(own), "energy_per_token_j": energy / tokens}])
-        known = pl.concat([kept, repetitions(spread if others is None else others, 4, 3, chance)], how="diagonal_relaxed")
+        others = [repetitions(sd, 1, 3, chance).with_columns(setup=pl.lit(f"other {place}")) for place, sd in enumerate(each[1:])]
+        known = pl.concat([kept, *others], how="diagonal_relaxed")
         found = pooled.with_intervals(table, pooled.spreads(spreads), "energy_j", known).row(0, named=True)
         return holds(found[names[0]], found[names[1]], truth(world)[per != "response"])
 
@@ -168,7 +176,14 @@ def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False) -> pl.
         (pl.col("output_tokens_b") >= World().longest).alias("cut_b"),
     )
     logs = [
-        {"is_b": is_b, "turn": str(run), "is_pass": in_turns, "ln": float(np.log(part["energy_j"].sum() / part["output_tokens"].sum()))}
+        {
+            "is_b": is_b,
+            "turn": str(run),
+            "is_pass": in_turns,
+            "ln": float(np.log(part["energy_j"].sum() / part["output_tokens"].sum())),
+            "card": "one",
+            "calibration": 0.0,
+        }
         for is_b, side in ((False, a), (True, b))
         for (run,), part in side.group_by("run_number", maintain_order=True)
     ]
@@ -184,71 +199,29 @@ def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False) -> pl.
     )
 
 
-def coefficient(prompts: int, name: str, *, counts: int = 1) -> Scenario:
-    """Cost of a token: a coefficient of the fit, where the errors grow with the length of the answer."""
-    world = World(noise=0.08, start_j=6.0)
-    expected = {"fixed_j": world.start_j, "input_token_j": 0.0, "output_token_j": world.token_j}[name]
+def off_by_the_meter(prompts: int, what: str, calibration: float = 0.03) -> Scenario:
+    """Compare: what two meters are off in all of their energies. A value has it, a ratio on one card does not, one of two cards has both.
+
+    Args:
+        what: "value", "one card" or "two cards".
+        calibration: half-width of 95 %, relative.
+    """
+    a, b = World(), World(**CONCISE)
+    expected = truth(a)[0] if what == "value" else truth(b)[0] / truth(a)[0]
 
     def measured(chance: Chance) -> bool:
-        row = cost.fits(cost_units(world, prompts, counts, chance)).row(0, named=True)
+        asked = chance.standard_normal(prompts)
+        off = np.exp(calibration / estimates.NORMAL * chance.standard_normal(2))
+        off[1] = off[1] if what == "two cards" else off[0]
+        both = [
+            units(side, asked, np.zeros(1), chance, name, place).with_columns(
+                pl.col("energy_j") * off[place], calibration=pl.lit(calibration), card=pl.lit(name if what == "two cards" else "one")
+            )
+            for place, (side, name) in enumerate(((a, "a"), (b, "b")))
+        ]
+        row = comparison.compared(_rows("a", "b"), pl.concat(both)).row(0 if what == "value" else 1, named=True)
+        name = "value" if what == "value" else "ratio"
         return holds(row[f"{name}_low"], row[f"{name}_high"], expected)
-
-    return measured
-
-
-def cost_units(world: World, prompts: int, count: int, chance: Chance) -> pl.DataFrame:
-    """Rows of the query `cost_units`: each prompt answered so often, its answers all a little above or below the line."""
-    asked = np.repeat(np.arange(prompts), count)
-    ins = np.exp(chance.normal(3.5, 1, prompts))[asked].round()
-    outs = lengths(world, chance.standard_normal(prompts)[asked], chance)
-    own = 1 + 0.05 * chance.standard_normal(prompts)[asked]
-    joules = energies(world, outs, 0.0, chance) * own
-    sums = {"ins": ins, "outs": outs, "joules": joules, "in_in": ins * ins, "in_out": ins * outs, "out_out": outs * outs}
-    sums |= {"in_joules": ins * joules, "out_joules": outs * joules, "joules_joules": joules * joules}
-    names = pl.DataFrame(
-        {"unit": asked, "result_id": "a", "run_number": 0, "pass_id": None, "harness_version": "2.0", "answers": 1, "longest": 512}
-    )
-    return names.with_columns(pl.Series(key, value) for key, value in sums.items())
-
-
-def expected_energy(prompts: int) -> Scenario:
-    """Cost of a token: the what-if at 100 and 300 tokens."""
-    world = World(noise=0.08, start_j=6.0)
-
-    def measured(chance: Chance) -> bool:
-        _, low, high = cost.what_if(cost.fits(cost_units(world, prompts, 1, chance)).row(0, named=True), 100, 300)
-        return holds(low, high, world.start_j + 300 * world.token_j)
-
-    return measured
-
-
-def slope(models: int, each: int) -> Scenario:
-    """Energy and parameters: the exponent of a power law through models that are measured several times each."""
-
-    def measured(chance: Chance) -> bool:
-        size = np.exp(chance.uniform(0, 4, models))
-        own = np.repeat(np.exp(0.3 * chance.standard_normal(models)) * size**0.8, each) * np.exp(
-            0.05 * chance.standard_normal(models * each)
-        )
-        points = pl.DataFrame(
-            {"x": np.repeat(size, each), "y": own, "model_id": np.repeat(np.arange(models), each).astype(str), "gpu": "one"}
-        )
-        line = lines.lines(points, "x", "y", ["gpu"], log=True).row(0, named=True)
-        return holds(line["slope_low"], line["slope_high"], 0.8)
-
-    return measured
-
-
-def percentile(prompts: int, level: float) -> Scenario:
-    """A percentile of the energy of an answer."""
-    world = World()
-    chance = np.random.default_rng(0)
-    expected = float(np.quantile(energies(world, lengths(world, chance.standard_normal(MANY), chance), 0.0, chance), level))
-
-    def measured(chance: Chance) -> bool:
-        values = energies(world, lengths(world, chance.standard_normal(prompts), chance), 0.0, chance)
-        _, low, high = percentiles.interval(values, level)
-        return holds(low, high, expected)
 
     return measured
 
@@ -285,22 +258,39 @@ SCENARIOS: dict[str, Scenario] = {
     "J/token in a table, one run, spread 8 %, 100 prompts": in_a_table(100, 1, 0.08, "output token"),
     "J/token in a table, two runs, spread 2 %, 20 prompts": in_a_table(20, 2, 0.02, "output token"),
     "J/token in a table, three runs, spread 8 %, 100 prompts": in_a_table(100, 3, 0.08, "output token"),
+    "J/token in a table, one run, spread 4 % and uneven, 100 prompts": in_a_table(100, 1, 0.04, "output token", uneven=0.5),
+    "J/token in a table, three runs, spread 4 % and uneven, 100 prompts": in_a_table(100, 3, 0.04, "output token", uneven=0.5),
+    "J/token of a server, two runs, spread 8 %": served(2, 0.08),
     "ratio, one run each, spread 8 % known from others, 100 prompts": ratio(100, 1, 0.08),
     "ratio, one run each, spread 2 % known from others, 20 prompts": ratio(20, 1, 0.02),
     "ratio, one run each, spread 8 % known from one pair of runs, 100 prompts": ratio(100, 1, 0.08, setups=1),
+    "ratio, two runs each, spread 8 %, 100 prompts": ratio(100, 2, 0.08),
     "ratio, three runs each, spread 8 %, 100 prompts": ratio(100, 3, 0.08),
     "ratio, three runs in turns, spread 8 %, 100 prompts": ratio(100, 3, 0.08, in_turns=True),
     "ratio of J/token, three runs each, spread 8 %, 20 prompts": ratio(20, 3, 0.08, per="output token"),
     "ratio of J/token, three runs in turns, spread 8 %, 20 prompts": ratio(20, 3, 0.08, in_turns=True, per="output token"),
     "ratio, 8 windows of 32, one run each": ratio_of_batches(8, 32),
     "ratio, 23 windows of 128, one run each": ratio_of_batches(23, 128),
+    **{
+        f"{what}, meter off by 3 %, {prompts:,} prompts": off_by_the_meter(prompts, key)
+        for what, key, prompts in (
+            ("mean energy", "value", 3000),
+            ("ratio on one card", "one card", 1000),
+            ("ratio on two cards", "two cards", 3000),
+        )
+    },
     "median of pairs, one run each, spread 8 % known from others, 100 pairs": of_pairs(100, 1, 0.08),
+    "median of pairs, two runs each, spread 8 %, 100 prompts": of_pairs(100, 2, 0.08),
     "median of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, in_turns=True),
     "median of pairs, three runs each, spread 8 %, 20 prompts": of_pairs(20, 3, 0.08),
     "total of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, "total_change", in_turns=True),
     **{f"J per output token of a fit, {n} prompts": coefficient(n, "output_token_j") for n in (20, 200)},
     **{f"fixed J of a fit, {n} prompts": coefficient(n, "fixed_j") for n in (20, 200)},
     "J per output token of a fit, 50 prompts answered three times": coefficient(50, "output_token_j", counts=3),
+    **{
+        f"J per output token of a fit, {name}, spread 8 %, 50 prompts": coefficient_of_runs(50, count, 0.08)
+        for name, count in (("one run", 1), ("two runs", 2), ("three runs", 3))
+    },
     "energy that a fit gives, 50 prompts": expected_energy(50),
     "exponent of a line, 8 models": slope(8, 1),
     "exponent of a line, 8 models measured four times each": slope(8, 4),
@@ -314,9 +304,16 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+# What intervals do not promise: a setup that is less steady than all that were measured more than once.
+LIMITS: dict[str, Scenario] = {
+    f"J/token in a table, {name}, twice as unsteady as others, 100 prompts": in_a_table(100, count, 0.04, "output token", times=2)
+    for name, count in (("one run", 1), ("two runs", 2), ("three runs", 3))
+}
+
+
 def coverage(scenario: Scenario, times: int, seed: int = 1) -> float:
     """How often the interval of a scenario holds the truth, of so many times."""
     return sum(scenario(np.random.default_rng([seed, place])) for place in range(times)) / times
 
 
-__all__ = ["SCENARIOS", "Floats", "coverage"]
+__all__ = ["LIMITS", "SCENARIOS", "Floats", "coverage"]

@@ -11,6 +11,12 @@ create macro own_idle_power(idle_power_w, energy_attribution) as case when energ
 -- Energy above the power of the idle GPU; null where that is not known.
 create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
 
+-- What all answers of a run are off alike because of the meter, relative, half-width. Rows of protocol 1.x did not record it: their aligned windows are those
+-- whose bias the truth test found (docs/measurement.md). 0 where nothing is known of it.
+create macro aligned_bias() as 0.003;
+create macro calibration_of(energy_error_calibration, energy_edges) as
+    coalesce(energy_error_calibration, case when energy_edges = 'aligned' then aligned_bias() end, 0);
+
 -- How far the mean energy of the answers of a run can be off because of the meter (J, half-width): the part that all answers have in common stays as it is, the
 -- parts of single windows partly cancel out (docs/measurement.md). `energy_squares` and `error_squares` are sums of squares over the answers; answers that share a window share its error.
 create macro error_of_mean(answers, mean_j, energy_squares, error_squares, calibration, answers_of_a_window) as sqrt(

@@ -43,6 +43,7 @@ select
     runs.harness_version,
     ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
     runs.measured,
+    calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
     runs.token_units,
     runs.token_log_error
 from runs;

@@ -189,7 +189,7 @@ select
         run_metrics.energy_j,
         run_metrics.energy_squares,
         run_metrics.energy_error_squares,
-        runs.energy_error_calibration,
+        calibration_of(runs.energy_error_calibration, runs.energy_edges),
         case
             when runs.energy_attribution is distinct from 'shared' then 1
             when runs.concurrency > 1 then run_metrics.energy_errors

@@ -2,7 +2,7 @@
 -- $contrast (task, model, engine or gpu) is what differs; with $a empty the sides are every task and its concise twin. Runs that repeat each other are matched:
 -- those of one pass, else newest with newest.
 -- `pairs` lists the pairs: a number for the prompt, energy and length of both answers, and whether each was cut short. `windows` lists, for energy that was divided among
--- prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token) of the runs of both sides.
+-- prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token), card and calibration of the runs of both sides.
 -- With $above_idle the energy is that above the power of the idle GPU.
 with sides as (
     select verbose_twin as a, task as b
@@ -37,6 +37,8 @@ setups as (
         runs.prompts,
         runs.energy_attribution is not distinct from 'shared' as shared,
         repetitions.energy_per_token_j,
+        repetitions.card,
+        repetitions.calibration,
         case $contrast when 'task' then runs.task when 'model' then models.name when 'engine' then runs.engine when 'gpu' then runs.gpu end as side,
         struct_pack(
             prompts := coalesce(runs.prompt_set_sha256, runs.prompt_set),
@@ -183,7 +185,17 @@ divided as (
 run_lists as (
     select
         ends.contrast,
-        list(struct_pack(is_b := ends.is_b, turn := ends.turn, is_pass := turns.pass_id is not null, ln := ln(turns.energy_per_token_j)) order by ends.is_b, ends.turn) as runs,
+        list(
+            struct_pack(
+                is_b := ends.is_b,
+                turn := ends.turn,
+                is_pass := turns.pass_id is not null,
+                ln := ln(turns.energy_per_token_j),
+                card := turns.card,
+                calibration := turns.calibration
+            )
+            order by ends.is_b, ends.turn
+        ) as runs,
         sum(turns.prompts) filter (where not ends.is_b) as asked_a,
         sum(turns.prompts) filter (where ends.is_b) as asked_b,
         min(ends.run_number) filter (where not ends.is_b) as first_a,

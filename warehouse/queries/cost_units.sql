@@ -7,6 +7,7 @@ with wanted as (
         alike.run_number,
         alike.pass_id,
         alike.harness_version,
+        alike.calibration,
         runs.prompt_set,
         own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
     from selected_runs($selection) as chosen
@@ -24,6 +25,7 @@ answered as (
         wanted.run_number,
         wanted.pass_id,
         wanted.harness_version,
+        wanted.calibration,
         (dense_rank() over (order by wanted.prompt_set, requests.prompt_id) - 1) % 1000 as unit,
         requests.input_tokens::double as tokens_in,
         requests.output_tokens::double as tokens_out,
@@ -41,6 +43,7 @@ select
     run_number,
     any_value(pass_id) as pass_id,
     any_value(harness_version) as harness_version,
+    max(calibration) as calibration,
     unit,
     count(*) as answers,
     sum(tokens_in) as ins,

@@ -2,7 +2,7 @@
 -- Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. Of several setups of a step the first by: newest protocol; the weights
 -- that most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least J/token, for a loop most answers.
 -- Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token) of each. `units` is how many things were measured by themselves in a run
--- (answers, batches, one window of a server), `log_error` the standard error of ln(J/token) over them. `choices` is how many setups of the step there are.
+-- (answers, batches, one window of a server), `log_error` the standard error of ln(J/token) over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
 with own as (
     select
         results.*,
@@ -11,6 +11,7 @@ with own as (
         runs.measured_output_tokens_total,
         runs.token_units,
         runs.token_log_error,
+        calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
         run_notes.steady_energy_j,
         run_notes.steady_output_tokens,
         round(results.params_total_b, 1 - floor(log10(results.params_total_b))::integer) as size,
@@ -44,6 +45,7 @@ candidates as (
         end as token_j,
         min(token_units) over same_setup as units,
         avg(token_log_error) over same_setup as log_error,
+        max(calibration) over same_setup as off_alike,
         list(
             ln(case when step = 5 and steady_energy_j > 0 then ratio(steady_energy_j, steady_output_tokens) else energy_per_token_j end)
         ) over same_setup as logs
@@ -92,6 +94,7 @@ select
     coalesce(candidates.units, 0) as units,
     candidates.log_error,
     list_sort(candidates.logs) as logs,
+    candidates.off_alike as calibration,
     candidates.answers,
     candidates.runs,
     count(*) over of_step as choices,

@@ -9,7 +9,7 @@ with wanted as (
         alike.run_number,
         alike.pass_id,
         alike.card,
-        coalesce(runs.energy_error_calibration, 0) as calibration,
+        alike.calibration,
         runs.prompt_set,
         runs.energy_attribution is not distinct from 'shared' as shared,
         own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w

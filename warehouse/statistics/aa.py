@@ -117,7 +117,7 @@ def _paired(a: pl.DataFrame, b: pl.DataFrame, result: str, known: runs.Known) ->
         pl.lit(False).alias("cut_b"),
     )
     sides = [
-        {"is_b": is_b, "turn": "1", "is_pass": False, "ln": value}
+        {"is_b": is_b, "turn": "1", "is_pass": False, "ln": value, "card": "one", "calibration": 0.0}
         for is_b, side in ((False, a), (True, b))
         for value in logs_of(side).values()
     ]

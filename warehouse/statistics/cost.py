@@ -16,7 +16,7 @@ COVARIANCES = ("aa", "ab", "ac", "bb", "bc", "cc")
 
 
 def fits(sums: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFrame:
-    """One fit per result, by least squares; intervals by a jackknife over prompts, widened by what the runs add.
+    """One fit per result, by least squares; intervals by a jackknife over prompts, widened by what the runs and the meter add.
 
     Args:
         sums: rows of the query `cost_units`.
@@ -27,7 +27,7 @@ def fits(sums: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFrame:
         `answers`, `runs`; `fixed_j` (a, J), `input_token_j` (b, J), `output_token_j` (c, J), each with `_low` and `_high`; `grows`, whether
         c is above 0 for certain; `below_zero`, whether a is below 0 for certain, so that the line does not hold for short answers;
         `residual_j` (standard deviation of what is left), `explained` (share of the variance), `mean_in`, `mean_out`, `longest`, and what
-        `what_if` needs: the covariances `cov_aa` ... `cov_cc`, and `luck`, how far the runs can be off, as a logarithm.
+        `what_if` needs: the covariances `cov_aa` ... `cov_cc`, and `luck`, how far runs and meter can be off, as a logarithm.
     """
     found = [
         row
@@ -58,7 +58,7 @@ def _fit(sums: pl.DataFrame, known: runs.Known) -> dict[str, Any] | None:
         return None
     answers = float(of["answers"].sum())
     luck = runs.of_mean(list(logs_of(sums.rename({"joules": "energy_j", "outs": "output_tokens"})).values()), known.alone)
-    reach = luck.reach if luck else 0.0
+    reach = float(np.hypot(luck.reach if luck else 0.0, float(sums["calibration"].max() or 0)))  # type: ignore[arg-type]
     row: dict[str, Any] = {"result_id": sums["result_id"][0], "units": units.height, "answers": int(answers)}
     row |= {"runs": sums["run_number"].n_unique(), "longest": sums["longest"].max(), "luck": reach}
     for name, place in zip(COEFFICIENTS, np.eye(3), strict=True):

@@ -6,13 +6,14 @@ was divided among the prompts of a window says nothing of one prompt: there the 
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.statistics import intervals, percentiles, runs
-from prompt_joules.warehouse.statistics.estimates import ENDS, Estimate, luck_of_ratio
+from prompt_joules.warehouse.statistics.estimates import ENDS, Estimate, Meter, calibration_of_ratio, luck_of_ratio
 from prompt_joules.warehouse.statistics.intervals import Floats, Sums
 
 NUMBERS = tuple(f"{name}{end}" for name in ("median_change", "whole_change", "total_change") for end in ENDS)
@@ -47,18 +48,20 @@ def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
         for side in (False, True)
     )
     luck, fewest = luck_of_ratio(a, b, known), min(len(a), len(b))
+    meters = [_meter([run for run in row["runs"] if run["is_b"] == side]) for side in (False, True)]
+    estimate = partial(Estimate, luck=luck, runs=fewest, calibration=calibration_of_ratio(*meters))
     found: dict[str, Any] = dict.fromkeys((*NUMBERS, "more_share", "least_change", "most_change", *COUNTS)) | {
         "runs_a": len(a),
         "runs_b": len(b),
     }
     if row["shared"]:
-        total = Estimate(*_total_of_windows(row["windows"]), luck, fewest)
+        total = estimate(*_total_of_windows(row["windows"]))
         return found | total.row("total_change", 0, less=1) | {"basis": total.basis}
     of = {name: np.array([pair[name] for pair in row["pair_list"]]) for name in row["pair_list"][0]}
     ratios, whole = of["energy_b_j"] / of["energy_a_j"], ~(of["cut_a"] | of["cut_b"])
-    total = Estimate(*_total_of_pairs(of), luck, fewest)
-    median = _median(ratios, of["prompt"], luck, fewest)
-    of_whole = _median(ratios[whole], of["prompt"][whole], luck, fewest) if whole.any() else Estimate(None)
+    total = estimate(*_total_of_pairs(of))
+    median = estimate(*_median(ratios, of["prompt"]))
+    of_whole = estimate(*_median(ratios[whole], of["prompt"][whole])) if whole.any() else Estimate(None)
     least = float(np.median(np.where(of["cut_a"], 0, ratios)))
     most = float(np.median(np.where(of["cut_b"], math.inf, ratios)))
     found |= {"least_change": least - 1 if least > 0 else None, "most_change": most - 1 if math.isfinite(most) else None}
@@ -67,11 +70,15 @@ def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
     return found | {"basis": median.basis}
 
 
-def _median(ratios: Floats, prompts: Floats, luck: runs.Spread | None, fewest: int) -> Estimate:
-    """The median of ratios of pairs, by the order of the ratios; pairs of one prompt count together."""
+def _meter(own: list[dict[str, Any]]) -> Meter:
+    """What measured the runs of a side."""
+    return Meter(frozenset(run["card"] for run in own), max((run["calibration"] or 0.0 for run in own), default=0.0))
+
+
+def _median(ratios: Floats, prompts: Floats) -> tuple[float, Floats | None]:
+    """The median of ratios of pairs, by the order of the ratios, and draws of its logarithm; pairs of one prompt count together."""
     value, low, high = percentiles.clustered(ratios, 0.5, prompts)
-    draws = None if low is None and high is None else percentiles.log_draws(value, low, high, 0)
-    return Estimate(value, draws, luck, fewest)
+    return value, None if low is None and high is None else percentiles.log_draws(value, low, high, 0)
 
 
 def _total_of_pairs(of: dict[str, Floats]) -> tuple[float, Floats | None]:

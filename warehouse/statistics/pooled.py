@@ -100,7 +100,8 @@ def with_intervals(rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitio
     """Adds `spread`, `answers`, and two 95 % intervals: `value_low`, `value_high` of a mean energy per answer, and `token_low_j`,
     `token_high_j` of J/token.
 
-    Student's t over answers, answers to one prompt counted once, and what the runs add (`statistics.runs`), as a factor. Neither is there
+    Student's t over answers, answers to one prompt counted once, what the runs add (`statistics.runs`), and the calibration of the meter,
+    as a factor. Neither is there
     for published averages and for fewer than five prompts; of energy that a rule divided only J/token has one, over windows.
 
     Args:
@@ -112,7 +113,7 @@ def with_intervals(rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitio
     known, each = luck.known(repetitions), _of_runs(repetitions)
     joined = rows.join(spread, on="setup", how="left", maintain_order="left").join(each, on="setup", how="left", maintain_order="left")
     ends = [_ends(row, row[key], known) | _token_ends(row, known) for row in joined.iter_rows(named=True)]
-    drop = ("logs", "divided", "answers_per_prompt", "mean", "stddev", "error", "units")
+    drop = ("logs", "divided", "answers_per_prompt", "mean", "stddev", "error", "units", "calibration")
     return joined.drop(*drop).hstack(pl.DataFrame(ends, schema=dict.fromkeys((*VALUE_ENDS, *TOKEN_ENDS), pl.Float64), orient="row"))
 
 
@@ -126,6 +127,7 @@ def _of_runs(repetitions: pl.DataFrame) -> pl.DataFrame:
         pl.col("energy_per_token_j").log().alias("logs"),
         pl.col("token_log_error").mean().alias("error"),
         pl.col("token_units").min().alias("units"),
+        pl.col("calibration").max(),
     )
 
 
@@ -148,11 +150,11 @@ def _token_ends(row: dict[str, Any], known: luck.Known) -> dict[str, float | Non
 
 
 def _around(value: float, reach: float, row: dict[str, Any], known: luck.Known, names: tuple[str, str]) -> dict[str, float | None]:
-    """The ends around a value, wider by what its runs add.
+    """The ends around a value, wider by what its runs add and the meter is off in all of it.
 
     Args:
         reach: half the width over prompts, as a logarithm.
     """
     of_runs = luck.of_mean(row["logs"], known.of([row["harness_version"]]).alone) if row["logs"] else None
-    half = math.hypot(reach, of_runs.reach if of_runs is not None else 0.0)
+    half = math.hypot(reach, of_runs.reach if of_runs is not None else 0.0, row["calibration"] or 0.0)
     return dict(zip(names, (value * math.exp(-half), value * math.exp(half)), strict=True))

@@ -55,7 +55,7 @@ def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFr
         later(1 - ratio).alias("saved"),
         later(1 - ratio * reach.exp()).alias("saved_low"),
         later(1 - ratio * (-reach).exp()).alias("saved_high"),
-    ).drop("half", "eager_half", "within", "logs")
+    ).drop("half", "eager_half", "within", "logs", "calibration")
 
 
 def _halves(row: dict[str, Any], known: runs.Known) -> tuple[float | None, float | None, str | None]:
@@ -69,7 +69,7 @@ def _halves(row: dict[str, Any], known: runs.Known) -> tuple[float | None, float
         return None, None, None
     luck = runs.of_mean(row["logs"], known.of([row["harness_version"]]).alone)
     basis = ONE_RUN if luck is None else ACROSS_RUNS if several else WITH_SPREAD
-    return within, math.hypot(within or 0.0, luck.reach if luck else 0.0), basis
+    return within, math.hypot(within or 0.0, luck.reach if luck else 0.0, row["calibration"]), basis
 
 
 def gpus(rows: pl.DataFrame) -> list[str]:

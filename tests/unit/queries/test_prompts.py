@@ -130,7 +130,8 @@ def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, above_idle:
     direct = least_squares.clustered(across, rows["energy_j"].to_numpy(), rows["prompt_id"].to_numpy())
     assert direct is not None
     for name, place in zip(cost.COEFFICIENTS, np.eye(3), strict=True):
-        assert fit[f"{name}_high"] - fit[name] == pytest.approx(direct.at(place)[1], rel=1e-6)
+        half = np.hypot(direct.at(place)[1], 0.003 * fit[name])
+        assert fit[f"{name}_high"] - fit[name] == pytest.approx(half, rel=1e-6), "the meter may be off in all of it"
     prompts = query.load("cost_prompts", None, warehouse, result="run:run-a", above_idle=above_idle, a=found[0], b=found[1], c=found[2])
     residuals = rows["energy_j"].to_numpy() - across @ found
     assert prompts["residual_j"].abs().max() == pytest.approx(np.abs(residuals).max())

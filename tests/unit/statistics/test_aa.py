@@ -8,8 +8,8 @@ from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import aa
 from tests import warehouses
+from tests.simulations.fits import cost_units
 from tests.simulations.measurements import World, units
-from tests.simulations.scenarios import cost_units
 
 
 @pytest.fixture(scope="module")

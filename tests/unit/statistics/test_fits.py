@@ -6,8 +6,8 @@ import pytest
 
 from prompt_joules.warehouse.statistics import cost, least_squares, lines, runs
 from prompt_joules.warehouse.statistics.intervals import student
+from tests.simulations.fits import cost_units
 from tests.simulations.measurements import World
-from tests.simulations.scenarios import cost_units
 
 
 def test_one_point_a_cluster_is_hc3() -> None:

@@ -17,7 +17,14 @@ def contrast(a: object, b: object, *, cut_a: object = False, cut_b: object = Fal
         for place, (x, y, p, q) in enumerate(zip(of_a, of_b, *cuts, strict=True))
     ]
     sides = [
-        {"is_b": is_b, "turn": str(turn), "is_pass": in_turns, "ln": float(np.log(side.sum()) + (0.1 * turn))}
+        {
+            "is_b": is_b,
+            "turn": str(turn),
+            "is_pass": in_turns,
+            "ln": float(np.log(side.sum()) + (0.1 * turn)),
+            "card": "one",
+            "calibration": 0.0,
+        }
         for is_b, side in ((False, of_a), (True, of_b))
         for turn in range(logs)
     ]
@@ -77,7 +84,7 @@ def test_of_batches_only_the_totals_are_compared() -> None:
         for is_b in (False, True)
         for place, joules in enumerate(np.random.default_rng(2).uniform(900, 1100, 12))
     ]
-    sides = [{"is_b": is_b, "turn": "newest 1", "is_pass": False, "ln": 0.0} for is_b in (False, True)]
+    sides = [{"is_b": is_b, "turn": "newest 1", "is_pass": False, "ln": 0.0, "card": "one", "calibration": 0.0} for is_b in (False, True)]
     schema = {"pair_list": pl.List(pl.Struct({"prompt": pl.Int32}))}
     row = pl.DataFrame(
         {"shared": [True], "harness_version": ["2.0"], "pairs": [384], "pair_list": [None], "windows": [windows], "runs": [sides]},
@@ -95,3 +102,15 @@ def test_means_of_few_models_have_no_interval() -> None:
     assert found.select("count", "more", "median_change", "change_low").row(0) == (4, 2, pytest.approx(0), None)
     many = pairs.change_of_means(pl.DataFrame([one | {"change": change / 100} for change in range(-10, 11)]))
     assert (many["change_low"].item(), many["change_high"].item()) == (pytest.approx(-0.05), pytest.approx(0.05))
+
+
+def test_what_a_meter_is_off_in_all_of_it_counts_between_two_cards_only() -> None:
+    a = np.geomspace(10, 100, 40)
+    same = contrast(a, 0.8 * a)
+    halves = {}
+    for name in ("one", "two"):
+        sides = [{**side, "calibration": 0.1, "card": "x" if side["is_b"] and name == "two" else "one"} for side in same["runs"][0]]
+        row = pairs.paired(same.with_columns(runs=pl.Series([sides]))).row(0, named=True)
+        halves[name] = np.log((1 + row["total_change_high"]) / (1 + row["total_change"]))
+    assert halves["one"] == pytest.approx(0.0, abs=1e-9), "every pair has the same ratio"
+    assert halves["two"] == pytest.approx(np.hypot(0.1, 0.1), rel=0.02), "both meters"

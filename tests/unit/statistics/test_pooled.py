@@ -106,7 +106,7 @@ def test_joules_per_token_have_an_interval_over_prompts_and_runs(three_runs: Pat
     within = intervals.student(min(part.height for part in parts) - 1) * sum(map(token_error, parts)) / 3
     added = luck.of_mean(logs, luck.known(repetitions).alone)
     assert added is not None
-    half = math.hypot(within, added.reach)
+    half = math.hypot(within, added.reach, 0.003)
     assert row["token_low_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(-half))
     assert row["token_high_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(half))
 

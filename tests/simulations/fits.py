@@ -1,0 +1,112 @@
+"""Scenarios of what is fitted to prompts or read off their order: the cost of a token, lines through models, percentiles."""
+
+import numpy as np
+import polars as pl
+
+from prompt_joules.warehouse.statistics import cost, lines, percentiles, runs
+from tests.simulations.measurements import MANY, Chance, Scenario, World, energies, holds, lengths, repetitions
+
+
+def coefficient(prompts: int, name: str, *, counts: int = 1) -> Scenario:
+    """Cost of a token: a coefficient of the fit, where the errors grow with the length of the answer."""
+    world = World(noise=0.08, start_j=6.0)
+    expected = {"fixed_j": world.start_j, "input_token_j": 0.0, "output_token_j": world.token_j}[name]
+
+    def measured(chance: Chance) -> bool:
+        row = cost.fits(cost_units(world, prompts, counts, chance)).row(0, named=True)
+        return holds(row[f"{name}_low"], row[f"{name}_high"], expected)
+
+    return measured
+
+
+def cost_units(world: World, prompts: int, count: int, chance: Chance) -> pl.DataFrame:
+    """Rows of the query `cost_units`: each prompt answered so often, its answers all a little above or below the line."""
+    asked = np.repeat(np.arange(prompts), count)
+    ins = np.exp(chance.normal(3.5, 1, prompts))[asked].round()
+    outs = lengths(world, chance.standard_normal(prompts)[asked], chance)
+    own = 1 + 0.05 * chance.standard_normal(prompts)[asked]
+    joules = energies(world, outs, 0.0, chance) * own
+    sums = {"ins": ins, "outs": outs, "joules": joules, "in_in": ins * ins, "in_out": ins * outs, "out_out": outs * outs}
+    sums |= {"in_joules": ins * joules, "out_joules": outs * joules, "joules_joules": joules * joules}
+    names = pl.DataFrame(
+        {
+            "unit": asked,
+            "result_id": "a",
+            "run_number": 0,
+            "pass_id": None,
+            "harness_version": "2.0",
+            "calibration": 0.0,
+            "answers": 1,
+            "longest": 512,
+        }
+    )
+    return names.with_columns(pl.Series(key, value) for key, value in sums.items())
+
+
+def coefficient_of_runs(prompts: int, count: int, spread: float) -> Scenario:
+    """Cost of a token: J per output token over runs that differ, with what is known of four other setups that were run three times."""
+    world = World(noise=0.08, start_j=6.0)
+
+    def measured(chance: Chance) -> bool:
+        answers = cost_units(world, prompts, count, chance)
+        run = pl.int_range(pl.len()).mod(count).alias("run_number")
+        joules = ("joules", "in_joules", "out_joules")
+        luck = pl.col("run_number").replace_strict(dict(enumerate(np.exp(spread * chance.standard_normal(count)).tolist())))
+        sums = answers.with_columns(run).with_columns(*(pl.col(name) * luck for name in joules), pl.col("joules_joules") * luck**2)
+        row = cost.fits(sums, runs.known(repetitions(spread, 4, 3, chance))).row(0, named=True)
+        return holds(row["output_token_j_low"], row["output_token_j_high"], world.token_j)
+
+    return measured
+
+
+def served(count: int, spread: float) -> Scenario:
+    """What software saves: J/token of a server that was run several times, one window each."""
+
+    def measured(chance: Chance) -> bool:
+        logs = (spread * chance.standard_normal(count)).tolist()
+        luck = runs.of_mean(logs, runs.known(repetitions(spread, 4, 3, chance)).alone)
+        return luck is not None and abs(float(np.mean(logs))) <= luck.reach
+
+    return measured
+
+
+def expected_energy(prompts: int) -> Scenario:
+    """Cost of a token: the what-if at 100 and 300 tokens."""
+    world = World(noise=0.08, start_j=6.0)
+
+    def measured(chance: Chance) -> bool:
+        _, low, high = cost.what_if(cost.fits(cost_units(world, prompts, 1, chance)).row(0, named=True), 100, 300)
+        return holds(low, high, world.start_j + 300 * world.token_j)
+
+    return measured
+
+
+def slope(models: int, each: int) -> Scenario:
+    """Energy and parameters: the exponent of a power law through models that are measured several times each."""
+
+    def measured(chance: Chance) -> bool:
+        size = np.exp(chance.uniform(0, 4, models))
+        own = np.repeat(np.exp(0.3 * chance.standard_normal(models)) * size**0.8, each) * np.exp(
+            0.05 * chance.standard_normal(models * each)
+        )
+        points = pl.DataFrame(
+            {"x": np.repeat(size, each), "y": own, "model_id": np.repeat(np.arange(models), each).astype(str), "gpu": "one"}
+        )
+        line = lines.lines(points, "x", "y", ["gpu"], log=True).row(0, named=True)
+        return holds(line["slope_low"], line["slope_high"], 0.8)
+
+    return measured
+
+
+def percentile(prompts: int, level: float) -> Scenario:
+    """A percentile of the energy of an answer."""
+    world = World()
+    chance = np.random.default_rng(0)
+    expected = float(np.quantile(energies(world, lengths(world, chance.standard_normal(MANY), chance), 0.0, chance), level))
+
+    def measured(chance: Chance) -> bool:
+        values = energies(world, lengths(world, chance.standard_normal(prompts), chance), 0.0, chance)
+        _, low, high = percentiles.interval(values, level)
+        return holds(low, high, expected)
+
+    return measured
