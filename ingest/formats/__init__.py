@@ -26,6 +26,7 @@ from prompt_joules.ingest.formats import (
     vllm_bench,
     vllm_offline,
     vllm_runs,
+    zeus_log,
 )
 from prompt_joules.ingest.formats.base import Content, Format
 from prompt_joules.ingest.formats.mlenergy import v1, v1_prompts, v2, v3, v3_run
@@ -64,6 +65,7 @@ FORMATS: tuple[Format, ...] = (
     ai_energy_score.TABLES,
     ai_energy_score.RUNS,
     codecarbon.FORMAT,
+    zeus_log.FORMAT,
     exported.FORMAT,
     boamps.FORMAT,
     mapped.format_of(None),

@@ -7,14 +7,11 @@ A line is what the run had used until then: of a run that wrote several (`flush(
 (`task_name`) has a line a task, each with its own energy. All energies hold the PUE that the user gave; it is taken out again.
 """
 
-from collections.abc import Sequence
-
-import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, write_rejects
-from prompt_joules.ingest.formats.published import TEXT, checked, read_table
-from prompt_joules.ingest.statements import statement
+from prompt_joules.ingest.formats.base import Format, Reject, Source
+from prompt_joules.ingest.formats.published import TEXT, checked
+from prompt_joules.ingest.formats.totals import each_total
 
 JOULES_PER_KWH = 3.6e6
 KEYS = {"timestamp", "run_id", "duration", "emissions", "gpu_energy", "cpu_energy", "energy_consumed"}
@@ -34,7 +31,7 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 
-def totals_of(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
+def totals_of(_: Source, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
     """The rows of `run_totals`, without the file, and the lines that are refused. Without a GPU its energy is null, not 0."""
     rows, rejects = checked(cells, SCHEMA, ("run_id", "duration"))
     last = rows.sort("duration", maintain_order=True).unique(["run_id", "task_name"], keep="last", maintain_order=True)
@@ -56,27 +53,11 @@ def totals_of(cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
     ), rejects
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        table = read_table(source, SCHEMA)
-        rows, rejects = totals_of(table.cells)
-        connection.register("incoming_totals", rows.to_arrow())
-        try:
-            connection.execute(statement("run_totals_grown"))
-            connection.execute(statement("run_totals"), {"file_id": source.file_id})
-        finally:
-            connection.unregister("incoming_totals")
-        write_rejects(connection, source, [*table.rejects, *rejects])
-        loaded.append(Loaded(source, rows.height, len(table.rejects) + len(rejects)))
-    return loaded
-
-
 FORMAT = Format(
     name="codecarbon",
     meaning="CodeCarbon emissions.csv: totals of runs",
     recognises=lambda content: set(content.header) >= KEYS,
-    load=_load,
+    load=each_total(totals_of),
     into="run_totals",
     tried="3.3.2 (a real file)",
 )

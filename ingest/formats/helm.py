@@ -22,7 +22,7 @@ HEADLINES = frozenset(
         *("final_number_exact_match", "f1_score", "f1_set_match", "classification_macro_f1", "classification_micro_f1"),
         *("rouge_1", "rouge_2", "rouge_l", "bleu_1", "bleu_4", "math_equiv", "math_equiv_chain_of_thought"),
         *("chain_of_thought_correctness", "ifeval_strict_accuracy", "omni_math_accuracy", "wildbench_score_rescaled"),
-        *("pass", "code_eval_acc", "test_avg", "RR@10", "NDCG@10"),
+        *("pass", "code_eval_acc", "test_avg", "RR@10", "NDCG@10", "bbq_accuracy"),
     )
 )
 MODEL = re.compile(r"(?:^|(?<=[:,]))(?:model|model_deployment)=[^,]*,?")
@@ -81,7 +81,7 @@ def _recognises(content: Content) -> bool:
 FORMAT = Format(
     name="helm",
     meaning="HELM stats.json with run_spec.json beside it: headline scores",
-    tried="0.5 (structure from its source)",
+    tried="0.5 (structure from its source, and from runs that it published)",
     recognises=_recognises,
     load=_load,
     into="quality",

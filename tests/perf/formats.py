@@ -2,8 +2,8 @@
 
     python -m tests.perf.formats [--rows 200000] [--folder FOLDER]
 
-Files are made of the samples of `tests/data`: one line or one run of each is repeated. Every load is a process of its own; CPU seconds are
-those of user and system together, so that other work on the machine changes them little. An empty load is taken off nothing.
+Files are made of the samples of `tests/data`: one line or one run of each is repeated, with another number. Every load is a process of its
+own; CPU seconds are of user and system, so that other work on the machine changes them little, and hold the start of the process.
 """
 
 import argparse
@@ -20,15 +20,6 @@ from tests import factories, warehouses
 
 DATA = warehouses.DATA
 MB = 1_000_000
-
-
-def repeated(path: Path, out: Path, rows: int) -> Path:
-    """JSON lines or a CSV with its last line repeated."""
-    *before, last = path.read_text().splitlines()
-    with out.open("w") as file:
-        file.writelines(f"{line}\n" for line in before)
-        file.writelines(f"{last}\n" for _ in range(rows - len(before)))
-    return out
 
 
 def vllm(folder: Path, rows: int) -> list[Path]:
@@ -68,12 +59,21 @@ def mapped(folder: Path, rows: int) -> list[Path]:
 
 def llama_bench(folder: Path, rows: int) -> list[Path]:
     """Tests of llama-bench, one a line."""
-    return [repeated(DATA / "llama_bench" / "lb.jsonl", folder / "lb.jsonl", rows)]
+    test = json.loads((DATA / "llama_bench" / "lb.jsonl").read_text().splitlines()[0])
+    with (folder / "lb.jsonl").open("w") as file:
+        file.writelines(json.dumps(test | {"avg_ns": 1000 + number}) + "\n" for number in range(rows))
+    return [folder / "lb.jsonl"]
 
 
 def codecarbon(folder: Path, rows: int) -> list[Path]:
-    """Lines that CodeCarbon flushed."""
-    return [repeated(DATA / "codecarbon" / "emissions.csv", folder / "emissions.csv", rows)]
+    """Runs of CodeCarbon, one a line."""
+    header, line, *_ = (DATA / "codecarbon" / "emissions.csv").read_text().splitlines()
+    place = header.split(",").index("run_id")
+    cells = line.split(",")
+    with (folder / "emissions.csv").open("w") as file:
+        file.write(header + "\n")
+        file.writelines(",".join([*cells[:place], f"run-{number}", *cells[place + 1 :]]) + "\n" for number in range(rows))
+    return [folder / "emissions.csv"]
 
 
 def pandas(folder: Path, rows: int) -> list[Path]:
@@ -109,13 +109,13 @@ def many_cells(folder: Path, rows: int) -> list[Path]:
     return [folder / "lists.json"]
 
 
-def deep(folder: Path, rows: int) -> list[Path]:
+def large(folder: Path, rows: int) -> list[Path]:
     """A result of vLLM of 46 MB, in one line."""
-    return vllm(folder, 46 * MB // 230)
+    return vllm(folder, 46 * MB // 40)
 
 
 KINDS: dict[str, Callable[[Path, int], list[Path]]] = {
-    function.__name__: function for function in (pandas, parts, vllm, aiperf, mapped, llama_bench, codecarbon, one_line, many_cells, deep)
+    function.__name__: function for function in (pandas, parts, vllm, aiperf, mapped, llama_bench, codecarbon, one_line, many_cells, large)
 }
 
 

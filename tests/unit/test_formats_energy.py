@@ -145,3 +145,14 @@ def test_a_torn_report_of_its_benchmark_is_refused(lost: str, tmp_path: Path, wa
     (tmp_path / "benchmark_report.json").write_text(json.dumps(report))
     assert warehouses.ingest(tmp_path, into=warehouse).status == 1
     assert warehouses.rejects(warehouse) == [(1, None, "is no whole report of ai_energy_benchmarks")]
+
+
+def test_a_log_of_zeus(warehouse: Path) -> None:
+    """J and s of windows of one name over both GPUs; a line with an energy below 0 is refused."""
+    assert warehouses.ingest(DATA / "zeus_log", into=warehouse).status == 1
+    columns = "source, task, duration_s, gpu_energy_j, num_gpus, cpu_energy_j, harness_version, ended_at::varchar as ended"
+    assert warehouses.rows(warehouse, f"select {columns} from run_totals order by task").rows() == [
+        ("Zeus", "generate", 3.5, 1500.75, 2, None, "zeus, windows: 2", "2026-01-05 12:00:04.5"),
+        ("Zeus", "whole", 7.25, 2400.5, 2, None, "zeus, windows: 1", "2026-01-05 12:00:06.25"),
+    ]
+    assert warehouses.rejects(warehouse) == [(5, "gpu0_energy", "is negative or not a finite number")]

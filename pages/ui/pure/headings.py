@@ -36,7 +36,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "clock": ("Clock", "UTC; the clock of a machine, where a tool wrote no zone; or the time of the file, where it wrote no time."),
     "project": ("Project", "The name that its user gave."),
     "part": ("Part", "The whole run, or the part that the tool was told to count alone."),
-    "ended_at": ("Ended (local)", "When the tool wrote the total, by the clock of its machine."),
+    "ended_at": ("Ended", "When the tool wrote the total, by the clock of its machine; of Zeus in UTC."),
     "duration_s": ("Length (s)", "Length of the run."),
     "gpu_energy_j": ("GPU (J)", "All GPUs that the tool watched."),
     "cpu_energy_j": ("CPU (J)", "As the tool measured or guessed it; never added to the GPU's."),
