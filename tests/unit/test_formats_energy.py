@@ -156,3 +156,48 @@ def test_a_log_of_zeus(warehouse: Path) -> None:
         ("Zeus", "whole", 7.25, 2400.5, 2, None, "zeus, windows: 1", "2026-01-05 12:00:06.25"),
     ]
     assert warehouses.rejects(warehouse) == [(5, "gpu0_energy", "is negative or not a finite number")]
+
+
+def test_power_that_nvidia_smi_sampled(warehouse: Path) -> None:
+    """Trapezoids of each GPU: 200 J, 800 J over the 2 s around a gap, 400 J; 50 and 60 J. Five minutes without a sample are left out."""
+    assert warehouses.ingest(DATA / "nvidia_smi", into=warehouse).status == 1
+    columns = "source, duration_s, gpu_energy_j, num_gpus, gpu_model, harness_version, ended_at::varchar as ended"
+    assert warehouses.rows(warehouse, f"select {columns} from run_totals").rows() == [
+        (
+            "nvidia-smi",
+            4.0,
+            pytest.approx(200 + 800 + 400 + 50 + 60),
+            2,
+            "NVIDIA H200",
+            "nvidia-smi, sampled power every 1 s, pauses left out: 1",
+            "2026-01-05 12:05:04",
+        )
+    ]
+    assert warehouses.rejects(warehouse) == [(6, "power_w", "is not a number")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "timestamp, power.draw [W]\n2026/01/05 12:00:00.000, 100.00 W\n2026/01/05 12:00:00.000, 90.00 W\n",
+            "does not say of which GPU a line is: add index or uuid to --query-gpu",
+        ),
+        ("timestamp, power.draw [W]\n2026/01/05 12:00:00.000, 100.00 W\n", "has no two samples of one GPU: it gives no energy"),
+        ("timestamp, power.draw [W]\nyesterday, 100.00 W\n", "has no two samples of one GPU: it gives no energy"),
+    ],
+)
+def test_a_log_of_nvidia_smi_that_gives_no_energy(text: str, sentence: str, tmp_path: Path, warehouse: Path) -> None:
+    (tmp_path / "power.csv").write_text(text)
+    (line,) = warehouses.ingest(tmp_path / "power.csv", into=warehouse).lines
+    assert (line.state, line.why) == ("unreadable", sentence)
+
+
+def test_a_log_of_one_gpu_without_units(tmp_path: Path, warehouse: Path) -> None:
+    """`--format=csv,nounits`, of one GPU, with the power of an instant."""
+    lines = [f"2026/01/05 12:00:0{second}.500, 200.0" for second in range(5)]
+    (tmp_path / "power.csv").write_text("\n".join(["timestamp, power.draw.instant [W]", *lines]) + "\n")
+    assert warehouses.ingest(tmp_path / "power.csv", into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select duration_s, gpu_energy_j, num_gpus, gpu_model from run_totals").rows() == [
+        (4.0, 800.0, 1, None)
+    ]
