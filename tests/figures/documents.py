@@ -61,12 +61,14 @@ def name_of_runtime(engine: str, version: str | None, weights_format: str | None
 def table_of_runtimes(results: pj.Results) -> list[str]:
     """Each runtime with the 135M model at each number of requests at once: token/s, J/token as spent and steady."""
     rows = results.sql(
-        "with points as (select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.concurrency, runs.seed, "
+        "with points as (select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.harness_version, "
+        "runs.concurrency, runs.seed, "
         "count(*) as answers, avg(output_tokens) as each, "
         "any_value(runs.concurrency) * sum(output_tokens) / sum(latency_s) as speed, sum(energy_j) / sum(output_tokens) as joules "
-        "from requests join runs using (run_number) where runs.model_id = $model and runs.harness_version = '2.1' and runs.gpu = 'H200' "
-        "and runs.task = 'instruct' and requests.valid group by all) "
-        "select points.*, steady_energy_j / steady_output_tokens as steady from points left join run_notes using (run_id)",
+        "from requests join runs using (run_number) where runs.model_id = $model and runs.harness_version like '2.%' and "
+        "runs.gpu = 'H200' and runs.task = 'instruct' and requests.valid and runs.engine != 'transformers-compiled' group by all) "
+        "select points.*, steady_energy_j / steady_output_tokens as steady from points left join run_notes using (run_id) "
+        "qualify harness_version = max(harness_version) over (partition by engine, concurrency)",
         model=SMOLLM,
     )
     ours = pl.col("engine").str.starts_with("transformers")
@@ -75,7 +77,7 @@ def table_of_runtimes(results: pj.Results) -> list[str]:
         name = name_of_runtime(row["engine"], row["engine_version"], row["weights_format"])
         steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
         numbers = f"{row['answers']:,} | {row['each']:.0f} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"
-        lines.append(f"| {name} | {row['concurrency']} | {row['seed']} | {numbers} |")
+        lines.append(f"| {name} | {row['concurrency']} | {row['harness_version']} | {row['seed']} | {numbers} |")
     return lines
 
 

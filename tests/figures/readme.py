@@ -1,10 +1,14 @@
 """The figures of the README and of docs/findings.md, which has what the README has no room for."""
 
 import statistics
+from typing import Any
 
 import polars as pl
 
 import prompt_joules as pj
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import pairs, pooled
 from tests.figures.marked import Figure
 
 SAME_ARCHITECTURE = ("LLaMA", "Llama 2", "OpenLLaMA", "XGen")
@@ -33,23 +37,28 @@ def lengths_and_costs(results: pj.Results) -> list[str]:
         pl.col("family").is_in(SAME_ARCHITECTURE),
     )
     answer, token = rows["energy_j"].to_list(), rows["energy_per_token_j"].to_list()
-    return [f"span {min(answer):.0f} to {max(answer):.0f} J per answer, but only {min(token):.1f} to {max(token):.1f} J per token"]
+    return [
+        f"the {rows.height} chat models of 7B",
+        f"span {min(answer):.0f} to {max(answer):.0f} J per answer, but only {min(token):.1f} to {max(token):.1f} J per token",
+    ]
 
 
 def published_concise(results: pj.Results) -> list[str]:
     """What asking for a concise chat answer changed in the published tables of 2023, on an A40."""
-    rows = results.sql("from results").filter(pl.col("source") == "ML.ENERGY v1", pl.col("gpu_model") == "A40")
-    pairs = rows.pivot(on="task", index="model_id", values="energy_j")
-    change = (pairs["chat-concise"] / pairs["chat"] - 1).to_list()
-    more = sum(value > 0 for value in change)
-    median = abs(statistics.median(change)) * 100
-    return [f"saved a median of only {median:.1f} % on an A40 in 2023, and {more} of {len(change)} models used more"]
+    asked = {"contrast": "task", "a": "chat", "b": "chat-concise"}
+    rows = query.load("contrast_published", Selection(sources=("ML.ENERGY v1",), gpus=("A40",)), results.warehouse, **asked)
+    row = pairs.change_of_means(rows).row(0, named=True)
+    low, high = (f"{abs(row[end]) * 100:.1f}" for end in ("change_high", "change_low"))
+    return [
+        f"saved a median of only {abs(row['median_change']) * 100:.1f} % ({low} to {high}) on an A40 in 2023, and {row['more']} of "
+        f"{row['count']} models used more"
+    ]
 
 
 def concise(results: pj.Results) -> list[str]:
     """What asking for a concise instruction changed on 200 ShareGPT prompts, as spent, with both intervals of the page."""
-    pairs = results.pairs("instruct", "instruct-concise").filter(pl.col("prompt_set") == "sharegpt-200", pl.col("harness_version") == "1.1")
-    first, second = (pairs.filter(pl.col("gpu_model") == gpu).row(0, named=True) for gpu in ("H100", "H200"))
+    found = results.pairs("instruct", "instruct-concise").filter(pl.col("prompt_set") == "sharegpt-200", pl.col("harness_version") == "1.1")
+    first, second = (found.filter(pl.col("gpu_model") == gpu).row(0, named=True) for gpu in ("H100", "H200"))
     within = [f"{percent(row['median_change_within_high'])} to {percent(row['median_change_within_low'])}" for row in (first, second)]
     known = [f"{signed(row['median_change_low'])} to {signed(row['median_change_high'])} %" for row in (first, second)]
     return [
@@ -61,17 +70,44 @@ def concise(results: pj.Results) -> list[str]:
     ]
 
 
+def setups(results: pj.Results, **alike: object) -> pl.DataFrame:
+    """The setups of ours that are so, their runs taken together, with the 95 % interval of J/token: rows of the Leaderboard."""
+    rows = pooled.pooled(query.load("leaderboard", Selection(weights=()), results.warehouse)).filter(**alike)
+    asked = {"per": "response", "above_idle": False}
+    spread = pooled.spreads(query.load("spreads", Selection(weights=()), results.warehouse, **asked))
+    return pooled.with_intervals(rows, spread, "energy_j", query.load("repetitions", None, results.warehouse))
+
+
+def newest(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """Of each group the setups of the newest protocol; of these the one with most answers."""
+    number = pl.col("harness_version").str.split(".").list.eval(pl.element().cast(pl.Int64))
+    ordered = rows.sort(number, "prompts", "result_id", descending=[True, True, False])
+    return ordered.unique(by, keep="first", maintain_order=True)
+
+
+def between(row: dict[str, Any], digits: str = ".2f") -> str:
+    """The interval of J/token of a setup."""
+    return f"{row['token_low_j']:{digits}} to {row['token_high_j']:{digits}}"
+
+
 def runs(results: pj.Results) -> list[str]:
-    """How three whole runs of one experiment agree."""
+    """How the whole runs of one experiment agree: that of the newest protocol with several runs of all four tasks."""
     rows = results.sql(
-        "select runs.seed, runs.task, sum(energy_j) as joules, sum(output_tokens) as tokens from requests join runs using (run_number) "
-        "where runs.experiment_id = 'smollm2-shipped-h200' group by all"
-    )
+        "select runs.experiment_id, runs.harness_version, runs.seed, runs.task, sum(energy_j) as joules, sum(output_tokens) as tokens, "
+        "count(distinct prompt_id) as prompts from requests join runs using (run_number) where runs.model_id = $model and "
+        "runs.gpu = 'H200' and runs.batch_size = 1 and requests.valid and runs.experiment_id is not null group by all",
+        model=SMOLLM,
+    ).filter(pl.col("task").n_unique().over("experiment_id") == 4, pl.col("seed").n_unique().over("experiment_id") > 1)
+    rows = rows.filter(pl.col("harness_version") == rows["harness_version"].max())
     each = rows.group_by("seed").agg(pl.col("joules").sum() / pl.col("tokens").sum()).sort("seed")["joules"].to_list()
     tasks = rows.pivot(on="task", index="seed", values="joules")
-    said = [signed(change) for change in sorted((tasks["chat-concise"] / tasks["chat"] - 1).to_list())]
+    changes = sorted((tasks["chat-concise"] / tasks["chat"] - 1).to_list())
     spread = statistics.stdev(each) / statistics.mean(each) * 100
-    return [f"J/token agrees within {spread:.1f} %", f"by {said[0]}, {said[1]} and {said[2]} %"]
+    prompts, protocol = rows["prompts"].unique().item(), rows["harness_version"].unique().item()
+    return [
+        f"in {len(each)} whole runs of {prompts} prompts and four tasks (protocol {protocol}, one H200) J/token varies by {spread:.1f} %",
+        f"changed the energy of all {prompts} together by {signed(changes[0])} to {signed(changes[-1])} %",
+    ]
 
 
 def batches(results: pj.Results) -> list[str]:
@@ -92,21 +128,19 @@ def batches(results: pj.Results) -> list[str]:
 
 
 def loops(results: pj.Results) -> list[str]:
-    """The 8B shape in three loops and on a server."""
-    rows = results.sql(
-        "select runs.engine, sum(energy_j) / sum(output_tokens) as joules, sum(output_tokens) / sum(latency_s) as speed, "
-        "count(*) as answers from requests join runs using (run_number) where runs.model_id = $shape and runs.harness_version = '2.0' and "
-        "runs.gpu = 'H200' and coalesce(runs.batch_size, 1) = 1 and requests.valid group by all",
-        shape=SHAPE,
-    )
-    of = {engine: numbers for engine, *numbers in rows.iter_rows()}
+    """The 8B shape in three loops and on a server, one at a time."""
+    rows = newest(setups(results, model_id=SHAPE, gpu_model="H200", batch_size=1), "engine")
+    of = {row["engine"]: row for row in rows.iter_rows(named=True)}
     order = ("transformers-eager", "transformers-compiled:searched", "transformers-compiled", "vllm")
-    joules, speeds = [f"{of[engine][0]:.1f}" for engine in order], [f"{of[engine][1]:.0f}" for engine in order]
+    eager, searched, stacked, vllm = (of[engine] for engine in order)
+    speeds = [f"{of[engine]['throughput_tps']:.0f}" for engine in order]
+    counts = [of[engine]["prompts"] for engine in order]
     return [
-        f"costs {joules[0]} J per token in an eager loop",
-        f"{joules[1]} with the fastest kernels that inductor finds, {joules[2]} in our default loop",
-        f"and {joules[3]} on vLLM",
-        f"at {speeds[0]}, {speeds[1]}, {speeds[2]} and {speeds[3]} token/s ({rows['answers'].min()} to {rows['answers'].max()} answers",
+        f"costs {eager['energy_per_token_j']:.1f} J per token in an eager loop ({between(eager, '.1f')})",
+        f"{searched['energy_per_token_j']:.1f} with the fastest kernels that inductor finds ({between(searched, '.1f')})",
+        f"{stacked['energy_per_token_j']:.1f} in our default loop ({between(stacked, '.1f')})",
+        f"and {vllm['energy_per_token_j']:.1f} on vLLM",
+        f"at {speeds[0]}, {speeds[1]}, {speeds[2]} and {speeds[3]} token/s ({min(counts)} to {max(counts)} answers",
     ]
 
 
@@ -116,25 +150,22 @@ def shipped(results: pj.Results) -> list[str]:
 
 
 def runtimes(results: pj.Results) -> list[str]:
-    """The 135M model on an H200, one at a time on the same 20 prompts, and 128 at once on vLLM in its steady state."""
-    rows = results.sql(
-        "select runs.engine, runs.concurrency, runs.seed, sum(energy_j) / sum(output_tokens) as joules, "
-        "sum(output_tokens) / sum(latency_s) as speed, "
-        "any_value(steady_energy_j / steady_output_tokens) as steady from requests join runs using (run_number) "
-        "left join run_notes on run_notes.run_id = runs.run_id "
-        "where runs.model_id = $model and runs.harness_version = '2.1' and runs.gpu = 'H200' and "
-        "runs.task = 'instruct' and requests.valid and runs.concurrency in (1, 128) group by all order by runs.seed",
+    """The 135M model on an H200: one at a time, and 128 at once on vLLM in its steady state."""
+    alike = {"model_id": SMOLLM, "gpu_model": "H200", "task": "instruct"}
+    rows = setups(results, **alike).filter(pl.col("harness_version").str.starts_with("2."), pl.col("engine") != "transformers-compiled")
+    of = {row["engine"]: row for row in newest(rows.filter(batch_size=1), "engine").iter_rows(named=True)}
+    ours, vllm, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "llama.cpp"))
+    steady = results.sql(
+        "select avg(steady_energy_j / steady_output_tokens) as joules, count(*) as runs from runs join run_notes using (run_id) "
+        "where runs.model_id = $model and runs.gpu = 'H200' and runs.task = 'instruct' and runs.engine = 'vllm' and runs.concurrency = 128 "
+        "and steady_energy_j > 0 group by runs.harness_version order by runs.harness_version desc limit 1",
         model=SMOLLM,
-    )
-    alone = rows.filter(concurrency=1)
-    of = {engine: alone.filter(engine=engine)["joules"].to_list() for engine in alone["engine"].unique()}
-    ours = of["transformers-compiled:searched"]
-    speeds = alone.filter(engine="transformers-compiled:searched")["speed"].to_list()
-    (steady,) = rows.filter(concurrency=128)["steady"]
+    ).row(0, named=True)
     return [
-        f"takes {ours[0]:.2f} and {ours[1]:.2f} J per token in our loop (two runs, at {speeds[0]:.0f} and {speeds[1]:.0f} token/s)",
-        f"{of['vllm'][0]:.2f} on vLLM 0.22.1 and {of['llama.cpp'][0]:.2f} on llama.cpp",
-        f"With 128 requests at once vLLM takes {steady:.3f}",
+        f"takes {ours['energy_per_token_j']:.2f} J per token in our loop (runs: {ours['runs']}; 95 % interval {between(ours)}; "
+        f"{ours['throughput_tps']:.0f} token/s)",
+        f"{vllm['energy_per_token_j']:.2f} on vLLM (runs: {vllm['runs']}) and {llama['energy_per_token_j']:.2f} on llama.cpp",
+        f"With 128 requests at once vLLM takes {steady['joules']:.3f} (runs: {steady['runs']})",
     ]
 
 
