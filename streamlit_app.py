@@ -6,7 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
-from prompt_joules.pages.ui import delivery, head, site, watched
+from prompt_joules.pages.ui import delivery, gate, head, site, watched
 
 PICTURES = Path(__file__).parent / "pages" / "ui"
 ICON, LOGO = PICTURES / "icon.svg", PICTURES / "logo.svg"
@@ -20,5 +20,5 @@ if __name__ == "__main__":
     frame.run(page)
 else:
     # `streamlit run` finds the server in the source, imports it by this name, and runs this file as the script of every visit.
-    middleware = [Middleware(head.Named), Middleware(delivery.Compressed)]
+    middleware = [Middleware(gate.Reading), Middleware(head.Named), Middleware(delivery.Compressed)]
     app = App(__file__, lifespan=delivery.ready, routes=(*watched.ROUTES, *head.ROUTES), middleware=middleware)

@@ -16,6 +16,8 @@ PROGRAM = f"""
 import sys
 from prompt_joules.pages.ui import start
 start.ready()
+import gc
+assert gc.get_freeze_count() > 100_000 and gc.get_threshold()[2] == start.FULL_COLLECTION
 from streamlit.testing.v1 import AppTest
 AppTest.from_string("").run()
 before = set(sys.modules)

@@ -4,6 +4,7 @@ import http.client
 import json
 import logging
 import os
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as connected
 
 from prompt_joules.pages.ui import watched
@@ -94,6 +97,43 @@ def test_only_reading_is_possible(server: Server) -> None:
         connection.request("POST", path)
         assert connection.getresponse().status == 405
         connection.close()
+
+
+def test_nothing_can_be_left_on_the_server(server: Server) -> None:
+    """Streamlit keeps a file of anybody who has a session and its cookie, in memory, whether a page asks for one or not."""
+    host, port = server.address.removeprefix("http://").split(":")
+    http_ = http.client.HTTPConnection(host, int(port), timeout=30)
+    http_.request("GET", "/_stcore/health")
+    answer = http_.getresponse()
+    answer.read()
+    cookie = (answer.getheader("set-cookie") or "").split(";")[0]
+    sessions: list[str] = []
+
+    def hear(message: ForwardMsg) -> None:
+        if message.WhichOneof("type") == "new_session":
+            sessions.append(message.new_session.initialize.session_id)
+
+    with connected(f"{server.address.replace('http', 'ws', 1)}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as socket:
+        crowd.visit(socket, "runs", crowd.Session(), hear)
+        body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"y" * 100_000 + b"\r\n--x--\r\n"
+        headers = {"Content-Type": "multipart/form-data; boundary=x", "Cookie": cookie, "X-Xsrftoken": cookie.partition("=")[2]}
+        http_.request("PUT", f"/_stcore/upload_file/{sessions[0]}/file", body, headers)
+        assert (http_.getresponse().status, bool(cookie)) == (405, True)
+
+
+@pytest.mark.parametrize("size", [40_000_000, 100], ids=["large", "nonsense"])
+def test_a_message_that_no_browser_sends_ends_its_own_session_alone(server: Server, size: int) -> None:
+    def held() -> int:
+        lines = Path(f"/proc/{server.pid}/status").read_text().splitlines() if sys.platform == "linux" else []
+        return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+    before = held()
+    address = f"{server.address.replace('http', 'ws', 1)}/_stcore/stream"
+    with pytest.raises(ConnectionClosed), connected(address, subprotocols=["streamlit"], max_size=None) as socket:
+        socket.send(b"\xff" * size)
+        while True:
+            socket.recv(timeout=30)
+    assert get(server, "/healthz")[0] == 200 and held() - before < 60_000
 
 
 def test_a_line_for_each_page_and_nothing_of_the_visitor(

@@ -5,6 +5,10 @@
 
 Visitors pause 2 to 6 s between pages, as people do. A page is torn when its parts are of two versions of the warehouse: every ingest brings
 a model of its own, which must be among the filters and in the table of the runs, or in neither.
+
+Memory is what `/proc` says of the server's process every 2 s: its resident set (VmRSS, libraries included) and the part of it that no
+file holds (RssAnon); child processes of SQL are not in it, nobody asks for SQL here. It is judged after a warm-up, two fifths of the time:
+until then visitors open pages that they have not seen, and a session holds what their widgets show.
 """
 
 import argparse
@@ -46,14 +50,14 @@ class Seen:
         errors: what went wrong, in words.
         torn: pages of two versions.
         looked: pages that were looked at for that.
-        memory: (seconds since the start, bytes) of the server.
+        memory: (seconds since the start, bytes resident, bytes of them that no file holds) of the server.
     """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     torn: int = 0
     looked: int = 0
-    memory: list[tuple[float, int]] = field(default_factory=list)
+    memory: list[tuple[float, int, int]] = field(default_factory=list)
     ingests: int = 0
 
 
@@ -129,9 +133,9 @@ def watch(server: Server, until: float, seen: Seen) -> None:
     """Look at the server's memory every few seconds."""
     began = time.monotonic()
     while time.monotonic() < until:
-        status = Path(f"/proc/{server.pid}/status").read_text()
-        kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-        seen.memory.append((time.monotonic() - began, kib * 1024))
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{server.pid}/status").read_text().splitlines())
+        resident, own = (int(status[name].split()[0]) * 1024 for name in ("VmRSS", "RssAnon"))
+        seen.memory.append((time.monotonic() - began, resident, own))
         time.sleep(2)
 
 
@@ -153,8 +157,6 @@ def load(folder: Path, warehouse: Path, visitors: int, seconds: float, every: fl
 def report(seen: Seen, seconds: float) -> None:
     """Print what was seen."""
     everything = sorted(second for found in seen.seconds.values() for second in found)
-    late = [size for when, size in seen.memory if when > seconds * 0.8]
-    early = [size for when, size in seen.memory if seconds * 0.2 < when < seconds * 0.4]
     print(f"{len(everything)} pages, {seen.ingests} ingests, {seen.torn} torn of {seen.looked} looked at")
     print(f"{len(seen.errors)} errors {seen.errors[:3]}")
     for page, found in sorted(seen.seconds.items()):
@@ -162,8 +164,12 @@ def report(seen: Seen, seconds: float) -> None:
     print(
         f"  {'all':22} median {statistics.median(everything):.2f} s, p95 {quantile(everything, 0.95):.2f} s, longest {everything[-1]:.2f} s"
     )
-    first, last = statistics.median(early), statistics.median(late)
-    print(f"memory of the server: {first / 1e6:.0f} MB in the second fifth, {last / 1e6:.0f} MB in the last: {last / first - 1:+.1%}")
+    warm_up, early, late = seconds * 0.4, seconds * 0.6, seconds * 0.8
+    print(f"memory of the server after a warm-up of {warm_up:.0f} s, medians:")
+    for name, column in (("resident", 1), ("of no file", 2)):
+        first = statistics.median(at[column] for at in seen.memory if warm_up < at[0] <= early)
+        last = statistics.median(at[column] for at in seen.memory if at[0] > late)
+        print(f"  {name:10} {first / 1e6:.0f} MB in the third fifth, {last / 1e6:.0f} MB in the last: {last / first - 1:+.1%} (aim ±5 %)")
 
 
 def quantile(values: list[float], share: float) -> float:
