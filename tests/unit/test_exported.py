@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 
 from prompt_joules.ingest.__main__ import main
+from prompt_joules.pages.ui import downloads
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import pooled
 from tests import factories, warehouses
 
 EVERYTHING = Selection(weights=(), only_valid=False)
@@ -75,6 +77,17 @@ def test_an_export_loads_with_the_same_numbers(kind: str, origin: Path, tmp_path
     assert taken.sort(order).select(KEPT).equals(given.sort("result_id").select(KEPT))
     assert taken["result_id"].str.starts_with("exported:").all()
     assert set(taken.filter(pl.col("engine") == f"{FORMULA}, random weights")["generation"]) == {"imported"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_download_of_the_leaderboard_loads(kind: str, origin: Path, tmp_path: Path) -> None:
+    """The app's rows are one a setup, with a header and more columns."""
+    rows = pooled.pooled(query.load("leaderboard", Selection(), str(origin)))
+    shown = downloads.file_of(rows, "leaderboard", kind, Selection(), "http://localhost:8501/leaderboard")
+    (tmp_path / f"prompt-joules-leaderboard.{kind}").write_bytes(shown)
+    assert warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb").status == 0
+    order = pl.col("result_id").str.strip_prefix("exported:")
+    assert results(tmp_path / "w.duckdb").sort(order).select(KEPT).equals(rows.sort("result_id").select(KEPT))
 
 
 def test_a_result_and_its_copy_count_once(origin: Path, tmp_path: Path) -> None:
