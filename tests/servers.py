@@ -73,9 +73,9 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def wait_for(url: str, process: subprocess.Popen[Any]) -> None:
-    """Wait until a server answers. Raises TimeoutError after a minute, AssertionError when it ended."""
-    deadline = time.monotonic() + 60
+def wait_for(url: str, process: subprocess.Popen[Any], seconds: float = 60) -> None:
+    """Wait until a server answers. Raises TimeoutError after so many seconds, AssertionError when it ended."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended before it answered"
         try:

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.install
 
 JUPYTER = ("nbclient==0.11.0", "ipykernel==7.4.0", "vl-convert-python==1.9.0.post1")
 EXECUTED = ROOT / "build" / "notebook.ipynb"
+# Seconds: the app loads the results that ship before it answers for the first time, and another job may have the processors.
+FIRST_START = 400
 RECORD = """
 import prompt_joules as pj
 answer = lambda prompt: pj.Answer(f"It depends on {len(prompt)} things.", output_tokens=6, finish_reason="stop")
@@ -62,7 +64,7 @@ def test_the_app_answers(programs: Path, home: Path) -> None:
     command = [str(programs / "prompt-joules"), "app", "--port", str(port)]
     process = subprocess.Popen(command, cwd=home, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, FIRST_START)
         wait_for(f"http://127.0.0.1:{port}/healthz", process)
         wait_for(f"http://127.0.0.1:{port}/leaderboard", process)
     finally:
