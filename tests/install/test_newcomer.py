@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.stranger import environment, run
+from tests.install.stranger import FIRST_START, environment, run
 from tests.notebook import NOTEBOOK, cells, keep
 from tests.servers import free_port, wait_for
 from tests.warehouses import ROOT
@@ -21,8 +21,6 @@ pytestmark = pytest.mark.install
 
 JUPYTER = ("nbclient==0.11.0", "ipykernel==7.4.0", "vl-convert-python==1.9.0.post1")
 EXECUTED = ROOT / "build" / "notebook.ipynb"
-# Seconds: the app loads the results that ship before it answers for the first time, and another job may have the processors.
-FIRST_START = 400
 RECORD = """
 import prompt_joules as pj
 answer = lambda prompt: pj.Answer(f"It depends on {len(prompt)} things.", output_tokens=6, finish_reason="stop")

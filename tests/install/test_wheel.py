@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.stranger import FOLDERS, environment, run
+from tests.install.stranger import FIRST_START, FOLDERS, environment, run
 from tests.servers import free_port, wait_for
 from tests.warehouses import ROOT
 
@@ -53,7 +53,7 @@ def test_the_installed_wheel_serves_the_shipped_results_anywhere(installed: Path
     command = [str(installed / "prompt-joules"), "app", "--port", str(port), "--server.address", "127.0.0.1"]
     process = subprocess.Popen(command, cwd=home, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)
+        wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, FIRST_START)
     finally:
         process.terminate()
         said, _ = process.communicate(timeout=30)
