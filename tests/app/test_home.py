@@ -105,6 +105,15 @@ def test_several_gpus_and_precision_stand_beside_the_number(answers: pl.DataFram
     assert set(rows.filter(pl.col("dtype") == "bfloat16", pl.col("num_gpus") == 1)["setup"]) == {""}
 
 
+def test_words_stand_beyond_the_interval_of_their_bar(answers: pl.DataFrame) -> None:
+    rows = answers.filter(pl.col("gpu_model") == "H100", pl.col("task") == "chat")
+    rows = rows.with_columns(pl.when(pl.col("kind") == "measured").then(1.3 * pl.col("answer_j")).alias("value_high"))
+    listed = drawings.with_heads(rows).filter(pl.col("value_high").is_not_null())
+    assert listed.height and (listed["words_at"] == listed["value_high"]).all() and (listed["words_at"] > listed["answer_j"]).all()
+    others = drawings.with_heads(rows).filter(pl.col("answer_j").is_not_null(), pl.col("value_high").is_null())
+    assert others.height and (others["words_at"] == others["answer_j"]).all()
+
+
 def test_names_that_two_models_share_are_two_rows(answers: pl.DataFrame) -> None:
     rows = answers.filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").with_columns(pl.lit("twin").alias("model_name"))
     assert drawings.with_heads(rows)["row"].n_unique() == rows.height + rows["band"].n_unique()

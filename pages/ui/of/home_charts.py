@@ -9,7 +9,7 @@ from prompt_joules.pages.ui.pure import shape, theme
 from prompt_joules.pages.ui.pure.kinds import KINDS, joules
 
 # The height of a bar (px) and of the axis.
-ROW, AROUND = 21, 40
+ROW, AROUND = 21, 66
 # From this share of the longest bar on the words of a hollow or pale bar stand in it.
 LONG = 0.6
 PLACES: tuple[tuple[str, dict[str, Any]], ...] = (("== false", {"align": "left", "dx": 6}), ("== true", {"align": "right", "dx": -6}))
@@ -37,7 +37,7 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
         rows: of one task and GPU, from `complete`.
     """
     listed = with_heads(rows)
-    most = float(rows["answer_j"].to_numpy().max())
+    most, end = (float(listed[name].drop_nulls().to_numpy().max()) for name in ("answer_j", "words_at"))
     # Words stand beside the longest bar where it is solid, else in it.
     is_solid = bool((rows.filter(pl.col("answer_j") == most)["kind"] == "measured").any())
     labels = alt.Axis(
@@ -51,7 +51,7 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
     x = alt.X(
         "answer_j:Q",
         title="J per answer",
-        scale=alt.Scale(domain=[0, most * (1.35 if is_solid else 1.2)]),
+        scale=alt.Scale(domain=[0, max(most * 1.2, end * (1.35 if is_solid else 1.0))]),
         axis=alt.Axis(format=",.6~g", tickCount=5, orient="top", titlePadding=4),
     )
     base = alt.Chart(listed).encode(y=y)
@@ -71,7 +71,7 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
         models.transform_filter(f"datum.inside {test}")
         .transform_filter(f"datum.kind {kind} 'estimated'")
         .mark_text(fontSize=12, fontStyle=style, color=theme.INK, **place)
-        .encode(x=x, text=alt.Text("words:N"))
+        .encode(x=alt.X("words_at:Q"), text=alt.Text("words:N"))
         for test, place in PLACES
         for kind, style in (("!==", "normal"), ("===", "italic"))
     ]
@@ -85,15 +85,18 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
 
 
 def with_heads(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows in the order of the chart, before each band a row for its head. `row` names each, no two alike; `words` stand at its bar."""
+    """The rows in the order of the chart, before each band a row for its head. `row` names each, no two alike; `words` stand at its bar,
+    `words_at` is where: the end of the bar, or of the interval that goes beyond it."""
     rank = pl.col("kind").replace_strict({kind: place for place, kind in enumerate(KINDS)}, return_dtype=pl.Int64)
     setup = pl.when(pl.col("setup") != "").then(pl.format(" · {}", "setup")).otherwise(pl.lit(""))
     words = shape.each(rows.select(pl.struct("kind", "answer_j")).to_series(), joules, pl.String) + setup
     # A long bar has room for its words; a solid one does not, and never needs it.
     inside = (pl.col("answer_j") > LONG * pl.col("answer_j").max()) & (pl.col("kind") != "measured")
+    ends = [name for name in ("answer_j", "value_high") if name in rows.columns]
+    beyond = pl.when(inside).then("answer_j").otherwise(pl.max_horizontal(ends))
     again = pl.int_range(pl.len()).over("row")
     # A name that a second model has gets signs without width.
-    listed = rows.with_columns(pl.col("model_name").alias("row"), words.alias("words"), inside.alias("inside"))
+    listed = rows.with_columns(pl.col("model_name").alias("row"), words.alias("words"), inside.alias("inside"), beyond.alias("words_at"))
     listed = listed.with_columns((pl.col("row") + pl.lit("\u2060").repeat_by(again).list.join("")).alias("row"))
     parts = []
     for band in (*shape.BANDS, shape.UNKNOWN_SIZE):
