@@ -152,7 +152,7 @@ def load_once(options: Load, paths: list[str], chosen: find.Chosen = find.everyt
     """Load files that are there now, with a progress bar, and say what became of each. Raises what the ingest raises."""
     load = lake.ingest if connect.place_of(options.warehouse).shared else file.ingest
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, transient=True, disable=screen.is_quiet()) as progress:
+    with Progress(*columns, console=ERR, transient=True, disable=screen.is_quiet() or not ERR.is_terminal) as progress:
         bar = progress.add_task("Loading files", total=None)
         report = load(
             paths,

@@ -57,7 +57,8 @@ def read_sweep(path: Path) -> list[Cell]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise BadSweep(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+        why = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise BadSweep(f"{path}: cannot be read: {why}") from error
     if not isinstance(content, dict) or not isinstance(content.get("grid"), dict):
         raise BadSweep(f"{path}: needs a mapping `grid`, from options to lists of values.")
     if unknown := sorted(map(str, content.keys() - _KEYS)):

@@ -138,3 +138,37 @@ def test_compose_and_the_unit_are_whole() -> None:
     unit.optionxform = str  # type: ignore[assignment, method-assign]
     unit.read(DEPLOY / "prompt-joules.service")
     assert shlex.split(unit["Service"]["ExecStart"])[1] == "app" and unit["Service"]["DynamicUser"] == "yes"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_systemd_has_nothing_to_say_against_the_unit(tmp_path: Path) -> None:
+    """Where the program lies elsewhere than the unit says: everything but that."""
+    text = (DEPLOY / "prompt-joules.service").read_text()
+    program = tmp_path / "prompt-joules"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+
+    def said(unit: str) -> str:
+        (tmp_path / "prompt-joules.service").write_text(unit.replace("/opt/prompt-joules/bin/prompt-joules", str(program)))
+        command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "prompt-joules.service")]
+        lines = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stderr.splitlines()
+        return "\n".join(line for line in lines if "prompt-joules.service" in line)
+
+    assert said(text) == ""
+    assert "Unknown key" in said(text.replace("DynamicUser", "DynamicUsr")), "it reads the unit"
+
+
+def test_the_space_serves_by_its_own_command(tmp_path: Path, shipped_warehouse: Path) -> None:
+    """As a plain process: the command and the environment of its Dockerfile, the port of its README, in a folder of its own."""
+    found = dict(instructions(DEPLOY / "huggingface" / "Dockerfile"))
+    front = yaml.safe_load((DEPLOY / "huggingface" / "README.md").read_text().split("---\n")[1])
+    _, *words = json.loads(found["CMD"])
+    assert front["sdk"] == "docker" and words[words.index("--port") + 1] == str(front["app_port"]) == found["EXPOSE"]
+    environment = dict(word.split("=", 1) for word in shlex.split(found["ENV"]))
+    assert environment["PROMPT_JOULES_SQL"] == environment["PROMPT_JOULES_TEXTS"] == "off"
+    port = free_port()
+    words = ["127.0.0.1" if word == "0.0.0.0" else str(port) if word == str(front["app_port"]) else word for word in words]
+    environment |= {"PROMPT_JOULES_WAREHOUSE": str(shipped_warehouse), "HOME": str(tmp_path)}
+    with started([sys.executable, "-c", START, *words], port, "/_stcore/health", **environment) as address:
+        assert json.loads(text_of(f"{address}/healthz")[1]) == {"status": "ok"}
+        assert text_of(f"{address}/leaderboard")[0] == 200

@@ -25,7 +25,7 @@ def test_exit_status_says_what_happened(tmp_path: Path, capsys: pytest.CaptureFi
     assert "is negative" in listed
     assert "is not a whole Parquet file" in listed
     assert main([str(tmp_path / "none"), *warehouse]) == 2
-    assert "There is no file or folder" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"There is no file or folder {tmp_path / 'none'}.\n", "no bar where nobody looks"
 
 
 def test_many_files_are_summed_by_format_and_only_the_bad_ones_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
