@@ -17,6 +17,7 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines import weights
 from prompt_joules.bench.engines.base import ModelFacts
+from prompt_joules.bench.engines.gguf_reading import quick_reading
 
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
@@ -117,7 +118,8 @@ def _model_config(model: str, gguf_file: str | None) -> Any:
     if not exists and (Path(model).is_absolute() or model.startswith(".") or model.count("/") > 1):
         raise errors.NoSuchFolder(model)
     try:
-        return AutoConfig.from_pretrained(model, **_gguf(gguf_file))
+        with quick_reading(gguf_file):
+            return AutoConfig.from_pretrained(model, **_gguf(gguf_file))
     except Exception as error:  # on files that are not what they seem, libraries raise anything
         if exists:
             raise errors.ModelUnreadable(model, _first_line(error)) from error
@@ -161,7 +163,8 @@ def load(chosen: Plan) -> tuple[Any, Any]:
             with torch.device(chosen.device):
                 model = kind.from_config(chosen.model_config, dtype=dtype)
         else:
-            model = kind.from_pretrained(chosen.source, dtype=dtype, **_gguf(chosen.gguf_file))
+            with quick_reading(chosen.gguf_file):
+                model = kind.from_pretrained(chosen.source, dtype=dtype, **_gguf(chosen.gguf_file))
         model = model.to(chosen.device)
     except Exception as error:  # on files that are not what they seem, libraries raise anything
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
@@ -176,7 +179,8 @@ def load_tokenizer(chosen: Plan) -> Any:
     try:
         if is_file:
             raise OSError("a config file has none")
-        return AutoTokenizer.from_pretrained(chosen.source, **_gguf(chosen.gguf_file))
+        with quick_reading(chosen.gguf_file):
+            return AutoTokenizer.from_pretrained(chosen.source, **_gguf(chosen.gguf_file))
     except Exception as error:  # as above
         if chosen.weights == "dummy":
             return None
