@@ -46,7 +46,7 @@ steps = steps.filter(pl.col("gpu_model") == card)
 drawn = software.comparable(steps)
 glance.headline(room.headline(drawn))
 draw.show(draw.of(room.staircase, drawn), alt=room.alternative(drawn))
-st.caption(room.BOUNDARY)
+st.caption(" ".join(part for part in (room.BOUNDARY, room.cold(drawn)) if part))
 glance.explained(room.ABOUT, room.unlike(drawn), room.left_out(steps, drawn))
 alt = "J/token by size and step of software, with intervals, the number of measurements, and what each step saves"
 pick.show_framed(steps, room.COLUMNS, alt, "what-software-saves", view, "The numbers, with what each was measured on")

@@ -6,6 +6,7 @@ Two things can put a difference down to luck: which prompts were asked, and whic
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,8 @@ def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT
     Returns:
         `result_id`; `value` (J) and `ratio` to the first, both with `_low` and `_high`, and with `_within_low` and `_within_high`, the
         interval over units alone; `rank_low`, `rank_high`, `runs`, `units`, and `basis`, what the interval of the ratio (of the first: of
-        the value) is about; in the order of `rows`. Numbers that are not known are null.
+        the value) is about; in the order of `rows`. Ranks follow the ratios of all
+        pairs: where a ratio may be 1, neither of the two is first for certain. Numbers that are not known are null.
     """
     every = strata(units)
     drawn = intervals.resamples(tuple(every["stratum"].rle().struct["len"])) if every.height else np.zeros((intervals.RESAMPLES, 0))
@@ -73,8 +75,9 @@ def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT
         for place, (name, value) in enumerate(rows.select("result_id", measure.key).iter_rows())
     ]
     values = [_value(side, drawn, known) for side in sides]
-    ratios = [Estimate(1.0 if sides[0].value else None)] + [_ratio(sides[0], side, drawn, known) for side in sides[1:]]
-    wholes = [value.whole(place) for place, value in enumerate(values)]
+    between = {(first, second): _ratio(sides[first], sides[second], drawn, known) for first, second in combinations(range(len(sides)), 2)}
+    ratios = [Estimate(1.0 if sides[0].value else None)] + [between[0, place] for place in range(1, len(sides))]
+    ranks = _ranks(between, [side.value for side in sides])
     schema: dict[str, pl.DataType] = {"result_id": pl.String()} | dict.fromkeys(
         [f"{name}{end}" for name in ("value", "ratio") for end in ENDS], pl.Float64()
     )
@@ -85,7 +88,7 @@ def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT
         | values[place].row("value", place)
         | ratios[place].row("ratio", len(sides) + place)
         | {"basis": (ratios if place else values)[place].basis}
-        | _ranks(place, wholes)
+        | ranks[place]
         for place, name in enumerate(rows["result_id"])
     ]
     return pl.DataFrame(found, schema=schema, orient="row")
@@ -139,13 +142,25 @@ def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimat
     return Estimate(side.value / first.value, draws, luck, fewest, calibration_of_ratio(first.meter, side.meter))
 
 
-def _ranks(place: int, wholes: Sequence[Floats | None]) -> dict[str, int | None]:
-    own = wholes[place]
-    if own is None:
-        return {"rank_low": None, "rank_high": None}
-    ranks = 1 + np.sum([other < own for other in wholes if other is not None], axis=0)
-    low, high = np.quantile(ranks, intervals.LEVELS, method="nearest")
-    return {"rank_low": int(low), "rank_high": int(high)}
+def _ranks(between: Mapping[tuple[int, int], Estimate], values: Sequence[float | None]) -> list[dict[str, int | None]]:
+    """The interval of the rank of each configuration, from the ratios of all pairs; one without a value has none.
+
+    Args:
+        between: the ratio of the second to the first of each pair.
+        values: of the configurations.
+    """
+    count = len(values)
+    behind = [np.zeros(intervals.RESAMPLES, dtype=int) for _ in values]
+    for (first, second), ratio in between.items():
+        draws = ratio.whole(count + second + count * first)
+        if draws is not None:
+            behind[first] += draws < 0
+            behind[second] += draws > 0
+    ends = [np.quantile(1 + below, intervals.LEVELS, method="nearest") for below in behind]
+    return [
+        {"rank_low": int(low), "rank_high": int(high)} if value else {"rank_low": None, "rank_high": None}
+        for value, (low, high) in zip(values, ends, strict=True)
+    ]
 
 
 def differing(setups: pl.DataFrame) -> pl.DataFrame:

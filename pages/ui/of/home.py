@@ -138,7 +138,7 @@ def found_in_software(steps: pl.DataFrame) -> str:
     if compiled.height < 2:
         return ""
     ends = [compiled.sort("size").row(place, named=True) for place in (0, -1)]
-    saved = " and ".join(f"{software.share(row['saved'])} at {row['size_name']}" for row in ends)
+    saved = " and ".join(f"{software.saved(row).replace('*', '')} at {row['size_name']}" for row in ends)
     return f"What software saves depends on the size: on one {names[0]} a compiled loop saves {saved} of the joules of a token."
 
 

@@ -70,11 +70,12 @@ def headline(rows: pl.DataFrame) -> str:
     parts = []
     if compiled.height:
         ends = [compiled.row(0, named=True), compiled.row(-1, named=True)][: compiled.height]
-        parts.append("the compiled loop saves " + " and ".join(f"**{software.share(row['saved'])}** at {row['size_name']}" for row in ends))
+        parts.append("the compiled loop saves " + " and ".join(f"{software.saved(row)} at {row['size_name']}" for row in ends))
     for step, words in ((3, "a batch of 8"), (4, "a batch of 32"), (5, "a server")):
-        saved = known.filter(pl.col("step") == step)["saved"]
-        if len(saved):
-            parts.append(f"{words} saves **{span(saved)}** ({counted(len(saved), 'size')})")
+        of_step = known.filter(pl.col("step") == step)
+        if of_step.height:
+            most = "at most " if of_step["is_cold"].any() else ""
+            parts.append(f"{words} saves {most}**{span(of_step['saved'])}** ({counted(of_step.height, 'size')})")
     return f"Of the joules of a token, against the eager loop of 2023 on one {plain(str(rows['gpu_model'][0]))}, {'; '.join(parts)}."
 
 
@@ -85,7 +86,7 @@ def span(parts: pl.Series) -> str:
 
 
 def unlike(rows: pl.DataFrame) -> str:
-    """In which sizes the steps are not alike in protocol or weights; what runs of protocol 1.x lack."""
+    """In which sizes the steps are not alike in protocol or weights."""
     sentences = []
     for column, noun in (("harness_version", "protocol"), ("weights", "weights")):
         mixed = rows.filter(pl.col(column).n_unique().over("size") > 1)
@@ -94,10 +95,12 @@ def unlike(rows: pl.DataFrame) -> str:
             sentences.append(f"Steps differ in {noun} at {', '.join(sizes)}.")
     versions = ", ".join(rows["harness_version"].unique().sort().to_list())
     sentences.append(f"Protocol {plain(versions)}; that of a point stands in its tooltip and in the table.")
-    eager = rows.filter(pl.col("step") == 1)
-    if eager["harness_version"].str.starts_with("1").any():
-        sentences.append(COLD)
     return " ".join(sentences)
+
+
+def cold(rows: pl.DataFrame) -> str:
+    """What is wrong with eager loops of protocol 1.x; nothing where there is none."""
+    return COLD if rows["is_cold"].any() else ""
 
 
 def left_out(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:

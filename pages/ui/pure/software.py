@@ -29,7 +29,8 @@ def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFr
         The rows with `size_name`, `step_name`, `few` (fewer than five measurements), `eager_j`, `token_low_j` and `token_high_j` (J/token,
         with what the runs add), `token_within_low_j` and `token_within_high_j` (within the runs), `basis` (what the interval is about), and
         `saved`, `saved_low`, `saved_high`, shares of the eager loop's energy; null without an eager loop, and the ends without an interval
-        of both.
+        of both; `is_cold`, whether the eager loop of the size is of protocol 1.x, whose few answers hold a cold one: what is saved is then
+        at most that.
     """
     first = pl.when(pl.col("step") == 1).then
     by = ["gpu_model", "size"]
@@ -44,6 +45,7 @@ def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFr
     ).with_columns(
         first(pl.col("energy_per_token_j")).max().over(by).alias("eager_j"),
         first(pl.col("half")).max().over(by).alias("eager_half"),
+        first(pl.col("harness_version").str.starts_with("1.")).max().over(by).fill_null(False).alias("is_cold"),
         (pl.col("energy_per_token_j") * (-pl.col("half")).exp()).alias("token_low_j"),
         (pl.col("energy_per_token_j") * pl.col("half").exp()).alias("token_high_j"),
         (pl.col("energy_per_token_j") * (-pl.col("within")).exp()).alias("token_within_low_j"),
@@ -91,6 +93,15 @@ def gpus(rows: pl.DataFrame) -> list[str]:
 def comparable(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows of sizes with at least two steps: the others compare nothing."""
     return rows.filter(pl.len().over("gpu_model", "size") > 1)
+
+
+def saved(row: dict[str, Any]) -> str:
+    """What a step saves, in bold; at most that where the eager loop holds a cold answer.
+
+    Args:
+        row: of `complete`.
+    """
+    return f"{'at most ' if row['is_cold'] else ''}**{share(row['saved'])}**"
 
 
 def share(part: float) -> str:

@@ -154,3 +154,18 @@ def test_a_band_without_an_interval_is_the_value_and_an_end_of_zero_is_an_end() 
 def test_keys_that_differ_are_named() -> None:
     setups = pl.DataFrame({"result_id": ["a", "b"], "task": ["chat", "chat"], "engine": ["vllm", ""]})
     assert comparison.differing(setups).rows() == [("engine", "vllm", "not stated")]
+
+
+def test_ranks_are_no_surer_than_ratios() -> None:
+    chance, sure, known = np.random.default_rng(7), 0, runs.Known(runs.Spread(0.05, 4, 2, 6))
+    for times in np.geomspace(0.4, 2.5, 60):
+        sides = [
+            units(name, much * chance.lognormal(0, 0.8, 12), run=place) for place, (name, much) in enumerate((("a", 10), ("b", 10 * times)))
+        ]
+        found = comparison.compared(rows(a=10.0, b=10.0), pl.concat(sides), known=known)
+        row = found.row(1, named=True)
+        differ = not row["ratio_low"] < 1 < row["ratio_high"]
+        expected = ((1, 2), (1, 2)) if not differ else ((1, 1), (2, 2)) if row["ratio"] > 1 else ((2, 2), (1, 1))
+        assert tuple(found.select("rank_low", "rank_high").rows()) == expected
+        sure += differ
+    assert 5 < sure < 55
