@@ -2,6 +2,7 @@
 shown."""
 
 import math
+from dataclasses import replace
 
 import polars as pl
 
@@ -30,10 +31,10 @@ def table(sums: pl.DataFrame, repetitions: pl.DataFrame) -> pl.DataFrame:
     Returns:
         One row per `number` (energy of an answer, its length, its J/token) and `part` that is known: `sd`, its standard deviation (0.05 is
         about 5 %), `share` of the variance of one answer, `freedom`, the degrees of freedom behind it, and `setups`, how many setups. Runs
-        and cards shift J/token, and with it the energy.
+        and cards shift J/token, and with it the energy; what two runs differ by because they drew other answers is no part of the run.
     """
-    known = runs.known(repetitions).alone
     card = between_cards(repetitions)
+    known = between_runs(repetitions, _of_answers(sums.filter(pl.col("number") == "energy_per_token_j")))
     found = []
     for number in NUMBERS:
         parts = _of_answers(sums.filter(pl.col("number") == number))
@@ -72,6 +73,27 @@ def _of_answers(sums: pl.DataFrame) -> dict[str, runs.Spread]:
         PROMPT: runs.Spread(math.sqrt(of_prompts), int((again["prompts"] - 1).sum()), again.height),
         SAMPLE: runs.Spread(math.sqrt(within), int((again["answers"] - again["prompts"]).sum()), again.height),
     }
+
+
+def between_runs(repetitions: pl.DataFrame, of_tokens: dict[str, runs.Spread]) -> runs.Spread | None:
+    """The spread between runs of one setup on one card, without what the answers that they happened to draw explain; None where nothing was
+    run twice.
+
+    J/token of a run is over answers to the same prompts, so of its error within the run only the part of the draws counts here. The
+    intervals do not take it out: they hold for both together (docs/statistics.md).
+
+    Args:
+        repetitions: rows of the query `repetitions`.
+        of_tokens: the parts of J/token of one answer.
+    """
+    known = runs.known(repetitions).alone
+    if known is None or SAMPLE not in of_tokens:
+        return known
+    drawn = of_tokens[SAMPLE].sd ** 2 / max(of_tokens[SAMPLE].sd ** 2 + of_tokens[PROMPT].sd ** 2, 1e-300)
+    again = repetitions.filter("valid").filter(pl.len().over("setup", "card") > 1, pl.col("token_log_error").is_not_null())
+    other_seeds = again.filter(pl.col("seed").n_unique().over("setup", "card") > 1)
+    within = float((other_seeds["token_log_error"] ** 2).sum()) / again.height if again.height else 0.0
+    return replace(known, sd=math.sqrt(max(known.sd**2 - drawn * within, 0.0)))
 
 
 def between_cards(repetitions: pl.DataFrame) -> runs.Spread | None:

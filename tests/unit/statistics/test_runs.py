@@ -13,7 +13,11 @@ def repetitions(*rows: tuple[str, str | None, str | None, float]) -> pl.DataFram
     """Rows of the query `repetitions`: setup, card, pass, J/token."""
     schema = {"setup": pl.String, "card": pl.String, "pass_id": pl.String, "energy_per_token_j": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
-        valid=pl.lit(True), measured=pl.lit(100), harness_version=pl.lit("2.0")
+        valid=pl.lit(True),
+        measured=pl.lit(100),
+        harness_version=pl.lit("2.0"),
+        seed=pl.int_range(pl.len()),
+        token_log_error=pl.lit(None, pl.Float64),
     )
 
 

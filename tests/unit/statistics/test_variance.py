@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.warehouse import query
-from prompt_joules.warehouse.statistics import variance
+from prompt_joules.warehouse.statistics import runs, variance
 from tests import factories, warehouses
 from tests.unit.statistics.test_runs import repetitions
 
@@ -65,12 +65,25 @@ def test_answers_of_one_seed_are_no_second_draw(tmp_path: Path) -> None:
 
 
 def test_cards_differ_by_more_than_their_runs() -> None:
-    runs = [("a", card, None, 0.2 * math.exp(shift + luck)) for card, shift in (("x", 0.0), ("y", 0.3)) for luck in (-0.01, 0.01)]
-    spread = variance.between_cards(repetitions(*runs))
+    rows = [("a", card, None, 0.2 * math.exp(shift + luck)) for card, shift in (("x", 0.0), ("y", 0.3)) for luck in (-0.01, 0.01)]
+    spread = variance.between_cards(repetitions(*rows))
     known = 0.02 / math.sqrt(2)
     assert spread is not None and spread.sd == pytest.approx(math.sqrt(0.3**2 / 2 - known**2 / 2))
     assert variance.between_cards(repetitions(("a", "x", None, 0.2), ("a", None, None, 0.3))) is None
     assert variance.between_cards(repetitions(("a", "x", None, 0.2), ("b", "y", None, 0.3))) is None
+
+
+def test_what_other_draws_explain_is_no_part_of_the_run() -> None:
+    of_tokens = {variance.PROMPT: runs.Spread(0.08, 9), variance.SAMPLE: runs.Spread(0.06, 20)}
+    rows = repetitions(("a", "x", None, 0.2), ("a", "x", None, 0.2 * math.exp(0.1)), ("b", "x", None, 0.3))
+    whole = variance.between_runs(rows, {})
+    assert whole is not None and whole.sd == pytest.approx(0.1 / math.sqrt(2))
+    known = rows.with_columns(token_log_error=pl.lit(0.05))
+    less = variance.between_runs(known, of_tokens)
+    assert less is not None and less.sd == pytest.approx(math.sqrt(whole.sd**2 - 0.36 * 0.05**2)), "0.06² of 0.06² + 0.08² is of the draws"
+    assert variance.between_runs(known.with_columns(seed=pl.lit(0)), of_tokens) == whole, "runs of one seed draw the same answers"
+    much = variance.between_runs(known.with_columns(token_log_error=pl.lit(1.0)), of_tokens)
+    assert much is not None and much.sd == 0, "never below nothing"
 
 
 def test_more_runs_show_smaller_differences_and_more_prompts_do_not_help_for_ever() -> None:
