@@ -93,13 +93,15 @@ NUMBERS: dict[str, Metric] = (
 )
 
 
+# The mean energy of an answer above the power of a loaded GPU that waits: a column to look at, no way to state energy.
+ACTIVE_IDLE = "energy_above_active_idle_j"
 BY_KEY = {measure.key: measure for measure in EVERY}
 
 
 def of_answers(key: str) -> bool:
     """Whether a number is made of the energies of single answers. A mean per token is not: it is that of a run over all its tokens."""
     measure = BY_KEY.get(key)
-    return measure is not None and (measure.per == DEFAULT.per or measure.statistic != "mean")
+    return key == ACTIVE_IDLE or (measure is not None and (measure.per == DEFAULT.per or measure.statistic != "mean"))
 
 
 def shared(columns: Collection[str]) -> pl.Expr:

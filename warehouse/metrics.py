@@ -135,7 +135,15 @@ METRICS: dict[str, Metric] = {
             "J",
             "lower",
             "mean of energy_j − idle_power_w × latency_s",
-            meaning="What the response adds to an idle GPU. Null where idle power was not recorded.",
+            meaning="What the response adds to a GPU that idled before the model was loaded. Null where idle power was not recorded.",
+        ),
+        _plain(
+            "energy_above_active_idle_j",
+            "Energy above active idle",
+            "J",
+            "lower",
+            "mean of energy_j − active_idle_power_w × latency_s",
+            meaning="What the response adds to a GPU that is loaded and waits: it draws more than an idle one. Since protocol 2.0.",
         ),
         _plain(
             "energy_per_token_j",

@@ -428,6 +428,7 @@ create table results (
     power_w double,
     idle_power_w double,
     energy_above_idle_j double,
+    energy_above_active_idle_j double,
     energy_reason varchar,
     valid boolean not null,
     reasons varchar[] not null,
@@ -487,6 +488,7 @@ comment on column results.itl_p99_s is 's: 99th percentile of the gaps';
 comment on column results.power_w is 'W: mean GPU power';
 comment on column results.idle_power_w is 'W: GPU power before the run; null where it was published';
 comment on column results.energy_above_idle_j is 'J: mean energy of a response above the power of the idle GPU; null where requests shared the GPU';
+comment on column results.energy_above_active_idle_j is 'J: mean energy of a response above the power of the loaded GPU that waits; null where requests shared the GPU, and where nobody measured it';
 comment on column results.energy_reason is 'why energy_j is null';
 comment on column results.valid is 'counts in comparisons; published figures do';
 comment on column results.reasons is 'codes of reason_codes that hold for the run';

@@ -99,9 +99,7 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
         )
         about = "Published tables have the energy per response and token."
         per = st.selectbox("Energy per", PER, key="per", bind="query-params", help=about, disabled=off["per"])
-        about = (
-            "above idle: less what the GPU drew before the model was loaded, where that is known. Loaded and waiting it draws more."
-        )
+        about = "above idle: less what the GPU drew before the model was loaded, where that is known. Above active idle is a column."
         idle = _one("idle", "Idle power", ENERGY["idle"], about, disabled=off["idle"])
         if any(off.values()) or why:
             st.caption(words.ignored([name for key, name in NAMES.items() if off[key]], why))

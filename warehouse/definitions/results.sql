@@ -137,6 +137,7 @@ select
     coalesce(power_w, ratio(energy_j, latency_s)) as power_w,
     null::double as idle_power_w,
     null::double as energy_above_idle_j,
+    null::double as energy_above_active_idle_j,
     case
         when energy_j is null and estimated_energy_j is not null then 'the source models the energy of a response, it did not measure it'
         when energy_j is null then 'the source gives no energy of a response'
@@ -214,6 +215,8 @@ select
     -- Latencies of requests that share a GPU overlap: their sum times idle power would take the idle energy off many times.
     above_idle(runs.energy_j_total, runs.measured_latency_s_total, own_idle_power(runs.idle_power_w, runs.energy_attribution))
         / nullif(runs.measured, 0) as energy_above_idle_j,
+    above_idle(runs.energy_j_total, runs.measured_latency_s_total, own_idle_power(runs.active_idle_power_w, runs.energy_attribution))
+        / nullif(runs.measured, 0) as energy_above_active_idle_j,
     runs.energy_reason,
     runs.valid,
     runs.reasons,

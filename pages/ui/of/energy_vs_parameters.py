@@ -14,6 +14,7 @@ SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "thr
 COSTS = (
     "energy_j",
     "energy_per_token_j",
+    "energy_above_active_idle_j",
     "throughput_tps",
     "latency_s",
     "output_tokens",

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from prompt_joules.warehouse import query
+from prompt_joules.warehouse import energy_shown, query
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 from tests.unit.queries.made import EVERYTHING, shown
@@ -120,3 +120,20 @@ def test_the_time_of_a_batch_counts_once(tmp_path: Path) -> None:
     assert row["throughput_tps"] == pytest.approx(40)
     assert row["power_w"] == pytest.approx(20)
     assert row["latency_s"] == pytest.approx(4)
+
+
+def test_energy_above_a_waiting_gpu_is_a_number_of_its_own(tmp_path: Path) -> None:
+    runs = {
+        "alone": factories.records(9, "alone", active_idle_power_w=101.0),
+        "shared": factories.records(8, "shared", active_idle_power_w=101.0, energy_attribution="shared", batch_size=8, window_id=0),
+        "unknown": factories.records(5, "unknown", task="instruct"),
+    }
+    for name, rows in runs.items():
+        factories.write(rows, tmp_path / name / "part-0.parquet")
+    assert warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb").status == 0
+    found = query.load("leaderboard", None, str(tmp_path / "w.duckdb"))
+    of = dict(found.select("result_id", "energy_above_active_idle_j").iter_rows())
+    expected = (runs["alone"]["energy_j"] - 101.0 * runs["alone"]["latency_s"]).mean()
+    assert of == {"run:alone": pytest.approx(expected), "run:shared": None, "run:unknown": None}
+    forced = energy_shown.without_forced(found.with_columns(weights=pl.lit("dummy")))
+    assert forced["energy_above_active_idle_j"].null_count() == forced.height, "the length of an answer of random weights was forced"
