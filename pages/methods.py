@@ -32,7 +32,8 @@ st.markdown("\n".join(f"- **{task}**: {about}" for task, about in room.PUBLISHED
 
 head("numbers")
 st.caption("Click on the head of a column to sort; the magnifier above the table searches.")
-tables.show(room.numbers(), room.numbers().columns, alt="Every number with its meaning, which way is better, formula, column and source")
+alt = "Every number with its meaning, which way is better, formula, column and source"
+tables.show(room.numbers(), room.numbers().columns, alt=alt, lines=3)
 
 head("limits")
 st.markdown(room.LIMITS)

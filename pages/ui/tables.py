@@ -19,7 +19,7 @@ NOT_MEASURED = "not measured"
 NOT_STATED = "not stated"
 # What the table of 2023 says of its prompts in words, not in its rows.
 PROMPTS_OF_V1 = "ShareGPT (2,978)"
-ROW_HEIGHT = 35
+ROW_HEIGHT, LINE_HEIGHT = 35, 16
 TALLEST = 563
 # A list has at most so many rows: what a browser can take at once. Downloads have all.
 MOST_LISTED = 1000
@@ -97,11 +97,13 @@ def show(
     key: str | None = None,
     modes: Iterable[SelectionMode] = ("single-row",),
     opens: tuple[str, str] | None = None,
+    lines: int = 1,
 ) -> Any:
     """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked, or what
     the `modes` say. On a phone a wide table is a list of cards; where rows open something, their names are links to it.
 
     Args:
+        lines: of words that a row has room for.
         opens: how the address names a row that is opened, and the column with its value; needed with a `key`.
     """
     rows, listed_columns = shape.marked(named_gpus(rows), shape.shown(rows, columns))
@@ -116,6 +118,7 @@ def show(
     if (key is None or opens) and cards.wanted(listed.columns):
         links = [opened.link(opens[0], value) for value in rows[opens[1]].head(cards.MOST_CARDS)] if opens else []
         return cards.show(shape.on_screen(listed), {name: _title(name) for name in listed.columns}, missing, alt, links)
+    high = ROW_HEIGHT + LINE_HEIGHT * (lines - 1)
     return st.dataframe(
         shape.on_screen(listed),
         column_config=config(listed, metric),
@@ -125,8 +128,8 @@ def show(
         selection_mode=modes,
         placeholder=missing,
         alt=alt,
-        height=min(ROW_HEIGHT * (listed.height + 1) + 3, TALLEST),
-        row_height=ROW_HEIGHT,
+        height=min(ROW_HEIGHT + high * listed.height + 3, TALLEST),
+        row_height=high,
     )
 
 
