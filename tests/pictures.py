@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from prompt_joules.pages.ui import head
@@ -28,6 +29,7 @@ def take(address: str, into: Path) -> None:
             visitor = Visitor(browser.new_page(viewport={"width": WIDE, "height": high}), address).open(view)
             assert_drawn(visitor)
             visitor.page.screenshot(path=into / f"{name}.png")
+            shrink(into / f"{name}.png")
         take_preview(Visitor(browser.new_page(viewport={"width": SIDEBAR + head.PICTURE_SIZE[0], "height": head.PICTURE_SIZE[1]}), address))
         browser.close()
 
@@ -43,6 +45,14 @@ def take_preview(visitor: Visitor) -> None:
     assert_drawn(visitor.open(""))
     wide, high = head.PICTURE_SIZE
     visitor.page.screenshot(path=head.PICTURE, clip={"x": SIDEBAR, "y": 0, "width": wide, "height": high})
+    shrink(head.PICTURE)
+
+
+def shrink(path: Path) -> None:
+    """Save a PNG in 256 colours, a third of its bytes: these pictures have few."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
 
 
 def main() -> None:

@@ -154,21 +154,23 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
 
 
 def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
-    """The number of each mark, n where it is small, and what a row saves. Words stand right of the first mark and left of the last.
+    """The number of each mark, n where it is small, and what a row saves. Words stand right of the first mark and left of the last,
+    above where these have an interval.
 
     On a phone only the first and the last mark have their numbers; the table has all.
     """
     places: dict[str, dict[str, Any]] = {
         "first": {"align": "left", "dx": 11},
         "last": {"align": "right", "dx": -11},
+        "above": {"align": "center"},
         "between": {"align": "center"},
         "beside": {"align": "right", "dx": 6},
     }
     layers = []
     for place, how in places.items():
         there = base.transform_filter(f"datum.place == '{place}'")
-        number, n = (-13, 14) if place in ("between", "beside") else (-5, 8)
-        seen = {} if place in ("first", "last") else WIDE_ONLY
+        number, n = (-13, 14) if place in ("above", "between", "beside") else (-5, 8)
+        seen = WIDE_ONLY if place in ("between", "beside") else {}
         layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how, **seen).encode(text=alt.Text("number:N")))
         few = there.transform_filter("datum.few").mark_text(dy=n, fontSize=10, color=theme.INK, **how, **WIDE_ONLY)
         layers.append(few.encode(text=alt.Text("n:N")))
@@ -194,7 +196,9 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.format("{}, {} at once", "engine", "batch_size"))
         .otherwise(pl.format("n = {}", "units"))
         .alias("n"),
-        pl.when(most)
+        pl.when((most | least) & pl.col("token_low_j").is_not_null())
+        .then(pl.lit("above"))
+        .when(most)
         .then(pl.lit("first"))
         .when(least)
         .then(pl.lit("last"))
