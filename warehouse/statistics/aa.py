@@ -52,7 +52,7 @@ def checks(units: pl.DataFrame, cost_units: pl.DataFrame, repetitions: pl.DataFr
         `number`, `result_id` (of the first run), `estimate`, `low`, `high` (of a ratio, a change less 1, or a difference over its mean),
         and `shown`, whether it shows a difference.
     """
-    return pl.DataFrame([*halves(units, cost_units, splits), *two_runs(units, repetitions)], schema=SCHEMA, orient="row")
+    return pl.DataFrame([*halves(units, cost_units, splits), *two_runs(units, cost_units, repetitions)], schema=SCHEMA, orient="row")
 
 
 def shares(found: pl.DataFrame) -> pl.DataFrame:
@@ -74,7 +74,7 @@ def halves(units: pl.DataFrame, cost_units: pl.DataFrame, splits: int) -> Iterat
             yield from _costs(fitted, str(result), SEED + split)
 
 
-def two_runs(units: pl.DataFrame, repetitions: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def two_runs(units: pl.DataFrame, cost_units: pl.DataFrame, repetitions: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Each pair of runs of one setup on one card, with the luck that all other setups show."""
     again = repetitions.filter("valid").filter(pl.len().over("setup", "card") > 1)
     for (setup, _), group in again.group_by("setup", "card", maintain_order=True):
@@ -84,6 +84,8 @@ def two_runs(units: pl.DataFrame, repetitions: pl.DataFrame) -> Iterator[dict[st
             if not a.is_empty() and not b.is_empty():
                 yield from _compared(a, b, first, TWO_RUNS, known)
                 yield from _paired(a, b, first, known)
+                sums = [cost_units.filter(pl.col("result_id") == name) for name in (first, second)]
+                yield from _fitted([cost.fits(part, known) for part in sums], first, TWO_RUNS)
 
 
 def _part(own: pl.DataFrame, first: pl.Series, is_in: bool) -> pl.DataFrame:
@@ -130,11 +132,15 @@ def _paired(a: pl.DataFrame, b: pl.DataFrame, result: str, known: runs.Known) ->
 
 
 def _costs(sums: pl.DataFrame, result: str, seed: int) -> Iterator[dict[str, Any]]:
-    """The coefficients of two halves of a run: their difference over their mean."""
+    """The coefficients of two halves of a run."""
     names = sums["unit"].unique().sort()
     chosen = names.gather(np.random.default_rng([SEED, seed]).permutation(len(names))[: len(names) // 2].tolist())
     inside = pl.col("unit").is_in(chosen.implode())
-    fits = [cost.fits(sums.filter(part)) for part in (inside, ~inside)]
+    yield from _fitted([cost.fits(sums.filter(part)) for part in (inside, ~inside)], result, HALVES)
+
+
+def _fitted(fits: list[pl.DataFrame], result: str, of: str) -> Iterator[dict[str, Any]]:
+    """The coefficients of two fits: their difference over their mean; nothing where either is not there."""
     if any(fit.is_empty() for fit in fits):
         return
     a, b = (fit.row(0, named=True) for fit in fits)
@@ -142,7 +148,7 @@ def _costs(sums: pl.DataFrame, result: str, seed: int) -> Iterator[dict[str, Any
         scale = max(abs(a[name] + b[name]) / 2, 1e-12)
         half = float(np.hypot(a[f"{name}_high"] - a[name], b[f"{name}_high"] - b[name])) / scale
         away = (b[name] - a[name]) / scale
-        yield from _judged(COST, HALVES, name, result, away, away - half, away + half, 0.0)
+        yield from _judged(COST, of, name, result, away, away - half, away + half, 0.0)
 
 
 def _judged(
