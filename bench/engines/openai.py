@@ -128,6 +128,8 @@ SWITCHED_OFF: dict[str, dict[str, Any]] = {
     "llama.cpp": {"top_k": 0, "repeat_penalty": 1.0, "min_p": 0.0, "cache_prompt": False},
 }
 """What a known server must be told so that none of its own or the model's defaults is added to the sampling."""
+VERSIONS = (("../version", "version"), ("../info", "version"), ("../server_info", "version"), ("../props", "build_info"))
+"""Where a server says its version, and under which name: vLLM, TGI, SGLang, llama.cpp."""
 _OWNERS = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
 
 
@@ -349,8 +351,10 @@ async def describe(client: httpx.AsyncClient) -> ServerFacts:
     data = listed.get("data")
     models = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
     owner = next((str(entry["owned_by"]) for entry in models if entry.get("owned_by")), None)
-    said = [(await _get(client, path)).get("version") for path in ("../version", "../info")]
-    version = next((version for version in said if isinstance(version, str)), None)
+    version = None
+    for path, key in VERSIONS:
+        version = version or (await _get(client, path)).get(key)
+    version = version if isinstance(version, str) else None
     named = " ".join(str(part) for part in (owner, version) if part)
     return ServerFacts(tuple(str(entry["id"]) for entry in models if "id" in entry), named if version else None, owner=owner)
 

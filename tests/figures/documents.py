@@ -81,6 +81,26 @@ def table_of_runtimes(results: pj.Results) -> list[str]:
     return lines
 
 
+def table_of_the_8b_shape(results: pj.Results) -> list[str]:
+    """Each way to run the 8B shape by protocol 2.1 at each number of answers at once: token/s, J/token as spent and steady."""
+    rows = results.sql(
+        "select runs.run_id, runs.engine, runs.engine_version, runs.batch_size, count(*) as answers, "
+        "round(avg(output_tokens))::integer as each, any_value(runs.batch_size) * sum(output_tokens) / sum(latency_s) as speed, "
+        "sum(energy_j) / sum(output_tokens) as joules, "
+        "any_value(steady_energy_j / steady_output_tokens) as steady from requests join runs using (run_number) "
+        "left join run_notes on run_notes.run_id = runs.run_id where runs.model_id = $shape and runs.harness_version = '2.1' and "
+        "runs.gpu = 'H200' and requests.valid group by all order by runs.batch_size, runs.engine",
+        shape=SHAPE,
+    )
+    lines = []
+    for row in rows.iter_rows(named=True):
+        name = name_of_runtime(row["engine"], row["engine_version"], None)
+        steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
+        numbers = f"{row['answers']:,} | {row['each']} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"
+        lines.append(f"| {name} | {row['batch_size']} | {numbers} |")
+    return lines
+
+
 def first_of_a_length(results: pj.Results) -> list[str]:
     """TTFT where a prompt length was new in its run and where it was not, in protocol 1.1."""
     rows = results.sql(
@@ -119,6 +139,7 @@ def published(results: pj.Results) -> list[str]:
 FIGURES = (
     Figure(table_of_loops, ENGINES, "| loop | answers |"),
     Figure(loops_of_135m, ENGINES),
+    Figure(table_of_the_8b_shape, ENGINES, "| the 8B shape | at once |"),
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
     Figure(first_of_a_length, MEASUREMENT),
     Figure(published, DATA),

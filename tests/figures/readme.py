@@ -154,7 +154,7 @@ def runtimes(results: pj.Results) -> list[str]:
     alike = {"model_id": SMOLLM, "gpu_model": "H200", "task": "instruct"}
     rows = setups(results, **alike).filter(pl.col("harness_version").str.starts_with("2."), pl.col("engine") != "transformers-compiled")
     of = {row["engine"]: row for row in newest(rows.filter(batch_size=1), "engine").iter_rows(named=True)}
-    ours, vllm, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "llama.cpp"))
+    ours, vllm, sglang, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "sglang", "llama.cpp"))
     steady = results.sql(
         "select avg(steady_energy_j / steady_output_tokens) as joules, count(*) as runs from runs join run_notes using (run_id) "
         "where runs.model_id = $model and runs.gpu = 'H200' and runs.task = 'instruct' and runs.engine = 'vllm' and runs.concurrency = 128 "
@@ -164,7 +164,8 @@ def runtimes(results: pj.Results) -> list[str]:
     return [
         f"takes {ours['energy_per_token_j']:.2f} J per token in our loop (runs: {ours['runs']}; 95 % interval {between(ours)}; "
         f"{ours['throughput_tps']:.0f} token/s)",
-        f"{vllm['energy_per_token_j']:.2f} on vLLM (runs: {vllm['runs']}) and {llama['energy_per_token_j']:.2f} on llama.cpp",
+        f"{vllm['energy_per_token_j']:.2f} on vLLM (runs: {vllm['runs']}), {sglang['energy_per_token_j']:.2f} on SGLang (runs: {sglang['runs']}) "
+        f"and {llama['energy_per_token_j']:.2f} on llama.cpp",
         f"With 128 requests at once vLLM takes {steady['joules']:.3f} (runs: {steady['runs']})",
     ]
 

@@ -1,5 +1,6 @@
 """`--engine openai` against a real local server that behaves: what is sent, when, and the rows that come of it."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
@@ -15,6 +17,7 @@ pytest.importorskip("uvicorn", reason="needs the test extra: make test installs 
 from prompt_joules.bench import SERVED_HARNESS_VERSION, errors, record
 from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.engines.base import Sampling
+from prompt_joules.bench.engines.openai import ServerFacts, describe
 from prompt_joules.bench.meter.reading import Reading
 from prompt_joules.bench.run.served import client_of, server_url
 from prompt_joules.bench.run.served_warmup import warm_up
@@ -193,3 +196,31 @@ def test_two_servers_of_one_name_are_two_runs(config: RunConfig) -> None:
         with serving(lambda body, n: stream(whole())) as server:
             run(config, server)
     assert rows(config)["run_id"].n_unique() == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "owner", "version"),
+    [
+        ("/version", {"version": "0.22.1"}, "vllm", "vllm 0.22.1"),
+        ("/info", {"version": "3.3"}, None, "3.3"),
+        ("/server_info", {"version": "0.5.15", "model_path": "m"}, "sglang", "sglang 0.5.15"),
+        ("/props", {"build_info": "b7000-abc", "model_path": "m"}, "llamacpp", "llamacpp b7000-abc"),
+        ("/props", {"build_info": None}, "llamacpp", None),
+    ],
+)
+def test_every_server_is_asked_for_its_version_where_it_keeps_it(
+    path: str, said: dict[str, Any], owner: str | None, version: str | None
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        models = {"data": [{"id": "m", "owned_by": owner}]}
+        return (
+            httpx.Response(200, json=models)
+            if request.url.path == "/v1/models"
+            else (httpx.Response(200, json=said) if request.url.path == path else httpx.Response(404))
+        )
+
+    async def asked() -> ServerFacts:
+        async with httpx.AsyncClient(base_url="http://host/v1/", transport=httpx.MockTransport(answer)) as client:
+            return await describe(client)
+
+    assert asyncio.run(asked()).version == version
