@@ -73,7 +73,7 @@ def table_of_runtimes(results: pj.Results) -> list[str]:
     )
     ours = pl.col("engine").str.starts_with("transformers")
     lines = []
-    for row in rows.sort(~ours, pl.col("engine") == "llama.cpp", "engine", "concurrency", "seed").iter_rows(named=True):
+    for row in rows.sort(~ours, pl.col("engine") == "llama.cpp", "engine", "concurrency", "seed", "answers").iter_rows(named=True):
         name = name_of_runtime(row["engine"], row["engine_version"], row["weights_format"])
         steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
         numbers = f"{row['answers']:,} | {row['each']:.0f} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"

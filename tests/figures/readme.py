@@ -164,7 +164,8 @@ def runtimes(results: pj.Results) -> list[str]:
     return [
         f"takes {ours['energy_per_token_j']:.2f} J per token in our loop (runs: {ours['runs']}; 95 % interval {between(ours)}; "
         f"{ours['throughput_tps']:.0f} token/s)",
-        f"{vllm['energy_per_token_j']:.2f} on vLLM (runs: {vllm['runs']}), {sglang['energy_per_token_j']:.2f} on SGLang (runs: {sglang['runs']}) "
+        f"{vllm['energy_per_token_j']:.2f} on vLLM (runs: {vllm['runs']}), {sglang['energy_per_token_j']:.2f} "
+        f"on SGLang (runs: {sglang['runs']}) "
         f"and {llama['energy_per_token_j']:.2f} on llama.cpp",
         f"With 128 requests at once vLLM takes {steady['joules']:.3f} (runs: {steady['runs']})",
     ]
