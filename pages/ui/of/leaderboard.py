@@ -57,9 +57,9 @@ MORE = (
 # The numbers that can be narrowed to a range on the leaderboard.
 RANGES = ("params_total_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 POOLED = (
-    "Runs of one setup are one row: means over all their answers; percentiles are the mean over the runs. The 95 % intervals are those of "
-    "the mean and of J/token over prompts and runs; there is none below five prompts and for published averages. Divided energy has none "
-    "of an answer, but one of J/token over its windows."
+    "Runs of one setup are one row: means over all their answers, which “Prompts” counts; percentiles are the mean over the runs. The 95 % "
+    "intervals are those of the mean and of J/token over prompts and runs; there is none below five prompts and for published averages. "
+    "Divided energy has none of an answer, but one of J/token over its windows."
 )
 TOKEN = "energy_per_token_j"
 CLICK = "Click a row for its facts; tick two to four to compare them, one to plan with it."
