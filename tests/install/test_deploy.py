@@ -1,6 +1,6 @@
 """The app as others serve it: a file system that is read-only, below a path of nginx; and the files of deploy/ agree with the code.
 
-There is no Docker where this is written: what the Dockerfile copies and starts is checked, not built.
+There is no Docker where this is written: what the Dockerfile copies and starts is checked, not built by the suite.
 """
 
 import configparser

@@ -39,7 +39,7 @@ NOT_RUN = {
     "transformers serve": "needs a GPU; tests/unit/serving/test_real.py starts it on a CPU",
     "prompt-joules measure --device cuda:1": "needs a second GPU",
     "docker ": "there is no Docker here; tests/install/test_deploy.py checks what the images are made of",
-    "cp deploy/prompt-joules.service": "belongs to systemd, which is not here",
+    "cp deploy/prompt-joules.service": "belongs to systemd, which does not run here; tests/install/test_deploy.py has the unit read",
     "createuser": "Postgres; tests/lake makes its own",
     "createdb": "Postgres; tests/lake makes its own",
     "python -m ingest results --watch": "goes on until it is stopped; tests/unit/ingest/test_watch.py starts it",
