@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import platformdirs
-
 from prompt_joules.bench import extras, screen
 from prompt_joules.bench.screen import ERR
 from prompt_joules.ingest import zips
@@ -56,6 +54,8 @@ def address(text: str) -> Address:
 
 def kept_in(where: Address) -> Path:
     """The folder of the fetched states of a dataset, in the user's cache."""
+    import platformdirs  # only where a data set is fetched: on Unix it needs what other systems lack
+
     return platformdirs.user_cache_path("prompt-joules") / "hub" / where.repo
 
 
