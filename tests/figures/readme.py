@@ -110,6 +110,25 @@ def runs(results: pj.Results) -> list[str]:
     ]
 
 
+def cards(results: pj.Results) -> list[str]:
+    """J/token of the 135M model on two cards of one kind, on the prompts that both answered, the card with most runs first."""
+    rows = results.sql(
+        "with answers as (select repetitions.card, runs.seed, requests.task, prompt_id, energy_j, output_tokens from requests "
+        "join runs using (run_number) join repetitions using (run_number) where runs.model_id = $model and runs.gpu = 'H200' and "
+        "runs.harness_version = '2.1' and runs.engine = 'transformers-compiled:searched' and runs.batch_size = 1 and requests.valid), "
+        "common as (select task, prompt_id from answers group by all having count(distinct card) = 2) "
+        "select card, count(distinct seed) as runs, count(distinct prompt_id) as prompts, sum(energy_j) / sum(output_tokens) as joules, "
+        "avg(output_tokens) as length from answers join common using (task, prompt_id) group by card order by runs desc",
+        model=SMOLLM,
+    )
+    first, second = rows.iter_rows(named=True)
+    return [
+        f"on the same {second['prompts']} prompts and four tasks a second H200 took {second['joules']:.3f} J per token in place of "
+        f"{first['joules']:.3f} ({signed(second['joules'] / first['joules'] - 1)} %; answers of {second['length']:.0f} and "
+        f"{first['length']:.0f} tokens)"
+    ]
+
+
 def batches(results: pj.Results) -> list[str]:
     """All ShareGPT prompts in static batches of 128 on an H200."""
     rows = results.sql(
@@ -173,5 +192,5 @@ def runtimes(results: pj.Results) -> list[str]:
 
 FIGURES = (
     *(Figure(say) for say in (lengths_and_costs, shipped, published_concise, batches, loops)),
-    *(Figure(say, "docs/findings.md") for say in (concise, runs, runtimes)),
+    *(Figure(say, "docs/findings.md") for say in (concise, runs, cards, runtimes)),
 )
