@@ -206,7 +206,7 @@ METRICS: dict[str, Metric] = {
             "(latency_s − ttft_s) / (output_tokens − 1)",
             "Time per output token after the first; null under two tokens.",
         ),
-        _ms("itl_p50_s", "ITL p50", "median of the gaps between tokens", "Half of the gaps are shorter."),
+        _ms("itl_p50_s", "ITL p50", "median of the gaps between tokens", "Half of the gaps are shorter. Null where tokens come in bursts."),
         _ms(
             "itl_p99_s",
             "ITL p99",
