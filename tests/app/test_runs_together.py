@@ -24,7 +24,7 @@ def setup(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFr
         shipped_warehouse,
         "select runs.run_number, requests.energy_j, requests.output_tokens from requests join runs using (run_number) where requests.valid "
         f"and runs.model_id = '{OURS['model']}' and gpu = 'H200' and runs.task = 'chat' and runs.engine = '{OURS['engine']}' "
-        "and runs.experiment_id = 'smollm2-shipped-h200-2.1'",
+        "and runs.harness_version = '2.1' and runs.batch_size = 1",
     )
     assert rows["run_number"].n_unique() > 1
     return rows
