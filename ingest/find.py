@@ -107,6 +107,9 @@ def _inside(root: Path, passed: list[Passed]) -> list[Path]:
             path = Path(folder) / name
             if name.startswith(".") or ending(path) not in (*ENDINGS, zips.ENDING):
                 continue
+            if (told := os.fsencode(path).decode("utf-8", "replace")) != str(path):
+                passed.append(Passed(Path(told), "has a name that is not UTF-8: rename it", failure=True))
+                continue
             if why := _leads_out(path, real_root):
                 passed.append(Passed(path, why, failure=True))
             else:

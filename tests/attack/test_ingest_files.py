@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import sys
 import zipfile
 from pathlib import Path
 
@@ -65,6 +66,18 @@ def test_what_was_refused_is_forgotten_once_it_can_be_read(tmp_path: Path) -> No
     warehouses.ingest(folder, into=warehouse)
     assert warehouses.rejects(warehouse) == []
     assert warehouses.rows(warehouse, "select count(*) from requests").item() == 12
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems make no such names")
+def test_a_name_that_is_no_text_costs_itself_alone(tmp_path: Path) -> None:
+    factories.write(factories.records(3), tmp_path / "in" / "a.parquet")
+    Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/\xff.parquet")).write_bytes(b"PAR1")
+    report = warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    assert sorted((line.state, line.why) for line in report.lines) == [
+        ("loaded", ""),
+        ("unreadable", "has a name that is not UTF-8: rename it"),
+    ]
+    assert len(warehouses.rejects(tmp_path / "w.duckdb")) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="permissions are of another kind here")
