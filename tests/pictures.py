@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from prompt_joules.pages.ui import head
 from tests import warehouses
-from tests.e2e.conftest import Visitor
+from tests.e2e.conftest import Visitor, watched
 from tests.servers import ROOT, served
 
 WIDE = 1366
@@ -25,12 +25,17 @@ def take(address: str, into: Path) -> None:
     """Open every view in a browser of its own and keep what a visitor sees first."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+
+        def visit(wide: int, high: int) -> Visitor:
+            return Visitor(watched(browser.new_page(viewport={"width": wide, "height": high})), address)
+
         for name, (view, high) in PICTURES.items():
-            visitor = Visitor(browser.new_page(viewport={"width": WIDE, "height": high}), address).open(view)
+            visitor = visit(WIDE, high).open(view)
             assert_drawn(visitor)
             visitor.page.screenshot(path=into / f"{name}.png")
             shrink(into / f"{name}.png")
-        take_preview(Visitor(browser.new_page(viewport={"width": SIDEBAR + head.PICTURE_SIZE[0], "height": head.PICTURE_SIZE[1]}), address))
+        wide, high = head.PICTURE_SIZE
+        take_preview(visit(SIDEBAR + wide, high))
         browser.close()
 
 

@@ -34,15 +34,25 @@ SETTLED = """() => document.querySelector('h1')
 
 
 class Visitor:
-    """A browser page that remembers what went wrong."""
+    """A browser page, made by `watched`, that remembers what went wrong."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
         self.address = address
         self.errors: list[str] = []
-        page.add_init_script(WATCH)
-        page.on("console", lambda message: self._heard(message.type, message.text, message.location.get("url", "")))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._listeners = {
+            "console": lambda message: self._heard(message.type, message.text, message.location.get("url", "")),
+            "pageerror": lambda error: self.errors.append(str(error)),
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)  # type: ignore[call-overload]
+
+    def leave(self) -> None:
+        """Make the tab ready for the next visitor, who finds nothing of this one in it."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.evaluate("sessionStorage.clear()")
+        self.page.goto("about:blank")
 
     def _heard(self, kind: str, text: str, source: str) -> None:
         if kind == "error" and not (text.startswith("Failed to load resource") and any(e in source for e in EXPECTED)):
@@ -93,6 +103,12 @@ class Visitor:
         assert self.errors == []
 
 
+def watched(tab: Page) -> Page:
+    """The tab, which from now on notes when something last changed in it."""
+    tab.add_init_script(WATCH)
+    return tab
+
+
 @pytest.fixture(scope="module")
 def context() -> Iterator[BrowserContext]:
     """Chromium: Debian's, or the one that Playwright has installed. One profile for all tests of a file: the app's code is fetched once.
@@ -136,18 +152,26 @@ def hostile_server(make_once: MakeOnce) -> Iterator[str]:
         yield started.address
 
 
+@pytest.fixture(scope="module")
+def tabs() -> list[Page]:
+    """The tabs that the tests of a file use one after the other: in a new one the browser compiles the app's code again, 2 s of CPU."""
+    return []
+
+
 @pytest.fixture
-def visit(context: BrowserContext) -> Iterator[Callable[..., Visitor]]:
-    """Make visitors, each a tab of its own: `visit(address, width=390, dark=True)`."""
-    tabs: list[Page] = []
+def visit(context: BrowserContext, tabs: list[Page]) -> Iterator[Callable[..., Visitor]]:
+    """Make visitors, those of one test each with a tab of its own: `visit(address, width=390, dark=True)`."""
+    visitors: list[Visitor] = []
 
     def make(address: str, width: int = 1366, *, dark: bool = False) -> Visitor:
-        tab = context.new_page()
-        tabs.append(tab)
+        if len(visitors) == len(tabs):
+            tabs.append(watched(context.new_page()))
+        tab = tabs[len(visitors)]
         tab.set_viewport_size({"width": width, "height": 900})
         tab.emulate_media(color_scheme="dark" if dark else "light")
-        return Visitor(tab, address)
+        visitors.append(Visitor(tab, address))
+        return visitors[-1]
 
     yield make
-    for tab in tabs:
-        tab.close()
+    for visitor in visitors:
+        visitor.leave()

@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext
 
 from prompt_joules.pages.ui import site
 from tests.app import hostile, warehouse
-from tests.e2e.conftest import Visitor
+from tests.e2e.conftest import Visitor, watched
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Visitor]
@@ -221,7 +221,7 @@ NAMED = ("distributions", "prompts", "cost_of_a_token", "compare", "planner", "v
 @pytest.fixture(scope="module")
 def victim(context: BrowserContext, hostile_server: str) -> Iterator[Visitor]:
     """One visitor for all pages of hostile rows."""
-    visitor = Visitor(context.new_page(), hostile_server)
+    visitor = Visitor(watched(context.new_page()), hostile_server)
     visitor.page.on("dialog", lambda dialog: visitor.errors.append(f"script ran: {dialog.message}"))
     yield visitor
     visitor.page.close()
