@@ -54,7 +54,7 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     """Text that can be stored as UTF-8: JSON can hold half of a surrogate pair, which cannot."""
     return isinstance(value, str) and value.encode(errors="ignore").decode() == value
 
@@ -70,7 +70,7 @@ FITS: dict[ColumnType, tuple[Callable[[Any], bool], str]] = {
     "int64": (_is_whole, "a whole number"),
     "float32": (is_number, "a number"),
     "float64": (is_number, "a number"),
-    "string": (_is_text, "text"),
+    "string": (is_text, "text"),
     "bool": (lambda value: isinstance(value, bool), "true or false"),
     "timestamp[us, UTC]": (lambda value: isinstance(value, datetime), "a time"),
     "list<float32>": (_is_numbers, "a list of numbers"),

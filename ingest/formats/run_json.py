@@ -4,13 +4,13 @@ A run that was interrupted has several sessions; their joules add up. Of two fil
 sessions counts, so that the order of files does not matter.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
 
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.foreign import is_text
 from prompt_joules.ingest.statements import statement
 
 
@@ -18,10 +18,14 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and {"run_id", "fingerprint", "sessions"} <= content.keys
 
 
+MOST = 1e15
+"""No book has more joules, tokens or seconds than this."""
+
+
 def _joules(book: Mapping[str, Any], key: str) -> float | None:
-    """A finite number of a book, or None when the meter had none."""
+    """A number of a book that can be one, or None: the meter had none, or it is below zero or above all energy."""
     value = book.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (-MOST if key == "gaps_j" else 0) <= value <= MOST:
         return None
     return float(value)
 
@@ -71,8 +75,8 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
         content = content_of(source).json
         if not isinstance(content, dict) or not isinstance(content.get("sessions"), list):
             raise Unreadable("is not a run.json: `sessions` is not a list")
-        if not isinstance(content.get("run_id"), str) or not isinstance(content.get("finished"), bool | None):
-            raise Unreadable("is not a run.json: `run_id` must be text and `finished` true or false")
+        if not is_text(content["run_id"]) or not is_text(content["fingerprint"]) or not isinstance(content.get("finished"), bool | None):
+            raise Unreadable("is not a run.json: `run_id` and `fingerprint` must be text and `finished` true or false")
         connection.execute(statement("run_note"), notes_of(content) | {"file_id": source.file_id})
         connection.execute("insert or ignore into touched values ($run_id)", {"run_id": content["run_id"]})
         loaded.append(Loaded(source, 1, 0))

@@ -94,6 +94,23 @@ def test_books_of_several_sessions_add_up() -> None:
     assert notes["counter_step_s"] == 0.2
 
 
+@pytest.mark.parametrize("impossible", [-1e308, -0.5, 1e16, 10**400, float("nan"), float("inf"), True, "9"])
+def test_a_number_that_no_book_can_have_is_null(impossible: object) -> None:
+    books = {"counter_j": 100.0, "windows_j": impossible, "gaps_j": 20.0, "ratio": impossible, "step_s": impossible}
+    notes = notes_of({"run_id": "r", "fingerprint": "f", "finished": True, "sessions": [{"books": books}]})
+    assert [notes[name] for name in ("books_windows_j", "books_ratio", "counter_step_s")] == [None, None, None]
+    assert (notes["books_counter_j"], notes["books_gaps_j"]) == (100.0, 20.0)
+
+
+@pytest.mark.parametrize(("key", "value"), [("run_id", '"\\ud800"'), ("run_id", "7"), ("fingerprint", '"a\\udfff"'), ("finished", '"no"')])
+def test_a_run_json_that_names_no_run_is_refused_in_our_words(tmp_path: Path, warehouse: Path, key: str, value: str) -> None:
+    whole = {"run_id": '"r"', "fingerprint": '"f"', "finished": "true", "sessions": "[]"} | {key: value}
+    (tmp_path / "run.json").write_text("{" + ", ".join(f'"{name}": {text}' for name, text in whole.items()) + "}", encoding="utf-8")
+    assert warehouses.ingest(tmp_path / "run.json", into=warehouse).status == 1
+    (reason,) = warehouses.rows(warehouse, "select reason from rejects")["reason"]
+    assert "`run_id` and `fingerprint` must be text" in reason
+
+
 def test_books_without_a_counter_are_null() -> None:
     content = {"run_id": "r", "fingerprint": "f", "finished": False, "sessions": [{"books": {"counter_j": None}}, {}]}
     notes = notes_of(content)
