@@ -98,6 +98,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pl.DataFrame({"question": ["q"], "n_out": [7], "latency_ms": [2000.0], "joules": [9.0], "when": ["2026-01-05T12:00:00Z"]}).write_csv(
         folder / "lab.csv"
     )
+    shutil.copy(ROOT / "tests" / "data" / "real" / "sglang_bench" / "detail.jsonl", folder / "sglang.jsonl")
     (folder / "x.py").write_text("print('measured')\n")
     (folder / "models").symlink_to(ROOT / "models")
     warehouses.ingest(folder / "results", folder / "warehouse" / "data", into=folder / "warehouse.duckdb")

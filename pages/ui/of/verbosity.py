@@ -116,6 +116,8 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
 def first_sides(rows: pl.DataFrame, kind: str, ours: bool) -> tuple[str, ...]:
     """The two sides that most results have with all else alike, the one that takes more per token first; none where no two are alike.
 
+    Results of one answer at a time count before those of several, whose energy is divided by a rule.
+
     Args:
         rows: rows of `results`.
         kind: what differs: task, model, engine or gpu.
@@ -127,7 +129,8 @@ def first_sides(rows: pl.DataFrame, kind: str, ours: bool) -> tuple[str, ...]:
     known = known.group_by(*same, side, maintain_order=True).agg(pl.col("energy_per_token_j").mean())
     both = known.join(known, on=same, nulls_equal=True, suffix="_b", maintain_order="left")
     both = both.filter(pl.col(side) != pl.col(f"{side}_b"), pl.col("energy_per_token_j") >= pl.col("energy_per_token_j_b"))
-    counts = both.group_by(side, f"{side}_b").len().sort("len", side, f"{side}_b", descending=[True, False, False])
+    counts = both.group_by(side, f"{side}_b").agg(pl.len(), (pl.col("batch_size") == 1).sum().alias("alone"))
+    counts = counts.sort("alone", "len", side, f"{side}_b", descending=[True, True, False, False])
     return counts.select(side, f"{side}_b").row(0) if counts.height else ()
 
 
