@@ -137,7 +137,8 @@ class RunConfig:
     """Above 1, tokens already seen become less likely. 1 is off."""
 
     seed: int = 0
-    """Seed of the sampling (with the prompt's id and repetition, so each answer has its own) and of the order of prompts and tasks."""
+    """Seed of the sampling (with the prompt's id and repetition, so each answer has its own) and of the order of prompts and tasks.
+    A server that this command starts gets it once, at its start."""
 
     request_seed: bool = False
     """Send a server a seed with each request, so that one which honours it can repeat an answer. It has a price: vLLM then draws the tokens
@@ -286,7 +287,7 @@ def _check_trackers(config: RunConfig) -> None:
 def _check_server(config: RunConfig) -> None:
     """Options of a server without one, and the other way round. Raises BadOption."""
     if config.engine not in SERVED:
-        of_servers = ("base_url", "concurrency", "request_rate", "ramp", "slo", "server_command", "server_args")
+        of_servers = ("base_url", "concurrency", "request_rate", "request_seed", "ramp", "slo", "server_command", "server_args")
         _refuse_given(config, of_servers, "is for a server.")
         return
     if config.batch_size != 1:
@@ -317,5 +318,5 @@ def _check_running(config: RunConfig) -> None:
 
 def _refuse_given(config: RunConfig, names: tuple[str, ...], why: str) -> None:
     for name in names:
-        if getattr(config, name) not in (None, ""):
+        if getattr(config, name) not in (None, "", False):
             raise errors.BadOption(f"--{name.replace('_', '-')}", why)

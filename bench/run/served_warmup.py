@@ -2,7 +2,7 @@
 
 A round has as many texts as the run sends at once: a server compiles kernels at the first batch of a size. The first eight requests to a
 vLLM that had just started had a TTFT of 0.34 s, later ones of 0.04 s, and its first 96 answers an ITL that was 9 % longer than that of
-the next 96 (one H200, vLLM 0.22.1).
+96 later ones (one H200, vLLM 0.22.1).
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 
@@ -50,8 +51,10 @@ def warm_up(
     done, length = WarmUp(), min(FIRST_TOKENS, sampling.max_new_tokens)
     while done.answers < config.warmup and not done.warm and not stop():
         asked = dataclasses.replace(sampling, max_new_tokens=length)
-        texts = list(itertools.islice(itertools.cycle(TEXTS), size))
-        bodies = [request_body(config.model, task, text, None, asked, fixed_length=config.dummy_weights, dialect=dialect) for text in texts]
+        options: dict[str, Any] = {"fixed_length": config.dummy_weights, "dialect": dialect}
+        seeds = [place if config.request_seed else None for place in range(size)]
+        pairs = zip(itertools.cycle(TEXTS), seeds, strict=False)
+        bodies = [request_body(config.model, task, text, seed, asked, **options) for text, seed in pairs]
         tokens, seconds, joules = _round(bodies, client_of, config.timeout, meter)
         if not tokens:
             break

@@ -1,5 +1,7 @@
 """The figures of docs/ and of warehouse/data/README.md that follow from the rows that ship."""
 
+from typing import Any
+
 import polars as pl
 
 import prompt_joules as pj
@@ -58,6 +60,12 @@ def name_of_runtime(engine: str, version: str | None, weights_format: str | None
     return f"{named}, Q4_1" if engine == "llama.cpp" and "Q4_1" in (weights_format or "") else named
 
 
+def numbers_of(row: dict[str, Any]) -> str:
+    """The last five cells of a line: answers, tokens of each, token/s, J/token as spent and in the steady state (empty without one)."""
+    steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
+    return f"{row['answers']:,} | {row['each']:.0f} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"
+
+
 def table_of_runtimes(results: pj.Results) -> list[str]:
     """Each runtime with the 135M model at each number of requests at once: token/s, J/token as spent and steady."""
     rows = results.sql(
@@ -75,9 +83,7 @@ def table_of_runtimes(results: pj.Results) -> list[str]:
     lines = []
     for row in rows.sort(~ours, pl.col("engine") == "llama.cpp", "engine", "concurrency", "seed", "answers").iter_rows(named=True):
         name = name_of_runtime(row["engine"], row["engine_version"], row["weights_format"])
-        steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
-        numbers = f"{row['answers']:,} | {row['each']:.0f} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"
-        lines.append(f"| {name} | {row['concurrency']} | {row['harness_version']} | {row['seed']} | {numbers} |")
+        lines.append(f"| {name} | {row['concurrency']} | {row['harness_version']} | {row['seed']} | {numbers_of(row)} |")
     return lines
 
 
@@ -85,7 +91,7 @@ def table_of_the_8b_shape(results: pj.Results) -> list[str]:
     """Each way to run the 8B shape by protocol 2.1 at each number of answers at once: token/s, J/token as spent and steady."""
     rows = results.sql(
         "select runs.run_id, runs.engine, runs.engine_version, runs.batch_size, count(*) as answers, "
-        "round(avg(output_tokens))::integer as each, any_value(runs.batch_size) * sum(output_tokens) / sum(latency_s) as speed, "
+        "avg(output_tokens) as each, any_value(runs.batch_size) * sum(output_tokens) / sum(latency_s) as speed, "
         "sum(energy_j) / sum(output_tokens) as joules, "
         "any_value(steady_energy_j / steady_output_tokens) as steady from requests join runs using (run_number) "
         "left join run_notes on run_notes.run_id = runs.run_id where runs.model_id = $shape and runs.harness_version = '2.1' and "
@@ -95,9 +101,7 @@ def table_of_the_8b_shape(results: pj.Results) -> list[str]:
     lines = []
     for row in rows.iter_rows(named=True):
         name = name_of_runtime(row["engine"], row["engine_version"], None)
-        steady = "" if row["steady"] is None else f"{row['steady']:.4f}"
-        numbers = f"{row['answers']:,} | {row['each']} | {row['speed']:,.0f} | {row['joules']:.4f} | {steady}"
-        lines.append(f"| {name} | {row['batch_size']} | {numbers} |")
+        lines.append(f"| {name} | {row['batch_size']} | {numbers_of(row)} |")
     return lines
 
 

@@ -126,6 +126,16 @@ def test_a_server_is_warmed_up_in_rounds_of_the_run_s_size_until_two_agree(
     assert server.bodies[0]["max_tokens"] == 32 and server.bodies[-1]["max_tokens"] == 64, "the first tells how long the others may be"
 
 
+def test_the_warm_up_of_a_seeded_run_is_seeded_and_a_loop_of_ours_takes_no_such_option(config: RunConfig) -> None:
+    asked = replace(config, concurrency=3, warmup=3, request_seed=True)
+    with serving(lambda body, n: stream(whole(40))) as server:
+        client = partial(client_of, server_url(server.url), 3)
+        warm_up(asked, TASKS["chat"], Sampling(max_new_tokens=64), client, None, Scripted([9, 1, 1]), lambda: False)  # type: ignore[arg-type]
+    assert sorted(body["seed"] for body in server.bodies) == sorted([0, 1, 2] * 3)
+    with pytest.raises(errors.BadOption, match=r"--request-seed.*is for a server"):
+        check(replace(config, engine="transformers-eager", request_seed=True))
+
+
 def test_a_server_that_answers_no_warm_up_is_left_to_the_run(config: RunConfig) -> None:
     with serving(lambda body, n: stream(whole()) if n > 1 else refuse(400, "no")) as server:
         assert run(replace(config, concurrency=2, warmup=3), server) == 0
