@@ -16,6 +16,8 @@ def test_the_citation_is_of_this_version_which_has_a_dated_section() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
     assert {"cff-version", "message", "title", "authors", "date-released"} <= set(citation)
+    # Not the word that repositories use (dataset): https://github.com/citation-file-format/citation-file-format, schema 1.2.0.
+    assert {reference["type"] for reference in citation["references"]} <= {"data", "article", "software", "report", "website"}
     sections = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert sections[:2] == ["Unreleased", f"{PROJECT['version']} ({citation['date-released']:%Y-%m-%d})"]
     assert isinstance(citation["date-released"], date)

@@ -20,6 +20,8 @@ for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 for name in "copy_file_range killpg getuid geteuid getloadavg sched_getaffinity nice fork O_NONBLOCK O_NOFOLLOW".split():
     vars(os).pop(name, None)
+# Python 3.13 and newer count the processors of this process by sched_getaffinity where there is one, and all of them elsewhere.
+os.process_cpu_count = os.cpu_count
 for name in ("SIGKILL", "SIGALRM", "SIGXCPU", "setitimer", "ITIMER_REAL"):
     vars(signal).pop(name, None)
 real_open = os.open
