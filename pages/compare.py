@@ -6,7 +6,8 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, glance, pick, scope, tables
 from prompt_joules.pages.ui.of import compare as room
 from prompt_joules.pages.ui.pure import certainty, naming, words
-from prompt_joules.pages.ui.pure.view import View, among
+from prompt_joules.pages.ui.pure.narrowings import among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import comparison, variance
 

@@ -8,7 +8,8 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope, tables
 from prompt_joules.pages.ui.of import cost_of_a_token as room
 from prompt_joules.pages.ui.pure import certainty, naming, words
-from prompt_joules.pages.ui.pure.view import View, among
+from prompt_joules.pages.ui.pure.narrowings import among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.statistics import cost
 
 

@@ -12,7 +12,8 @@ from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick,
 from prompt_joules.pages.ui.of import distributions as room
 from prompt_joules.pages.ui.of import distributions_charts as drawings
 from prompt_joules.pages.ui.pure import certainty, naming, shape, words
-from prompt_joules.pages.ui.pure.view import Grouped, View, among
+from prompt_joules.pages.ui.pure.narrowings import Grouped, among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric

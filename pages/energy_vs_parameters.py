@@ -5,7 +5,7 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import energy_vs_parameters as room
 from prompt_joules.pages.ui.pure import shape, words
-from prompt_joules.pages.ui.pure.view import Known, Pooled
+from prompt_joules.pages.ui.pure.narrowings import Known, Pooled
 from prompt_joules.warehouse.statistics import lines as fitted
 
 

@@ -12,7 +12,8 @@ from prompt_joules.pages.ui import cards, controls, data, downloads, draw, frame
 from prompt_joules.pages.ui.of import leaderboard as room
 from prompt_joules.pages.ui.of import leaderboard_charts as drawings
 from prompt_joules.pages.ui.pure import detail, naming
-from prompt_joules.pages.ui.pure.view import Contains, Pooled, View, Within
+from prompt_joules.pages.ui.pure.narrowings import Contains, Pooled, Within
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS

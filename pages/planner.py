@@ -9,7 +9,8 @@ from prompt_joules.pages.ui import data, downloads, frame, scope, tables
 from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
 from prompt_joules.pages.ui.pure import models
-from prompt_joules.pages.ui.pure.view import Pooled, View, among
+from prompt_joules.pages.ui.pure.narrowings import Pooled, among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import electricity
 from prompt_joules.warehouse.energy_shown import ESTIMATED
 from prompt_joules.warehouse.statistics import comparison, workload

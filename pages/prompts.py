@@ -6,7 +6,8 @@ import streamlit as st
 from prompt_joules.pages.ui import cards, controls, data, downloads, draw, frame, glance, opened, scope, tables
 from prompt_joules.pages.ui.of import prompts as room
 from prompt_joules.pages.ui.pure import naming, shape, words
-from prompt_joules.pages.ui.pure.view import Contains, View, among
+from prompt_joules.pages.ui.pure.narrowings import Contains, among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import energy_shown
 

@@ -10,7 +10,7 @@ import streamlit as st
 from prompt_joules.pages.ui import cards, data, downloads, frame, opened, pick, scope, tables
 from prompt_joules.pages.ui.of import runs as room
 from prompt_joules.pages.ui.pure import detail, words
-from prompt_joules.pages.ui.pure.view import among
+from prompt_joules.pages.ui.pure.narrowings import among
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands
 from prompt_joules.warehouse.selection import Selection

@@ -7,7 +7,8 @@ from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick,
 from prompt_joules.pages.ui.of import three_years as room
 from prompt_joules.pages.ui.of import three_years_charts as drawings
 from prompt_joules.pages.ui.pure import shape
-from prompt_joules.pages.ui.pure.view import Known, Pooled, View, among
+from prompt_joules.pages.ui.pure.narrowings import Known, Pooled, among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
 from prompt_joules.warehouse.statistics import editions, summaries
 

@@ -6,7 +6,8 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, glance, pick, scope, tables
 from prompt_joules.pages.ui.of import tradeoffs as room
 from prompt_joules.pages.ui.pure import shape, words
-from prompt_joules.pages.ui.pure.view import Known, Least, Pooled, View, Within, among
+from prompt_joules.pages.ui.pure.narrowings import Known, Least, Pooled, Within, among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
 from prompt_joules.warehouse.statistics import summaries
 

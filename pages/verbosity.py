@@ -11,7 +11,8 @@ from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, sc
 from prompt_joules.pages.ui.of import verbosity as room
 from prompt_joules.pages.ui.of import verbosity_charts as drawings
 from prompt_joules.pages.ui.pure import certainty, naming, shape, words
-from prompt_joules.pages.ui.pure.view import Pooled, Sides, View, among
+from prompt_joules.pages.ui.pure.narrowings import Pooled, Sides, among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.selection import TEXT_FILTERS
 from prompt_joules.warehouse.statistics import pairs, summaries
 

@@ -20,6 +20,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.answer_stream import RequestFailed, words
 from prompt_joules.bench.engines.servers import gguf_of, served_dtype
 from prompt_joules.bench.engines.weights import kernels_of
 
@@ -36,11 +37,76 @@ COUNTERS = {
     "prefix_cache_hits": ("vllm:prefix_cache_hits", "sglang:cached_tokens"),
 }
 SAMPLED_S = 1.0
+VERSIONS = (("../version", "version"), ("../info", "version"), ("../server_info", "version"), ("../props", "build_info"))
+"""Where a server says its version, and under which name: vLLM, TGI, SGLang, llama.cpp."""
+_OWNERS = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
+_CONNECT_S = 10.0
 _SAID = {
     "attention_backend": re.compile(r"[Uu]sing ([A-Z][A-Z0-9_]+) attention backend|attention_backend='?(\w+)"),
     "kv_cache_tokens": re.compile(r"KV cache size: ([\d,]+) tokens|max_total_num_tokens=(\d+)"),
 }
 """Lines of a server's log, by what they say; a server words them differently from version to version, so that each may be missing."""
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What a server says of itself; what it does not say is empty or None.
+
+    Attributes:
+        models: those it lists.
+        version: its name and version.
+        answered_as: what it called the model of its first answer.
+        owner: who owns the model, by its list: with vLLM "vllm", with llama.cpp "llamacpp", ...
+        fingerprint: of the build or setup that gave the first answer.
+    """
+
+    models: tuple[str, ...]
+    version: str | None
+    answered_as: str | None = None
+    owner: str | None = None
+    fingerprint: str | None = None
+
+    def other_model(self, asked: str) -> str | None:
+        """The model that answered, if it is not the one asked for. A path and its last part are one name; `@revision` does not count."""
+        if self.answered_as is None:
+            return None
+        names = {self.answered_as, self.answered_as.split("@")[0]}
+        names |= {name.rstrip("/").rsplit("/", 1)[-1] for name in names}
+        return None if {asked, asked.rstrip("/").rsplit("/", 1)[-1]} & names else self.answered_as
+
+
+def dialect_of(owner: str | None) -> str | None:
+    """The server whose extensions are understood, by who owns its models; None where only OpenAI's own fields are safe."""
+    return _OWNERS.get(owner or "")
+
+
+async def describe(client: httpx.AsyncClient) -> ServerFacts:
+    """Ask a server for its models and its version; what it does not say is left out. Raises RequestFailed: it is not there."""
+    try:
+        listed = await _get(client, "models")
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise RequestFailed(f"no connection: {words(error)}", unreachable=True) from error
+    data = listed.get("data")
+    models = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
+    owner = next((str(entry["owned_by"]) for entry in models if entry.get("owned_by")), None)
+    version = None
+    for path, key in VERSIONS:
+        version = version or (await _get(client, path)).get(key)
+    version = version if isinstance(version, str) else None
+    named = " ".join(str(part) for part in (owner, version) if part)
+    return ServerFacts(tuple(str(entry["id"]) for entry in models if "id" in entry), named if version else None, owner=owner)
+
+
+async def _get(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    """A JSON object, or {} if the server has none there. Raises httpx.ConnectError, httpx.ConnectTimeout."""
+    try:
+        response = await client.get(path, timeout=_CONNECT_S)
+        content = response.json() if response.status_code == httpx.codes.OK else {}
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def from_log(log: Path) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from typing import Any
 
 from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.answer_stream import Answer, RequestFailed
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.openai import Answer, RequestFailed, ask, request_body
+from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.files import uuid7
 from prompt_joules.bench.meter.counters import MeterError
 from prompt_joules.bench.meter.reading import Meter, Reading

@@ -26,9 +26,10 @@ from rich.console import Console
 from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import STARTED, RunConfig
 from prompt_joules.bench.config import check as check_config
+from prompt_joules.bench.engines.answer_stream import RequestFailed
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.openai import RequestFailed, ServerFacts, ask, describe, dialect_of, request_body
-from prompt_joules.bench.engines.server_facts import Metrics, from_log, weights_of
+from prompt_joules.bench.engines.openai import ask, request_body
+from prompt_joules.bench.engines.server_facts import Metrics, ServerFacts, describe, dialect_of, from_log, weights_of
 from prompt_joules.bench.engines.servers import started
 from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import AbsentMeter, open_meter

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.answer_stream import RequestFailed
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.openai import RequestFailed, ask, request_body
+from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.run.warmup import FIRST_TOKENS, TEXTS, WINDOW_S, WarmUp, is_steady
 from prompt_joules.bench.tasks import Task

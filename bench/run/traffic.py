@@ -17,8 +17,9 @@ import httpx
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.answer_stream import Answer, RequestFailed
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.openai import Answer, RequestFailed, ask, request_body
+from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.machine import host_load
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.run.attribution import Flight, SharedEnergy, steady_state

@@ -4,7 +4,7 @@ import polars as pl
 
 from prompt_joules.pages.ui.of import distributions, distributions_charts, energy_vs_parameters, tradeoffs, verbosity, verbosity_charts
 from prompt_joules.pages.ui.pure import naming, shape, theme
-from prompt_joules.pages.ui.pure.view import Known
+from prompt_joules.pages.ui.pure.narrowings import Known
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
 from prompt_joules.warehouse.statistics import lines as fitted

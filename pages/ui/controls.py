@@ -8,7 +8,8 @@ import streamlit as st
 
 from prompt_joules.pages.ui import tables
 from prompt_joules.pages.ui.pure import shape, words
-from prompt_joules.pages.ui.pure.view import Computed, View, Within
+from prompt_joules.pages.ui.pure.narrowings import Computed, Within
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import visitor_formula as formulas
 from prompt_joules.warehouse.energy_shown import NUMBERS

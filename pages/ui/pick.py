@@ -8,7 +8,8 @@ import streamlit as st
 
 from prompt_joules.pages.ui import downloads, draw, tables
 from prompt_joules.pages.ui.pure import naming, shape, theme
-from prompt_joules.pages.ui.pure.view import View, among
+from prompt_joules.pages.ui.pure.narrowings import among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.metrics import Metric
 
 CLICK = "Click a point or bar to see its rows only; Shift adds more, a click beside them shows all again."

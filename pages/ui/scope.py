@@ -10,7 +10,8 @@ import streamlit as st
 
 from prompt_joules.pages.ui import data, site
 from prompt_joules.pages.ui.pure import words
-from prompt_joules.pages.ui.pure.view import View, Way
+from prompt_joules.pages.ui.pure.narrowings import Way
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands, connect, errors
 from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, VALID_WORDS, WEIGHTS_WORDS, Selection, parts_of

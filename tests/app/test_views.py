@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from prompt_joules.pages.ui import data, downloads
 from prompt_joules.pages.ui.of import distributions, three_years, verbosity
-from prompt_joules.pages.ui.pure.view import (
+from prompt_joules.pages.ui.pure.narrowings import (
     CALLED,
     Among,
     Computed,
@@ -23,9 +23,9 @@ from prompt_joules.pages.ui.pure.view import (
     Narrowing,
     Pooled,
     Sides,
-    View,
     Within,
 )
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import rows_as
 from prompt_joules.warehouse.energy_shown import EVERY, NUMBERS
 from prompt_joules.warehouse.selection import Selection, UnclearWords

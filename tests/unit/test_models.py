@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.pure import models
-from prompt_joules.pages.ui.pure.view import Contains
+from prompt_joules.pages.ui.pure.narrowings import Contains
 
 ROWS = pl.DataFrame(
     [

@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.pure import certainty, naming, words
-from prompt_joules.pages.ui.pure.view import Among, View
+from prompt_joules.pages.ui.pure.narrowings import Among
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import TOKENS, Measure

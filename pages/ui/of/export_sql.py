@@ -7,7 +7,8 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, theme
-from prompt_joules.pages.ui.pure.view import View, quoted
+from prompt_joules.pages.ui.pure.narrowings import quoted
+from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import export as exports
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.visitor_sql import Answer

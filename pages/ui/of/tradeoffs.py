@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, ends, labels, naming, software, theme
-from prompt_joules.pages.ui.pure.view import Within
+from prompt_joules.pages.ui.pure.narrowings import Within
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 

@@ -17,7 +17,7 @@ pytest.importorskip("uvicorn", reason="needs the test extra: make test installs 
 from prompt_joules.bench import SERVED_HARNESS_VERSION, errors, record
 from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.openai import ServerFacts, describe
+from prompt_joules.bench.engines.server_facts import ServerFacts, describe
 from prompt_joules.bench.meter.reading import Reading
 from prompt_joules.bench.run.served import client_of, server_url
 from prompt_joules.bench.run.served_warmup import warm_up

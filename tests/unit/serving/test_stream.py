@@ -11,8 +11,9 @@ pytest.importorskip("uvicorn", reason="needs the test extra: make test installs 
 from fastapi.responses import JSONResponse, Response
 
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.answer_stream import AnswerStream, RequestFailed
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.openai import RequestFailed, _Stream, request_body
+from prompt_joules.bench.engines.openai import request_body
 from prompt_joules.bench.tasks import TASKS
 from tests.fake_server import event, stream, whole
 from tests.unit.serving.served import measured
@@ -20,8 +21,8 @@ from tests.unit.serving.served import measured
 PLAIN = Sampling(0.7, 1.0, 0, 1.0, 20)
 
 
-def read(*blocks: bytes) -> _Stream:
-    found = _Stream()
+def read(*blocks: bytes) -> AnswerStream:
+    found = AnswerStream()
     for block in (*blocks, b"\n"):
         found.feed(block)
     return found

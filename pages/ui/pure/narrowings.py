@@ -1,0 +1,300 @@
+"""What leaves only some of a page's rows, besides the filters: each rule says itself in words, and can be read back from them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+import numpy as np
+import polars as pl
+
+from prompt_joules.pages.ui.pure.models import SEPARATORS, squeezed
+from prompt_joules.warehouse import visitor_formula
+from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.selection import UnclearWords, heard, heard_one_of, one_of, said
+from prompt_joules.warehouse.statistics import pooled
+
+TITLES = [metric.title for metric in NUMBERS.values()]
+# A number in words and back; two numbers with one title are called by their columns.
+NAME_OF = {key: metric.title if TITLES.count(metric.title) == 1 else key for key, metric in NUMBERS.items()}
+KEY_OF = {name: key for key, name in NAME_OF.items()}
+# Columns of which a page shows some values only, and what they are called in a sentence.
+CALLED = {
+    "prompt_set": "prompts of",
+    "generation": "edition",
+    "result_id": "result",
+    "prompt_id": "prompt",
+    "series": "series",
+    "set": "table",
+    "size": "size",
+    "model_name": "named model",
+    "engine": "named engine",
+    "run_id": "run",
+    "answer": "answer",
+}
+SEARCHED = ("model_name", "model_id", "gpu_model", "task", "engine", "source")
+# Keys of widgets, and the values with which a narrowing ends.
+Way = tuple[tuple[str, Any], ...]
+
+
+class Narrowing(Protocol):
+    """A rule that keeps only some of the rows, besides the filters.
+
+    Attributes:
+        without: how to end it; empty where the page needs it.
+    """
+
+    @property
+    def without(self) -> Way: ...
+
+    def words(self) -> str:
+        """As a person would say it, in a form that `read` understands."""
+        ...
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that are left. Values are in storage units."""
+        ...
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        """The narrowing that these words say, None where they say another."""
+        ...
+
+
+@dataclass(frozen=True)
+class Contains:
+    """Rows whose model, GPU, task, engine or source contains every word of a text, however it is spelled: spaces, hyphens, case."""
+
+    text: str
+    without: Way = field(default=(("search", ""),), compare=False)
+
+    def words(self) -> str:
+        return f"with the words {quoted(self.text)}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        places = [pl.col(name).fill_null("").str.replace_all(SEPARATORS.pattern, "") for name in SEARCHED if name in rows.columns]
+        haystack = pl.concat_str(places, separator=" ").str.to_lowercase()
+        return rows.filter(haystack.str.contains(squeezed(word), literal=True) for word in self.text.split())
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        found = re.fullmatch(r"with the words (“[^“”]*”)", words)
+        return cls(heard(found[1])) if found else None
+
+
+@dataclass(frozen=True)
+class Within:
+    """Rows with a number between two ends; a row that lacks it is out.
+
+    Attributes:
+        key: of NUMBERS.
+        low, high: in screen units; None where it is open.
+        above: whether the low end itself is out.
+    """
+
+    key: str
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        ends = [f"{'above' if self.above else 'at least'} {_number(self.low)}"] if self.low is not None else []
+        ends += [f"at most {_number(self.high)}"] if self.high is not None else []
+        return f"{NAME_OF[self.key]} {' and '.join(ends)}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        factor, value = NUMBERS[self.key].display_factor, pl.col(self.key)
+        if self.low is not None:
+            rows = rows.filter(value > self.low / factor if self.above else value >= self.low / factor)
+        return rows if self.high is None else rows.filter(value <= self.high / factor)
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        number = r"(-?[\d.]+)"
+        found = re.fullmatch(rf"(.+?)(?: (above|at least) {number})?(?:(?: and)? at most {number})?", words)
+        if not found or found[1] not in KEY_OF or not (found[3] or found[4]):
+            return None
+        low, high = (None if text is None else float(text) for text in (found[3], found[4]))
+        return cls(KEY_OF[found[1]], low, high, found[2] == "above")
+
+
+@dataclass(frozen=True)
+class Known:
+    """Rows that have all of some numbers, above 0 where the axis is logarithmic."""
+
+    keys: tuple[str, ...]
+    positive: bool = False
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        return f"with {' and '.join(NAME_OF[key] for key in self.keys)} {'above 0' if self.positive else 'known'}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.filter(pl.col(key) > 0 if self.positive else pl.col(key).is_not_null() for key in self.keys)
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        found = re.fullmatch(r"with (.+) (above 0|known)", words)
+        names = found[1].split(" and ") if found else []
+        if not found or not all(name in KEY_OF for name in names):
+            return None
+        return cls(tuple(KEY_OF[name] for name in names), found[2] == "above 0")
+
+
+@dataclass(frozen=True)
+class Among:
+    """Rows with some values of a column of CALLED."""
+
+    column: str
+    values: tuple[str, ...]
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        return f"{CALLED[self.column]} {one_of(self.values)}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.filter(pl.col(self.column).is_in(self.values))
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        column = next((column for column, name in CALLED.items() if words.startswith(f"{name} ")), None)
+        return cls(column, heard_one_of(words.removeprefix(f"{CALLED[column]} "))) if column else None
+
+
+@dataclass(frozen=True)
+class Least:
+    """The row of each model with the least of a number, least first."""
+
+    key: str
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        return f"of each model the least {NAME_OF[self.key]}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.sort(self.key, maintain_order=True).unique("model_id", keep="first", maintain_order=True)
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        name = words.removeprefix("of each model the least ")
+        return cls(KEY_OF[name]) if name != words and name in KEY_OF else None
+
+
+@dataclass(frozen=True)
+class Computed:
+    """All rows, with a column `formula` of the visitor's own."""
+
+    formula: str
+    without: Way = field(default=(("formula", ""),), compare=False)
+
+    def words(self) -> str:
+        return f"with a column {quoted(self.formula)}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        parsed = visitor_formula.parse(self.formula, [key for key in NUMBERS if key in rows.columns])
+        return rows.with_columns(parsed.alias("formula"))
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        found = re.fullmatch(r"with a column (“[^“”]*”)", words)
+        return cls(heard(found[1])) if found else None
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One row per setup: runs of ours that repeat each other are one result."""
+
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        return "one row per setup"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return pooled.pooled(rows)
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        return cls() if words == "one row per setup" else None
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Comparisons of a side A with a side B.
+
+    Attributes:
+        kind: what differs: task, model, engine or gpu.
+        a, b: the sides; empty for every task and its concise twin.
+        some: of which one side must be one; empty for any.
+    """
+
+    kind: str
+    a: str = ""
+    b: str = ""
+    some: tuple[str, ...] = ()
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        sides = f"from {self.kind} {quoted(self.a)} to {quoted(self.b)}" if self.a else "from each task to its concise twin"
+        one = f" where one of them is {one_of(self.some)}" if self.some else ""
+        return f"{sides}{one}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows of a query of two sides."""
+        rows = rows.filter(pl.col("a") == self.a, pl.col("b") == self.b) if self.a else rows
+        return rows.filter(pl.col("a").is_in(self.some) | pl.col("b").is_in(self.some)) if self.some else rows
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        sides = r"from (?:each task to its concise twin|(\w+) (“[^“”]*”) to (“[^“”]*”))"
+        found = re.fullmatch(rf"{sides}(?: where one of them is (.+?))?", words)
+        if not found:
+            return None
+        kind, a, b = (found[1], heard(found[2]), heard(found[3])) if found[1] else ("task", "", "")
+        return cls(kind, a, b, heard_one_of(found[4]) if found[4] else ())
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """All rows, in series of those that are alike in something."""
+
+    by: str
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        return f"one series per {said(self.by)}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        by = words.removeprefix("one series per ")
+        return cls(heard(by)) if by != words else None
+
+
+KINDS: tuple[type[Narrowing], ...] = (Pooled, Sides, Grouped, Contains, Computed, Least, Known, Among, Within)
+
+
+def read(part: str) -> Narrowing:
+    """The narrowing that one part of a view's words says. Raises UnclearWords."""
+    for kind in KINDS:
+        if (found := kind.read(part)) is not None:
+            return found
+    raise UnclearWords(f"“{part}” says no filter.")
+
+
+def among(column: str, values: Iterable[str], without: Way = ()) -> Among:
+    """An `Among` of any values."""
+    return Among(column, tuple(values), without)
+
+
+def quoted(text: str) -> str:
+    """A value that always stands in quotes."""
+    words = said(text)
+    return words if words.startswith("“") else f"“{words}”"
+
+
+def _number(value: float) -> str:
+    """A number that reads back as it is, without a power of ten."""
+    return str(np.format_float_positional(value, trim="-"))
