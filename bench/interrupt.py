@@ -1,6 +1,9 @@
 """Ctrl-C and SIGTERM as a wish, so that what was measured is written before the process ends."""
 
+import contextlib
 import signal
+import threading
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -34,3 +37,16 @@ class Interrupt:
             raise KeyboardInterrupt
         self.requested = True
         self._console.print(self._answer)
+
+
+@contextlib.contextmanager
+def terminated() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt as Ctrl-C does, so that nothing half-made is left. Not in a thread, where no signal arrives."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)

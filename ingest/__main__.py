@@ -22,7 +22,7 @@ import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from prompt_joules.bench import screen
+from prompt_joules.bench import interrupt, screen
 from prompt_joules.bench.screen import ERR, OUT, Output
 from prompt_joules.ingest import bundle, derive, exporting, figures, file, find, hub, lake, publishing, reading, watch
 from prompt_joules.ingest.exporting import Export
@@ -109,17 +109,19 @@ class Figures(Output):
 
 def main(arguments: list[str]) -> int:
     """Run one command; the exit status."""
+    stopped, interrupted = STOPPED.get(arguments[0] if arguments else "", LOADING)
     try:
-        return run(arguments)
+        with interrupt.terminated():
+            return run(arguments)
     except SENTENCES as error:
         ERR.print(str(error), style="red")
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so once more as it ends
         return 141
     except (OSError, duckdb.Error) as error:
-        ERR.print(f"The ingest stopped and changed nothing: {places.sentence(error)}", style="red")
+        ERR.print(f"{stopped}: {places.sentence(error)}", style="red")
     except KeyboardInterrupt:
-        ERR.print("Stopped; the warehouse is as it was. Run the same command to load the files.")
+        ERR.print(interrupted)
         return 130
     return 2
 
@@ -280,6 +282,21 @@ COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
     "bundle": (Bundle, run_bundle),
     "publish": (publishing.Publish, publishing.run_publish),
     "figures": (Figures, run_figures),
+}
+# What is said of a command that could not go on, before the reason, and of one that somebody stopped.
+LOADING = ("The ingest stopped and changed nothing", "Stopped; the warehouse is as it was. Run the same command to load the files.")
+WHOLE = "no file is half-written"
+STOPPED = {
+    "formats": ("The list could not be printed", "Stopped."),
+    "rejects": ("The warehouse could not be read", "Stopped."),
+    "check": ("The check could not go on, so it says nothing", "Stopped; nothing was compared to the end."),
+    "export": (f"The export stopped; {WHOLE}", f"Stopped; {WHOLE}. Run the same command to write the rows."),
+    "bundle": ("Bundling stopped; no zip was written", "Stopped; no zip was written."),
+    "publish": (
+        "Publishing stopped; the dataset has all of the runs, or is as it was",
+        "Stopped; the dataset has all of the runs, or is as it was.",
+    ),
+    "figures": (f"Writing figures stopped; {WHOLE}", f"Stopped; {WHOLE}."),
 }
 
 if __name__ == "__main__":

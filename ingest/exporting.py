@@ -1,5 +1,6 @@
 """The command export: rows of a selection as a file, as a folder with a descriptor, or in the words of other people's formats."""
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterator
@@ -161,13 +162,15 @@ def save(
     """
     kind = _kind(out)
     first = next(parts)
-    with export.replacing(out) as file:
+    beside = out.with_name(f"{out.name.removesuffix(out.suffix)}.meta.json")
+    apart = kind in rows_as.WITHOUT_PLACE and not comments
+    columns = {"columns": meanings.columns(first.schema, warehouse)} if warehouse and apart else {}
+    with export.replacing(out) as file, export.replacing(beside) if apart else contextlib.nullcontext() as about:
         rows = itertools.chain([first], parts)
         header = export.save(rows, file, kind, selection, what, link=link, folder=out.parent, comments=comments)
-    beside = out.with_name(f"{out.name.removesuffix(out.suffix)}.meta.json")
-    if kind in rows_as.WITHOUT_PLACE and not comments:
-        columns = {"columns": meanings.columns(first.schema, warehouse)} if warehouse else {}
-        _write(beside, json.dumps({"file": out.name} | header | columns, indent=2, ensure_ascii=False) + "\n")
+        file.flush()  # no room shows before either of the two takes its name
+        if about is not None:
+            about.write(_json({"file": out.name} | header | columns))
     screen.result({"file": out} | header)
     OUT.print(f"{out}: {header['rows']:,} rows, content hash {header['content_sha256']}")
     if not header["rows"]:
@@ -181,12 +184,13 @@ def _folder(parts: Iterator[pl.DataFrame], options: Export, selection: Selection
     name, descriptor = DESCRIPTORS[options.format]
     first = next(parts)
     file = out / f"{options.rows}.csv"
-    with export.replacing(file) as opened:
+    columns = meanings.columns(first.schema, options.warehouse)
+    with export.replacing(file) as opened, export.replacing(out / name) as about:
         rows = itertools.chain([first], parts)
         header = export.save(rows, opened, "csv", selection, ABOUT[options.rows], link=link, folder=out, comments=False)
-    columns = meanings.columns(first.schema, options.warehouse)
-    facts = descriptor(options.rows, file.name, zips.sha256(file), file.stat().st_size, header, columns)
-    _write(out / name, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        opened.flush()
+        written = Path(opened.name)
+        about.write(_json(descriptor(options.rows, file.name, zips.sha256(written), written.stat().st_size, header, columns)))
     screen.result({"file": file, "descriptor": out / name} | header)
     OUT.print(f"{file}: {header['rows']:,} rows, described by {name}")
 
@@ -200,14 +204,14 @@ def _report(options: Export, rows: pl.DataFrame, header: dict[str, Any]) -> int:
         case "boamps":
             for row in measured.iter_rows(named=True):
                 report = reports.boamps(row, options.country, create.project_version())
-                _write(out / reports.file_name(row["result_id"]), json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+                _write(out / reports.file_name(row["result_id"]), _json(report))
         case "sci":
             found = [reports.sci(row, options.carbon_intensity, options.embodied) for row in rows.iter_rows(named=True)]
-            _write(out, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+            _write(out, _json(found))
         case "model-card":
-            _write(out, reports.model_card(rows, header["citation"]))
+            _write(out, reports.model_card(rows, header["citation"]).encode())
         case "latex":
-            _write(out, reports.latex(rows, header["citation"]))
+            _write(out, reports.latex(rows, header["citation"]).encode())
     written = measured if options.written_as == "boamps" else rows
     screen.result({"file": out, "configurations": written.height, "left_out": rows.height - written.height})
     OUT.print(f"{out}: {written.height:,} configurations as {options.written_as}")
@@ -216,6 +220,10 @@ def _report(options: Export, rows: pl.DataFrame, header: dict[str, Any]) -> int:
     return 0
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     with export.replacing(path) as file:
-        file.write(text.encode())
+        file.write(content)
+
+
+def _json(facts: Any) -> bytes:
+    return (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()

@@ -13,7 +13,7 @@ import polars as pl
 from prompt_joules.ingest import file
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
 from prompt_joules.ingest.statements import statement
-from prompt_joules.warehouse import commands, connect
+from prompt_joules.warehouse import commands, connect, export
 
 
 class NoFigures(Exception):
@@ -49,7 +49,8 @@ def write(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
         if rows.is_empty():
             path.unlink(missing_ok=True)
             continue
-        rows.select(list(schema)).write_csv(path)
+        with export.replacing(path) as file_of_rows:
+            rows.select(list(schema)).write_csv(file_of_rows)
         written.append((path, rows.height))
     return written
 

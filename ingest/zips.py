@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import io
+import struct
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +16,30 @@ from prompt_joules.ingest.front.unpack import ALWAYS_ALLOWED, MOST_TIMES, Unread
 ENDING = ".zip"
 MOST_FILES = 100_000
 MOST_BYTES = 64 * 1024**3
+MOST_OF_DIRECTORY = 64 * 1024**2
+"""Bytes of a zip's directory, which `zipfile` reads at once: 100,000 files with long names have 20 MB."""
 DAMAGED = "is a zip that is cut off or damaged"
+# A file in the directory of a zip (PKWARE's APPNOTE 4.3.12): its sign, its bytes, and where the lengths of what follows stand in them.
+ENTRY, ENTRY_SIZE, ENTRY_MORE = b"PK\x01\x02", 46, 28
+
+
+class _Bounded(io.BufferedReader):
+    """A zip's bytes for `zipfile`, which reads the directory at once and keeps each entry: so it is looked through as it is read.
+
+    How many files the end of a zip says that there are does not matter: it may lie.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MOST_OF_DIRECTORY:
+            raise Unreadable(f"has a directory of {size:,} bytes: it is not read")
+        content = super().read(size)
+        count = place = 0
+        while content.startswith(ENTRY, place) and len(content) >= place + ENTRY_SIZE:
+            count += 1
+            if count > MOST_FILES:
+                raise Unreadable(f"has more than {MOST_FILES:,} files: it is not read")
+            place += ENTRY_SIZE + sum(struct.unpack_from("<3H", content, place + ENTRY_MORE))
+        return content
 
 
 @dataclass
@@ -102,7 +127,7 @@ def _archive_of(path: Path) -> Path | None:
 def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     """A zip. Raises Unreadable, OSError."""
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with _Bounded(io.FileIO(archive)) as file, zipfile.ZipFile(file) as opened:
             yield opened
     except (Unreadable, OSError):
         raise

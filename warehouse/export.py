@@ -9,6 +9,7 @@ import functools
 import hashlib
 import io
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -226,7 +227,7 @@ def write(rows: pl.DataFrame, header: dict[str, Any], kind: str) -> bytes:
 def replacing(target: Path) -> Iterator[BinaryIO]:
     """A file beside `target` that takes its name at the end: a file that is there is never half of the new one. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.part")
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")  # another command may be writing the same file
     try:
         with beside.open("wb") as out:
             yield out

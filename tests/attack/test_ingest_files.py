@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import struct
 import sys
 import zipfile
 from pathlib import Path
@@ -47,6 +48,31 @@ def test_a_damaged_zip_is_a_named_error_whatever_unpacks_it(tmp_path: Path) -> N
         except (Unreadable, OSError):
             named += 1
     assert 60 < named < 120
+
+
+def a_directory(entries: int, told: int) -> bytes:
+    """A zip that is all directory, of so many files without bytes; its end says that there are `told`."""
+    entry = b"PK\x01\x02" + bytes([20, 3, 20, 0]) + bytes(20) + struct.pack("<H", 5) + bytes(16) + b"a.csv"
+    return entry * entries + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, told, told, len(entry) * entries, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("most", "told", "words"), [("MOST_FILES", 99, "more than 50 files"), ("MOST_OF_DIRECTORY", 5, "directory of 5,049")]
+)
+def test_a_directory_that_is_too_large_is_refused_before_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str, told: int, words: str
+) -> None:
+    """Whatever the end of the zip says of it: `zipfile` does not look at that number either."""
+    path = tmp_path / "x.zip"
+    path.write_bytes(a_directory(99, told))
+    with zipfile.ZipFile(path) as archive:
+        assert len(archive.infolist()) == 99
+    monkeypatch.setattr(zips, most, 50)
+    kept: list[object] = []
+    monkeypatch.setattr(zipfile, "ZipInfo", lambda *words: kept.append(words))
+    with pytest.raises(Unreadable, match=words), zips.unpacking() as unpacked:
+        unpacked.files(path)
+    assert kept == []
 
 
 def test_what_was_refused_is_forgotten_once_it_can_be_read(tmp_path: Path) -> None:

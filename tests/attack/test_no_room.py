@@ -2,12 +2,17 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
+import polars as pl
 import pytest
 
+from prompt_joules.ingest import exporting
+from prompt_joules.ingest.__main__ import COMMANDS, main
 from tests import factories, warehouses
 
 # In a mount of its own, which nobody else sees and which is gone with the process.
@@ -80,3 +85,56 @@ def test_an_export_that_does_not_fit_leaves_the_old_file(disk: Path, sources: Pa
     told = done.stdout + done.stderr
     assert "CSV old" in done.stdout and "CODE 0" not in done.stdout, told
     assert "Traceback" not in told and "No space left" in told, told
+    assert "The export stopped; no file is half-written" in told and "ingest stopped" not in told
+
+
+@pytest.mark.parametrize(
+    "words", [["out.csv"], ["folder", "--format", "datapackage"], ["folder", "--format", "croissant"]], ids=lambda words: words[-1]
+)
+def test_rows_and_what_is_said_of_them_are_of_one_export(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """No room comes while the second of two files is written, or as the first is closed."""
+    out = tmp_path / words[0]
+    command = ["export", str(out), *words[1:], "--rows", "prompts", "--warehouse", str(sources / "w.duckdb")]
+    assert main(command) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(before) == 2
+    command[-1] = str(sources / "whole.duckdb")
+    monkeypatch.setattr(exporting, "_json", lambda facts: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    assert main(command) == 2 and "The export stopped; no file is half-written" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_published_figures_are_whole_or_as_they_were(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "figures.csv").write_text("old")
+
+    def half(rows: pl.DataFrame, file: BinaryIO) -> None:
+        file.write(b"half of")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_csv", half)
+    assert main(["figures", str(warehouses.SHIPPED / "published" / "mlenergy_v1"), "--out", str(tmp_path)]) == 2
+    assert "Writing figures stopped" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("figures.csv", "old")]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_a_command_that_could_not_go_on_says_which_it_was(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Also one that somebody stopped: SIGTERM is Ctrl-C to all of them."""
+    for fault, status in ((OSError(5, "Input/output error"), 2), (None, 130)):
+
+        def stop(_: list[str], fault: OSError | None = fault) -> int:
+            if fault is not None:
+                raise fault
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise AssertionError("SIGTERM has been overheard")
+
+        monkeypatch.setattr("prompt_joules.ingest.__main__.run", stop)
+        assert main([command] if command else ["results"]) == status
+        told = capsys.readouterr().err
+        assert ("ingest" in told.lower() or "warehouse is as it was" in told) == (command == "") and told.strip(), told
