@@ -12,7 +12,7 @@ PICTURES = Path(__file__).parent / "pages" / "ui"
 ICON, LOGO = PICTURES / "icon.svg", PICTURES / "logo.svg"
 
 if __name__ == "__main__":
-    from prompt_joules.pages.ui import frame  # with caches, which there are only once the server runs
+    from prompt_joules.pages.ui import frame  # its caches exist only once the server runs
 
     page = site.navigation()
     st.set_page_config(page_title=f"{page.title} · Prompt Joules", page_icon=ICON, layout="wide")

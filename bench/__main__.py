@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
         print("Aborted. Run the same command again to go on after the last row written.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python reports it once more as it ends
         return 141
     return int(status)
 

@@ -26,7 +26,7 @@ EXTRAS = {
 
 
 def sentence(error: ModuleNotFoundError) -> str | None:
-    """What is missing and the line that installs it; None where the module belongs to no extra, which is a fault and not a choice.
+    """What is missing and the line that installs it; None where the module belongs to no extra, which is a fault of ours.
 
     Args:
         error: from importing a module.

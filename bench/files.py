@@ -37,7 +37,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def make_names_durable(folder: Path) -> None:
-    """Have the system write down which names are in a folder. Windows opens no folder, and then keeps names by itself."""
+    """Make the names in a folder durable. Windows cannot open a folder and keeps its names durable by itself."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except PermissionError:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish, so that what was measured is written before the process ends."""
+"""Ctrl-C and SIGTERM as a request to stop, so that what was measured is written before the process ends."""
 
 import contextlib
 import signal
@@ -11,7 +11,8 @@ from rich.console import Console
 
 
 class Interrupt:
-    """Ctrl-C, or SIGTERM (what Slurm, Docker and Kubernetes send), as a wish: the first is noted, the second ends the work at once.
+    """Ctrl-C, or SIGTERM (which Slurm, Docker and Kubernetes send), as a request to stop: the first is noted, the second ends the work at
+    once.
 
     Args:
         console: where it is answered.

@@ -18,7 +18,7 @@ def machine_facts() -> dict[str, object]:
 
 
 def short_hash(text: str) -> str:
-    """Twelve hexadecimal digits: tells things apart and says no more about them."""
+    """Twelve hexadecimal digits that tell things apart and reveal nothing else about them."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""How words reach a person, a pipe or a program: data is printed as it is, what is piped is not broken into lines of 80 signs.
+"""How words reach a person, a pipe or a program: data is printed as it is, what is piped is not broken into lines of 80 characters.
 
 Every command takes --json (one document on standard output instead of words), --quiet (errors alone) and --version.
 """
@@ -15,13 +15,13 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-# Wider than any table of ours: where nobody looks, a line of the output is a line.
+# Wider than any table of ours: where the output is no terminal, no line is broken.
 PIPED_WIDTH = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What every command can be told about its words."""
+    """The options of every command about its output."""
 
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print one JSON document to standard output instead of words and tables."""
@@ -50,7 +50,7 @@ def console(*, stderr: bool = False, quiet: bool = False) -> Console:
 
 @contextmanager
 def speaking(asked: Output) -> Iterator[None]:
-    """Until the block ends, `OUT` and new consoles speak as a command was told."""
+    """Until the block ends, `OUT` and new consoles print as the command was told."""
     token, before = _ASKED.set(asked), OUT.quiet
     OUT.quiet = asked.quiet or asked.json
     try:

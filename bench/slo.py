@@ -46,7 +46,7 @@ def attainment(rows: "pl.DataFrame", limits: tuple[Limit, ...]) -> float | None:
         rows: one per prompt; needs `status`, `ttft_s`, `latency_s` (s) and `output_tokens`. An answer whose time is not known keeps no
             limit; an answer of one token has no TPOT and keeps every limit of it.
     """
-    import polars as pl  # not above: the help must appear at once
+    import polars as pl  # imported here, because the help must appear at once
 
     answered = rows.filter(pl.col("status") == "ok")
     if answered.is_empty():

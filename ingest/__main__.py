@@ -116,7 +116,7 @@ def main(arguments: list[str]) -> int:
     except SENTENCES as error:
         ERR.print(str(error), style="red")
     except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says so once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python reports it once more as it ends
         return 141
     except (OSError, duckdb.Error) as error:
         ERR.print(f"{stopped}: {places.sentence(error)}", style="red")

@@ -1,4 +1,4 @@
-"""What is computed of the rows: totals, percentiles and verdicts of touched runs, results; whether the books close."""
+"""What is computed of the rows: totals, percentiles and verdicts of touched runs, results; whether the sums add up."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ SLICE_ROWS = 500_000
 SUMMARIES = ("run_summary",)
 
 
-# What DuckDB says when values are beyond what it can add up, and not when the machine fails it.
+# What DuckDB says only when values are beyond what it can add up; a failing machine has other words.
 ODD_VALUES = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)
 
 
@@ -71,7 +71,7 @@ def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def require_sound(connection: duckdb.DuckDBPyConnection, name: str, **given: Sequence[str]) -> None:
-    """Raise UnsoundBuild for what the statement `name` finds, or the one of what is wrong anywhere."""
+    """Raise UnsoundBuild for what the statement `name` or `problems_anywhere` finds."""
     problems = connection.execute(statement(name), given).fetchall() + connection.execute(statement("problems_anywhere")).fetchall()
     if problems:
         raise UnsoundBuild("; ".join(problem for (problem,) in problems))

@@ -155,14 +155,14 @@ def _clear(building: Path) -> None:
 
 def _swap(building: Path, target: Path) -> None:
     """Make the new file durable, then give it the old one's name in one step."""
-    with building.open("rb+") as file:  # Windows makes only a file durable that may be written
+    with building.open("rb+") as file:  # Windows makes a file durable only if it may be written
         os.fsync(file.fileno())
     building.replace(target)
     make_names_durable(target.parent)
 
 
 def _judge(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise derive.UnsoundBuild when the books of a new warehouse do not close."""
+    """Raise derive.UnsoundBuild when the sums of a new warehouse do not add up."""
     derive.require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.into == "requests"])
 
 
@@ -170,7 +170,7 @@ def copy(source: Path, target: Path) -> None:
     """Copy a file; on Linux inside the kernel. Where the file system can share blocks (Btrfs, XFS) no byte is copied, whatever the size.
 
     Raises:
-        OSError: no space, no permission; what is there of the target is of no use.
+        OSError: no space, no permission; the target is then incomplete.
     """
     with source.open("rb") as old, target.open("wb") as new:
         left = os.fstat(old.fileno()).st_size

@@ -163,7 +163,7 @@ def client(where: Address) -> Iterator[Any]:
         raise HubError(f"{where.repo!r} is no name of a dataset: {str(error).rstrip('.')}.") from error
     except known.HfHubHTTPError as error:
         raise HubError(_refusal(where, error)) from error
-    except ValueError as error:  # the Hub or the client finds fault with what is sent, e.g. a licence that there is not
+    except ValueError as error:  # the Hub or the client refuses what is sent, e.g. for an unknown licence
         raise HubError(f"The Hub refuses what was sent to {where.repo}: {' '.join(str(error).split())}") from error
     except (known.OfflineModeIsEnabled, known.HTTPError, known.LocalEntryNotFoundError, RuntimeError) as error:
         raise HubError(_unreachable(where, error)) from error

@@ -30,7 +30,7 @@ from prompt_joules.warehouse import connect, create, errors, places
 from prompt_joules.warehouse.places import Place
 
 MOST_ATTEMPTS = 20
-# Waits after a conflict grow from this many seconds, doubling, with as much chance as wait.
+# The wait after a conflict starts at so many seconds and doubles each time, by chance half as long or half as long again.
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 # Tables of facts: a row belongs to the file that brought it, comes with it and goes with it.
 OF_FILES = ("requests", "published", "quality", "run_totals", "run_notes", "rejects", "ingested_files")

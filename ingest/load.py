@@ -43,7 +43,7 @@ def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Nam
 
 
 def _summed(connection: duckdb.DuckDBPyConnection, lines: Sequence[Line], before: int) -> list[Line]:
-    """Sum the touched runs. Of a run that cannot be summed the files that came after the file `before` are taken out again and named."""
+    """Sum the touched runs. Where a run cannot be summed, its files after the file `before` are taken out again and named."""
     while True:
         try:
             derive.refresh_runs(connection)

@@ -111,7 +111,7 @@ def _say(words: str) -> None:
 
 
 def _wait(seconds: float, stop: Interrupt) -> None:
-    """Until the next look, or until somebody wants it to end."""
+    """Wait until the next look, or until the command is asked to end."""
     until = time.monotonic() + seconds
     while not stop.requested and (rest := until - time.monotonic()) > 0:
         time.sleep(min(rest, STEP_S))

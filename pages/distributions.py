@@ -203,7 +203,7 @@ if forced and of_joules:
 with choices:
     key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced))
     by = group()
-# The chart starts high: what it draws of many series is chosen below it.
+# The chart starts high on the page: the choice among many series stands below it.
 top, below = st.container(), st.container()
 asked = {"metric": key, "by": by, "prompt_set": room.prompt_set_of(view)}
 with below:

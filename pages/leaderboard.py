@@ -122,7 +122,7 @@ def show_table(found: pl.DataFrame, columns: list[str], view: View) -> None:
 
 
 def _offer(ticked: pl.DataFrame) -> None:
-    """Ways on for ticked rows; how to tick where none is."""
+    """Links for ticked rows; how to tick a row where none is ticked."""
     if ticked.is_empty():
         st.caption(room.TAP if cards.on_phone() else room.CLICK)
         return

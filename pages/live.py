@@ -68,7 +68,7 @@ def show(place: DeltaGenerator, one: live.Asked) -> None:
         else:
             st.markdown(room.measured(one.row) if one.row is not None else room.so_far(moment.text, moment.seconds, moment.energy_j))
         if one.fault is not None and not moment.text:
-            # What is drawn anew keeps what it had below: an empty place takes the answer's box away.
+            # A part that is drawn anew keeps what stood below it: an empty place removes the box of the answer.
             st.empty()
             return
         with st.container(border=True):

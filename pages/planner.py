@@ -20,7 +20,7 @@ WIDTHS = {"plan_model": 290, "plan_gpu": 150, "plan_batch": 110, "plan_result": 
 
 
 def plannable(view: View, results: pl.DataFrame) -> pl.DataFrame:
-    """Of the results of a view those that a plan can be made with."""
+    """The results of a view that a plan can be made with."""
     per_token = view.per("output token")
     tokens = data.results(per_token).select("result_id", pl.col(per_token.measure.key).alias("token_j"))
     return room.plannable(results.join(tokens, on="result_id", how="left"), view.measure.key, models.names(data.options()))

@@ -316,7 +316,8 @@ def _known(path: str, now: Version) -> Held | None:
 
 @contextmanager
 def _opening(path: str, now: Version) -> Iterator[None]:
-    """One at a time for each version of a file: who waits finds it open. Raises BrokenWarehouse: the one before does not come back."""
+    """Only one opens each version of a file; a question that waits finds it open. Raises BrokenWarehouse: the one before does not come
+    back."""
     with _LOCK:
         turn = _OPENING.setdefault((path, now), threading.Lock())
     if not turn.acquire(timeout=LONGEST_OPENING):

@@ -28,7 +28,7 @@ TYPES: dict[ColumnType, str] = {
     "timestamp[us, UTC]": "timestamptz",
     "list<float32>": "float[]",
 }
-# What `runs` keeps of the setup as it was recorded; these three it has columns of its own for.
+# What `runs` keeps of the setup as it was recorded; for the three others it has columns of its own.
 SETUP = tuple(column for column in COLUMNS if column.setup and column.name not in ("run_id", "model_id", "batch_size"))
 KEYS = re.compile(r",\s*primary key \([^)]*\)|( primary key| unique)(?=,|$)", re.MULTILINE)
 

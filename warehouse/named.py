@@ -1,4 +1,4 @@
-"""Names that a person gives: filters, options. One that there is not is an error that says which there are."""
+"""Names that a person gives: filters, options. An unknown name is an error that lists the known ones."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -9,7 +9,7 @@ MOST_NAMED = 12
 
 
 class UnknownValue(ValueError):
-    """A filter has a value that no result has, or an option one that it does not know; the text names those that there are."""
+    """A filter has a value that no result has, or an option has an unknown one; the text names the known ones."""
 
 
 def known(key: str, asked: object, options: pl.DataFrame) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import polars as pl
 
 LONGEST = 300
 FILE = "<formula>"
-# What Python says of numbers such as 1if 2 is for the log of whoever wrote a program, not for that of the server.
+# Python warns of numbers such as `1if 2`. That warning is for the author of a program, not for the log of the server.
 warnings.filterwarnings("ignore", category=SyntaxWarning, module=FILE)
 DEEPEST = 40
 OPERATORS: dict[type[ast.operator], Callable[[pl.Expr, pl.Expr], pl.Expr]] = {

@@ -26,11 +26,11 @@ __all__ = ["Answer", "RefusedSql", "run", "warm"]
 
 MOST_ROWS = 10_000
 MOST_BYTES = 8_000_000
-"""Of an answer, as Arrow keeps it: what the server remembers and a browser is sent."""
+"""The size of an answer in Arrow: what the server keeps and a browser gets."""
 MOST_SECONDS = 10.0
 LONGEST = 20_000
 RUNNING = 2
-"""Statements of all visitors that run at once; of more, so many wait their turn for a while, and others are told to come back."""
+"""Statements of all visitors that run at once. WAITING more wait their turn for a while; others are told to come back."""
 WAITING = 8
 LONGEST_WAIT = 20.0
 GRACE = 5.0
@@ -174,7 +174,7 @@ def _answer(ended: tuple[int | None, bytes], seconds: float, shared: bool) -> An
 
 def _rows(stream: bytes) -> pl.DataFrame:
     """Rows from Arrow's stream. Raises RefusedSql: polars cannot read a type."""
-    # In memory of Arrow: who lets go of Python's waits for Python, which the threads of polars must never do.
+    # In Arrow's own memory: freeing Python's memory waits for Python, which the threads of polars must never do.
     copy = pa.BufferOutputStream()
     copy.write(stream)
     try:

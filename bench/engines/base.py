@@ -114,7 +114,7 @@ class Engine(Protocol):
         """Fix, once for a run, the room of one prompt and its answer together: `longest` (tokens). Raises EngineUnsuited."""
 
     def tick(self) -> None:
-        """One launch of the device without work, waited for: what a loop costs that only waits."""
+        """Launch the device once without work and wait for it: the cost of a loop that only waits."""
 
     def ready(self, prompts: Sequence[Prepared], sampling: Sampling) -> None:
         """Make whatever must not be measured: buffers, compiled code. Called before the window. Raises PromptFailed."""

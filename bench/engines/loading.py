@@ -120,7 +120,7 @@ def _model_config(model: str, gguf_file: str | None) -> Any:
     try:
         with quick_reading(gguf_file):
             return AutoConfig.from_pretrained(model, **_gguf(gguf_file))
-    except Exception as error:  # on files that are not what they seem, libraries raise anything
+    except Exception as error:  # libraries raise anything on files that are not what they seem
         if exists:
             raise errors.ModelUnreadable(model, _first_line(error)) from error
         raise errors.ModelNotFound(model, _first_line(error)) from error
@@ -166,7 +166,7 @@ def load(chosen: Plan) -> tuple[Any, Any]:
             with quick_reading(chosen.gguf_file):
                 model = kind.from_pretrained(chosen.source, dtype=dtype, **_gguf(chosen.gguf_file))
         model = model.to(chosen.device)
-    except Exception as error:  # on files that are not what they seem, libraries raise anything
+    except Exception as error:  # libraries raise anything on files that are not what they seem
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
             raise errors.ModelTooBig(chosen.model_id, chosen.device, chosen.dtype) from error
         raise errors.ModelUnreadable(chosen.source, _first_line(error)) from error

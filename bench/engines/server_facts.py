@@ -198,7 +198,7 @@ def weights_of(config: RunConfig) -> dict[str, Any]:
 
 
 def quantised_on_loading(server_args: str) -> str | None:
-    """To what `--server-args` tell the server to quantise the weights that it loads, e.g. `fp8`; None where they say nothing."""
+    """The format to which `--server-args` make the server quantise the weights that it loads, e.g. `fp8`; None where they say nothing."""
     words = [part for word in shlex.split(server_args) for part in (word.split("=", 1) if word.startswith("-") else [word])]
     for option, value in itertools.pairwise(words):
         if option in {"--quantization", "-q"}:
@@ -231,7 +231,7 @@ def shape_facts(model: str) -> dict[str, Any]:
 
 
 def gguf_facts(path: Path) -> dict[str, Any]:
-    """Of a GGUF file: its kernels work on the quantised weights themselves."""
+    """The facts of a GGUF file, whose kernels work on the quantised weights themselves."""
     from gguf import GGUFReader
     from gguf.constants import LlamaFileType
 

@@ -203,7 +203,7 @@ def _without_paths(options: list[str]) -> list[str]:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask the server and all that it started to end; after a while, make them."""
+    """Ask the server and every process that it started to end; kill them if they do not."""
     for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
         with contextlib.suppress(ProcessLookupError):
             if hasattr(os, "killpg"):

@@ -53,12 +53,12 @@ class FiniteLogits(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """`scores` (batch, vocabulary), float32, changed in place: rows that cannot be sampled become zeros."""
         top = scores.amax(dim=-1)
-        self.bad = (top - top) != 0  # NaN and infinity have no difference of 0
+        self.bad = (top - top) != 0  # NaN or infinity less itself is not 0
         self._steps.append(self.bad)
         return scores.masked_fill_(self.bad[:, None], 0.0)
 
     def bad_at(self) -> list[int | None]:
-        """Of each request the token (from 0) whose logits were bad first; waits for the device."""
+        """For each request the first token (from 0) whose logits were bad; waits for the device."""
         if not self._steps:
             return []
         return [row.index(True) if any(row) else None for row in torch.stack(self._steps, dim=1).tolist()]
@@ -85,7 +85,7 @@ class StopStrings(StoppingCriteria):  # type: ignore[misc]
         stamps: knows where the prompt ends: a stop string in the prompt does not count.
 
     Attributes:
-        ended_at: of each request the number of tokens after which it had ended, by a string or by a token; None while it runs.
+        ended_at: for each request the number of tokens after which it had ended, by a string or by a token; None while it runs.
     """
 
     def __init__(self, tokenizer: Any, strings: tuple[str, ...], stop_token_ids: Sequence[int], stamps: Stamps) -> None:

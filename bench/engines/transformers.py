@@ -41,7 +41,7 @@ class TransformersEngine:
         self._template: Template | None = None
         self._own = model.generation_config
         model.generation_config = GenerationConfig(**{key: getattr(self._own, key, None) for key in _KEPT})
-        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every length it has not seen
+        torch.backends.cuda.enable_cudnn_sdp(False)  # cuDNN makes a plan for every new length
         self._scratch = torch.zeros(1, device=plan.device)
 
     def use_task(self, task: Task) -> str | None:

@@ -107,7 +107,7 @@ class CounterMeter:
     def begin(self) -> None:
         """Open a window; with aligned edges, right after a step.
 
-        A counter that fails is told by `end()`, so that the response still runs. Raises WindowOpen.
+        `end()` reports a counter that fails, so that the response still runs. Raises WindowOpen.
         """
         if self._window is not None:
             raise WindowOpen("begin() while a window is open: end() it first")

@@ -161,9 +161,8 @@ class Reader:
 
 
 def resolution_mj(shown_mj: list[int]) -> int:
-    """The largest unit, in mJ, in which all these values of counters can be written.
-
-    One mJ, the unit of the driver, if every step was just one such unit: that says nothing about what lies between.
+    """The largest unit, in mJ, of which all these values of counters are multiples. One mJ, the unit of the driver, if every step was just
+    one such unit: then nothing is known about what lies between.
     """
     unit = math.gcd(*shown_mj)
     gains = [abs(b - a) for a, b in itertools.pairwise(shown_mj) if b != a]

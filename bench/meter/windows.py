@@ -238,7 +238,7 @@ class Meter:
         self.close()
 
     def _edges(self) -> str | None:
-        """Of the window that is about to open."""
+        """The edges of the window that is about to open."""
         return "plain" if self._open and self._meter.edges is not None else self._meter.edges
 
     def _since(self, one: _Open, ended_s: float) -> Reading:

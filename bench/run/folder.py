@@ -136,5 +136,5 @@ def _only_here(path: Path, folder: Path) -> Iterator[None]:
         yield
     finally:
         with contextlib.suppress(OSError):  # Windows removes no file that is open
-            path.unlink()  # while it is held: who waits for it sees that it is gone, and makes a new one
+            path.unlink()  # removed while held: a process that waits for it sees that it is gone, and makes a new one
         lock.release()

@@ -159,7 +159,7 @@ def common_identity(config: RunConfig, prompts: PromptSet, task: str, meter: Met
 
 
 def already_finished(job: Job, console: Console) -> bool:
-    """Whether nothing is left to do, and say so."""
+    """Say that nothing is left to do, where that is so. Returns whether it is."""
     if job.run.finished:
         console.print(
             f"{job.task}: finished before, {job.run.prompts} rows in {job.run.folder}. Nothing to do; --again measures it once more."

@@ -1,7 +1,8 @@
 """One question to one server of this host, piece by piece, while the joules count up; then a row like those of a run.
 
-The meter has one window, of all GPUs of this host, around the answer: nothing else should use them meanwhile, and `Turns` sees to it that
-we do not. While the answer runs the counter is only read (its steps are in what it shows); the energy of the row is that of the window.
+The meter has one window, of all GPUs of this host, around the answer: nothing else should use them meanwhile; `Turns` keeps our own
+questions apart. While the answer runs the counter is only read (its steps are in what it shows); the energy of the row is that of the
+window.
 """
 
 import asyncio
@@ -91,11 +92,11 @@ def servers(text: str) -> tuple[Server, ...]:
 
 
 class Turns:
-    """One question at a time for a whole process, with a pause after each, and so many an hour.
+    """One question at a time for a whole process, with a pause after each, and a limit an hour.
 
     Args:
         pause_s: between the end of one and the start of the next.
-        most_an_hour: questions.
+        most_an_hour: the limit.
         clock: seconds, monotonic.
     """
 
@@ -130,7 +131,7 @@ class Turns:
 
 @dataclass
 class Asked:
-    """A question on its way to one server, in a thread of its own: whoever draws its moments does not delay the measurement.
+    """A question on its way to one server, in a thread of its own, so that drawing its moments does not delay the measurement.
 
     Attributes:
         experiment_id: what a pair shares; a new one where none is given.
@@ -164,7 +165,7 @@ class Asked:
         return self
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end, at most so long; whether it has come."""
+        """Wait at most so long for the end. Returns whether it has come."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -200,7 +201,7 @@ class Asked:
                 self.row = asyncio.run(self._measured(work, meter))
             finally:
                 meter.close()
-        except errors.ServerDown:  # its text has the address, which is not for who asks
+        except errors.ServerDown:  # its text has the address, which a visitor must not see
             self.fault = f"{self.server.label} does not answer: is its server running?"
         except (errors.BenchError, MeterError, RequestFailed) as error:
             self.fault = str(error)

@@ -183,7 +183,7 @@ class OwnWork:
         return open_meter(self.device, self.config.edges, None if self.replay is None else Path(self.replay))
 
     def setup_columns(self, job: Job, meter: Meter) -> Row:
-        """What the caller says, and nothing that nobody knows: how tokens were drawn is null unless it was said."""
+        """What the caller says. What nobody knows stays null, such as how tokens were drawn."""
         unknown = dict.fromkeys(("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"))
         return {
             **unknown,
@@ -232,7 +232,7 @@ class OwnWork:
         try:
             found = self.ask(text)
             synchronize_torch(self.device)
-        except Exception as error:  # code of somebody else raises anything; the row says what
+        except Exception as error:  # code of others may raise anything; the row records it
             failure = error
         finally:
             end_s = time.perf_counter()

@@ -15,7 +15,7 @@ class UnknownAnswer(errors.BenchError):
 
 
 class NotCallable(errors.BenchError):
-    """What should answer can neither be called nor is a vLLM LLM."""
+    """`answer` is neither callable nor a vLLM LLM."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ def _parameters(function: Callable[..., Any]) -> set[str]:
 
 @dataclass(frozen=True)
 class _Generated:
-    """What a pipeline generated: token ids, those of the prompt in front. They are made words of after the window has ended."""
+    """What a pipeline generated: token ids, those of the prompt in front. They become text after the window has ended."""
 
     pipeline: Any
     messages: list[dict[str, str]]
     ids: list[int]
 
     def answer(self) -> Answer:
-        """The new tokens, the stop token included, and their text. Why it ended is known of a stop token alone."""
+        """The new tokens, the stop token included, and their text. Its finish reason is known only where a stop token ended it."""
         tokenizer = self.pipeline.tokenizer
         asked = tokenizer.apply_chat_template(self.messages, add_generation_prompt=True, return_dict=True)["input_ids"]
         new = self.ids[len(asked) :]
@@ -96,7 +96,7 @@ def answer_of(found: Any, count: Callable[[str], int] | None) -> Answer:
 
     Args:
         found: an `Answer`, a text, a vLLM RequestOutput (or a list of one), or an OpenAI ChatCompletion.
-        count: text → tokens, for what does not say.
+        count: text → tokens, for answers that do not say it.
 
     Raises:
         UnknownAnswer: it is none of these, or nobody knows how many tokens it has.

@@ -1,4 +1,4 @@
-"""The bar of a run: how far, how fast, how many joules so far, how long still.
+"""The bar of a run: how far, how fast, how many joules so far, how much longer.
 
 Why there are no joules is a sentence; it stands on a line of its own above the bar, which on 80 columns would cut it.
 """

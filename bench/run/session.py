@@ -27,7 +27,7 @@ _SAME = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens"
 
 
 def rest_of(job: Job) -> tuple[Item, ...]:
-    """What of a run is still to be answered, in order: what is in none of its parts. Raises RunUnreadable."""
+    """The questions of a run that are in none of its parts, in order. Raises RunUnreadable."""
     done = PartSink(job.run.folder).done()
     return tuple(item for item in job.items if (item[0].id, item[1]) not in done)
 
@@ -64,7 +64,7 @@ class OpenRun:
 
     @property
     def sequence(self) -> int:
-        """Of the next row."""
+        """The number of the next row."""
         return self.before + self.tally.rows
 
     def take(self, row: Row) -> None:
@@ -124,7 +124,7 @@ class Work(Protocol):
         """Whatever must be done before the first window. The columns that every row of this session gets."""
 
     def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:
-        """Answer what is left of runs, row by row through `take`. How it ended: finished or interrupted."""
+        """Answer what is left of runs, row by row through `take`. Returns how it ended: finished or interrupted."""
 
 
 def common_setup(job: Job, its_pass: Pass, meter: Meter) -> Row:

@@ -216,7 +216,7 @@ class Prometheus:
         }
 
     def begin(self, setup: Setup) -> None:
-        """A run shows with its first answer."""
+        """A run appears with its first answer."""
 
     def add(self, setup: Setup, row: Figures, total: Figures, step: int) -> None:
         for name, value in total.items():

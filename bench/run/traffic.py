@@ -110,7 +110,7 @@ class Traffic:
         return "finished" if finished else "interrupted"
 
     async def _send_all(self, items: Sequence[Item]) -> bool:
-        """Keep the server busy; whether nothing was left out."""
+        """Keep the server busy. Returns whether nothing was left out."""
         free = asyncio.Semaphore(self._config.in_flight)
         chance = random.Random(self._config.seed)
         due_s = time.perf_counter()
@@ -139,7 +139,7 @@ class Traffic:
             free.release()
 
     async def _attempt(self, item: Item, *, last: bool) -> RequestFailed | None:
-        """One request; the failure after which it should be sent again, or None once its row waits (or the server is lost)."""
+        """Send one request. Returns the failure after which it should be sent again, or None once its row waits (or the server is lost)."""
         (prompt, repetition), config = item, self._config
         sampling = Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
         seed = prompt_seed(config.seed, prompt.id, repetition) if config.request_seed else None

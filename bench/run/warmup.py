@@ -18,7 +18,7 @@ AGREE = 0.03
 LEAST = 3
 """Answers of a warm-up, at least."""
 WINDOW_S = 1.0
-"""A warm-up answer is as long as takes about this time: enough for the counter to resolve it."""
+"""A warm-up answer takes about this time, which is enough for the counter to resolve it."""
 FIRST_TOKENS = 32
 """Length of the very first answer, which tells the speed and pays for most of what is paid once."""
 TEXTS = (
@@ -59,7 +59,7 @@ def is_steady(costs: Sequence[float], answers: int, agree: float = AGREE) -> boo
 
 
 def run_shapes(engine: Engine, batches: Iterable[Sequence[Prepared]], sampling: Sampling, stop: Callable[[], bool]) -> int:
-    """Prefill one batch of every shape (prompts, longest prompt in tokens), unmeasured; how many shapes there were."""
+    """Prefill one batch of every shape (prompts, longest prompt in tokens), unmeasured. Returns how many shapes there were."""
     once = dataclasses.replace(sampling, max_new_tokens=1)
     seen: set[tuple[int, int]] = set()
     for batch in batches:
@@ -122,7 +122,7 @@ def _answer(engine: Engine, meter: Meter, texts: Sequence[str], sampling: Sampli
 
 
 def longest_text(engine: Engine, sampling: Sampling) -> int:
-    """Of the warm-up texts in tokens, by the task in use; 0 where none fits the model."""
+    """The length of the longest warm-up text in tokens, by the task in use; 0 where none fits the model."""
     lengths = [0]
     for text in TEXTS:
         try:

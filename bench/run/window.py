@@ -2,7 +2,7 @@
 
 Outside the window: template, tokens, seed, buffers, decoding, writing. The order is: the meter begins (it may wait for a step of its
 counter), the device is synchronized, the clock starts, the model answers, the device is synchronized, the clock stops, the meter ends. So
-what the meter waits is in no latency.
+no latency includes the waits of the meter.
 
 A static batch is one window. Its energy goes to its requests by the time each was running: every moment of the window is shared equally
 by the requests that were still being answered then (the prefill in proportion to prompt tokens). The shares add up to the window.
@@ -66,7 +66,7 @@ def measure(engine: Engine, meter: Meter, items: Sequence[Item], seed: int, samp
 
 
 def _window(engine: Engine, meter: Meter, rows: list[dict[str, Any]], prepared: list[Prepared], sampling: Sampling) -> bool:
-    """Answer what is ready and complete its rows; whether the device is lost."""
+    """Answer what is ready and complete its rows. Returns whether the device is lost."""
     failure: PromptFailed | None = None
     generations: list[Generation] = []
     try:
@@ -131,7 +131,7 @@ def energy_shares(generations: Sequence[Generation], input_tokens: Sequence[int]
 
 
 def failed_columns(failure: PromptFailed) -> Row:
-    """What a row says that has no answer."""
+    """The columns of a row without an answer."""
     row: dict[str, Any] = {"status": "failed", "reason": str(failure), "finish_reason": "error"}
     row["energy_reason"] = "the prompt failed"
     if failure.input_tokens is not None:

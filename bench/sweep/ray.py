@@ -121,7 +121,7 @@ class _Wish:
 def _run_here(words: list[str], wish: Any) -> tuple[int, float, str]:
     """On the machine that Ray chose: exit status, seconds, and the end of what the command said.
 
-    The command gets SIGTERM when the wish is made, and then the time that it needs; it does not begin after that.
+    When the sweep is asked to end, the command gets SIGTERM and the time that it needs; it does not begin after that.
     """
     import ray
 

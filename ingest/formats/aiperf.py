@@ -98,7 +98,7 @@ def version_of(summary: Mapping[str, Any]) -> str:
 
 
 def phase_of(line: Mapping[str, Any], run_id: str, load: Load) -> dict[str, Any]:
-    """The run and the concurrency of a request. Of one measured phase the run has the plain id."""
+    """The run and the concurrency of a request. Where one phase was measured its run has the plain id."""
     kind = dug(line, "metadata", "phase_kind") or dug(line, "metadata", "benchmark_phase") or MEASURED
     name = dug(line, "metadata", "phase_name") or kind
     own = kind != MEASURED or load.measured > 1

@@ -30,7 +30,7 @@ def verify(path: Path, footer: pq.FileMetaData) -> None:
 
 def _bytes(file: BinaryIO, column: pq.ColumnChunkMetaData) -> bytes:
     """The pages of a column. Raises ValueError when they are not all in the file."""
-    # An offset of 0 is none: a column without values may have a dictionary and no data.
+    # An offset of 0 means no such page: a column without values may have a dictionary and no data.
     offsets = (column.data_page_offset, column.dictionary_page_offset if column.has_dictionary_page else 0)
     start = min((offset for offset in offsets if offset), default=0)
     size = column.total_compressed_size

@@ -42,7 +42,7 @@ def _branches(column: Column) -> Iterator[str]:
 
 
 def _range(column: Column, smallest: str, largest: str, before: str) -> str:
-    """One comparison for a good row; what is wrong is asked of a bad one."""
+    """One comparison finds a bad row; what is wrong with it is looked for in bad rows only."""
     limits = [_branch(f"not (isfinite({smallest}) and isfinite({largest}))", column, f"{before}is not a finite number")]
     least, most = -LARGEST, LARGEST
     if column.least is not None:

@@ -179,7 +179,7 @@ def rows_of(cells: pl.DataFrame, mapping: ColumnMap, setup: Mapping[str, Any]) -
 
 
 def in_runs(rows: Iterable[Row], mapping: ColumnMap) -> list[Row]:
-    """Rows of which those with one setup are one run, where the mapping names no run: a table of several models is several runs."""
+    """Rows with a run for each setup, where the mapping names no run: a table of several models is several runs."""
     if "run_id" in {*mapping.columns, *mapping.values}:
         return list(rows)
     differs = sorted(SETUP.intersection(mapping.columns))

@@ -62,7 +62,7 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
 
 
 def samples_of(config: Mapping[str, Any]) -> int | None:
-    """Over how many samples the figures are, where they are of all; None for figures of one call. Raises Unreadable when it is not said."""
+    """How many samples the figures cover; None for figures of one call. Raises Unreadable when it is not said."""
     if dug(config, "scenario", "name") not in OF_ALL:
         return None
     samples = dug(config, "scenario", "num_samples")

@@ -31,7 +31,7 @@ OURS = {"run_id", "prompt_id", "schema_version"}
 # Columns of prompts that were exported: not enough for a run.
 EXPORTED = frozenset(("run_id", "prompt_id", "energy_per_token_j", "energy_per_word_j", "family"))
 TOO_FEW = "is an export of prompts, which lacks what a run needs: ask for the run itself (`bundle`, or its Parquet files and run.json)"
-# What may differ between rows of a run: the key itself, and what is another on the day on which an interrupted run goes on.
+# What may differ between rows of a run: the key itself, and what changes when an interrupted run goes on another day.
 OWN_DAY = {"run_id", "schema_version", "idle_power_w", "active_idle_power_w", "host_energy_reason", "environment"}
 # Steps of DuckDB's optimizer that leave out checks or rows because of a file's statistics.
 BELIEVERS = (

@@ -1,4 +1,4 @@
-"""run.json: what the measuring side writes about a whole run beside its Parquet parts. Its energy books judge the run.
+"""run.json: what the measuring side writes about a whole run beside its Parquet parts. Its energy balance judges the run.
 
 A run that was interrupted has several sessions; their joules add up. Of two files about the same run the one with more
 sessions counts, so that the order of files does not matter.
@@ -19,11 +19,11 @@ def _recognises(content: Content) -> bool:
 
 
 MOST = 1e15
-"""No book has more joules, tokens or seconds than this."""
+"""No balance has more joules, tokens or seconds than this."""
 
 
 def _joules(book: Mapping[str, Any], key: str) -> float | None:
-    """A number of a book that can be one, or None: the meter had none, or it is below zero or above all energy."""
+    """A number of the balance; None where the meter had none, or it is below zero or above all energy."""
     value = book.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not (-MOST if key == "gaps_j" else 0) <= value <= MOST:
         return None
@@ -38,7 +38,7 @@ def _sum(books: Sequence[Mapping[str, Any]], key: str) -> float | None:
 
 
 def _steady(book: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The steady state of a server in the books of a session: energy and tokens while its batch was full; empty without one."""
+    """The steady state of a server in the balance of a session: energy and tokens while its batch was full; empty without one."""
     server = book.get("server")
     steady = server.get("steady_state") if isinstance(server, dict) else None
     return steady if isinstance(steady, dict) else {}
@@ -85,7 +85,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 
 FORMAT = Format(
     name="run-json",
-    meaning="run.json beside our Parquet: the energy books of a run",
+    meaning="run.json beside our Parquet: the energy balance of a run",
     recognises=_recognises,
     load=_load,
 )

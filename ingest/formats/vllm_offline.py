@@ -54,7 +54,7 @@ def said_type(arguments: Mapping[str, Any]) -> str | None:
 
 
 def latency_of(record: Mapping[str, Any], said: Mapping[str, Any], arguments: Mapping[str, Any]) -> Mapping[str, Any] | str:
-    """Of a batch: every answer lasts as long as the batch (s), and has its length exactly."""
+    """The figure of a batch: every answer lasts as long as the batch (s), and has its length exactly."""
     mean: Any = said.get("avg_latency")
     batch: Any = arguments.get("batch_size")
     tokens: Any = arguments.get("output_len")

@@ -12,7 +12,7 @@ from prompt_joules.ingest.front.unpack import Unreadable, lines_of, start_of
 
 Kind = Literal["parquet", "document", "lines", "table"]
 PARQUET = b"PAR1"
-# What is no text and people try all the same: its first bytes, what it is, and what to do.
+# Files that are no text and that people try all the same: their first bytes, what they are, and what to do.
 NOT_READ = (
     (b"PK\x03\x04", "is an Excel file or another zip: save the table as CSV"),
     (b"ARROW1", "is an Arrow file: write it as Parquet"),

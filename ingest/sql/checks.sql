@@ -1,4 +1,4 @@
--- Whether the books of a warehouse close.
+-- Whether the sums of a warehouse add up.
 
 -- name: problems
 -- One row per thing that is wrong with a warehouse that was just built; a sound one gives none.

@@ -6,7 +6,7 @@ select coalesce(max(file_id), 0)
 from ingested_files
 
 -- name: known_files
--- One row per file that need not be read again: of one of which nothing was accepted, a later version or another day may read more.
+-- One row per file that need not be read again. One of which nothing was accepted is read again: a later version, or another day, may read more.
 select
     sha256,
     path

@@ -20,7 +20,8 @@ from (
 
 -- name: records_judged
 -- One row per incoming row: whose it is, a hash of its setup, the bytes of its texts, and the first thing that is wrong with it, as "column: what".
--- What single columns must be stands in bench/record.py; `formats/contract.py` makes `text_bytes` and `problem` of it. Here is what hangs on several, or on the day.
+-- What single columns must be stands in bench/record.py; `formats/contract.py` makes `text_bytes` and `problem` of it. Here stands what depends on several columns, or on
+-- the day.
 -- The setup is what a run's rows must have in common: `records.COMMON`, in the order of the table `requests`.
 create or replace temp macro judged(files, now_at) as table
 select
@@ -131,7 +132,7 @@ known as (
     where run_id in (select run_id from setups)
     group by run_id
 ),
--- Of several setups as frequent, the one with the least hash: which rows stay must not depend on the order of files.
+-- Of several equally frequent setups the one with the least hash counts: which rows stay must not depend on the order of files.
 usual as (
     select
         run_id,

@@ -13,7 +13,7 @@ join ingested_files using (file_id)
 where list_contains($paths, path)
 
 -- name: lake_problems
--- One row per thing that is wrong with what a transaction is about to write to a lake: keys that a file would keep, books that do not close.
+-- One row per thing that is wrong with what a transaction is about to write to a lake: keys that a file would keep, sums that do not add up.
 select 'files that share a number: ' || count(*) - count(distinct file_id) as problem
 from ingested_files
 having count(*) > count(distinct file_id)

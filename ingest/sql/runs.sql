@@ -40,7 +40,7 @@ where run_id = $run_id
     and file_id > $before
 
 -- name: runs
--- One row per touched run from $first to $last: its setup, its totals over valid rows, the books of run.json, its verdict.
+-- One row per touched run from $first to $last: its setup, its totals over valid rows, the balance of run.json, its verdict.
 insert into runs by name
 with counted as (
     select
@@ -49,7 +49,7 @@ with counted as (
         min(requests.file_id) as file_id,
         any_value(requests.model_id) as loaded_model_id,
         any_value(columns(getvariable('setup'))),
-        -- A server answers as many at once as are in flight; how many that were, another tool may not say.
+        -- A server answers as many at once as are in flight; another tool may not say how many that were.
         case
             when any_value(requests.device) <> 'server' or any_value(requests.concurrency) is not null
                 then greatest(any_value(requests.batch_size), any_value(requests.concurrency))
@@ -70,7 +70,7 @@ with counted as (
         count(*) filter (where list_contains(reasons, 'cold')) as cold,
         count(*) filter (where status = 'ok' and list_contains(reasons, 'looped')) as looped,
         count(*) filter (where status = 'ok' and list_has_any(reasons, ['busy-neighbour', 'busy-host'])) as beside_busy,
-        -- The most frequent reason; of several as frequent, the first by alphabet: the keys of a histogram are sorted.
+        -- The most frequent reason; of several equally frequent ones the first by alphabet: the keys of a histogram are sorted.
         histogram(requests.energy_reason) as causes,
         case
             when measured = 0 then map_keys(causes)[list_position(map_values(causes), list_max(map_values(causes)))]
@@ -153,7 +153,7 @@ judged as (
         ),
         clock_of(clocked) as clock,
         coalesce(busy.seconds, counted.latency_s_total) as busy_s_total,
-        -- Sent at a rate, as many are in flight as the server lets pile up: their mean. The concurrency is only the most there may be.
+        -- Requests sent at a rate pile up in the server: their mean number in flight counts. The concurrency is only an upper limit.
         case
             when try_cast(counted.environment as json) ->> '$.request_rate' is not null and busy.seconds > 0
                 then least(counted.batch_size, greatest(1, round(counted.latency_s_total / busy.seconds)::integer))

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: as after `prompt-joules`; None takes them from the process.
 
     Returns:
-        Exit status of the program behind the command; 2 for a command that there is not.
+        Exit status of the program behind the command; 2 for an unknown command.
     """
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["--version"] or (words[:1] in (["app"], ["completion"]) and "--version" in words):

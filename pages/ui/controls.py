@@ -119,7 +119,7 @@ def one_result(rows: pl.DataFrame, width: int = 900) -> pl.DataFrame:
 
 
 def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> list[str]:
-    """As many names as a list can have, and those that the link or the start asks for beyond; says that it is cut.
+    """The names of a list: as many as it can have, and those that the link or the start asks for. Says where the list is cut.
 
     Args:
         key: of the widget.

@@ -20,10 +20,10 @@ KINDS = ("text/javascript", "application/javascript", "text/css")
 
 
 def _few_pools() -> None:
-    """Have glibc make no more pools of memory than there are: this module is the first of ours that a server imports.
+    """Keep glibc from making more pools of memory; a server imports this module before all others of ours.
 
     It makes up to eight a core, and what a script has freed stays in the pool of its thread, which ends with it: 60 MB after minutes. Few
-    are enough where Python runs one thread at a time. Whoever sets MALLOC_ARENA_MAX is not overruled.
+    are enough where Python runs one thread at a time. A MALLOC_ARENA_MAX that is set is kept.
     """
     if "MALLOC_ARENA_MAX" not in os.environ:
         with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such call, and Windows none to open
@@ -35,9 +35,8 @@ _few_pools()
 
 @asynccontextmanager
 async def ready(_: App) -> AsyncIterator[None]:
-    """Get ready before the first visitor, so that nobody has to wait for what all need.
-
-    It imports by name: the pages have caches, which there are only once the server runs.
+    """Get ready before the first visitor, so that nobody has to wait for what all need. It imports by name, because the caches of the pages
+    exist only once the server runs.
     """
     import_module("prompt_joules.pages.ui.start").ready()
     yield
@@ -81,7 +80,7 @@ class Compressed:
 
 
 def _takes_gzip(scope: Scope) -> bool:
-    """Whether a whole compressed file is a right answer. A server that sends files by their path (`pathsend`) is left to do so."""
+    """Whether a whole compressed file may answer the request. A server that sends files by their path (`pathsend`) is left to do so."""
     if scope["type"] != "http" or scope["method"] != "GET" or "http.response.pathsend" in scope.get("extensions", {}):
         return False
     headers = Headers(scope=scope)

@@ -57,7 +57,7 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
                 chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
     selection, _ = Selection.from_query(chosen)
     random = options.filter(pl.col("is_random"))["value"]
-    # Who chooses a model that has random weights only wants to see it.
+    # A visitor who chooses a model that has random weights only wants to see it.
     return (selection.with_random_weights() if random.is_in(selection.models).any() else selection), notes
 
 
@@ -139,7 +139,8 @@ def _many(key: str, options: pl.DataFrame) -> list[str]:
 
 
 def _models(label: str, ids: list[str], names: Mapping[str, str], about: Mapping[str, Any]) -> list[str]:
-    """Models are chosen by name and stand in the address by id: a widget writes there what it shows, so one that nobody sees does it."""
+    """Models are chosen by name and stand in the address by id. A widget writes into the address what it shows, so a hidden widget writes
+    the ids."""
     with st.container(key="unseen"):
         chosen: list[str] = st.multiselect("Models by id", ids, key="model", bind="query-params", label_visibility="collapsed")
     st.session_state[NAMED] = chosen

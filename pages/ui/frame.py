@@ -16,7 +16,7 @@ from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import connect, energy_shown, errors
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 
-# Streamlit writes white on the primary colour, which in the dark theme is too pale for it.
+# Streamlit writes white on the primary colour; in the dark theme that colour is too pale for white words.
 # The words of its charts are paler than what can be read by everybody (4.5:1), and a page on paper needs no sidebar.
 TAGS_STYLE = """<style>
 [data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }
@@ -100,7 +100,7 @@ def say_measure(rows: pl.DataFrame, view: View, usual: Measure = DEFAULT) -> Non
 
 
 def _say_what_is_forced(rows: pl.DataFrame, view: View) -> None:
-    """Where random weights are among the rows and the energy is that of answers: why it is not shown, and the way to that of a token."""
+    """Say why the energy of answers is not shown where random weights are among the rows, and link to the energy of a token."""
     if not energy_shown.of_answers(view.measure.key) or not shape.has_random_weights(rows):
         return
     st.info(words.FORCED, icon=":material/casino:")

@@ -50,7 +50,7 @@ def _naming(scope: Scope, send: Send) -> Send:
                 body = b"".join(parts).replace(TITLE, head(scope).encode(), 1)
                 headers = MutableHeaders(raw=list(held[0]["headers"]))
                 headers["content-length"] = str(len(body))
-                # They are of the file on disk: a browser would keep an old head.
+                # These headers are about the file on disk: a browser would keep an old head.
                 del headers["etag"], headers["last-modified"]
                 await send({**held[0], "headers": headers.raw})
                 await send({"type": "http.response.body", "body": body})

@@ -11,7 +11,7 @@ create macro own_idle_power(idle_power_w, energy_attribution) as case when energ
 -- Energy above the power of the idle GPU; null where that is not known.
 create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
 
--- What all answers of a run are off alike because of the meter, relative, half-width. Rows of protocol 1.x did not record it: their aligned windows are those
+-- How far all answers of a run are off together because of the meter, relative, half-width. Rows of protocol 1.x did not record it: their aligned windows are those
 -- whose bias the truth test found (docs/measurement.md). 0 where nothing is known of it.
 create macro aligned_bias() as 0.003;
 create macro calibration_of(energy_error_calibration, energy_edges) as

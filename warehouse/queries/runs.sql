@@ -1,4 +1,4 @@
--- One row per selected run of ours: setup, totals, error of the mean energy, energy books and verdict; newest first.
+-- One row per selected run of ours: setup, totals, error of the mean energy, energy balance and verdict; newest first.
 select
     models.name as model_name,
     models.family,

@@ -2,7 +2,7 @@
 
 Two halves of one run differ by the choice of prompts alone; two runs of one setup also by their luck. Of intervals of 95 % one in twenty
 may miss; more is a fault of the intervals, and so of every difference that they show. For a check of two runs the luck of runs is taken
-from other setups only: what it judges must not vouch for itself.
+from other setups only: the setup that is judged must not be evidence for itself.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,7 @@
 """Configurations side by side: energy of each against the first, with intervals and ranks, and what is not alike in their setups.
 
-Two things can put a difference down to luck: which prompts were asked, and which run it was. The first is drawn from the units of the runs
+A difference can be luck in two ways: by the prompts that were asked, and by the run that it was. The first is drawn from the units of the
+runs
 (`intervals`), the second from what is known of runs alike (`runs`).
 """
 

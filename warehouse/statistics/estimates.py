@@ -18,7 +18,7 @@ ACROSS_RUNS, WITH_SPREAD, ONE_RUN = "across runs", "one run, with the spread kno
 
 @dataclass(frozen=True)
 class Estimate:
-    """A positive number and what puts it off.
+    """A positive number and what can put it off.
 
     Attributes:
         value: the number; None where it is not known.
@@ -78,7 +78,7 @@ def calibrations(half: float, place: int) -> Floats:
 
 
 def calibration_of_ratio(first: "Meter", second: "Meter") -> float:
-    """What the meters put a ratio off: nothing on one and the same card, where it is common; else that of either."""
+    """How far the meters put a ratio off: not at all on one and the same card, where their error is common; else by the error of either."""
     if first.cards == second.cards and None not in first.cards:
         return 0.0
     return math.hypot(first.calibration, second.calibration)

@@ -15,7 +15,7 @@ from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.statistics import runs as luck
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, student
 
-# Over what a ratio of results is: of the pooled one it is the ratio of the weighted means.
+# A ratio, and the column that weighs it: the pooled ratio is that of the weighted means.
 RATIOS = {"energy_per_token_j": "output_tokens", "throughput_tps": "latency_s", "power_w": "latency_s"}
 LEVELS = 7
 VALUE_ENDS, TOKEN_ENDS = ("value_low", "value_high"), ("token_low_j", "token_high_j")

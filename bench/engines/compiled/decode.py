@@ -239,7 +239,7 @@ class StaticDecoder:
 
     @contextmanager
     def _static_layers(self, step: Step) -> Iterator[None]:
-        """Within, every layer works on its static buffer instead of the cache that the model would pass."""
+        """Inside the block, every layer works on its static buffer instead of the cache that the model would pass."""
         for layer, cache in zip(self.layers, step.layers, strict=True):
             layer.forward = self._bound(layer, cache)
         try:

@@ -22,7 +22,7 @@ def choose(logits: Tensor, sampling: Sampling, seen: Tensor | None) -> Tensor:
         scores = torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
     if sampling.temperature != 0:
         scores = _noised(scores / sampling.temperature, sampling)
-    best, token = scores.max(-1)  # of a row with a number that is none, that number; so one look says both
+    best, token = scores.max(-1)  # NaN where a row has one, so a single check finds NaN and infinity
     return torch.where(torch.isfinite(best), token, -1)
 
 

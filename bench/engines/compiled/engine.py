@@ -37,7 +37,7 @@ class CompiledEngine(TransformersEngine):
         self._room = 0
 
     def use_loop(self, loop: Loop) -> None:
-        """Answer with another loop from now on; buffers and graphs of the last one are let go."""
+        """Answer with another loop from now on; the buffers and graphs of the last one are freed."""
         if loop != self._loop:
             self._loop, self._decoder = loop, None
             gc.collect()

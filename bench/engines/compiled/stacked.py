@@ -16,7 +16,7 @@ GROUPS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 class _Stacked:
-    """The stacked weights of a group, and the product of the last input while its parts are taken off.
+    """The stacked weights of a group, and the product of the last input until all its parts are taken.
 
     Not a module: the parts own the parameters, as views, so that counts and `state_dict` stay what they were.
     """

@@ -32,7 +32,7 @@ BOOTSTRAP = (
     "prompts are drawn together. All runs of a setup count. Published averages have no interval, nor have fewer than five prompts or "
     "batches; fewer than ten are hollow marks."
 )
-# How sure a difference can be: where the spread comes from, what can be shown, and whether anything is shown of nothing.
+# How sure a difference can be: where the spread comes from, what can be shown, and whether setups differ from themselves.
 CERTAINTY = "How sure can a difference be?"
 REASONS = (
     "The energy of an answer varies for four reasons. More prompts and more answers to each help against the first two, only more runs "

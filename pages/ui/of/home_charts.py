@@ -10,7 +10,7 @@ from prompt_joules.pages.ui.pure.kinds import KINDS, joules
 
 # The height of a bar (px) and of the axis.
 ROW, AROUND = 21, 66
-# From this share of the longest bar on the words of a hollow or pale bar stand in it.
+# A hollow or pale bar of at least this share of the longest one has its words inside.
 LONG = 0.6
 PLACES: tuple[tuple[str, dict[str, Any]], ...] = (("== false", {"align": "left", "dx": 6}), ("== true", {"align": "right", "dx": -6}))
 # A sign without width: what begins with it heads a group.
@@ -136,7 +136,7 @@ def _tips() -> list[alt.Tooltip]:
 
 
 def alternative(rows: pl.DataFrame) -> str:
-    """The chart in words, for who cannot see it."""
+    """The chart in words, for readers who cannot see it."""
     return "J of an answer by model: " + "; ".join(
         f"{row['model_name']} {joules(row)}" for row in rows.sort("answer_j").iter_rows(named=True)
     )

@@ -15,7 +15,7 @@ from prompt_joules.warehouse.metrics import Metric
 WIDTH, HEIGHT, EDGE = 176, 30, 6
 LINE, BOX, POINT = "#8794A1", "#3D8FC4", "#D9730D"
 SPREAD = {"p5": 0, "p25": 1, "p50": 2, "p75": 3, "p95": 5}
-# What need not be written as a code in the address of an image.
+# Characters that need no code in the address of an image.
 SAFE = " <>='/:.-"
 SHARES = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 

@@ -114,7 +114,7 @@ def sources(row: Mapping[str, Any]) -> str:
 
 
 def columns(joules: tuple[float, float, float]) -> tuple[str, ...]:
-    """Of the table of a plan; ends of a band where there is one.
+    """The columns of the table of a plan, with the ends of a band where there is one.
 
     Args:
         joules: of one answer: mean, low and high end.

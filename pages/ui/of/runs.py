@@ -120,7 +120,7 @@ def totals(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def verdicts(runs: pl.DataFrame) -> str:
-    """How many runs count, how many answers have energy, and how close the energy books are."""
+    """How many runs count, how many answers have energy, and how close the energy balance is."""
     valid, answers, measured = runs["valid"].sum(), int(runs["ok"].sum()), int(runs["measured"].sum())
     worst = (runs["books_ratio"] - 1).abs().max()
     books = (

@@ -238,7 +238,7 @@ def _tips() -> list[alt.Tooltip]:
 
 
 def alternative(rows: pl.DataFrame) -> str:
-    """The chart in words, for who cannot see it."""
+    """The chart in words, for readers who cannot see it."""
 
     def said(row: dict[str, Any]) -> str:
         return f"{row['size_name']} {row['step_name'].lower()} {figure(row['energy_per_token_j'], 2)}"

@@ -11,7 +11,7 @@ from prompt_joules.pages.ui.pure import headings, naming, shape
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 UPRIGHT = ("number", "is", "meaning")
-# Of which the table itself makes a drawing or a link.
+# Columns of which the table itself makes a drawing or a link.
 DRAWN = ("spread", "model_url")
 
 

@@ -27,7 +27,8 @@ def on_screen(rows: pl.DataFrame, columns: Iterable[str] = NUMBERS) -> pl.DataFr
 def each(values: pl.Series, function: Callable[[Any], Any], kind: type[pl.DataType]) -> pl.Series:
     """A function of each value, null for null; of a struct it gets a dict.
 
-    In the thread that asks. As a part of an expression (`map_elements`) it would run in the threads of polars, which then wait for Python
+    It runs in the thread that asks. As a part of an expression (`map_elements`) it would run in the threads of polars, which then wait for
+    Python
     while another visitor's thread holds Python and waits for them: the server stands still for good.
     """
     return pl.Series(values.name, [None if value is None else function(value) for value in values.to_list()], dtype=kind)

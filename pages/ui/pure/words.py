@@ -86,7 +86,7 @@ def ignored(names: list[str], why: str) -> str:
 
 
 def first_of(known: int, most: int, noun: str, where: str = "the download has all") -> str:
-    """That a list is cut, where it is, and where the rest can be found."""
+    """Says where a list is cut, and where the rest can be found."""
     return f"The first {most:,} of {known:,} {noun} are listed; {where}." if known > most else ""
 
 

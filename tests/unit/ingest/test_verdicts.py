@@ -1,4 +1,4 @@
-"""The verdict of every row and run, with its reasons, and the energy books behind it."""
+"""The verdict of every row and run, with its reasons, and the energy balance behind it."""
 
 from pathlib import Path
 

@@ -35,6 +35,6 @@ def rows(config: RunConfig) -> pl.DataFrame:
 
 
 def books(config: RunConfig) -> dict[str, Any]:
-    """The energy books of the last session."""
+    """The energy balance of the last session."""
     (path,) = config.out.glob("*/run.json")
     return read_run(path.parent).sessions[-1]["books"]  # type: ignore[no-any-return]
