@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import reference
-from tests.documents import blocks
+from tests.documents import blocks, languages
 from tests.warehouses import ROOT
 
 LONGEST = 160
@@ -33,6 +33,14 @@ def test_no_line_is_too_long_to_read(path: Path) -> None:
     """Rows of tables may be longer, where a cell cannot be broken; nothing else may."""
     long = [number for number, line in enumerate(path.read_text().splitlines(), 1) if len(line) > LONGEST and not line.startswith("|")]
     assert not long, f"{named(path)}, lines {long}: longer than {LONGEST} characters"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=named)
+def test_a_row_of_a_table_is_one_line(path: Path) -> None:
+    code = [range(begun, begun + text.count("\n") + 1) for language in languages(path) for begun, text in blocks(path, language)]
+    lines = enumerate(path.read_text().splitlines(), 1)
+    broken = [number for number, line in lines if line[:2] == "| " and line.rstrip()[-1] != "|" and not any(number in one for one in code)]
+    assert not broken, f"{named(path)}, lines {broken}: a row of a table that does not end with |"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
