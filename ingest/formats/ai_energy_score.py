@@ -61,7 +61,7 @@ def table_of(source: Source, content: Content) -> Iterator[Figure | Reject]:
     if task is None:
         yield Reject(None, "task", f"is {name} by the file's name, not {', '.join(TEXT_TASKS[:-1])} or {TEXT_TASKS[-1]}: no text from text")
         return
-    yield from each_run(partial(row_of, task=task))(source, content)
+    yield from each_run(partial(row_of, task=task), TABLE)(source, content)
 
 
 def flat(run: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -27,6 +27,7 @@ from prompt_joules.ingest.formats.foreign import (
     whole,
 )
 from prompt_joules.ingest.formats.units import in_base
+from prompt_joules.ingest.front.content import beside
 
 DEFAULT = "profile_export_aiperf.json"
 REASON = "AIPerf does not measure the energy of a request"
@@ -145,19 +146,18 @@ def gaps_of(metric: Any) -> list[Any] | None:
 
 def rows_of(content: Content, setup: Mapping[str, Any], load: Load, rejects: list[Reject]) -> Iterator[Row]:
     """The requests of a JSONL file; lines that are no request are added to `rejects`."""
-    for number, line in content.objects():
+    for sequence, (number, line) in enumerate(content.objects()):
         if line is None:
             rejects.append(Reject(number, None, "is not a whole JSON object"))
         else:
-            yield Row(number, {**setup, **phase_of(line, setup["run_id"], load), **row_of(line, number - 1)})
+            yield Row(number, {**setup, **phase_of(line, setup["run_id"], load), **row_of(line, sequence)})
 
 
 def summary_beside(path: Path) -> Path:
     """Where the summary of a file of requests lies: under the same name when the user chose one, else under AIPerf's own."""
     stem = path.name.split(".jsonl")[0]
-    return next(
-        (own for own in (path.with_name(f"{stem}.json"), path.with_name(f"{stem}_aiperf.json")) if own.exists()), path.with_name(DEFAULT)
-    )
+    own = (path.with_name(f"{stem}{end}") for end in (".json", "_aiperf.json"))
+    return next((name for name in own if beside(name).exists()), path.with_name(DEFAULT))
 
 
 def _recognises(content: Content) -> bool:

@@ -16,6 +16,7 @@ from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, U
 from prompt_joules.ingest.formats.foreign import count_of, dug, is_number
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 from prompt_joules.ingest.formats.units import in_base
+from prompt_joules.ingest.front.content import beside
 
 VENDORS = ("nvidia", "amd")
 COUNTER = "energy_consumption"
@@ -83,7 +84,7 @@ def requests_beside(path: Path) -> bool:
     """Whether the requests of a summary lie beside it."""
     stem = path.name.split(".json")[0]
     names = {stem, stem.removesuffix("_aiperf"), "profile_export"} if stem.endswith("_aiperf") else {stem}
-    return any(path.with_name(f"{name}.jsonl{packed}").exists() for name in names for packed in ("", ".gz", ".zst"))
+    return any(beside(path.with_name(f"{name}.jsonl")).exists() for name in names)
 
 
 def _is_summary(content: Content) -> bool:

@@ -87,5 +87,5 @@ FORMAT = format_of(
     meaning="BoAmps report (JSON) of inference on GPUs",
     tried="of this version, and the project's examples of 2025",
     recognises=_recognises,
-    read=each_run(figure_of),
+    read=each_run(figure_of, KEYS),
 )

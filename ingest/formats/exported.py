@@ -68,7 +68,7 @@ def _names(content: Content) -> frozenset[str]:
     if content.keys >= {"header", "rows"}:
         rows = content.json["rows"] if isinstance(content.json, dict) else None
         return frozenset(rows[0]) if isinstance(rows, list) and rows and isinstance(rows[0], dict) else frozenset()
-    return frozenset(content.header) | content.keys
+    return content.names
 
 
 def _recognises(content: Content) -> bool:

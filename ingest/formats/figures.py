@@ -3,7 +3,7 @@
 A reader gives figures in base units under the names of `FIGURES_SCHEMA`. What a tool did not measure it leaves out, and it becomes null.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,11 +61,16 @@ def first_of(values: Mapping[str, Any], *names: str) -> Any:
     return next((values[name] for name in names if values.get(name) is not None), None)
 
 
-def each_run(kind: Callable[[Mapping[str, Any]], Mapping[str, Any] | str]) -> Read:
+# The values of a run, or a sentence on why it is no figure.
+FigureOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | str]
+
+
+def each_run(figure_of: FigureOf, needs: Collection[str] = ()) -> Read:
     """A reader of files in which every object, or row of a table (all cells text), is a run.
 
     Args:
-        kind: gives the values of a run, or a sentence on why it is no figure.
+        figure_of: what a run stands for.
+        needs: names that every run must have, whatever their values; one that lacks any is refused.
     """
 
     def read(source: Source, content: Content) -> Iterator[Figure | Reject]:
@@ -77,10 +82,15 @@ def each_run(kind: Callable[[Mapping[str, Any]], Mapping[str, Any] | str]) -> Re
         else:
             runs = content.objects()
         for line, run in runs:
-            values = BROKEN if run is None else kind(source.named(run))
+            values = BROKEN if run is None else _values(source.named(run), figure_of, needs)
             yield Reject(line, None, values) if isinstance(values, str) else Figure(line, values)
 
     return read
+
+
+def _values(run: Mapping[str, Any], figure_of: FigureOf, needs: Collection[str]) -> Mapping[str, Any] | str:
+    absent = sorted(set(needs) - run.keys())
+    return f"lacks {', '.join(absent)}" if absent else figure_of(run)
 
 
 def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable[Figure | Reject]) -> Loaded:
@@ -101,3 +111,10 @@ def format_of(*, name: str, meaning: str, tried: str, recognises: Callable[[Cont
         return [store(connection, source, read(source, content_of(source))) for source in sources]
 
     return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, into="published")
+
+
+def format_of_runs(*, name: str, meaning: str, tried: str, keys: Collection[str], figure_of: FigureOf) -> Format:
+    """The format of files in which every object, or row of a table, is a run, and by whose names they are known."""
+    needed = frozenset(keys)
+    read = each_run(figure_of, needed)
+    return format_of(name=name, meaning=meaning, tried=tried, recognises=lambda content: content.names >= needed, read=read)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
 from prompt_joules.ingest.formats import adapt, records
 from prompt_joules.ingest.formats.base import Content, Loaded, Reject, Source, Unreadable, write_rejects
+from prompt_joules.ingest.front.content import beside
 
 NO_ENERGY = {"energy_source": "none"}
 # What a required column holds when the source says nothing about it.
@@ -208,9 +209,9 @@ def run_name(kind: str, source: Source) -> str:
 
 
 def companion(path: Path, what: str) -> dict[str, Any]:
-    """A JSON object in a file beside the rows. Raises Unreadable when it is not there or is no JSON object."""
+    """A JSON object in a file beside the rows, packed or not. Raises Unreadable when it is not there or is no JSON object."""
     try:
-        content = Content.of(path).json
+        content = Content.of(beside(path)).json
     except (OSError, Unreadable) as error:
         raise Unreadable(f"needs {path.name} beside it, which says {what}") from error
     if not isinstance(content, dict):

@@ -136,5 +136,5 @@ FORMAT = format_of(
     meaning="InferenceX agg_*.json: results of its sweeps, with sampled GPU energy",
     tried="October 2025 to August 2026 (structure from its source)",
     recognises=_recognises,
-    read=each_run(figure_of),
+    read=each_run(figure_of, KEYS),
 )

@@ -8,8 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content
-from prompt_joules.ingest.formats.figures import each_run, format_of, measured, number
+from prompt_joules.ingest.formats.figures import format_of_runs, measured, number
 from prompt_joules.ingest.formats.foreign import is_number, whole
 
 KEYS = {"build_commit", "model_filename", "n_prompt", "n_gen", "avg_ns"}
@@ -79,14 +78,10 @@ def weights_of(model_type: Any) -> str | None:
     return found[0] if found else None
 
 
-def _recognises(content: Content) -> bool:
-    return set(content.header) >= KEYS or content.keys >= KEYS
-
-
-FORMAT = format_of(
+FORMAT = format_of_runs(
     name="llama-bench",
     meaning="llama.cpp's llama-bench -o json, jsonl or csv: one test a row",
     tried="a build of 2026 (real files), builds 1500 to 6500 (structure from its source)",
-    recognises=_recognises,
-    read=each_run(figure_of),
+    keys=KEYS,
+    figure_of=figure_of,
 )

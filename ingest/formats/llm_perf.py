@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats import optimum_benchmark
-from prompt_joules.ingest.formats.base import Content, Unreadable
-from prompt_joules.ingest.formats.figures import each_run, format_of, number
+from prompt_joules.ingest.formats.base import Unreadable
+from prompt_joules.ingest.formats.figures import format_of_runs, number
 from prompt_joules.ingest.formats.foreign import dug, whole
 
 KEYS = {"config.backend.model", "report.prefill.latency.mean", "report.decode.latency.mean"}
@@ -63,14 +63,10 @@ def figure_of(row: Mapping[str, Any]) -> Mapping[str, Any] | str:
     return "has neither a latency nor an energy" if figure["latency_s"] is figure["energy_j"] is None else figure | {"source": "LLM-Perf"}
 
 
-def _recognises(content: Content) -> bool:
-    return set(content.header) >= KEYS
-
-
-FORMAT = format_of(
+FORMAT = format_of_runs(
     name="llm-perf",
     meaning="LLM-Perf Leaderboard perf-df-*.csv: optimum-benchmark reports, one a row",
     tried="2024 and 2025 (structure from its source)",
-    recognises=_recognises,
-    read=each_run(figure_of),
+    keys=KEYS,
+    figure_of=figure_of,
 )

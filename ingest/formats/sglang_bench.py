@@ -10,7 +10,7 @@ from typing import Any
 
 from prompt_joules.ingest.formats import vllm_bench
 from prompt_joules.ingest.formats.base import Format, Reject, Source, content_of
-from prompt_joules.ingest.formats.figures import each_run, format_of, measured, number, share
+from prompt_joules.ingest.formats.figures import format_of_runs, measured, number, share
 from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, each_request, environment, is_number, run_name
 
 KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens"}
@@ -124,10 +124,10 @@ FORMAT = Format(
     load=each_request(rows_of),
     into="requests",
 )
-RUNS = format_of(
+RUNS = format_of_runs(
     name="sglang-bench-runs",
     meaning="SGLang bench_serving: one run a line, its means",
     tried=TRIED,
-    recognises=lambda content: content.keys >= KEYS,
-    read=each_run(figure_of),
+    keys=KEYS,
+    figure_of=figure_of,
 )

@@ -14,8 +14,8 @@ Kind = Literal["parquet", "document", "lines", "table"]
 PARQUET = b"PAR1"
 # Files that are no text and that people try all the same: their first bytes, what they are, and what to do.
 NOT_READ = (
-    (b"PK\x03\x04", "is an Excel file or another zip: save the table as CSV"),
-    (b"ARROW1", "is an Arrow file: write it as Parquet"),
+    (b"PK\x03\x04", "is an Excel file or another zip: save the table as CSV; of an export of ours write .csv or .parquet instead"),
+    (b"ARROW1", "is an Arrow file: write the table as Parquet, an export of ours as .parquet"),
     (b"SQLite format 3", "is a SQLite database: write the table as CSV"),
     (b"\xd0\xcf\x11\xe0", "is an old Excel file: save the table as CSV"),
     (b"%PDF", "is a PDF: no table is read out of it"),
@@ -41,6 +41,12 @@ def _refuse_binary(start: bytes) -> None:
     for magic, why in NOT_READ:
         if start.startswith(magic):
             raise Unreadable(why)
+
+
+def beside(path: Path) -> Path:
+    """A file that belongs to another one, under its own name or that of a packed form; the path as given where there is neither."""
+    forms = (path, *(path.with_name(path.name + packed) for packed in PACKED_ENDINGS))
+    return next((form for form in forms if form.exists()), path)
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,11 @@ class Content:
     def header(self) -> tuple[str, ...]:
         """The names of a table's columns; nothing for what is no table. Raises OSError."""
         return self._header.names if isinstance(self._header, table.Header) else ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What the values of a file are called: the columns of its table, or the keys of its (first) JSON object. Raises OSError."""
+        return frozenset(self.header) | self.keys
 
     @cached_property
     def _bytes(self) -> bytes:

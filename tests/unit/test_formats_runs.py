@@ -86,7 +86,7 @@ def test_what_is_no_figure_of_vllm_is_refused_with_its_place(tmp_path: Path, war
     assert len(figures(warehouse)) == 1
     assert warehouses.rejects(warehouse) == [
         (2, None, "has no answered request"),
-        (3, None, "is no run of vllm bench serve that names a model"),
+        (3, None, "names no model"),
         (4, "latency_s", "is negative or not a finite number"),
         (5, None, "holds its requests, which are read out of the run's own file (run=N.json)"),
     ]

@@ -19,6 +19,7 @@ import duckdb
 from prompt_joules.bench.tasks import TASKS
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import Row, environment, run_name, store_requests, whole, words
+from prompt_joules.ingest.front.content import beside, ending
 
 KEYS = {"model", "throughput", "response_length", "latency"}
 # What a concise task's system prompt adds to that of its verbose twin, in our wording and in that of 2023.
@@ -27,21 +28,21 @@ CONCISE = re.compile(r" ?The (?:\w+'s answers are|response should be)[^.]*concis
 PENALTY = "repitition_penalty"
 
 
-def answers(content: Content) -> tuple[list[dict[str, Any]], list[Reject]]:
-    """The objects of a JSON list that may end anywhere; a torn last one is refused."""
+def answers(content: Content) -> tuple[list[tuple[int, dict[str, Any]]], list[Reject]]:
+    """The objects of a JSON list that may end anywhere, each with its number from 1; a torn last one is refused."""
     found = list(content.objects())
     torn = [
         Reject(number, None, "is no whole JSON object; where a list is cut off, nothing more is read")
         for number, answer in found
         if answer is None
     ]
-    return [answer for _, answer in found if answer is not None], torn
+    return [(number, answer) for number, answer in found if answer is not None], torn
 
 
 def config_beside(path: Path) -> dict[str, Any]:
     """The settings of a run: the config of the same ending, or the only config in the folder. Raises Unreadable."""
-    same = path.with_name("config" + path.name.removeprefix("benchmark"))
-    others = sorted(path.parent.glob("config*.json"))
+    same = beside(path.with_name("config" + path.name.removeprefix("benchmark").split(".json")[0] + ".json"))
+    others = sorted(other for other in path.parent.glob("config*.json*") if ending(other) == ".json")
     chosen = same if same in others else others[0] if len(others) == 1 else None
     try:
         content = Content.of(chosen).json if chosen else {}
@@ -126,10 +127,10 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
         found, rejects = answers(content_of(source))
         seen: Counter[str] = Counter()
         rows = []
-        for index, answer in enumerate(found):
+        for index, (number, answer) in enumerate(found):
             row = row_of(answer)
             name = prompt_name(row["prompt_text"], index)
-            rows.append(Row(index + 1, setup | row | {"sequence": index, "prompt_id": name, "repetition": seen[name]}))
+            rows.append(Row(number, setup | row | {"sequence": index, "prompt_id": name, "repetition": seen[name]}))
             seen[name] += 1
         loaded.append(store_requests(connection, source, rows, rejects))
     return loaded
