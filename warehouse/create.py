@@ -12,7 +12,7 @@ import duckdb
 
 from prompt_joules.bench.record import COLUMNS, Column, ColumnType
 
-SCHEMA_VERSION = 27
+SCHEMA_VERSION = 28
 HERE = Path(__file__).parent
 # In the order in which they are created: each uses only what stands before it.
 TOPICS = ("verdicts", "names", "metrics", "repetitions", "results", "filters")

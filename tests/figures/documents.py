@@ -5,8 +5,9 @@ from typing import Any
 import polars as pl
 
 import prompt_joules as pj
+from prompt_joules.pages.ui.pure import naming
 from tests.figures.marked import Figure
-from tests.figures.readme import SHAPE, SMOLLM
+from tests.figures.readme import SHAPE, SMOLLM, protocol
 
 ENGINES, MEASUREMENT, DATA = "docs/engines.md", "docs/measurement.md", "warehouse/data/README.md"
 LOOPS = {
@@ -51,13 +52,38 @@ def loops_of_135m(results: pj.Results) -> list[str]:
 
 
 SERVERS = {"vllm": "vLLM", "sglang": "SGLang", "llama.cpp": "llama.cpp"}
+POINTS = (
+    "select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.dtype, coalesce(runs.top_k, 0) as top_k, "
+    "list_contains(runs.reasons, 'seeded-requests') as seeded, runs.harness_version, runs.batch_size, runs.concurrency, runs.seed, "
+    "count(*) as answers, avg(output_tokens) as each, any_value(runs.batch_size) * sum(output_tokens) / sum(latency_s) as speed, "
+    "sum(energy_j) / sum(output_tokens) as joules, any_value(steady_energy_j / steady_output_tokens) as steady "
+    "from requests join runs using (run_number) left join run_notes on run_notes.run_id = runs.run_id "
+    "where runs.model_id = $model and runs.harness_version like '2.%' and runs.gpu = 'H200' and requests.valid group by all"
+)
 
 
-def name_of_runtime(engine: str, version: str | None, weights_format: str | None) -> str:
-    """A server with its version, one of our loops as it is called in code; 4-bit weights are said."""
-    number = (version or "").rpartition(" ")[2]
-    named = f"{SERVERS[engine]} {number}".rstrip() if engine in SERVERS else f"`{engine}`"
-    return f"{named}, Q4_1" if engine == "llama.cpp" and "Q4_1" in (weights_format or "") else named
+def name_of_runtime(row: dict[str, Any]) -> str:
+    """A server with its version, one of our loops as it is called in code; precision, top-k and seeds are said where they are not usual."""
+    number = (row["engine_version"] or "").rpartition(" ")[2]
+    named = f"{SERVERS[row['engine']]} {number}".rstrip() if row["engine"] in SERVERS else f"`{row['engine']}`"
+    usual = row["dtype"] in (None, "float16", "unknown")
+    parts = [named] if usual else [named, naming.PRECISIONS.get(row["dtype"], row["dtype"])]
+    parts += [f"top-k {row['top_k']}"] if row["top_k"] else []
+    parts += ["seeds"] if row["seeded"] else []
+    return ", ".join(parts)
+
+
+def points_of(results: pj.Results, model: str, asked: str, *first: pl.Expr) -> pl.DataFrame:
+    """Each run of protocol 2.x on an H200 with the name of its runtime; of each name and number at once those of the newest protocol.
+
+    Args:
+        asked: POINTS, or POINTS with a condition.
+        first: what the lines are sorted by.
+    """
+    rows = results.sql(asked, model=model)
+    named = rows.with_columns(pl.Series("name", [name_of_runtime(row) for row in rows.iter_rows(named=True)], dtype=pl.String))
+    newest = named.filter(protocol() == protocol().max().over("name", "batch_size"))
+    return newest.sort(*first, "name", "batch_size", "seed", "answers", "run_id")
 
 
 def numbers_of(row: dict[str, Any]) -> str:
@@ -68,41 +94,19 @@ def numbers_of(row: dict[str, Any]) -> str:
 
 def table_of_runtimes(results: pj.Results) -> list[str]:
     """Each runtime with the 135M model at each number of requests at once: token/s, J/token as spent and steady."""
-    rows = results.sql(
-        "with points as (select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.harness_version, "
-        "runs.concurrency, runs.seed, "
-        "count(*) as answers, avg(output_tokens) as each, "
-        "any_value(runs.concurrency) * sum(output_tokens) / sum(latency_s) as speed, sum(energy_j) / sum(output_tokens) as joules "
-        "from requests join runs using (run_number) where runs.model_id = $model and runs.harness_version like '2.%' and "
-        "runs.gpu = 'H200' and runs.task = 'instruct' and requests.valid and runs.engine != 'transformers-compiled' group by all) "
-        "select points.*, steady_energy_j / steady_output_tokens as steady from points left join run_notes using (run_id) "
-        "qualify harness_version = max(harness_version) over (partition by engine, concurrency)",
-        model=SMOLLM,
-    )
-    ours = pl.col("engine").str.starts_with("transformers")
-    lines = []
-    for row in rows.sort(~ours, pl.col("engine") == "llama.cpp", "engine", "concurrency", "seed", "answers").iter_rows(named=True):
-        name = name_of_runtime(row["engine"], row["engine_version"], row["weights_format"])
-        lines.append(f"| {name} | {row['concurrency']} | {row['harness_version']} | {row['seed']} | {numbers_of(row)} |")
-    return lines
+    ours, last = pl.col("engine").str.starts_with("transformers"), pl.col("engine") == "llama.cpp"
+    asked = f"{POINTS} having any_value(runs.task) = 'instruct' and any_value(runs.engine) != 'transformers-compiled'"
+    rows = points_of(results, SMOLLM, asked, ~ours, last)
+    return [
+        f"| {row['name']} | {row['batch_size']} | {row['harness_version']} | {row['seed']} | {numbers_of(row)} |"
+        for row in rows.iter_rows(named=True)
+    ]
 
 
 def table_of_the_8b_shape(results: pj.Results) -> list[str]:
-    """Each way to run the 8B shape by protocol 2.1 at each number of answers at once: token/s, J/token as spent and steady."""
-    rows = results.sql(
-        "select runs.run_id, runs.engine, runs.engine_version, runs.batch_size, count(*) as answers, "
-        "avg(output_tokens) as each, any_value(runs.batch_size) * sum(output_tokens) / sum(latency_s) as speed, "
-        "sum(energy_j) / sum(output_tokens) as joules, "
-        "any_value(steady_energy_j / steady_output_tokens) as steady from requests join runs using (run_number) "
-        "left join run_notes on run_notes.run_id = runs.run_id where runs.model_id = $shape and runs.harness_version = '2.1' and "
-        "runs.gpu = 'H200' and requests.valid group by all order by runs.batch_size, runs.engine",
-        shape=SHAPE,
-    )
-    lines = []
-    for row in rows.iter_rows(named=True):
-        name = name_of_runtime(row["engine"], row["engine_version"], None)
-        lines.append(f"| {name} | {row['batch_size']} | {numbers_of(row)} |")
-    return lines
+    """Each way to run the 8B shape by protocol 2.1 or a later one at each number of answers at once: token/s, J/token as spent, steady."""
+    rows = points_of(results, SHAPE, POINTS, pl.col("batch_size")).filter(protocol() >= 2.001)
+    return [f"| {row['name']} | {row['batch_size']} | {row['harness_version']} | {numbers_of(row)} |" for row in rows.iter_rows(named=True)]
 
 
 def first_of_a_length(results: pj.Results) -> list[str]:

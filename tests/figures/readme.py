@@ -78,10 +78,16 @@ def setups(results: pj.Results, **alike: object) -> pl.DataFrame:
     return pooled.with_intervals(rows, spread, "energy_j", query.load("repetitions", None, results.warehouse))
 
 
+def protocol() -> pl.Expr:
+    """A version of the protocol as a number that grows with it: 2.1 is 2.001, 2.10 is 2.010."""
+    parts = pl.col("harness_version").str.split(".").list
+    return parts.get(0).cast(pl.Float64) + parts.get(1).cast(pl.Float64) / 1000
+
+
 def newest(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
-    """Of each group the setups of the newest protocol; of these the one with most answers."""
-    number = pl.col("harness_version").str.split(".").list.eval(pl.element().cast(pl.Int64))
-    ordered = rows.sort(number, "prompts", "result_id", descending=[True, True, False])
+    """Of each group the setups of the newest protocol, no quantised copies of 16-bit weights; of these the one with most answers."""
+    usual = rows.filter(pl.col("dtype").is_in(["float16", "bfloat16", "Q4_1"]))
+    ordered = usual.sort(protocol(), "prompts", "result_id", descending=[True, True, False])
     return ordered.unique(by, keep="first", maintain_order=True)
 
 
@@ -90,42 +96,62 @@ def between(row: dict[str, Any], digits: str = ".2f") -> str:
     return f"{row['token_low_j']:{digits}} to {row['token_high_j']:{digits}}"
 
 
-def runs(results: pj.Results) -> list[str]:
-    """How the whole runs of one experiment agree: that of the newest protocol with several runs of all four tasks."""
+def answers_of_four_tasks(results: pj.Results) -> pl.DataFrame:
+    """Answers of the 135M model on H200s one at a time by protocol 2.x, of passes that took all four tasks in turns."""
     rows = results.sql(
-        "select runs.experiment_id, runs.harness_version, runs.seed, runs.task, sum(energy_j) as joules, sum(output_tokens) as tokens, "
-        "count(distinct prompt_id) as prompts from requests join runs using (run_number) where runs.model_id = $model and "
-        "runs.gpu = 'H200' and runs.batch_size = 1 and requests.valid and runs.experiment_id is not null group by all",
+        "select runs.experiment_id, runs.pass_id, runs.harness_version, runs.engine, repetitions.card, runs.seed, runs.task, prompt_id, "
+        "energy_j, output_tokens from requests join runs using (run_number) join repetitions using (run_number) where "
+        "runs.model_id = $model and runs.gpu = 'H200' and runs.batch_size = 1 and requests.valid and runs.harness_version like '2.%'",
         model=SMOLLM,
-    ).filter(pl.col("task").n_unique().over("experiment_id") == 4, pl.col("seed").n_unique().over("experiment_id") > 1)
-    rows = rows.filter(pl.col("harness_version") == rows["harness_version"].max())
-    each = rows.group_by("seed").agg(pl.col("joules").sum() / pl.col("tokens").sum()).sort("seed")["joules"].to_list()
-    tasks = rows.pivot(on="task", index="seed", values="joules")
+    )
+    return rows.filter(pl.col("task").n_unique().over("pass_id") == 4)
+
+
+def common(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+    """The answers to the tasks of a prompt that every group has."""
+    return rows.filter(pl.col(by).n_unique().over("task", "prompt_id") == pl.col(by).n_unique())
+
+
+def first_of(rows: pl.DataFrame, group: str, of: str) -> pl.DataFrame:
+    """The rows of the group with the newest protocol, of these with most different values, then with most prompts that these share."""
+    groups = [part for _, part in rows.drop_nulls([group, of]).group_by(group, maintain_order=True) if part[of].n_unique() > 1]
+    if not groups:
+        raise LookupError(f"no {group} has two {of}s")
+
+    def rank(part: pl.DataFrame) -> tuple[float, int, int]:
+        return part.select(protocol().max()).item(), part[of].n_unique(), common(part, of).height
+
+    return max(groups, key=rank)
+
+
+def runs(results: pj.Results) -> list[str]:
+    """How the whole runs of one experiment agree, on the prompts that all of them answered."""
+    rows = first_of(answers_of_four_tasks(results), "experiment_id", "seed")
+    rows, cards = common(rows, "seed"), rows["card"].n_unique()
+    sums = rows.group_by("seed", "task").agg(pl.col("energy_j", "output_tokens").sum())
+    each = sums.group_by("seed").agg(pl.col("energy_j").sum() / pl.col("output_tokens").sum())["energy_j"].to_list()
+    tasks = sums.pivot(on="task", index="seed", values="energy_j")
     changes = sorted((tasks["chat-concise"] / tasks["chat"] - 1).to_list())
-    spread = statistics.stdev(each) / statistics.mean(each) * 100
-    prompts, protocol = rows["prompts"].unique().item(), rows["harness_version"].unique().item()
+    spread, prompts = statistics.stdev(each) / statistics.mean(each) * 100, rows["prompt_id"].n_unique()
     return [
-        f"in {len(each)} whole runs of {prompts} prompts and four tasks (protocol {protocol}, one H200) J/token varies by {spread:.1f} %",
+        f"in {len(each)} whole runs of {prompts} prompts and four tasks (protocol {rows['harness_version'][0]}, H200s: {cards}) J/token "
+        f"varies by {spread:.1f} %",
         f"changed the energy of all {prompts} together by {signed(changes[0])} to {signed(changes[-1])} %",
     ]
 
 
 def cards(results: pj.Results) -> list[str]:
-    """J/token of the 135M model on two cards of one kind, on the prompts that both answered, the card with most runs first."""
-    rows = results.sql(
-        "with answers as (select repetitions.card, runs.seed, requests.task, prompt_id, energy_j, output_tokens from requests "
-        "join runs using (run_number) join repetitions using (run_number) where runs.model_id = $model and runs.gpu = 'H200' and "
-        "runs.harness_version = '2.1' and runs.engine = 'transformers-compiled:searched' and runs.batch_size = 1 and requests.valid), "
-        "common as (select task, prompt_id from answers group by all having count(distinct card) = 2) "
-        "select card, count(distinct seed) as runs, count(distinct prompt_id) as prompts, sum(energy_j) / sum(output_tokens) as joules, "
-        "avg(output_tokens) as length from answers join common using (task, prompt_id) group by card order by runs desc",
-        model=SMOLLM,
+    """J/token of the 135M model on several cards of one kind, in the loop that ran on most, on the prompts that all answered."""
+    rows = answers_of_four_tasks(results).with_columns(pl.format("{} {}", "harness_version", "engine").alias("way"))
+    rows = common(first_of(rows, "way", "card"), "card")
+    each = rows.group_by("card").agg(
+        (pl.col("energy_j").sum() / pl.col("output_tokens").sum()).alias("joules"), pl.col("output_tokens").mean().alias("length")
     )
-    first, second = rows.iter_rows(named=True)
+    low, high = each.sort("joules").row(0, named=True), each.sort("joules").row(-1, named=True)
     return [
-        f"on the same {second['prompts']} prompts and four tasks a second H200 took {second['joules']:.3f} J per token in place of "
-        f"{first['joules']:.3f} ({signed(second['joules'] / first['joules'] - 1)} %; answers of {second['length']:.0f} and "
-        f"{first['length']:.0f} tokens)"
+        f"on the same {rows['prompt_id'].n_unique()} prompts and four tasks the H200s that we had (cards: {each.height}) took "
+        f"{low['joules']:.3f} to {high['joules']:.3f} J per token (+{100 * (high['joules'] / low['joules'] - 1):.0f} %; answers of "
+        f"{low['length']:.0f} and {high['length']:.0f} tokens)"
     ]
 
 
@@ -177,7 +203,8 @@ def runtimes(results: pj.Results) -> list[str]:
     steady = results.sql(
         "select avg(steady_energy_j / steady_output_tokens) as joules, count(*) as runs from runs join run_notes using (run_id) "
         "where runs.model_id = $model and runs.gpu = 'H200' and runs.task = 'instruct' and runs.engine = 'vllm' and runs.concurrency = 128 "
-        "and steady_energy_j > 0 group by runs.harness_version order by runs.harness_version desc limit 1",
+        "and steady_energy_j > 0 group by runs.harness_version, list_contains(runs.reasons, 'seeded-requests') order by "
+        "try_cast(split_part(runs.harness_version, '.', 2) as integer) desc, list_contains(runs.reasons, 'seeded-requests') limit 1",
         model=SMOLLM,
     ).row(0, named=True)
     return [

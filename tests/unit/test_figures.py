@@ -1,12 +1,14 @@
 """The sentences of the documents say what the rows that ship say."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import prompt_joules as pj
-from tests import warehouses
-from tests.figures import FIGURES, marked, readme
+from tests import factories, warehouses
+from tests.figures import FIGURES, documents, marked, readme
 from tests.figures.__main__ import report
 from tests.figures.marked import Figure
 
@@ -80,3 +82,53 @@ def test_a_figure_that_says_nothing_is_no_figure() -> None:
 @pytest.mark.parametrize(("share", "words"), [(0.123, "+12"), (-0.2, "−20"), (-0.002, "0"), (0.0, "0")])
 def test_a_share_with_its_sign(share: float, words: str) -> None:
     assert readme.signed(share) == words
+
+
+H200 = {"gpu_model": "NVIDIA H200", "warm": True}
+FOUR = ("chat", "chat-concise", "instruct", "instruct-concise")
+
+
+def in_turns(folder: Path, seed: int, card: str, prompts: range, protocol: str, joules: float) -> None:
+    """A pass of all four tasks on a card, of one experiment: every answer has 100 tokens."""
+    for task in FOUR:
+        energy = 100 * joules * (1.1 if task == "chat-concise" else 1.0)
+        same = H200 | {"task": task, "seed": seed, "experiment_id": f"e{protocol}", "pass_id": f"{protocol}/{seed}", "output_tokens": 100}
+        same |= {"environment": json.dumps({"gpus": [{"card": card}]}), "engine": "transformers-compiled:searched", "energy_j": energy}
+        rows = [factories.record(f"{protocol}-{seed}-{task}", index, harness_version=protocol, **same) for index in prompts]
+        factories.write(factories.frame(rows), folder / f"{protocol}-{seed}-{task}.parquet")
+
+
+def served(folder: Path, name: str, protocol: str, **changes: Any) -> None:
+    """A run of vLLM, 8 at once."""
+    same = {"engine": "vllm", "engine_version": "vllm 0.22.1", "task": "instruct", "concurrency": 8, "harness_version": protocol}
+    factories.write(
+        factories.records(6, name, **(H200 | same | {"energy_attribution": "shared", "output_tokens": 100} | changes)),
+        folder / f"{name}.parquet",
+    )
+
+
+def test_figures_take_new_rows_of_any_number_of_cards_and_of_the_newest_protocol(tmp_path: Path) -> None:
+    """Runs of unequal prompts on three cards, and servers of two protocols, with seeds and without, in 16 and 8 bits."""
+    folder = tmp_path / "in"
+    in_turns(folder, 0, "a", range(9), "2.9", 0.5)
+    for seed, card, prompts, joules in ((0, "a", range(2, 8), 0.2), (1, "b", range(10), 0.3), (2, "c", range(4, 20), 0.25)):
+        in_turns(folder, seed, card, prompts, "2.10", joules)
+    served(folder, "old", "2.1")
+    served(folder, "free", "2.2", environment=json.dumps({"request_seed": False}))
+    served(folder, "seeded", "2.2", environment=json.dumps({"request_seed": True}))
+    served(folder, "eight", "2.2", environment=json.dumps({"request_seed": False}), dtype="float8")
+    shape = {"model_id": readme.SHAPE, "model_name": "Llama-3.1-8B-shape", "weights": "dummy", "task": "chat"}
+    served(folder, "shape", "2.2", **shape, environment=json.dumps({"request_seed": False}))
+    served(folder, "before", "2.0", **shape)
+    warehouses.ingest(folder, into=tmp_path / "w.duckdb")
+    made = pj.open(tmp_path / "w.duckdb")
+    assert readme.cards(made)[0].startswith("on the same 4 prompts and four tasks the H200s that we had (cards: 3) took 0.205 to 0.307 J")
+    assert readme.runs(made)[0].startswith("in 3 whole runs of 4 prompts and four tasks (protocol 2.10, H200s: 3)")
+    assert readme.runs(made)[1] == "changed the energy of all 4 together by +10 to +10 %"
+    lines = [line.split(" | ")[:4] for line in documents.table_of_runtimes(made) if "vLLM" in line]
+    assert lines == [
+        ["| vLLM 0.22.1", "8", "2.2", "0"],
+        ["| vLLM 0.22.1, FP8", "8", "2.2", "0"],
+        ["| vLLM 0.22.1, seeds", "8", "2.2", "0"],
+    ]
+    assert [line.split(" | ")[:3] for line in documents.table_of_the_8b_shape(made)] == [["| vLLM 0.22.1", "8", "2.2"]]

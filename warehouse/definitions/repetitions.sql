@@ -1,5 +1,14 @@
 -- Which runs repeat each other: the data behind what is said about luck.
 
+-- The options that a server was started with, as text: without its own seed and without its room for requests, which follows from how many were sent at
+-- once. Empty for a server that somebody else started, and for our loops.
+create macro server_options(environment) as regexp_replace(
+    coalesce(try_cast(environment as json) ->> '$.server_setup.options', ''),
+    '"--(seed|random-seed|max-num-seqs|max-running-requests|parallel|ctx-size)","[^"]*",?',
+    '',
+    'g'
+);
+
 -- One row per run of ours: `setup`, which two runs share that are alike in everything but seed, time, host and card; `card`, which GPU it was, null where
 -- nobody recorded it; `pass_id`, shared by runs whose prompts were answered in turns, null for a run by itself.
 create view repetitions as
@@ -34,7 +43,11 @@ select
             coalesce(runs.energy_source, ''),
             coalesce(runs.energy_edges, ''),
             coalesce(runs.energy_attribution, ''),
-            coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '')
+            coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', ''),
+            coalesce(try_cast(runs.environment as json) ->> '$.request_seed', ''),
+            coalesce(try_cast(runs.environment as json) ->> '$.request_rate', ''),
+            coalesce(try_cast(runs.environment as json) ->> '$.server_setup.attention_backend', ''),
+            server_options(runs.environment)
         )
     ) as setup,
     nullif(array_to_string(try_cast(runs.environment as json) ->> '$.gpus[*].card', ','), '') as card,

@@ -23,6 +23,10 @@ select
     coalesce(runs.prompt_template, '') as prompt_template,
     coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
     coalesce(runs.energy_attribution, '') as energy_attribution,
+    coalesce(try_cast(runs.environment as json) ->> '$.request_seed', '') as request_seed,
+    coalesce(try_cast(runs.environment as json) ->> '$.request_rate', '') as request_rate,
+    coalesce(try_cast(runs.environment as json) ->> '$.server_setup.attention_backend', '') as attention_backend,
+    coalesce(server_options(runs.environment), '') as server_options,
     coalesce(results.weights_format, '') as weights_format,
     case when results.power_capped_share > run_share() then 'yes' when results.power_capped_share is not null then 'no' else '' end as power_capped,
     coalesce(results.edges, '') as edges

@@ -1,5 +1,6 @@
 """Two sides compared: published means, pairs of prompts, and the units that a bootstrap draws from."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -179,6 +180,32 @@ def test_repetitions_share_a_setup_and_nothing_else_does(tmp_path: Path) -> None
     assert same == {"one", "seed", "later", "card"}
     assert len(set(setups.values())) == len(changes) - len(same) + 1
     assert found.filter(pl.col("card").is_not_null())["card"].to_list() == ["abc"]
+
+
+def started(*options: str, **others: object) -> dict[str, object]:
+    """A row's `environment` of a server that was started with these options."""
+    return {"environment": json.dumps({"server_setup": {"options": [*options, "--max-model-len", "4096"]}} | others)}
+
+
+def test_options_of_a_server_are_part_of_the_setup_and_its_seed_and_room_are_not(tmp_path: Path) -> None:
+    changes = {
+        "one": started("m", "--seed", "0", "--max-num-seqs", "8"),
+        "room": started("m", "--seed", "3", "--max-num-seqs", "128"),
+        "seeded": started("m", "--seed", "0", "--max-num-seqs", "8", request_seed=True),
+        "eager": started("m", "--seed", "0", "--max-num-seqs", "8", "--enforce-eager"),
+        "rate": started("m", "--seed", "0", "--max-num-seqs", "8", request_rate=2.0),
+        "broken": {"environment": "{"},
+    }
+    for run, change in changes.items():
+        factories.write(factories.records(6, run, **change), tmp_path / f"{run}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("repetitions", None, str(tmp_path / "w.duckdb")).select(pl.col("result_id").str.strip_prefix("run:"), "setup")
+    of = dict(found.iter_rows())
+    assert of["one"] == of["room"] and len(set(of.values())) == len(changes) - 1
+    keys = query.load("setups", None, str(tmp_path / "w.duckdb")).sort("result_id")
+    assert keys.filter(pl.col("result_id") == "run:seeded")["request_seed"].item() == "true"
+    options = keys["server_options"].to_list()  # broken, eager, one, rate, room, seeded
+    assert options[0] == "" and "--enforce-eager" in options[1] and set(options[2:]) == {'["m","--max-model-len","4096"]'}
 
 
 def test_top_k_keeps_two_runs_from_being_alike(tmp_path: Path) -> None:
