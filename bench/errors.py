@@ -168,6 +168,16 @@ class ServerLost(BenchError):
         )
 
 
+class ServerDied(BenchError):
+    """A server that was started ended before its run did."""
+
+    def __init__(self, name: str, status: int, said: str) -> None:
+        super().__init__(
+            f"{name} ended with status {status} in the middle of its work. All rows so far are written: run the same command again to "
+            f"go on. Its last words:\n{said}"
+        )
+
+
 class MissingPackage(BenchError):
     """A package of an extra is not installed."""
 

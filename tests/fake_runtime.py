@@ -1,13 +1,34 @@
 """A program that takes vLLM's command line and serves made-up answers: `python -m tests.fake_runtime MODEL --port N …`.
 
-What MODEL is called decides how it behaves: `dies` ends at once with a word, `hangs` never answers.
+What MODEL is called decides how it behaves: `dies` ends at once with a word, `hangs` never answers, `dies-once-FILE` ends in the middle of
+its fourth answer, with a word, unless FILE is there, which it then makes.
 """
 
 import itertools
+import os
 import sys
 import time
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import Response
 
 from tests.fake_server import FakeServer, stream, whole
+
+LAST_WORDS = "torch.OutOfMemoryError: CUDA out of memory"
+
+
+def behave(model: str, body: dict[str, Any], number: int) -> Response:
+    """Answer a request, or end all."""
+    mark = Path(model.partition("dies-once-")[2] or "/dev/null")
+
+    def end() -> None:
+        if not mark.exists():
+            mark.touch()
+            print(LAST_WORDS, flush=True)
+            os._exit(7)
+
+    return stream(whole()[:3] if number == 3 and not mark.exists() else whole(), 0.002, end if number == 3 else None)
 
 
 def main(words: list[str]) -> None:
@@ -18,7 +39,7 @@ def main(words: list[str]) -> None:
     print("Using FAKE_ATTN attention backend\nGPU KV cache size: 12,345 tokens", flush=True)
     if words[0].endswith("hangs"):
         time.sleep(600)
-    server = FakeServer(lambda body, n: stream(whole(), 0.002), int(options["--port"]), options["--served-model-name"], "vllm")
+    server = FakeServer(lambda body, n: behave(words[0], body, n), int(options["--port"]), options["--served-model-name"], "vllm")
     server.start()
     while True:
         time.sleep(60)

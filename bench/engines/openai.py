@@ -19,6 +19,8 @@ RETRIED = (429, 500, 502, 503, 504, 529)
 """HTTP statuses that a server may answer differently a moment later."""
 _LONGEST_WAIT_S = 30.0
 _CONNECT_S = 10.0
+_LOOKS = 5
+"""How often a server whose stream broke is asked whether it is still there."""
 
 
 SWITCHED_OFF: dict[str, dict[str, Any]] = {
@@ -95,9 +97,24 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float,
     except httpx.TimeoutException as error:
         raise RequestFailed(f"no whole answer within {timeout_s:g} s", stamps_s=tuple(stream.stamps_s)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        again = not stream.begun and isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+        broke = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+        again = broke and (not stream.begun or await _is_gone(client))
         raise RequestFailed(f"the stream broke: {words(error)}", again=again, stamps_s=tuple(stream.stamps_s)) from error
     return stream.answer()
+
+
+async def _is_gone(client: httpx.AsyncClient) -> bool:
+    """Whether nobody listens at the address any more: then the answer is not to blame that its stream broke."""
+    for _ in range(_LOOKS):  # the first may meet a connection that died with the server
+        try:
+            await client.get("models", timeout=5.0)
+        except httpx.ConnectError:
+            return True
+        except httpx.HTTPError:
+            await asyncio.sleep(0.1)
+        else:
+            return False
+    return False
 
 
 def _refused(response: httpx.Response, content: bytes) -> RequestFailed:

@@ -176,6 +176,10 @@ def parse(text: str) -> dict[str, float]:
     return values
 
 
+# What readers raise of files that are damaged, or newer than they are; the server, which read them, is the judge of those.
+UNKNOWN = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError)
+
+
 def weights_of(config: RunConfig) -> dict[str, Any]:
     """Number format, source and count of the weights that a started server was given, as far as the files say.
 
@@ -231,26 +235,32 @@ def shape_facts(model: str) -> dict[str, Any]:
 
 
 def gguf_facts(path: Path) -> dict[str, Any]:
-    """The facts of a GGUF file, whose kernels work on the quantised weights themselves."""
+    """The facts of a GGUF file, whose kernels work on the quantised weights themselves. What our reader does not know is left out."""
     from gguf import GGUFReader
     from gguf.constants import LlamaFileType
 
-    reader = GGUFReader(path)
-    kind = reader.get_field("general.file_type")
-    name = LlamaFileType(int(kind.contents())).name.removeprefix("MOSTLY_").removeprefix("ALL_") if kind else "unknown"
-    count = sum(int(tensor.n_elements) for tensor in reader.tensors)
-    return {"dtype": name, "weights_format": f"gguf:{name} kernels", "params_total_b": count / 1e9, "params_active_b": None}
+    name, counted = "unknown", {}
+    with contextlib.suppress(*UNKNOWN):
+        reader = GGUFReader(path)
+        count = sum(int(tensor.n_elements) for tensor in reader.tensors)
+        counted = {"params_total_b": count / 1e9, "params_active_b": None}
+        if (kind := reader.get_field("general.file_type")) is not None:
+            name = LlamaFileType(int(kind.contents())).name.removeprefix("MOSTLY_").removeprefix("ALL_")
+    return {"dtype": name, "weights_format": f"gguf:{name} kernels", **counted}
 
 
 def safetensors_params(folder: Path) -> int | None:
-    """Parameters in the safetensors files of a folder, by their headers; None where there are none or weights are packed (quantised)."""
+    """Parameters in the safetensors files of a folder, by their headers; None where there are none, or weights are packed (quantised)
+    or cannot be read."""
     total = 0
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                if not tensor["dtype"].startswith(("F", "BF")):
-                    return None
-                total += math.prod(tensor["shape"])
-    return total or None
+    with contextlib.suppress(*UNKNOWN):
+        for path in sorted(folder.glob("*.safetensors")):
+            with path.open("rb") as file:
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+            for name, tensor in header.items():
+                if name != "__metadata__":
+                    if not tensor["dtype"].startswith(("F", "BF")):
+                        return None
+                    total += math.prod(tensor["shape"])
+        return total or None
+    return None

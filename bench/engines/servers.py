@@ -33,6 +33,8 @@ PORTS = range(20_000, 30_000)
 """Where started servers listen: below the ports that systems give out by themselves."""
 _PATIENCE_S = 20.0
 """How long a server may take to end after it was asked to."""
+_DYING_S = 5.0
+"""How long a server that answers no more may take to end by itself, before it counts as one that still runs."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def started(config: RunConfig, say: Callable[[str], None]) -> Iterator[Started]:
     Raises:
         MissingRuntime: it is not installed; the sentence says how to get it.
         ServerDidNotStart: it ended, or did not answer within `--start-timeout`; with the last lines that it printed.
+        ServerDied: it ended while it was used; with the same.
     """
     runtime = RUNTIMES[config.engine]
     beginning = shlex.split(config.server_command) if config.server_command else runtime.find()
@@ -159,6 +162,10 @@ def started(config: RunConfig, say: Callable[[str], None]) -> Iterator[Started]:
             seconds = _wait(process, f"{url}/health", config.start_timeout, runtime.name, log)
             say(f"{runtime.name} answers after {seconds:.0f} s.")
             yield Started(f"{url}/v1", name, tuple(_without_paths(options)), log)
+        except (errors.ServerLost, errors.ServerDown, errors.ServerRefused) as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                raise errors.ServerDied(runtime.name, process.wait(_DYING_S), last_lines(log)) from error
+            raise
         finally:
             _end(process)
 

@@ -106,7 +106,7 @@ class Traffic:
         except ExceptionGroup as failures:
             raise _first(failures) from None
         if self._lost is not None:
-            raise errors.ServerLost(str(self._config.base_url), self._lost)
+            raise errors.ServerLost(str(self._client.base_url), self._lost)
         return "finished" if finished else "interrupted"
 
     async def _send_all(self, items: Sequence[Item]) -> bool:

@@ -24,6 +24,7 @@ from prompt_joules.bench.engines import server_facts, servers
 from prompt_joules.bench.engines.servers import RUNTIMES, gguf_of
 from prompt_joules.bench.run.folder import read_run
 from prompt_joules.bench.run.served import not_fed, run_served
+from tests.fake_runtime import LAST_WORDS
 from tests.unit.serving.served import rows
 
 FAKE = shlex.join([sys.executable, "-m", "tests.fake_runtime"])
@@ -82,6 +83,52 @@ def test_a_concurrency_can_ask_its_own_number_of_prompts(vllm: RunConfig) -> Non
 def test_what_ended_at_once_is_told_with_its_last_words(vllm: RunConfig) -> None:
     with pytest.raises(errors.ServerDidNotStart, match="no kernel image"):
         run_served(replace(vllm, model="it-dies"), Console(quiet=True))
+
+
+@pytest.mark.parametrize("ramp", [None, "2"])
+def test_a_server_that_dies_in_the_middle_says_its_last_words_and_the_same_command_goes_on(
+    vllm: RunConfig, tmp_path: Path, ramp: str | None
+) -> None:
+    """Nothing that it had in hand is called a failure of the prompt."""
+    before = children()
+    asked = replace(vllm, model=f"dies-once-{tmp_path / 'mark'}", ramp=ramp, concurrency=None if ramp else 2)
+    with pytest.raises(errors.ServerDied, match=rf"status 7 .* same command again(?s:.*){LAST_WORDS}"):
+        run_served(asked, Console(quiet=True))
+    assert children() == before
+    first = rows(vllm)
+    assert set(first["status"]) == {"ok"} and 1 <= first.height <= 3
+    assert run_served(asked, Console(quiet=True)) == 0
+    whole_run = rows(vllm)
+    assert whole_run["run_id"].n_unique() == 1 and set(whole_run["status"]) == {"ok"}
+    assert sorted(whole_run["prompt_id"]) == [f"p{n}" for n in range(6)]
+
+
+def test_a_server_that_answers_no_more_but_runs_is_named_by_its_address(vllm: RunConfig) -> None:
+    with (
+        pytest.raises(errors.ServerLost, match=r"http://127.0.0.1:\d+/v1 does not answer"),
+        servers.started(vllm, lambda _: None) as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(servers, "_DYING_S", 0.01)
+        raise errors.ServerLost(server.base_url, "no connection")
+
+
+def test_weights_that_our_readers_do_not_know_are_unknown_and_no_fault(tmp_path: Path) -> None:
+    """A damaged file, or one newer than the reader: the server that reads it is the judge."""
+    pytest.importorskip("gguf", reason="needs the bench extra: make test installs it")
+    for content in (b"", b"GGUF", b"GGUF\x03\0\0\0" + b"\xff" * 40, b"no such file"):
+        (tmp_path / "m.gguf").write_bytes(content)
+        facts = server_facts.weights_of(RunConfig(str(tmp_path), engine="llama.cpp"))
+        assert facts == {"dtype": "unknown", "weights_format": "gguf:unknown kernels"}
+    for content in (
+        b"",
+        b"\x05",
+        (2**62).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"[]",
+        (7).to_bytes(8, "little") + b'{"a":1}',
+    ):
+        (tmp_path / "m.safetensors").write_bytes(content)
+        assert server_facts.safetensors_params(tmp_path) is None
 
 
 def test_what_never_answers_is_stopped_after_the_time_allowed(vllm: RunConfig) -> None:
