@@ -180,5 +180,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=_load,
     into="requests",
-    tried="0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
+    tried="0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
 )

@@ -113,7 +113,7 @@ FORMAT = Format(
     recognises=_is_summary,
     load=_load,
     into="published",
-    tried="0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
+    tried="0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
 )
 
 

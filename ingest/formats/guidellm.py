@@ -142,7 +142,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 FORMAT = Format(
     name="guidellm",
     meaning="GuideLLM benchmarks.json: the requests of its benchmarks",
-    tried="0.5 (real files), 0.2 and 0.7 (structure from its source)",
+    tried="0.3.1, 0.5 and 0.8.1 (real files), 0.2 and 0.7 (structure from its source)",
     recognises=_recognises,
     load=_load,
     into="requests",
