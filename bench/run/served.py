@@ -281,7 +281,7 @@ def not_fed(in_flight: int, figures: dict[str, Any], busy: float) -> str | None:
     if running is None or running >= FED * in_flight:
         return None
     return (
-        f"The server worked on {running:.0f} of {in_flight} requests in flight on average: the others were on their way through its "
+        f"The server worked on {running:.3g} of {in_flight} requests in flight on average: the others were on their way through its "
         f"HTTP process or this one, which used {busy:.0%} of a processor. At this concurrency the host bounds speed and energy, "
         "not the GPU alone.\n"
     )

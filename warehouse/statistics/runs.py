@@ -49,11 +49,13 @@ class Known:
     Attributes:
         alone: the spread between runs of one setup on one card.
         in_turns: the spread of the difference between two setups whose prompts were answered in turns, from pass to pass.
+        cards: the spread between cards of one kind, less that between runs; in no interval, each is about the cards that were measured.
         of_protocols: the same from the runs of one major version of the protocol: "1", "2".
     """
 
     alone: Spread | None = None
     in_turns: Spread | None = None
+    cards: Spread | None = None
     of_protocols: Mapping[str, "Known"] = field(default_factory=dict)
 
     def of(self, protocols: Iterable[str | None]) -> "Known":
@@ -97,7 +99,32 @@ def _major(protocol: str | None) -> str:
 
 
 def _known(logs: pl.DataFrame) -> Known:
-    return Known(_pooled(logs, ("setup", "card")), _pooled(_differences(logs.filter(pl.col("pass_id").is_not_null())), ("setup", "first")))
+    alone = _pooled(logs, ("setup", "card"))
+    in_turns = _pooled(_differences(logs.filter(pl.col("pass_id").is_not_null())), ("setup", "first"))
+    return Known(alone, in_turns, _between_cards(logs, alone))
+
+
+def _between_cards(logs: pl.DataFrame, alone: Spread | None) -> Spread | None:
+    """The spread between cards of one kind, without that between runs; None where no setup was run on two cards.
+
+    Setups that ran on the same cards tell of the same cards: together they have the degrees of freedom of one. `runs` counts the cards.
+    """
+    cards = logs.drop_nulls("card").group_by("setup", "card").agg(pl.col("ln").mean(), pl.len().alias("runs"))
+    groups = cards.group_by("setup").agg(
+        pl.col("ln").var().alias("variance"),
+        pl.len().alias("cards"),
+        (1 / pl.col("runs")).mean().alias("per_run"),
+        pl.col("card").sort().str.join(" ").alias("which"),
+    )
+    groups = groups.filter(pl.col("cards") > 1)
+    if groups.is_empty():
+        return None
+    weight = groups["cards"] - 1
+    square = float((groups["variance"] * weight).sum()) / float(weight.sum())
+    of_runs = alone.sd**2 * float((groups["per_run"] * weight).sum()) / float(weight.sum()) if alone else 0.0
+    sets = groups.unique("which")
+    measured = cards.filter(pl.col("setup").is_in(groups["setup"].implode()))["card"].n_unique()
+    return Spread(math.sqrt(max(square - of_runs, 0.0)), int((sets["cards"] - 1).sum()), groups.height, measured)
 
 
 def _differences(logs: pl.DataFrame) -> pl.DataFrame:

@@ -33,7 +33,7 @@ def table(sums: pl.DataFrame, repetitions: pl.DataFrame) -> pl.DataFrame:
         about 5 %), `share` of the variance of one answer, `freedom`, the degrees of freedom behind it, and `setups`, how many setups. Runs
         and cards shift J/token, and with it the energy; what two runs differ by because they drew other answers is no part of the run.
     """
-    card = between_cards(repetitions)
+    card = runs.known(repetitions).cards
     known = between_runs(repetitions, _of_answers(sums.filter(pl.col("number") == "energy_per_token_j")))
     found = []
     for number in NUMBERS:
@@ -94,23 +94,6 @@ def between_runs(repetitions: pl.DataFrame, of_tokens: dict[str, runs.Spread]) -
     other_seeds = again.filter(pl.col("seed").n_unique().over("setup", "card") > 1)
     within = float((other_seeds["token_log_error"] ** 2).sum()) / again.height if again.height else 0.0
     return replace(known, sd=math.sqrt(max(known.sd**2 - drawn * within, 0.0)))
-
-
-def between_cards(repetitions: pl.DataFrame) -> runs.Spread | None:
-    """The spread between cards of one kind, without that between runs; None where no setup was run on two cards."""
-    logs = repetitions.filter("valid", pl.col("card").is_not_null(), pl.col("energy_per_token_j") > 0)
-    cards = logs.group_by("setup", "card").agg(pl.col("energy_per_token_j").log().mean().alias("ln"), pl.len().alias("runs"))
-    groups = cards.group_by("setup").agg(
-        pl.col("ln").var().alias("variance"), pl.len().alias("cards"), (1 / pl.col("runs")).mean().alias("per_run")
-    )
-    groups = groups.filter(pl.col("cards") > 1)
-    if groups.is_empty():
-        return None
-    freedom = int((groups["cards"] - 1).sum())
-    square = float((groups["variance"] * (groups["cards"] - 1)).sum()) / freedom
-    known = runs.known(repetitions).alone
-    of_runs = known.sd**2 * float((groups["per_run"] * (groups["cards"] - 1)).sum()) / freedom if known else 0.0
-    return runs.Spread(math.sqrt(max(square - of_runs, 0.0)), freedom, groups.height)
 
 
 def smallest_difference(parts: pl.DataFrame, prompts: int, count: int) -> float | None:

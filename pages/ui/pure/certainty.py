@@ -68,11 +68,17 @@ def _outside(low: float | None, high: float | None, nothing: float) -> bool:
 
 
 def of_runs(known: Known) -> str:
-    """How far runs of one setup lie apart, as far as it is known."""
+    """How far runs of one setup, and cards of one kind, lie apart, as far as it is known."""
     if known.alone is None:
         return NO_LUCK
-    spread = known.alone
-    return (
+    spread, cards = known.alone, known.cards
+    said = (
         f"Two runs of one setup differ: J/token has a standard deviation of {figure(100 * spread.sd, 2)} % between runs "
         f"({count(spread.runs, 'run')} of {count(spread.setups, 'setup')} that were measured more than once)."
+    )
+    if cards is None:
+        return said + " No setup ran on two cards of one kind: intervals are about the cards that were measured."
+    return (
+        f"{said} Between cards of one kind it is {figure(100 * cards.sd, 2)} % ({count(cards.runs, 'card')}), which is in no interval: "
+        "each is about the cards that were measured."
     )

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from prompt_joules.pages.ui.pure import certainty
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.statistics import runs, variance
 from tests import factories, warehouses
@@ -66,11 +67,21 @@ def test_answers_of_one_seed_are_no_second_draw(tmp_path: Path) -> None:
 
 def test_cards_differ_by_more_than_their_runs() -> None:
     rows = [("a", card, None, 0.2 * math.exp(shift + luck)) for card, shift in (("x", 0.0), ("y", 0.3)) for luck in (-0.01, 0.01)]
-    spread = variance.between_cards(repetitions(*rows))
+    spread = runs.known(repetitions(*rows)).cards
     known = 0.02 / math.sqrt(2)
     assert spread is not None and spread.sd == pytest.approx(math.sqrt(0.3**2 / 2 - known**2 / 2))
-    assert variance.between_cards(repetitions(("a", "x", None, 0.2), ("a", None, None, 0.3))) is None
-    assert variance.between_cards(repetitions(("a", "x", None, 0.2), ("b", "y", None, 0.3))) is None
+    assert runs.known(repetitions(("a", "x", None, 0.2), ("a", None, None, 0.3))).cards is None
+    assert runs.known(repetitions(("a", "x", None, 0.2), ("b", "y", None, 0.3))).cards is None
+
+
+def test_setups_on_the_same_cards_tell_of_these_cards_once() -> None:
+    """Four tasks on one pair of cards are one pair; another pair, or a third card, is news."""
+    pair = [(task, card, None, 0.2 * math.exp(shift)) for task in "abcd" for card, shift in (("x", 0.0), ("y", 0.3))]
+    one = runs.known(repetitions(*pair)).cards
+    assert one is not None and (one.freedom, one.setups, one.runs) == (1, 4, 2)
+    assert one.sd == pytest.approx(0.3 / math.sqrt(2))
+    more = runs.known(repetitions(*pair, ("e", "x", None, 0.2), ("e", "y", None, 0.2), ("e", "z", None, 0.2))).cards
+    assert more is not None and (more.freedom, more.setups, more.runs) == (3, 5, 3) and more.sd < one.sd
 
 
 def test_what_other_draws_explain_is_no_part_of_the_run() -> None:
@@ -95,3 +106,11 @@ def test_more_runs_show_smaller_differences_and_more_prompts_do_not_help_for_eve
     several = variance.smallest_difference(parts, 1000, 9)
     assert several is not None and several < endless
     assert variance.smallest_difference(parts.filter(pl.col("part") != "run"), 100, 1) is None
+
+
+def test_how_far_cards_lie_apart_is_said_beside_the_runs() -> None:
+    alone = runs.Spread(0.03, 4, 2, 6)
+    assert "between runs (6 runs of 2 setups" in certainty.of_runs(runs.Known(alone))
+    assert "No setup ran on two cards" in certainty.of_runs(runs.Known(alone))
+    said = certainty.of_runs(runs.Known(alone, None, runs.Spread(0.09, 1, 4, 2)))
+    assert "Between cards of one kind it is 9 % (2 cards), which is in no interval" in said
