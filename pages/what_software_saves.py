@@ -24,7 +24,7 @@ def show_curves(view: View, rows: pl.DataFrame) -> None:
         rows: of the GPU, from `lines.complete`.
     """
     st.subheader(lines.TITLE, anchor=False)
-    size = controls.view("at", lines.sizes(rows), label="Size", is_labelled=False)
+    size = controls.view("at", lines.sizes(rows), lines.richest(rows), label="Size", is_labelled=False)
     shown = rows.filter(pl.col("size_name") == size)
     st.markdown(lines.headline(shown))
     alt = f"Energy per output token (J) over answers at once at {size}, a curve for each engine"

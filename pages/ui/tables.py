@@ -17,6 +17,7 @@ from prompt_joules.warehouse.metrics import Metric
 LONG_TEXT = 2_000
 NOT_MEASURED = "not measured"
 NOT_STATED = "not stated"
+NOT_KNOWN = "not known"
 # What the table of 2023 says of its prompts in words, not in its rows.
 PROMPTS_OF_V1 = "ShareGPT (2,978)"
 ROW_HEIGHT, LINE_HEIGHT = 35, 16
@@ -114,7 +115,9 @@ def show(
     listed = _with_prompts_of_v1(listed, rows)
     unknown = {"prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
-    missing = "–" if metric or shape.has_random_weights(rows) else NOT_MEASURED
+    if "weights" in listed.columns:
+        listed = listed.with_columns(pl.col("weights").replace("dummy", "random"))
+    missing = "–" if metric or shape.has_random_weights(rows) else _missing(listed, rows)
     if (key is None or opens) and cards.wanted(listed.columns):
         links = [opened.link(opens[0], value) for value in rows[opens[1]].head(cards.MOST_CARDS)] if opens else []
         return cards.show(shape.on_screen(listed), {name: _title(name) for name in listed.columns}, missing, alt, links)
@@ -131,6 +134,18 @@ def show(
         height=min(ROW_HEIGHT + high * listed.height + 3, TALLEST),
         row_height=high,
     )
+
+
+def _missing(listed: pl.DataFrame, rows: pl.DataFrame) -> str:
+    """What stands for a null: a published table does not state it, our own runs did not measure it, of both it is not known.
+
+    Args:
+        listed: columns of `rows`.
+    """
+    if "origin" not in rows.columns:
+        return NOT_MEASURED
+    kinds = set(rows["origin"].filter(listed.select(pl.any_horizontal(pl.all().is_null())).to_series()))
+    return NOT_MEASURED if "published" not in kinds else NOT_STATED if kinds == {"published"} else NOT_KNOWN
 
 
 def _title(name: str) -> str:

@@ -3,13 +3,14 @@
 import re
 from html import unescape
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from prompt_joules.pages.ui import cards
+from prompt_joules.pages.ui import cards, tables
 from tests.app.conftest import FIGURES, Open, text
 
 TITLES = {
@@ -99,3 +100,15 @@ def test_only_browsers_of_phones_ask_for_cards(monkeypatch: pytest.MonkeyPatch) 
     for desktop in ({"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/131.0 Safari/537.36"}, {}):
         monkeypatch.setattr(cards.st, "context", SimpleNamespace(headers=desktop))
         assert not cards.wanted("abcdefgh")
+
+
+def test_a_number_that_is_not_there_says_why() -> None:
+    ours, published = ({"origin": origin, "prompts": None} for origin in ("measured", "published"))
+
+    def missing(*rows: dict[str, Any]) -> str:
+        frame = pl.DataFrame(rows, schema={"origin": pl.String, "prompts": pl.Int64})
+        return tables._missing(frame.select("prompts"), frame)
+
+    assert missing(published, {"origin": "measured", "prompts": 3}) == "not stated", "by the source of the row without it"
+    assert missing(ours) == "not measured"
+    assert missing(ours, published) == "not known"

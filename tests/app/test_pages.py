@@ -173,7 +173,7 @@ def test_a_preset_leads_to_a_view_with_an_answer(
         assert table(app, -1)["ratio"][1] > 1.5
     if label.startswith("One card"):
         assert text(app).count("energy per token grows as parameters") >= 1
-        assert set(table(app)["weights"]) == {"dummy"}
+        assert set(table(app)["weights"]) == {"random"}
         assert table(app)["params_total_b"].max() > 30
     if label == "Cheapest 7B":
         assert table(app)["model_name"].str.to_lowercase().str.contains("7b").all()

@@ -55,7 +55,7 @@ def test_energies_of_answers_are_left_out_with_the_reason() -> None:
 
 def test_the_leaderboard_has_their_energy_per_token_only_and_says_why(open_forced: Open) -> None:
     app = open_forced("leaderboard", weights="both")
-    shown = table(app).filter(pl.col("weights") == "dummy")
+    shown = table(app).filter(pl.col("weights") == "random")
     assert shown.height == 2
     assert shown["energy_j"].null_count() == 2
     assert sorted(shown["energy_per_token_j"].to_list()) == pytest.approx([0.9, 2.0])

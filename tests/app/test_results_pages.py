@@ -203,7 +203,7 @@ def test_search_ranges_columns_and_formula_combine(open_page: Open) -> None:
     assert shown["formula"].to_list() == pytest.approx((shown["energy_j"] / shown["params_total_b"]).to_list())
     assert "pareto" in shown.columns
     app.multiselect(key="columns").set_value(["Latency (s)", "ARC (%)"]).run()
-    assert table(app).columns == ["model_name", "model_url", "energy_j", "formula", "latency_s", "arc"]
+    assert table(app).columns == ["model_name", "gpu_model", "energy_j", "formula", "latency_s", "arc"]
 
 
 def test_reset_leads_to_the_first_view_of_the_same_filters(open_page: Open) -> None:

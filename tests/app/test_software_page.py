@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from prompt_joules.pages.ui.of import what_software_saves as room
 from tests import warehouses
 from tests.app.conftest import open_app, opened, table, text
 
@@ -34,7 +35,7 @@ def test_the_sentence_and_the_table_are_what_the_runs_say(runs: pl.DataFrame) ->
     app = opened(open_app("what_software_saves"), "what-software-saves")
     assert not app.exception
     eager, compiled = (of(runs, "H200", LARGEST, f"transformers-{loop}", 1) for loop in ("eager", "compiled"))
-    assert f"**{100 * (1 - compiled / eager):.0f} %** at 71B" in text(app)
+    assert f"less energy, at most by **{100 * (1 - compiled / eager):.0f} %** (71B) to **" in text(app), "from the size that gains least"
     row = table(app).filter(pl.col("size_name") == "71B", pl.col("step_name") == "Compiled").row(0, named=True)
     assert row["energy_per_token_j"] == pytest.approx(compiled)
     assert row["saved"] == pytest.approx(100 * (1 - compiled / eager))
@@ -51,7 +52,20 @@ def test_every_gpu_is_a_pill_and_the_filters_narrow_them(runs: pl.DataFrame) -> 
     app = open_app("what_software_saves", gpu="H100")
     assert app.segmented_control(key="card").options == ["H100"]
     app = open_app("what_software_saves", batch="1")
-    assert "batch of" not in text(app), "what the filters leave out is not spoken of"
+    assert "batches of" not in app.markdown[0].value, "what the filters leave out is not spoken of"
+
+
+def test_the_headline_names_an_interval_only_where_there_is_one() -> None:
+    def step(number: int, saved: float, low: float | None, high: float | None) -> dict[str, object]:
+        return {"step": number, "step_name": "Compiled", "size": 8.0, "size_name": "8B", "saved": saved} | {
+            "saved_low": low,
+            "saved_high": high,
+        }
+
+    known = pl.DataFrame([step(2, 0.5, 0.45, 0.55)])
+    assert room.span(known) == "**50 %** (8B)"
+    assert room.sure(known) == " With a 95 % interval: 50 % (45 to 55 %), compiled at 8B."
+    assert "No size" in room.sure(known.with_columns(pl.lit(None, pl.Float64).alias("saved_low")))
 
 
 def test_curves_of_a_size_are_those_of_its_engines(runs: pl.DataFrame) -> None:

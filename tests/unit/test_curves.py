@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.of import distributions_charts
-from prompt_joules.pages.ui.pure import charts
+from prompt_joules.pages.ui.pure import axes, charts
 from prompt_joules.warehouse.metrics import METRICS
 
 
@@ -84,3 +84,19 @@ def test_an_interval_without_an_end_reaches_the_edge_of_what_is_drawn() -> None:
 def test_a_number_says_how_it_is_known() -> None:
     rows = pl.DataFrame({"value": [1234.5, 2.0, 3.0, None], "energy_is": ["measured", "divided by a rule", "estimated", None]})
     assert charts.with_numbers(rows, "Energy (J)")["said"].to_list() == ["1,230 J", "÷ 2 J", "≈ 3 J", "not known"]
+
+
+def test_a_long_name_has_two_lines_for_phones_parted_where_its_parts_are() -> None:
+    assert charts.in_two("A40 · chat") is None, "there is room for it on one"
+    name = "chat to concise · H200 · transformers-compiled:searched · batch 1 · default"
+    first, second = str(charts.in_two(name)).split("\n")
+    assert f"{first} · {second}" == name
+    assert max(len(first), len(second)) < 52, "as even as its parts allow"
+    assert charts.in_two("x" * 80) is None, "one part is not torn"
+
+
+def test_an_axis_ends_where_the_points_end_and_names_begin() -> None:
+    for values in ([1.0, 100.0], [10.0, 20.0]):
+        axis = axes.ending(axes.axis_of(True, pl.Series(values)), values[-1]).to_dict()
+        assert axis["labelExpr"].startswith(f"datum.value > {values[-1] * 1.001:.12g} ? '' : "), "no label, round or not, lies under a name"
+        assert axis["gridOpacity"]["condition"] == {"test": f"datum.value > {values[-1] * 1.001:.12g}", "value": 0}

@@ -112,3 +112,14 @@ def test_ticked_rows_lead_to_compare_or_to_the_planner() -> None:
     assert room.together(rows) == [], "more than four are not compared"
     forced = room.together(rows.head(2).with_columns(weights=pl.lit("dummy")))
     assert (forced[0][2]["weights"], forced[0][2]["per"]) == ("both", "output token")
+
+
+def test_the_sentence_speaks_of_estimates_and_marks_them() -> None:
+    rows = [
+        ROW | {"model_id": name, "model_name": name, "energy_j": None, "estimated_energy_j": joules}
+        for name, joules in (("a", 10.0), ("b", 30.0))
+    ]
+    said = room.least(pl.DataFrame(rows), "energy_j")
+    assert "**a** with ≈ 10 J" in said and "**b** with ≈ 30 J" in said and ", estimated" in said and "**3×**" in said
+    measured = room.least(pl.DataFrame([ROW, ROW | {"model_id": "n", "energy_j": 50.0}]), "energy_j")
+    assert "≈" not in measured

@@ -27,13 +27,14 @@ PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
 )
 COLUMNS = (
     "model_name",
-    "model_url",
+    "gpu_model",
     "energy_j",
     "pareto",
     "range_bar",
+    "engine",
+    "batch_size",
     "interval",
     "prompts",
-    "gpu_model",
     "energy_per_token_j",
     "token_interval",
     "task",
@@ -41,9 +42,8 @@ COLUMNS = (
     "throughput_tps",
     "latency_s",
     "params_total_b",
-    "batch_size",
-    "engine",
     "runs_of",
+    "model_url",
     "source",
     "quality_mean",
     "energy_reason",
@@ -112,9 +112,10 @@ def least(rows: pl.DataFrame, key: str) -> str:
     parameters = pl.col("params_total_b")
     above = [(low, name) for name, (low, _) in reversed(shape.BANDS.items())]
     size = pl.coalesce(*(pl.when(parameters > (low or 0)).then(pl.lit(name)) for low, name in above))
-    known = rows.filter(pl.col(key) > 0, pl.col("params_total_b").is_not_null()).with_columns(
-        size.alias("band"), naming.gpu(rows.columns).alias("gpu"), energy_shown.kind(key, rows.columns).alias("kind")
-    )
+    estimated = ["estimated_energy_j"] if key == energy_shown.DEFAULT.key and "estimated_energy_j" in rows.columns else []
+    known = rows.with_columns(pl.coalesce(key, *estimated).alias(key), energy_shown.kind(key, rows.columns).alias("kind"))
+    known = known.filter(pl.col(key) > 0, pl.col("params_total_b").is_not_null())
+    known = known.with_columns(size.alias("band"), naming.gpu(rows.columns).alias("gpu"))
     alike = ("gpu", "task", "batch_size", "engine", "prompt_set", "weights", "source", "band", "kind")
     counted = known.with_columns(pl.col("model_id").n_unique().over(alike).alias("models")).filter(pl.col("models") > 1)
     if counted.is_empty():
@@ -122,7 +123,9 @@ def least(rows: pl.DataFrame, key: str) -> str:
     most = counted.sort("models", *alike, descending=[True] + [False] * len(alike), nulls_last=True)
     group = counted.join(most.head(1).select(alike), on=alike, how="semi", nulls_equal=True).sort(key)
     first, last = group.row(0, named=True), group.row(-1, named=True)
-    low, high = (f"**{plain(row['model_name'])}** with {figure(row[key], 3)} {NUMBERS[key].display_unit}" for row in (first, last))
+    mark = energy_shown.MARKS.get(first["kind"], "")
+    unit = NUMBERS[key].display_unit
+    low, high = (f"**{plain(row['model_name'])}** with {mark} {figure(row[key], 3)} {unit}".replace("  ", " ") for row in (first, last))
     batch = "one at a time" if first["batch_size"] == 1 else f"batch {first['batch_size']}"
     kind = "" if first["kind"] == energy_shown.MEASURED else f", {first['kind']}"
     where = f"{plain(first['gpu'])}, {plain(first['task'] or 'no task')}, {batch}{kind}"

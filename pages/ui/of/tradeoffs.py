@@ -79,7 +79,8 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     scale = alt.Scale(type="log", nice=False, padding=ends.PADDING)
     up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
     speeds = _scale_across(named, rows[x], limits.get(x))
-    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=speeds, axis=axes.axis_of(True, rows[x]))
+    last = max(float(rows[x].to_numpy().max()), limits.get(x) or 0.0)
+    across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=speeds, axis=axes.ending(axes.axis_of(True, rows[x]), last))
     columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "end_low", "end_high", "frontier", "inside", "curve")))
     base = alt.Chart(points.select(columns))
     dots = theme.dots(base, points, "gpu_model", "GPU", 80).encode(

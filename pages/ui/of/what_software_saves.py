@@ -7,7 +7,6 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, ends, shape, software, theme
-from prompt_joules.pages.ui.pure.words import count as counted
 from prompt_joules.pages.ui.pure.words import figure, plain
 
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross")
@@ -58,31 +57,47 @@ ABOUT = (
     "within the runs, the thin one has the spread between runs too: that of the setup, or, where it was run once, what is known of others."
 )
 BOUNDARY = "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than five measurements; n says how many."
-COLD = "Protocol 1.x counts the cold first answer of the eager loop, one of few: compiling saves at most as much as shown."
+COLD = "Protocol 1.x counts the cold first answer of the eager loop, one of few: there a step saves at most as much as is shown{sizes}."
 
 
 def headline(rows: pl.DataFrame) -> str:
-    """What each step saves against the eager loop, over the sizes of one GPU, from the rows that are drawn."""
+    """How much less energy a token takes at each step than in the eager loop, at the size that gains least and the one that gains most."""
     known = rows.filter(pl.col("saved").is_not_null())
     if known.is_empty():
         return "No size has the eager loop: what the steps save is not known."
-    compiled = known.filter(pl.col("step") == 2).sort("size")
-    parts = []
-    if compiled.height:
-        ends = [compiled.row(0, named=True), compiled.row(-1, named=True)][: compiled.height]
-        parts.append("the compiled loop saves " + " and ".join(f"{software.saved(row)} at {row['size_name']}" for row in ends))
-    for step, words in ((3, "a batch of 8"), (4, "a batch of 32"), (5, "a server")):
-        of_step = known.filter(pl.col("step") == step)
-        if of_step.height:
-            most = "at most " if of_step["is_cold"].any() else ""
-            parts.append(f"{words} saves {most}**{span(of_step['saved'])}** ({counted(of_step.height, 'size')})")
-    return f"Of the joules of a token, against the eager loop of 2023 on one {plain(str(rows['gpu_model'][0]))}, {'; '.join(parts)}."
+    places = ((2, "in a compiled loop"), (3, "in batches of 8"), (4, "in batches of 32"), (5, "on a server"))
+    parts = [f"{span(of_step)} {place}" for step, place in places if (of_step := known.filter(pl.col("step") == step)).height]
+    gpu = plain(str(rows["gpu_model"][0]))
+    most = ", at most" if known["is_cold"].any() else ":"
+    return f"Against the eager loop of 2023 on one {gpu}, a token takes less energy{most} by {', '.join(parts)}.{sure(known)}"
 
 
-def span(parts: pl.Series) -> str:
-    """The smallest and the largest of several shares."""
-    low, high = (software.share(float(end)) for end in (parts.to_numpy().min(), parts.to_numpy().max()))
-    return low if low == high else f"{low.removesuffix(' %')} to {high}"
+def span(rows: pl.DataFrame) -> str:
+    """What one step saves, with the sizes: the least and the most of several.
+
+    Args:
+        rows: of one step, with `saved`.
+    """
+    ordered = rows.sort("saved", "size")
+    low, high = (
+        f"**{software.share(row['saved'])}** ({row['size_name']})" for row in (ordered.row(0, named=True), ordered.row(-1, named=True))
+    )
+    return low if ordered.height == 1 else f"{low} to {high}"
+
+
+def sure(known: pl.DataFrame) -> str:
+    """What is known with an interval, of the first step that has one, at the size where it is closest; it begins with a space.
+
+    Args:
+        known: rows of `software.complete` with `saved`.
+    """
+    with_ends = known.filter(pl.col("saved_low").is_not_null(), pl.col("saved_high").is_not_null())
+    if with_ends.is_empty():
+        return " No size has measurements enough for a 95 % interval."
+    row = with_ends.sort("step", pl.col("saved_high") - pl.col("saved_low"), "size").row(0, named=True)
+    low, high = (software.share(row[end]) for end in ("saved_low", "saved_high"))
+    named = f"{row['step_name'].lower()} at {row['size_name']}"
+    return f" With a 95 % interval: {software.share(row['saved'])} ({low.removesuffix(' %')} to {high}), {named}."
 
 
 def unlike(rows: pl.DataFrame) -> str:
@@ -99,8 +114,11 @@ def unlike(rows: pl.DataFrame) -> str:
 
 
 def cold(rows: pl.DataFrame) -> str:
-    """What is wrong with eager loops of protocol 1.x; nothing where there is none."""
-    return COLD if rows["is_cold"].any() else ""
+    """What is wrong with eager loops of protocol 1.x, and the sizes without one; nothing where there is none."""
+    if not rows["is_cold"].any():
+        return ""
+    warm = rows.filter(~pl.col("is_cold"))["size_name"].unique(maintain_order=True).to_list()
+    return COLD.format(sizes=f" (all sizes but {', '.join(warm)})" if warm else "")
 
 
 def left_out(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:

@@ -45,10 +45,15 @@ def complete(curves: pl.DataFrame) -> pl.DataFrame:
 
 
 def sizes(rows: pl.DataFrame) -> list[str]:
-    """The sizes that have curves, by name, the one with most engines first, then most points."""
-    counts = rows.group_by("size_name", "size").agg(pl.col("name").n_unique().alias("engines"), pl.len().alias("points"))
-    names: list[str] = counts.sort("engines", "points", "size", descending=[True, True, False])["size_name"].to_list()
+    """The sizes that have curves, by name, small ones first."""
+    names: list[str] = rows.sort("size")["size_name"].unique(maintain_order=True).to_list()
     return names
+
+
+def richest(rows: pl.DataFrame) -> str:
+    """The size with most engines, of several that with most points: what a first visitor sees."""
+    counts = rows.group_by("size_name", "size").agg(pl.col("name").n_unique().alias("engines"), pl.len().alias("points"))
+    return str(counts.sort("engines", "points", "size", descending=[True, True, False])["size_name"][0])
 
 
 def headline(rows: pl.DataFrame) -> str:

@@ -52,6 +52,20 @@ def axis_of(log: bool, values: pl.Series | None = None) -> alt.Axis:
     return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6)
 
 
+def ending(axis: alt.Axis, last: float) -> alt.Axis:
+    """The axis without ticks, labels and grid beyond a value: names stand there.
+
+    Args:
+        axis: of `axis_of`.
+        last: the largest value that is drawn.
+    """
+    beyond = f"datum.value > {last * 1.001:.12g}"
+    given = axis.to_dict()
+    label = given.pop("labelExpr", f"format(datum.value, '{given.get('format', '')}')")
+    seen = {"condition": {"test": beyond, "value": 0}, "value": 1}
+    return alt.Axis(**given, labelExpr=f"{beyond} ? '' : {label}", gridOpacity=seen, tickOpacity=seen)
+
+
 def _narrow(values: pl.Series) -> bool:
     low, high = values.min(), values.max()
     return isinstance(low, int | float) and isinstance(high, int | float) and low > 0 and high < 4 * low

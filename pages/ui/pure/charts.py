@@ -14,6 +14,9 @@ FAR_APART = 20
 # The height of a row (px), of one among many rows, and of what is below them; how far its name stands above its middle, and its mark below.
 ROW, LOW_ROW, AROUND = 46, 38, 52
 ABOVE, BELOW = 0, 9
+# A chart that is narrower than this (px), on a phone, has room for so many characters of a name; of one on two lines the font and the
+# height of a line (px).
+NARROW, LONGEST, SMALL, LINE = 480, 50, 10, 11
 # The share of the width that the numbers at the right take.
 NUMBERS_WIDE = 0.17
 PERCENT = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", tickCount=6, labelFlush=False)
@@ -40,6 +43,7 @@ def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | 
     known = {"value_within_low": None, "value_within_high": None, "energy_is": "", "few": False, "is_total": False, "whole": None}
     rows = found.with_columns(pl.lit(value).alias(name) for name, value in known.items() if name not in found.columns)
     rows = rows.with_columns(pl.lit("mark").alias("mark"), *_ends(rows, "value_low", "value_high"))
+    rows = rows.with_columns(shape.each(rows["shown_as"], in_two, pl.String).alias("in_two"))
     rows = rows.with_columns(_ends(rows, "value_within_low", "value_within_high"))
     log = nothing is None and far_apart(rows)
     scale = alt.Scale(type="log" if log else "linear", domain=_domain(rows, nothing, log), nice=False)
@@ -82,14 +86,29 @@ def _rows_of(
                 tooltip=[_tip(name, *how) for name, how in tips.items()],
             )
         )
-    # Clipped, or a long name would take the width of a phone from the chart.
-    name = base.mark_text(align="left", baseline="bottom", dy=ABOVE, fontSize=12, clip=True)
+    # Clipped, or a long name would take the width of a phone from the chart; on a phone it has two lines.
+    two = f"width < {NARROW} && datum.in_two"
+    lift, size = (alt.ExprRef(f"{two} ? {small} : {usual}") for small, usual in ((ABOVE + 2 - LINE, ABOVE), (SMALL, 12)))
+    name = base.mark_text(align="left", baseline="bottom", dy=lift, fontSize=size, lineHeight=LINE, lineBreak="\n", clip=True)
     number = base.mark_text(align="right", dy=BELOW, fontSize=12, fontWeight="bold", color=theme.INK)
     return [
         *layers,
-        name.encode(x=alt.value(0), text=alt.Text("shown_as:N"), color=alt.value(theme.INK)),
+        name.encode(x=alt.value(0), text=alt.value(alt.ExprRef(f"{two} || datum.shown_as")), color=alt.value(theme.INK)),
         number.encode(x=alt.value("width"), text=alt.Text("said:N")),
     ]
+
+
+def in_two(name: str) -> str | None:
+    """A long name on two lines, parted where its parts are; None where it has room on one.
+
+    Args:
+        name: parts joined by " · ".
+    """
+    if len(name) <= LONGEST:
+        return None
+    parts = name.split(" · ")
+    halves = [(" · ".join(parts[:count]), " · ".join(parts[count:])) for count in range(1, len(parts))]
+    return "\n".join(min(halves, key=lambda pair: max(map(len, pair)))) if halves else None
 
 
 def _domain(rows: pl.DataFrame, nothing: float | None, log: bool) -> list[float]:

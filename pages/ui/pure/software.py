@@ -95,15 +95,6 @@ def comparable(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.len().over("gpu_model", "size") > 1)
 
 
-def saved(row: dict[str, Any]) -> str:
-    """What a step saves, in bold; at most that where the eager loop holds a cold answer.
-
-    Args:
-        row: of `complete`.
-    """
-    return f"{'at most ' if row['is_cold'] else ''}**{share(row['saved'])}**"
-
-
 def share(part: float) -> str:
     """A share in percent, closer where it is near all: 99.4 %."""
     percent = 100 * part

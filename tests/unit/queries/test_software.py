@@ -161,13 +161,11 @@ def test_what_is_saved_is_against_the_eager_loop_of_the_size(steps: pl.DataFrame
     drawn = software.comparable(rows)
     assert set(drawn["size"]) == {8.0}
     assert room.left_out(rows, drawn).endswith(": 0.6B.")
-    assert f"a server saves **{software.share(server['saved'])}** (1 size)" in room.headline(drawn)
+    assert f"**{software.share(server['saved'])}** (8B) on a server." in room.headline(drawn)
     assert not room.cold(drawn) and "at most" not in room.headline(drawn)
     cold = software.comparable(software.complete(steps.with_columns(harness_version=pl.lit("1.1"))))
-    assert room.cold(cold) == room.COLD
-    assert f"a server saves at most **{software.share(server['saved'])}**" in room.headline(cold), (
-        "a cold first answer is in the eager loop"
-    )
+    assert room.cold(cold) == room.COLD.format(sizes="")
+    assert "less energy, at most by " in room.headline(cold), "a cold first answer is in the eager loop"
     mixed = drawn.with_columns(pl.when(pl.col("step") == 1).then(pl.lit("1.1")).otherwise("harness_version").alias("harness_version"))
     assert "Steps differ in protocol at 8B." in room.unlike(mixed)
 
@@ -199,6 +197,10 @@ def test_one_run_stands_for_each_engine_and_number_of_answers_at_once(runs_kept:
     assert server["energy_per_token_j"].to_list() == [0.3, 0.2], "the steady state"
     rows = lines.complete(curves)
     assert lines.sizes(rows) == ["8B"], "one number at a time is no curve"
+    assert lines.richest(rows) == "8B"
+    small = rows.with_columns(pl.lit(0.1).alias("size"), pl.lit("0.1B").alias("size_name")).head(1)
+    assert lines.sizes(pl.concat([rows, small])) == ["0.1B", "8B"], "small sizes first"
+    assert lines.richest(pl.concat([rows, small])) == "8B", "the size with most engines is shown first"
     quantised = curves.with_columns(precision=pl.when(pl.col("engine") == "vllm").then(pl.lit("Q4_1")))
     assert set(lines.complete(quantised)["name"]) == {"compiled loop", "vllm · Q4_1"}
     assert set(rows["name"]) == {"compiled loop", "vllm"}
