@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -42,12 +42,22 @@ def whole(words: int = 5, finish: str = "stop", usage: bool = True) -> list[str]
     return [event(""), *(event(f"word{n} ") for n in range(words)), event(finish=finish), *end, "data: [DONE]\n\n"]
 
 
-def stream(events: list[str], pause_s: float = 0.0, then: Callable[[], None] | None = None) -> StreamingResponse:
-    """Send events with a pause before each; `then` happens at the end and may raise, which breaks the connection."""
+def stream(
+    events: list[str],
+    pause_s: float = 0.0,
+    then: Callable[[], None] | None = None,
+    before: Callable[[int], Awaitable[object]] | None = None,
+) -> StreamingResponse:
+    """Send events with a pause before each; `then` happens at the end and may raise, which breaks the connection.
+
+    `before` is awaited before each event, with its number: for what no pause is sure to be long enough.
+    """
 
     async def send() -> AsyncIterator[str]:
-        for text in events:
+        for number, text in enumerate(events):
             await asyncio.sleep(pause_s)
+            if before is not None:
+                await before(number)
             yield text
         if then:
             then()
@@ -121,7 +131,7 @@ class FakeServer:
     def stop(self) -> None:
         self._server.should_exit = True
         self._server.force_exit = True
-        self._thread.join(10)
+        self._thread.join(60)
         self._socket.close()
 
 
@@ -134,6 +144,17 @@ def serving(behaviour: Behaviour, port: int = 0) -> Iterator[FakeServer]:
         yield server
     finally:
         server.stop()
+
+
+def together(number: int) -> Callable[[int], Awaitable[object]]:
+    """For `stream(before=…)`: so many answers begin at once, however late a request comes."""
+    barrier = asyncio.Barrier(number)
+
+    async def all_are_here(event: int) -> None:
+        if event == 0:
+            await barrier.wait()
+
+    return all_are_here
 
 
 def refuse(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

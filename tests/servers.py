@@ -63,7 +63,7 @@ def served(
         yield Server(address, process.pid)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def free_port() -> int:
@@ -73,13 +73,13 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def wait_for(url: str, process: subprocess.Popen[Any], seconds: float = 60) -> None:
+def wait_for(url: str, process: subprocess.Popen[Any], seconds: float = 180) -> None:
     """Wait until a server answers. Raises TimeoutError after so many seconds, AssertionError when it ended."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended before it answered"
         try:
-            with urllib.request.urlopen(url, timeout=2):
+            with urllib.request.urlopen(url, timeout=10):
                 return
         except (URLError, OSError):
             time.sleep(0.2)

@@ -26,6 +26,8 @@ from prompt_joules.bench.meter.reading import Reading, SharedGpu, WindowNotOpen,
 SHORTEST_TIMEOUT_S = 1.0
 STEPS_TO_TIMEOUT = 10.0
 """A counter that has not moved for ten steps, or a second, is stuck."""
+READS_TO_BLUNT = 5
+"""Two reads a step and five usual pauses apart do not tell when the counter moved between them."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class CounterMeter:
         self._host, self._conditions = host, conditions or NoConditions()
         self._reader = Reader(counter, clock, sleep)
         self.steps = self._reader.detect()
+        self._reader.sharp_s = self.steps.step_s + READS_TO_BLUNT * self.steps.poll_gap_s
         self._timeout_s = max(SHORTEST_TIMEOUT_S, STEPS_TO_TIMEOUT * self.steps.step_s)
         first_j = sum(counter.read_j())
         self._balance = Balance(first_j, first_j)

@@ -26,6 +26,7 @@ its end, 0.2 to 0.3 J between 40 and 80 ms (medians; `python -m tests.perf.tail`
 """
 POLL_S = 0.0002
 """Pause between two reads while waiting for a step."""
+BLUNT_ENOUGH = 5
 STEPS_TO_DETECT = 10
 DETECT_FOR_S = 2.0
 """The step is the median over ten steps, or over those of two seconds."""
@@ -107,16 +108,23 @@ def aligned_energy(
     power_w = max(energy_j / max(ended_s - begun_s, steps.poll_gap_s), tail_w)
     polling_j = max(head_w, tail_w) * (start.gap_s + after.gap_s) / 2 + tail_j * (after.gap_s + later.gap_s) / 2 / (later.t_s - after.t_s)
     modelled_j = SIGMAS * ALIGNED_SPREAD * abs(energy_j) + polling_j + 3 * steps.resolution_j
-    return Aligned(energy_j, min(modelled_j, steps.step_s * power_w + steps.resolution_j), tail_j)
+    blunt_s = max(steps.step_s, start.gap_s, after.gap_s)
+    return Aligned(energy_j, min(modelled_j, blunt_s * power_w + steps.resolution_j), tail_j)
 
 
 @dataclass
 class Reader:
-    """Reads a counter against a clock. Clock and sleep are given, so that tests need not wait."""
+    """Reads a counter against a clock. Clock and sleep are given, so that tests need not wait.
+
+    Attributes:
+        sharp_s: a move between two reads further apart is left out, as its moment is not known: this process was kept waiting. The fifth
+            such read in a row counts.
+    """
 
     counter: Counter
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    sharp_s: float = math.inf
 
     def steps(self, needed: int, timeout_s: float, not_before_s: float = -math.inf) -> list[list[Step]]:
         """Wait until every device has moved `needed` times, moves before `not_before_s` not counted, and return the moves of each.
@@ -124,22 +132,28 @@ class Reader:
         Raises:
             CounterLost: a counter does not answer, has not moved for `timeout_s`, or went back.
         """
+        asked_s = self.clock()
         values = self.counter.read_j()
-        read_s = started_s = self.clock()
+        read_s = self.clock()
         found: list[list[Step]] = [[] for _ in values]
+        moved_s = [max(read_s, not_before_s) for _ in values]
+        blunt = 0
         while min(map(len, found)) < needed:
             self.sleep(POLL_S)
+            next_s = self.clock()
             now = self.counter.read_j()
             now_s = self.clock()
-            for moves, old_j, new_j in zip(found, values, now, strict=True):
+            blunt = 0 if now_s - asked_s <= self.sharp_s else blunt + 1
+            for device, (old_j, new_j) in enumerate(zip(values, now, strict=True)):
                 if new_j < old_j:
                     raise CounterLost(f"the energy counter went back from {old_j:.3f} to {new_j:.3f} J: it was reset")
                 if new_j > old_j and (read_s + now_s) / 2 >= not_before_s:
-                    moves.append(Step((read_s + now_s) / 2, now_s - read_s, new_j))
-                last_s = moves[-1].t_s if moves else max(started_s, not_before_s)
-                if len(moves) < needed and now_s - last_s > timeout_s:
+                    moved_s[device] = now_s
+                    if not 0 < blunt < BLUNT_ENOUGH:
+                        found[device].append(Step((read_s + now_s) / 2, now_s - read_s, new_j))
+                if len(found[device]) < needed and next_s - moved_s[device] > timeout_s:
                     raise CounterLost(f"the energy counter has not moved for {timeout_s:g} s: GPU lost, or counter stuck")
-            values, read_s = now, now_s
+            values, asked_s, read_s = now, next_s, now_s
         return found
 
     def detect(self) -> CounterSteps:

@@ -184,6 +184,7 @@ class Traffic:
         read_s = moved_s = time.perf_counter()
         while not self._over:
             if self._no_energy is None:
+                asked_s = time.perf_counter()
                 value_j, now_s = await asyncio.to_thread(self._read)
                 if value_j is None:
                     self._no_energy = "the energy counter stopped answering"
@@ -194,7 +195,7 @@ class Traffic:
                         self._energy.advance((read_s + now_s) / 2, value_j)
                         self._counting.set()
                     shown_j, moved_s = value_j, now_s
-                elif now_s - moved_s > _STUCK_S:
+                elif asked_s - moved_s > _STUCK_S:
                     self._no_energy = f"the energy counter has not moved for {_STUCK_S:g} s"
                 read_s = now_s
             if self._no_energy is not None:

@@ -41,7 +41,7 @@ def open_page(app_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
 
 def open_app(page: str = "leaderboard", **query: str | list[str]) -> AppTest:
     """Run the app as a visitor who follows a link to a page: `AppTest.switch_page` would run the leaderboard before it."""
-    app = AppTest.from_file(ENTRY, default_timeout=60)
+    app = AppTest.from_file(ENTRY, default_timeout=180)
     app.query_params.update(query)
     app._page_hash = calc_hash(page)
     return app.run()

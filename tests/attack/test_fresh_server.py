@@ -22,7 +22,7 @@ from streamlit.testing.v1 import AppTest
 AppTest.from_string("").run()
 before = set(sys.modules)
 for page in {[file for entries in site.SECTIONS.values() for file, *_ in entries]!r}:
-    app = AppTest.from_file("streamlit_app.py", default_timeout=120).run()
+    app = AppTest.from_file("streamlit_app.py", default_timeout=180).run()
     if page != {site.HOME!r}:
         app.switch_page(f"pages/{{page}}.py").run()
     assert not app.exception, page

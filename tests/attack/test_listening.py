@@ -16,7 +16,7 @@ OTHER = "127.0.0.2"
 
 def answers(host: str, port: int) -> bool:
     try:
-        with socket.create_connection((host, port), timeout=5):
+        with socket.create_connection((host, port), timeout=30):
             return True
     except OSError:
         return False
@@ -44,7 +44,7 @@ def test_only_this_machine_is_answered(tmp_path: Path, start: list[str]) -> None
         assert answers("127.0.0.1", port) and not answers(OTHER, port)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @pytest.mark.parametrize("target", ["app", "demo"])

@@ -20,7 +20,7 @@ def some_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(page: str, **user: object) -> AppTest:
-    app = AppTest.from_file(ENTRY, default_timeout=60)
+    app = AppTest.from_file(ENTRY, default_timeout=180)
     app.user = user
     app.query_params.update({"sql": "select 1 as x"})
     app.run()

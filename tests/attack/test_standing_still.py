@@ -51,5 +51,5 @@ def test_no_function_stands_inside_an_expression(folder: str) -> None:
 
 
 def test_words_for_values_and_tables_for_streamlit_go_together(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", TOGETHER, "each"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", TOGETHER, "each"], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout == "done\n", done.stderr

@@ -42,7 +42,7 @@ def server(warehouse: Path) -> Iterator[Server]:
 
 def get(server: Server, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"{server.address}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{server.address}{path}", timeout=120) as answer:
             return answer.status, answer.read().decode()
     except HTTPError as error:
         return error.code, error.read().decode()
@@ -93,7 +93,7 @@ def test_figures_are_off_by_default(warehouse: Path) -> None:
 def test_only_reading_is_possible(server: Server) -> None:
     host, port = server.address.removeprefix("http://").split(":")
     for path in ("/healthz", "/metrics"):
-        connection = http.client.HTTPConnection(host, int(port), timeout=30)
+        connection = http.client.HTTPConnection(host, int(port), timeout=120)
         connection.request("POST", path)
         assert connection.getresponse().status == 405
         connection.close()
@@ -102,7 +102,7 @@ def test_only_reading_is_possible(server: Server) -> None:
 def test_nothing_can_be_left_on_the_server(server: Server) -> None:
     """Streamlit keeps a file of anybody who has a session and its cookie, in memory, whether a page asks for one or not."""
     host, port = server.address.removeprefix("http://").split(":")
-    http_ = http.client.HTTPConnection(host, int(port), timeout=30)
+    http_ = http.client.HTTPConnection(host, int(port), timeout=120)
     http_.request("GET", "/_stcore/health")
     answer = http_.getresponse()
     answer.read()
@@ -132,7 +132,7 @@ def test_a_message_that_no_browser_sends_ends_its_own_session_alone(server: Serv
     with pytest.raises(ConnectionClosed), connected(address, subprotocols=["streamlit"], max_size=None) as socket:
         socket.send(b"\xff" * size)
         while True:
-            socket.recv(timeout=30)
+            socket.recv(timeout=120)
     assert get(server, "/healthz")[0] == 200 and held() - before < 60_000
 
 

@@ -65,7 +65,7 @@ class Visitor:
 
     def settle(self) -> "Visitor":
         """Wait until the script has ended, every chart is drawn, and nothing has changed for a while."""
-        self.page.wait_for_function(SETTLED, timeout=40_000)
+        self.page.wait_for_function(SETTLED, timeout=90_000)
         return self
 
     def title(self) -> str:
@@ -92,7 +92,7 @@ class Visitor:
     def assert_fits(self, width: int) -> None:
         """The page needs no sideways scrolling at this width (px)."""
         widths = "Math.max(document.documentElement.scrollWidth, document.querySelector('[data-testid=stMain]').scrollWidth)"
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while (found := self.page.evaluate(widths)) > width and time.monotonic() < deadline:
             self.page.wait_for_timeout(100)
         assert found <= width
@@ -121,7 +121,9 @@ def context() -> Iterator[BrowserContext]:
             launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         except Error:
             pytest.skip("There is no Chromium: run `make test`, or tests/install_chromium.sh.")
-        yield launched.new_context(accept_downloads=True)
+        context = launched.new_context(accept_downloads=True)
+        context.set_default_timeout(90_000)
+        yield context
         launched.close()
 
 

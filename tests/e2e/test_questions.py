@@ -71,7 +71,7 @@ class Asker:
     def hears(self, words: str | re.Pattern[str]) -> re.Match[str]:
         """Wait until the page says some words."""
         pattern = words if isinstance(words, re.Pattern) else re.compile(re.escape(words))
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while (found := pattern.search(self.read())) is None:
             assert time.monotonic() < deadline, f"{pattern.pattern} is not in: {self.read()}"
             self.page.wait_for_timeout(100)

@@ -44,7 +44,7 @@ def bash(found: list[completion.Command], tmp_path_factory: pytest.TempPathFacto
 def test_bash_completes(line: str, offered: set[str], bash: Path) -> None:
     words = line.split()
     ask = f"source ./script; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _prompt_joules; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-    done = subprocess.run(["bash", "--norc", "-c", ask], cwd=bash.parent, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(["bash", "--norc", "-c", ask], cwd=bash.parent, capture_output=True, text=True, check=True, timeout=180)
     assert set(done.stdout.split()) == offered and done.stderr == ""
 
 
@@ -63,7 +63,7 @@ def test_the_command_prints_a_script_that_the_shell_reads(shell: str, tmp_path: 
         pytest.skip(f"there is no {shell} here")
     assert command.main(["completion", shell]) == 0
     (tmp_path / "script").write_text(capsys.readouterr().out)
-    done = subprocess.run([shell, "-n", "script"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([shell, "-n", "script"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=180)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -71,5 +71,5 @@ def test_the_command_prints_a_script_that_the_shell_reads(shell: str, tmp_path: 
 def test_fish_completes(found: list[completion.Command], tmp_path: Path) -> None:
     (tmp_path / "script").write_text(completion.fish(found))
     ask = "source ./script; complete -C 'prompt-joules ingest --wat'; complete -C 'prompt-joules bench run --engine vl'"
-    done = subprocess.run(["fish", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["fish", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=180)
     assert [line.partition("\t")[0] for line in done.stdout.splitlines()] == ["--watch", "vllm"]

@@ -33,7 +33,7 @@ def app_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(app_only: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(app_only)}
-    return subprocess.run([sys.executable, "-m", *words], env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([sys.executable, "-m", *words], env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.parametrize("engine", [["--engine", "transformers-eager"], ["--engine", "openai", "--base-url", "http://localhost:1"]])
@@ -53,7 +53,7 @@ def test_joules_of_own_code_are_none_with_the_line_as_reason(app_only: Path) -> 
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.stdout.startswith("None Zeus cannot be imported") and "pip install 'prompt-joules[bench]'" in done.stdout
 

@@ -1,7 +1,5 @@
 """The SQL box: what it answers, what it refuses, and that it stops. How it is attacked stands in tests/attack."""
 
-import time
-
 import polars as pl
 import pytest
 
@@ -35,10 +33,9 @@ def test_a_statement_that_is_refused_leaves_the_warehouse_as_it_is(warehouse: st
 
 
 def test_a_long_statement_is_interrupted(warehouse: str) -> None:
-    started = time.monotonic()
+    """To its end it would take days."""
     with pytest.raises(visitor_sql.RefusedSql, match=r"Stopped after 0.5 s"):
         visitor_sql.run("select sum(a.range * b.range) from range(10000000) a, range(10000000) b", warehouse, seconds=0.5)
-    assert time.monotonic() - started < 5
 
 
 def test_memory_is_limited(warehouse: str) -> None:

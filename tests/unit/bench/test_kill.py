@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +18,20 @@ from prompt_joules.bench.run.folder import read_run
 from tests.tiny_models import llama
 
 PROMPTS, PER_PART = 200, 64
+# The command, which a thread of its own kills soon after the third part: another process might be late, and find it done.
+KILLED = """
+import os, signal, sys, threading
+from prompt_joules.bench import __main__ as command
+from prompt_joules.bench.run import sink
+write, parts = sink.write_atomically, []
+def counted(path, data):
+    write(path, data)
+    parts.append(path)
+    if len(parts) == 3:
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
+sink.write_atomically = counted
+sys.exit(command.main(sys.argv[1:]))
+"""
 TASKS = ("chat", "instruct")
 
 
@@ -27,21 +40,16 @@ def test_kill_9_costs_at_most_the_rows_since_the_last_part(tmp_path: Path) -> No
     prompts.write_text("".join(json.dumps({"id": f"p{n}", "prompt": f"Question {n}?"}) + "\n" for n in range(PROMPTS)))
     options = ["--model", llama(tmp_path / "tiny"), "--prompts", prompts, "--out", out, "--device", "cpu"]
     options += [word for task in TASKS for word in ("--task", task)]
-    words = [sys.executable, "-m", "prompt_joules.bench", "run", *map(str, options), "--warmup", "0", "--max-new-tokens", "3"]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
-        deadline_s = time.monotonic() + 120
-        while len(list(out.glob("*/part-*.parquet"))) < 3 and process.poll() is None and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL, "it ended before it was killed"
+    asked = ["run", *map(str, options), "--warmup", "0", "--max-new-tokens", "3"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *asked], stderr=subprocess.DEVNULL, check=False)
+    assert killed.returncode == -signal.SIGKILL, "it ended before it was killed"
     parts = {path: path.read_bytes() for path in out.glob("*/part-*.parquet")}
     before = pl.concat([pl.read_parquet(path) for path in parts])
     assert before.height >= 3 * PER_PART and before.height % PER_PART == 0
     folders = sorted({path.parent for path in parts})
     assert len(folders) == len(TASKS) and not any(read_run(folder).finished for folder in folders)
 
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "prompt_joules.bench", *asked], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for folder in folders:
         frame = pl.read_parquet(folder / "part-*.parquet").sort("sequence")

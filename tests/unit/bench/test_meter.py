@@ -97,6 +97,37 @@ def test_several_gpus_are_summed_each_at_its_own_steps() -> None:
     assert reading.energy_j == pytest.approx(true_j, rel=0.004)
 
 
+class Stalled:
+    """A machine that stands still for a while in one of the pauses between two reads, counted from the moment at which it is told."""
+
+    def __init__(self, seconds: float) -> None:
+        self.gpu, self.seconds, self.left = SimulatedCounter(step_s=0.1), seconds, -1
+
+    def sleep(self, seconds: float) -> None:
+        self.gpu.sleep(seconds + self.seconds * (self.left == 0))
+        self.left -= 1
+
+
+@pytest.mark.parametrize("pauses", [0, 1, 3, 100, 400, 600])
+def test_a_machine_that_stands_still_spoils_no_window_and_no_idle_power(pauses: int) -> None:
+    """Whichever edge is hit: a move of the counter that was not seen when it came is no edge."""
+    for opens in (True, False):
+        machine = Stalled(3.0)
+        gpu = machine.gpu
+        instrument = CounterMeter(gpu, clock=gpu.clock, sleep=machine.sleep)
+        machine.left = pauses if opens else -1
+        instrument.begin()
+        before_j = gpu.true_j[0]
+        gpu.work(0.5, (300.0,))
+        true_j = gpu.true_j[0] - before_j
+        machine.left = -1 if opens else pauses
+        reading = instrument.end()
+        assert reading.energy_j is not None and reading.error_j is not None, reading.reason
+        assert abs(reading.energy_j - true_j) <= reading.error_j < 0.05 * true_j
+        machine.left = pauses
+        assert instrument.power_w(1.0) == pytest.approx(78, rel=0.002)
+
+
 def test_idle_power_is_the_counters_difference() -> None:
     instrument, gpu = simulated(idle_w=(78.0, 90.0), phase_s=(0.01, 0.05))
     began_s = gpu.now_s

@@ -14,10 +14,12 @@ from rich.console import Console
 
 import prompt_joules as pj
 from prompt_joules.bench.errors import BadOption, UnknownTask
+from prompt_joules.bench.run import own
 from prompt_joules.bench.run.own import BadSetup, NothingRecorded
 from prompt_joules.bench.run.own_answers import NotCallable, UnknownAnswer, answer_of, asking
 from prompt_joules.bench.tasks import TASKS
 from tests import warehouses
+from tests.timed_meter import assert_power, timed
 
 QUIET = Console(quiet=True)
 PROMPTS = ["Why are there two tides a day?", "What is rust?", "Who wrote Faust?"]
@@ -46,7 +48,9 @@ def rows_of(run: Any) -> pl.DataFrame:
     return pl.read_parquet(run.folder / "part-*.parquet").sort("sequence")
 
 
-def test_a_function_of_a_prompt_becomes_rows_that_load(record: Record, tmp_path: Path) -> None:
+def test_a_function_of_a_prompt_becomes_rows_that_load(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meters = timed(monkeypatch, own)
+
     def answer(prompt: str) -> str:
         time.sleep(0.05)
         return f"I do not know: {prompt}"
@@ -58,10 +62,11 @@ def test_a_function_of_a_prompt_becomes_rows_that_load(record: Record, tmp_path:
     for row in rows.iter_rows(named=True):
         assert row["output_text"] == f"I do not know: {row['prompt_text']}"
         assert row["output_tokens"] == words(row["output_text"])
-        assert row["energy_j"] == pytest.approx(100 * row["latency_s"], abs=row["energy_error_j"])
+        assert row["energy_j"] >= 100 * row["latency_s"] - row["energy_error_j"], "the whole answer is in the window"
         assert (row["model_id"], row["model_name"], row["engine"], row["task"]) == ("org/x", "x", "python", "chat")
         assert (row["dtype"], row["temperature"], row["top_p"], row["ttft_s"]) == ("float16", 0.0, None, None)
         assert (row["energy_source"], row["energy_attribution"], row["status"]) == ("replay", "exclusive", "ok")
+    assert_power(100, zip(meters[0].spans(), rows["energy_j"], rows["energy_error_j"], strict=True))
     assert warehouses.ingest(run.folder, into=tmp_path / "w.duckdb").status == 0
     loaded = pj.open(str(tmp_path / "w.duckdb")).leaderboard(valid=False)
     assert loaded["energy_j"].item() == pytest.approx(rows["energy_j"].mean())

@@ -1,12 +1,14 @@
 """A recorded counter in place of a GPU, and recordings that are broken."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from prompt_joules.bench.meter.opening import open_meter
 from prompt_joules.bench.meter.replay import ReplayCounter, ReplayFileBroken, load_trace
+from tests.timed_meter import Timed, assert_power
 
 
 def write_trace(path: Path, step_s: float = 0.02, watts: float = 100.0) -> Path:
@@ -16,17 +18,12 @@ def write_trace(path: Path, step_s: float = 0.02, watts: float = 100.0) -> Path:
 
 
 def test_replay_meter_measures_a_recorded_counter(tmp_path: Path) -> None:
-    import time
-
-    instrument = open_meter("cpu", replay=write_trace(tmp_path / "trace.json"))
+    instrument = Timed(open_meter("cpu", replay=write_trace(tmp_path / "trace.json")))
     assert (instrument.source, instrument.gpu_model, instrument.num_gpus) == ("replay", "Recorded GPU", 1)
     instrument.begin()
-    began_s = time.perf_counter()
     time.sleep(0.3)
-    took_s = time.perf_counter() - began_s
     reading = instrument.end()
-    assert reading.energy_j is not None and reading.error_j is not None
-    assert abs(reading.energy_j - 100 * took_s) <= reading.error_j + 1.0  # 10 ms: the machine may be busy
+    assert_power(100, [(instrument.spans()[0], reading.energy_j, reading.error_j)])
 
 
 def test_replay_goes_on_after_the_recording_ends(tmp_path: Path) -> None:

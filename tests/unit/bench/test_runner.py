@@ -27,6 +27,7 @@ from prompt_joules.bench.run import local, sink  # noqa: E402
 from prompt_joules.bench.run.folder import read_run  # noqa: E402
 from prompt_joules.bench.run.job import execution_order  # noqa: E402
 from prompt_joules.bench.run.local import run_benchmark  # noqa: E402
+from tests.timed_meter import assert_power, timed  # noqa: E402
 from tests.tiny_models import llama, t5  # noqa: E402
 
 PROMPTS = {"tea": "How do I make tea?", "sea": "Why is the sea salt?", "sum": "What is 2 + 2?", "cat": "A cat?"}
@@ -120,11 +121,9 @@ def test_energy_without_a_counter_is_null_with_a_reason(config: RunConfig) -> No
 
 
 def test_energy_of_a_replayed_counter(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A counter of 100 W that steps every 5 ms: joules are 100 times the seconds of each answer.
-
-    Within a sixth: on a busy machine time passes between the meter's edges and the clock's.
-    """
-    monkeypatch.setattr(local, "_IDLE_SECONDS", 3.0)  # as long as it is in a real run: 2 % of it is looked at
+    """A counter of 100 W that steps every 5 ms: joules are 100 times the seconds of each window."""
+    monkeypatch.setattr(local, "_IDLE_SECONDS", 1.0)
+    meters = timed(monkeypatch, local)
     trace = tmp_path / "trace.json"
     trace.write_text(json.dumps({"gpu_models": ["Replayed GPU"], "traces": [[[n * 0.005, n * 500.0] for n in range(20000)]]}))
     asked = replace(config, replay=trace, max_new_tokens=200, dummy_weights=True, idle=True, limit=3)
@@ -133,9 +132,8 @@ def test_energy_of_a_replayed_counter(config: RunConfig, tmp_path: Path, monkeyp
     assert set(frame["energy_source"]) == {"replay"}
     assert set(frame["gpu_model"]) == {"Replayed GPU"}
     for row in frame.iter_rows(named=True):
-        # The window holds the whole answer, and on a busy machine some waiting around it: never less, at most seconds more.
-        assert 95 * row["latency_s"] - 1 <= row["energy_j"] <= 100 * (row["latency_s"] + 5)
-        assert row["energy_error_j"] > 0
+        assert row["energy_j"] >= 100 * row["latency_s"] - row["energy_error_j"], "the whole answer is in the window"
+    assert_power(100, zip(meters[-1].spans()[-3:], frame["energy_j"], frame["energy_error_j"], strict=True))
     assert frame["idle_power_w"][0] == pytest.approx(100, rel=0.02)
     (path,) = config.out.glob("*/run.json")
     (session,) = read_run(path.parent).sessions

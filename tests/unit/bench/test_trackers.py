@@ -135,7 +135,7 @@ def test_prometheus_reads_a_run_while_it_goes_on() -> None:
     with logs.opened(RunConfig("org/x", metrics_port=port), QUIET) as opened:
         log = logs.RunLog(opened, factories.record("run-7"), at_once=False)
         log.add(factories.record("run-7", energy_j=30.0, output_tokens=10, latency_s=2.0))
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
             lines = page.read().decode().splitlines()
         with pytest.raises(errors.BadOption, match="nobody can listen there"):
             logs.opened(RunConfig("org/x", metrics_port=port), QUIET).__enter__()
@@ -150,7 +150,7 @@ def test_prometheus_reads_a_run_while_it_goes_on() -> None:
     }
     assert any('run_id="run-7"' in line and 'task="chat"' in line for line in lines)
     with pytest.raises(OSError):
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10)
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60)
 
 
 def test_opentelemetry_gets_what_the_rows_say(desk: Path) -> None:

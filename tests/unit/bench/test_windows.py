@@ -14,6 +14,7 @@ from prompt_joules.bench.meter.opening import AbsentMeter
 from prompt_joules.bench.meter.reading import WindowNotOpen, WindowOpen
 from prompt_joules.bench.meter.windows import Meter, MeterClosed, NotMeasurable, OtherThread, WindowsCross, measured
 from tests.simulated import SimulatedCounter
+from tests.timed_meter import assert_power, timed
 
 IDLE_W = 78.0
 
@@ -165,13 +166,13 @@ def test_this_machine_gives_joules_or_a_reason() -> None:
     assert (window.energy_j is None) == (window.reason is not None)
 
 
-def test_a_recording_plays_whatever_the_device(tmp_path: Path) -> None:
-    recording = tmp_path / "trace.json"
+def test_a_recording_plays_whatever_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meters, recording = timed(monkeypatch, opening), tmp_path / "trace.json"
     recording.write_text(json.dumps({"gpu_models": ["Recorded GPU"], "traces": [[[n / 50, 2000 * n] for n in range(50)]]}))
     with Meter(replay=recording) as meter, meter.window("sleep") as window:
         time.sleep(0.3)
     assert (meter.gpu_model, meter.source) == ("Recorded GPU", "replay")
-    assert window.energy_j == pytest.approx(100 * window.latency_s, rel=0.2)  # type: ignore[operator]
+    assert_power(100, [(meters[0].spans()[0], window.energy_j, window.error_j)])
 
 
 def test_a_measured_function_answers_as_before_and_leaves_its_windows(meter: Meter, gpu: SimulatedCounter) -> None:

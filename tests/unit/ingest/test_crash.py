@@ -85,23 +85,26 @@ def swap_and_die():
 def die_at_the_swap():
     os.replace = lambda *names, **more: die()
 
-whole = sorted(timed(place(f"timed-{n}")) for n in range(3))[1]
+whole = timed(place("timed"))
 os.waitpid(child(place("counted"), count_calls), 0)
 calls = (out / "calls").read_text().count("x")
 chance = random.Random(0)
-killed = []
-for moment in range(moments):
-    pid = child(place(f"time-{moment:02d}"))
-    time.sleep(chance.uniform(0, 1.1) * whole)
+killed = late = 0
+while killed < moments:
+    pid = child(place(f"time-{killed + late:02d}"))
+    time.sleep(chance.uniform(0, 1) * whole)
     os.kill(pid, signal.SIGKILL)
-    killed.append(os.WIFSIGNALED(os.waitpid(pid, 0)[1]))
+    if os.WIFSIGNALED(os.waitpid(pid, 0)[1]):
+        killed += 1
+    else:  # it was done: the machine is faster now, or this process was kept waiting
+        late, whole = late + 1, whole * 0.9
 for point in range(points):
     last = 1 + point * (calls - 1) // (points - 1)
     pid = child(place(f"call-{last:03d}"), lambda: each_first_call(lambda number: die() if number == last else None))
     assert os.WIFSIGNALED(os.waitpid(pid, 0)[1]), f"the ingest did not come to its call {last} of {calls}"
 for name, prepare in (("swap-before", die_at_the_swap), ("swap-after", swap_and_die)):
     assert os.WIFSIGNALED(os.waitpid(child(place(name), prepare), 0)[1]), f"{name}: no file was swapped"
-print(json.dumps({"killed": sum(killed), "calls": calls}))
+print(json.dumps({"killed": killed, "late": late, "calls": calls}))
 """
 
 
@@ -115,18 +118,18 @@ def test_a_kill_at_any_moment_leaves_a_whole_warehouse(tmp_path: Path) -> None:
     finished = subprocess.run(script, cwd=warehouses.ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     told = json.loads(finished.stdout.splitlines()[-1])
-    assert told["killed"] >= 7, "too many ingests finished before their kill: the test did not test"
+    assert told["killed"] == 15
     assert told["calls"] >= 20, "too few places in the code were seen"
     counts = {}
     for folder in sorted(path for kind in ("time", "call", "swap") for path in out.glob(f"{kind}-*")):
         counts[folder.name] = warehouses.rows(folder / "w.duckdb", "select count(*) from requests").item()
         assert warehouses.rows(folder / "w.duckdb", "select count(*) from requests anti join runs using (run_id)").item() == 0
-    assert len(counts) == 15 + 12 + 2
+    assert len(counts) == 15 + told["late"] + 12 + 2
     assert set(counts.values()) <= {100, 600}
     assert (counts["swap-before"], counts["swap-after"]) == (100, 600)
     left = next(folder for folder in sorted(out.glob("[cst]*-*")) if (folder / "w.duckdb.building").exists())
     assert warehouses.ingest(results, into=left / "w.duckdb").status == 0
-    assert warehouses.content(left / "w.duckdb") == warehouses.content(out / "timed-0" / "w.duckdb")
+    assert warehouses.content(left / "w.duckdb") == warehouses.content(out / "timed" / "w.duckdb")
     assert sorted(path.name for path in left.iterdir()) == ["w.duckdb", "w.duckdb.lock"]
 
 
@@ -134,7 +137,7 @@ def test_two_at_once_lose_nothing(results: Path, tmp_path: Path) -> None:
     warehouse = tmp_path / "w.duckdb"
     halves = [sorted(results.iterdir())[:10], sorted(results.iterdir())[10:]]
     processes = [start(*half, "--warehouse", warehouse) for half in halves]
-    answers = [process.communicate(timeout=120) for process in processes]
+    answers = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], answers
     assert warehouses.rows(warehouse, "select count(*), count(distinct run_id) from requests").row(0) == (10_000, 20)
 
@@ -147,7 +150,7 @@ def test_a_second_ingest_says_that_it_waits(results: Path, tmp_path: Path) -> No
         assert any("waiting for it to finish" in line for line in process.stderr)  # it says so before the lock is free
         assert process.poll() is None
         assert not warehouse.exists()
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 0
 
 

@@ -58,7 +58,7 @@ def test_shipped_runs_come_back_as_they_went(there: fake_hub.Hub, tmp_path: Path
 
     def call(*words: str) -> None:
         command = [sys.executable, "-m", "prompt_joules.ingest", *words]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr
 
     source = min((warehouses.SHIPPED / "measured" / "h200").glob("*/run.json")).parent

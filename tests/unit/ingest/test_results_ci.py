@@ -47,7 +47,7 @@ def requested(repository: Path) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "GITHUB_STEP_SUMMARY": str(repository.parent / "summary")}
     command = [str(repository / ".ci" / "results"), "main"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_the_rows_of_a_zip_that_is_added_are_printed(repository: Path, tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -20,7 +20,7 @@ from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import errors
 from tests import factories, warehouses
 
-EVERY_S = 0.8
+EVERY_S = 0.2
 
 
 def test_a_file_is_whole_when_it_is_as_it_was_at_the_look_before(tmp_path: Path) -> None:
@@ -89,12 +89,56 @@ def test_what_cannot_be_watched_is_a_sentence(
     assert said in capsys.readouterr().err
 
 
-def test_a_wait_ends_at_once_when_somebody_wants_it() -> None:
-    began = time.monotonic()
-    stop = Interrupt.__new__(Interrupt)
-    stop.requested = True
+def test_a_wait_ends_at_once_when_somebody_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, slept = Interrupt.__new__(Interrupt), list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        stop.requested = len(slept) == 3
+
+    monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=sleep, monotonic=lambda: sum(slept)))
+    stop.requested = False
     watch._wait(60, stop)
-    assert time.monotonic() - began < 1
+    assert slept == [watch.STEP_S] * 3
+    watch._wait(60, stop)
+    assert len(slept) == 3
+
+
+def test_what_is_written_slowly_is_loaded_when_it_is_whole_while_somebody_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is written goes on between two looks, as the waits of the command: no clock is in it."""
+    monkeypatch.chdir(tmp_path)
+    warehouse, folder = tmp_path / "w.duckdb", tmp_path / "in" / "run-1"
+    factories.write(factories.records(3, "run-0"), tmp_path / "in" / "run-0" / "part-00000.parquet")
+    whole = factories.write(factories.records(4, "run-1"), tmp_path / "part.parquet").read_bytes()
+    folder.mkdir()
+
+    def writing() -> Iterator[None]:
+        yield from (None, None)
+        assert answers(warehouse) == 3
+        with duckdb.connect(str(warehouse), read_only=True) as reader:
+            for end in range(0, len(whole), len(whole) // 6):
+                (folder / "part-00000.parquet").write_bytes(whole[:end])
+                yield
+                assert answers(warehouse) == 3
+            (folder / "part-00000.parquet").write_bytes(whole)
+            yield from (None, None)
+            assert answers(warehouse) == 7
+            assert reader.execute("select count(*) from requests").fetchone() == (3,), "who reads the old file goes on reading it"
+        (folder / "bad.parquet").write_bytes(whole[:99])
+        yield from (None, None, None, None)
+        os.kill(os.getpid(), signal.SIGINT)
+        yield
+
+    steps = writing()
+    monkeypatch.setattr(watch, "_wait", lambda seconds, stop: next(steps))
+    assert main(["in", "--watch", "--every", "5", "--warehouse", "w.duckdb", "--json"]) == 1
+    told = capsys.readouterr()
+    states = [(line["path"], line["state"]) for load in told.out.splitlines() for line in json.loads(load)["files"]]
+    assert [state for path, state in states if path.endswith("run-1/part-00000.parquet")] == ["loaded"], "never half of it"
+    assert [state for path, state in states if path.endswith("bad.parquet")] == ["unreadable"], "said once"
+    assert told.err.count("bad.parquet") == 1
 
 
 @pytest.fixture
@@ -108,7 +152,7 @@ def watching(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -121,27 +165,19 @@ def answers(warehouse: Path) -> int:
         return -1
 
 
-def test_parts_are_loaded_as_they_come_while_somebody_reads(watching: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_parts_are_loaded_as_they_come_until_ctrl_c(watching: subprocess.Popen[str], tmp_path: Path) -> None:
+    """The command itself. Each file that is loaded proves that there were two more looks."""
     warehouse, folder = tmp_path / "w.duckdb", tmp_path / "in" / "run-1"
     until(lambda: answers(warehouse) == 3)
-    with duckdb.connect(str(warehouse), read_only=True) as reader:
-        whole = factories.write(factories.records(4, "run-1"), tmp_path / "part.parquet").read_bytes()
-        folder.mkdir()
-        with (folder / "part-00000.parquet").open("wb", buffering=0) as out:
-            for start in range(0, len(whole), len(whole) // 12):  # written slowly, for many looks
-                out.write(whole[start : start + len(whole) // 12])
-                time.sleep(EVERY_S / 8)
-        until(lambda: answers(warehouse) == 7)
-        assert reader.execute("select count(*) from requests").fetchone() == (3,), "who reads the old file goes on reading it"
-    (folder / "bad.parquet").write_bytes(whole[:99])
-    shutil.copy(tmp_path / "part.parquet", folder / "again.parquet")
+    whole = factories.write(factories.records(4, "run-1"), tmp_path / "part.parquet")
+    folder.mkdir()
+    (folder / "bad.parquet").write_bytes(whole.read_bytes()[:99])
     until(lambda: warehouses.rejects(warehouse) != [])
-    time.sleep(3 * EVERY_S)
+    whole.rename(folder / "part-00000.parquet")
+    until(lambda: answers(warehouse) == 7)
     watching.send_signal(signal.SIGINT)
-    out, err = watching.communicate(timeout=60)
+    out, err = watching.communicate(timeout=300)
     assert watching.returncode == 1, err
-    loads = [json.loads(line) for line in out.splitlines()]
-    states = [(line["path"], line["state"]) for load in loads for line in load["files"]]
-    assert [state for path, state in states if path.endswith("run-1/part-00000.parquet")] == ["loaded"], "never half of it"
+    states = [(line["path"], line["state"]) for load in out.splitlines() for line in json.loads(load)["files"]]
     assert [state for path, state in states if path.endswith("bad.parquet")] == ["unreadable"], "said once"
     assert err.count("bad.parquet") == 1 and "Traceback" not in err

@@ -23,7 +23,7 @@ def config(tmp_path: Path) -> RunConfig:
     path = tmp_path / "six.jsonl"
     path.write_text("".join(json.dumps({"id": f"p{n}", "prompt": f"Question {n}?"}) + "\n" for n in range(6)))
     out = tmp_path / "out"
-    return RunConfig("fake-1b", engine="openai", prompts=str(path), out=out, max_new_tokens=20, warmup=0, timeout=5.0)
+    return RunConfig("fake-1b", engine="openai", prompts=str(path), out=out, max_new_tokens=20, warmup=0, timeout=60.0)
 
 
 @pytest.fixture

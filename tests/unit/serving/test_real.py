@@ -43,7 +43,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     offline = os.environ | {"HF_HUB_OFFLINE": "1"}
     with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=offline) as server:
         try:
-            for _ in range(600):
+            for _ in range(3000):
                 if server.poll() is not None or _healthy(port):
                     break
                 time.sleep(0.1)
@@ -56,7 +56,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def _healthy(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/health", timeout=1).is_success
+        return httpx.get(f"http://127.0.0.1:{port}/health", timeout=10).is_success
     except httpx.HTTPError:
         return False
 

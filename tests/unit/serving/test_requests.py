@@ -4,9 +4,11 @@ import asyncio
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -19,11 +21,12 @@ from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.server_facts import ServerFacts, describe
 from prompt_joules.bench.meter.reading import Reading
+from prompt_joules.bench.run import traffic
 from prompt_joules.bench.run.served import client_of, server_url
 from prompt_joules.bench.run.served_warmup import warm_up
 from prompt_joules.bench.run.warmup import TEXTS
 from prompt_joules.bench.tasks import TASKS
-from tests.fake_server import refuse, serving, stream, whole
+from tests.fake_server import refuse, serving, stream, together, whole
 from tests.unit.serving.served import books, measured, rows, run
 
 
@@ -117,7 +120,8 @@ def test_a_server_is_warmed_up_in_rounds_of_the_run_s_size_until_two_agree(
     config: RunConfig, joules: list[float], rounds: int, warm: bool
 ) -> None:
     asked, task = replace(config, concurrency=3, warmup=8), TASKS["chat"]
-    with serving(lambda body, n: stream(whole(200))) as server:
+    three = together(3)
+    with serving(lambda body, n: stream(whole(200), before=three)) as server:
         client = partial(client_of, server_url(server.url), 3)
         done = warm_up(asked, task, Sampling(max_new_tokens=64), client, None, Scripted(joules), lambda: False)  # type: ignore[arg-type]
     assert (done.answers, done.warm) == (rounds, warm)
@@ -145,16 +149,26 @@ def test_a_server_that_answers_no_warm_up_is_left_to_the_run(config: RunConfig) 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_so_many_are_in_flight_and_no_more(config: RunConfig, concurrency: int) -> None:
-    with serving(lambda body, n: stream(whole(5), 0.005)) as server:
+    all_are_here = together(concurrency)
+    with serving(lambda body, n: stream(whole(5), 0.005, before=all_are_here)) as server:
         run(replace(config, concurrency=concurrency), server)
     assert server.most_at_once == concurrency
 
 
-def test_request_rate_spreads_the_requests(config: RunConfig) -> None:
-    with serving(lambda body, n: stream(whole(2), 0.001)) as server:
+def test_request_rate_spreads_the_requests(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock that only the pauses between requests move: when requests arrive is up to the machine too."""
+    begun_s, gaps = time.perf_counter(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        if seconds != traffic._POLL_S:
+            gaps.append(seconds)
+        await asyncio.sleep(0.001)
+
+    monkeypatch.setattr(traffic, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": sleep}))
+    monkeypatch.setattr(traffic, "time", SimpleNamespace(perf_counter=lambda: begun_s + sum(gaps)))
+    with serving(lambda body, n: stream(whole(2))) as server:
         assert run(replace(config, request_rate=20.0, seed=1), server) == 0
-    gaps = [later - earlier for earlier, later in zip(server.arrived_s, server.arrived_s[1:], strict=False)]
-    assert 0.05 < sum(gaps) < 2.0 and max(gaps) > 2 * min(gaps)
+    assert len(gaps) == 5 and 0.05 < sum(gaps) < 2.0 and max(gaps) > 2 * min(gaps)
     assert json.loads(rows(config)["environment"][0])["request_rate"] == 20.0
     assert books(config)["server"]["steady_state"]["reason"] == "a request rate has no full batch"
 

@@ -33,7 +33,7 @@ FAKE = shlex.join([sys.executable, "-m", "tests.fake_runtime"])
 @pytest.fixture
 def vllm(config: RunConfig, recording: Path) -> RunConfig:
     """A run of the fake that takes vLLM's command line."""
-    return replace(config, engine="vllm", server_command=FAKE, replay=recording, start_timeout=60.0)
+    return replace(config, engine="vllm", server_command=FAKE, replay=recording, start_timeout=300.0)
 
 
 def children() -> set[int]:
@@ -133,8 +133,8 @@ def test_weights_that_our_readers_do_not_know_are_unknown_and_no_fault(tmp_path:
 
 def test_what_never_answers_is_stopped_after_the_time_allowed(vllm: RunConfig) -> None:
     before = children()
-    with pytest.raises(errors.ServerDidNotStart, match=r"within 3 s .--start-timeout"):
-        run_served(replace(vllm, model="it-hangs", start_timeout=3.0), Console(quiet=True))
+    with pytest.raises(errors.ServerDidNotStart, match=r"within 1 s .--start-timeout"):
+        run_served(replace(vllm, model="it-hangs", start_timeout=1.0), Console(quiet=True))
     assert children() == before
 
 
@@ -206,7 +206,10 @@ def test_requests_running_are_averaged_while_as_many_as_wanted_are_in_flight(mon
     shown = iter([0, 9, 5, 3, *[1] * 1000])
     fullness = iter([False, True, True, True, False, *[False] * 1000])
 
-    def answer(_: httpx.Request) -> httpx.Response:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
         return httpx.Response(200, text=f"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running {next(shown)}\n")
 
     async def watched() -> dict[str, Any]:
@@ -214,7 +217,8 @@ def test_requests_running_are_averaged_while_as_many_as_wanted_are_in_flight(mon
             figures = server_facts.Metrics(client, lambda: next(fullness))
             await figures.open()
             watching = asyncio.create_task(figures.watch())
-            await asyncio.sleep(0.1)
+            while len(asked) < 8:  # how fast they come is up to the machine
+                await asyncio.sleep(0.001)
             watching.cancel()
             return await figures.close()
 
