@@ -66,7 +66,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
         spec = companion(source.path.with_name("run_spec.json"), "the model and the scenario")
         model = dug(spec, "adapter_spec", "model") or dug(spec, "adapter_spec", "model_deployment")
         numbered = list(content_of(source).objects())
-        rejects = [Reject(number, None, "is no whole JSON object") for number, stat in numbered if stat is None]
+        rejects = [Reject(number, None, "is no whole JSON object") for number, stat in numbered if not stat]
         rows = list(scores_of([stat for _, stat in numbered if stat], spec, model)) if isinstance(model, str) and model else []
         if not rows:
             rejects.append(Reject(None, None, "holds no headline metric" if model else "has a run_spec.json beside it that names no model"))

@@ -14,6 +14,7 @@ from prompt_joules.ingest.formats.foreign import dug, is_number
 
 LATENCY = {"avg_latency", "latencies", "percentiles"}
 THROUGHPUT = {"elapsed_time", "num_requests", "total_num_tokens", "tokens_per_second"}
+RECORD = {"benchmark", "model", "metric"}
 BESIDE = "run vLLM with SAVE_TO_PYTORCH_BENCHMARK_FORMAT=1 and load the NAME.pytorch.json that it writes beside this file"
 PLAIN = f"names no model: load it with --model ORGANISATION/NAME, or {BESIDE}"
 MIXED = f"counts tokens of prompts and answers together and says no length: {BESIDE}"
@@ -103,7 +104,7 @@ def _read(source: Source, content: Content) -> Iterator[Figure | Reject]:
         yield Reject(1, None, latency) if isinstance(latency, str) else Figure(1, latency)
         return
     for number, record in content.objects():
-        values = "is no whole record" if record is None else figure_of(record)
+        values = "is no whole record" if record is None or not record.keys() >= RECORD else figure_of(record)
         if values is not None:
             yield Reject(number, None, values) if isinstance(values, str) else Figure(number, values)
 
@@ -113,7 +114,7 @@ def _recognises(content: Content) -> bool:
         return False
     if content.keys >= LATENCY or content.keys >= THROUGHPUT:
         return True
-    if not content.keys >= {"benchmark", "model", "metric"}:
+    if not content.keys >= RECORD:
         return False
     return dug(content.first, "metric", "name") in ("latency", "requests_per_second") and isinstance(
         dug(content.first, "benchmark", "extra_info", "args"), Mapping

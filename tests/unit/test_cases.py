@@ -1,6 +1,5 @@
 """Files of other tools that were once misread: what each holds, exactly."""
 
-import gzip
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from prompt_joules.ingest import file
 from prompt_joules.ingest.formats import scales
 from prompt_joules.warehouse import query
 from tests import warehouses
@@ -289,55 +287,3 @@ def test_tasks_of_codecarbon_and_the_run_that_they_are_of(warehouse: Path) -> No
     assert flushed["duration_s"] == 6.080593163998856, "two lines of one run, the last counts"
     assert {row["gpu_energy_j"] for row in rows.values()} == {None}
     assert found["run_id"].to_list()[-1] == whole["run_id"], "what has no duration stands last"
-
-
-PACKED = [
-    ("aiperf", ("profile_export.jsonl", "profile_export_aiperf.json")),
-    ("helm", ("stats.json", "run_spec.json")),
-    ("mlenergy_v1_prompts", ("benchmark_batch_1.json", "config_batch_1.json")),
-    ("optimum_benchmark", ("benchmark_report.json", "benchmark_config.json")),
-]
-
-
-@pytest.mark.parametrize(("folder", "names"), PACKED, ids=[folder for folder, _ in PACKED])
-def test_what_belongs_to_a_file_may_be_packed_too(folder: str, names: tuple[str, str], tmp_path: Path, warehouse: Path) -> None:
-    plain = warehouses.ingest(warehouses.DATA / folder / names[0], into=warehouse)
-    for name in names:
-        (tmp_path / f"{name}.gz").write_bytes(gzip.compress((warehouses.DATA / folder / name).read_bytes()))
-    packed = warehouses.ingest(tmp_path / f"{names[0]}.gz", into=warehouse, rebuild=True)
-    assert packed.lines[0].accepted == plain.lines[0].accepted > 0
-
-
-def test_blank_lines_change_no_request_of_aiperf(tmp_path: Path, warehouse: Path) -> None:
-    """The number of a request is its place among the requests, a reject's that of its line."""
-    for path in (warehouses.DATA / "aiperf").iterdir():
-        (tmp_path / path.name).write_text("\n\n" + path.read_text().replace("\n", "\n\n") if path.suffix == ".jsonl" else path.read_text())
-    warehouses.ingest(tmp_path / "profile_export.jsonl", into=warehouse)
-    assert warehouses.rows(warehouse, "select sequence from requests order by all")["sequence"].to_list() == [0, 1, 2]
-    assert [row for row, *_ in warehouses.rejects(warehouse)] == [9]
-
-
-RUNS = ("llama_bench/lb.jsonl", "real/sglang_bench/plain.jsonl", "inferencex/agg_bmk.json", "vllm_runs/summary.json")
-
-
-@pytest.mark.parametrize("sample", RUNS)
-def test_a_run_without_a_name_that_every_run_has_costs_itself(sample: str, tmp_path: Path, warehouse: Path) -> None:
-    """It once broke the readers of llama-bench and SGLang: their first run has the name, a later one has not."""
-    text = (warehouses.DATA / sample).read_text()
-    runs = json.loads(text) if sample.endswith(".json") else [json.loads(line) for line in text.splitlines()]
-    name = {"llama": "build_commit", "real/": "backend", "infer": "hw", "vllm_": "completed"}[sample[:5]]
-    lacking = {key: value for key, value in runs[0].items() if key != name}
-    (tmp_path / "runs.jsonl").write_text("\n".join(json.dumps(run) for run in (runs[0], lacking, {}, runs[0])) + "\n")
-    report = file.ingest([str(tmp_path)], str(warehouse), rebuild=False, say=lambda _: None, step=lambda *_: None, model="org/M")
-    assert (report.lines[0].accepted, report.lines[0].rejected) == (2, 2)
-    (second, _, said), (third, *_) = warehouses.rejects(warehouse)
-    assert (second, said, third) == (2, f"lacks {name}", 3)
-
-
-def test_a_bad_answer_in_the_middle_moves_no_number(tmp_path: Path, warehouse: Path) -> None:
-    """Of a list of ML.ENERGY's script: what is refused is named by its place in the file."""
-    answer = {"model": "org/M", "throughput": 1.0, "response_length": 10, "latency": 1.0, "energy": 5.0, "input": "a", "output": "b"}
-    (tmp_path / "benchmark.json").write_text(json.dumps([answer, 3, answer | {"latency": -1.0}, answer | {"input": "c"}]))
-    (tmp_path / "config.json").write_text('{"task": "chat"}')
-    warehouses.ingest(tmp_path / "benchmark.json", into=warehouse)
-    assert [(row, column) for row, column, _ in warehouses.rejects(warehouse)] == [(2, None), (3, "latency_s")]
