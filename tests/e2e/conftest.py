@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -13,6 +14,7 @@ from tests.app import hostile, warehouse
 from tests.made_once import MakeOnce
 from tests.servers import ROOT, served
 
+Theme = Literal["light", "dark"]
 ARTIFACTS = ROOT / "test-artifacts"
 # What Streamlit's own front end asks for and does not find: its analytics, a map token.
 EXPECTED = ("streamlit.io", "snowflake", "fivetran", "_stcore/health", "_stcore/host-config")
@@ -31,6 +33,9 @@ SETTLED = """() => document.querySelector('h1')
   && !document.querySelector('[data-testid=stSkeleton]')
   && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(chart => chart.querySelector('svg.marks, canvas'))
   && performance.now() - window.changed > 500"""
+
+GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+THEMES: dict[Theme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 29)"}
 
 
 class Visitor:
@@ -67,6 +72,12 @@ class Visitor:
         """Wait until the script has ended, every chart is drawn, and nothing has changed for a while."""
         self.page.wait_for_function(SETTLED, timeout=90_000)
         return self
+
+    def wears(self, theme: Theme) -> "Visitor":
+        """Let the system be of a theme, and wait until the page has its ground and has settled."""
+        self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        self.page.wait_for_function(f"{GROUND} === '{THEMES[theme]}'")
+        return self.settle()
 
     def title(self) -> str:
         """The heading of the page."""
@@ -170,7 +181,8 @@ def visit(context: BrowserContext, tabs: list[Page]) -> Iterator[Callable[..., V
             tabs.append(watched(context.new_page()))
         tab = tabs[len(visitors)]
         tab.set_viewport_size({"width": width, "height": 900})
-        tab.emulate_media(color_scheme="dark" if dark else "light")
+        # What moves while a page loads costs a fifth of the browser's CPU.
+        tab.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         visitors.append(Visitor(tab, address))
         return visitors[-1]
 

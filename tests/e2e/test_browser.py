@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext
 
 from prompt_joules.pages.ui import site
 from tests.app import hostile, warehouse
-from tests.e2e.conftest import Visitor, watched
+from tests.e2e.conftest import THEMES, Visitor, watched
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Visitor]
@@ -156,20 +156,28 @@ def test_a_download_holds_exactly_the_rows_shown(
 
 
 @pytest.mark.parametrize("page", [*QUESTIONS, *VIEWS])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_page_on_a_desktop_and_on_a_phone_in_both_themes(server: str, visit: Visit, page: str, dark: bool) -> None:
-    visitor = visit(server, dark=dark).open(page)
-    background = visitor.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
-    assert background == ("rgb(18, 23, 29)" if dark else "rgb(255, 255, 255)")
+def test_every_page_on_a_desktop_and_on_a_phone_in_both_themes(server: str, visit: Visit, page: str) -> None:
+    visitor = visit(server).open(page)
     charts = visitor.page.locator("[data-testid=stVegaLiteChart]")
     assert charts.count() == (CHARTS | VIEWS).get(page, 0)
     assert all(len(chart.get_attribute("aria-label") or "") > 20 for chart in charts.all())
     name = re.sub(r"\?\w+=", "-", page).replace("+", "-")
-    visitor.shoot(f"{name}-wide-{'dark' if dark else 'light'}")
-    visitor.assert_accessible()
-    visitor.page.set_viewport_size({"width": 390, "height": 900})
-    visitor.settle().assert_fits(390)
-    visitor.shoot(f"{name}-phone-{'dark' if dark else 'light'}")
+    for width, form in ((1366, "wide"), (390, "phone")):
+        visitor.page.set_viewport_size({"width": width, "height": 900})
+        for theme in THEMES:
+            visitor.wears(theme)
+            visitor.shoot(f"{name}-{form}-{theme}")
+            if form == "wide":
+                visitor.assert_accessible()
+            else:
+                visitor.assert_fits(width)
+    visitor.assert_sound()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_theme_of_the_system_holds_from_the_start(server: str, visit: Visit, theme: str) -> None:
+    visitor = visit(server, dark=theme == "dark").open("cost_of_a_token")
+    visitor.wears(theme).assert_accessible()
     visitor.assert_sound()
 
 
