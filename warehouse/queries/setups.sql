@@ -22,6 +22,7 @@ select
     end as sampling,
     coalesce(runs.prompt_template, '') as prompt_template,
     coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
+    coalesce(repetitions.card, '') as card,
     coalesce(runs.energy_attribution, '') as energy_attribution,
     coalesce(try_cast(runs.environment as json) ->> '$.request_seed', '') as request_seed,
     coalesce(try_cast(runs.environment as json) ->> '$.request_rate', '') as request_rate,
@@ -32,4 +33,5 @@ select
     coalesce(results.edges, '') as edges
 from selected_results($selection) as results
 left join runs on 'run:' || runs.run_id = results.result_id
+left join repetitions on repetitions.run_number = runs.run_number
 order by results.result_id

@@ -195,17 +195,19 @@ def test_options_of_a_server_are_part_of_the_setup_and_its_seed_and_room_are_not
         "eager": started("m", "--seed", "0", "--max-num-seqs", "8", "--enforce-eager"),
         "rate": started("m", "--seed", "0", "--max-num-seqs", "8", request_rate=2.0),
         "broken": {"environment": "{"},
+        "carded": started("m", "--seed", "0", "--max-num-seqs", "8", gpus=[{"card": "abc"}]),
     }
     for run, change in changes.items():
         factories.write(factories.records(6, run, **change), tmp_path / f"{run}.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     found = query.load("repetitions", None, str(tmp_path / "w.duckdb")).select(pl.col("result_id").str.strip_prefix("run:"), "setup")
     of = dict(found.iter_rows())
-    assert of["one"] == of["room"] and len(set(of.values())) == len(changes) - 1
+    assert of["one"] == of["room"] == of["carded"] and len(set(of.values())) == len(changes) - 2
     keys = query.load("setups", None, str(tmp_path / "w.duckdb")).sort("result_id")
     assert keys.filter(pl.col("result_id") == "run:seeded")["request_seed"].item() == "true"
-    options = keys["server_options"].to_list()  # broken, eager, one, rate, room, seeded
-    assert options[0] == "" and "--enforce-eager" in options[1] and set(options[2:]) == {'["m","--max-model-len","4096"]'}
+    assert dict(keys.select("result_id", "card").iter_rows())["run:carded"] == "abc" and set(keys["card"]) == {"", "abc"}
+    options = keys["server_options"].to_list()  # broken, carded, eager, one, rate, room, seeded
+    assert options[0] == "" and "--enforce-eager" in options[2] and {options[1], *options[3:]} == {'["m","--max-model-len","4096"]'}
 
 
 def test_top_k_keeps_two_runs_from_being_alike(tmp_path: Path) -> None:
