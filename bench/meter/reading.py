@@ -6,6 +6,9 @@ from typing import Protocol
 
 from prompt_joules.bench.meter.counters import MeterError
 
+IDLE_SECONDS = 3.0
+"""How long a run measures idle power, and active idle power, before its first window (s)."""
+
 
 class UnknownEdges(MeterError):
     """Edges are `aligned` or `plain`."""

@@ -23,7 +23,7 @@ from prompt_joules.bench.engines.quiet import no_bars, warn_once
 from prompt_joules.bench.engines.transformers import TransformersEngine
 from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import open_meter
-from prompt_joules.bench.meter.reading import Meter
+from prompt_joules.bench.meter.reading import IDLE_SECONDS, Meter
 from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
 from prompt_joules.bench.run.folder import require_writable
 from prompt_joules.bench.run.job import Job, Pass, choose_prompts, common_identity, planned, turns
@@ -33,7 +33,6 @@ from prompt_joules.bench.run.warmup import longest_text, run_shapes, warm_up
 from prompt_joules.bench.run.window import Item, Row, measure
 from prompt_joules.bench.tasks import TASKS
 
-_IDLE_SECONDS = 3.0
 _ENGINES = {"transformers-eager": TransformersEngine, "transformers-compiled": CompiledEngine}
 
 
@@ -102,7 +101,7 @@ def _machine_facts(config: RunConfig, chosen: Plan, meter: Meter, passes: Sequen
     if chosen.gguf_file:
         environment["gguf_file"] = chosen.gguf_file
     wanted = config.idle and any(not job.run.setup for its in passes for job in its.jobs)
-    return {"idle_power_w": meter.power_w(_IDLE_SECONDS) if wanted else None, "environment": environment}
+    return {"idle_power_w": meter.power_w(IDLE_SECONDS) if wanted else None, "environment": environment}
 
 
 @dataclass
@@ -143,7 +142,7 @@ class LocalWork:
         """Power while awake without work, room for the longest prompt, every length once, warm-up. Raises EngineUnsuited, WarmUpFailed."""
         config, sampling = self.config, sampling_of(self.config)
         if config.idle:
-            self.active_idle_w = awake_power_w(self.engine, meter, _IDLE_SECONDS)
+            self.active_idle_w = awake_power_w(self.engine, meter, IDLE_SECONDS)
         everything, rest = [job.items for job in jobs], [rest_of(job) for job in jobs]
         longest = max((batch[0].input_tokens for batch in self._prepared(jobs, everything, 1)), default=0)
         self.engine.reserve(max(longest, longest_text(self.engine, sampling)) + config.max_new_tokens, sampling)

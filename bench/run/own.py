@@ -20,7 +20,7 @@ from prompt_joules.bench.config import LogName, RunConfig, check
 from prompt_joules.bench.engines.base import PromptFailed
 from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import open_meter
-from prompt_joules.bench.meter.reading import Meter
+from prompt_joules.bench.meter.reading import IDLE_SECONDS, Meter
 from prompt_joules.bench.meter.windows import open_device, synchronize_torch
 from prompt_joules.bench.prompts.sets import Prompt, PromptSet, load_prompts, prompts_sha256, text_fault
 from prompt_joules.bench.run.folder import Run, find_runs, fingerprint, require_writable
@@ -32,7 +32,6 @@ from prompt_joules.bench.run.window import Row, condition_columns, energy_column
 from prompt_joules.bench.tasks import TASKS
 
 ENGINE = "python"
-_IDLE_SECONDS = 3.0
 # What a caller may say of the setup; the rest is known here, or comes from the meter.
 SAYABLE = (
     *("model_revision", "weights", "weights_format", "params_total_b", "params_active_b", "dtype", "engine", "engine_version"),
@@ -125,7 +124,7 @@ def record(
 
         with planned(config, chosen, identity, console) as passes:
             machine = {
-                "idle_power_w": probe.power_w(_IDLE_SECONDS) if passes else None,
+                "idle_power_w": probe.power_w(IDLE_SECONDS) if passes else None,
                 "environment": machine_facts() | probe.environment(),
             }
             ask = asking(answer, TASKS[task].system)

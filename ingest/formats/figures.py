@@ -105,7 +105,10 @@ def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable
 
 
 def format_of(*, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], read: Read) -> Format:
-    """The format of files whose runs become figures."""
+    """The format of files whose runs become figures.
+
+    A figure needs what `published.FIGURES_REQUIRED` lists and `UNSAID` does not fill; a row without it is refused.
+    """
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
         return [store(connection, source, read(source, content_of(source))) for source in sources]

@@ -1,4 +1,4 @@
-"""A warehouse whose every free text tries to be something else: HTML, Markdown, a script, a formula, LaTeX, a directive of Streamlit."""
+"""A warehouse in which every free text tries to be something else: HTML, Markdown, a script, a formula, LaTeX, a directive of Streamlit."""
 
 from pathlib import Path
 

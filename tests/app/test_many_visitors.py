@@ -43,7 +43,7 @@ def kept_bytes() -> int:
 
 
 def test_rows_of_older_versions_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ingest a minute for an hour does not fill the memory; a page that is still of the version before clears nothing."""
+    """An ingest a minute for an hour does not fill the memory; a page of the version before clears nothing."""
     asked: list[str] = []
     warehouse = tmp_path / "w.duckdb"
     warehouse.touch()

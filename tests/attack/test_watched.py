@@ -78,7 +78,7 @@ def test_pages_are_counted_with_their_times(server: Server) -> None:
 
 
 def test_the_load_finds_its_marks_in_the_filters_and_in_the_table(server: Server) -> None:
-    """`tests.perf.load` calls a page torn when they differ; it is run by hand, so its reading of a page is held here."""
+    """`tests.perf.load` calls a page torn when they differ; it is run by hand, so its reading of a page is tested here."""
     marks = load.Marks({})
     with connected(f"{server.address.replace('http', 'ws', 1)}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as socket:
         crowd.visit(socket, "runs", crowd.Session(), marks.hear)

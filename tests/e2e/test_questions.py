@@ -78,7 +78,7 @@ class Asker:
         return found
 
     def told(self) -> str:
-        """What the charts of the page say to who cannot see them."""
+        """What the charts of the page say to visitors who cannot see them."""
         return " ".join(chart.get_attribute("aria-label") or "" for chart in self.page.locator("[data-testid=stVegaLiteChart]").all())
 
 
@@ -91,7 +91,7 @@ def shipped(shipped_warehouse: Path) -> Iterator[str]:
 
 @pytest.fixture
 def asker(shipped: str, visit: Callable[..., Visitor]) -> Iterator[Asker]:
-    """Someone with a question. Whatever they have come to has no fault."""
+    """A visitor with a question. Every page that the visitor reaches is without faults."""
     one = Asker(visit(shipped))
     yield one
     one.visitor.assert_sound()

@@ -1,4 +1,4 @@
-"""Many visitors at once: real sessions over Streamlit's own websocket, without the browsers, which would be what is slow on one machine."""
+"""Many visitors at once: real sessions over Streamlit's own websocket, without browsers, which would be the slowest part on one machine."""
 
 import random
 import statistics

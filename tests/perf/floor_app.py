@@ -1,4 +1,4 @@
-"""What Streamlit itself costs: an app of one small chart and one filter."""
+"""An app of one small chart and one filter: what Streamlit itself costs."""
 
 import altair as alt
 import streamlit as st

@@ -1,4 +1,4 @@
-"""What somebody meets who wants to cite, report, contribute or serve: files that agree with the code and with one another."""
+"""The files for people who cite, report, contribute or serve agree with the code and with one another."""
 
 import re
 import tomllib

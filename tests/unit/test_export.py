@@ -1,4 +1,4 @@
-"""Export and check: the rows of a selection with their provenance, and a warehouse against its files."""
+"""Export and check: the rows of a selection with their provenance, and a warehouse compared with its files."""
 
 import csv
 import hashlib

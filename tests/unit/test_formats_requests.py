@@ -1,4 +1,4 @@
-"""Files of SGLang and GuideLLM: what each request becomes, and what of it nobody measured."""
+"""Files of SGLang and GuideLLM: what each request becomes, and which of its values nobody measured."""
 
 import json
 from pathlib import Path

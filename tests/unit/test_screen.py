@@ -130,7 +130,7 @@ def test_what_is_piped_is_not_broken_into_lines(capsys: pytest.CaptureFixture[st
 
 
 def test_every_console_takes_data_as_it_is() -> None:
-    """Markup, emoji codes and lines of 80 signs are off in one place; a console made elsewhere would have them on."""
+    """Markup, emoji codes and lines of 80 characters are off in one place; a console made elsewhere would have them on."""
     made = [path for folder in ("bench", "ingest") for path in (ROOT / folder).rglob("*.py")]
     with_own = {str(path.relative_to(ROOT)) for path in made if re.search(r"\bConsole\(", path.read_text())}
     assert with_own == {"bench/screen.py"}

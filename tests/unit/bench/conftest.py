@@ -12,4 +12,4 @@ def short_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of a model in this process, and of a function, measure idle power for 0.3 instead of 3 s. Nothing is imported for it."""
     for name in ("local", "own"):
         if module := sys.modules.get(f"prompt_joules.bench.run.{name}"):
-            monkeypatch.setattr(module, "_IDLE_SECONDS", SHORT_S)
+            monkeypatch.setattr(module, "IDLE_SECONDS", SHORT_S)

@@ -130,7 +130,7 @@ def test_bad_logits_end_only_their_request_and_only_before_its_end() -> None:
 
 @pytest.mark.parametrize("name", ["transformers-eager", "transformers-compiled"])
 def test_a_batch_shares_its_window(model: Path, tmp_path: Path, name: EngineName) -> None:
-    """A counter of 100 W: the rows of a window add up to it, and the books close."""
+    """A counter of 100 W: the rows of a window add up to it, and so does the balance."""
     trace, prompts = tmp_path / "trace.json", tmp_path / "five.jsonl"
     trace.write_text(json.dumps({"gpu_models": ["Replayed"], "traces": [[[n * 0.005, n * 0.005 * WATTS * 1000] for n in range(20000)]]}))
     prompts.write_text("".join(json.dumps({"id": f"p{n}", "prompt": "x" * (1 + 20 * n)}) + "\n" for n in range(5)))

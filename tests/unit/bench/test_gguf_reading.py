@@ -1,4 +1,4 @@
-"""What is read of a GGUF file is the same, quickly or not, and the library is afterwards as it was."""
+"""A GGUF file reads the same, quickly or not, and the library is unchanged afterwards."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`prompt-joules measure -- program`: numbers of a recorded GPU, exit statuses, and what cannot be run."""
+"""`prompt-joules measure -- program`: numbers of a recorded GPU, exit statuses, and programs that cannot be run."""
 
 import json
 import os

@@ -122,7 +122,7 @@ def test_energy_without_a_counter_is_null_with_a_reason(config: RunConfig) -> No
 
 def test_energy_of_a_replayed_counter(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A counter of 100 W that steps every 5 ms: joules are 100 times the seconds of each window."""
-    monkeypatch.setattr(local, "_IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(local, "IDLE_SECONDS", 1.0)
     meters = timed(monkeypatch, local)
     trace = tmp_path / "trace.json"
     trace.write_text(json.dumps({"gpu_models": ["Replayed GPU"], "traces": [[[n * 0.005, n * 500.0] for n in range(20000)]]}))

@@ -1,4 +1,4 @@
-"""A warehouse to be and a run to load, for every test of the ingest."""
+"""The path of a warehouse and a run to load, for every test of the ingest."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def warehouse(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """A run of thirty prompts whose books close."""
+    """A run of thirty prompts whose balance is even."""
     folder = tmp_path / "results"
     factories.write(factories.records(30, "run-1"), folder / "run-1" / "part-0.parquet")
     factories.run_json(folder / "run-1" / "run.json", "run-1")

@@ -162,7 +162,7 @@ def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, war
 
 
 def test_one_id_may_be_two_models_with_and_without_a_short_name(tmp_path: Path, warehouse: Path) -> None:
-    """A folder and a shape of the same name: the short name of the one is known, the other has none."""
+    """A folder and a shape of the same name: only the first has a known short name."""
     for run, name in (("run-1", "SmolLM2-135M-Instruct"), ("run-2", None)):
         rows = factories.records(5, run, model_id="smollm2-135m", model_name=name)
         factories.write(rows, tmp_path / "in" / f"{run}.parquet")

@@ -9,7 +9,7 @@ EVERYTHING = Selection(weights=(), only_valid=False)
 
 
 def made_rows() -> pl.DataFrame:
-    """A sound run with failed, throttled and unmeasured prompts; one with bad books; one on random weights."""
+    """A sound run with failed, throttled and unmeasured prompts; one with a bad balance; one on random weights."""
     sound = [factories.record("run-a", index) for index in range(250)]
     sound[1] |= {"throttled": True}
     sound[2] |= {"energy_j": None, "energy_error_j": None, "energy_reason": "the counter went back"}

@@ -63,7 +63,7 @@ def test_a_ratio_has_an_interval_and_a_published_average_none() -> None:
 
 
 def test_results_on_the_same_prompts_are_drawn_together() -> None:
-    """Prompts differ a hundredfold; on each of them b takes a fifth more than a. Only who pairs them sees it."""
+    """Prompts differ a hundredfold; on each of them b takes a fifth more than a. Only a paired comparison sees it."""
     energy = np.exp(np.random.default_rng(6).uniform(0, np.log(100), 300))
 
     def interval(first_of_b: int) -> tuple[float, float, float]:
