@@ -50,7 +50,7 @@ test: $(VENV)/.test $(MODEL)/.done $(LAKE)/.test  ## install what the tests need
 	wait $$lake; lake=$$?; cat build/test-lake.log; exit $$((status ? status : lake))
 
 test-install: $(VENV)/.app  ## a newcomer's walk: the wheel in an empty environment (PYTHON=python3.13: with another Python)
-	@$(PIP) pytest 'setuptools>=77'
+	@$(PIP) pytest 'setuptools>=77' uv
 	@PYTHON=$(PYTHON) $(BIN)/python -m pytest -m install tests/install
 
 lint: $(VENV)/.lint $(AUDIT)/.audit  ## ruff, mypy --strict, and the licences of what is installed

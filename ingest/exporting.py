@@ -132,6 +132,12 @@ def _selection(options: Export) -> Selection:
 
 def _kind(out: Path) -> str:
     """How a file of this name is written. Raises rows_as.UnknownKind."""
+    if not out.suffix:
+        endings = ", ".join(f".{kind}" for kind in rows_as.KINDS)
+        raise rows_as.UnknownKind(
+            f"{str(out)!r} was read as the file to write, and its name does not say how ({endings}). "
+            "Name the file first: export rows.csv --gpu H100"
+        )
     return rows_as.known(out.suffix.removeprefix(".").lower())
 
 

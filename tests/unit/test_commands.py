@@ -66,6 +66,8 @@ def test_json_is_one_document_and_quiet_is_silence(words: str, desk: Path, capsy
 
 
 def test_a_run_says_what_it_wrote(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+
     def measure(config: RunConfig) -> int:
         factories.run_json(config.out / "run-2" / "run.json", "run-2", finished=False)
         return 130

@@ -323,6 +323,12 @@ def test_rows_of_runs_that_ship_are_under_the_licence_of_the_project() -> None:
     assert facts.header(Selection(), "rows")["licences"] == ["MIT"], "a licence of its own counts"
 
 
+def test_a_filter_without_a_file_is_told_where_the_file_stands(warehouse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("export", "--warehouse", warehouse, "--gpu", "NOPE") == 2
+    said = capsys.readouterr().err
+    assert "'NOPE' was read as the file to write" in said and "export rows.csv --gpu H100" in said
+
+
 def test_an_unknown_ending_is_a_sentence(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("export", tmp_path / "out.xml", "--warehouse", warehouse) == 2
     assert "There is no export as 'xml'" in capsys.readouterr().err

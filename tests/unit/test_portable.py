@@ -31,6 +31,7 @@ def no_folders(path, *more, **named):
     return real_open(path, *more, **named)
 os.open = no_folders
 shutil._use_fd_functions = False
+shutil._rmtree_impl = getattr(shutil, "_rmtree_unsafe", None)  # Python 3.14 chooses when it is imported
 os.register_at_fork = lambda **named: None
 """
 LOADS = """

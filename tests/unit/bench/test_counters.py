@@ -13,6 +13,8 @@ from prompt_joules.bench.meter.opening import open_meter
 from prompt_joules.bench.meter.reading import SharedGpu
 from tests.simulated import SimulatedCounter
 
+pytest.importorskip("zeus", reason="needs the bench extra: make test installs it")
+
 
 @pytest.mark.parametrize(
     ("device", "indices"),

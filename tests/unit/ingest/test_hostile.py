@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -78,7 +79,10 @@ def test_deep_and_broken_json(folder: Path, tmp_path: Path) -> None:
     (folder / "half.json").write_text('{"run_id": "r", "sessions": [')
     (folder / "zero.json").write_bytes(b'{"run_id": \x00}')
     found = states(folder, tmp_path / "w.duckdb")
-    assert found["deep.json"] == ("unreadable", "is JSON that is nested too deeply")
+    # Python 3.14 has room for such a depth, and comes to where the file is cut off.
+    cut_off = "is no whole JSON: it is cut off (line 1, byte 200,000)"
+    deep = {"is JSON that is nested too deeply"} | ({cut_off} if sys.version_info >= (3, 14) else set())
+    assert found["deep.json"][0] == "unreadable" and found["deep.json"][1] in deep
     assert found["half.json"] == ("unreadable", "is no whole JSON: it is cut off (line 1, byte 29)")
     assert found["zero.json"] == ("unreadable", "is no whole JSON: invalid character (line 1, byte 11)")
 
