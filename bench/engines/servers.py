@@ -8,6 +8,7 @@ Source: vLLM `vllm serve --help` (0.22), llama.cpp `tools/server/README.md`, SGL
 """
 
 import contextlib
+import ctypes
 import importlib.util
 import os
 import random
@@ -30,6 +31,8 @@ from prompt_joules.bench.config import RunConfig
 
 _LAST_LINES = 12
 PORTS = range(20_000, 30_000)
+# Of Linux's prctl.h.
+_PR_SET_PDEATHSIG = 1
 """Where started servers listen: below the ports that systems give out by themselves."""
 _PATIENCE_S = 20.0
 """How long a server may take to end after it was asked to."""
@@ -171,10 +174,26 @@ def started(config: RunConfig, say: Callable[[str], None]) -> Iterator[Started]:
 
 
 def _launch(command: list[str], output: int, runtime: Runtime) -> "subprocess.Popen[bytes]":
+    """Start the server in a session of its own; on Linux it is asked to end when this process is killed, else it would keep the GPU."""
     try:
-        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_ends_with_us(),  # noqa: PLW1509  one call into libc, looked up before, takes no lock of Python's threads
+        )
     except OSError as error:
         raise errors.MissingRuntime(runtime.name, runtime.install) from error
+
+
+def _ends_with_us() -> Callable[[], None] | None:
+    """What a child does before it becomes the server: ask Linux for SIGTERM at the death of its parent. None elsewhere."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl  # looked up here: after the fork only the call itself is safe
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM) and None
 
 
 def _free_port() -> int:

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import shlex
+import signal
 import socket
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -291,3 +293,24 @@ def test_a_quantised_checkpoint_names_its_method_and_counts_by_shape(tmp_path: P
     facts = server_facts.weights_of(RunConfig(str(folder), engine="vllm"))
     assert (facts["dtype"], facts["weights_format"]) == ("awq", "awq 4-bit kernels")
     assert facts["params_total_b"] == plain["params_total_b"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+def test_a_killed_bench_leaves_no_server_behind() -> None:
+    """SIGKILL runs no clean-up of ours."""
+    program = (
+        "import os, signal, sys\n"
+        "from prompt_joules.bench.engines import servers\n"
+        "child = servers._launch([sys.executable, '-c', 'import time; time.sleep(600)'], sys.stderr.fileno(), servers.RUNTIMES['vllm'])\n"
+        "print(child.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    server = int(killed.stdout)
+    try:
+        psutil.wait_procs([psutil.Process(server)], timeout=60)
+        alive = psutil.Process(server).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        alive = False
+    assert not alive
