@@ -132,18 +132,9 @@ def link_of(selection: Said, app: str = APP) -> str:
 
 def header_of(rows: pl.DataFrame, selection: Said, what: str, link: str | None = None) -> dict[str, Any]:
     """The header of rows that are all in memory, as `Facts.header`."""
-    return _facts(rows).header(selection, what, link)
-
-
-def content_sha256(rows: pl.DataFrame) -> str:
-    """Hash of column names, types and values, as 64 hexadecimal digits."""
-    return str(_facts(rows).digest.hexdigest())
-
-
-def _facts(rows: pl.DataFrame) -> Facts:
     facts = Facts()
     facts.add(rows)
-    return facts
+    return facts.header(selection, what, link)
 
 
 def save(
