@@ -1,5 +1,7 @@
 """Live as a visitor sees it: two answers come, one after the other, and the pair comes down as rows."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,14 @@ pytestmark = pytest.mark.e2e
 
 
 def test_two_answers_stream_side_by_side_and_are_kept(e2e_warehouse: Path, visit: Callable[..., Visitor], tmp_path: Path) -> None:
-    with serving(lambda body, n: stream(whole(40), 0.05)) as server:
+    """No answer goes beyond its half before that half was looked at."""
+    looked = threading.Event()
+
+    async def half(place: int) -> None:
+        if place == 20:
+            await asyncio.to_thread(looked.wait, 120)
+
+    with serving(lambda body, n: stream(whole(40), 0.05, before=half)) as server:
         listed = f"one = fake-1b@{server.url}; other = fake-1b@{server.url}"
         with served(e2e_warehouse, more={"PROMPT_JOULES_SERVERS": listed}) as app:
             visitor = visit(app.address).open("live")
@@ -23,6 +32,7 @@ def test_two_answers_stream_side_by_side_and_are_kept(e2e_warehouse: Path, visit
             visitor.page.get_by_role("button", name="Ask both").click()
             visitor.page.get_by_text("word5").wait_for()
             assert visitor.page.get_by_text("word39").count() == 0, "the answer is drawn while it comes"
+            looked.set()
             keep = visitor.page.get_by_role("button", name="Keep as rows")
             keep.wait_for()
             visitor.settle().assert_accessible()
