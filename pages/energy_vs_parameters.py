@@ -43,7 +43,8 @@ if points.is_empty():
 
 alone = room.of_themselves(points, (x, y))
 lines = fitted.lines(shape.on_screen(alone), x, y, room.apart(colour), log)
-glance.headline(room.headline(lines, x, y, log))
+per_token = fitted.lines(shape.on_screen(room.with_tokens(alone)), x, room.TOKEN, room.apart(colour), log)
+glance.headline(room.headline(lines, x, y, log) + room.of_a_token(lines, per_token, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
 glance.explained(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height), words.ONE_POINT)

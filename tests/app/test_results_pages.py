@@ -84,7 +84,11 @@ def test_the_answer_of_bigger_models_is_the_line_of_most_points(open_page: Open)
     ).row(0)
     assert f"Twice the parameters: **{words.figure(2**slope, 2)}×** the energy per token" in said
     assert f"R² {correlation**2:.2f}; 23 points" in said
-    assert "**No clear growth** of energy with parameters" in text(open_page("energy_vs_parameters", gpu="A40"))
+    said = text(open_page("energy_vs_parameters", gpu="A40"))
+    assert "**No clear growth** of energy with parameters" in said
+    assert f"A token does cost more: **{words.figure(2**slope, 2)}×** for twice the parameters" in said
+    linear = text(open_page("energy_vs_parameters", gpu="A40", log="false"))
+    assert "A token does" not in linear, "the twofold is that of a power law"
 
 
 def test_divided_energy_is_in_no_line() -> None:

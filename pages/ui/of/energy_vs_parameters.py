@@ -25,6 +25,7 @@ COSTS = (
     "truthfulqa",
 )
 NO_LINE = "No line is drawn: it needs five different points of one colour, edition, batch size and task, at three different places."
+TOKEN = "energy_per_token_j"
 COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
 
 
@@ -123,6 +124,33 @@ def headline(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
         return said
     grown = int(others["grows"].sum())
     return f"{said} Of {words.count(others.height, 'other line')} {grown or 'none'} {'grow' if grown > 1 else 'grows'}."
+
+
+def with_tokens(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of which the energy of a token is known."""
+    return rows.filter(pl.col(TOKEN) > 0)
+
+
+def of_a_token(fits: pl.DataFrame, per_token: pl.DataFrame, x: str, y: str, log: bool) -> str:
+    """What a token takes on the line of most points, where the energy of an answer shows no growth: answers differ in length too.
+
+    Args:
+        fits: of the energy of answers.
+        per_token: of J/token, of the same rows.
+
+    Returns:
+        A sentence that begins with a space; nothing where the page does not ask for answers, or a token shows no growth either.
+    """
+    if not (log and x.startswith("params") and energy_shown.of_answers(y) and fits.height) or fits["grows"][0]:
+        return ""
+    same = per_token.filter(pl.col("line") == fits["line"][0], pl.col("grows"))
+    if same.is_empty():
+        return ""
+    row = same.row(0, named=True)
+    return (
+        f" A token does cost more: **{figure(2 ** row['slope'], 2)}×** for twice the {NUMBERS[x].label.lower()} "
+        f"({_twice(row)}; {_behind(row)}); answers differ in length."
+    )
 
 
 def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
