@@ -85,7 +85,7 @@
     image.src = URL.createObjectURL(vector);
   };
 
-  const aboutOf = (button) => (button.getAttribute("aria-label") ?? "").split(": ").slice(1).join(": ");
+  const aboutOf = (button) => (button.getAttribute("aria-label") ?? "").split(": ")[1] ?? "";
 
   const offer = ({ target }) => {
     const frame = target instanceof Element && target.closest('[data-testid="stFullScreenFrame"]');

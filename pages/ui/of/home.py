@@ -139,8 +139,8 @@ def found_in_software(steps: pl.DataFrame) -> str:
         return ""
     ends = [compiled.sort("size").row(place, named=True) for place in (0, -1)]
     at_most = "at most " if compiled["is_cold"].any() else ""
-    saved = " and ".join(f"{at_most}{software.share(row['saved'])} less at {row['size_name']}" for row in ends)
-    return f"What software saves depends on the size: on one {names[0]}, a compiled loop takes {saved} than the loop of 2023, per token."
+    saved = " and ".join(f"{at_most}{software.share(row['saved'])} at {row['size_name']}" for row in ends)
+    return f"What software saves depends on the size: on one {names[0]}, a compiled loop saves {saved} of the energy of a token."
 
 
 def found_in_lengths(rows: pl.DataFrame) -> str:
