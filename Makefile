@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Of torch and transformers few modules are ever imported: Python compiles those when it comes to them, and not all 19,000 while installing.
+LAZILY := --no-compile
 LAKE   := .venv-lake
 # Tools that judge the other environments stand in one of their own.
 AUDIT  := .venv-audit
@@ -14,8 +16,9 @@ HOST   := 127.0.0.1
 # mypy finds packages by their folders: here they stand under the name that they are installed by.
 TYPES  := build/types/prompt_joules
 MODEL  := models/smollm2-135m
-# A file of tests stays on one process: its fixtures are made once.
-SIDE_BY_SIDE := -n logical --maxprocesses 8 --dist loadfile
+# A file of tests stays on one process: its fixtures are made once. One process more than there are processors, as tests wait for servers,
+# browsers and counters; the long files first (tests/longest_first.py).
+SIDE_BY_SIDE := -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 COVERAGE     := --cov --cov-report=term:skip-covered
 LAKE_TESTS   := tests/lake tests/unit/queries tests/unit/test_schema.py
 
@@ -90,8 +93,8 @@ $(VENV)/.app: $(VENV)/.venv pyproject.toml constraints.txt
 
 $(VENV)/.bench: $(VENV)/.app
 	@echo "Installing torch, transformers and the measuring side (a few minutes) …"
-	@$(PIP) torch
-	@$(PIP) --editable '.[bench]'
+	@$(PIP) $(LAZILY) torch
+	@$(PIP) $(LAZILY) --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.bench
@@ -100,7 +103,7 @@ $(VENV)/.lint: $(VENV)/.bench
 
 $(VENV)/.test: $(VENV)/.bench
 	@echo "Installing what the tests need …"
-	@$(PIP) --editable '.[test]'
+	@$(PIP) $(LAZILY) --editable '.[test]'
 	@./tests/install_chromium.sh $(BIN)/python
 	@touch $@
 

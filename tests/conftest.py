@@ -9,9 +9,10 @@ import pytest
 
 from prompt_joules import first_warehouse
 from tests import empty_warehouse
+from tests.longest_first import pytest_collection_modifyitems
 from tests.made_once import MakeOnce, make_once
 
-__all__ = ["make_once"]
+__all__ = ["make_once", "pytest_collection_modifyitems"]
 
 # Threads of a tiny model wait for one another more than they work: 98 s of CPU where one takes 56.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
