@@ -1,10 +1,13 @@
 """The newcomer's path as printed: every code block of README, CONTRIBUTING and docs is run, or stands below with the reason why not.
 
 Commands run in this process, in a folder with small results. Those that need weights, a server or a shared warehouse are read by the
-real command line, with all their options, and stop before the work.
+real command line, with all their options, and stop before the work. What can only be looked at (servers, containers, make) names options,
+targets, files and variables that there are.
 """
 
+import contextlib
 import os
+import re
 import shlex
 import shutil
 import textwrap
@@ -16,12 +19,15 @@ import duckdb
 import polars as pl
 import pytest
 import yaml
+from streamlit import config
 
 from prompt_joules import command
 from prompt_joules.bench.__main__ import main as bench
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.ingest.__main__ import COMMANDS
 from prompt_joules.ingest.__main__ import main as ingest
 from prompt_joules.warehouse import commands as warehouse_commands
+from prompt_joules.warehouse.switches import VARIABLES
 from tests import factories, warehouses
 from tests.documents import blocks, commands, languages
 from tests.warehouses import ROOT
@@ -193,6 +199,62 @@ def test_every_block_of_settings_is_whole() -> None:
 
 def test_no_block_is_of_a_language_that_nothing_runs() -> None:
     assert {language for path in DOCUMENTS for language in languages(path)} <= {"", "python", "sql", "toml", "yaml", "mermaid", "text"}
+
+
+def helped(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What `--help` of one of our commands says."""
+    capsys.readouterr()
+    with contextlib.suppress(SystemExit):
+        command.main([*words, "--help"])
+    return capsys.readouterr().out
+
+
+def not_there(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a command that is not run names, and nothing here has: options, targets of make, files of deploy/, extras, variables."""
+    ours = words[: words.index("--")] if "--" in words else words
+    options = [word.partition("=")[0] for word in ours if word.startswith("--")]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    missing = [name for word in words for name in re.findall(r"^\.\[(\w+)\]$", word) if name not in extras]
+    missing += [word for word in words if word.startswith("deploy/") and not (ROOT / word).exists()]
+    variables = {word.partition("=")[0] for word in words if word.startswith("PROMPT_JOULES_")}
+    missing += sorted(variables - {variable.name for variable in VARIABLES})
+    if "make" in words:
+        makefile, named = (ROOT / "Makefile").read_text(), [word.partition("=")[0] for word in words[words.index("make") + 1 :]]
+        return [*missing, *(name for name in named if not re.search(rf"^{name} *[:?]", makefile, re.MULTILINE))]
+    if words[:2] == ["prompt-joules", "app"] or words[0].endswith("streamlit"):
+        return [*missing, *(word for word in options if word.removeprefix("--") not in config.get_config_options())]
+    if words[1:3] == ["-m", "ingest"]:
+        program = ["ingest", words[3]] if words[3] in COMMANDS else ["ingest"]
+    elif words[0] == "prompt-joules":
+        program = words[1:2]
+    else:
+        return missing
+    said = helped(program, capsys)
+    return [*missing, *(word for word in options if not re.search(rf"{word}\b", said))]
+
+
+def test_commands_that_are_not_run_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = [(path, text) for path in DOCUMENTS for _, block in shell_blocks(path) for text in commands(block) if reason(text, NOT_RUN)]
+    assert len(printed) > 20
+    assert [(path.name, text, not_there(shlex.split(text), capsys)) for path, text in printed if not_there(shlex.split(text), capsys)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("make tset", ["tset"]),
+        ("make app HOTS=0.0.0.0", ["HOTS"]),
+        ("python -m ingest results --wacht", ["--wacht"]),
+        (".venv-lake/bin/python -m ingest export h.csv --gpus H100", ["--gpus"]),
+        ("prompt-joules measure --devise cuda:1 -- ./serve.sh --port 1", ["--devise"]),
+        ("prompt-joules app --server.baseUrlPaht energy", ["--server.baseUrlPaht"]),
+        ("docker build -f deploy/Dockerfile.old .", ["deploy/Dockerfile.old"]),
+        ("pip install '.[bnch]'", ["bnch"]),
+        ("PROMPT_JOULES_SLQ=off make app", ["PROMPT_JOULES_SLQ"]),
+    ],
+)
+def test_a_slip_in_a_command_that_is_not_run_is_found(text: str, missing: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert not_there(shlex.split(text), capsys) == missing
 
 
 def test_the_lists_name_only_what_is_printed() -> None:
