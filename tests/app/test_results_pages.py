@@ -164,7 +164,7 @@ def test_a_curve_joins_what_is_alike_in_all_but_how_many_are_answered_at_once() 
     rows = [one | {"engine": engine, "batch_size": size} for engine in ("vllm", "sglang") for size in (1, 8, 32)]
     rows += [one | {"engine": "llama.cpp", "batch_size": size} for size in (1, 8)]
     found = tradeoffs.with_curves(pl.DataFrame(rows).with_row_index("result_id"))
-    assert found["curve"].to_list() == ["vllm"] * 3 + ["sglang"] * 3 + [None] * 2, "two sizes are no curve"
+    assert found["curve"].to_list() == ["vLLM"] * 3 + ["SGLang"] * 3 + [None] * 2, "two sizes are no curve"
     again = pl.DataFrame([row | {"prompt_set": name} for row in rows[:3] for name in ("default", "sharegpt")]).with_row_index("result_id")
     assert set(tradeoffs.with_curves(again)["curve"]) == {"default", "sharegpt"}, "one name, two curves: more of the name"
 

@@ -73,7 +73,8 @@ def file_of(view: View, name: str, kind: str, warehouse: str, link: str | None =
 
 def answer(found: Answer) -> str:
     """How many rows the SQL gave."""
-    return f"{found.rows.height:,} rows{': there are more, only the first are shown' if found.cut else ''}."
+    height = found.rows.height
+    return f"{height:,} {'row' if height == 1 else 'rows'}{': there are more, only the first are shown' if found.cut else ''}."
 
 
 MOST_DRAWN = 2000

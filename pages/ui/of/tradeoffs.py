@@ -25,6 +25,7 @@ ALIKE = (
 )
 FEWEST_SIZES = 3
 RANDOM_MODEL = pl.when(pl.col("weights") == "dummy").then(pl.format("{} (random)", "model_name")).otherwise("model_name")
+ENGINE = pl.col("engine").replace(software.ENGINES)
 BEST = ("model_name", "frontier", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
 SPEEDS = ("itl_p50_s", "tpot_s", "ttft_s", "latency_s", "throughput_tps")
 NO_LIMIT = "no limit"
@@ -55,8 +56,7 @@ def _named(groups: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`: model and GPU, and as much of the rest as tells the curves apart."""
     gpu = naming.gpu([name for name in groups.columns if name != "dtype"])
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
-    engine = pl.col("engine").replace(software.LOOPS)
-    parts: list[str | pl.Expr] = [RANDOM_MODEL, gpu, engine, "task", "dtype", "prompt_set", protocol]
+    parts: list[str | pl.Expr] = [RANDOM_MODEL, gpu, ENGINE, "task", "dtype", "prompt_set", protocol]
     for count in range(2, len(parts) + 1):
         groups = groups.with_columns(pl.concat_str(parts[:count], separator=" · ", ignore_nulls=True).alias("label"))
         if groups["label"].n_unique() == groups.height:
@@ -129,7 +129,7 @@ def _lines(points: pl.DataFrame, x: str, y: str, across: alt.X, up: alt.Y) -> li
 def with_names(points: pl.DataFrame, y: str) -> pl.DataFrame:
     """Points with `name`, model, GPU and batch size; the cheapest first."""
     gpu = naming.gpu([name for name in points.columns if name != "dtype"])
-    parts = [RANDOM_MODEL, gpu, "engine", pl.format("batch {}", "batch_size")]
+    parts = [RANDOM_MODEL, gpu, ENGINE, pl.format("batch {}", "batch_size")]
     named = points.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return naming.in_short(named).with_columns(pl.col("shown_as").alias("name")).sort(y, maintain_order=True)
 
@@ -163,7 +163,7 @@ def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str
         return f"**None** of {shown:,} configurations is within the limits: raise one of them."
     row = best.row(0, named=True)
     numbers = " and ".join(f"{figure(row[key] * NUMBERS[key].display_factor, 3)} {NUMBERS[key].display_unit}" for key in (y, x))
-    place = f"{plain(naming.gpu_of(row))}, {plain(row['engine'])}, batch size {row['batch_size']}"
+    place = f"{plain(naming.gpu_of(row))}, {plain(software.ENGINES.get(row['engine'], row['engine']))}, batch size {row['batch_size']}"
     random = ", random weights" if row.get("weights") == "dummy" else ""
     least = f"Least: **{plain(row['model_name'])}** ({place}{random}) with {numbers}."
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"

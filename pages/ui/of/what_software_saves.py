@@ -211,7 +211,7 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
         pl.when(pl.col("step") == SERVER)
-        .then(pl.format("{}, {} at once", "engine", "batch_size"))
+        .then(pl.format("{}, {} at once", pl.col("engine").replace(software.ENGINES), "batch_size"))
         .otherwise(pl.format("n = {}", "units"))
         .alias("n"),
         pl.when((most | least) & pl.col("token_low_j").is_not_null())

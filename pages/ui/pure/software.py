@@ -12,8 +12,8 @@ from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN, W
 
 # The steps of the query `software_steps`, by number.
 STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
-# What our own loops are called; other engines keep their names.
-LOOPS = {"transformers-eager": "eager loop", "transformers-compiled": "compiled loop"}
+# What people call an engine; the others keep their names.
+ENGINES = {"transformers-eager": "eager loop", "transformers-compiled": "compiled loop", "vllm": "vLLM", "sglang": "SGLang"}
 # Fewer measurements than this have no interval and a hollow mark.
 FEWEST = intervals.FEWEST_UNITS
 
