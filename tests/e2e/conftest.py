@@ -1,5 +1,6 @@
 """A real server and a real browser. Skipped, with a reason, only where there is no Chromium."""
 
+import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -23,16 +24,35 @@ EXPECTED = ("streamlit.io", "snowflake", "fivetran", "_stcore/health", "_stcore/
 STREAMLITS_OWN = ("list", "listitem")
 # Vega draws the box of a selection as two images without a name, of no size until somebody draws one.
 VEGAS_OWN = [[".boxed_brush_bg"], [".boxed_brush"]]
-# Kept by the page itself: when something last changed on it.
+# Kept by the page itself: when something last changed on it, and when it last asked the server and heard of it.
 WATCH = """
 window.changed = performance.now();
+window.asked = window.heard = 0;
 new MutationObserver(() => { window.changed = performance.now(); }).observe(document, {subtree: true, childList: true});
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (...words) {
+  if (!this.isWatched) {
+    this.isWatched = true;
+    this.addEventListener('message', () => { window.heard = performance.now(); });
+  }
+  window.asked = performance.now();
+  return send.apply(this, words);
+};
 """
-SETTLED = """() => document.querySelector('h1')
-  && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
-  && !document.querySelector('[data-testid=stSkeleton]')
-  && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(chart => chart.querySelector('svg.marks, canvas'))
-  && performance.now() - window.changed > 500"""
+# Each wait has a number and begins anew. A look counts for 50 ms at most: a machine that stood still since the last one has not been quiet.
+# What the server does not answer at all is not waited for longer than some seconds.
+TURNS = itertools.count(1)
+SETTLED = """turn => {
+  const now = performance.now(), since = Math.min(now - (window.looked ?? now), 50);
+  const done = document.querySelector('h1')
+    && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
+    && !document.querySelector('[data-testid=stSkeleton]')
+    && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')].every(chart => chart.querySelector('svg.marks, canvas'))
+    && (window.asked <= window.heard || now - window.asked > 8000);
+  window.quiet = done && window.turn === turn && window.before === window.changed ? (window.quiet ?? 0) + since : 0;
+  [window.turn, window.looked, window.before] = [turn, now, window.changed];
+  return window.quiet > 500;
+}"""
 
 GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 THEMES: dict[Theme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 29)"}
@@ -70,7 +90,7 @@ class Visitor:
 
     def settle(self) -> "Visitor":
         """Wait until the script has ended, every chart is drawn, and nothing has changed for a while."""
-        self.page.wait_for_function(SETTLED, timeout=90_000)
+        self.page.wait_for_function(SETTLED, arg=next(TURNS), timeout=90_000)
         return self
 
     def wears(self, theme: Theme) -> "Visitor":
