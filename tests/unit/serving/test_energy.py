@@ -2,7 +2,6 @@
 
 import io
 import threading
-import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,39 +17,53 @@ from rich.console import Console
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.run import traffic
+from prompt_joules.bench.run.attribution import SharedEnergy
 from prompt_joules.bench.run.served import is_on_this_host, run_served
 from tests.fake_server import serving, stream, whole
 from tests.unit.serving.conftest import WATTS
 from tests.unit.serving.served import books, measured, rows
 
 
-def shares_s(frame: pl.DataFrame) -> list[float]:
-    """Each request's seconds in flight, every moment divided by how many were in flight."""
-    begun = [row["started_at"].timestamp() for row in frame.iter_rows(named=True)]
-    spans = [(begin, begin + latency_s) for begin, latency_s in zip(begun, frame["latency_s"], strict=True)]
-    moments = sorted({moment for span in spans for moment in span})
-    together = [(left, right, sum(begin <= left and right <= end for begin, end in spans)) for left, right in pairwise(moments)]
-    return [sum((right - left) / many for left, right, many in together if begin <= left and right <= end) for begin, end in spans]
+def noted(monkeypatch: pytest.MonkeyPatch) -> tuple[list[tuple[float, int, bool]], list[float]]:
+    """When requests came and went (s, key, whether it came), and when the counter was seen to move (s): as the run noted it."""
+    changes, knots_s = list[tuple[float, int, bool]](), list[float]()
+    start, stop, advance = SharedEnergy.start, SharedEnergy.stop, SharedEnergy.advance
+    monkeypatch.setattr(SharedEnergy, "start", lambda self, key, t_s: (changes.append((t_s, key, True)), start(self, key, t_s))[1])
+    monkeypatch.setattr(SharedEnergy, "stop", lambda self, key, t_s: (changes.append((t_s, key, False)), stop(self, key, t_s))[1])
+    monkeypatch.setattr(SharedEnergy, "advance", lambda self, t_s, joules: (knots_s.append(t_s), advance(self, t_s, joules))[1])
+    return changes, knots_s
+
+
+def shares_s(changes: list[tuple[float, int, bool]]) -> list[float]:
+    """Each request's seconds in flight, every moment divided by how many were in flight; in the order in which they were sent."""
+    due = {key: 0.0 for _, key, comes in changes if comes}
+    flying: set[int] = set()
+    for (t_s, key, comes), (next_s, _, _) in pairwise(changes):
+        (flying.add if comes else flying.discard)(key)
+        for one in flying:
+            due[one] += (next_s - t_s) / len(flying)
+    return [due[key] for key in sorted(due)]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, concurrency: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """100 W all the time, divided at every moment by how many are in flight; everything adds up to the window."""
-    read_s, read = list[float](), CounterMeter.read_j
-    monkeypatch.setattr(CounterMeter, "read_j", lambda self: (read_s.append(time.perf_counter()), read(self))[1])
+    changes, knots_s = noted(monkeypatch)
     asked = replace(config, concurrency=concurrency, replay=recording, max_new_tokens=60)
     frame = measured(asked, lambda body, n: stream(whole(40), 0.02))
     assert set(frame["energy_source"]) == {"replay"} and set(frame["energy_attribution"]) == {"shared"}
-    unseen_j = WATTS * max(later - earlier for earlier, later in pairwise(read_s))  # what came between two readings: some 2 J
-    for row, shared_s in zip(frame.iter_rows(named=True), shares_s(frame), strict=True):
-        assert row["energy_j"] == pytest.approx(WATTS * shared_s, rel=0.05, abs=unseen_j)
+    unseen_j = WATTS * max(later - earlier for earlier, later in pairwise(knots_s))  # what came between two moves that were seen: some 2 J
+    for row, shared_s in zip(frame.sort("started_at").iter_rows(named=True), shares_s(changes), strict=True):
+        assert row["energy_j"] == pytest.approx(WATTS * shared_s, rel=0.02, abs=2 * unseen_j)
+        assert row["energy_j"] >= WATTS * row["latency_s"] / concurrency - 2 * unseen_j, "no more than so many are in flight"
         assert 0 < row["energy_error_j"] < 0.1 * row["energy_j"] + 2 * unseen_j
     whole_run = books(config)
     server = whole_run["server"]
     assert whole_run["ratio"] == pytest.approx(1, abs=0.05)
     assert server["answered_j"] == pytest.approx(frame["energy_j"].sum())
     assert server["answered_j"] + server["failed_j"] + server["no_request_j"] == pytest.approx(server["shown_j"])
-    assert server["shown_j"] == pytest.approx(whole_run["windows_j"], rel=0.1, abs=3 + 2 * unseen_j)
+    assert server["shown_j"] == pytest.approx(WATTS * (knots_s[-1] - knots_s[0]), rel=0.02, abs=2 * unseen_j)
+    assert server["shown_j"] <= whole_run["windows_j"] + 3 + unseen_j, "the window holds all of it"
     steady = server["steady_state"]
     assert steady["reason"] is None
     assert steady["energy_j"] == pytest.approx(WATTS * steady["duration_s"], rel=0.05, abs=2 * unseen_j)
