@@ -10,7 +10,11 @@ import pytest
 
 LONGEST = (
     "tests/e2e/test_browser.py",
+    "tests/unit/statistics/test_coverage.py",
     "tests/unit/bench/test_model.py",
+    "tests/unit/ingest/test_crash.py",
+    "tests/unit/bench/test_kill.py",
+    "tests/unit/serving/test_started.py",
     "tests/unit/bench/test_loops.py",
     "tests/unit/bench/test_answers.py",
     "tests/property/test_warehouse_properties.py",
@@ -20,11 +24,9 @@ LONGEST = (
     "tests/unit/bench/test_static_decode.py",
     "tests/unit/test_export.py",
     "tests/unit/bench/test_sharegpt.py",
-    "tests/unit/bench/test_kill.py",
     "tests/property/test_bad_files.py",
     "tests/attack/test_sql_limits.py",
     "tests/unit/bench/test_own.py",
-    "tests/unit/ingest/test_crash.py",
     "tests/install/test_wheel.py",
     "tests/unit/bench/test_sweep.py",
     "tests/unit/test_formats_mlenergy.py",
