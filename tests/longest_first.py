@@ -10,8 +10,11 @@ import pytest
 
 LONGEST = (
     "tests/e2e/test_browser.py",
+    "tests/e2e/test_addresses.py",
     "tests/unit/statistics/test_coverage.py",
+    "tests/e2e/test_charts.py",
     "tests/unit/bench/test_model.py",
+    "tests/e2e/test_hostile.py",
     "tests/unit/ingest/test_crash.py",
     "tests/unit/bench/test_kill.py",
     "tests/unit/serving/test_started.py",

@@ -134,7 +134,7 @@ TABLES = format_of(
 RUNS = format_of(
     name="ai-energy-benchmarks",
     meaning="AI Energy Score's benchmark: benchmark_report.json, its CSV, master_results.csv",
-    tried="October 2025 (structure from its source)",
+    tried="October 2025 (structure from its source; the header of a published master_results.csv)",
     recognises=_recognises,
     read=each_run(run_of),
 )

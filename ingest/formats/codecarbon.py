@@ -59,5 +59,5 @@ FORMAT = Format(
     recognises=lambda content: set(content.header) >= KEYS,
     load=each_total(totals_of),
     into="run_totals",
-    tried="2.8.4 and 3.3.2 (real files)",
+    tried="2.8.4 and 3.3.2 (real files, without a GPU)",
 )
