@@ -9,6 +9,7 @@ LAZILY := --no-compile
 LAKE   := .venv-lake
 # Tools that judge the other environments stand in one of their own.
 AUDIT  := .venv-audit
+PINNED := $(AUDIT)/bin/pip-audit constraints.txt constraints-lake.txt
 DOCS   := .venv-docs
 PORT   ?= 8501
 # Where the app listens: this machine alone, whatever the environment says. For others: make app HOST=0.0.0.0 (docs/security.md)
@@ -56,16 +57,16 @@ test-install: $(VENV)/.app  ## a newcomer's walk: the wheel in an empty environm
 	@$(PIP) pytest 'setuptools>=77' uv
 	@PYTHON=$(PYTHON) $(BIN)/python -m pytest -m install tests/install
 
-lint: $(VENV)/.lint $(AUDIT)/.audit  ## ruff, mypy --strict, and the licences of what is installed
+lint: $(VENV)/.lint $(AUDIT)/.audit  ## ruff, mypy --strict, licences and known weaknesses of what is installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@mkdir -p $(TYPES) && ln -sfn $(CURDIR)/{bench,ingest,warehouse,pages} $(CURDIR)/pages/front/*.py $(TYPES)/
 	@MYPYPATH=build/types $(BIN)/mypy
 	@$(AUDIT)/bin/pip-licenses --python $(BIN)/python --partial-match --fail-on 'GPL;SSPL;BUSL;Commons Clause' > build/licences.txt
+	@$(BIN)/python -m tests.weaknesses $(PINNED)
 
-audit: $(AUDIT)/.audit  ## known weaknesses of the pinned packages, as the package index knows them (a mirror without advisories fails)
-	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
-	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r constraints-lake.txt
+audit: $(AUDIT)/.audit  ## known weaknesses of the pinned packages; fails where the package index does not answer for all of them
+	@$(BIN)/python -m tests.weaknesses --complete $(PINNED)
 
 docs: $(DOCS)/.docs  ## docs/ as a site in build/site; a link that leads nowhere fails
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
