@@ -16,10 +16,11 @@ from rich.console import Console
 
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.meter.counter_meter import CounterMeter
-from prompt_joules.bench.run import traffic
-from prompt_joules.bench.run.attribution import SharedEnergy
+from prompt_joules.bench.run import served, traffic
+from prompt_joules.bench.run.attribution import Flight, SharedEnergy
 from prompt_joules.bench.run.served import is_on_this_host, run_served
 from tests.fake_server import serving, stream, whole
+from tests.timed_meter import timed
 from tests.unit.serving.conftest import WATTS
 from tests.unit.serving.served import books, measured, rows
 
@@ -49,6 +50,9 @@ def shares_s(changes: list[tuple[float, int, bool]]) -> list[float]:
 def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, concurrency: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """100 W all the time, divided at every moment by how many are in flight; everything adds up to the window."""
     changes, knots_s = noted(monkeypatch)
+    meters = timed(monkeypatch, served, "meter_of")
+    flights, found = list[Flight](), traffic.steady_state
+    monkeypatch.setattr(traffic, "steady_state", lambda seen, *rest: (flights.extend(seen), found(seen, *rest))[1])
     asked = replace(config, concurrency=concurrency, replay=recording, max_new_tokens=60)
     frame = measured(asked, lambda body, n: stream(whole(40), 0.02))
     assert set(frame["energy_source"]) == {"replay"} and set(frame["energy_attribution"]) == {"shared"}
@@ -63,13 +67,21 @@ def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, 
     assert server["answered_j"] == pytest.approx(frame["energy_j"].sum())
     assert server["answered_j"] + server["failed_j"] + server["no_request_j"] == pytest.approx(server["shown_j"])
     assert server["shown_j"] == pytest.approx(WATTS * (knots_s[-1] - knots_s[0]), rel=0.02, abs=2 * unseen_j)
-    assert server["shown_j"] <= whole_run["windows_j"] + 3 + unseen_j, "the window holds all of it"
+    (begun_s,), (ended_s,) = meters[-1].begun_s, meters[-1].ended_s
+    least_s, most_s = (knots_s[0] - begun_s[n] + ended_s[1 - n] - knots_s[-1] for n in (1, 0))  # the window without what was shown
+    beside_j = whole_run["windows_j"] - server["shown_j"]
+    assert WATTS * least_s - 3 - 2 * unseen_j <= beside_j <= WATTS * most_s + 3 + 2 * unseen_j
     steady = server["steady_state"]
     assert steady["reason"] is None
     assert steady["energy_j"] == pytest.approx(WATTS * steady["duration_s"], rel=0.05, abs=2 * unseen_j)
     assert steady["energy_per_token_j"] == pytest.approx(steady["energy_j"] / steady["output_tokens"])
-    if concurrency == 3:  # three streams of 41 tokens each share 100 W: the most of them in the steady window
-        assert 3 * 41 < steady["output_tokens"] <= 6 * 41
+    ends_s = sorted(flight.end_s for flight in flights)
+    assert steady["start_s"] == sorted(flight.start_s for flight in flights)[concurrency - 1], "from when so many are in flight"
+    assert ends_s[-concurrency] == steady["end_s"], "until fewer are left"
+    stamps_s = [stamp_s for flight in flights for stamp_s in flight.stamps_s]
+    inside = sum(steady["start_s"] < stamp_s <= steady["end_s"] for stamp_s in stamps_s)
+    assert steady["output_tokens"] == pytest.approx(inside * 41 / 40), "a stream has 41 tokens in 40 pieces"
+    assert 3 * 41 < steady["output_tokens"] <= 6 * 41, "the most of six streams"
 
 
 def test_a_counter_that_stops_leaves_null_and_the_reason(config: RunConfig, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
