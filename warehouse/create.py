@@ -4,7 +4,7 @@ The columns of a record are written once, in `bench/record.py`; here they become
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import duckdb
 
 from prompt_joules.bench.record import COLUMNS, Column, ColumnType
 
-SCHEMA_VERSION = 28
+SCHEMA_VERSION = 29
 HERE = Path(__file__).parent
 # In the order in which they are created: each uses only what stands before it.
 TOPICS = ("verdicts", "names", "metrics", "repetitions", "results", "filters")
@@ -31,6 +31,8 @@ TYPES: dict[ColumnType, str] = {
 # What `runs` keeps of the setup as it was recorded; for the three others it has columns of its own.
 SETUP = tuple(column for column in COLUMNS if column.setup and column.name not in ("run_id", "model_id", "batch_size"))
 KEYS = re.compile(r",\s*primary key \([^)]*\)|( primary key| unique)(?=,|$)", re.MULTILINE)
+TABLE = re.compile(r"^create table (\w+) \((.*?)^\);", re.MULTILINE | re.DOTALL)
+MEANING = re.compile(r"^ +(\S+) .*? -- (.+)$", re.MULTILINE)
 
 
 def empty(connection: duckdb.DuckDBPyConnection, *, keys: bool = True) -> None:
@@ -41,10 +43,11 @@ def empty(connection: duckdb.DuckDBPyConnection, *, keys: bool = True) -> None:
         keys: with the primary and unique keys of schema.sql. A lake knows none; a load keeps them there (`ingest/lake.py`).
     """
     schema, *definitions = (path.read_text(encoding="utf-8") for path in SOURCES)
-    tables = schema.format(record=_listed(COLUMNS, required=True), setup=_listed(SETUP, required=False))
+    meanings = [_comments(table, MEANING.findall(columns)) for table, columns in TABLE.findall(schema)]
+    tables = re.sub(" -- .*", "", schema).format(record=_listed(COLUMNS, required=True), setup=_listed(SETUP, required=False))
     connection.execute("begin")
     connection.execute(tables if keys else KEYS.sub("", tables))
-    for part in (_comments("requests", COLUMNS), _comments("runs", SETUP), *definitions):
+    for part in (*meanings, _comments("requests", _said(COLUMNS)), _comments("runs", _said(SETUP)), *definitions):
         connection.execute(part)
     connection.execute(
         "insert into meta (schema_version, project_version) values ($schema_version, $project_version)",
@@ -58,11 +61,16 @@ def _listed(columns: Iterable[Column], *, required: bool) -> str:
     return ",\n    ".join(f"{column.name} {TYPES[column.type]}{' not null' if required and column.required else ''}" for column in columns)
 
 
-def _comments(table: str, columns: Iterable[Column]) -> str:
-    """The unit and meaning of columns as comments on a table's columns."""
-    said = {column.name: f"{column.unit}: {column.meaning}" if column.unit else column.meaning for column in columns}
-    quoted = {name: words.replace("'", "''") for name, words in said.items()}
-    return "\n".join(f"comment on column {table}.{name} is '{words}';" for name, words in quoted.items())
+def _said(columns: Iterable[Column]) -> Iterator[tuple[str, str]]:
+    """Name, and unit and meaning, of columns of a record."""
+    for column in columns:
+        yield column.name, f"{column.unit}: {column.meaning}" if column.unit else column.meaning
+
+
+def _comments(table: str, said: Iterable[tuple[str, str]]) -> str:
+    """What is said of the columns of a table, as comments that the database keeps."""
+    quoted = ((name, words.replace("'", "''")) for name, words in said)
+    return "\n".join(f"comment on column {table}.{name} is '{words}';" for name, words in quoted)
 
 
 def project_version() -> str:

@@ -3,7 +3,6 @@
 It does not know what the code does with the device: all its work between a question and its answer is counted.
 """
 
-import functools
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +23,7 @@ from prompt_joules.bench.meter.reading import IDLE_SECONDS, Meter
 from prompt_joules.bench.meter.windows import open_device, synchronize_torch
 from prompt_joules.bench.prompts.sets import Prompt, PromptSet, load_prompts, prompts_sha256, text_fault
 from prompt_joules.bench.run.folder import Run, find_runs, fingerprint, require_writable
-from prompt_joules.bench.run.job import Job, choose_prompts, common_identity, planned
+from prompt_joules.bench.run.job import Job, Pass, choose_prompts, common_identity, planned
 from prompt_joules.bench.run.own_answers import Answer, Ask, answer_of, asking
 from prompt_joules.bench.run.session import OpenRun, work_on_all
 from prompt_joules.bench.run.warmup import TEXTS, WarmUp, is_steady
@@ -101,7 +100,6 @@ def record(
     console = console or screen.console(stderr=True)
     said = _checked(setup or {})
     chosen = choose_prompts(_prompt_set(prompts), limit)
-    device, probe = open_device(device, edges, replay)
     config = RunConfig(
         model=model_id,
         task=(task,),
@@ -115,27 +113,36 @@ def record(
         limit=limit,
         log=tuple(loggers),
     )
+    check(config)
+    ask = asking(answer, TASKS[task].system)
+    device, probe = open_device(device, edges, replay)
+
+    def identity(own: RunConfig, asked: str) -> dict[str, Any]:
+        return {**common_identity(own, chosen, asked, probe), "engine": ENGINE, "model_id": model_id, "device": device, "setup": said}
+
+    def work(its: Pass) -> OwnWork:
+        machine = {"idle_power_w": probe.power_w(IDLE_SECONDS), "environment": machine_facts() | probe.environment()}
+        return OwnWork(its.config, console, ask, count, device, said, machine, replay)
+
     try:
-        check(config)
         require_writable(config.out)
-
-        def identity(own: RunConfig, asked: str) -> dict[str, Any]:
-            return {**common_identity(own, chosen, asked, probe), "engine": ENGINE, "model_id": model_id, "device": device, "setup": said}
-
-        with planned(config, chosen, identity, console) as passes:
-            machine = {
-                "idle_power_w": probe.power_w(IDLE_SECONDS) if passes else None,
-                "environment": machine_facts() | probe.environment(),
-            }
-            ask = asking(answer, TASKS[task].system)
-            work = functools.partial(
-                OwnWork, console=console, ask=ask, count=count, device=device, said=said, machine=machine, replay=replay
-            )
-            status = work_on_all(passes, lambda its: work(its.config), console)
-        (run, *_) = reversed(find_runs(config.out, fingerprint(identity(config, task))))
+        return _worked_on(config, chosen, identity, work, console)
     finally:
         probe.close()
-    if status == 1 and passes:
+
+
+def _worked_on(
+    config: RunConfig,
+    chosen: PromptSet,
+    identity: Callable[[RunConfig, str], dict[str, Any]],
+    work: Callable[[Pass], "OwnWork"],
+    console: Console,
+) -> Run:
+    """Ask what is left of the one run that the config means. Raises as `record`."""
+    with planned(config, chosen, identity, console) as passes:
+        status = work_on_all(passes, work, console)
+    (run, *_) = reversed(find_runs(config.out, fingerprint(identity(config, *config.tasks))))
+    if status == 1:
         raise NothingRecorded(f"Not one of {run.prompts} prompts was answered; the column `reason` in {run.folder} says why.")
     if status == 130:
         raise KeyboardInterrupt

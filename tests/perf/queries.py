@@ -67,46 +67,49 @@ def cases(warehouse: Path) -> dict[str, Case]:
     ).fetchall()
     connection.close()
     (name_a, model_a), (name_b, _) = models
-    results = [f"run:{run}" for run in runs]
     contrast = {"contrast": "model", "a": name_a, "b": name_b, "finished": False, "above_idle": False}
+    over_prompts = _over_prompts(runs, contrast, Selection(models=(model_a,), weights=(), only_valid=False))
+    return dict(sorted((over_prompts | _over_runs(contrast)).items()))
+
+
+def _over_prompts(runs: Sequence[str], contrast: dict[str, object], one_model: Selection) -> dict[str, Case]:
+    results = [f"run:{run}" for run in runs]
     lengths = ("input_tokens", "output_tokens", "energy_j")
-    metrics = (
-        *lengths,
-        "energy_error_j",
-        "output_words",
-        "output_chars",
-        "latency_s",
-        "ttft_s",
-        "prompt_id",
-        "sequence",
-        "repetition",
-        "reasons",
-    )
+    counted = ("output_words", "output_chars")
+    metrics = (*lengths, "energy_error_j", *counted, "latency_s", "ttft_s", "prompt_id", "sequence", "repetition", "reasons")
+    of_units = (*lengths, "prompt_id", "repetition", "window_id", *counted)
     return {
-        "answers": Case("runs", ("run_id", "energy_attribution")),
-        "columns": Case("meta", ("schema_version",)),
         "contrast_prompts": _prompts("prompt_id", "repetition", "energy_j", "output_tokens", "finish_reason", **contrast),
-        "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
         "cost_prompts": _prompts("prompt_id", *lengths, above_idle=False, result=results[0], a=1.0, b=0.1, c=3.0),
-        "cost_results": Case("runs", ("run_id", "measured", "energy_attribution")),
         "cost_units": _prompts("prompt_id", *lengths, above_idle=False, results=results[0], pooled=True),
         "distribution": _prompts("energy_j", **METRIC),
         "distribution_bins": _prompts("energy_j", **METRIC),
-        "energies": Case("run_summary", ("run_id", "metric", "p95"), {"per": "output token", "statistic": "p95", "above_idle": True}),
         "hidden": _prompts("reasons"),
+        "prompt_answers": _prompts("prompt_id", *lengths, "sequence", "repetition", prompt="prompt-7"),
+        "prompt_list": _prompts("prompt_id", "prompt_set", "prompt_text", *lengths, search=""),
+        "prompts": _prompts(*metrics, selection=one_model),
+        "prompts_between": _prompts(*metrics, metric="energy_j", by="model", prompt_set="", series=contrast["a"], low=1000.0, high=1100.0),
+        "run_windows": _prompts("gpu_temperature_c", "energy_j", "energy_error_j", run=runs[0]),
+        "units": _prompts(*of_units, results="\n".join(results), above_idle=False, pooled=True),
+        "variances": _prompts("prompt_id", *lengths),
+    }
+
+
+def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
+    return {
+        "answers": Case("runs", ("run_id", "energy_attribution")),
+        "columns": Case("meta", ("schema_version",)),
+        "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
+        "cost_results": Case("runs", ("run_id", "measured", "energy_attribution")),
+        "energies": Case("run_summary", ("run_id", "metric", "p95"), {"per": "output token", "statistic": "p95", "above_idle": True}),
         "ingested_files": Case("ingested_files", ("file_id", "path", "sha256")),
         "leaderboard": Case("run_summary", ("run_id", "metric", "mean", "p50", "p90", "p95", "p99")),
         "meta": Case("meta", ("schema_version", "project_version")),
         "options": Case("runs", ("model_id", "gpu", "task", "engine", "batch_size", "weights")),
-        "prompt_answers": _prompts("prompt_id", *lengths, "sequence", "repetition", prompt="prompt-7"),
-        "prompt_list": _prompts("prompt_id", "prompt_set", "prompt_text", *lengths, search=""),
-        "prompts": _prompts(*metrics, selection=Selection(models=(model_a,), weights=(), only_valid=False)),
-        "prompts_between": _prompts(*metrics, metric="energy_j", by="model", prompt_set="", series=name_a, low=1000.0, high=1100.0),
         "reason_codes": Case("reason_codes", ("code",)),
         "rejects": Case("rejects", ("path", "reason")),
         "repetitions": Case("runs", ("run_id", "measured", "environment")),
         "run_totals": Case("run_totals", ("run_id",)),
-        "run_windows": _prompts("gpu_temperature_c", "energy_j", "energy_error_j", run=runs[0]),
         "runs": Case("runs", ("run_id", "valid", "reasons")),
         "series": Case("run_summary", ("run_id", "metric", "prompts"), METRIC),
         "setups": Case("runs", ("run_id", "environment")),
@@ -114,18 +117,6 @@ def cases(warehouse: Path) -> dict[str, Case]:
         "software_steps": Case("run_summary", ("run_id", "metric", "mean")),
         "spreads": Case("run_summary", ("run_id", "metric", "mean", "p5", "p50", "p95", "p99"), {"per": "response", "above_idle": False}),
         "tasks": Case("tasks", ("task",)),
-        "units": _prompts(
-            *lengths,
-            "prompt_id",
-            "repetition",
-            "window_id",
-            "output_words",
-            "output_chars",
-            results="\n".join(results),
-            above_idle=False,
-            pooled=True,
-        ),
-        "variances": _prompts("prompt_id", *lengths),
     }
 
 

@@ -71,3 +71,45 @@ create macro selected_results(selection) as table
 select *
 from results
 where is_kept(model_id, gpu_model, task, engine, source, batch_size, weights, valid, selection);
+
+-- The sides A and B that are compared: those named, or, with `side_a` empty, every task and its concise twin.
+create macro sides_of(contrast, side_a, side_b) as table
+select verbose_twin as a, task as b
+from tasks
+where side_a = ''
+    and contrast = 'task'
+    and verbose_twin is not null
+union all
+select side_a, side_b
+where side_a != '';
+
+-- What a row is on a side, by what differs between the sides.
+create macro side_of(contrast, task, model_name, engine, gpu_model) as
+    case contrast when 'task' then task when 'model' then model_name when 'engine' then engine when 'gpu' then gpu_model end;
+
+-- One row per selected run of ours on one GPU with a known number format and J/token: its result, its sums, `size` (billion parameters, two digits), `protocol`
+-- (the number before the dot), and `precision`, the number format where it is not of 16 bits.
+create macro software_setups(selection) as table
+select
+    results.*,
+    runs.measured,
+    runs.energy_j_total,
+    runs.measured_output_tokens_total,
+    runs.output_tokens_total,
+    runs.busy_s_total,
+    runs.token_units,
+    runs.token_log_error,
+    calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
+    run_notes.steady_energy_j,
+    run_notes.steady_output_tokens,
+    round(results.params_total_b, 1 - floor(log10(results.params_total_b))::integer) as size,
+    try_cast(split_part(results.harness_version, '.', 1) as integer) as protocol,
+    case when results.dtype not in ('float16', 'bfloat16') then results.dtype end as precision
+from selected_results(selection) as results
+join runs on 'run:' || runs.run_id = results.result_id
+left join run_notes on run_notes.run_id = runs.run_id
+where results.source = own_source()
+    and results.num_gpus = 1
+    and results.dtype is not null
+    and results.params_total_b > 0
+    and results.energy_per_token_j > 0;

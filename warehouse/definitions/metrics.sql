@@ -11,6 +11,21 @@ create macro own_idle_power(idle_power_w, energy_attribution) as case when energ
 -- Energy above the power of the idle GPU; null where that is not known.
 create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
 
+-- The energy of one answer as a page shows it: all of it, or what is above the power of the idle GPU.
+create macro shown_energy(is_above_idle, energy_j, latency_s, own_idle_power_w) as case
+    when is_above_idle then above_idle(energy_j, latency_s, own_idle_power_w)
+    else energy_j
+end;
+
+-- The metric in `run_summary` that is the energy of one answer, divided as a page shows it.
+create macro metric_per(per, is_above_idle) as case
+    when per = 'response' then case when is_above_idle then 'energy_above_idle_j' else 'energy_j' end
+    when is_above_idle then 'energy_above_idle_mean_per_' || replace(per, ' ', '_') || '_j'
+    when per = 'output token' then 'energy_per_token_j'
+    when per = 'word' then 'energy_per_word_j'
+    else 'energy_mean_per_' || replace(per, ' ', '_') || '_j'
+end;
+
 -- How far all answers of a run are off together because of the meter, relative, half-width. Rows of protocol 1.x did not record it: their aligned windows are those
 -- whose bias the truth test found (docs/measurement.md). 0 where nothing is known of it.
 create macro aligned_bias() as 0.003;

@@ -4,16 +4,7 @@
 -- `pairs` lists the pairs: a number for the prompt, energy and length of both answers, and whether each was cut short. `windows` lists, for energy that was divided among
 -- prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token), card and calibration of the runs of both sides.
 -- With $above_idle the energy is that above the power of the idle GPU.
-with sides as (
-    select verbose_twin as a, task as b
-    from tasks
-    where $a = ''
-        and $contrast = 'task'
-        and verbose_twin is not null
-    union all
-    select $a, $b
-    where $a != ''
-),
+with sides as (from sides_of($contrast, $a, $b)),
 setups as (
     select
         runs.run_number,
@@ -39,7 +30,7 @@ setups as (
         repetitions.energy_per_token_j,
         repetitions.card,
         repetitions.calibration,
-        case $contrast when 'task' then runs.task when 'model' then models.name when 'engine' then runs.engine when 'gpu' then runs.gpu end as side,
+        side_of($contrast, runs.task, models.name, runs.engine, runs.gpu) as side,
         struct_pack(
             prompts := coalesce(runs.prompt_set_sha256, runs.prompt_set),
             batch := runs.batch_size,
@@ -93,10 +84,7 @@ answered as (
         requests.prompt_id,
         requests.repetition,
         requests.window_id,
-        case
-            when $above_idle then above_idle(requests.energy_j, requests.latency_s, own_idle_power(runs.idle_power_w, runs.energy_attribution))
-            else requests.energy_j
-        end as joules,
+        shown_energy($above_idle, requests.energy_j, requests.latency_s, own_idle_power(runs.idle_power_w, runs.energy_attribution)) as joules,
         requests.output_tokens,
         requests.finish_reason = 'length' as cut,
         runs.energy_attribution is not distinct from 'shared' as shared

@@ -4,22 +4,13 @@
 with selected as (
     select
         *,
-        case $contrast when 'task' then task when 'model' then model_name when 'engine' then engine when 'gpu' then gpu_model end as side
+        side_of($contrast, task, model_name, engine, gpu_model) as side
     from selected_results($selection)
     where origin = 'published'
         and energy_j > 0
         and output_tokens > 0
 ),
-sides as (
-    select verbose_twin as a, task as b
-    from tasks
-    where $a = ''
-        and $contrast = 'task'
-        and verbose_twin is not null
-    union all
-    select $a, $b
-    where $a != ''
-)
+sides as (from sides_of($contrast, $a, $b))
 select
     sides.a,
     sides.b,

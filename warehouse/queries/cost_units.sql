@@ -29,7 +29,7 @@ answered as (
         (dense_rank() over (order by wanted.prompt_set, requests.prompt_id) - 1) % 1000 as unit,
         requests.input_tokens::double as tokens_in,
         requests.output_tokens::double as tokens_out,
-        case when $above_idle then above_idle(requests.energy_j, requests.latency_s, wanted.own_idle_power_w) else requests.energy_j end as joules
+        shown_energy($above_idle, requests.energy_j, requests.latency_s, wanted.own_idle_power_w) as joules
     from requests
     join wanted on wanted.run_number = requests.run_number
     where requests.status = 'ok'

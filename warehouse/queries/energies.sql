@@ -21,7 +21,7 @@ with chosen as (
 divided as (
     select
         requests.run_number,
-        case when $above_idle then above_idle(requests.energy_j, requests.latency_s, own_idle_power(chosen.idle_power_w, chosen.energy_attribution)) else requests.energy_j end as joules,
+        shown_energy($above_idle, requests.energy_j, requests.latency_s, own_idle_power(chosen.idle_power_w, chosen.energy_attribution)) as joules,
         case $per
             when 'response' then 1
             when 'output token' then requests.output_tokens
@@ -51,13 +51,7 @@ kept as (
         case $statistic when 'p90' then p90 when 'p95' then p95 when 'p99' then p99 else p50 end as statistic
     from run_summary
     where $statistic != 'mean'
-        and metric = case
-            when $per = 'response' then case when $above_idle then 'energy_above_idle_j' else 'energy_j' end
-            when $above_idle then 'energy_above_idle_mean_per_' || replace($per, ' ', '_') || '_j'
-            when $per = 'output token' then 'energy_per_token_j'
-            when $per = 'word' then 'energy_per_word_j'
-            else 'energy_mean_per_' || replace($per, ' ', '_') || '_j'
-        end
+        and metric = metric_per($per, $above_idle)
 ),
 valued as (
     select

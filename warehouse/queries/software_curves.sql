@@ -2,29 +2,7 @@
 -- that stands for it, of our own on one GPU, with the weights that most points of the size have. Runs of one setup count together (`runs`), names are those of the newest,
 -- `between_runs` is the standard deviation of ln(J/token) between them. The setup that stands for it is the first by: the task that most points have; newest protocol;
 -- most answers; newest. A server has its steady state where that is known, else its whole window.
-with own as (
-    select
-        results.*,
-        runs.measured,
-        runs.energy_j_total,
-        runs.measured_output_tokens_total,
-        runs.output_tokens_total,
-        runs.busy_s_total,
-        run_notes.steady_energy_j,
-        run_notes.steady_output_tokens,
-        round(results.params_total_b, 1 - floor(log10(results.params_total_b))::integer) as size,
-        case when results.dtype not in ('float16', 'bfloat16') then results.dtype end as precision,
-        try_cast(split_part(results.harness_version, '.', 1) as integer) as protocol
-    from selected_results($selection) as results
-    join runs on 'run:' || runs.run_id = results.result_id
-    left join run_notes on run_notes.run_id = runs.run_id
-    where results.source = own_source()
-        and results.num_gpus = 1
-        and results.dtype is not null
-        and results.params_total_b > 0
-        and results.energy_per_token_j > 0
-),
-candidates as (
+with candidates as (
     select
         own.* replace (sum(output_tokens_total) over same_setup / nullif(sum(busy_s_total) over same_setup, 0) as throughput_tps),
         count(*) over same_setup as runs,
@@ -35,7 +13,7 @@ candidates as (
                 then sum(steady_energy_j) over same_setup / sum(steady_output_tokens) over same_setup
         end as steady_j,
         sum(energy_j_total) over same_setup / sum(measured_output_tokens_total) over same_setup as token_j
-    from own
+    from software_setups($selection) as own
     window same_setup as (partition by own.setup)
     qualify row_number() over (partition by own.setup order by own.started_at desc, own.result_id) = 1
 ),

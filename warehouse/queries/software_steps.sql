@@ -6,32 +6,16 @@
 -- (answers, batches, one window of a server), `log_error` the standard error of ln(J/token) over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
 with own as (
     select
-        results.*,
-        runs.measured,
-        runs.energy_j_total,
-        runs.measured_output_tokens_total,
-        runs.token_units,
-        runs.token_log_error,
-        calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
-        run_notes.steady_energy_j,
-        run_notes.steady_output_tokens,
-        round(results.params_total_b, 1 - floor(log10(results.params_total_b))::integer) as size,
-        try_cast(split_part(results.harness_version, '.', 1) as integer) as protocol,
+        *,
         case
-            when results.engine = 'transformers-eager' and results.batch_size = 1 then 1
-            when starts_with(results.engine, 'transformers-compiled') and results.batch_size = 1 then 2
-            when starts_with(results.engine, 'transformers-compiled') and results.batch_size = 8 then 3
-            when starts_with(results.engine, 'transformers-compiled') and results.batch_size = 32 then 4
-            when not starts_with(results.engine, 'transformers-') then 5
+            when engine = 'transformers-eager' and batch_size = 1 then 1
+            when starts_with(engine, 'transformers-compiled') and batch_size = 1 then 2
+            when starts_with(engine, 'transformers-compiled') and batch_size = 8 then 3
+            when starts_with(engine, 'transformers-compiled') and batch_size = 32 then 4
+            when not starts_with(engine, 'transformers-') then 5
         end as step
-    from selected_results($selection) as results
-    join runs on 'run:' || runs.run_id = results.result_id
-    left join run_notes on run_notes.run_id = runs.run_id
-    where results.source = own_source()
-        and results.num_gpus = 1
-        and results.dtype in ('float16', 'bfloat16')
-        and results.params_total_b > 0
-        and results.energy_per_token_j > 0
+    from software_setups($selection)
+    where precision is null
 ),
 -- A server stands with its steady state where every run of the setup has one.
 candidates as (

@@ -13,12 +13,6 @@ select
 from run_summary
 join runs on runs.run_id = run_summary.run_id
 join results on results.result_id = 'run:' || run_summary.run_id
-where run_summary.metric = case
-    when $per = 'response' then case when $above_idle then 'energy_above_idle_j' else 'energy_j' end
-    when $above_idle then 'energy_above_idle_mean_per_' || replace($per, ' ', '_') || '_j'
-    when $per = 'output token' then 'energy_per_token_j'
-    when $per = 'word' then 'energy_per_word_j'
-    else 'energy_mean_per_' || replace($per, ' ', '_') || '_j'
-end
+where run_summary.metric = metric_per($per, $above_idle)
     and run_summary.p50 is not null
 order by results.result_id

@@ -26,7 +26,7 @@ answered as (
         requests.prompt_id,
         requests.repetition,
         requests.window_id,
-        case when $above_idle then above_idle(requests.energy_j, requests.latency_s, wanted.own_idle_power_w) else requests.energy_j end as joules,
+        shown_energy($above_idle, requests.energy_j, requests.latency_s, wanted.own_idle_power_w) as joules,
         requests.output_tokens,
         requests.input_tokens::bigint + requests.output_tokens as total_tokens,
         requests.output_words,
