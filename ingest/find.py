@@ -10,7 +10,7 @@ from polars.exceptions import PanicException
 from prompt_joules.ingest import zips
 from prompt_joules.ingest.formats import FORMATS, recognise
 from prompt_joules.ingest.formats.base import Content, Format, Unreadable, broken
-from prompt_joules.ingest.front.content import ENDINGS, ending
+from prompt_joules.ingest.front.content import ending, may_hold_results
 from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands
 
@@ -65,7 +65,7 @@ def stamp(path: Path) -> tuple[int, int, int]:
 def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
     """Files under the given paths, sorted, each once; true for those named on the command line.
 
-    Hidden files and files with other endings than `ENDINGS`, packed or not, are not looked at inside folders. A symbolic
+    Hidden files and files with names that hold no results (`may_hold_results`) are not looked at inside folders. A symbolic
     link that leads out of its folder is refused; one to a folder within it is not followed, because what it points to is there.
 
     Raises:
@@ -105,7 +105,7 @@ def _inside(root: Path, passed: list[Passed]) -> list[Path]:
         passed += [Passed(path, why, failure=True) for path in links if (why := _leads_out(path, real_root))]
         for name in names:
             path = Path(folder) / name
-            if name.startswith(".") or ending(path) not in (*ENDINGS, zips.ENDING):
+            if name.startswith(".") or not (may_hold_results(path) or ending(path) == zips.ENDING):
                 continue
             if (told := os.fsencode(path).decode("utf-8", "replace")) != str(path):
                 passed.append(Passed(Path(told), "has a name that is not UTF-8: rename it", failure=True))

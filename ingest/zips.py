@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prompt_joules.ingest.front.content import ENDINGS, ending
+from prompt_joules.ingest.front.content import may_hold_results
 from prompt_joules.ingest.front.unpack import ALWAYS_ALLOWED, MOST_TIMES, Unreadable
 
 ENDING = ".zip"
@@ -87,7 +87,7 @@ def is_looked_at(member: zipfile.ZipInfo) -> bool:
     """Whether a member may hold results: no folder, nothing hidden or outside, an ending that a format has."""
     path = Path(member.filename)
     return (
-        not member.is_dir() and not path.is_absolute() and not any(part.startswith(".") for part in path.parts) and ending(path) in ENDINGS
+        not member.is_dir() and not path.is_absolute() and not any(part.startswith(".") for part in path.parts) and may_hold_results(path)
     )
 
 

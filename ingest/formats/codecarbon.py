@@ -9,9 +9,9 @@ A line is what the run had used until then: of a run that wrote several (`flush(
 
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Format, Reject, Source
+from prompt_joules.ingest.formats import totals
+from prompt_joules.ingest.formats.base import Source
 from prompt_joules.ingest.formats.published import TEXT, checked
-from prompt_joules.ingest.formats.totals import each_total
 
 JOULES_PER_KWH = 3.6e6
 KEYS = {"timestamp", "run_id", "duration", "emissions", "gpu_energy", "cpu_energy", "energy_consumed"}
@@ -31,7 +31,7 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 }
 
 
-def totals_of(_: Source, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
+def totals_of(_: Source, cells: pl.DataFrame) -> totals.Totals:
     """The rows of `run_totals`, without the file, and the lines that are refused. Without a GPU its energy is null, not 0."""
     rows, rejects = checked(cells, SCHEMA, ("run_id", "duration"))
     last = rows.sort("duration", maintain_order=True).unique(["run_id", "task_name"], keep="last", maintain_order=True)
@@ -53,11 +53,10 @@ def totals_of(_: Source, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject
     ), rejects
 
 
-FORMAT = Format(
+FORMAT = totals.format_of_tables(
     name="codecarbon",
     meaning="CodeCarbon emissions.csv: totals of runs",
     recognises=lambda content: set(content.header) >= KEYS,
-    load=each_total(totals_of),
-    into="run_totals",
+    totals_of=totals_of,
     tried="2.8.4 and 3.3.2 (real files, without a GPU)",
 )

@@ -1,4 +1,4 @@
-"""Rows that this project exported: the leaderboard as CSV, JSON, JSON lines, Parquet, or a data package → `published`.
+"""Rows that this project exported: the leaderboard as CSV, JSON, JSON lines, Parquet, Arrow, or a data package → `published`.
 
 A configuration comes back as a figure: what it is, and its means. Dropped are percentiles, intervals, times, verdicts and scores. It counts
 once: where the run or the published figure itself is in the warehouse, its copy is not shown. Rows that did not count where they come from
@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 import polars as pl
-import pyarrow.parquet as pq
 
 from prompt_joules.ingest.formats import records
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
@@ -50,8 +49,8 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
         table = read_table(source, content.header)
         rejects += table.rejects
         yield from ((row.pop(LINE), row) for row in rows_as.as_before(table.cells).iter_rows(named=True))
-    elif content.kind == "parquet":
-        yield from enumerate(pl.read_parquet(content.path).iter_rows(named=True), 1)
+    elif content.columnar:
+        yield from enumerate(content.frame().iter_rows(named=True), 1)
     elif "rows" in content.keys:
         rows = content.json["rows"]
         if not isinstance(rows, list):
@@ -63,12 +62,10 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
 
 def _names(content: Content) -> frozenset[str]:
     """The columns of an export of any kind."""
-    if content.kind == "parquet":
-        return frozenset(pq.read_schema(content.path).names)
     if content.keys >= {"header", "rows"}:
         rows = content.json["rows"] if isinstance(content.json, dict) else None
         return frozenset(rows[0]) if isinstance(rows, list) and rows and isinstance(rows[0], dict) else frozenset()
-    return content.names
+    return content.names | content.columns
 
 
 def _recognises(content: Content) -> bool:
@@ -102,7 +99,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
 
 FORMAT = Format(
     name="export",
-    meaning="configurations that `export` or the app wrote: CSV, JSON, JSON lines, Parquet",
+    meaning="configurations that `export` or the app wrote: CSV, JSON, JSON lines, Parquet, Arrow",
     recognises=_recognises,
     load=_load,
     into="published",

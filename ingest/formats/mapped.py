@@ -1,4 +1,4 @@
-"""Any CSV or Parquet with a small YAML file that says which of its columns is which of ours. No one has to write Python.
+"""Any CSV, Parquet or Arrow file with a small YAML file that says which of its columns is which of ours. No one has to write Python.
 
 columns:                                          # ours: theirs
   output_tokens: n_out
@@ -33,8 +33,6 @@ FIGURE_TYPES: Mapping[str, str] = {"model_id": "string"} | {
 # What makes a run another one, where the mapping says nothing about runs.
 SETUP = frozenset(column.name for column in COLUMNS if column.setup) - {"run_id"}
 PARTS = {"columns", "values", "rows", "long", "transposed", "decimal", "dates"}
-MOST_COLUMNS = 1000
-MOST_ROWS = 2_000_000
 
 
 class BadMapping(Exception):
@@ -203,21 +201,13 @@ def shaped(cells: pl.DataFrame, mapping: ColumnMap) -> tuple[pl.DataFrame, list[
 
 
 def _cells(source: Source, mapping: ColumnMap) -> tuple[pl.DataFrame, list[Reject]]:
-    """All rows of a CSV (as text) or a Parquet file, and lines that are no row. Raises Unreadable."""
+    """All rows of a CSV (as text), a Parquet or an Arrow file, and lines that are no row. Raises Unreadable."""
     content = content_of(source)
+    if content.columnar:
+        return content.frame(), []
     used = {taken.column for taken in mapping.columns.values()} | set(mapping.long or ())
-    if content.kind != "parquet":
-        table = read_table(source, content.header if mapping.transposed else used)
-        return table.cells, table.rejects
-    try:
-        lazy = pl.scan_parquet(source.path)
-        columns = len(lazy.collect_schema())
-        rows = lazy.select(pl.len()).collect().item()
-        if columns > MOST_COLUMNS or rows > MOST_ROWS:
-            raise Unreadable(f"has {columns:,} columns and {rows:,} rows; a mapped file may have {MOST_COLUMNS:,} and {MOST_ROWS:,}")
-        return lazy.collect(), []
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise Unreadable(f"is not a whole Parquet file ({str(error).splitlines()[0]})") from error
+    table = read_table(source, content.header if mapping.transposed else used)
+    return table.cells, table.rejects
 
 
 def setup_of(mapping: ColumnMap, source: Source) -> dict[str, Any]:
@@ -242,7 +232,7 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source, mapping: Column
 
 
 def format_of(mapping: ColumnMap | None, *, of_figures: bool = False) -> Format:
-    """The format of CSV and Parquet files that no other format knows; without a mapping it recognises nothing."""
+    """The format of CSV, Parquet and Arrow files that no other format knows; without a mapping it recognises nothing."""
     mine = mapping is not None and mapping.figures == of_figures
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
@@ -252,8 +242,8 @@ def format_of(mapping: ColumnMap | None, *, of_figures: bool = False) -> Format:
 
     return Format(
         name="mapped-figures" if of_figures else "mapped",
-        meaning=f"any CSV or Parquet of {'means of runs' if of_figures else 'requests'}, with --map FILE",
-        recognises=lambda content: mine and content.kind in ("table", "parquet"),
+        meaning=f"any CSV, Parquet or Arrow file of {'means of runs' if of_figures else 'requests'}, with --map FILE",
+        recognises=lambda content: mine and (content.kind == "table" or content.columnar is not None),
         load=load,
         into="published" if of_figures else "requests",
     )

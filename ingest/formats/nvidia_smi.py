@@ -9,10 +9,10 @@ import re
 
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Content, Format, Reject, Source, Unreadable
+from prompt_joules.ingest.formats import totals
+from prompt_joules.ingest.formats.base import Content, Source, Unreadable
 from prompt_joules.ingest.formats.foreign import run_name
 from prompt_joules.ingest.formats.published import TEXT, checked
-from prompt_joules.ingest.formats.totals import each_total
 from prompt_joules.ingest.front.table import LINE
 
 POWER = re.compile(r"power\.draw(?:\.instant|\.average)? \[W\]")
@@ -27,7 +27,7 @@ def power_of(names: tuple[str, ...]) -> str | None:
     return next((name for name in sorted(names, key=len) if POWER.fullmatch(name)), None)
 
 
-def totals_of(source: Source, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
+def totals_of(source: Source, cells: pl.DataFrame) -> totals.Totals:
     """The row of `run_totals` that a log stands for, and the lines that are refused. Raises Unreadable for a log that gives no energy."""
     power = power_of(tuple(cells.columns))
     gpu = next((name for name in GPUS if name in cells.columns), None)
@@ -52,35 +52,27 @@ def totals_of(source: Source, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[R
     pauses = steps["seconds"].count() - told.height
     energies = told.group_by("gpu").agg(pl.col("seconds").sum(), (pl.col("seconds") * pl.col("mean_w")).sum().alias("joules"))
     method = f"nvidia-smi, sampled power every {usual:.2g} s" + (f", pauses left out: {pauses}" if pauses else "")
-    models = rows["gpu_model"].drop_nulls().unique().sort()
-    total = pl.DataFrame(
-        {
-            "source": ["nvidia-smi"],
-            "run_id": [run_name("nvidia-smi", source)],
-            "task": pl.Series([None], dtype=TEXT),
-            "project": pl.Series([None], dtype=TEXT),
-            "ended_at": pl.Series([rows["timestamp"].max()], dtype=pl.Int64).cast(pl.Datetime("us")),
-            "duration_s": [energies["seconds"].max()],
-            "gpu_energy_j": [energies["joules"].sum()],
-            "cpu_energy_j": pl.Series([None], dtype=pl.Float64),
-            "dram_energy_j": pl.Series([None], dtype=pl.Float64),
-            "gpu_model": pl.Series([" + ".join(models) or None], dtype=TEXT),
-            "num_gpus": pl.Series([energies.height], dtype=pl.Int16),
-            "harness_version": [method],
-        }
-    )
-    return total, rejects
+    total = {
+        "source": "nvidia-smi",
+        "run_id": run_name("nvidia-smi", source),
+        "ended_at": rows.select(pl.from_epoch(pl.col("timestamp").max(), "us")).item(),
+        "duration_s": energies["seconds"].max(),
+        "gpu_energy_j": energies["joules"].sum(),
+        "gpu_model": " + ".join(rows["gpu_model"].drop_nulls().unique().sort()) or None,
+        "num_gpus": energies.height,
+        "harness_version": method,
+    }
+    return pl.DataFrame([total]), rejects
 
 
 def _recognises(content: Content) -> bool:
     return "timestamp" in content.header and power_of(content.header) is not None
 
 
-FORMAT = Format(
+FORMAT = totals.format_of_tables(
     name="nvidia-smi",
     meaning="nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv: energy out of sampled power",
     recognises=_recognises,
-    load=each_total(totals_of),
-    into="run_totals",
+    totals_of=totals_of,
     tried="drivers of 2023 to 2026 (structure from its manual)",
 )

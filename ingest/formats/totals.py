@@ -1,34 +1,68 @@
-"""Tables of tools that count the energy of whole runs, without prompts or tokens → `run_totals`."""
+"""Files of tools that count the energy of whole runs, without prompts or tokens → `run_totals`.
+
+A reader gives one row a run, or a part of one that is counted alone, with those of the columns in `SCHEMA` that its file says something
+of; the others become null.
+"""
 
 from collections.abc import Callable, Sequence
 
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Loaded, Reject, Source, write_rejects
-from prompt_joules.ingest.formats.published import read_table
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, content_of, write_rejects
+from prompt_joules.ingest.formats.published import TEXT, read_table
 from prompt_joules.ingest.statements import statement
 
-# The rows of `run_totals`, without the file, that the cells of a table stand for, and the lines that are refused.
-Totals = Callable[[Source, pl.DataFrame], tuple[pl.DataFrame, list[Reject]]]
+SCHEMA: dict[str, pl.DataType] = {
+    "source": TEXT(),
+    "run_id": TEXT(),
+    "task": TEXT(),
+    "project": TEXT(),
+    "ended_at": pl.Datetime("us"),
+    "duration_s": pl.Float64(),
+    "gpu_energy_j": pl.Float64(),
+    "cpu_energy_j": pl.Float64(),
+    "dram_energy_j": pl.Float64(),
+    "gpu_model": TEXT(),
+    "num_gpus": pl.Int16(),
+    "harness_version": TEXT(),
+}
+# The rows that a file stands for, and its lines that are refused.
+Totals = tuple[pl.DataFrame, list[Reject]]
 
 
-def each_total(totals_of: Totals) -> Callable[..., list[Loaded]]:
-    """A loader of such tables; the function says what their cells, all text, stand for."""
+def store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject]) -> Loaded:
+    """Load rows of `run_totals`."""
+    filled = rows.select((pl.col(name) if name in rows.columns else pl.lit(None).alias(name)).cast(kind) for name, kind in SCHEMA.items())
+    connection.register("incoming_totals", filled.to_arrow())
+    try:
+        connection.execute(statement("run_totals_grown"))
+        connection.execute(statement("run_totals"), {"file_id": source.file_id})
+    finally:
+        connection.unregister("incoming_totals")
+    write_rejects(connection, source, rejects)
+    return Loaded(source, rows.height, len(rejects))
+
+
+def format_of(
+    *, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], totals_of: Callable[[Source, Content], Totals]
+) -> Format:
+    """The format of files whose totals a function gives."""
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-        loaded = []
-        for source in sources:
-            table = read_table(source, ())
-            rows, rejects = totals_of(source, table.cells)
-            connection.register("incoming_totals", rows.to_arrow())
-            try:
-                connection.execute(statement("run_totals_grown"))
-                connection.execute(statement("run_totals"), {"file_id": source.file_id})
-            finally:
-                connection.unregister("incoming_totals")
-            write_rejects(connection, source, [*table.rejects, *rejects])
-            loaded.append(Loaded(source, rows.height, len(table.rejects) + len(rejects)))
-        return loaded
+        return [store(connection, source, *totals_of(source, content_of(source))) for source in sources]
 
-    return load
+    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, into="run_totals")
+
+
+def format_of_tables(
+    *, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], totals_of: Callable[[Source, pl.DataFrame], Totals]
+) -> Format:
+    """The format of tables; the function gets their cells, all text."""
+
+    def read(source: Source, _: Content) -> Totals:
+        table = read_table(source, ())
+        rows, rejects = totals_of(source, table.cells)
+        return rows, [*table.rejects, *rejects]
+
+    return format_of(name=name, meaning=meaning, tried=tried, recognises=recognises, totals_of=read)

@@ -8,10 +8,10 @@ import re
 
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Content, Format, Reject, Source
+from prompt_joules.ingest.formats import totals
+from prompt_joules.ingest.formats.base import Content, Source
 from prompt_joules.ingest.formats.foreign import run_name
 from prompt_joules.ingest.formats.published import TEXT, checked
-from prompt_joules.ingest.formats.totals import each_total
 
 KEYS = {"start_time", "window_name", "elapsed_time"}
 GPU = re.compile(r"gpu\d+_energy")
@@ -22,7 +22,7 @@ def gpus_of(names: list[str]) -> list[str]:
     return [name for name in names if GPU.fullmatch(name)]
 
 
-def totals_of(source: Source, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[Reject]]:
+def totals_of(source: Source, cells: pl.DataFrame) -> totals.Totals:
     """The rows of `run_totals`, without the file, and the lines that are refused. Energies of all GPUs are added up."""
     gpus = gpus_of(cells.columns)
     numbers: dict[str, type[pl.DataType]] = dict.fromkeys(("start_time", "elapsed_time", *gpus), pl.Float64)
@@ -31,14 +31,10 @@ def totals_of(source: Source, cells: pl.DataFrame) -> tuple[pl.DataFrame, list[R
     return rows.group_by("window_name", maintain_order=True).agg(
         pl.lit("Zeus").alias("source"),
         pl.lit(run_name("zeus", source)).alias("run_id"),
-        pl.lit(None, TEXT).alias("project"),
         ended.max().alias("ended_at"),
         pl.col("elapsed_time").sum().alias("duration_s"),
         pl.sum_horizontal(gpus).sum().alias("gpu_energy_j"),
-        pl.lit(None, pl.Float64).alias("cpu_energy_j"),
-        pl.lit(None, pl.Float64).alias("dram_energy_j"),
-        pl.lit(None, TEXT).alias("gpu_model"),
-        pl.lit(len(gpus), pl.Int16).alias("num_gpus"),
+        pl.lit(len(gpus)).alias("num_gpus"),
         pl.format("zeus, windows: {}", pl.len()).alias("harness_version"),
     ).rename({"window_name": "task"}), rejects
 
@@ -47,11 +43,10 @@ def _recognises(content: Content) -> bool:
     return set(content.header) >= KEYS and bool(gpus_of(list(content.header)))
 
 
-FORMAT = Format(
+FORMAT = totals.format_of_tables(
     name="zeus-log",
     meaning="Zeus: log of a ZeusMonitor, totals of windows",
     recognises=_recognises,
-    load=each_total(totals_of),
-    into="run_totals",
+    totals_of=totals_of,
     tried="0.16 (structure from its source)",
 )

@@ -6,24 +6,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from prompt_joules.ingest.front import documents, table
+import polars as pl
+
+from prompt_joules.ingest.front import columnar, documents, table
 from prompt_joules.ingest.front.documents import LARGEST_JSON
 from prompt_joules.ingest.front.unpack import Unreadable, lines_of, start_of
 
-Kind = Literal["parquet", "document", "lines", "table"]
-PARQUET = b"PAR1"
+Kind = columnar.Columnar | Literal["document", "lines", "table"]
 # Files that are no text and that people try all the same: their first bytes, what they are, and what to do.
 NOT_READ = (
     (b"PK\x03\x04", "is an Excel file or another zip: save the table as CSV; of an export of ours write .csv or .parquet instead"),
-    (b"ARROW1", "is an Arrow file: write the table as Parquet, an export of ours as .parquet"),
     (b"SQLite format 3", "is a SQLite database: write the table as CSV"),
     (b"\xd0\xcf\x11\xe0", "is an old Excel file: save the table as CSV"),
     (b"%PDF", "is a PDF: no table is read out of it"),
 )
 DUCKDB, DUCKDB_AT = b"DUCK", 8
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
-ENDINGS = (".parquet", ".csv", ".tsv", *JSON_ENDINGS)
+ENDINGS = (".parquet", ".arrow", ".csv", ".tsv", *JSON_ENDINGS)
 PACKED_ENDINGS = (".gz", ".zst")
+# Ends of names of the only other files that are looked at inside folders: text that is no table.
+LOGS = ("_carbontracker.log",)
 
 
 def ending(path: Path) -> str:
@@ -32,6 +34,12 @@ def ending(path: Path) -> str:
     if suffixes and suffixes[-1] in PACKED_ENDINGS:
         suffixes.pop()
     return suffixes[-1] if suffixes else ""
+
+
+def may_hold_results(path: Path) -> bool:
+    """Whether a file inside a folder is looked at, by its name alone."""
+    unpacked = path.name.removesuffix(next((packed for packed in PACKED_ENDINGS if path.suffix.lower() == packed), ""))
+    return ending(path) in ENDINGS or unpacked.endswith(LOGS)
 
 
 def _refuse_binary(start: bytes) -> None:
@@ -76,8 +84,8 @@ class Content:
     def _look(self) -> Kind:
         with self.path.open("rb") as file:
             start_bytes = file.read(16)
-        if start_bytes.startswith(PARQUET):
-            return "parquet"
+        if (typed := columnar.kind_of(start_bytes)) is not None:
+            return typed
         _refuse_binary(start_bytes)
         start = start_of(self.path).lstrip()[:1]
         if start in ("{", "["):
@@ -95,7 +103,7 @@ class Content:
 
     @cached_property
     def kind(self) -> Kind | None:
-        """Parquet, a JSON document, JSON objects one a line, or a table; None for what is none of these. Raises OSError."""
+        """Parquet, Arrow, a JSON document, JSON objects one a line, or a table; None for what is none of these. Raises OSError."""
         return None if isinstance(self._kind, Unreadable) else self._kind
 
     @cached_property
@@ -120,7 +128,8 @@ class Content:
     @property
     def problem(self) -> str | None:
         """Why the file cannot be read by anybody: damaged, cut off, or no JSON although it should be. Raises OSError."""
-        found = next((found for found in (self._kind, self._keys, self._header) if isinstance(found, Unreadable)), None)
+        looked = (self._kind, self._keys, self._header, self._columns)
+        found = next((found for found in looked if isinstance(found, Unreadable)), None)
         return None if found is None else str(found)
 
     @property
@@ -141,9 +150,32 @@ class Content:
         return self._header.names if isinstance(self._header, table.Header) else ()
 
     @property
+    def columnar(self) -> columnar.Columnar | None:
+        """Parquet or Arrow; None for a file of another kind. Raises OSError."""
+        return self.kind if self.kind in ("parquet", "arrow") else None
+
+    @cached_property
+    def _columns(self) -> frozenset[str] | Unreadable:
+        try:
+            return columnar.names_of(self.path, self.columnar) if self.columnar else frozenset()
+        except Unreadable as error:
+            return error
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of a Parquet or Arrow file; nothing for another, or a damaged one. Raises OSError."""
+        return frozenset() if isinstance(self._columns, Unreadable) else self._columns
+
+    @property
     def names(self) -> frozenset[str]:
         """What the values of a file are called: the columns of its table, or the keys of its (first) JSON object. Raises OSError."""
         return frozenset(self.header) | self.keys
+
+    def frame(self) -> pl.DataFrame:
+        """All rows of a Parquet or Arrow file. Raises Unreadable, also for a file of another kind, OSError."""
+        if self.columnar is None:
+            raise Unreadable("is neither Parquet nor Arrow")
+        return columnar.read(self.path, self.columnar)
 
     @cached_property
     def _bytes(self) -> bytes:

@@ -63,7 +63,7 @@ def results(warehouse: Path) -> pl.DataFrame:
     return query.load("leaderboard", EVERYTHING, str(warehouse))
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet", "header", "datapackage", "croissant"])
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet", "arrow", "header", "datapackage", "croissant"])
 def test_an_export_loads_with_the_same_numbers(kind: str, origin: Path, tmp_path: Path) -> None:
     given = results(origin).filter("valid")
     ways = {"header": (tmp_path / "a.csv", "--header")} | {
@@ -79,7 +79,7 @@ def test_an_export_loads_with_the_same_numbers(kind: str, origin: Path, tmp_path
     assert set(taken.filter(pl.col("engine") == f"{FORMULA}, random weights")["generation"]) == {"imported"}
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "arrow"])
 def test_the_download_of_the_leaderboard_loads(kind: str, origin: Path, tmp_path: Path) -> None:
     """The app's rows are one a setup, with a header and more columns."""
     rows = pooled.pooled(query.load("leaderboard", Selection(), str(origin)))
@@ -118,7 +118,7 @@ def test_what_did_not_count_is_refused(origin: Path, tmp_path: Path) -> None:
     assert "does not count where it comes from" in reason and "throttled" in reason and row in (2, 3, 4)
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet", "arrow"])
 def test_exported_prompts_say_what_to_ask_for(kind: str, origin: Path, tmp_path: Path) -> None:
     report = warehouses.ingest(export(origin, tmp_path / f"a.{kind}", "--rows", "prompts"), into=tmp_path / "w.duckdb")
     said = [line.why for line in report.lines] + [reason for *_, reason in warehouses.rejects(tmp_path / "w.duckdb")]
@@ -136,7 +136,7 @@ def test_a_spoilt_row_of_an_export_is_refused(change: dict[str, Any], reason: st
     assert [(row, why) for row, _, why in warehouses.rejects(tmp_path / "w.duckdb")] == [(1, reason), (2, "is no whole row")]
 
 
-@pytest.mark.parametrize(("kind", "sentence"), [("xlsx", "is an Excel file"), ("arrow", "is an Arrow file"), ("duckdb", "is a DuckDB")])
+@pytest.mark.parametrize(("kind", "sentence"), [("xlsx", "is an Excel file"), ("duckdb", "is a DuckDB")])
 def test_what_is_no_text_says_what_it_is(kind: str, sentence: str, origin: Path, tmp_path: Path) -> None:
     out = origin if kind == "duckdb" else export(origin, tmp_path / f"a.{kind}")
     (line,) = warehouses.ingest(out, into=tmp_path / "w.duckdb").lines
