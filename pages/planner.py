@@ -9,7 +9,7 @@ from prompt_joules.pages.ui import data, downloads, frame, scope, tables
 from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
 from prompt_joules.pages.ui.pure import models
-from prompt_joules.pages.ui.pure.narrowings import Pooled, among
+from prompt_joules.pages.ui.pure.narrowings import Planned, Pooled, among
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import electricity
 from prompt_joules.warehouse.energy_shown import ESTIMATED
@@ -142,7 +142,7 @@ st.markdown(words)
 tables.show(
     plan, room.columns(joules), alt="Estimated energy, money and emissions a day, a month and a year, with a band where there is one"
 )
-downloads.offer(plan, "plan", view)
+downloads.offer(plan, "plan", view.narrowed(Planned(requests, overhead, price, currency, intensity, length)))
 st.markdown(room.ASSUMPTIONS)
 countries = st.expander("Grid and price of every country, with year and source", key="countries-frame", on_change="rerun")
 if countries.open:

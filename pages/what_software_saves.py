@@ -9,6 +9,7 @@ from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, sc
 from prompt_joules.pages.ui.of import what_software_saves as room
 from prompt_joules.pages.ui.of import what_software_saves_curves as lines
 from prompt_joules.pages.ui.pure import software
+from prompt_joules.pages.ui.pure.narrowings import among
 from prompt_joules.pages.ui.pure.view import View
 
 
@@ -30,7 +31,7 @@ def show_curves(view: View, rows: pl.DataFrame) -> None:
     alt = f"Energy per output token (J) over answers at once at {size}, a curve for each engine"
     draw.show(draw.of(lines.curves, shown), alt=alt)
     glance.explained(lines.ABOUT, label="What a curve joins")
-    pick.show_framed(shown, lines.COLUMNS, alt, "answers-at-once", view, "The numbers of the curves")
+    pick.show_framed(shown, lines.COLUMNS, alt, "answers-at-once", view.narrowed(among("size_name", (size,))), "The numbers of the curves")
 
 
 view = frame.begin("What does software save?")

@@ -27,6 +27,7 @@ CALLED = {
     "series": "series",
     "set": "table",
     "size": "size",
+    "size_name": "curves of size",
     "model_name": "named model",
     "engine": "named engine",
     "run_id": "run",
@@ -273,7 +274,46 @@ class Grouped:
         return cls(heard(by)) if by != words else None
 
 
-KINDS: tuple[type[Narrowing], ...] = (Pooled, Sides, Grouped, Contains, Computed, Least, Known, Among, Within)
+@dataclass(frozen=True)
+class Planned:
+    """All rows, as what a workload of their answers uses.
+
+    Attributes:
+        requests: responses a day.
+        overhead: PUE.
+        price, currency: money per kWh.
+        intensity: g CO₂e per kWh.
+        length: tokens of an answer; None: as measured.
+    """
+
+    requests: float
+    overhead: float
+    price: float
+    currency: str
+    intensity: float
+    length: float | None = None
+    without: Way = field(default=(), compare=False)
+
+    def words(self) -> str:
+        tokens = "" if self.length is None else f" of {_number(self.length)} tokens"
+        kwh = f"{_number(self.price)} {self.currency} and {_number(self.intensity)} g CO₂e a kWh"
+        return f"{_number(self.requests)} responses a day{tokens} at PUE {_number(self.overhead)} with {kwh}"
+
+    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows
+
+    @classmethod
+    def read(cls, words: str) -> Self | None:
+        number = r"([\d.]+)"
+        day = rf"{number} responses a day(?: of {number} tokens)? at PUE {number}"
+        found = re.fullmatch(rf"{day} with {number} ([A-Z]+) and {number} g CO₂e a kWh", words)
+        if not found:
+            return None
+        length = None if found[2] is None else float(found[2])
+        return cls(float(found[1]), float(found[3]), float(found[4]), found[5], float(found[6]), length)
+
+
+KINDS: tuple[type[Narrowing], ...] = (Planned, Pooled, Sides, Grouped, Contains, Computed, Least, Known, Among, Within)
 
 
 def read(part: str) -> Narrowing:
