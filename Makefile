@@ -6,6 +6,8 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # Of torch and transformers few modules are ever imported: Python compiles those when it comes to them, and not all 19,000 while installing.
 LAZILY := --no-compile
+# So they must be kept: without, each of some forty processes of the tests compiles torch again, 3 to 7 s of CPU each.
+unexport PYTHONDONTWRITEBYTECODE
 LAKE   := .venv-lake
 # Tools that judge the other environments stand in one of their own.
 AUDIT  := .venv-audit

@@ -1,7 +1,6 @@
-"""What all tests share: an empty warehouse and the results that ship, made once; and one thread for each process."""
+"""What all tests share: an empty warehouse and the results that ship, made once."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,6 @@ from tests.longest_first import pytest_collection_modifyitems
 from tests.made_once import MakeOnce, make_once
 
 __all__ = ["make_once", "pytest_collection_modifyitems"]
-
-# Threads of a tiny model wait for one another more than they work: 98 s of CPU where one takes 56.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 with contextlib.suppress(ImportError):  # the environment of the lake has none
     import hypothesis
