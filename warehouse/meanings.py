@@ -51,7 +51,10 @@ MEANINGS: dict[str, tuple[str, str]] = {
     "runs": ("", "runs behind it"),
     "runs_a": ("", "runs of side A"),
     "runs_b": ("", "runs of side B"),
-    "basis": ("", "what the intervals are about: across runs, or one run, with or without the spread known between runs"),
+    "basis": (
+        "",
+        "what the intervals are about: across runs (and cards, or on different cards), or one run, with or without the spread known",
+    ),
     "shared": ("", "whether the energy was divided among the prompts of a window: then only the totals are compared"),
     "change": ("1", "energy of all pairs on side B / on side A − 1"),
     "length_change": ("1", "tokens of all pairs on side B / on side A − 1"),

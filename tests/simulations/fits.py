@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.statistics import cost, lines, percentiles, runs
-from tests.simulations.measurements import MANY, Chance, Scenario, World, energies, holds, lengths, repetitions
+from tests.simulations.measurements import MANY, Chance, Scenario, World, energies, holds, lengths, of_others, repetitions
 
 
 def coefficient(prompts: int, name: str, *, counts: int = 1) -> Scenario:
@@ -34,6 +34,7 @@ def cost_units(world: World, prompts: int, count: int, chance: Chance) -> pl.Dat
             "result_id": "a",
             "run_number": 0,
             "pass_id": None,
+            "card": "one",
             "harness_version": "2.0",
             "calibration": 0.0,
             "answers": 1,
@@ -53,7 +54,7 @@ def coefficient_of_runs(prompts: int, count: int, spread: float) -> Scenario:
         joules = ("joules", "in_joules", "out_joules")
         luck = pl.col("run_number").replace_strict(dict(enumerate(np.exp(spread * chance.standard_normal(count)).tolist())))
         sums = answers.with_columns(run).with_columns(*(pl.col(name) * luck for name in joules), pl.col("joules_joules") * luck**2)
-        row = cost.fits(sums, runs.known(repetitions(spread, 4, 3, chance))).row(0, named=True)
+        row = cost.fits(sums, of_others(repetitions(spread, 4, 3, chance))).row(0, named=True)
         return holds(row["output_token_j_low"], row["output_token_j_high"], world.token_j)
 
     return measured
@@ -64,7 +65,7 @@ def served(count: int, spread: float) -> Scenario:
 
     def measured(chance: Chance) -> bool:
         logs = (spread * chance.standard_normal(count)).tolist()
-        luck = runs.of_mean(logs, runs.known(repetitions(spread, 4, 3, chance)).alone)
+        luck = runs.of_mean([runs.Run(ln) for ln in logs], of_others(repetitions(spread, 4, 3, chance)))
         return luck is not None and abs(float(np.mean(logs))) <= luck.reach
 
     return measured

@@ -2,11 +2,13 @@
 caller seeds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from prompt_joules.warehouse.statistics import runs as runs_of
 
 Floats = NDArray[np.float64]
 Chance = np.random.Generator
@@ -154,3 +156,27 @@ def repetitions(spread: float, setups: int, runs: int, chance: np.random.Generat
             "energy_per_token_j": 0.25 * np.exp(spread * chance.standard_normal(setups * runs)),
         }
     )
+
+
+def of_others(rows: pl.DataFrame) -> runs_of.Known:
+    """What repetitions of other setups say; the runs that are asked about are not among them."""
+    known = runs_of.known(rows)
+    alone = replace(known.alone, runs=0) if known.alone is not None else None
+    return runs_of.Known(alone, cards=known.cards)
+
+
+def repetitions_of(own: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the query `repetitions`: the runs of rows of `units`, each result a setup."""
+    token = pl.col("energy_j").sum() / pl.col("output_tokens").sum()
+    each = own.group_by("result_id", "run_number", maintain_order=True).agg(
+        pl.col("card", "pass_id").first(), token.alias("energy_per_token_j")
+    )
+    always = {"valid": pl.lit(True), "measured": pl.lit(100), "harness_version": pl.lit("2.0")}
+    return each.rename({"result_id": "setup"}).with_columns(**always)
+
+
+def on_cards(own: pl.DataFrame, cards: list[str], lucks: Floats) -> pl.DataFrame:
+    """Rows of `units` with each run on its card, which costs so much more, as a logarithm."""
+    place = pl.col("run_number") - pl.col("run_number").min()
+    more = place.replace_strict(dict(enumerate(np.exp(lucks).tolist())))
+    return own.with_columns(pl.col("energy_j") * more, card=place.replace_strict(dict(enumerate(cards))))

@@ -18,7 +18,10 @@ from tests.simulations.measurements import (
     energies,
     holds,
     lengths,
+    of_others,
+    on_cards,
     repetitions,
+    repetitions_of,
     runs_in_a_table,
     units,
     windows,
@@ -67,9 +70,69 @@ def value_across_runs(prompts: int, count: int, spread: float) -> Scenario:
 
     def measured(chance: Chance) -> bool:
         own = units(world, chance.standard_normal(prompts), spread * chance.standard_normal(count), chance)
-        known = runs.known(repetitions(spread, 4, 3, chance))
+        known = of_others(repetitions(spread, 4, 3, chance))
         row = comparison.compared(_rows("a"), own, Measure(), known).row(0, named=True)
         return holds(row["value_low"], row["value_high"], truth(world)[0])
+
+    return measured
+
+
+def runs_alone(prompts: int, count: int, spread: float, cards: int = 1, of_cards: float = 0.0) -> Scenario:
+    """The mean energy of an answer over runs, where nothing was repeated but these. On several cards the truth is that of their kind.
+
+    Args:
+        of_cards: standard deviation between cards.
+    """
+    world = World(between_runs=spread)
+
+    def measured(chance: Chance) -> bool:
+        own = units(world, chance.standard_normal(prompts), spread * chance.standard_normal(count), chance)
+        of_card = of_cards * chance.standard_normal(cards)
+        places = [run % cards for run in range(count)]
+        own = on_cards(own, [f"card {place}" for place in places], of_card[places])
+        row = comparison.compared(_rows("a"), own, Measure(), runs.known(repetitions_of(own))).row(0, named=True)
+        return holds(row["value_low"], row["value_high"], truth(world)[0])
+
+    return measured
+
+
+def ratio_alone(prompts: int, count: int, spread: float, *, in_turns: bool = False) -> Scenario:
+    """Compare: the ratio of two configurations, where nothing was repeated but these."""
+    a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
+
+    def measured(chance: Chance) -> bool:
+        asked, common = chance.standard_normal(prompts), spread * chance.standard_normal(count)
+        both = []
+        for place, (side, name) in enumerate(((a, "a"), (b, "b"))):
+            luck = common + side.of_side * chance.standard_normal(count) if in_turns else spread * chance.standard_normal(count)
+            both.append(units(side, asked, luck, chance, name, 10 * place, in_turns))
+        known = runs.known(repetitions_of(pl.concat(both)))
+        row = comparison.compared(_rows("a", "b"), pl.concat(both), Measure(), known).row(1, named=True)
+        return holds(row["ratio_low"], row["ratio_high"], truth(b)[0] / truth(a)[0])
+
+    return measured
+
+
+def ratio_of_cards(prompts: int, cards: int, spread: float, of_cards: float) -> Scenario:
+    """Compare: the ratio of two configurations, each run twice on a card of its own, with what other setups say of so many cards."""
+    a, b = World(between_runs=spread), World(between_runs=spread, **CONCISE)
+
+    def measured(chance: Chance) -> bool:
+        asked, shifts = chance.standard_normal(prompts), of_cards * chance.standard_normal(2 + cards)
+        both = [
+            on_cards(
+                units(side, asked, spread * chance.standard_normal(2), chance, name, 10 * place), [name] * 2, np.repeat(shifts[place], 2)
+            )
+            for place, (side, name) in enumerate(((a, "a"), (b, "b")))
+        ]
+        others = pl.concat(
+            repetitions(spread, 1, 2, chance).with_columns(
+                pl.col("energy_per_token_j") * float(np.exp(shift)), card=pl.lit(f"card {place}")
+            )
+            for place, shift in enumerate(shifts[2:])
+        )
+        row = comparison.compared(_rows("a", "b"), pl.concat(both), Measure(), of_others(others)).row(1, named=True)
+        return row["basis"] == estimates.ACROSS_CARDS and holds(row["ratio_low"], row["ratio_high"], truth(b)[0] / truth(a)[0])
 
     return measured
 
@@ -115,7 +178,7 @@ def ratio(prompts: int, count: int, spread: float, *, in_turns: bool = False, pe
             units(side, asked, luck, chance, name, 10 * place, in_turns)
             for place, (side, luck, name) in enumerate(zip((a, b), lucks, ("a", "b"), strict=True))
         ]
-        known = runs.known(repetitions(spread, setups, 3, chance))
+        known = of_others(repetitions(spread, setups, 3, chance))
         row = comparison.compared(_rows("a", "b", key=measure.key), pl.concat(both), measure, known).row(1, named=True)
         return holds(row["ratio_low"], row["ratio_high"], expected)
 
@@ -156,7 +219,7 @@ def of_pairs(prompts: int, count: int, spread: float, name: str = "median_change
             common + side.of_side * chance.standard_normal(count) if in_turns else spread * chance.standard_normal(count) for side in (a, b)
         ]
         both = [units(side, asked, luck, chance) for side, luck in zip((a, b), lucks, strict=True)]
-        known = runs.known(repetitions(spread, 4, 3, chance))
+        known = of_others(repetitions(spread, 4, 3, chance))
         row = pairs.paired(contrast(*both, in_turns=in_turns), known).row(0, named=True)
         return holds(row[f"{name}_low"], row[f"{name}_high"], expected)
 
@@ -240,7 +303,7 @@ def ratio_of_percentiles(prompts: int, statistic: str, spread: float) -> Scenari
             units(side, asked, spread * chance.standard_normal(1), chance, name, place)
             for place, (side, name) in enumerate(((a, "a"), (b, "b")))
         ]
-        known = runs.known(repetitions(spread, 4, 3, chance)) if spread else runs.NOTHING
+        known = of_others(repetitions(spread, 4, 3, chance)) if spread else runs.NOTHING
         row = comparison.compared(_rows("a", "b", key=measure.key), pl.concat(both), measure, known).row(1, named=True)
         return holds(row["ratio_low"], row["ratio_high"], expected)
 
@@ -252,6 +315,19 @@ SCENARIOS: dict[str, Scenario] = {
     **{f"J/token, one run, {n} prompts": value_of_one_run(n, "output token") for n in (5, 10, 20, 100)},
     "mean energy, one run, spread 8 % known from others, 100 prompts": value_across_runs(100, 1, 0.08),
     "mean energy, three runs, spread 8 %, 100 prompts": value_across_runs(100, 3, 0.08),
+    **{
+        f"mean energy, {name} runs and no others, spread {spread:.1%}, 300 prompts".replace("%", " %"): runs_alone(300, count, spread)
+        for name, count in (("two", 2), ("three", 3), ("four", 4))
+        for spread in (0.029, 0.08)
+    },
+    "mean energy, three runs on three cards, 5 % between cards": runs_alone(300, 3, 0.029, 3, 0.05),
+    "mean energy, six runs on three cards, 8 % between cards": runs_alone(300, 6, 0.029, 3, 0.08),
+    **{
+        f"ratio, {name} runs {how} and no others, spread 8 %, 300 prompts": ratio_alone(300, count, 0.08, in_turns=how == "in turns")
+        for name, count in (("two", 2), ("three", 3))
+        for how in ("each", "in turns")
+    },
+    "ratio on two cards, three others known, 5 % between cards": ratio_of_cards(300, 3, 0.029, 0.05),
     "mean energy in a table, one run, spread 2 %, 20 prompts": in_a_table(20, 1, 0.02),
     "mean energy in a table, two runs, spread 8 %, 100 prompts": in_a_table(100, 2, 0.08),
     "mean energy in a table, three runs, spread 2 %, 20 prompts": in_a_table(20, 3, 0.02),

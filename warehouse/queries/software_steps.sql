@@ -2,11 +2,12 @@
 -- Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. The setup that stands for a step is the first by: newest
 -- protocol; the weights
 -- that most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least J/token, for a loop most answers.
--- Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token) of each. `units` is how many things were measured by themselves in a run
+-- Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token) and card of each. `units` is how many things were measured by themselves in a run
 -- (answers, batches, one window of a server), `log_error` the standard error of ln(J/token) over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
 with own as (
     select
-        *,
+        setups.*,
+        repetitions.card,
         case
             when engine = 'transformers-eager' and batch_size = 1 then 1
             when starts_with(engine, 'transformers-compiled') and batch_size = 1 then 2
@@ -14,8 +15,9 @@ with own as (
             when starts_with(engine, 'transformers-compiled') and batch_size = 32 then 4
             when not starts_with(engine, 'transformers-') then 5
         end as step
-    from software_setups($selection)
-    where precision is null
+    from software_setups($selection) as setups
+    join repetitions on 'run:' || repetitions.run_id = setups.result_id
+    where setups.precision is null
 ),
 -- A server stands with its steady state where every run of the setup has one.
 candidates as (
@@ -32,7 +34,10 @@ candidates as (
         avg(token_log_error) over same_setup as log_error,
         max(calibration) over same_setup as off_alike,
         list(
-            ln(case when step = 5 and steady_energy_j > 0 then ratio(steady_energy_j, steady_output_tokens) else energy_per_token_j end)
+            struct_pack(
+                ln := ln(case when step = 5 and steady_energy_j > 0 then ratio(steady_energy_j, steady_output_tokens) else energy_per_token_j end),
+                card := card
+            )
         ) over same_setup as logs
     from own
     window same_setup as (partition by own.setup)

@@ -2,7 +2,9 @@
 
 Two halves of one run differ by the choice of prompts alone; two runs of one setup also by their luck. Of intervals of 95 % one in twenty
 may miss; more is a fault of the intervals, and so of every difference that they show. For a check of two runs the luck of runs is taken
-from other setups only: the setup that is judged must not be evidence for itself.
+from other setups only: the setup that is judged must not be evidence for itself, nor a setup that was answered in turns with it. Setups
+of the same passes share order, card and luck, so their checks are not independent: `shares` says how many comparisons there are without
+that.
 """
 
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import polars as pl
 
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import comparison, cost, pairs, runs
-from prompt_joules.warehouse.statistics.estimates import logs_of
+from prompt_joules.warehouse.statistics.estimates import runs_of
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, SEED
 
 HALVES, TWO_RUNS = "two halves of a run", "two runs of a setup"
@@ -22,6 +24,7 @@ COMPARE, PAIRS, COST = "Compare", "pairs", "cost of a token"
 MEASURES = (Measure(), Measure(per="output token"), Measure(statistic="median"))
 SCHEMA: dict[str, Any] = {
     **dict.fromkeys(("check", "of", "number", "result_id"), pl.String),
+    "sessions": pl.List(pl.String),
     **dict.fromkeys(("estimate", "low", "high"), pl.Float64),
     "shown": pl.Boolean,
 }
@@ -49,16 +52,31 @@ def checks(units: pl.DataFrame, cost_units: pl.DataFrame, repetitions: pl.DataFr
 
     Returns:
         One row per check that has an interval: `check` (what was asked: Compare, pairs, cost of a token), `of` (two halves or two runs),
-        `number`, `result_id` (of the first run), `estimate`, `low`, `high` (of a ratio, a change less 1, or a difference over its mean),
-        and `shown`, whether it shows a difference.
+        `number`, `result_id` (of the first run), `sessions` (passes of the runs, or the runs themselves), `estimate`, `low`, `high` (of a
+        ratio, a change less 1, or a difference over its mean), and `shown`, whether it shows a difference.
     """
-    return pl.DataFrame([*halves(units, cost_units, splits), *two_runs(units, cost_units, repetitions)], schema=SCHEMA, orient="row")
+    found = [*halves(units, cost_units, splits), *two_runs(units, cost_units, repetitions)]
+    session = dict(repetitions.select("result_id", pl.coalesce("pass_id", "result_id").alias("session")).iter_rows())
+    named = [row | {"sessions": [session.get(name, name) for name in row["sessions"]]} for row in found]
+    return pl.DataFrame(named, schema=SCHEMA, orient="row")
 
 
 def shares(found: pl.DataFrame) -> pl.DataFrame:
-    """How many checks showed a difference: one row per `check` and `of`, with `checks`, `shown` and `share_shown`."""
+    """How many checks showed a difference.
+
+    Returns:
+        One row per `check` and `of`: `checks`, `shown` and `share_shown`, and `independent`, of how many comparisons the checks are that
+        share neither run nor pass: the tasks of a pass, the numbers of a run and the halves of it are one, three runs two.
+    """
     by = ["check", "of"]
-    return found.group_by(by).agg(pl.len().alias("checks"), pl.col("shown").sum(), pl.col("shown").mean().alias("share_shown")).sort(by)
+    rows = found.group_by(by).agg(
+        pl.len().alias("checks"), pl.col("shown").sum(), pl.col("shown").mean().alias("share_shown"), pl.col("sessions")
+    )
+    apart = [
+        runs.independent(sessions) if of == TWO_RUNS else len({name for each in sessions for name in each})
+        for of, sessions in rows.select("of", "sessions").iter_rows()
+    ]
+    return rows.drop("sessions").with_columns(pl.Series("independent", apart, dtype=pl.Int64)).sort(by)
 
 
 def halves(units: pl.DataFrame, cost_units: pl.DataFrame, splits: int) -> Iterator[dict[str, Any]]:
@@ -70,22 +88,31 @@ def halves(units: pl.DataFrame, cost_units: pl.DataFrame, splits: int) -> Iterat
         fitted = cost_units.filter(pl.col("result_id") == result)
         for split in range(splits):
             first = names.gather(np.random.default_rng([SEED, split]).permutation(len(names))[: len(names) // 2].tolist())
-            yield from _compared(_part(own, first, True), _part(own, first, False), str(result), HALVES, runs.NOTHING)
-            yield from _costs(fitted, str(result), SEED + split)
+            yield from _compared(_part(own, first, True), _part(own, first, False), [str(result)], HALVES, runs.NOTHING)
+            yield from _costs(fitted, [str(result)], SEED + split)
 
 
 def two_runs(units: pl.DataFrame, cost_units: pl.DataFrame, repetitions: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Each pair of runs of one setup on one card, with the luck that all other setups show."""
     again = repetitions.filter("valid").filter(pl.len().over("setup", "card") > 1)
     for (setup, _), group in again.group_by("setup", "card", maintain_order=True):
-        known = runs.known(repetitions.filter(pl.col("setup") != setup)).of(group["harness_version"])
+        known = runs.known(_of_others(repetitions, str(setup))).of(group["harness_version"])
+        if known.alone is None:  # intervals that are about one run promise nothing of another
+            continue
         for first, second in combinations(group["result_id"], 2):
             a, b = (units.filter(pl.col("result_id") == name) for name in (first, second))
             if not a.is_empty() and not b.is_empty():
-                yield from _compared(a, b, first, TWO_RUNS, known)
-                yield from _paired(a, b, first, known)
+                yield from _compared(a, b, [first, second], TWO_RUNS, known)
+                yield from _paired(a, b, [first, second], known)
                 sums = [cost_units.filter(pl.col("result_id") == name) for name in (first, second)]
-                yield from _fitted([cost.fits(part, known) for part in sums], first, TWO_RUNS)
+                yield from _fitted([cost.fits(part, known) for part in sums], [first, second], TWO_RUNS)
+
+
+def _of_others(repetitions: pl.DataFrame, setup: str) -> pl.DataFrame:
+    """The runs of setups that share no pass with this one."""
+    passes = repetitions.filter(pl.col("setup") == setup)["pass_id"].drop_nulls()
+    beside = repetitions.filter(pl.col("pass_id").is_in(passes.implode()))["setup"]
+    return repetitions.filter(pl.col("setup") != setup, ~pl.col("setup").is_in(beside.implode()))
 
 
 def _part(own: pl.DataFrame, first: pl.Series, is_in: bool) -> pl.DataFrame:
@@ -96,15 +123,15 @@ def _part(own: pl.DataFrame, first: pl.Series, is_in: bool) -> pl.DataFrame:
     )
 
 
-def _compared(a: pl.DataFrame, b: pl.DataFrame, result: str, of: str, known: runs.Known) -> Iterator[dict[str, Any]]:
+def _compared(a: pl.DataFrame, b: pl.DataFrame, results: list[str], of: str, known: runs.Known) -> Iterator[dict[str, Any]]:
     sides = pl.concat([a.with_columns(result_id=pl.lit("a")), b.with_columns(result_id=pl.lit("b"))])
     for measure in MEASURES:
         rows = pl.DataFrame({"result_id": ["a", "b"]}).with_columns(pl.lit(None, pl.Float64).alias(measure.key))
         row = comparison.compared(rows, sides, measure, known).row(1, named=True)
-        yield from _judged(COMPARE, of, measure.words, result, row["ratio"], row["ratio_low"], row["ratio_high"], 1.0)
+        yield from _judged(COMPARE, of, measure.words, results, row["ratio"], row["ratio_low"], row["ratio_high"], 1.0)
 
 
-def _paired(a: pl.DataFrame, b: pl.DataFrame, result: str, known: runs.Known) -> Iterator[dict[str, Any]]:
+def _paired(a: pl.DataFrame, b: pl.DataFrame, results: list[str], known: runs.Known) -> Iterator[dict[str, Any]]:
     """Two runs as the two sides of pairs: the same prompts, answered twice."""
     if a["shared"].any() or a["prompts"].max() != 1:
         return
@@ -119,27 +146,27 @@ def _paired(a: pl.DataFrame, b: pl.DataFrame, result: str, known: runs.Known) ->
         pl.lit(False).alias("cut_b"),
     )
     sides = [
-        {"is_b": is_b, "turn": "1", "is_pass": False, "ln": value, "card": "one", "calibration": 0.0}
+        {"is_b": is_b, "turn": "1", "is_pass": False, "ln": run.ln, "card": "one", "calibration": 0.0}
         for is_b, side in ((False, a), (True, b))
-        for value in logs_of(side).values()
+        for run in runs_of(side).values()
     ]
     contrast = pl.DataFrame(
         {"shared": [False], "harness_version": [None], "pair_list": [listed.to_dicts()], "windows": [None], "runs": [sides]}
     )
     row = pairs.paired(contrast, known).row(0, named=True)
     for name in ("median_change", "total_change"):
-        yield from _judged(PAIRS, TWO_RUNS, name.replace("_", " "), result, row[name], row[f"{name}_low"], row[f"{name}_high"], 0.0)
+        yield from _judged(PAIRS, TWO_RUNS, name.replace("_", " "), results, row[name], row[f"{name}_low"], row[f"{name}_high"], 0.0)
 
 
-def _costs(sums: pl.DataFrame, result: str, seed: int) -> Iterator[dict[str, Any]]:
+def _costs(sums: pl.DataFrame, results: list[str], seed: int) -> Iterator[dict[str, Any]]:
     """The coefficients of two halves of a run."""
     names = sums["unit"].unique().sort()
     chosen = names.gather(np.random.default_rng([SEED, seed]).permutation(len(names))[: len(names) // 2].tolist())
     inside = pl.col("unit").is_in(chosen.implode())
-    yield from _fitted([cost.fits(sums.filter(part)) for part in (inside, ~inside)], result, HALVES)
+    yield from _fitted([cost.fits(sums.filter(part)) for part in (inside, ~inside)], results, HALVES)
 
 
-def _fitted(fits: list[pl.DataFrame], result: str, of: str) -> Iterator[dict[str, Any]]:
+def _fitted(fits: list[pl.DataFrame], results: list[str], of: str) -> Iterator[dict[str, Any]]:
     """The coefficients of two fits: their difference over their mean; nothing where either is not there."""
     if any(fit.is_empty() for fit in fits):
         return
@@ -148,14 +175,14 @@ def _fitted(fits: list[pl.DataFrame], result: str, of: str) -> Iterator[dict[str
         scale = max(abs(a[name] + b[name]) / 2, 1e-12)
         half = float(np.hypot(a[f"{name}_high"] - a[name], b[f"{name}_high"] - b[name])) / scale
         away = (b[name] - a[name]) / scale
-        yield from _judged(COST, of, name, result, away, away - half, away + half, 0.0)
+        yield from _judged(COST, of, name, results, away, away - half, away + half, 0.0)
 
 
 def _judged(
-    check: str, of: str, number: str, result: str, estimate: float | None, low: float | None, high: float | None, nothing: float
+    check: str, of: str, number: str, results: list[str], estimate: float | None, low: float | None, high: float | None, nothing: float
 ) -> Iterator[dict[str, Any]]:
     """One row, where there is an interval."""
     if estimate is not None and (low is not None or high is not None):
         shown = (low is not None and low > nothing) or (high is not None and high < nothing)
         numbers = {"estimate": estimate, "low": low, "high": high, "shown": shown}
-        yield {"check": check, "of": of, "number": number, "result_id": result} | numbers
+        yield {"check": check, "of": of, "number": number, "result_id": results[0], "sessions": results} | numbers

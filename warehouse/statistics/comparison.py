@@ -15,7 +15,16 @@ import polars as pl
 
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 from prompt_joules.warehouse.statistics import intervals, percentiles, runs
-from prompt_joules.warehouse.statistics.estimates import ENDS, Estimate, Meter, calibration_of_ratio, logs_of, luck_of_ratio, meter_of
+from prompt_joules.warehouse.statistics.estimates import (
+    ENDS,
+    Estimate,
+    Meter,
+    calibration_of_ratio,
+    luck_of_ratio,
+    luck_of_value,
+    meter_of,
+    runs_of,
+)
 from prompt_joules.warehouse.statistics.intervals import Floats, Sums
 
 LEVELS = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -35,7 +44,7 @@ class Side:
 
     Attributes:
         value: its energy by the measure (J); None where it is not known.
-        logs: ln(J/token) of each of its runs, by pass, or by run where it was measured alone; empty for a published average.
+        runs: its runs, by pass, or by run where it was measured alone; empty for a published average.
         units: how many units it has.
         sums: for a mean, its sums unit by unit.
         draws: for a percentile, draws of its logarithm.
@@ -43,7 +52,7 @@ class Side:
     """
 
     value: float | None
-    logs: Mapping[str, float]
+    runs: Mapping[str, runs.Run]
     units: int
     sums: Sums | None = None
     draws: Floats | None = None
@@ -85,7 +94,7 @@ def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT
     schema |= dict.fromkeys(("rank_low", "rank_high", "runs", "units"), pl.Int64()) | {"basis": pl.String()}
     found = [
         dict.fromkeys(schema)
-        | {"result_id": name, "runs": len(sides[place].logs), "units": sides[place].units}
+        | {"result_id": name, "runs": len(sides[place].runs), "units": sides[place].units}
         | values[place].row("value", place)
         | ratios[place].row("ratio", len(sides) + place)
         | {"basis": (ratios if place else values)[place].basis}
@@ -110,24 +119,24 @@ def _side(value: float | None, own: pl.DataFrame, every: pl.DataFrame, measure: 
     counted = own.filter(pl.col(parts) > 0)
     if counted.is_empty():
         return Side(value, {}, 0)
-    logs, count, meter = logs_of(own), int(own["unit"].n_unique()), meter_of(own)
+    own_runs, count, meter = runs_of(own), int(own["unit"].n_unique()), meter_of(own)
     if measure.statistic == "mean":
         sums = every.join(own.group_by("unit").agg(pl.col("energy_j", parts).sum()), on="unit", how="left", maintain_order="left")
         upper, lower = (sums[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
         totals = Sums(upper, lower)
-        return Side(totals.value, logs, count, sums=totals, meter=meter)
+        return Side(totals.value, own_runs, count, sums=totals, meter=meter)
     if counted["prompts"].max() != 1 or counted["shared"].any():
-        return Side(value, logs, count, meter=meter)
+        return Side(value, own_runs, count, meter=meter)
     each = (counted["energy_j"] / counted[parts]).to_numpy().astype(float)
     middle, low, high = percentiles.clustered(each, LEVELS[measure.statistic], counted["unit"].to_numpy())
     draws = None if low is None and high is None else percentiles.log_draws(middle, low, high, place)
-    return Side(middle, logs, count, draws=draws, meter=meter)
+    return Side(middle, own_runs, count, draws=draws, meter=meter)
 
 
 def _value(side: Side, drawn: Floats, known: runs.Known) -> Estimate:
     draws = side.draws if side.sums is None else intervals.log_draws(drawn, side.sums)
-    luck = runs.of_mean(list(side.logs.values()), known.alone) if side.logs else None
-    return Estimate(side.value, draws, luck, len(side.logs), side.meter.calibration)
+    luck, cards = luck_of_value(side.runs, known)
+    return Estimate(side.value, draws, luck, len(side.runs), side.meter.calibration, cards)
 
 
 def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimate:
@@ -139,8 +148,9 @@ def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimat
     elif first.draws is not None and side.draws is not None:
         with np.errstate(invalid="ignore"):  # neither has an upper limit: their ratio may be anything
             draws = side.draws - first.draws
-    luck, fewest = luck_of_ratio(first.logs, side.logs, known), min(len(first.logs), len(side.logs))
-    return Estimate(side.value / first.value, draws, luck, fewest, calibration_of_ratio(first.meter, side.meter))
+    luck, cards = luck_of_ratio(first.runs, side.runs, known)
+    fewest = min(len(first.runs), len(side.runs))
+    return Estimate(side.value / first.value, draws, luck, fewest, calibration_of_ratio(first.meter, side.meter), cards)
 
 
 def _ranks(between: Mapping[tuple[int, int], Estimate], values: Sequence[float | None]) -> list[dict[str, int | None]]:

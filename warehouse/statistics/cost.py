@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.statistics import least_squares, runs
-from prompt_joules.warehouse.statistics.estimates import logs_of
+from prompt_joules.warehouse.statistics.estimates import runs_of
 from prompt_joules.warehouse.statistics.intervals import student
 
 FEWEST_PROMPTS = 8
@@ -57,7 +57,7 @@ def _fit(sums: pl.DataFrame, known: runs.Known) -> dict[str, Any] | None:
     if fit is None:
         return None
     answers = float(of["answers"].sum())
-    luck = runs.of_mean(list(logs_of(sums.rename({"joules": "energy_j", "outs": "output_tokens"})).values()), known.alone)
+    luck = runs.of_mean(list(runs_of(sums.rename({"joules": "energy_j", "outs": "output_tokens"})).values()), known)
     reach = float(np.hypot(luck.reach if luck else 0.0, float(sums["calibration"].max() or 0)))  # type: ignore[arg-type]
     row: dict[str, Any] = {"result_id": sums["result_id"][0], "units": units.height, "answers": int(answers)}
     row |= {"runs": sums["run_number"].n_unique(), "longest": sums["longest"].max(), "luck": reach}

@@ -3,17 +3,29 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.statistics import intervals, runs
 from prompt_joules.warehouse.statistics.intervals import Floats
+from prompt_joules.warehouse.statistics.runs import Run
 
 ENDS = ("", "_low", "_high", "_within_low", "_within_high")
 NORMAL = 1.959963984540054
 # What an interval is about.
 ACROSS_RUNS, WITH_SPREAD, ONE_RUN = "across runs", "one run, with the spread known between runs", "within one run"
+ACROSS_CARDS, WITH_CARDS = "across runs and cards", "one run, with the spread known between runs and cards"
+OTHER_CARDS = "across runs, on different cards"
+
+
+class Cards(Enum):
+    """What an interval has to do with the cards that its runs were on."""
+
+    MEASURED = "it is about these cards, which two sides have in common"
+    LEVEL = "the spread between cards is in it"
+    UNLIKE = "two sides ran on different cards, whose spread is in their difference and not in the interval"
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class Estimate:
         luck: what the runs add; None where nothing is known.
         calibration: how far the meter can be off in all of it alike, relative, half-width.
         runs: how many runs are behind it, of the side that has fewest.
+        cards: what the interval has to do with their cards.
     """
 
     value: float | None
@@ -33,6 +46,7 @@ class Estimate:
     luck: runs.Spread | None = None
     runs: int = 0
     calibration: float = 0.0
+    cards: Cards = Cards.MEASURED
 
     @property
     def basis(self) -> str | None:
@@ -41,7 +55,7 @@ class Estimate:
             return None
         if self.luck is None:
             return ONE_RUN
-        return ACROSS_RUNS if self.runs > 1 else WITH_SPREAD
+        return basis_of(self.runs, self.cards)
 
     def whole(self, place: int) -> Floats | None:
         """Draws of the logarithm with the luck of the runs; the number itself where it has no interval, None where it has no logarithm.
@@ -66,6 +80,17 @@ class Estimate:
             both = [end for drawn in (self.whole(place), self.draws) if drawn is not None for end in intervals.ends(drawn)]
             numbers[1:] = [math.exp(end) - less if math.isfinite(end) else None for end in both]
         return dict(zip((f"{name}{end}" for end in ENDS), numbers, strict=True))
+
+
+def basis_of(count: int, cards: Cards) -> str:
+    """What an interval with the luck of runs is about.
+
+    Args:
+        count: how many runs are behind it, of the side that has fewest.
+    """
+    if count > 1:
+        return {Cards.MEASURED: ACROSS_RUNS, Cards.LEVEL: ACROSS_CARDS, Cards.UNLIKE: OTHER_CARDS}[cards]
+    return WITH_CARDS if cards is Cards.LEVEL else WITH_SPREAD
 
 
 def calibrations(half: float, place: int) -> Floats:
@@ -103,28 +128,50 @@ def meter_of(rows: pl.DataFrame) -> Meter:
     return Meter(frozenset(rows["card"].unique()), float(worst) if isinstance(worst, int | float) else 0.0)
 
 
-def logs_of(rows: pl.DataFrame) -> dict[str, float]:
-    """ln(J/token) of each run, by the pass that it shares with others, else by itself.
+def runs_of(rows: pl.DataFrame) -> dict[str, Run]:
+    """Each run, by the pass that it shares with others, else by itself.
 
     Args:
-        rows: any number of rows per run: `run_number`, `pass_id`, `energy_j`, `output_tokens`.
+        rows: any number of rows per run: `run_number`, `pass_id`, `card`, `energy_j`, `output_tokens`.
     """
     token = pl.col("energy_j").sum() / pl.col("output_tokens").sum()
-    each = rows.group_by("run_number").agg(pl.col("pass_id").first(), token.alias("value")).sort("run_number")
+    each = rows.group_by("run_number").agg(pl.col("pass_id", "card").first(), token.alias("value")).sort("run_number")
     return {
-        name or f"run {number}": math.log(value) for number, name, value in each.iter_rows() if value is not None and 0 < value < math.inf
+        name or f"run {number}": Run(math.log(value), card)
+        for number, name, card, value in each.iter_rows()
+        if value is not None and 0 < value < math.inf
     }
 
 
-def luck_of_ratio(first: Mapping[str, float], second: Mapping[str, float], known: runs.Known) -> runs.Spread | None:
-    """What the runs add to a ratio of two configurations: passes that both have cancel, other runs do not.
+def luck_of_value(side: Mapping[str, Run], known: runs.Known) -> tuple[runs.Spread | None, Cards]:
+    """What the runs add to the value of a configuration, and whether the spread between cards is in that."""
+    if not side:
+        return None, Cards.MEASURED
+    several = len({run.card for run in side.values()}) >= runs.ENOUGH_CARDS
+    return runs.of_mean(list(side.values()), known), Cards.LEVEL if several else Cards.MEASURED
+
+
+def luck_of_ratio(first: Mapping[str, Run], second: Mapping[str, Run], known: runs.Known) -> tuple[runs.Spread | None, Cards]:
+    """What the runs add to a ratio of two configurations: passes that both have cancel, other runs do not, nor do cards that only one has.
 
     Args:
-        first, second: ln(J/token) of their runs, by pass.
+        first, second: their runs, by pass.
         known: the luck of other setups.
     """
-    if shared := sorted(first.keys() & second.keys()):
-        return runs.of_mean([second[name] - first[name] for name in shared], known.of_difference(len(shared)))
     if not first or not second:
-        return None
-    return runs.together(runs.of_mean(list(first.values()), known.alone), runs.of_mean(list(second.values()), known.alone))
+        return None, Cards.MEASURED
+    sides = list(first.values()), list(second.values())
+    shared = sorted(first.keys() & second.keys())
+    if shared:
+        differences = [Run(second[name].ln - first[name].ln) for name in shared]
+        luck = runs.of_means([differences], known.of_difference(len(shared)))
+    else:
+        luck = runs.of_means(sides, known.alone)
+    # A pass ran on one card, whether that was recorded or not.
+    on = [[run._replace(card=run.card or (name if name in shared else None)) for name, run in side.items()] for side in (first, second)]
+    unlike = runs.unlike_cards(*on)
+    if not unlike:
+        return luck, Cards.MEASURED
+    if luck is None or known.cards is None or known.cards.freedom < runs.ENOUGH_CARDS - 1:
+        return luck, Cards.UNLIKE
+    return runs.together(luck, runs.Spread(known.cards.sd * math.sqrt(unlike), known.cards.freedom)), Cards.LEVEL

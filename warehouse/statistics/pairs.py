@@ -44,12 +44,16 @@ def paired(contrasts: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.Data
 def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
     """The numbers of one contrast."""
     a, b = (
-        {run["turn"] if run["is_pass"] else f"{side} {run['turn']}": run["ln"] for run in row["runs"] if run["is_b"] == side}
+        {
+            run["turn"] if run["is_pass"] else f"{side} {run['turn']}": runs.Run(run["ln"], run["card"])
+            for run in row["runs"]
+            if run["is_b"] == side
+        }
         for side in (False, True)
     )
-    luck, fewest = luck_of_ratio(a, b, known), min(len(a), len(b))
+    (luck, cards), fewest = luck_of_ratio(a, b, known), min(len(a), len(b))
     meters = [_meter([run for run in row["runs"] if run["is_b"] == side]) for side in (False, True)]
-    estimate = partial(Estimate, luck=luck, runs=fewest, calibration=calibration_of_ratio(*meters))
+    estimate = partial(Estimate, luck=luck, runs=fewest, calibration=calibration_of_ratio(*meters), cards=cards)
     found: dict[str, Any] = dict.fromkeys((*NUMBERS, "more_share", "least_change", "most_change", *COUNTS)) | {
         "runs_a": len(a),
         "runs_b": len(b),

@@ -118,13 +118,14 @@ def with_intervals(rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitio
 
 
 def _of_runs(repetitions: pl.DataFrame) -> pl.DataFrame:
-    """One row per setup: `logs`, ln(J/token) of its valid runs; `error`, the standard error of their mean within the runs; `units`.
+    """One row per setup: `logs`, ln(J/token) and card of its valid runs; `error`, the standard error of their mean within
+    the runs; `units`.
 
     The same prompts are in every run, so more runs leave the error of the choice of prompts as it is.
     """
     counted = repetitions.filter("valid", pl.col("energy_per_token_j") > 0)
     return counted.group_by("setup").agg(
-        pl.col("energy_per_token_j").log().alias("logs"),
+        pl.struct(pl.col("energy_per_token_j").log().alias("ln"), "card").alias("logs"),
         pl.col("token_log_error").mean().alias("error"),
         pl.col("token_units").min().alias("units"),
         pl.col("calibration").max(),
@@ -155,6 +156,7 @@ def _around(value: float, reach: float, row: dict[str, Any], known: luck.Known, 
     Args:
         reach: half the width over prompts, as a logarithm.
     """
-    of_runs = luck.of_mean(row["logs"], known.of([row["harness_version"]]).alone) if row["logs"] else None
+    side = [luck.Run(**run) for run in row["logs"] or ()]
+    of_runs = luck.of_mean(side, known.of([row["harness_version"]])) if side else None
     half = math.hypot(reach, of_runs.reach if of_runs is not None else 0.0, row["calibration"] or 0.0)
     return dict(zip(names, (value * math.exp(-half), value * math.exp(half)), strict=True))

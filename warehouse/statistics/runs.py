@@ -8,6 +8,8 @@ are alike in everything but seed and time.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,6 +20,15 @@ from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, RESAMPLES
 MOST_FREEDOM = 4
 # So many passes tell by themselves how far a difference measured in turns can be off.
 ENOUGH_PASSES = 3
+# From so many cards on an interval is about their kind; of two it would be from 0.4 to 2.4 times the value.
+ENOUGH_CARDS = 3
+
+
+class Run(NamedTuple):
+    """One run of a setup: ln(J/token), and the card that it ran on; None is one that nobody recorded."""
+
+    ln: float
+    card: str | None = None
 
 
 @dataclass(frozen=True)
@@ -26,9 +37,9 @@ class Spread:
 
     Attributes:
         sd: 0.05 is about 5 %.
-        freedom: degrees of freedom behind it.
+        freedom: degrees of freedom behind it: setups whose prompts were answered in turns share the luck of their passes and count once.
         setups: how many setups it was measured on.
-        runs: how many runs of these.
+        runs: how many runs of these; 0 where it is of others than those that are asked about.
     """
 
     sd: float
@@ -41,6 +52,20 @@ class Spread:
         """Half the width of the 95 % interval of a value that is off by this spread, as a logarithm."""
         return student(self.freedom) * self.sd
 
+    def without(self, squares: float, count: int) -> "Spread | None":
+        """What is left of it without some of its runs, so that these are no evidence twice; None where nothing is left.
+
+        Args:
+            squares: the sum of the squares of their distances from the mean of their setup.
+            count: their degrees of freedom.
+        """
+        weight = self.runs - self.setups
+        if not self.runs or not count or squares > 1.001 * self.sd**2 * weight:  # they are not among its runs
+            return self
+        if self.freedom <= count or weight <= count:
+            return None
+        return replace(self, sd=math.sqrt(max(self.sd**2 * weight - squares, 0.0) / (weight - count)), freedom=self.freedom - count, runs=0)
+
 
 @dataclass(frozen=True)
 class Known:
@@ -49,7 +74,8 @@ class Known:
     Attributes:
         alone: the spread between runs of one setup on one card.
         in_turns: the spread of the difference between two setups whose prompts were answered in turns, from pass to pass.
-        cards: the spread between cards of one kind, less that between runs; in no interval, each is about the cards that were measured.
+        cards: the spread between cards of one kind, less that between runs; in an interval of two sides on unlike cards from
+            ENOUGH_CARDS cards on, else an interval is about the cards that were measured.
         of_protocols: the same from the runs of one major version of the protocol: "1", "2".
     """
 
@@ -107,24 +133,41 @@ def _known(logs: pl.DataFrame) -> Known:
 def _between_cards(logs: pl.DataFrame, alone: Spread | None) -> Spread | None:
     """The spread between cards of one kind, without that between runs; None where no setup was run on two cards.
 
-    Setups that ran on the same cards tell of the same cards: together they have the degrees of freedom of one. `runs` counts the cards.
+    `runs` counts the cards.
     """
     cards = logs.drop_nulls("card").group_by("setup", "card").agg(pl.col("ln").mean(), pl.len().alias("runs"))
     groups = cards.group_by("setup").agg(
-        pl.col("ln").var().alias("variance"),
-        pl.len().alias("cards"),
-        (1 / pl.col("runs")).mean().alias("per_run"),
-        pl.col("card").sort().str.join(" ").alias("which"),
+        pl.col("ln").var().alias("variance"), pl.col("card").alias("which"), (1 / pl.col("runs")).mean().alias("per_run")
     )
-    groups = groups.filter(pl.col("cards") > 1)
+    groups = groups.with_columns(pl.col("which").list.len().alias("cards")).filter(pl.col("cards") > 1)
     if groups.is_empty():
         return None
     weight = groups["cards"] - 1
     square = float((groups["variance"] * weight).sum()) / float(weight.sum())
     of_runs = alone.sd**2 * float((groups["per_run"] * weight).sum()) / float(weight.sum()) if alone else 0.0
-    sets = groups.unique("which")
     measured = cards.filter(pl.col("setup").is_in(groups["setup"].implode()))["card"].n_unique()
-    return Spread(math.sqrt(max(square - of_runs, 0.0)), int((sets["cards"] - 1).sum()), groups.height, measured)
+    return Spread(math.sqrt(max(square - of_runs, 0.0)), independent(groups["which"]), groups.height, measured)
+
+
+def independent(sets: pl.Series) -> int:
+    """How many independent comparisons groups of passes (or cards) allow: those that several groups have count once.
+
+    Args:
+        sets: a list of names per group.
+    """
+    leader: dict[str, str] = {}
+
+    def led(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            name = leader[name]
+        return name
+
+    joined = 0
+    for names in sets:
+        for first, second in pairwise(names):
+            if led(first) != led(second):
+                leader[led(second)], joined = led(first), joined + 1
+    return joined
 
 
 def _differences(logs: pl.DataFrame) -> pl.DataFrame:
@@ -139,32 +182,86 @@ def _differences(logs: pl.DataFrame) -> pl.DataFrame:
 
 def _pooled(logs: pl.DataFrame, by: Sequence[str]) -> Spread | None:
     """The standard deviation of `ln` within groups; None where no group has two rows."""
-    groups = logs.group_by(*by).agg(pl.col("ln").var().alias("variance"), pl.len().alias("runs")).filter(pl.col("runs") > 1)
+    alone = pl.format("{} {}", "setup", pl.int_range(pl.len()))
+    named = logs.with_columns(pl.coalesce("pass_id", alone).alias("which"))
+    groups = named.group_by(*by).agg(pl.col("ln").var().alias("variance"), pl.len().alias("runs"), "which").filter(pl.col("runs") > 1)
     if groups.is_empty():
         return None
-    freedom = int((groups["runs"] - 1).sum())
-    square = float((groups["variance"] * (groups["runs"] - 1)).sum()) / freedom
-    return Spread(math.sqrt(square), freedom, groups.height, int(groups["runs"].sum()))
+    weight = int((groups["runs"] - 1).sum())
+    square = float((groups["variance"] * (groups["runs"] - 1)).sum()) / weight
+    return Spread(math.sqrt(square), independent(groups["which"]), groups.height, int(groups["runs"].sum()))
 
 
-def of_mean(logs: Sequence[float], others: Spread | None) -> Spread | None:
-    """How far the mean over runs can be off because of the runs: from their own spread and that known of other setups.
-
-    The two variances are averaged by their degrees of freedom, of which that of the others has at most MOST_FREEDOM.
+def of_mean(side: Sequence[Run], known: Known) -> Spread | None:
+    """How far the mean over runs can be off because of the runs; of runs on three cards or more, because of the cards too.
 
     Args:
-        logs: ln(J/token) of each run, or its difference between two sides of the run.
+        side: the runs of a setup.
+        known: the luck of all setups that were repeated.
 
     Returns:
         The standard error of the mean; None where there is one run and nothing is known of others.
     """
-    own = len(logs) - 1
-    borrowed = min(others.freedom, MOST_FREEDOM) if others is not None else 0
-    freedom = own + borrowed
-    if not freedom:
+    cards = _of_cards(side)
+    if len(cards) < ENOUGH_CARDS:
+        return of_means([side], known.alone)
+    means = [float(np.mean(logs)) for logs in cards.values()]
+    return of_means([[Run(mean) for mean in means]], None)
+
+
+def of_means(sides: Sequence[Sequence[Run]], others: Spread | None) -> Spread | None:
+    """How far the sum or the difference of means over runs can be off, from the spread of each side's runs on one card and that of others.
+
+    The variances are averaged by their degrees of freedom, of which that of others has at most MOST_FREEDOM; those of the result follow
+    Welch and Satterthwaite, where what all sides borrow is borrowed once.
+
+    Args:
+        sides: the runs of each.
+        others: what is known of runs alike; the runs of the sides are taken out of it.
+
+    Returns:
+        The standard error; None where it is not known of a side.
+    """
+    own = [_within_cards(side) for side in sides]
+    rest = others.without(sum(squares for squares, _ in own), sum(count for _, count in own)) if others is not None else None
+    borrowed, lent = (min(rest.freedom, MOST_FREEDOM), rest.sd**2) if rest is not None else (0, 0.0)
+    if not all(count + borrowed for _, count in own):
         return None
-    square = (own * (float(np.var(logs, ddof=1)) if own else 0.0) + borrowed * (others.sd**2 if others is not None else 0.0)) / freedom
-    return Spread(math.sqrt(square / len(logs)), freedom)
+    scales = [1 / ((count + borrowed) * len(side)) for (_, count), side in zip(own, sides, strict=True)]
+    of_own = [squares * scale for (squares, _), scale in zip(own, scales, strict=True)]
+    of_others = borrowed * lent * sum(scales)
+    square = sum(of_own) + of_others
+    parts = [(value, count) for value, (_, count) in zip(of_own, own, strict=True) if count] + ([(of_others, borrowed)] if borrowed else [])
+    uncertain = sum(value**2 / count for value, count in parts)
+    freedom = square**2 / uncertain if uncertain else min(count for _, count in parts)
+    return Spread(math.sqrt(square), max(1, int(freedom + 1e-9)))
+
+
+def _of_cards(side: Sequence[Run]) -> dict[str | None, list[float]]:
+    found: dict[str | None, list[float]] = {}
+    for run in side:
+        found.setdefault(run.card, []).append(run.ln)
+    return found
+
+
+def _within_cards(side: Sequence[Run]) -> tuple[float, int]:
+    """The sum of the squares of runs around the mean of their card, and its degrees of freedom."""
+    cards = _of_cards(side)
+    squares = sum(float(np.var(logs)) * len(logs) for logs in cards.values())
+    return squares, len(side) - len(cards)
+
+
+def unlike_cards(first: Sequence[Run], second: Sequence[Run]) -> float:
+    """How much of the spread between cards is in the difference of two means: the sum of squares of what their cards' weights differ by.
+
+    0 where both ran on the same cards equally often, 2 for one card each. A card that nobody recorded is like no other.
+    """
+    weights: dict[object, float] = {}
+    for sign, side in ((1, first), (-1, second)):
+        for place, run in enumerate(side):
+            name = run.card if run.card is not None else (sign, place)
+            weights[name] = weights.get(name, 0.0) + sign / len(side)
+    return sum(weight**2 for weight in weights.values() if abs(weight) > 1e-9)
 
 
 def together(first: Spread | None, second: Spread | None) -> Spread | None:

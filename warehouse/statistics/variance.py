@@ -111,6 +111,6 @@ def smallest_difference(parts: pl.DataFrame, prompts: int, count: int) -> float 
     if sample is None or RUN not in sds:
         return None
     # Either side has its own runs; what is known of other setups counts for at most so many degrees of freedom.
-    own = 2 * (count - 1) + min(freedom[RUN], 2 * runs.MOST_FREEDOM)
+    own = 2 * (count - 1) + min(freedom[RUN], runs.MOST_FREEDOM)
     half = student(own) * math.sqrt(2 * (sample**2 / (prompts * count) + sds[RUN] ** 2 / count))
     return math.expm1(half)

@@ -40,7 +40,7 @@ REASONS = (
 )
 PARTS = ("reason_of_spread", "meaning_of_part", "sd_of_energy", "share_of_energy", "sd_of_length", "sd_of_token", "setups")
 SMALLEST = ("prompts_asked", "with_1_run", "with_3_runs", "with_9_runs")
-CHECKS = ("check", "of", "checks", "shown", "share_shown")
+CHECKS = ("check", "of", "checks", "independent", "shown", "share_shown")
 PROMPTS, RUNS = (20, 100, 1000), (1, 3, 9)
 NO_PARTS = "No run of ours has prompts that were alone on the GPU: where the spread comes from is not known."
 NO_LUCK = "What can be shown is not known: no setup was run twice."
@@ -185,5 +185,5 @@ def said_of_checks(shares: pl.DataFrame) -> str:
     return (
         f"**A/A check**: {aa.HALVES}, and {aa.TWO_RUNS} where there are some, went through Compare, the pairs and the cost of a token. "
         f"Of {count(every, 'interval')} {shown:,} ({figure(100 * shown / every, 2)} %) show a difference where there is none; at most 5 % "
-        "should."
+        "should. Numbers of one run and tasks answered in turns go up and down together, so they are fewer comparisons than intervals."
     )

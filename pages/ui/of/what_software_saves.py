@@ -97,7 +97,8 @@ def sure(known: pl.DataFrame) -> str:
     row = with_ends.sort("step", pl.col("saved_high") - pl.col("saved_low"), "size").row(0, named=True)
     low, high = (software.share(row[end]) for end in ("saved_low", "saved_high"))
     named = f"{row['step_name'].lower()} at {row['size_name']}"
-    return f" With a 95 % interval: {software.share(row['saved'])} ({low.removesuffix(' %')} to {high}), {named}."
+    on = "" if row["cards"] == software.SAME_CARDS else f", {row['cards']}: how much of it is of the cards is not known"
+    return f" With a 95 % interval: {software.share(row['saved'])} ({low.removesuffix(' %')} to {high}), {named}{on}."
 
 
 def unlike(rows: pl.DataFrame) -> str:

@@ -4,13 +4,27 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from prompt_joules.pages.ui.pure.words import count, figure
-from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN
-from prompt_joules.warehouse.statistics.runs import Known
+from prompt_joules.warehouse.statistics.estimates import ACROSS_CARDS, ACROSS_RUNS, ONE_RUN, OTHER_CARDS, WITH_CARDS, WITH_SPREAD
+from prompt_joules.warehouse.statistics.runs import ENOUGH_CARDS, Known
 
 Say = Callable[[float], str]
 NO_LUCK = (
     "How far two runs of one setup lie apart is not known here: no setup was run twice. Intervals are about the runs that were measured."
 )
+SEVERAL = (ACROSS_RUNS, ACROSS_CARDS, OTHER_CARDS)
+_LARGER = (
+    "A difference of these runs, larger than the spread between {} explains; only several runs of each, on the same cards, can show it for "
+    "good."
+)
+# What is said of a difference that an interval shows, by what it is about.
+SHOWN = {
+    ACROSS_RUNS: "The difference holds across runs.",
+    ACROSS_CARDS: "The difference holds across runs and cards.",
+    OTHER_CARDS: "A difference across these runs, which were not on the same cards: how much of it is of the cards is not known.",
+    ONE_RUN: "A difference of these runs; whether it would come again is not known.",
+    WITH_SPREAD: _LARGER.format("runs"),
+    WITH_CARDS: _LARGER.format("runs and cards"),
+}
 # The fewest values behind a number that is drawn as a full mark.
 FEW = 10
 
@@ -26,11 +40,12 @@ def interval(row: Mapping[str, Any], name: str, say: Say) -> str:
     if row["basis"] is None or (row[f"{name}_low"] is None and row[f"{name}_high"] is None):
         return ""
     whole, within = (span(row[f"{name}{ends}_low"], row[f"{name}{ends}_high"], say) for ends in ("", "_within"))
-    if row["basis"] == ACROSS_RUNS:
-        return f"95 % interval {whole}, across runs"
+    if row["basis"] in SEVERAL:
+        return f"95 % interval {whole}, {row['basis']}"
     if row["basis"] == ONE_RUN:
         return f"95 % interval {within}, within one run"
-    return f"95 % interval {within} within one run, {whole} with the spread between runs"
+    spread = "runs and cards" if row["basis"] == WITH_CARDS else "runs"
+    return f"95 % interval {within} within one run, {whole} with the spread between {spread}"
 
 
 def span(low: float | None, high: float | None, say: Say) -> str:
@@ -43,24 +58,24 @@ def span(low: float | None, high: float | None, say: Say) -> str:
 
 
 def verdict(row: Mapping[str, Any], name: str, nothing: float) -> str:
-    """Whether a difference is shown, as a sentence; empty without an interval. That one is better than the other is said across runs only.
+    """Whether a difference is shown, as a sentence; empty without an interval.
+
+    That one is better than the other is said across runs only, of sides on the same cards or with the spread between cards in the
+    interval.
 
     Args:
         row: as in `interval`.
         nothing: the value of the number where there is no difference.
     """
-    if row["basis"] is None:
+    basis = row["basis"]
+    if basis is None:
         return ""
     shown, within = (_outside(row[f"{name}{ends}_low"], row[f"{name}{ends}_high"], nothing) for ends in ("", "_within"))
-    if row["basis"] == ACROSS_RUNS:
-        return "The difference holds across runs." if shown else "No difference is shown: the interval includes none."
-    if not within:
+    if not (shown if basis in SEVERAL else within):
         return "No difference is shown: the interval includes none."
-    if row["basis"] == ONE_RUN:
-        return "A difference of these runs; whether it would come again is not known."
-    if shown:
-        return "A difference of these runs, larger than the spread between runs explains; only several runs of each can show it for good."
-    return "A difference of these runs, which the spread between runs may explain."
+    if basis in (WITH_SPREAD, WITH_CARDS) and not shown:
+        return f"A difference of these runs, which the spread between {'runs and cards' if basis == WITH_CARDS else 'runs'} may explain."
+    return SHOWN[basis]
 
 
 def _outside(low: float | None, high: float | None, nothing: float) -> bool:
@@ -78,7 +93,10 @@ def of_runs(known: Known) -> str:
     )
     if cards is None:
         return said + " No setup ran on two cards of one kind: intervals are about the cards that were measured."
+    said += f" Between cards of one kind it is {figure(100 * cards.sd, 2)} % ({count(cards.runs, 'card')})"
+    if cards.freedom < ENOUGH_CARDS - 1:
+        return f"{said}, which is in no interval: each is about the cards that were measured."
     return (
-        f"{said} Between cards of one kind it is {figure(100 * cards.sd, 2)} % ({count(cards.runs, 'card')}), which is in no interval: "
-        "each is about the cards that were measured."
+        f"{said}. That is in the intervals of setups that ran on {ENOUGH_CARDS} cards or more, and of differences between unlike cards; "
+        "the others are about the cards that were measured."
     )

@@ -192,7 +192,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "runs_a": ("Runs A", "Runs of side A."),
     "runs_b": ("Runs B", "Runs of side B."),
     "runs": ("Runs", "Runs of this setup."),
-    "basis": ("The interval is", "across runs, or within one run, with or without the spread that other setups show between runs."),
+    "basis": (
+        "The interval is",
+        "across runs (on the same or on different cards) or within one run, with or without the spread that other setups show.",
+    ),
     "ratio_within_low": ("from, in these runs", "Low end of the 95 % interval over prompts or batches alone."),
     "ratio_within_high": ("to, in these runs", "High end of the 95 % interval over prompts or batches alone."),
     "reason_of_spread": ("Because of", "Which chance it is."),
@@ -209,6 +212,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "check": ("Check", "What was asked of a setup and itself."),
     "of": ("Of", "Two halves of the prompts of one run, or two runs of one setup."),
     "checks": ("Intervals", "How many intervals that makes."),
+    "independent": (
+        "Of comparisons",
+        "Tasks that were answered in turns, numbers of one run and its halves are one comparison; three runs are two.",
+    ),
     "shown": ("Show a difference", "Intervals that leave out no difference."),
     "share_shown": ("Share", "At most 5 % should."),
     "grows": ("Grows", "Whether the energy of one more output token is above 0 for certain."),

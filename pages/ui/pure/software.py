@@ -8,12 +8,14 @@ import polars as pl
 from prompt_joules.pages.ui.pure import shape
 from prompt_joules.pages.ui.pure.words import figure, minus
 from prompt_joules.warehouse.statistics import intervals, runs
-from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN, WITH_SPREAD
+from prompt_joules.warehouse.statistics.estimates import ONE_RUN, Cards, basis_of
 
 # The steps of the query `software_steps`, by number.
 STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
 # What people call an engine; the others keep their names.
 ENGINES = {"transformers-eager": "eager loop", "transformers-compiled": "compiled loop", "vllm": "vLLM", "sglang": "SGLang"}
+# How the cards of a step and of the eager loop are alike.
+SAME_CARDS, OTHER_CARDS, NO_CARDS = "on the same cards", "on different cards", "on cards that were not recorded"
 # Fewer measurements than this have no interval and a hollow mark.
 FEWEST = intervals.FEWEST_UNITS
 
@@ -29,18 +31,21 @@ def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFr
         The rows with `size_name`, `step_name`, `few` (fewer than five measurements), `eager_j`, `token_low_j` and `token_high_j` (J/token,
         with what the runs add), `token_within_low_j` and `token_within_high_j` (within the runs), `basis` (what the interval is about), and
         `saved`, `saved_low`, `saved_high`, shares of the eager loop's energy; null without an eager loop, and the ends without an interval
-        of both; `is_cold`, whether the eager loop of the size is of protocol 1.x, whose few answers hold a cold one: what is saved is then
-        at most that.
+        of both; `cards`, how the cards of the two are alike (SAME_CARDS, OTHER_CARDS, NO_CARDS; null without an eager loop); `is_cold`,
+        whether the eager loop of the size is of protocol 1.x, whose few answers hold a cold one: what is saved is then at most that.
     """
     first = pl.when(pl.col("step") == 1).then
     by = ["gpu_model", "size"]
     halves = [_halves(row, known) for row in steps.iter_rows(named=True)]
+    of_eager = {(row["gpu_model"], row["size"]): _cards(row) for row in steps.filter(pl.col("step") == 1).iter_rows(named=True)}
+    cards = [_alike(_cards(row), of_eager.get((row["gpu_model"], row["size"]))) for row in steps.iter_rows(named=True)]
     named = steps.with_columns(
         shape.each(steps["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"),
         pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),
         (pl.col("units") < FEWEST).alias("few"),
         pl.Series("within", [within for within, _, _ in halves], dtype=pl.Float64),
         pl.Series("half", [half for _, half, _ in halves], dtype=pl.Float64),
+        pl.Series("cards", cards, dtype=pl.String),
         pl.Series("basis", [basis for *_, basis in halves], dtype=pl.String),
     ).with_columns(
         first(pl.col("energy_per_token_j")).max().over(by).alias("eager_j"),
@@ -69,9 +74,21 @@ def _halves(row: dict[str, Any], known: runs.Known) -> tuple[float | None, float
     within = intervals.student(row["units"] - 1) * row["log_error"] if row["units"] >= FEWEST and row["log_error"] is not None else None
     if within is None and not (several and row["units"] == 1):
         return None, None, None
-    luck = runs.of_mean(row["logs"], known.of([row["harness_version"]]).alone)
-    basis = ONE_RUN if luck is None else ACROSS_RUNS if several else WITH_SPREAD
+    side = [runs.Run(**run) for run in row["logs"]]
+    luck = runs.of_mean(side, known.of([row["harness_version"]]))
+    level = Cards.LEVEL if len({run.card for run in side}) >= runs.ENOUGH_CARDS else Cards.MEASURED
+    basis = ONE_RUN if luck is None else basis_of(len(side), level)
     return within, math.hypot(within or 0.0, luck.reach if luck else 0.0, row["calibration"]), basis
+
+
+def _cards(row: dict[str, Any]) -> set[str | None]:
+    return {run["card"] for run in row["logs"]}
+
+
+def _alike(own: set[str | None], of_eager: set[str | None] | None) -> str | None:
+    if of_eager is None:
+        return None
+    return NO_CARDS if None in own | of_eager else SAME_CARDS if own == of_eager else OTHER_CARDS
 
 
 def gpus(rows: pl.DataFrame) -> list[str]:

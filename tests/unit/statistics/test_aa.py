@@ -62,9 +62,29 @@ def test_what_the_luck_of_runs_hides_is_shown_when_nobody_knows_of_it() -> None:
     own, sums, known = made(0.1, np.random.default_rng(1))
     found = aa.checks(own, sums, known)
     assert found.filter(pl.col("of") == aa.TWO_RUNS)["shown"].mean() <= 0.1  # type: ignore[operator]
-    blind = pl.concat(aa.checks(own, sums, known.filter(pl.col("setup") == str(place))) for place in range(6))
-    tokens = blind.filter(pl.col("of") == aa.TWO_RUNS, pl.col("number").str.contains("output token"))
-    assert tokens.height == 6 and tokens["shown"].mean() >= 0.5, "six pairs of runs, each without the others"  # type: ignore[operator]
+    calm = [
+        known.with_columns(pl.when(pl.col("setup") == str(place)).then("energy_per_token_j").otherwise(0.25).alias("energy_per_token_j"))
+        for place in range(6)
+    ]
+    two_runs = [list(aa.two_runs(own, sums, others)) for others in calm]
+    blind = pl.concat(
+        pl.DataFrame(found, schema=aa.SCHEMA, orient="row").filter(pl.col("result_id") == f"run {2 * place}")
+        for place, found in enumerate(two_runs)
+    )
+    tokens = blind.filter(pl.col("number").str.contains("output token"))
+    assert tokens.height == 6 and tokens["shown"].mean() >= 0.5, "the others are said to have no luck"  # type: ignore[operator]
+    assert not list(aa.two_runs(own, sums, known.filter(pl.col("setup") == "0"))), "what is about one run promises nothing of two"
+
+
+def test_tasks_answered_in_turns_are_one_comparison() -> None:
+    own, sums, known = made(0.1, np.random.default_rng(4))
+    turns = pl.format("pass {}", pl.int_range(pl.len()) % 2)
+    beside = known.with_columns(pl.when(pl.col("setup").is_in(["0", "1", "2", "3"])).then(turns).alias("pass_id"))
+    apart, together = (aa.shares(aa.checks(own, sums.clear(), rows)).filter(of=aa.TWO_RUNS, check=aa.COMPARE) for rows in (known, beside))
+    assert (apart["checks"].item(), apart["independent"].item()) == (18, 6)
+    assert (together["checks"].item(), together["independent"].item()) == (18, 3), "four setups in two passes, and two by themselves"
+    (of_one,) = {row["shown"] for row in aa.two_runs(own, sums.clear(), beside.filter(pl.col("setup").is_in(["0", "1"])))} or {None}
+    assert of_one is None, "a task of the same passes is no evidence"
 
 
 def test_a_real_difference_between_two_halves_is_shown() -> None:

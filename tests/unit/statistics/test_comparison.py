@@ -6,9 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from prompt_joules.pages.ui.pure import certainty
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 from prompt_joules.warehouse.statistics import comparison, runs
-from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN, WITH_SPREAD
+from prompt_joules.warehouse.statistics.estimates import ACROSS_CARDS, ACROSS_RUNS, ONE_RUN, OTHER_CARDS, WITH_CARDS, WITH_SPREAD
 
 
 def units(
@@ -99,15 +100,15 @@ def test_the_spread_of_other_setups_widens_what_one_run_says() -> None:
     assert (value["value_within_low"], value["value_within_high"]) == (alone["value_low"], alone["value_high"])
     assert math.log(value["value_high"] / value["value"]) == pytest.approx(known.alone.reach, rel=0.03)  # type: ignore[union-attr]
     assert (ratio["ratio_within_low"], ratio["ratio_within_high"]) == pytest.approx((1, 1))
-    assert math.log(ratio["ratio_high"]) == pytest.approx(2.31 * math.sqrt(2) * 0.08, rel=0.04)
+    assert math.log(ratio["ratio_high"]) == pytest.approx(2.78 * math.sqrt(2) * 0.08, rel=0.04)
 
 
 def test_runs_in_turns_share_their_luck() -> None:
     energy, luck = np.random.default_rng(8).normal(100, 5, 100), (1.0, 1.3, 0.8)
 
-    def ratio_high(in_turns: bool) -> float:
+    def ratio_high(in_turns: bool, card: str | None = "x") -> float:
         parts = [
-            units(name, energy * factor * of_pass, run=10 * place + turn, in_pass=f"pass {turn}" if in_turns else None)
+            units(name, energy * factor * of_pass, run=10 * place + turn, in_pass=f"pass {turn}" if in_turns else None, card=card)
             for place, (name, factor) in enumerate((("a", 1.0), ("b", 0.7)))
             for turn, of_pass in enumerate(luck)
         ]
@@ -117,6 +118,40 @@ def test_runs_in_turns_share_their_luck() -> None:
 
     assert ratio_high(in_turns=True) == pytest.approx(0.7)
     assert ratio_high(in_turns=False) > 0.9
+    assert ratio_high(in_turns=True, card=None) == pytest.approx(0.7), "a pass is on one card, recorded or not"
+
+
+@pytest.mark.parametrize(
+    ("cards", "known", "basis", "said"),
+    [
+        (("x", "x", "x", "x"), None, ACROSS_RUNS, "The difference holds across runs."),
+        (("x", "y", "y", "x"), None, ACROSS_RUNS, "The difference holds across runs."),
+        (("x", "x", "y", "y"), None, OTHER_CARDS, "how much of it is of the cards is not known"),
+        (("x", "x", "x", "y"), None, OTHER_CARDS, "how much of it is of the cards is not known"),
+        ((None, None, None, None), None, OTHER_CARDS, "how much of it is of the cards is not known"),
+        (("x", "x", "y", "y"), runs.Spread(0.01, 1), OTHER_CARDS, "how much of it is of the cards is not known"),
+        (("x", "x", "y", "y"), runs.Spread(0.01, 2), ACROSS_CARDS, "The difference holds across runs and cards."),
+        (("x", "x", "y", "y"), runs.Spread(0.2, 2), ACROSS_CARDS, "No difference is shown"),
+        (("x", "y"), runs.Spread(0.01, 2), WITH_CARDS, "larger than the spread between runs and cards explains"),
+        (("x", "y"), runs.Spread(0.2, 2), WITH_CARDS, "which the spread between runs and cards may explain"),
+        (("x", "y"), None, WITH_SPREAD, "only several runs of each, on the same cards, can show it for good"),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else None,
+)
+def test_a_difference_of_two_cards_does_not_hold_across_runs(
+    cards: tuple[str | None, ...], known: runs.Spread | None, basis: str, said: str
+) -> None:
+    energy, half = np.random.default_rng(8).normal(100, 5, 100), len(cards) // 2
+    parts = [
+        units(name, energy * factor * luck, run=10 * place + turn, card=card)
+        for place, (name, factor) in enumerate((("a", 1.0), ("b", 0.7)))
+        for turn, (luck, card) in enumerate(zip((1.0, 1.01), cards[half * place : half * (place + 1)], strict=False))
+    ]
+    luck = runs.Known(runs.Spread(0.01, 4), cards=known)
+    row = comparison.compared(rows(a=1.0, b=1.0), pl.concat(parts), known=luck).row(1, named=True)
+    assert row["basis"] == basis
+    assert said in certainty.verdict(row, "ratio", nothing=1)
+    assert ("holds" in certainty.verdict(row, "ratio", nothing=1)) == said.startswith("The difference")
 
 
 def test_the_calibration_of_the_meter_falls_out_of_a_ratio_on_one_card() -> None:

@@ -21,6 +21,11 @@ def repetitions(*rows: tuple[str, str | None, str | None, float]) -> pl.DataFram
     )
 
 
+def ran(*logs: float, cards: str = "") -> list[runs.Run]:
+    """Runs on one card, or on the cards with these names of one letter."""
+    return [runs.Run(ln, card) for ln, card in zip(logs, cards or "x" * len(logs), strict=True)]
+
+
 def test_the_spread_is_pooled_over_setups_that_were_run_more_than_once() -> None:
     known = runs.known(
         repetitions(
@@ -61,11 +66,54 @@ def test_what_a_pass_shares_falls_out_of_a_difference_measured_in_turns() -> Non
 
 def test_own_runs_and_others_are_averaged_by_their_degrees_of_freedom() -> None:
     logs, others = [0.0, 0.1, 0.3], runs.Spread(0.05, 30)
-    mean = runs.of_mean(logs, others)
+    mean = runs.of_means([ran(*logs)], others)
     square = (2 * np.var(logs, ddof=1) + runs.MOST_FREEDOM * 0.05**2) / (2 + runs.MOST_FREEDOM)
-    assert mean == runs.Spread(pytest.approx(math.sqrt(square / 3)), 2 + runs.MOST_FREEDOM)
-    assert runs.of_mean([0.0], runs.Spread(0.08, 2)) == runs.Spread(0.08, 2)
-    assert runs.of_mean([0.0], None) is None
+    assert mean is not None and mean.sd == pytest.approx(math.sqrt(square / 3))
+    own, lent = 2 * np.var(logs, ddof=1), runs.MOST_FREEDOM * 0.05**2
+    assert mean.freedom == int((own + lent) ** 2 / (own**2 / 2 + lent**2 / runs.MOST_FREEDOM)), "Welch and Satterthwaite"
+    assert runs.of_means([ran(0.0)], runs.Spread(0.08, 2)) == runs.Spread(pytest.approx(0.08), 2)
+    assert runs.of_means([ran(0.0)], None) is None
+
+
+def test_own_runs_are_not_taken_for_those_of_others() -> None:
+    rows = repetitions(("a", "x", None, 0.2), ("a", "x", None, 0.3))
+    side = [runs.Run(math.log(value), "x") for value in (0.2, 0.3)]
+    alone = runs.of_mean(side, runs.known(rows))
+    assert alone == runs.Spread(pytest.approx(np.std(np.log([0.2, 0.3]), ddof=1) / math.sqrt(2)), 1), "one pair is one degree of freedom"
+    more = runs.known(pl.concat([rows, repetitions(("b", "x", None, 1.0), ("b", "x", None, 1.1))]))
+    rest = more.alone.without(2 * np.var(np.log([0.2, 0.3])), 1)  # type: ignore[union-attr]
+    assert rest is not None and rest.freedom == 1 and rest.sd == pytest.approx(np.std(np.log([1.0, 1.1]), ddof=1))
+
+
+def test_what_two_sides_borrow_is_borrowed_once() -> None:
+    others = runs.Spread(0.05, 3)
+    assert runs.of_means([ran(0.0), ran(0.3)], others) == runs.Spread(pytest.approx(0.05 * math.sqrt(2)), 3)
+
+
+def test_three_cards_are_a_level_and_two_are_what_was_measured() -> None:
+    known = runs.Known(runs.Spread(0.01, 4))
+    two, three = (runs.of_mean(ran(0.0, 0.1, 0.2, cards=cards), known) for cards in ("xxy", "xyz"))
+    assert three == runs.Spread(pytest.approx(0.1 / math.sqrt(3)), 2)
+    assert two is not None and two.sd == pytest.approx(math.sqrt((0.1**2 / 2 + 4 * 0.01**2) / 5 / 3)), "two runs on x, and others"
+
+
+def test_passes_that_several_setups_share_count_once() -> None:
+    rows = [
+        (setup, "x", f"pass {place}", factor * math.exp(luck))
+        for place, luck in enumerate((0.0, 0.3, -0.2))
+        for setup, factor in (("a", 1), ("b", 2), ("c", 3))
+    ]
+    known = runs.known(repetitions(*rows, ("d", "x", None, 0.2), ("d", "x", None, 0.3)))
+    assert known.alone is not None and (known.alone.freedom, known.alone.setups, known.alone.runs) == (3, 4, 11)
+    assert runs.independent([["1", "2"], ["1", "2", "3"], ["4"], ["5", "6"]]) == 3
+
+
+def test_unlike_cards_are_those_that_do_not_cancel() -> None:
+    weights = {("x", "x"): 0, ("x", "y"): 2, ("xy", "yx"): 0, ("xx", "xy"): 0.5, ("xyz", "xyz"): 0}
+    for (first, second), expected in weights.items():
+        sides = [ran(*[0.0] * len(cards), cards=cards) for cards in (first, second)]
+        assert runs.unlike_cards(*sides) == pytest.approx(expected)
+    assert runs.unlike_cards([runs.Run(0.0)], [runs.Run(0.0)]) == 2, "cards that nobody recorded"
 
 
 def test_a_difference_in_turns_borrows_the_spread_of_runs_alone_until_its_passes_are_enough() -> None:

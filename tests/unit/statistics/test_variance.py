@@ -81,7 +81,7 @@ def test_setups_on_the_same_cards_tell_of_these_cards_once() -> None:
     assert one is not None and (one.freedom, one.setups, one.runs) == (1, 4, 2)
     assert one.sd == pytest.approx(0.3 / math.sqrt(2))
     more = runs.known(repetitions(*pair, ("e", "x", None, 0.2), ("e", "y", None, 0.2), ("e", "z", None, 0.2))).cards
-    assert more is not None and (more.freedom, more.setups, more.runs) == (3, 5, 3) and more.sd < one.sd
+    assert more is not None and (more.freedom, more.setups, more.runs) == (2, 5, 3) and more.sd < one.sd
 
 
 def test_what_other_draws_explain_is_no_part_of_the_run() -> None:
@@ -102,7 +102,7 @@ def test_more_runs_show_smaller_differences_and_more_prompts_do_not_help_for_eve
     parts = pl.DataFrame(rows, schema=["number", "part", "sd", "freedom"], orient="row")
     few, many, endless = (variance.smallest_difference(parts, prompts, 1) for prompts in (20, 1000, 10**9))
     assert few is not None and many is not None and endless is not None and few > many > endless
-    assert endless == pytest.approx(math.expm1(2.306 * math.sqrt(2) * 0.05), rel=1e-3), "one run each: their luck stays"
+    assert endless == pytest.approx(math.expm1(2.776 * math.sqrt(2) * 0.05), rel=1e-3), "one run each: their luck stays"
     several = variance.smallest_difference(parts, 1000, 9)
     assert several is not None and several < endless
     assert variance.smallest_difference(parts.filter(pl.col("part") != "run"), 100, 1) is None
@@ -114,3 +114,5 @@ def test_how_far_cards_lie_apart_is_said_beside_the_runs() -> None:
     assert "No setup ran on two cards" in certainty.of_runs(runs.Known(alone))
     said = certainty.of_runs(runs.Known(alone, None, runs.Spread(0.09, 1, 4, 2)))
     assert "Between cards of one kind it is 9 % (2 cards), which is in no interval" in said
+    said = certainty.of_runs(runs.Known(alone, None, runs.Spread(0.09, 2, 4, 3)))
+    assert "it is 9 % (3 cards). That is in the intervals of setups that ran on 3 cards or more" in said
