@@ -69,9 +69,10 @@ def show_certainty() -> None:
 
 view = frame.begin("Is A really better than B?")
 measure = view.measure
-frame.say_measure(data.results(view), view)
+results = data.results(view)
 rows = of_setups(view)
 if rows.height < 2:
+    frame.say_measure(results, view)
     scope.end_without_rows(view, "A comparison needs two results with energy.", count=with_energy)
 
 chosen = some_of(rows, most=4)
@@ -80,6 +81,7 @@ if chosen.height < 2:
     st.info("Choose at least two results.", icon=":material/info:")
     st.stop()
 
+asked = view
 view = view.narrowed(among("result_id", chosen["result_id"]))
 units = data.load("units", view.selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle, pooled=True)
 luck = data.luck(chosen["harness_version"])
@@ -88,6 +90,7 @@ found = naming.in_short(chosen.select("result_id", "label", "energy_is").join(co
 glance.headline(room.compared(found, measure))
 draw.show(draw.of(room.intervals, found, metric.title), alt=f"{metric.title} of each result with its 95 % interval")
 st.caption(words.alike(naming.alike(found["label"])))
+frame.say_measure(results, asked)
 say_what_differs(view, chosen)
 tables.show(room.with_marks(found), room.COMPARED, f"{metric.title}, ratio to the first result and rank, with intervals", metric)
 downloads.offer(found, "compare", view)

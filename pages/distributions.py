@@ -29,14 +29,14 @@ def setup(names: Sequence[str]) -> str | None:
     """One setup; None for all of them together."""
     explanation = "What is alike for all prompts of the chart: GPU, engine, prompts answered together, prompt set."
     choices = [*names, *([room.ALL_SETUPS] if len(names) > 1 else [])]
-    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=370, help=explanation) or choices[0]
+    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=320, help=explanation) or choices[0]
     return None if chosen == room.ALL_SETUPS else chosen
 
 
 def axis(wide: bool) -> bool:
     """Whether the axis is logarithmic: as chosen, or where values lie far apart."""
     explanation = "automatic: logarithmic where a linear axis would squeeze the typical prompt into its first tenth."
-    chosen = st.selectbox("Axis", room.AXES, key="axis", bind="query-params", width=130, help=explanation)
+    chosen = st.selectbox("Axis", room.AXES, key="axis", bind="query-params", width=125, help=explanation)
     return wide if chosen in (None, room.AXES[0]) else chosen == room.AXES[2]
 
 
@@ -201,7 +201,7 @@ if forced and of_joules:
     scope.say_footer(own, view)
     st.stop()
 with choices:
-    key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced))
+    key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced), width=200)
     by = group()
 # The chart starts high on the page: the choice among many series stands below it.
 top, below = st.container(), st.container()

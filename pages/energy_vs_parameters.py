@@ -27,18 +27,20 @@ with glance.choices():
 if data.results(view).is_empty():
     scope.end_without_rows(view)
 
+told = st.container()
 with more:
-    view = controls.formula(view, data.results(view).columns)
+    view = controls.formula(view, data.results(view).columns, told)
     colour, log = colour_of_points(), logarithmic(True)
 rows = data.results(view)
 with axes:
     x = controls.metric("Across", "x", controls.axes(rows, room.SIZES))
     y = controls.metric("Up", "y", controls.axes(rows, (view.measure.key, *room.COSTS)))
 
-frame.say_measure(rows, view)
+asked = view
 view = view.narrowed(Known((x, y), positive=log))
 points = data.with_intervals(data.results(view), view)
 if points.is_empty():
+    frame.say_measure(rows, asked)
     scope.end_without_rows(view, "No row has both numbers: choose another metric.")
 
 alone = room.of_themselves(points, (x, y))
@@ -47,6 +49,7 @@ per_token = fitted.lines(shape.on_screen(room.with_tokens(alone)), x, room.TOKEN
 glance.headline(room.headline(lines, x, y, log) + room.of_a_token(lines, per_token, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
+frame.say_measure(rows, asked)
 glance.explained(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height), words.ONE_POINT)
 scope.say_footer(points, view, more=scope.missing(rows, points))
 pick.show_behind(chosen, points, controls.behind(x, y), "The configurations in the chart", "energy-and-parameters", view)

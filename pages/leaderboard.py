@@ -22,6 +22,7 @@ from prompt_joules.warehouse.statistics import pooled, summaries
 
 # How the address names the row whose dialog is open.
 ROW = "row"
+ADVANCED = "Advanced"
 RESET = ("search", "formula", "columns", "show", ROW)
 OWN = ("pareto", "range_bar", "interval", "token_interval", "runs_of", "between_runs", "provenance")
 
@@ -111,6 +112,7 @@ def show_table(found: pl.DataFrame, columns: list[str], view: View) -> None:
     where = st.container()
     wanted = room.columns(listed, energy, columns)
     alt = "Configurations by energy, least first"
+    opened.match(ROW, "rows", "cells")
     event = tables.show(listed, wanted, alt, key="rows", modes=("multi-row", "single-cell"), opens=(ROW, "result_id"))
     selection = event["selection"] if isinstance(event, Mapping) else {"rows": [], "cells": []}
     ticked = found[[place for place in selection["rows"] if place < found.height]]
@@ -122,9 +124,8 @@ def show_table(found: pl.DataFrame, columns: list[str], view: View) -> None:
 
 
 def _offer(ticked: pl.DataFrame) -> None:
-    """Links for ticked rows; how to tick a row where none is ticked."""
+    """Links for ticked rows; nothing where none is ticked."""
     if ticked.is_empty():
-        st.caption(room.TAP if cards.on_phone() else room.CLICK)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(site.links([(site.address(page, link), label) for page, label, link in room.together(ticked)]))
@@ -142,17 +143,19 @@ def first_view() -> str:
 
 view = frame.begin("Which model answers for the least energy?").narrowed(Pooled())
 top = st.container(horizontal=True, vertical_alignment="bottom")
-view = frame.ask_first_view(view, top)
+with top:
+    view, left_out = frame.ask_what_to_show(view)
 rows = data.results(view)
 if rows.is_empty():
     scope.end_without_rows(view)
 
 with top:
     wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
+    advanced = st.popover(ADVANCED, icon=":material/tune:", help="Columns, ranges and a column of your own.")
     st.html(site.links([(first_view(), "Reset")]), width="content")
-is_advanced = any(key in ("formula", "columns") or key.startswith("range_") for key in st.query_params)
-with st.expander("Advanced: columns, ranges, formula", expanded=is_advanced):
-    view = controls.formula(view, rows.columns)
+told = st.container()
+with advanced:
+    view = controls.formula(view, rows.columns, told)
     columns = pick_columns(rows)
     view = ranges(view.narrowed(Contains(wanted)) if wanted else view)
 found = data.results(view)
@@ -164,7 +167,8 @@ found = marked(found.sort(energy, "estimated_energy_j", nulls_last=True, maintai
 frame.say_measure(found, view)
 st.markdown(room.least(found, energy))
 show_table(found, columns, view)
-st.caption(f"{drawings.scale_in_words(found, energy)} {room.POOLED}")
+st.caption(room.TAP if cards.on_phone() else room.CLICK)
+st.caption(f"{left_out} {drawings.scale_in_words(found, energy)} {room.POOLED}")
 scope.say_footer(found, view)
 downloads.offer(found.drop("energy_is"), "leaderboard", view)
 st.html(site.links([(site.address(page, query), label) for page, label, query in room.PRESETS]))

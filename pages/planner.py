@@ -5,18 +5,19 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import data, downloads, frame, scope, tables
+from prompt_joules.pages.ui import data, downloads, frame, glance, scope, tables
 from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
 from prompt_joules.pages.ui.pure import models
 from prompt_joules.pages.ui.pure.narrowings import Planned, Pooled, among
 from prompt_joules.pages.ui.pure.view import View
+from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import electricity
 from prompt_joules.warehouse.energy_shown import ESTIMATED
 from prompt_joules.warehouse.statistics import comparison, workload
 
 # Of the selects (px): together they fit beside the sidebar of a small desktop.
-WIDTHS = {"plan_model": 290, "plan_gpu": 150, "plan_batch": 110, "plan_result": 330}
+WIDTHS = {"plan_model": 240, "plan_gpu": 150, "plan_batch": 100, "plan_result": 280}
 
 
 def plannable(view: View, results: pl.DataFrame) -> pl.DataFrame:
@@ -79,24 +80,35 @@ def ask_length() -> float | None:
     return None if given is None else float(given)
 
 
+def ask_electricity(row: dict[str, Any]) -> tuple[float, float, float, str]:
+    """PUE, grid intensity in g CO₂e per kWh, price per kWh and its currency.
+
+    Args:
+        row: what is known of the country that was chosen.
+    """
+    own = room.assumed(room.OWN)
+    overhead = number("PUE", "pue", 1.2, 1.0, 5.0, "Energy of the building over energy of the computers; 1.2 is usual for a cloud.")
+    intensity = number("Grid (g CO₂e/kWh)", "grid", row["grid_g_per_kwh"], 0.0, 2000.0, "Emissions of the electricity.")
+    price = number("Price per kWh", "price", row["price_per_kwh"] or own["price_per_kwh"], 0.0, 1000.0, "In the currency beside it.")
+    first = room.CURRENCIES.index(row["currency"] or own["currency"])
+    about = "Only the name of the money: nothing is converted."
+    currency = st.selectbox("Currency", room.CURRENCIES, first, key="currency", bind="query-params", help=about, width=110)
+    return overhead, intensity, price, currency or own["currency"]
+
+
 def ask_assumptions() -> tuple[float, float | None, float, float, float, str]:
     """Responses a day, tokens an answer, PUE, price per kWh, grid intensity in g CO₂e per kWh, and the currency."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         requests = number("Responses a day", "requests", 10_000.0, 0.0, 1e12, "How many answers the model gives a day.")
         length = ask_length()
-        overhead = number("PUE", "pue", 1.2, 1.0, 5.0, "Energy of the building over energy of the computers; 1.2 is usual for a cloud.")
         names = [room.OWN, *electricity.countries()["country"]]
         about = "Sets grid and price, where they are known, to figures with a source and a year."
         country = st.selectbox("Country", names, key="country", bind="query-params", on_change=take_country, help=about, width=210)
         row = room.assumed(country or room.OWN)
-        own = room.assumed(room.OWN)
-        intensity = number("Grid (g CO₂e/kWh)", "grid", row["grid_g_per_kwh"], 0.0, 2000.0, "Emissions of the electricity.")
-        price = number("Price per kWh", "price", row["price_per_kwh"] or own["price_per_kwh"], 0.0, 1000.0, "In the currency beside it.")
-        first = room.CURRENCIES.index(row["currency"] or own["currency"])
-        about = "Only the name of the money: nothing is converted."
-        currency = st.selectbox("Currency", room.CURRENCIES, first, key="currency", bind="query-params", help=about, width=110)
-    st.caption(room.sources(row))
-    return requests, length, overhead, price, intensity, currency or own["currency"]
+        with glance.more():
+            overhead, intensity, price, currency = ask_electricity(row)
+    st.caption(f"PUE {overhead:g}, {intensity:g} g CO₂e/kWh, {price:g} {plain(currency)}/kWh. {room.sources(row)}")
+    return requests, length, overhead, price, intensity, currency
 
 
 def show_year(rows: pl.DataFrame, currency: str) -> None:
@@ -124,19 +136,20 @@ def energy_of(chosen: pl.DataFrame, view: View, length: float | None) -> tuple[t
 
 view = frame.begin("What will my workload use?").narrowed(Pooled())
 results = data.results(view)
-frame.say_measure(results, view)
 rows = plannable(view, results)
 if rows.is_empty():
+    frame.say_measure(results, view)
     needs = "A plan needs a result with the energy of a response or of a token."
     scope.end_without_rows(view, needs, count=lambda view: plannable(view, data.results(view)).height)
 
-chosen = ask_result(rows)
+chosen, asked = ask_result(rows), view
 view = view.narrowed(among("result_id", chosen["result_id"]))
 requests, length, overhead, price, intensity, currency = ask_assumptions()
 joules, energy, factor, kind = energy_of(chosen, view, length)
 plan = workload.workload(joules, requests, overhead, price, intensity)
 
 show_year(plan, currency)
+frame.say_measure(results, asked)
 words = room.planned(chosen.row(0, named=True), joules[0], kind, room.band_words(energy, factor), requests, length, view.measure)
 st.markdown(words)
 tables.show(

@@ -71,6 +71,7 @@ else:
     every = room.listed(runs)
     some = ask_kind(every)
     alt = "Runs with their verdict, problems first, then newest first"
+    opened.match("run", "runs", "rows")
     chosen = pick.show_table(some.head(tables.MOST_LISTED), room.RUNS, alt, "runs", opens=("run", "run_id"))
     cut = words.first_of(some.height, tables.MOST_LISTED, "runs")
     how = "Tap a name" if cards.on_phone() else "Click at the left of a run"

@@ -5,6 +5,7 @@ from typing import Literal
 
 import polars as pl
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from prompt_joules.pages.ui import tables
 from prompt_joules.pages.ui.pure import shape, words
@@ -24,10 +25,10 @@ def title(key: str) -> str:
     return NUMBERS[key].title
 
 
-def metric(label: str, key: str, choices: Sequence[str]) -> str:
-    """One of several metrics, by its key in NUMBERS; the first is the default."""
+def metric(label: str, key: str, choices: Sequence[str], width: int = 230) -> str:
+    """One of several metrics, by its key in NUMBERS; the first is the default. `width` is in px."""
     titles = {title(choice): choice for choice in choices}
-    chosen = st.selectbox(label, list(titles), key=key, bind="query-params", width=230)
+    chosen = st.selectbox(label, list(titles), key=key, bind="query-params", width=width)
     return titles[chosen or title(choices[0])]
 
 
@@ -89,8 +90,12 @@ def search(label: str, hint: str, explanation: str | None = None, width: int | L
     return given.strip()[:LONGEST_SEARCH]
 
 
-def formula(view: View, columns: Sequence[str]) -> View:
-    """The view with a column of the visitor's own, where there is one. A wrong formula says where it is wrong."""
+def formula(view: View, columns: Sequence[str], told: DeltaGenerator | None = None) -> View:
+    """The view with a column of the visitor's own, where there is one. A wrong formula says where it is wrong.
+
+    Args:
+        told: where that is said; below the field if None.
+    """
     text = st.text_input(
         "Formula column",
         key="formula",
@@ -103,7 +108,7 @@ def formula(view: View, columns: Sequence[str]) -> View:
     try:
         formulas.parse(text, [key for key in NUMBERS if key in columns])
     except formulas.WrongFormula as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        (told or st).error(plain(str(error)), icon=":material/error:")
         return view
     return view.narrowed(Computed(text.strip()))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 import streamlit as st
 from altair.utils import schemapi
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from prompt_joules.pages.ui import data, filters, glance, scope, sign_in, site, watched
@@ -33,6 +32,8 @@ svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-lege
 # models found however they are typed.
 SCRIPTS = "".join(f"<script>{(Path(__file__).parent / name).read_text(encoding='utf-8')}</script>" for name in ("pictures.js", "typing.js"))
 CHAT = ("chat", "lm-arena-chat")
+# px: a button fits beside the words.
+FORCED_WIDTH = 560
 # Altair checks a chart as a whole before it is drawn. Checking each of its parts as well takes longer than the rest of a page.
 schemapi.disable_debug_mode()
 
@@ -103,28 +104,18 @@ def _say_what_is_forced(rows: pl.DataFrame, view: View) -> None:
     """Say why the energy of answers is not shown where random weights are among the rows, and link to the energy of a token."""
     if not energy_shown.of_answers(view.measure.key) or not shape.has_random_weights(rows):
         return
-    st.info(words.FORCED, icon=":material/casino:")
-    if "per" in st.session_state["acting"]:
-        st.button("Show the energy per output token", key="per-token", on_click=st.session_state.update, args=({"per": "output token"},))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f":material/casino: {words.FORCED}", width=FORCED_WIDTH)
+        if "per" in st.session_state["acting"]:
+            st.button(
+                "Show the energy per output token", key="per-token", on_click=st.session_state.update, args=({"per": "output token"},)
+            )
 
 
 def say_measure_of_prompts(view: View) -> None:
     """Say which energy of a prompt comes first, when it is not the usual one."""
     if view.measure != DEFAULT:
         st.caption(words.stated_of_prompts(view.measure))
-
-
-def ask_first_view(view: View, where: DeltaGenerator | None = None) -> View:
-    """As `ask_what_to_show`, and what is left out stands below the switch.
-
-    Args:
-        where: the container of the switch, where other things stand beside it.
-    """
-    with where or st.container():
-        view, left_out = ask_what_to_show(view)
-    if left_out:
-        st.caption(left_out)
-    return view
 
 
 def ask_what_to_show(view: View) -> tuple[View, str]:

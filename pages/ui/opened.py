@@ -7,6 +7,30 @@ import polars as pl
 import streamlit as st
 
 
+def match(name: str, key: str, part: str) -> None:
+    """Before a table is drawn: what it has clicked is what the link has opened. So one click opens a row again whose dialog was closed.
+
+    A dialog that closes gives the focus back to its table, and a table that gets the focus with nothing clicked clicks its first cell by
+    itself: where the browser's Forward opens a row again, its click comes back, too.
+
+    Args:
+        name: of the row in the link.
+        key: of the table.
+        part: what a click chooses, "rows" or "cells"; what else is chosen stays so.
+    """
+    state = st.session_state
+    if key not in state:
+        return
+    is_open, clicked, last = name in st.query_params, state.get(f"{name}_clicked"), state.get(f"{name}_last")
+    chosen = state[key]["selection"]
+    if clicked is not None and not is_open:
+        state[f"{name}_last"] = (clicked[0], list(chosen[part]))
+        state[key] = {"selection": {**chosen, part: []}}
+    elif last is not None and last[0] == st.query_params.get(name) and not chosen[part]:
+        state[f"{name}_is_back"] = True
+        state[key] = {"selection": {**chosen, part: last[1]}}
+
+
 def follow(name: str, rows: pl.DataFrame, field: str, clicked: tuple[str, Hashable] | None, show: Callable[[pl.DataFrame], None]) -> None:
     """Open the row that was clicked just now, or else the one that the link names.
 
@@ -17,7 +41,8 @@ def follow(name: str, rows: pl.DataFrame, field: str, clicked: tuple[str, Hashab
         clicked: the name of the row that a table says is chosen and where it was clicked; None where none is.
         show: opens a dialog about one row that calls `close` when it is dismissed.
     """
-    is_new = clicked is not None and clicked != st.session_state.get(f"{name}_clicked")
+    is_back = st.session_state.pop(f"{name}_is_back", False)
+    is_new = clicked is not None and not is_back and clicked != st.session_state.get(f"{name}_clicked")
     st.session_state[f"{name}_clicked"] = clicked
     if clicked is not None and is_new:
         st.query_params[name] = clicked[0]

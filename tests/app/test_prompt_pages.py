@@ -260,7 +260,7 @@ def test_of_few_prompts_marks_are_hollow_and_of_very_few_there_is_no_interval() 
     table_ = found.with_columns(pl.lit("a").alias("shown_as"), pl.lit(1.0).alias("minimum"), pl.lit(4.0).alias("maximum"))
     assert "Too few answers for an interval." in distributions.spreads(table_, METRICS["energy_j"])
     chart = distributions_charts.boxes(table_, METRICS["energy_j"], False).to_dict()
-    assert chart["layer"][1]["encoding"]["fillOpacity"]["scale"] == {"domain": [False, True], "range": [1, 0]}
+    assert chart["layer"][1]["encoding"]["fillOpacity"] == {"condition": {"test": "datum.few", "value": 0}, "value": 1}
     assert (
         "fillOpacity"
         not in distributions_charts.boxes(table_.with_columns(prompts=10), METRICS["energy_j"], False).to_dict()["layer"][1]["encoding"]

@@ -82,7 +82,7 @@ def hollow(bars: alt.Chart, rows: pl.DataFrame, field: str = "") -> alt.Chart:
     """
     if not rows["few"].any():
         return bars
-    fills = alt.FillOpacity("few:N", scale=alt.Scale(domain=[False, True], range=[1, 0]), legend=None)
+    fills = alt.condition("datum.few", alt.value(0), alt.value(1))
     if not field:
         drawn: alt.Chart = bars.encode(fillOpacity=fills, stroke=alt.value("gray"), strokeWidth=alt.value(1))
         return drawn

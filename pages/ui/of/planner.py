@@ -106,7 +106,7 @@ def sources(row: Mapping[str, Any]) -> str:
         return (
             "Choose a country for the emissions of its grid and, in Europe and the United States, a price, each with its year and source."
         )
-    grid = f"{row['country']}: {row['grid_g_per_kwh']:.0f} g CO₂e/kWh in {row['grid_year']} ({electricity.INTENSITY_SOURCE})"
+    grid = f"{row['country']}: {row['grid_g_per_kwh']:.0f} g in {row['grid_year']} ({electricity.INTENSITY_SOURCE})"
     if row["price_per_kwh"] is None:
         return f"{grid}. No price of this country is here: the price is yours."
     price = f"{row['price_per_kwh']:.3f} {row['currency']}/kWh in {row['price_period']} ({electricity.PRICE_SOURCES[row['price_source']]})"

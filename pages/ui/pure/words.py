@@ -13,10 +13,7 @@ MOST_LINES = 6
 SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
 # Columns that tell whether a row is of a run of ours.
 OURS = {"origin": "measured", "source": "Prompt Joules"}
-FORCED = (
-    "Random weights answer with as many tokens as they were told to: what one answer of theirs takes says nothing, what a token takes "
-    "does. The energy of their answers is not shown."
-)
+FORCED = "Random weights answer at a length that is forced on them: J/token says something, J per answer does not and is not shown."
 NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
     "Measure some with “make demo”, or see the Leaderboard for the averages."
