@@ -109,7 +109,7 @@ def _in_turns(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], 
 
 @contextlib.contextmanager
 def _writer(warehouse: str, place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
+    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, **places.UNCHECKED})
     try:
         connection.execute("set timezone = 'UTC'")
         with _conflicts():
@@ -122,7 +122,7 @@ def _writer(warehouse: str, place: Place) -> Iterator[duckdb.DuckDBPyConnection]
 @contextlib.contextmanager
 def _turn(warehouse: str, place: Place) -> Iterator[None]:
     """Hold this writer's turn, where the catalog can hand out turns."""
-    connection = duckdb.connect()
+    connection = duckdb.connect(config=places.UNCHECKED)
     try:
         if place.postgres is not None:
             places.take_turn(connection, place.postgres)

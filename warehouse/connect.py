@@ -116,7 +116,7 @@ def version_now(path: str) -> Version:
 
 
 def _snapshot(path: str, place: Place) -> int:
-    connection = _memory()
+    connection = _memory(place)
     try:
         attach(connection, path, place, read_only=True)
         return snapshot(connection)
@@ -159,7 +159,7 @@ def once(path: str) -> duckdb.DuckDBPyConnection:
 
 
 def _once(path: str, place: Place, snapshot_version: int | None) -> duckdb.DuckDBPyConnection:
-    connection = _memory()
+    connection = _memory(place)
     try:
         if place.shared:
             attach(connection, path, place, read_only=True, snapshot_version=snapshot_version)
@@ -341,7 +341,9 @@ def _limited(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection
     return connection
 
 
-def _memory() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": os.cpu_count() or 1})
+def _memory(place: Place) -> duckdb.DuckDBPyConnection:
+    """An instance without a database, for a warehouse that `places.attach` is about to attach."""
+    more = places.UNCHECKED if place.shared else {}
+    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "threads": os.cpu_count() or 1, **more})
     connection.execute("set timezone = 'UTC'")
     return connection

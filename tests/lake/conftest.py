@@ -125,13 +125,16 @@ def bucket() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def new_lake(postgres: Postgres, bucket: str) -> Callable[[], Lake]:
-    """Make addresses of empty lakes."""
+def new_lake(postgres: Postgres, bucket: str) -> Callable[..., Lake]:
+    """Make addresses of lakes: `new_lake()` has no tables yet, `new_lake(other)` is a copy of another, to which nobody is connected.
 
-    def make() -> Lake:
+    All keep their Parquet in one folder: its names are unique, and the catalog of a copy names what is there already.
+    """
+
+    def make(of: Lake | None = None) -> Lake:
         name = f"lake{next(COUNTER)}"
-        postgres.run(f"create database {name}")
-        address = f"ducklake:postgres:host={postgres.folder} port={postgres.port} user=lake dbname={name}?data_path={bucket}/{name}"
+        postgres.run(f"create database {name}" + (f" template {of.database}" if of else ""))
+        address = f"ducklake:postgres:host={postgres.folder} port={postgres.port} user=lake dbname={name}?data_path={bucket}/lakes"
         return Lake(address, name, postgres)
 
     return make
