@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Reject, Source
-from prompt_joules.ingest.formats.figures import Figure, each_run, first_of, format_of, measured, number, share
+from prompt_joules.ingest.formats.fields import first_of, measured, number, share
+from prompt_joules.ingest.formats.figures import Figure, each_run, format_of
 from prompt_joules.ingest.formats.foreign import whole
 
 TABLE = {"model", "total_gpu_energy", "energy_score"}

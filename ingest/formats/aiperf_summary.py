@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from prompt_joules.ingest.formats import aiperf
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.fields import first_text
+from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.foreign import count_of, dug, is_number
-from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 from prompt_joules.ingest.formats.units import in_base
 from prompt_joules.ingest.front.content import beside
 
@@ -63,7 +62,6 @@ def figure_of(summary: Mapping[str, Any], model: str) -> dict[str, Any]:
         "energy_per_token_j": energy_of(summary, "energy_per_output_token"),
         "power_w": energy_of(summary, "average_gpu_power"),
         "harness_version": f"{aiperf.version_of(summary)}{method}",
-        "licence": "as its owner says",
     }
 
 
@@ -93,35 +91,30 @@ def _is_summary(content: Content) -> bool:
     return bool({"aiperf_version", "request_latency"} & content.keys) and aiperf.model_of(content.json) is not None
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        summary = content_of(source).json
-        model = aiperf.model_of(summary) if isinstance(summary, dict) else None
-        if model is None:
-            raise Unreadable("is no AIPerf summary that names a model")
-        figures = [figure_of(summary, model)]
-        if requests_beside(source.path) and figures[0]["energy_j"] is None:
-            figures = []  # the requests say all of it, one by one
-        loaded.append(store_figures(connection, source, cells_of(figures, list(FIGURES_SCHEMA))))
-    return loaded
+def _read(source: Source, content: Content) -> list[Figure | Reject]:
+    summary = content.json
+    model = aiperf.model_of(summary) if isinstance(summary, dict) else None
+    if model is None:
+        raise Unreadable("is no AIPerf summary that names a model")
+    figure = figure_of(summary, model)
+    # Without energy the requests beside it say all of it, one by one.
+    return [] if figure["energy_j"] is None and requests_beside(source.path) else [Figure(1, figure)]
 
 
-FORMAT = Format(
+FORMAT = format_of(
     name="aiperf-summary",
     meaning="AIPerf profile_export_aiperf.json: energy by --gpu-telemetry, and the facts of the requests beside it",
     recognises=_is_summary,
-    load=_load,
-    into="published",
+    read=_read,
+    may_be_empty=True,
     tried="0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
 )
 
 
 def _genai_model(content: Any) -> str | None:
     """The model of a genai-perf summary; its older versions wrote their arguments flat."""
-    named = [dug(content, "input_config", key) for key in ("model_names", "model")]
-    flat = [name[0] if isinstance(name, list) and name else name for name in named]
-    return next((name for name in flat if isinstance(name, str)), None)
+    places = ("model_names", "model_names.0", "model", "model.0")
+    return first_text(content, *(f"input_config.{place}" for place in places))
 
 
 def genai_figure_of(content: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -134,14 +127,11 @@ def genai_figure_of(content: Mapping[str, Any], model: str) -> dict[str, Any]:
         "source": "genai-perf",
         "generation": "genai-perf",
         "published_model_id": model,
-        "gpu_model": "unknown",
-        "num_gpus": 0,
         "task": "genai-perf",
         "engine": f"openai-{endpoint or 'unknown'}",
         "concurrency": concurrency,
         "batch_size": concurrency,
         "harness_version": "genai-perf",
-        "licence": "as its owner says",
     }
 
 
@@ -149,22 +139,17 @@ def _is_genai(content: Content) -> bool:
     return content.kind == "document" and content.keys >= {"input_config", "request_latency"} and _genai_model(content.json) is not None
 
 
-def _load_genai(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        content = content_of(source).json
-        model = _genai_model(content)
-        if model is None:
-            raise Unreadable("is no genai-perf summary that names a model")
-        loaded.append(store_figures(connection, source, cells_of([genai_figure_of(content, model)], list(FIGURES_SCHEMA))))
-    return loaded
+def _read_genai(_: Source, content: Content) -> list[Figure | Reject]:
+    model = _genai_model(content.json)
+    if model is None:
+        raise Unreadable("is no genai-perf summary that names a model")
+    return [Figure(1, genai_figure_of(content.json, model))]
 
 
-GENAI = Format(
+GENAI = format_of(
     name="genai-perf",
     meaning="genai-perf profile_export_genai_perf.json: means of a run",
     recognises=_is_genai,
-    load=_load_genai,
-    into="published",
+    read=_read_genai,
     tried="0.0.16 (structure from its source)",
 )

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content
-from prompt_joules.ingest.formats.figures import each_run, first_of, format_of, measured, number, share
+from prompt_joules.ingest.formats.fields import first_of, measured, number, share
+from prompt_joules.ingest.formats.figures import each_run, format_of
 from prompt_joules.ingest.formats.foreign import dug, whole
 
 KEYS = {"task", "measures", "infrastructure"}

@@ -11,7 +11,6 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import is_number
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, read_table, store_figures
 from prompt_joules.ingest.front.table import LINE
 
@@ -30,35 +29,6 @@ class Figure:
 
 # What a reader makes of a file.
 Read = Callable[[Source, Content], Iterable[Figure | Reject]]
-
-
-def number(value: Any) -> Any:
-    """The number in a cell of text; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        return value
-
-
-def measured(value: Any, factor: float = 1.0) -> Any:
-    """A figure in base units. Tools that average over nothing write 0: that is null."""
-    found = number(value)
-    if not is_number(found):
-        return found
-    return found * factor if found else None
-
-
-def share(total: Any, count: Any) -> Any:
-    """A mean out of a sum and a count of one file; null without either, or of nothing."""
-    total, count = number(total), number(count)
-    return total / count if is_number(total) and is_number(count) and total and count > 0 else None
-
-
-def first_of(values: Mapping[str, Any], *names: str) -> Any:
-    """The first value that is there."""
-    return next((values[name] for name in names if values.get(name) is not None), None)
 
 
 # The values of a run, or a sentence on why it is no figure.
@@ -93,10 +63,10 @@ def _values(run: Mapping[str, Any], figure_of: FigureOf, needs: Collection[str])
     return f"lacks {', '.join(absent)}" if absent else figure_of(run)
 
 
-def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable[Figure | Reject]) -> Loaded:
-    """Load the figures of a file. Raises Unreadable when it holds no run at all."""
+def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable[Figure | Reject], *, may_be_empty: bool = False) -> Loaded:
+    """Load the figures of a file. Raises Unreadable when it holds no run at all, unless it may."""
     items = list(found)
-    if not items:
+    if not items and not may_be_empty:
         raise Unreadable("holds no run")
     figures = [item for item in items if isinstance(item, Figure)]
     cells = cells_of([UNSAID | {**figure.values} for figure in figures], list(FIGURES_SCHEMA))
@@ -104,16 +74,19 @@ def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable
     return store_figures(connection, source, numbered, [item for item in items if isinstance(item, Reject)])
 
 
-def format_of(*, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], read: Read) -> Format:
-    """The format of files whose runs become figures.
+def format_of(
+    *, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], read: Read, may_be_empty: bool = False, batch: int = 1
+) -> Format:
+    """The format of files whose runs become figures; one without any is refused unless it may be empty.
+    `batch` is how many files one load should get.
 
     A figure needs what `published.FIGURES_REQUIRED` lists and `UNSAID` does not fill; a row without it is refused.
     """
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-        return [store(connection, source, read(source, content_of(source))) for source in sources]
+        return [store(connection, source, read(source, content_of(source)), may_be_empty=may_be_empty) for source in sources]
 
-    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, into="published")
+    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, batch=batch, into="published")
 
 
 def format_of_runs(*, name: str, meaning: str, tried: str, keys: Collection[str], figure_of: FigureOf) -> Format:

@@ -8,12 +8,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content
-from prompt_joules.ingest.formats.figures import each_run, format_of, measured, share
-from prompt_joules.ingest.formats.foreign import dug, is_number
+from prompt_joules.ingest.formats.fields import at, measured, share, taken
+from prompt_joules.ingest.formats.figures import each_run, format_of
+from prompt_joules.ingest.formats.foreign import is_number
 
 KEYS = {"hw", "conc", "model", "framework", "precision"}
 # Results of its two kinds: prompts of one length, and sessions of agents.
 FIXED, SESSIONS = "tput_per_gpu", "request_metrics"
+OF_FIXED = {
+    "latency_s": at("mean_e2el", unit="s"),
+    "ttft_s": at("mean_ttft", unit="s"),
+    "tpot_s": at("mean_tpot", unit="s"),
+    "itl_p50_s": at("median_itl", unit="s"),
+    "itl_p99_s": at("p99_itl", unit="s"),
+}
+OF_SESSIONS = {
+    "prompts": at("num_requests_successful"),
+    "throughput_tps": at("request_metrics.throughput.output.tokens_per_second", unit="tokens/s"),
+    "output_tokens": at("request_metrics.tokens.output_actual.mean", unit="tokens"),
+    "input_tokens": at("request_metrics.tokens.input.mean", unit="tokens"),
+    "latency_s": at("request_metrics.latency.e2el.mean", unit="s"),
+    "ttft_s": at("request_metrics.latency.ttft.mean", unit="s"),
+    "tpot_s": at("request_metrics.latency.tpot.mean", unit="s"),
+    "itl_p50_s": at("request_metrics.latency.itl.p50", unit="s"),
+}
 INTEGRATED, MEAN = "sampled board power, integrated", "mean of sampled board power"
 
 
@@ -41,7 +59,7 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         "concurrency": run["conc"],
         "energy_j": energy,
         "energy_per_token_j": token,
-        **(of_sessions(run) if SESSIONS in run else of_fixed(run, serving, energy, token)),
+        **(taken(OF_SESSIONS, run) if SESSIONS in run else of_fixed(run, serving, energy, token)),
         "power_w": one * gpus if power is None and is_number(one) else power,
         "harness_version": f"inferencex{method}",
     }
@@ -53,33 +71,10 @@ def is_result(run: Mapping[str, Any]) -> bool:
 
 
 def of_fixed(run: Mapping[str, Any], serving: int, energy: Any, token: Any) -> dict[str, Any]:
-    """Times and lengths of a benchmark with prompts of one length; the lengths are those by which InferenceX divided the energy."""
+    """Times and lengths of prompts of one length; the lengths are those by which InferenceX divided the energy."""
     rate: Any = run.get("output_tput_per_gpu")
-    return {
-        "throughput_tps": rate * serving if is_number(rate) else rate,
-        "output_tokens": share(energy, token),
-        "input_tokens": share(energy, run.get("joules_per_input_token")),
-        "latency_s": measured(run.get("mean_e2el")),
-        "ttft_s": measured(run.get("mean_ttft")),
-        "tpot_s": measured(run.get("mean_tpot")),
-        "itl_p50_s": measured(run.get("median_itl")),
-        "itl_p99_s": measured(run.get("p99_itl")),
-    }
-
-
-def of_sessions(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Times and lengths of a benchmark with sessions of agents: means over its answered requests."""
-    said = run[SESSIONS]
-    return {
-        "prompts": run.get("num_requests_successful"),
-        "throughput_tps": measured(dug(said, "throughput", "output", "tokens_per_second")),
-        "output_tokens": measured(dug(said, "tokens", "output_actual", "mean")),
-        "input_tokens": measured(dug(said, "tokens", "input", "mean")),
-        "latency_s": measured(dug(said, "latency", "e2el", "mean")),
-        "ttft_s": measured(dug(said, "latency", "ttft", "mean")),
-        "tpot_s": measured(dug(said, "latency", "tpot", "mean")),
-        "itl_p50_s": measured(dug(said, "latency", "itl", "p50")),
-    }
+    lengths = {"output_tokens": share(energy, token), "input_tokens": share(energy, run.get("joules_per_input_token"))}
+    return taken(OF_FIXED, run) | lengths | {"throughput_tps": rate * serving if is_number(rate) else rate}
 
 
 def hardware_of(run: Mapping[str, Any]) -> str:

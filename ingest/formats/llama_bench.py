@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.figures import format_of_runs, measured, number
+from prompt_joules.ingest.formats.fields import measured, number
+from prompt_joules.ingest.formats.figures import format_of_runs
 from prompt_joules.ingest.formats.foreign import is_number, whole
 
 KEYS = {"build_commit", "model_filename", "n_prompt", "n_gen", "avg_ns"}

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 
 from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
-from prompt_joules.ingest.formats.figures import Figure, format_of, number
+from prompt_joules.ingest.formats.fields import number
+from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.llama_bench import KEYS, figure_of, weights_of
 from prompt_joules.ingest.front.table import LONGEST_LINE
 from prompt_joules.ingest.front.unpack import lines_of

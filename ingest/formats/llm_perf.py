@@ -10,7 +10,8 @@ from typing import Any
 
 from prompt_joules.ingest.formats import optimum_benchmark
 from prompt_joules.ingest.formats.base import Unreadable
-from prompt_joules.ingest.formats.figures import format_of_runs, number
+from prompt_joules.ingest.formats.fields import number
+from prompt_joules.ingest.formats.figures import format_of_runs
 from prompt_joules.ingest.formats.foreign import dug, whole
 
 KEYS = {"config.backend.model", "report.prefill.latency.mean", "report.decode.latency.mean"}

@@ -7,14 +7,13 @@ Its scenario `energy_star`, with which the AI Energy Score measures, writes kWh 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import duckdb
-
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.fields import positive
+from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
-from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 
 JOULES_PER_KWH = 3.6e6
 # Scenarios whose figures are of all samples, not of a call.
@@ -28,8 +27,8 @@ SIDES = ("memory", "latency", "throughput", "energy")
 def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     """The row of `figures.csv` that one report stands for. Raises Unreadable when the config names no model, no batch or no samples."""
     model = dug(config, "backend", "model")
-    batch = dug(config, "scenario", "input_shapes", "batch_size")
-    if not isinstance(model, str) or not isinstance(batch, int) or batch < 1:
+    batch = positive(dug(config, "scenario", "input_shapes", "batch_size"))
+    if not isinstance(model, str) or batch is None:
         raise Unreadable("names no backend.model or no scenario.input_shapes.batch_size in its configuration")
     samples = samples_of(config)
     calls = 1 if samples is None else math.ceil(samples / batch)
@@ -57,7 +56,6 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         "latency_s": (prefill + decode) / calls if prefill is not None and decode is not None else None,
         "ttft_s": prefill / calls if prefill is not None else None,
         "harness_version": f"optimum-benchmark-{version or 'unknown'}",
-        "licence": "as its owner says",
     }
 
 
@@ -65,8 +63,8 @@ def samples_of(config: Mapping[str, Any]) -> int | None:
     """How many samples the figures cover; None for figures of one call. Raises Unreadable when it is not said."""
     if dug(config, "scenario", "name") not in OF_ALL:
         return None
-    samples = dug(config, "scenario", "num_samples")
-    if not isinstance(samples, int) or isinstance(samples, bool) or samples < 1:
+    samples = positive(dug(config, "scenario", "num_samples"))
+    if samples is None:
         raise Unreadable("names no number of samples (scenario.num_samples), of all of which its energy is")
     return samples
 
@@ -138,24 +136,19 @@ def _recognises(content: Content) -> bool:
     return (content.keys >= {"config", "report"} or content.keys >= set(PARTS)) and _report(content.json) is not None
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        content = content_of(source).json
-        report = _report(content)
-        if report is None:
-            raise Unreadable("is not a whole optimum-benchmark report")
-        inside = content.get("config")
-        config = inside if isinstance(inside, dict) else companion(source.path.with_name("benchmark_config.json"), "the model")
-        loaded.append(store_figures(connection, source, cells_of([figure_of(report, config)], list(FIGURES_SCHEMA))))
-    return loaded
+def _read(source: Source, content: Content) -> list[Figure | Reject]:
+    report = _report(content.json)
+    if report is None:
+        raise Unreadable("is not a whole optimum-benchmark report")
+    inside = content.json.get("config")
+    config = inside if isinstance(inside, dict) else companion(source.path.with_name("benchmark_config.json"), "the model")
+    return [Figure(1, figure_of(report, config))]
 
 
-FORMAT = Format(
+FORMAT = format_of(
     name="optimum-benchmark",
     meaning="optimum-benchmark benchmark_report.json or benchmark.json",
     recognises=_recognises,
-    load=_load,
-    into="published",
+    read=_read,
     tried="0.6.0 (real files, on a CPU and an H100), energy_star of 2024 (structure from its source)",
 )

@@ -8,29 +8,30 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats import vllm_bench
+from prompt_joules.ingest.formats import vllm_bench, vllm_runs
 from prompt_joules.ingest.formats.base import Format, Reject, Source, content_of
-from prompt_joules.ingest.formats.figures import format_of_runs, measured, number, share
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, each_request, environment, is_number, run_name
+from prompt_joules.ingest.formats.fields import Fields, at, at_rate, first_text, number, positive, spread, taken
+from prompt_joules.ingest.formats.figures import format_of_runs
+from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, each_request, environment, run_name
 
 KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens"}
 REASON = "SGLang bench_serving does not measure energy"
 NAMELESS = "names no model (SGLang before 0.5.5 wrote none, nor do other backends): load it with --model ORGANISATION/NAME"
 FACTS = ("tag", "backend", "dataset_name", "request_rate", "max_concurrency", "random_input_len", "random_output_len", "duration")
-MS = 1e-3
+# What is called as in vLLM's benchmark, from which this one came, and what is not.
+FIELDS: Fields = {
+    **vllm_runs.FIELDS,
+    "engine": at("backend"),
+    "dtype": at("server_info.quantization"),
+    "mean_batch_size": at("concurrency", unit="requests"),
+    "latency_s": at("mean_e2e_latency_ms", unit="ms"),
+}
 TRIED = "0.5 (real files, of a vLLM server), 0.4 to 0.5 (structure from its source)"
 
 
 def model_of(run: Mapping[str, Any]) -> str | None:
     """The model that the server said, or that the user added."""
-    named = (run.get("model_id"), dug(run, "server_info", "model_path"), dug(run, "server_info", "served_model_name"))
-    return next((name for name in named if isinstance(name, str) and name), None)
-
-
-def concurrency_of(run: Mapping[str, Any]) -> int | None:
-    """The limit of requests at once; null without one."""
-    limit = run.get("max_concurrency")
-    return limit if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0 else None
+    return first_text(run, "model_id", "server_info.model_path", "server_info.served_model_name")
 
 
 def version_of(run: Mapping[str, Any]) -> str:
@@ -41,34 +42,21 @@ def version_of(run: Mapping[str, Any]) -> str:
 
 def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
     """The figure of a run without details, or why it is none."""
-    model, answered = model_of(run), count_of(number(run.get("completed")))
-    if model is None:
+    answered, limit = count_of(number(run.get("completed"))), positive(run.get("max_concurrency"))
+    if model_of(run) is None:
         return NAMELESS
     if not answered:
         return "has no answered request"
-    rate: Any = run.get("request_rate")
-    spread = dug(run, "server_info", "tp_size")
-    return {
+    return taken(FIELDS, run) | {
         "source": "SGLang",
         "generation": "sglang",
-        "published_model_id": model,
-        "parallelism": f"tp{spread}" if is_number(spread) else None,
+        "published_model_id": model_of(run),
+        "parallelism": spread(dug(run, "server_info", "tp_size")),
         "task": "sglang-bench",
-        "engine": run["backend"],
-        "dtype": dug(run, "server_info", "quantization"),
-        "batch_size": concurrency_of(run),
-        "concurrency": concurrency_of(run),
-        "mean_batch_size": measured(run.get("concurrency")),
+        "batch_size": limit,
+        "concurrency": limit,
         "prompts": answered,
-        "throughput_tps": measured(run.get("output_throughput")) or share(run.get("total_output_tokens"), run.get("duration")),
-        "output_tokens": share(run.get("total_output_tokens"), answered),
-        "input_tokens": share(run.get("total_input_tokens"), answered),
-        "latency_s": measured(run.get("mean_e2e_latency_ms"), MS),
-        "ttft_s": measured(run.get("mean_ttft_ms"), MS),
-        "tpot_s": measured(run.get("mean_tpot_ms"), MS),
-        "itl_p50_s": measured(run.get("median_itl_ms"), MS),
-        "itl_p99_s": measured(run.get("p99_itl_ms"), MS),
-        "harness_version": version_of(run) + (f", {rate:g} requests/s" if is_number(rate) and rate < 1e9 else ""),
+        "harness_version": version_of(run) + at_rate(run.get("request_rate")),
     }
 
 
@@ -81,7 +69,7 @@ def setup_of(run: Mapping[str, Any], run_id: str) -> dict[str, Any]:
         "model_id": model_of(run),
         "engine": run["backend"],
         "harness_version": version_of(run),
-        "concurrency": concurrency_of(run),
+        "concurrency": positive(run.get("max_concurrency")),
         "prompt_template": "server",
         "energy_reason": REASON,
         "environment": environment(**{name: run.get(name) for name in FACTS}, tp_size=dug(run, "server_info", "tp_size")),

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
-from prompt_joules.ingest.formats.figures import Figure, format_of, measured
+from prompt_joules.ingest.formats.fields import measured
+from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.foreign import dug, is_number
 
 LATENCY = {"avg_latency", "latencies", "percentiles"}

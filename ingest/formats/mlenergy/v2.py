@@ -4,13 +4,12 @@ A vLLM server answered many requests at once. `Energy/req (J)` is measured: the 
 by its requests. Energy per token is that over the mean length. The task stands only in the name of a folder.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import duckdb
-
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
+from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.fields import at, positive, taken
+from prompt_joules.ingest.formats.figures import Figure, format_of
 
 KEYS = {"Model", "GPU", "TP", "PP", "Energy/req (J)", "Avg Output Tokens", "Max BS (reqs)"}
 TASKS = ("chat", "code")
@@ -18,26 +17,30 @@ LICENCE = "Apache-2.0 repository"
 URL = "https://github.com/ml-energy/leaderboard"
 
 
+FIELDS = {
+    "published_model_id": at("Model"),
+    "gpu_model": at("GPU"),
+    "batch_size": at("Max BS (reqs)"),
+    "mean_batch_size": at("Avg BS (reqs)"),
+    "energy_j": at("Energy/req (J)"),
+    "throughput_tps": at("Token tput (tok/s)"),
+    "output_tokens": at("Avg Output Tokens"),
+    "tpot_s": at("Avg TPOT (s)"),
+}
+
+
 def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
     """The row of `figures.csv` that one file stands for. Raises Unreadable when it does not say how many GPUs there were."""
-    tensor, pipeline = content["TP"], content["PP"]
-    if not all(isinstance(count, int) and 0 < count < 10_000 for count in (tensor, pipeline)):
+    tensor, pipeline = (positive(content[key], 10_000) for key in ("TP", "PP"))
+    if tensor is None or pipeline is None:
         raise Unreadable("is a v2 result whose TP and PP are not counts of GPUs")
-    return {
+    return taken(FIELDS, content) | {
         "source": "ML.ENERGY v2",
         "generation": "v2",
-        "published_model_id": content["Model"],
-        "gpu_model": content["GPU"],
         "num_gpus": tensor * pipeline,
         "parallelism": f"tp{tensor} pp{pipeline}",
         "task": task,
         "engine": "vllm",
-        "batch_size": content["Max BS (reqs)"],
-        "mean_batch_size": content.get("Avg BS (reqs)"),
-        "energy_j": content["Energy/req (J)"],
-        "throughput_tps": content.get("Token tput (tok/s)"),
-        "output_tokens": content["Avg Output Tokens"],
-        "tpot_s": content.get("Avg TPOT (s)"),
         "harness_version": "mlenergy-v2",
         "licence": LICENCE,
         "url": URL,
@@ -56,23 +59,18 @@ def _task(source: Source) -> str:
     return task
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        content = content_of(source).json
-        if not isinstance(content, dict) or not content.keys() >= KEYS:
-            raise Unreadable("is not a whole v2 result")
-        cells = cells_of([figure_of(content, _task(source))], list(FIGURES_SCHEMA))
-        loaded.append(store_figures(connection, source, cells))
-    return loaded
+def _read(source: Source, content: Content) -> list[Figure | Reject]:
+    found = content.json
+    if not isinstance(found, dict) or not found.keys() >= KEYS:
+        raise Unreadable("is not a whole v2 result")
+    return [Figure(1, figure_of(found, _task(source)))]
 
 
-FORMAT = Format(
+FORMAT = format_of(
     name="mlenergy-v2",
     tried="the leaderboard of 2024 (real files)",
     meaning="ML.ENERGY v2: one JSON per model, GPU and server setup",
     recognises=_recognises,
-    load=_load,
+    read=_read,
     batch=100,
-    into="published",
 )

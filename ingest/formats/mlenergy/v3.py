@@ -6,13 +6,16 @@ token. The energy of a request is modelled from it (J/token × mean length), so 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
 
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, finite
-from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, name_models, store_figures
+from prompt_joules.ingest.formats.fields import at, taken
+from prompt_joules.ingest.formats.figures import Figure, format_of
+from prompt_joules.ingest.formats.foreign import is_number
+from prompt_joules.ingest.formats.published import name_models
 
 TEXT_TASKS = ("gpqa", "lm-arena-chat", "sourcegraph-fim")
 CONFIGURATION_KEYS = {"gpu_model", "num_gpus", "max_num_seqs", "energy_per_token_joules", "energy_per_request_joules"}
@@ -22,27 +25,31 @@ URL = "https://github.com/ml-energy/leaderboard"
 WAYS = (("tp", "tensor_parallel"), ("ep", "expert_parallel"), ("dp", "data_parallel"))
 
 
+FIELDS = {
+    "published_model_id": at("model_id"),
+    "gpu_model": at("gpu_model"),
+    "num_gpus": at("num_gpus"),
+    "dtype": at("weight_precision"),
+    "batch_size": at("max_num_seqs"),
+    "mean_batch_size": at("avg_batch_size"),
+    "estimated_energy_j": at("energy_per_request_joules"),
+    "energy_per_token_j": at("energy_per_token_joules"),
+    "throughput_tps": at("output_throughput_tokens_per_sec"),
+    "output_tokens": at("avg_output_len"),
+    "power_w": at("avg_power_watts"),
+}
+
+
 def figure_of(row: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """The row of `figures.csv` that one configuration stands for; times in s."""
-    return {
+    """The row of `figures.csv` that one configuration stands for."""
+    return taken(FIELDS, row) | {
         "source": "ML.ENERGY v3",
         "generation": "v3",
-        "published_model_id": row.get("model_id"),
-        "gpu_model": row.get("gpu_model"),
-        "num_gpus": row.get("num_gpus"),
         "parallelism": " ".join(f"{short}{row[key]}" for short, key in WAYS if row.get(key) is not None) or None,
         "task": task,
         "engine": "vllm",
-        "dtype": row.get("weight_precision"),
-        "batch_size": row.get("max_num_seqs"),
-        "mean_batch_size": row.get("avg_batch_size"),
-        "estimated_energy_j": row.get("energy_per_request_joules"),
-        "energy_per_token_j": row.get("energy_per_token_joules"),
-        "throughput_tps": row.get("output_throughput_tokens_per_sec"),
-        "output_tokens": row.get("avg_output_len"),
         "itl_p50_s": seconds(row.get("median_itl_ms")),
         "itl_p99_s": seconds(row.get("p99_itl_ms")),
-        "power_w": row.get("avg_power_watts"),
         "harness_version": "mlenergy-v3",
         "licence": LICENCE,
         "url": URL,
@@ -50,9 +57,8 @@ def figure_of(row: Mapping[str, Any], task: str) -> dict[str, Any]:
 
 
 def seconds(milliseconds: Any) -> Any:
-    """Milliseconds as seconds; what is no number stays as it is and is refused later."""
-    is_number = isinstance(milliseconds, int | float) and not isinstance(milliseconds, bool)
-    return milliseconds / 1000 if is_number else milliseconds
+    """Milliseconds as seconds, to the last digit of what ships; what is no number stays as it is and is refused later."""
+    return milliseconds / 1000 if is_number(milliseconds) else milliseconds
 
 
 def figures_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -78,18 +84,14 @@ def _recognises(content: Content) -> bool:
     return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and rows[0].keys() >= CONFIGURATION_KEYS
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        content = content_of(source).json
-        if not isinstance(content, dict) or not isinstance(content.get("configurations"), list):
-            raise Unreadable("is not a whole v3 result")
-        if content["task"] not in TEXT_TASKS:
-            rejects = [Reject(None, "task", f"is {content['task']}, which does not make text from text")]
-            loaded.append(store_figures(connection, source, cells_of([], list(FIGURES_SCHEMA)), rejects))
-        else:
-            loaded.append(store_figures(connection, source, cells_of(figures_of(content), list(FIGURES_SCHEMA))))
-    return loaded
+def _read(_: Source, content: Content) -> Iterator[Figure | Reject]:
+    found = content.json
+    if not isinstance(found, dict) or not isinstance(found.get("configurations"), list):
+        raise Unreadable("is not a whole v3 result")
+    if found["task"] not in TEXT_TASKS:
+        yield Reject(None, "task", f"is {found['task']}, which does not make text from text")
+        return
+    yield from (Figure(number, figure) for number, figure in enumerate(figures_of(found), 1))
 
 
 def _is_index(content: Content) -> bool:
@@ -114,13 +116,12 @@ def _load_index(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]
     return loaded
 
 
-FORMAT = Format(
+FORMAT = format_of(
     name="mlenergy-v3",
     tried="the leaderboard of 2025 (real files)",
     meaning="ML.ENERGY v3 tasks/*.json and models/*.json",
     recognises=_recognises,
-    load=_load,
-    into="published",
+    read=_read,
 )
 INDEX = Format(
     name="mlenergy-v3-index",

@@ -61,7 +61,7 @@ def test_every_format_is_in_the_guide_and_every_reader_has_a_page() -> None:
     folder = warehouses.ROOT / "ingest" / "formats"
     readers = {"_".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("*.py")}
     pages = {path.stem for path in (warehouses.ROOT / "docs" / "formats").glob("*.md")}
-    shared = {"__init__", "mlenergy___init__", "adapt", "base", "checksums", "contract", "figures", "foreign"}
+    shared = {"__init__", "mlenergy___init__", "adapt", "base", "checksums", "contract", "fields", "figures", "foreign"}
     shared |= {"published", "scales", "totals", "units"}
     beside = {"run_json", "aiperf_summary", "vllm_runs", "vllm_offline", "mapped_cells", "mapped_shapes", "llama_bench_text"}
     assert readers - shared - beside == pages
