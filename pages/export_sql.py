@@ -47,7 +47,7 @@ def show_answer(sql: str) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     st.caption(room.answer(answer))
-    if st.toggle("Chart", key="chart", bind="query-params", help="First column across, first number up."):
+    if st.toggle("Chart", key="chart", bind="query-params", help="The first column runs across, the first number upwards."):
         show_chart(answer.rows)
     st.dataframe(answer.rows, hide_index=True, alt="The answer to the SQL")
     downloads.offer(answer.rows, "sql", room.Question(sql))

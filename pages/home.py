@@ -44,7 +44,7 @@ def complete(view: View) -> pl.DataFrame:
 view = frame.begin("What does one answer cost in energy?")
 answers = complete(view)
 if answers.is_empty():
-    hint = "Models with random weights have no answer: the Leaderboard has their energy per token."
+    hint = "Models with random weights give no real answer; the Leaderboard has their energy per token."
     scope.end_without_rows(view, hint, count=lambda view: complete(view).height)
 task = controls.view("of", room.tasks(answers), label="Task", is_labelled=False)
 gpu = controls.view("on", room.gpus(answers, task), label="GPU", is_labelled=False)

@@ -99,7 +99,7 @@ def show_row(row: dict[str, Any], view: View) -> None:
     ways += [(site.address(page, link), label) for page, label, link in room.together(pl.DataFrame([row], infer_schema_length=None))]
     ways += [(row["url"], "Where it was published")] if (row["url"] or "").startswith("https://") else []
     st.html(site.links(ways))
-    with st.expander("All that is known of it"):
+    with st.expander("All that is known about this result"):
         known = pl.DataFrame([row], infer_schema_length=None).drop("energy_is", "spread", strict=False)
         tables.show(detail.upright(known), detail.UPRIGHT, alt="All numbers of the result")
 

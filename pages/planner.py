@@ -64,7 +64,10 @@ def take_country() -> None:
 
 def ask_length() -> float | None:
     """Tokens of an answer where the visitor has a length in mind."""
-    about = "Empty: answers as long as those that were measured. A number: J/token times it, an estimate."
+    about = (
+        "Leave it empty for answers as long as those that were measured. With a number, the energy is an estimate: J/token times "
+        "that number."
+    )
     given = st.number_input(
         "Tokens an answer",
         1.0,

@@ -84,7 +84,10 @@ else:
 totals = room.totals(data.load("run_totals", selection))
 if not totals.is_empty():
     st.subheader("Totals of other tools", anchor=False)
-    st.caption("Energy of whole runs that a tool counted without prompts or tokens: in no average. No filter acts on them.")
+    st.caption(
+        "Other tools counted the energy of these whole runs without prompts or tokens. The totals are in no average, and no "
+        "filter acts on them."
+    )
     show_first(totals, room.TOTALS, "Totals of runs that other tools counted", "totals", "the table `run_totals` has all")
 
 st.subheader("What the remarks mean", anchor=False)

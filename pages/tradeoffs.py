@@ -42,7 +42,7 @@ def limit(rows: pl.DataFrame, key: str) -> Within | None:
 
 def ask_optimal() -> bool:
     """Whether only the frontier within the limits is drawn."""
-    about = "Only configurations within the limits than which no other is as good on both and better on one."
+    about = "Keeps only configurations within the limits that no other one beats: none is as good on both numbers and better on one."
     return st.toggle("Optimal only", key="optimal", bind="query-params", help=about)
 
 

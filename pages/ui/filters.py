@@ -51,7 +51,7 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
         with _frame("More filters", "more-filters", ("engine", "batch", "weights", "valid")) as is_open:
             if is_open:
                 chosen |= {key: _many(key, options) for key in ("engine", "batch")}
-                about = "dummy: random weights; energy is real, text is not."
+                about = "dummy: random weights, whose energy is real and whose text is not."
                 weights = st.selectbox("Weights", WEIGHTS, key="weights", bind="query-params", help=about)
                 chosen["weights"] = [weights or WEIGHTS[0]]
                 chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]

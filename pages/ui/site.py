@@ -72,7 +72,7 @@ SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
     "home": ((), "The mean energy of a whole answer is shown: it is what all sources give."),
     "what_software_saves": ((), "Energy per output token is compared, as a mean: energy of all answers over their tokens."),
     "distributions": (("per", "idle"), "Single prompts are shown: every statistic is in the table of percentiles."),
-    "verbosity": (("idle",), "Whole answers are compared; the split into length and J/token shows what a denominator would."),
+    "verbosity": (("idle",), "Whole answers are compared; the split into length and J/token shows what energy per token would."),
     "prompts": (("per", "idle"), "Single answers are shown: there is nothing to average."),
     "cost_of_a_token": (("idle",), "Whole answers are fitted; the coefficients are the energy per token."),
     "planner": (("idle",), "A total is the number of answers times their mean."),

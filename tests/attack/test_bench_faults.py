@@ -1,7 +1,7 @@
 """A bench whose disk is full, whose folder is closed, whose server or engine dies: what was measured stays, and the same command goes on.
 
 Real disks and real permissions, on runs against a made-up server, which need no torch. Faults of engines in this process and of the meter:
-`tests/unit/bench/test_runner.py`, `test_sink.py`, `test_kill.py`, `test_meter.py`; of servers: `tests/unit/serving/test_faults.py`.
+`tests/unit/bench/test_failures.py`, `test_sink.py`, `test_kill.py`, `test_meter.py`; of servers: `tests/unit/serving/test_faults.py`.
 """
 
 import json

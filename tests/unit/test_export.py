@@ -1,18 +1,16 @@
-"""Export and check: the rows of a selection with their provenance, and a warehouse compared with its files."""
+"""Export: the rows of a selection with their provenance."""
 
 import csv
 import hashlib
 import io
 import json
 import re
-import shutil
 import weakref
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-import duckdb
 import polars as pl
 import pyarrow.ipc
 import pyarrow.parquet as pq
@@ -21,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prompt_joules.ingest.__main__ import main
-from prompt_joules.warehouse import export, packages, query, reports, rows_as
+from prompt_joules.warehouse import export, packages, query, rows_as
 from prompt_joules.warehouse.selection import Selection
-from tests import factories, warehouses
+from tests import factories
 
 HOSTILE = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@sum(A1)", "\t=1", "\r=1", "\n=1")
 
@@ -31,23 +29,6 @@ HOSTILE = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@sum(A1)", "\t=1", "\r=1", "\n
 def sha256_of(rows: pl.DataFrame) -> str:
     """The hash of the rows in their header."""
     return str(export.header_of(rows, Selection(), "rows")["content_sha256"])
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two runs and a warehouse of them."""
-    folder = tmp_path_factory.mktemp("export")
-    factories.write(factories.records(25), folder / "results" / "a.parquet")
-    factories.write(factories.records(25, "run-2", task="chat-concise"), folder / "results" / "b.parquet")
-    warehouses.ingest(folder / "results", warehouses.SHIPPED / "published" / "mlenergy_v1", into=folder / "w.duckdb")
-    return folder
-
-
-@pytest.fixture
-def warehouse(loaded: Path, tmp_path: Path) -> Path:
-    """A copy of it, with its runs."""
-    shutil.copytree(loaded, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "w.duckdb"
 
 
 def sheet(path: Path, name: str, *, header: bool = True) -> dict[str, list[str | None]]:
@@ -221,70 +202,6 @@ def test_a_version_is_three_numbers_for_croissant() -> None:
     assert packages.croissant("a", "a.csv", "0" * 64, 1, header, [])["version"] == "0.3.1"
 
 
-def test_boamps_reports_what_was_measured(warehouse: Path, tmp_path: Path) -> None:
-    assert run("export", tmp_path / "reports", "--as", "boamps", "--country", "France", "--gpu", "H100", "--warehouse", warehouse) == 0
-    (report,) = [
-        found
-        for path in (tmp_path / "reports").iterdir()
-        if "task chat of" in (found := json.loads(path.read_text()))["task"]["taskDescription"]
-    ]
-    rows = factories.records(25)
-    assert report["task"]["nbRequest"] == 25
-    assert report["measures"][0]["powerConsumption"] == pytest.approx(rows["energy_j"].sum() / 3.6e6)
-    assert report["measures"][0]["measurementDuration"] == pytest.approx(rows["latency_s"].sum())
-    assert report["infrastructure"]["components"][0] == {"componentName": "H100", "componentType": "gpu", "nbComponent": 1}
-    assert report["environment"] == {"country": "France"}
-    # What the schema of BoAmps requires.
-    assert {"task", "measures", "infrastructure"} <= set(report)
-    assert {"taskStage", "taskFamily", "algorithms", "dataset"} <= set(report["task"])
-
-
-def test_boamps_says_of_other_peoples_figures_only_what_they_say() -> None:
-    names = (
-        "model_name model_url params_total_b engine dtype input_tokens output_tokens harness_version started_at clock licence num_gpus "
-        "prompts"
-    )
-    row = dict.fromkeys(names.split()) | {
-        "result_id": "published:x",
-        "origin": "published",
-        "source": "X",
-        "task": "chat",
-        "gpu_model": "H100",
-    }
-    report = reports.boamps(row | {"energy_j": 3.6e6, "latency_s": 2.0, "batch_size": 1}, None, "0.2.0")
-    assert "licensing" not in report["header"] and "gpuTrackingMode" not in report["measures"][0]
-    assert (report["task"]["nbRequest"], report["measures"][0]["powerConsumption"]) == (1, 1.0)
-    assert "mean answer" in report["task"]["taskDescription"]
-    assert report["infrastructure"]["components"] == [{"componentName": "H100", "componentType": "gpu"}]
-
-
-def test_the_time_of_a_file_is_no_time_of_a_measurement(warehouse: Path) -> None:
-    row = query.load("leaderboard", Selection(), str(warehouse)).filter(pl.col("started_at").is_not_null()).row(0, named=True)
-    assert reports.boamps(row, None, "0.2.0")["measures"][0]["measurementDateTime"] == f"{row['started_at']:%Y-%m-%d %H:%M:%S}"
-    report = reports.boamps(row | {"clock": "time of the file"}, None, "0.2.0")
-    assert "measurementDateTime" not in report["measures"][0] and "reportDatetime" not in report["header"]
-
-
-def test_the_carbon_intensity_is_known_or_null_with_the_reason(warehouse: Path, tmp_path: Path) -> None:
-    words = ("export", tmp_path / "sci.json", "--as", "sci", "--gpu", "H100", "--task", "chat", "--warehouse", warehouse)
-    assert run(*words, "--carbon-intensity", 50) == 0
-    (row,) = json.loads((tmp_path / "sci.json").read_text())
-    assert row["sci_g"] is None and "--embodied" in row["reason"] and "--carbon" not in row["reason"]
-    assert run(*words, "--carbon-intensity", 50, "--embodied", 0.25) == 0
-    (row,) = json.loads((tmp_path / "sci.json").read_text())
-    assert row["sci_g"] == pytest.approx(factories.records(25)["energy_j"].mean() / 3.6e6 * 50 + 0.25)
-    assert (row["reason"], row["energy_boundary"]) == (None, "GPU")
-
-
-def test_a_modelled_energy_is_marked_in_tables() -> None:
-    row = {"model_name": "a_b|c", "gpu_model": "H100", "num_gpus": 2, "task": "chat", "engine": "vllm", "batch_size": 8, "energy_j": None}
-    row |= {"estimated_energy_j": 12.5, "energy_per_token_j": 0.1, "output_tokens": 125.0, "prompts": None}
-    rows = pl.DataFrame([row])
-    assert r"| a_b\|c | 2×H100 | chat | vllm | 8 | ≈ 12.5 | 0.1 | 125 |  |" in reports.model_card(rows, "cited")
-    assert r"a\_b|c & 2$\times$H100 & chat & vllm & 8 & $\approx$ 12.5 & 0.1 & 125 \\" in reports.latex(rows, "cited")
-    assert reports.sci({**row, "result_id": "x"}, 1.0, 1.0)["reason"] == "the energy was not measured"
-
-
 def test_a_sheet_runs_nothing_and_says_what_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = pl.DataFrame({"a": ["=1+1", "http://x.example", None], "b": [1.5, float("inf"), -2.0], "c": [[1], [2, 3], None]})
     content = export.write(rows, export.header_of(rows, Selection(), "rows"), "xlsx")
@@ -357,61 +274,3 @@ def test_no_cell_of_a_csv_is_a_formula(texts: list[str], model: str) -> None:
             assert place == 1 or cell[:1] not in ("=", "+", "-", "@", "\t", "\r", "\n")
     if texts:
         assert lines[10][1] == "-1.5"
-
-
-def test_a_sound_warehouse_passes(warehouse: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("check", "--warehouse", warehouse) == 0
-    assert "4 of 4 files" in " ".join(capsys.readouterr().out.split())
-
-
-def test_a_shipped_warehouse_passes(tmp_path: Path, shipped_warehouse: Path) -> None:
-    shutil.copyfile(shipped_warehouse, tmp_path / "w.duckdb")
-    warehouses.ingest(warehouses.DATA, into=tmp_path / "w.duckdb")
-    assert run("check", "--warehouse", tmp_path / "w.duckdb") == 0
-
-
-@pytest.mark.parametrize(
-    ("damage", "state"),
-    [
-        (lambda folder: (folder / "results" / "a.parquet").unlink(), "missing"),
-        (lambda folder: factories.write(factories.records(24), folder / "results" / "a.parquet"), "changed"),
-    ],
-)
-def test_a_file_that_is_not_what_it_was(warehouse: Path, damage: object, state: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert callable(damage)
-    damage(warehouse.parent)
-    assert run("check", "--warehouse", warehouse) == 1
-    shown = capsys.readouterr().out
-    assert state in shown and "a.parquet" in shown and "b.parquet" not in shown
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "delete from requests where sequence = 3 and run_id = 'run-1'",
-        "insert into requests from requests limit 1",
-        "insert into published from (select * replace (result_id || 'x' as result_id) from published limit 1)",
-        "update requests set file_id = 99 where sequence = 3",
-        "insert into rejects select file_id, path, 1, 'x', 'y' from ingested_files limit 1",
-    ],
-)
-def test_rows_that_do_not_add_up(warehouse: Path, sql: str) -> None:
-    connection = duckdb.connect(str(warehouse))
-    connection.execute(sql)
-    connection.close()
-    assert run("check", "--warehouse", warehouse) == 1
-
-
-def test_rejects_are_counted_filtered_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    factories.write(factories.records(60, energy_j=-1.0), tmp_path / "in" / "bad.parquet")
-    factories.write(factories.records(3, "run-2", latency_s=-1.0), tmp_path / "in" / "worse.parquet")
-    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
-    warehouse = ["--warehouse", tmp_path / "w.duckdb"]
-    assert run("rejects", *warehouse) == 1
-    shown = " ".join(capsys.readouterr().out.split())
-    assert "│ 60 │" in shown and "… and 13 more" in shown
-    assert run("rejects", "--file", "worse", *warehouse) == 1
-    assert "bad.parquet" not in capsys.readouterr().out
-    assert run("rejects", "--file", "none such", *warehouse) == 0
-    assert run("rejects", "--out", tmp_path / "rejects.csv", *warehouse) == 1
-    assert pl.read_csv(tmp_path / "rejects.csv").height == 63

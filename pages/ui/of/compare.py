@@ -35,15 +35,16 @@ BOOTSTRAP = (
 # How sure a difference can be: where the spread comes from, what can be shown, and whether setups differ from themselves.
 CERTAINTY = "How sure can a difference be?"
 REASONS = (
-    "The energy of an answer varies for four reasons. More prompts and more answers to each help against the first two, only more runs "
-    "against the third, only more cards against the last. Standard deviations, of the logarithm: 5 is about 5 %."
+    "The energy of an answer varies for four reasons. More prompts, and more answers to each, make the first two smaller. Only "
+    "more runs make the third smaller, and only more cards the last. The numbers are standard deviations of the logarithm: 5 is "
+    "about 5 %."
 )
 PARTS = ("reason_of_spread", "meaning_of_part", "sd_of_energy", "share_of_energy", "sd_of_length", "sd_of_token", "setups")
 SMALLEST = ("prompts_asked", "with_1_run", "with_3_runs", "with_9_runs")
 CHECKS = ("check", "of", "checks", "independent", "shown", "share_shown")
 PROMPTS, RUNS = (20, 100, 1000), (1, 3, 9)
-NO_PARTS = "No run of ours has prompts that were alone on the GPU: where the spread comes from is not known."
-NO_LUCK = "What can be shown is not known: no setup was run twice."
+NO_PARTS = "No run of ours has prompts that were alone on the GPU, so it is not known where the spread comes from."
+NO_LUCK = "No setup was run twice, so the smallest difference that can be shown is not known."
 # What two results may differ in besides model and task, and how much it spoils a comparison: the protocol more than a choice of the user.
 UNLIKE = {"gpu_model": 1, "engine": 1, "batch_size": 1, "prompt_set": 1, "weights": 1, "source": 1, "harness_version": 2}
 

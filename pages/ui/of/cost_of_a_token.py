@@ -59,7 +59,7 @@ def said(fit: dict[str, Any], points: int) -> str:
     drawn = f", of which {points:,} are drawn" if points < fit["answers"] else ""
     below = (
         f" The line starts below zero (a = {minus(figure(fit['fixed_j'], 3))} J, {minus(figure(fit['fixed_j_low'], 3))} to "
-        f"{minus(figure(fit['fixed_j_high'], 3))}), which no answer can: it does not hold for short answers."
+        f"{minus(figure(fit['fixed_j_high'], 3))}), which no answer can take: the line does not hold for short answers."
         if fit["below_zero"]
         else ""
     )

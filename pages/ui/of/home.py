@@ -117,10 +117,11 @@ def about(rows: pl.DataFrame) -> str:
     """What stands for a model, where there was a choice."""
     parts = []
     if "measured" in rows["kind"].to_list():
-        parts.append("Measured numbers are of one prompt at a time, runs of one setup taken together.")
+        parts.append("Measured numbers are those of one prompt at a time; all runs of a setup count together.")
     if rows.filter(pl.col("kind") != "measured").height:
         parts.append(
-            "Where a GPU answers many at once a model stands with the batch size at which an answer takes least; the tooltip has it."
+            "Where a GPU answers many prompts at once, each model is shown at the batch size at which an answer takes least; "
+            "the tooltip names it."
         )
     if rows.filter(pl.col("num_gpus") > 1).height:
         parts.append("4× means that the energy of four GPUs is summed.")

@@ -62,8 +62,8 @@ POOLED = (
     "Divided energy has none of an answer, but one of J/token over its windows."
 )
 TOKEN = "energy_per_token_j"
-CLICK = "Click a row for its facts; tick two to four to compare them, one to plan with it."
-TAP = "Tap a name for its facts and ways on."
+CLICK = "Click a row to see its facts; tick one to plan with it, or two to four to compare them."
+TAP = "Tap a name to see its facts, to compare it or to plan with it."
 MOST_COMPARED = 4
 NONE = "–"
 

@@ -11,7 +11,8 @@ LONGEST_QUESTION = 2000
 FIRST_QUESTION = "Why are there two tides a day?"
 ABOUT = (
     "Both get the same question and the system prompt of the task “chat”, one after the other, so that each has the energy counter of the "
-    "GPU to itself. What counts up is that counter, which moves in steps; the number at the end is that of a measured window, with its "
+    "GPU to itself. The number that counts up is that counter, which moves in steps; the number at the end is that of a "
+    "measured window, with its "
     "error. All GPUs of this host are summed, so whatever else they do is in it, an idle second model too."
 )
 
@@ -69,7 +70,7 @@ def verdict(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     """
     first, second = rows
     if first["energy_j"] is None or second["energy_j"] is None:
-        return "Text came, joules did not: the line above each answer says what is missing on this machine."
+        return "Both models answered, but not every energy was measured: the lines above say what is missing on this machine."
     low, high = sorted(zip(rows, names, strict=True), key=lambda pair: float(pair[0]["energy_j"]))
     apart = high[0]["energy_j"] - low[0]["energy_j"]
     noise = high[0]["energy_error_j"] + low[0]["energy_error_j"]

@@ -65,8 +65,8 @@ stands where the source estimates the energy of an answer from that of a token. 
 of one answer alone.
 """,
     "Why do short answers of a big model cost less than long ones of a small one?": """
-An answer costs its tokens times what a token costs. Sizes, engines and batch sizes move the second factor, what was
-asked and how the model talks the first. *Concise or verbose?* splits a change into both.
+An answer costs its number of tokens times what a token costs. Size, engine and batch size move the cost of a token; the
+question and the way the model writes move the number of tokens. *Concise or verbose?* splits a change into both.
 """,
     "Does a token mean the same everywhere?": """
 No: tokenizers cut text differently. Where lengths matter, choose J per word or per character (*How energy is shown*).

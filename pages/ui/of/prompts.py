@@ -42,7 +42,7 @@ DIVIDED = (
     "Answers marked ÷ shared the GPU with others: their energy was measured for all of these at once and divided by a rule. They stand "
     "after the answers that had the GPU for themselves."
 )
-ONE_PROMPT = "The address of this page leads to this prompt."
+ONE_PROMPT = "The address of this page is a link to this prompt."
 SINGLE = "The bar is how far the energy can be off, from the step of the GPU's counter."
 REPEATED = (
     "Answers of one setup are one row: their median, and a bar over all of them and how far each can be off, from the step of the GPU's "

@@ -129,7 +129,7 @@ def verdicts(runs: pl.DataFrame) -> str:
         if isinstance(worst, float)
         else ""
     )
-    marked = " Runs and rows that failed a check stay here, marked; they are in no average." if valid < runs.height else ""
+    marked = " Runs and rows that failed a check are marked, stay in this list and are in no average." if valid < runs.height else ""
     shared = int(runs.filter(pl.col("batch_size") > 1)["measured"].sum())
     divided = f", {shared:,} of them a share of what was measured for several together" if shared else ""
     return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have an energy{divided}.{books}{marked}"

@@ -17,15 +17,15 @@ NO_PAIRS = (
     "follows has other models and batch sizes in each edition."
 )
 ALIKE = (
-    "Alike: model, GPU and how many of them, precision, batch size and kind of task. Not alike: the software, and the prompts of the "
-    "benchmark. Published averages have no interval."
+    "The two sides have the same model, GPUs, precision, batch size and kind of task. They differ in the software and in the "
+    "prompts of the benchmark. Published averages have no interval."
 )
 UNSTATED = " Where one edition states no precision, the other has one only."
 OVER_TIME = (
     "One point per result, larger for a larger batch; a tick is the median of its column. Later editions serve many prompts at once, which "
     "alone lowers J/token, and v2 and v3 have other, often larger models than v1: columns are not like for like."
 )
-RANDOM = " Results with random weights are among them: their energy per token is real, their text is not."
+RANDOM = " Some results are of models with random weights: their energy per token is real, their text is not."
 
 
 def with_edition(rows: pl.DataFrame) -> pl.DataFrame:
@@ -64,8 +64,8 @@ def like_for_like(models: pl.DataFrame, what: str) -> str:
     low, high, pairs = float(models["change_low"].min()), float(models["change_high"].max()), int(models["pairs"].sum())  # type: ignore[arg-type]
     first, last = models["edition_a"].min(), models["edition_b"].max()
     head = (
-        f"**Like for like, the energy per {what} changed by {ends(low, high)}** from {plain(str(first))} to {plain(str(last))}: the same "
-        f"model on the same GPU at the same batch size, in {count(pairs, 'pair')}."
+        f"**Like for like, the energy per {what} changed by {ends(low, high)}** from {plain(str(first))} to {plain(str(last))}: the "
+        f"same model on the same GPU at the same batch size, in {count(pairs, 'pair')}."
     )
     several = models.select("edition_a", "edition_b").n_unique() > 1
     return f"{head}\n{first_lines(models, lambda row: _model(row, several))}"

@@ -16,8 +16,8 @@ TRADE_OFFS = (
     "to its name. Small points miss a limit, the ring is what costs least within them. Along the broad grey line no other configuration "
     "is as good on both and better on one. ITL p50 is the usual time between two tokens of an answer."
 )
-BOUNDARY = "J of the GPUs alone, of all that a configuration uses: without CPU, memory and cooling."
-RANDOM = "Random weights are among the points: a token of theirs costs what it costs, but they say nothing."
+BOUNDARY = "J counts all GPUs that a configuration uses, without CPU, memory and cooling."
+RANDOM = "Some points are models with random weights: the energy of their tokens is real, but their text means nothing."
 # What the points of one curve share, and how many sizes it needs; the most curves that can have a name.
 ALIKE = (
     *("source", "model_id", "gpu_model", "num_gpus", "dtype", "task", "engine", "prompt_set", "weights", "harness_version"),

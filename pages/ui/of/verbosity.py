@@ -92,11 +92,13 @@ AS_SPENT = (
     "between which the median would lie, whatever the cut answers would have cost."
 )
 DIVIDED = (
-    "Where several prompts are answered at once, the energy is divided among them by a rule, so one prompt says nothing there: what a "
-    "short answer saves is borne by the long ones beside it. Compared is what all batches together took (a square)."
+    "Where several prompts are answered at once, the energy is divided among them by a rule, so a single prompt says nothing "
+    "there: a short answer saves at the expense of the long ones beside it. The energy of all batches together is compared (a "
+    "square)."
 )
 ISO = (
-    "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right says more."
+    "Along a grey line every response costs the same. Models at the same height pay the same for a token: the one further right "
+    "writes longer answers."
 )
 ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
 

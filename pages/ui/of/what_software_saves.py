@@ -52,19 +52,23 @@ COLUMNS = (
 )
 ABOUT = (
     "Energy is measured for whole answers, whole batches and the full window of a server, and divided by all output tokens of these: "
-    "no share of a single answer is in it. A hollow mark stands for fewer than five measurements: n is their number. "
-    "There is no interval then, unless a setup was run several times. Runs of one setup are one mark. The thick bar is the 95 % interval "
+    "no energy of a single answer was made by a rule. A hollow mark stands for fewer than five measurements; n is their "
+    "number. Then there is no interval, unless a setup was run several times. Runs of one setup are one mark. The thick bar is "
+    "the 95 % interval "
     "within the runs, the thin one has the spread between runs too: that of the setup, or, where it was run once, what is known of others."
 )
 BOUNDARY = "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than five measurements; n says how many."
-COLD = "Protocol 1.x counts the cold first answer of the eager loop, one of few: there a step saves at most as much as is shown{sizes}."
+COLD = (
+    "Protocol 1.x counts the cold first answer of the eager loop among few others, so there a step saves at most as much as is "
+    "shown{sizes}."
+)
 
 
 def headline(rows: pl.DataFrame) -> str:
     """How much less energy a token takes at each step than in the eager loop, at the size that gains least and the one that gains most."""
     known = rows.filter(pl.col("saved").is_not_null())
     if known.is_empty():
-        return "No size has the eager loop: what the steps save is not known."
+        return "No size was measured in the eager loop, so it is not known what the steps save."
     places = ((2, "in a compiled loop"), (3, "in batches of 8"), (4, "in batches of 32"), (5, "on a server"))
     parts = [f"{span(of_step)} {place}" for step, place in places if (of_step := known.filter(pl.col("step") == step)).height]
     gpu = plain(str(rows["gpu_model"][0]))
@@ -93,7 +97,7 @@ def sure(known: pl.DataFrame) -> str:
     """
     with_ends = known.filter(pl.col("saved_low").is_not_null(), pl.col("saved_high").is_not_null())
     if with_ends.is_empty():
-        return " No size has measurements enough for a 95 % interval."
+        return " No size has enough measurements for a 95 % interval."
     row = with_ends.sort("step", pl.col("saved_high") - pl.col("saved_low"), "size").row(0, named=True)
     low, high = (software.share(row[end]) for end in ("saved_low", "saved_high"))
     named = f"{row['step_name'].lower()} at {row['size_name']}"

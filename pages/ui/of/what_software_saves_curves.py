@@ -8,9 +8,9 @@ from prompt_joules.pages.ui.pure.words import figure, plain
 
 TITLE = "How many at once?"
 ABOUT = (
-    "One curve an engine: a loop in static batches, a server at so many requests at once. Every point is a setup, its runs taken together; "
-    "a server has its steady state where it was recorded, else its whole window. Energy is that of all answers together over all their "
-    "output tokens."
+    "Each curve is an engine: a loop that answers static batches, or a server with so many requests at once. Each point is a setup "
+    "with all its runs. A server counts in its steady state where that was recorded, else over its whole window. The energy of all "
+    "answers is divided by all their output tokens."
 )
 HIGH = 380
 COLUMNS = (
