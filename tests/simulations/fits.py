@@ -1,10 +1,25 @@
 """Scenarios of what is fitted to prompts or read off their order: the cost of a token, lines through models, percentiles."""
 
+from functools import lru_cache
+
 import numpy as np
 import polars as pl
 
+from prompt_joules.pages.ui.pure import software
 from prompt_joules.warehouse.statistics import cost, lines, percentiles, runs
-from tests.simulations.measurements import MANY, Chance, Scenario, World, energies, holds, lengths, of_others, repetitions
+from tests.simulations.measurements import (
+    MANY,
+    Chance,
+    Scenario,
+    World,
+    energies,
+    holds,
+    lengths,
+    of_others,
+    repetitions,
+    runs_in_a_table,
+    units,
+)
 
 
 def coefficient(prompts: int, name: str, *, counts: int = 1) -> Scenario:
@@ -71,6 +86,34 @@ def served(count: int, spread: float) -> Scenario:
     return measured
 
 
+def saved(answers: int, spread: float) -> Scenario:
+    """What software saves: a step against the eager loop, one run each on a card, with what others say of runs."""
+    steps = (World(), World(token_j=0.1, start_j=2.0))
+    expected = 1 - token_of(steps[1]) / token_of(steps[0])
+
+    def measured(chance: Chance) -> bool:
+        asked, rows = chance.standard_normal(answers), []
+        for place, world in enumerate(steps):
+            own = units(world, asked, spread * chance.standard_normal(1), chance)
+            _, kept = runs_in_a_table(own)
+            token, error = kept.select("energy_per_token_j", "token_log_error").row(0)
+            logs = [{"ln": float(np.log(token)), "card": "one"}]
+            row = {"gpu_model": "one", "size": 1.0, "step": place + 1, "energy_per_token_j": token, "log_error": error, "logs": logs}
+            rows.append(row | {"units": answers, "calibration": 0.0, "runs": 1, "harness_version": "2.1"})
+        found = software.complete(pl.DataFrame(rows), of_others(repetitions(spread, 4, 3, chance))).row(1, named=True)
+        return holds(found["saved_low"], found["saved_high"], expected)
+
+    return measured
+
+
+@lru_cache
+def token_of(world: World) -> float:
+    """J/token in a run without luck."""
+    chance = np.random.default_rng(0)
+    tokens = lengths(world, chance.standard_normal(MANY), chance)
+    return float((world.start_j + world.token_j * tokens).sum() / tokens.sum())
+
+
 def expected_energy(prompts: int) -> Scenario:
     """Cost of a token: the what-if at 100 and 300 tokens."""
     world = World(noise=0.08, start_j=6.0)
@@ -109,5 +152,18 @@ def percentile(prompts: int, level: float) -> Scenario:
         values = energies(world, lengths(world, chance.standard_normal(prompts), chance), 0.0, chance)
         _, low, high = percentiles.interval(values, level)
         return holds(low, high, expected)
+
+    return measured
+
+
+def percentile_of_steps(prompts: int, level: float) -> Scenario:
+    """Distributions: a percentile of the energy of an answer, read off the 200 steps that the page has."""
+    world, chance = World(), np.random.default_rng(0)
+    expected = float(np.quantile(energies(world, lengths(world, chance.standard_normal(MANY), chance), 0.0, chance), level))
+    places = np.unique(np.ceil(np.arange(1, percentiles.STEPS + 1) / percentiles.STEPS * prompts).astype(int))
+
+    def measured(chance: Chance) -> bool:
+        values = np.sort(energies(world, lengths(world, chance.standard_normal(prompts), chance), 0.0, chance))
+        return holds(*percentiles.of_steps(places / prompts, values[places - 1], level, prompts), expected)
 
     return measured

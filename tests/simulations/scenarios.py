@@ -8,7 +8,7 @@ import polars as pl
 
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import comparison, estimates, pairs, pooled, runs
-from tests.simulations.fits import coefficient, coefficient_of_runs, expected_energy, percentile, served, slope
+from tests.simulations.fits import coefficient, coefficient_of_runs, expected_energy, percentile, percentile_of_steps, saved, served, slope
 from tests.simulations.measurements import (
     MANY,
     Chance,
@@ -199,6 +199,24 @@ def ratio_of_batches(count: int, size: int) -> Scenario:
     return measured
 
 
+def total_of_batches(count: int, size: int) -> Scenario:
+    """Concise or verbose: the change of the total of batches of the same prompts, within one run each."""
+    a, b = World(), World(**CONCISE)
+    expected = _of_windows(b, size) / _of_windows(a, size) - 1
+    named = {"unit": "answered_together", "energy_j": "joules", "prompts": "answers"}
+
+    def measured(chance: Chance) -> bool:
+        asked = chance.standard_normal(count * size)
+        both = [windows(side, asked, size, 0.0, chance).select(named.keys()).rename(named) for side in (a, b)]
+        together = pl.concat([side.with_columns(is_b=pl.lit(place == 1)) for place, side in enumerate(both)])
+        row = {"shared": True, "harness_version": "2.0", "pair_list": None, "windows": together.to_dicts(), "runs": []}
+        schema = {"pair_list": pl.List(pl.Int64), "runs": pl.List(pl.Struct({"is_b": pl.Boolean}))}
+        found = pairs.paired(pl.DataFrame([row], schema_overrides=schema)).row(0, named=True)
+        return holds(found["total_change_low"], found["total_change_high"], expected)
+
+    return measured
+
+
 @lru_cache
 def _of_windows(world: World, size: int) -> float:
     """The mean energy of an answer in batches (J)."""
@@ -361,6 +379,9 @@ SCENARIOS: dict[str, Scenario] = {
     "median of pairs, three runs each, spread 8 %, 20 prompts": of_pairs(20, 3, 0.08),
     "total of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, "total_change", in_turns=True),
     **{f"J per output token of a fit, {n} prompts": coefficient(n, "output_token_j") for n in (20, 200)},
+    "total of pairs of batches, 12 windows of 32, one run each": total_of_batches(12, 32),
+    "what a step of software saves, one run each, spread 3 % known from others, 20 answers": saved(20, 0.03),
+    "J per input token of a fit, 50 prompts": coefficient(50, "input_token_j"),
     **{f"fixed J of a fit, {n} prompts": coefficient(n, "fixed_j") for n in (20, 200)},
     "J per output token of a fit, 50 prompts answered three times": coefficient(50, "output_token_j", counts=3),
     **{
@@ -375,6 +396,7 @@ SCENARIOS: dict[str, Scenario] = {
         for name, level in (("median", 0.5), ("p95", 0.95), ("p99", 0.99))
         for n in (20, 100, 1000)
     },
+    **{f"{name} read off 200 steps, 1000 prompts": percentile_of_steps(1000, level) for name, level in (("median", 0.5), ("p95", 0.95))},
     "ratio of medians, one run each, 20 prompts": ratio_of_percentiles(20, "median", 0.0),
     "ratio of p95, one run each, spread 8 % known from others, 100 prompts": ratio_of_percentiles(100, "p95", 0.08),
 }

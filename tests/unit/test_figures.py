@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 import prompt_joules as pj
 from tests import factories, warehouses
-from tests.figures import FIGURES, documents, marked, readme
+from tests.figures import FIGURES, documents, marked, neighbours, readme
 from tests.figures.__main__ import report
 from tests.figures.marked import Figure
 
@@ -132,3 +134,25 @@ def test_figures_take_new_rows_of_any_number_of_cards_and_of_the_newest_protocol
         ["| vLLM 0.22.1, seeds", "8", "2.2", "0"],
     ]
     assert [line.split(" | ")[:3] for line in documents.table_of_the_8b_shape(made)] == [["| vLLM 0.22.1", "8", "2.2"]]
+
+
+def answers_beside(costs: float, cards: str = "x", share: float = 0.5) -> pl.DataFrame:
+    """200 answers, a share of them beside a busy GPU, where a token costs so many times as much; on card y it costs 1.2 times as much."""
+    chance = np.random.default_rng(5)
+    tokens, beside = chance.integers(50, 500, 200), np.arange(200) < share * 200
+    each = 0.25 * np.where(beside, costs, 1.0) * np.exp(0.02 * chance.standard_normal(200))
+    card = np.array(list(cards))[np.arange(200) % len(cards)]
+    joules = each * tokens * np.where(card == "y", 1.2, 1.0)
+    texts = {"setup": "s", "calibration": 0.003, "run_number": 7, "pass_id": "p", "name": "m, loop, chat", "harness_version": "2.1"}
+    names = [f"p{n}" for n in range(200)]
+    return pl.DataFrame(texts | {"prompt_id": names, "card": card, "energy_j": joules, "output_tokens": tokens, "beside": beside})
+
+
+def test_a_busy_neighbour_is_seen_where_it_changes_a_token_and_not_where_it_does_not() -> None:
+    (much,) = neighbours.beside_and_alone(answers_beside(1.05)).iter_rows(named=True)
+    assert 1.03 < much["ratio_low"] < 1.05 < much["ratio_high"] < 1.07 and (much["alone"], much["beside"]) == (100, 100)
+    (none,) = neighbours.beside_and_alone(answers_beside(1.0)).iter_rows(named=True)
+    assert none["ratio_low"] < 1 < none["ratio_high"]
+    apart = neighbours.beside_and_alone(answers_beside(1.05, "xy"))
+    assert apart["card"].to_list() == ["x", "y"] and apart["ratio"].to_list() == pytest.approx([1.05, 1.05], abs=0.02), "never across cards"
+    assert neighbours.beside_and_alone(answers_beside(1.05, share=0.02)).is_empty(), "four answers beside a busy GPU are none"
