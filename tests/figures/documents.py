@@ -109,6 +109,18 @@ def table_of_the_8b_shape(results: pj.Results) -> list[str]:
     return [f"| {row['name']} | {row['batch_size']} | {row['harness_version']} | {numbers_of(row)} |" for row in rows.iter_rows(named=True)]
 
 
+def price_of_a_seed(results: pj.Results) -> list[str]:
+    """vLLM with a seed in every request against none: J/token in the steady state and token/s, by the newest protocol that has both."""
+    rows = points_of(results, SMOLLM, f"{POINTS} having any_value(runs.task) = 'instruct' and any_value(runs.engine) = 'vllm'")
+    parts = []
+    for at_once in (32, 128):
+        some = rows.filter(concurrency=at_once, harness_version="2.2")
+        with_seed, without = (some.filter(seeded=seeded).row(0, named=True) for seeded in (True, False))
+        dearer, slower = with_seed["steady"] / without["steady"] - 1, 1 - with_seed["speed"] / without["speed"]
+        parts.append(f"{100 * dearer:.0f} % more J/token and {100 * slower:.0f} % fewer token/s at {at_once} at once")
+    return parts
+
+
 def first_of_a_length(results: pj.Results) -> list[str]:
     """TTFT where a prompt length was new in its run and where it was not, in protocol 1.1."""
     rows = results.sql(
@@ -149,6 +161,7 @@ FIGURES = (
     Figure(loops_of_135m, ENGINES),
     Figure(table_of_the_8b_shape, ENGINES, "| the 8B shape | at once |"),
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
+    Figure(price_of_a_seed, MEASUREMENT),
     Figure(first_of_a_length, MEASUREMENT),
     Figure(published, DATA),
 )

@@ -55,19 +55,41 @@ def published_concise(results: pj.Results) -> list[str]:
     ]
 
 
+def newest_pairs(results: pj.Results, prompt_set: str, a: str, b: str) -> dict[str, Any]:
+    """What asking for a concise answer changed on the same prompts of an H200, one at a time, by the newest protocol that has both."""
+    found = results.pairs(a, b).filter(gpu_model="H200", batch_size=1, prompt_set=prompt_set, shared=False)
+    return found.sort(protocol(), "pairs", descending=True).row(0, named=True)
+
+
+def saved(row: dict[str, Any]) -> str:
+    """The median change of a pair with its interval across runs, for a saving that the interval holds."""
+    assert row["basis"] == "across runs"
+    assert row["median_change_high"] < 0
+    return f"{percent(row['median_change'])} % less ({percent(row['median_change_high'])} to {percent(row['median_change_low'])}"
+
+
 def concise(results: pj.Results) -> list[str]:
-    """What asking for a concise instruction changed on 200 ShareGPT prompts, as spent, with both intervals of the page."""
-    found = results.pairs("instruct", "instruct-concise").filter(pl.col("prompt_set") == "sharegpt-200", pl.col("harness_version") == "1.1")
-    first, second = (found.filter(pl.col("gpu_model") == gpu).row(0, named=True) for gpu in ("H100", "H200"))
-    within = [f"{percent(row['median_change_within_high'])} to {percent(row['median_change_within_low'])}" for row in (first, second)]
-    known = [f"{signed(row['median_change_low'])} to {signed(row['median_change_high'])} %" for row in (first, second)]
+    """What asking for a concise answer changed for the 135M model, as spent, across whole runs."""
+    own, sharegpt = (newest_pairs(results, name, "instruct", "instruct-concise") for name in ("default", "sharegpt-200"))
+    chat = newest_pairs(results, "default", "chat", "chat-concise")
+    low, high = signed(chat["median_change_low"]), signed(chat["median_change_high"])
+    assert chat["median_change_low"] < 0 < chat["median_change_high"]
     return [
-        f"a median of {percent(first['median_change'])} % less",
-        f"({within[0]} % within the run)",
-        f"{percent(second['median_change'])} % less on an H200 ({within[1]} %)",
-        f"{percent(first['more_share'])} and {percent(second['more_share'])} % of the prompts cost more",
-        f"the intervals are {known[0]} and {known[1]}",
+        f"took a median of {saved(own)}; runs: {own['runs_a']}) for the same shipped prompt",
+        f"{saved(sharegpt)}; runs: {sharegpt['runs_a']}) for a ShareGPT prompt",
+        f"changed nothing that could be seen: {low} to {high} %",
     ]
+
+
+def lengths_of_pairs(results: pj.Results) -> list[str]:
+    """Whether a concise instruction saved by length or by cost per token, and in how many pairs it cost more."""
+    own, sharegpt = (newest_pairs(results, name, "instruct", "instruct-concise") for name in ("default", "sharegpt-200"))
+    parts = [
+        f"{row['pairs']} pairs: {signed(row['total_change'])} % of the energy of all ({signed(row['total_change_low'])} to "
+        f"{signed(row['total_change_high'])} %), {signed(row['length_change'])} % of the tokens, {percent(row['more_share'])} % cost more"
+        for row in (own, sharegpt)
+    ]
+    return [f"{parts[0]}", f"{parts[1]}"]
 
 
 def setups(results: pj.Results, **alike: object) -> pl.DataFrame:
@@ -155,6 +177,27 @@ def cards(results: pj.Results) -> list[str]:
     ]
 
 
+def kernels(results: pj.Results) -> list[str]:
+    """J/token of cards with the kernels of one search, and of two of them with kernels that each process compiled for itself."""
+    rows = results.sql(
+        "select runs.experiment_id as experiment, repetitions.card, runs.task, prompt_id, energy_j, output_tokens, latency_s from requests "
+        "join runs using (run_number) join repetitions using (run_number) where requests.valid and "
+        "runs.experiment_id in ('smollm2-shipped-102-h200-2.1', 'smollm2-sharegpt-200-h200-2.1')"
+    )
+    tokens = pl.col("output_tokens").sum()
+    asked = (pl.col("energy_j").sum() / tokens).alias("joules"), (tokens / pl.col("latency_s").sum()).alias("speed")
+    alike = common(rows.filter(pl.col("experiment").str.contains("shipped")), "card")
+    shared = {row["card"]: row for row in alike.group_by("card").agg(*asked).iter_rows(named=True)}
+    own = rows.filter(pl.col("experiment").str.contains("sharegpt")).group_by("card").agg(*asked).sort("joules").to_dicts()
+    costs, twice = [row["joules"] for row in shared.values()], [shared[row["card"]] for row in own]
+    return [
+        f"With one set of compiled kernels {len(costs)} H200s took {min(costs):.3f} to {max(costs):.3f} J per token "
+        f"(+{100 * (max(costs) / min(costs) - 1):.0f} %)",
+        f"two of them, {twice[0]['joules']:.3f} and {twice[1]['joules']:.3f} at {twice[0]['speed']:.0f} and {twice[1]['speed']:.0f} "
+        f"token/s, took {own[0]['joules']:.3f} and {own[1]['joules']:.3f} at {own[0]['speed']:.0f} and {own[1]['speed']:.0f}",
+    ]
+
+
 def batches(results: pj.Results) -> list[str]:
     """All ShareGPT prompts in static batches of 128 on an H200."""
     rows = results.sql(
@@ -218,6 +261,6 @@ def runtimes(results: pj.Results) -> list[str]:
 
 
 FIGURES = (
-    *(Figure(say) for say in (lengths_and_costs, shipped, published_concise, batches, loops)),
-    *(Figure(say, "docs/findings.md") for say in (concise, runs, cards, runtimes)),
+    *(Figure(say) for say in (lengths_and_costs, shipped, published_concise, concise, batches, loops)),
+    *(Figure(say, "docs/findings.md") for say in (lengths_of_pairs, runs, cards, kernels, runtimes)),
 )
