@@ -9,7 +9,6 @@ from prompt_joules.pages.ui import controls, data, draw, frame, pick, scope, sit
 from prompt_joules.pages.ui.of import home as room
 from prompt_joules.pages.ui.of import home_charts as drawings
 from prompt_joules.pages.ui.pure import software
-from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import pairs
 
@@ -36,25 +35,21 @@ def what_was_found() -> list[tuple[str, str]]:
     return [(address, sentence) for address, sentence in sentences if sentence]
 
 
-def complete(view: View) -> pl.DataFrame:
-    """The numbers of a view, with the band of sizes of each."""
-    return room.complete(data.answers(view.selection))
-
-
 view = frame.begin("What does one answer cost in energy?")
-answers = complete(view)
+answers = data.load("answers", view.selection)
 if answers.is_empty():
     hint = "Models with random weights give no real answer; the Leaderboard has their energy per token."
-    scope.end_without_rows(view, hint, count=lambda view: complete(view).height)
+    scope.end_without_rows(view, hint, count=lambda view: data.load("answers", view.selection).height)
 task = controls.view("of", room.tasks(answers), label="Task", is_labelled=False)
 gpu = controls.view("on", room.gpus(answers, task), label="GPU", is_labelled=False)
 shown = view.over(replace(view.selection, tasks=(task,), gpus=(gpu,)))
-rows = answers.filter(pl.col("task") == task, pl.col("gpu_model") == gpu)
+drawn = answers.filter(pl.col("task") == task, pl.col("gpu_model") == gpu)
+rows = room.complete(data.with_intervals_of_answers(drawn))
 st.markdown(room.headline(rows))
 st.html(drawings.legend(rows))
 draw.show(draw.of(drawings.bars, rows), alt=drawings.alternative(rows))
 st.caption(room.about(rows))
-st.html(site.sentences(what_was_found()))
+st.html(site.sentences(data.kept("findings", what_was_found)))
 st.html(
     site.links([(site.address("leaderboard", view.to_query()), "The table of all results"), *QUESTIONS, ("methods", "How it was measured")])
 )

@@ -6,7 +6,8 @@ with rows that nobody asks for again, and neither does a visitor who tries every
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import polars as pl
 import streamlit as st
@@ -18,6 +19,7 @@ from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import aa, pooled, runs
 
+Made = TypeVar("Made")
 Place = tuple[str, tuple[int, int]]
 """A warehouse and its version."""
 _LOCK = threading.Lock()
@@ -58,7 +60,7 @@ def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:
     """
     measure = view.measure
     spreads = pooled.spreads(load("spreads", Selection(), per=measure.per, above_idle=measure.above_idle))
-    found = pooled.with_intervals(rows, spreads, measure.key, load("repetitions", Selection()))
+    found = pooled.with_intervals(rows, spreads, measure.key, load("repetitions", Selection()), luck())
     has_interval = measure.statistic == DEFAULT.statistic and measure.per == DEFAULT.per
     if measure.key == "energy_per_token_j":
         found, has_interval = found.with_columns(value_low="token_low_j", value_high="token_high_j"), True
@@ -69,10 +71,10 @@ def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:
     )
 
 
-def answers(selection: Selection) -> pl.DataFrame:
-    """J of an answer of each model, rows of the query `answers`, with `value_low` and `value_high`, the 95 % interval of those of ours."""
+def with_intervals_of_answers(answers: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the query `answers` with `value_low` and `value_high`, the 95 % interval of J of an answer of our own runs."""
     spreads = pooled.spreads(load("spreads", Selection(), per=DEFAULT.per, above_idle=False))
-    return pooled.with_intervals(load("answers", selection), spreads, "answer_j", load("repetitions", Selection()))
+    return pooled.with_intervals(answers, spreads, "answer_j", load("repetitions", Selection()), luck())
 
 
 def options() -> pl.DataFrame:
@@ -87,7 +89,17 @@ def own(selection: Selection) -> pl.DataFrame:
 
 def luck(protocols: Iterable[str | None] = ()) -> runs.Known:
     """How far runs of one setup lie apart, from all setups that were run more than once; by these protocols where they have A/A data."""
-    return runs.known(load("repetitions", Selection())).of(protocols)
+    return kept("luck", lambda: runs.known(load("repetitions", Selection()))).of(protocols)
+
+
+def kept(name: str, make: Callable[[], Made]) -> Made:
+    """What is made of the whole warehouse, whatever the filters: from the cache while the warehouse stays the same.
+
+    Args:
+        name: of what is made, each its own.
+    """
+    made: Made = _kept(name, *_place(), make)
+    return made
 
 
 def against_themselves() -> pl.DataFrame:
@@ -107,7 +119,7 @@ def _place() -> Place:
 
 def forget() -> None:
     """Keep no rows: those of an older version would be found by no question again."""
-    for kept in (_load, _against_themselves, _options):
+    for kept in (_load, _against_themselves, _options, _kept):
         kept.clear()
 
 
@@ -131,6 +143,11 @@ def _against_themselves(path: str, version: tuple[int, int]) -> pl.DataFrame:
     asked: dict[str, object] = {"results": "\n".join(chosen["result_id"]), "pooled": False, "above_idle": False}
     units, sums = (query.load(name, every, path, **asked) for name in ("units", "cost_units"))
     return aa.shares(aa.checks(units, sums, runs_known))
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _kept(name: str, path: str, version: tuple[int, int], _make: Callable[[], Any]) -> Any:
+    return _make()
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

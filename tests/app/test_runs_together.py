@@ -67,7 +67,7 @@ def test_a_point_has_its_interval_and_says_how_many_runs_it_is(setup: pl.DataFra
     assert several["runs_are"] == str(setup["run_number"].n_unique())
     assert several["end_low"] < several[y] < several["end_high"]
     logs = setup.group_by("run_number").agg((pl.col("energy_j").sum() / pl.col("output_tokens").sum()).log().alias("ln"))["ln"].to_list()
-    luck = runs.of_mean(logs, runs.known(known).of(["2.1"]).alone)
+    luck = runs.of_mean([runs.Run(ln) for ln in logs], runs.known(known).of(["2.1"]))
     assert luck is not None and several["end_high"] > several[y] * (1 + luck.reach), "it holds what the runs add"
     fits = lines.lines(shape.on_screen(rows), "params_total_b", y, ["gpu_model"], True)
     found = shape.on_screen(rows).filter(pl.col(y) > 0, pl.col("throughput_tps") > 0)

@@ -96,7 +96,9 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
     ).sort("setup")
 
 
-def with_intervals(rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitions: pl.DataFrame) -> pl.DataFrame:
+def with_intervals(
+    rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitions: pl.DataFrame, known: luck.Known | None = None
+) -> pl.DataFrame:
     """Adds `spread`, `answers`, and two 95 % intervals: `value_low`, `value_high` of a mean energy per answer, and `token_low_j`,
     `token_high_j` of J/token.
 
@@ -109,8 +111,9 @@ def with_intervals(rows: pl.DataFrame, spread: pl.DataFrame, key: str, repetitio
         spread: of `spreads`.
         key: the column of the mean.
         repetitions: rows of the query `repetitions`.
+        known: what `runs.known` makes of them; made here if None.
     """
-    known, each = luck.known(repetitions), _of_runs(repetitions)
+    known, each = known or luck.known(repetitions), _of_runs(repetitions)
     joined = rows.join(spread, on="setup", how="left", maintain_order="left").join(each, on="setup", how="left", maintain_order="left")
     ends = [_ends(row, row[key], known) | _token_ends(row, known) for row in joined.iter_rows(named=True)]
     drop = ("logs", "divided", "answers_per_prompt", "mean", "stddev", "error", "units", "calibration")
