@@ -138,7 +138,7 @@ def _build(
                 create.empty(connection)
             fill(connection, news, name, report, step=step)
             refused.write(connection, notes())
-            _judge(connection)
+            derive.require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.into == "requests"])
             connection.execute("checkpoint")
         finally:
             connection.close()
@@ -159,11 +159,6 @@ def _swap(building: Path, target: Path) -> None:
         os.fsync(file.fileno())
     building.replace(target)
     make_names_durable(target.parent)
-
-
-def _judge(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise derive.UnsoundBuild when the sums of a new warehouse do not add up."""
-    derive.require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.into == "requests"])
 
 
 def copy(source: Path, target: Path) -> None:

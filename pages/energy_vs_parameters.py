@@ -1,5 +1,6 @@
 """Does a bigger model cost more?"""
 
+import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
@@ -45,7 +46,7 @@ if points.is_empty():
 
 alone = room.of_themselves(points, (x, y))
 lines = fitted.lines(shape.on_screen(alone), x, y, room.apart(colour), log)
-per_token = fitted.lines(shape.on_screen(room.with_tokens(alone)), x, room.TOKEN, room.apart(colour), log)
+per_token = fitted.lines(shape.on_screen(alone.filter(pl.col(room.TOKEN) > 0)), x, room.TOKEN, room.apart(colour), log)
 glance.headline(room.headline(lines, x, y, log) + room.of_a_token(lines, per_token, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")

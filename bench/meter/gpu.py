@@ -189,6 +189,7 @@ class NvmlConditions:
         limit_mw = ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
         default_mw = ask(nvml.nvmlDeviceGetPowerManagementDefaultLimit, handle)
         ecc = ask(nvml.nvmlDeviceGetEccMode, handle)
+        persistence = ask(nvml.nvmlDeviceGetPersistenceMode, handle)
         reasons = ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle)
         uuid = ask(nvml.nvmlDeviceGetUUID, handle)
         return {
@@ -201,11 +202,7 @@ class NvmlConditions:
             "max_sm_clock_mhz": ask(nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_SM),
             "memory_clock_mhz": ask(nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_MEM),
             "temperature_c": ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
-            "persistence_mode": _as_bool(ask(nvml.nvmlDeviceGetPersistenceMode, handle)),
+            "persistence_mode": None if persistence is None else bool(persistence),
             "ecc": None if ecc is None else bool(ecc[0]),
             "clock_event_reasons": None if reasons is None else describe_reasons(int(reasons)),
         }
-
-
-def _as_bool(value: Any) -> bool | None:
-    return None if value is None else bool(value)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 
 from prompt_joules.bench import errors, screen
 from prompt_joules.bench.files import write_atomically
@@ -62,7 +61,7 @@ class Summary:
     written: int
 
 
-def convert_sharegpt(config: ShareGptConfig, console: Console | None = None) -> Summary:
+def convert_sharegpt(config: ShareGptConfig) -> Summary:
     """Write the prompt set and print what was dropped and why.
 
     Ids are the conversations' own; one that comes again gets `-2`, `-3`, ... in the order of the dump. The file keeps
@@ -99,7 +98,7 @@ def convert_sharegpt(config: ShareGptConfig, console: Console | None = None) -> 
     _write_jsonl(config.out, [kept[index] for index in drawn])
     summary = Summary(len(conversations), **dropped, not_drawn=len(kept) - len(drawn), written=len(drawn))
     counts = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in asdict(summary).items())
-    (console or screen.console()).print(f"{config.out}: {counts}", soft_wrap=True)
+    screen.console().print(f"{config.out}: {counts}", soft_wrap=True)
     return summary
 
 

@@ -52,7 +52,6 @@ class Traffic:
         meter: open; this makes one window of the session.
         take: gets every row once it is whole; called on another thread, one at a time.
         stop: no more requests are sent once it says so.
-        backoff_s: first pause before a prompt is sent again; it doubles.
         dialect: whose extensions the server understands, see `request_body`.
     """
 
@@ -64,11 +63,10 @@ class Traffic:
         meter: Meter,
         take: Callable[[Row], None],
         stop: Callable[[], bool] = lambda: False,
-        backoff_s: float = _BACKOFF_S,
         dialect: str | None = None,
     ) -> None:
         self._config, self._task, self._client, self._meter = config, task, client, meter
-        self._take, self._stop, self._backoff_s = take, stop, backoff_s
+        self._take, self._stop = take, stop
         self._dialect = dialect
         self._energy = SharedEnergy()
         self._keys = itertools.count()
@@ -134,7 +132,7 @@ class Traffic:
                 if failure is None:
                     return
                 self._again += 1
-                await asyncio.sleep(failure.wait_s if failure.wait_s is not None else self._backoff_s * 2**attempt)
+                await asyncio.sleep(failure.wait_s if failure.wait_s is not None else _BACKOFF_S * 2**attempt)
         finally:
             free.release()
 

@@ -96,11 +96,7 @@ def _options(path: Path, given: Any) -> dict[str, Any]:
 
 
 def _skipped(options: dict[str, Any], skips: list[dict[str, Any]]) -> bool:
-    return any(entry and entry.items() <= options.items() for entry in skips if _hashable(entry))
-
-
-def _hashable(entry: dict[str, Any]) -> bool:
-    return not any(isinstance(value, list) for value in entry.values())
+    return any(entry and all(key in options and options[key] == value for key, value in entry.items()) for entry in skips)
 
 
 def _cell(path: Path, options: dict[str, Any], own: dict[str, Any], out: Path) -> Cell:

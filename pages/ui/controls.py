@@ -118,7 +118,7 @@ def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> st
     return st.selectbox(label, choices, key=key, bind="query-params", width=width) or choices[0]
 
 
-def one_result(rows: pl.DataFrame, width: int = 900) -> pl.DataFrame:
+def one_result(rows: pl.DataFrame, width: int) -> pl.DataFrame:
     """One result by its `label`."""
     return rows.filter(pl.col("label") == one_of("Result", "result", listed(rows["label"], "result"), width))
 

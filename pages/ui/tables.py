@@ -26,10 +26,10 @@ TALLEST = 563
 MOST_LISTED = 1000
 
 
-def safe_links(rows: pl.DataFrame, column: str = "model_url") -> pl.DataFrame:
-    """Only web addresses stay links: anything else in the column becomes empty."""
-    web = pl.col(column).str.contains(r"^https?://")
-    return rows.with_columns(pl.when(web).then(pl.col(column)).alias(column))
+def safe_links(rows: pl.DataFrame) -> pl.DataFrame:
+    """Only web addresses stay links: anything else in `model_url` becomes empty."""
+    web = pl.col("model_url").str.contains(r"^https?://")
+    return rows.with_columns(pl.when(web).then("model_url").alias("model_url"))
 
 
 def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, ColumnConfig]:

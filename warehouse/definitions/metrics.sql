@@ -62,23 +62,6 @@ select
     ratio(energy_j, latency_s) as power_w
 from requests;
 
--- One per-prompt metric by its name; null for a name that does not exist.
-create macro metric_value(
-    metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
-) as case metric
-    when 'energy_j' then energy_j
-    when 'energy_error_j' then energy_error_j
-    when 'energy_per_token_j' then energy_per_token_j
-    when 'output_tokens' then output_tokens::double
-    when 'input_tokens' then input_tokens::double
-    when 'latency_s' then latency_s
-    when 'ttft_s' then ttft_s
-    when 'tpot_s' then tpot_s
-    when 'throughput_tps' then throughput_tps
-    when 'energy_per_word_j' then energy_per_word_j
-    when 'power_w' then power_w
-end;
-
 -- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names.
 create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars) as ratio(
     case when starts_with(metric, 'energy_above_idle') then energy_above_idle_j else energy_j end,
@@ -91,13 +74,21 @@ create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens
     end
 );
 
--- What one prompt has of a number that Distributions shows, by its name.
+-- One per-prompt metric by its name, also the energy divided as a name says; null for a name that does not exist.
 create macro prompt_value(
     metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w,
     energy_above_idle_j, output_words, output_chars
-) as coalesce(
-    metric_value(
-        metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w
-    ),
-    divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
-);
+) as case metric
+    when 'energy_j' then energy_j
+    when 'energy_error_j' then energy_error_j
+    when 'energy_per_token_j' then energy_per_token_j
+    when 'output_tokens' then output_tokens::double
+    when 'input_tokens' then input_tokens::double
+    when 'latency_s' then latency_s
+    when 'ttft_s' then ttft_s
+    when 'tpot_s' then tpot_s
+    when 'throughput_tps' then throughput_tps
+    when 'energy_per_word_j' then energy_per_word_j
+    when 'power_w' then power_w
+    else divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
+end;

@@ -14,16 +14,15 @@ BAND = pl.List(pl.Struct({"x": pl.Float64, "low": pl.Float64, "high": pl.Float64
 BAND_PLACES = 25
 
 
-def lines(points: pl.DataFrame, x: str, y: str, by: list[str], log: bool, model: str = "model_id") -> pl.DataFrame:
+def lines(points: pl.DataFrame, x: str, y: str, by: list[str], log: bool) -> pl.DataFrame:
     """Least squares of y on x, one line per group of at least five different points at three different x.
 
     The intervals are those of a jackknife over models: results of one model are no more than one model.
 
     Args:
-        points: rows with both numbers; with `log` both positive.
+        points: rows with both numbers and `model_id`; with `log` both positive.
         by: columns that keep groups apart.
         log: fit the logarithms, so that the slope is the exponent of a power law.
-        model: the column that names the model.
 
     Returns:
         One row per line: the `by` columns, `line` (its name), `points`, `models`, `slope`, `slope_low`, `slope_high`, `grows` (whether the
@@ -34,8 +33,8 @@ def lines(points: pl.DataFrame, x: str, y: str, by: list[str], log: bool, model:
     found = []
     for names, group in points.group_by(by, maintain_order=True):
         if group.select(x, y).n_unique() >= FEWEST_POINTS and group[x].n_unique() >= FEWEST_PLACES:
-            line = _line(group[x].to_numpy().astype(float), group[y].to_numpy().astype(float), group[model].to_numpy(), log)
-            name = {"line": " · ".join(_named(by, names)), "points": group.height, "models": group[model].n_unique()}
+            line = _line(group[x].to_numpy().astype(float), group[y].to_numpy().astype(float), group["model_id"].to_numpy(), log)
+            name = {"line": " · ".join(_named(by, names)), "points": group.height, "models": group["model_id"].n_unique()}
             found += [dict(zip(by, names, strict=True)) | name | line] if line else []
     schema: dict[str, pl.DataType | type[pl.DataType]] = {name: points.schema[name] for name in by}
     schema |= {"line": pl.String, "points": pl.Int64, "models": pl.Int64, "grows": pl.Boolean}

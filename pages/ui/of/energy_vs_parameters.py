@@ -126,11 +126,6 @@ def headline(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
     return f"{said} Of {words.count(others.height, 'other line')} {grown or 'none'} {'grow' if grown > 1 else 'grows'}."
 
 
-def with_tokens(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows of which the energy of a token is known."""
-    return rows.filter(pl.col(TOKEN) > 0)
-
-
 def of_a_token(fits: pl.DataFrame, per_token: pl.DataFrame, x: str, y: str, log: bool) -> str:
     """What a token takes on the line of most points, where the energy of an answer shows no growth: answers differ in length too.
 

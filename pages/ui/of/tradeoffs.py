@@ -99,7 +99,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
         theme.pickable(dots, box=("x", "y")),
         *words,
     ]
-    if (cheapest := cheapest_within(points, y)).height:
+    if (cheapest := points.filter("inside").sort(y, maintain_order=True).head(1)).height:
         ring = alt.Chart(cheapest.select(x, y)).mark_point(size=320, filled=False, strokeWidth=2.5, color=theme.INK)
         layers.append(ring.encode(x=across, y=up))
     for key, value in limits.items():
@@ -107,11 +107,6 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
             at = {"x": alt.X(f"{key}:Q", scale=speeds)} if key == x else {"y": alt.Y(f"{key}:Q", scale=scale)}
             layers.append(alt.Chart(pl.DataFrame({key: [value]})).mark_rule(strokeDash=[4, 4], color="gray").encode(**at))
     return theme.finish(alt.layer(*layers), theme.HEIGHT + theme.legend_height(points))
-
-
-def cheapest_within(rows: pl.DataFrame, y: str) -> pl.DataFrame:
-    """The row within the limits that costs least; none where none is within them."""
-    return rows.filter("inside").sort(y, maintain_order=True).head(1)
 
 
 def _lines(points: pl.DataFrame, x: str, y: str, across: alt.X, up: alt.Y) -> list[alt.Chart]:

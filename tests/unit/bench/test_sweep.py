@@ -92,6 +92,7 @@ def test_a_command_means_the_same_as_the_cell(file: Path) -> None:
         ("grid: {model: [m], concurrency: [2]}", "Leave it out with `skip`"),
         ("grid: {model: [m], task: [sing]}", "'sing'"),
         ("grid: {model: [m]}\nskip: [{model: m}]", "no cell"),
+        ("grid: {model: [m], task: [{task: [chat, instruct]}]}\nskip: [{task: [chat, instruct]}]", "no cell"),
     ],
 )
 def test_a_sweep_that_cannot_run_is_refused_before_it_starts(tmp_path: Path, text: str, words: str) -> None:
