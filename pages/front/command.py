@@ -7,6 +7,8 @@ torch and a machine that measures needs no Streamlit.
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -113,31 +115,23 @@ def _ingest(words: list[str]) -> int:
     return ingest(words)
 
 
-def _export(words: list[str]) -> int:
-    return _ingest(["export", *words])
-
-
-def _bundle(words: list[str]) -> int:
-    return _ingest(["bundle", *words])
-
-
-def _publish(words: list[str]) -> int:
-    return _ingest(["publish", *words])
+def _ingest_to(task: str, words: list[str]) -> int:
+    return _ingest([task, *words])
 
 
 def _completion(words: list[str]) -> int:
     from prompt_joules.completion import main as completion
 
-    return completion(words)
+    return completion(words, main)
 
 
-PROGRAMS = {
+PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "app": _app,
     "bench": _bench,
     "measure": _measure,
     "ingest": _ingest,
-    "export": _export,
-    "bundle": _bundle,
-    "publish": _publish,
+    "export": partial(_ingest_to, "export"),
+    "bundle": partial(_ingest_to, "bundle"),
+    "publish": partial(_ingest_to, "publish"),
     "completion": _completion,
 }

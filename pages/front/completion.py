@@ -9,9 +9,11 @@ import io
 import itertools
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from unittest import mock
 
+Program = Callable[[list[str]], int]
 SHELLS = ("bash", "zsh", "fish")
 HOW = """Print a script with which Tab completes commands and options. To use it, put a line into the file that your shell reads first:
 
@@ -49,21 +51,25 @@ class Command:
         return " ".join(self.words)
 
 
-def main(arguments: list[str]) -> int:
-    """Print the script for a shell; the exit status."""
+def main(arguments: list[str], program: Program) -> int:
+    """Print the script for a shell; the exit status.
+
+    Args:
+        program: what is completed.
+    """
     parser = argparse.ArgumentParser(
         "prompt-joules completion", description=HOW, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("shell", choices=SHELLS)
     shell = parser.parse_args(arguments).shell
-    found = explored()
+    found = explored(program)
     print({"bash": bash, "zsh": zsh, "fish": fish}[shell](found), end="")
     return 0
 
 
-def explored(words: tuple[str, ...] = ()) -> list[Command]:
-    """A command, and all below it, as their help texts say."""
-    text = help_of(words)
+def explored(program: Program, words: tuple[str, ...] = ()) -> list[Command]:
+    """A command of a program, and all below it, as their help texts say."""
+    text = help_of(program, words)
     listed = _SUBCOMMANDS.search(text)
     below = tuple(listed[1].split(",")) if listed else ()
     if words == ("ingest",):
@@ -76,16 +82,14 @@ def explored(words: tuple[str, ...] = ()) -> list[Command]:
     options = {name: meaning for match, meaning in said for name in match.group(1, 2) if name}
     values = {match[1]: tuple(match[3].strip("{}").split(",")) for match, _ in found if match[3] and match[3].startswith("{")}
     deeper = below if words in ((), ("ingest",)) or _HAS_SUBCOMMANDS.search(text) else ()  # else they are values of a positional argument
-    return [Command(words, below, options, values), *(command for name in deeper for command in explored((*words, name)))]
+    return [Command(words, below, options, values), *(command for name in deeper for command in explored(program, (*words, name)))]
 
 
-def help_of(words: tuple[str, ...]) -> str:
+def help_of(program: Program, words: tuple[str, ...]) -> str:
     """What a command says of itself, on lines that are not broken."""
-    from prompt_joules import command
-
     said = io.StringIO()
     with mock.patch.dict(os.environ, {"COLUMNS": WIDE}), contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        command.main([*words, "--help"])
+        program([*words, "--help"])
     return said.getvalue()
 
 

@@ -14,7 +14,7 @@ from prompt_joules.ingest.__main__ import COMMANDS
 
 @pytest.fixture(scope="module")
 def found() -> list[completion.Command]:
-    return completion.explored()
+    return completion.explored(command.main)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,9 @@
 """Who may import whom: the rules of the architecture, checked on the source of every module, by folder."""
 
 import ast
+from collections.abc import Collection
+from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -109,6 +112,25 @@ def test_heavy_packages_are_imported_only_when_used() -> None:
         if "engines" not in path.parts:
             heavy = {name for name in imports(path, top_level=True) if name.split(".")[0] in HEAVY}
             assert not heavy, f"{path.relative_to(ROOT)} imports {sorted(heavy)} at once"
+
+
+def test_no_modules_import_each_other() -> None:
+    """Not in a circle of any length, and not inside functions either. A package hands on what is in its modules, so it may name them."""
+    names = {name_of(path): path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"}
+    graph = {name: {of for of in map(partial(module_of, names), imports(path)) if of and of != name} for name, path in names.items()}
+    assert sum(map(len, graph.values())) > len(graph)
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names them
+
+
+def name_of(path: Path) -> str:
+    """The dotted name of a module."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join((PROJECT, *(parts[2:] if parts[:2] == ("pages", "front") else parts)))
+
+
+def module_of(names: Collection[str], imported: str) -> str | None:
+    """The module that something imported is, or stands in."""
+    return next((name for name in (imported, imported.rpartition(".")[0]) if name in names), None)
 
 
 def test_the_walk_sees_modules_and_imports() -> None:
