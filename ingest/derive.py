@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import duckdb
 
 from prompt_joules.ingest.statements import statement
-from prompt_joules.warehouse import create
+from prompt_joules.warehouse import create, export
 
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
@@ -65,9 +65,10 @@ def _culprit(connection: duckdb.DuckDBPyConnection, first: str, last: str) -> Ex
 
 
 def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:
-    """Compute the rows of `results` again, all of them: names and scores of a model are in each of its rows."""
+    """Compute the rows of `results` again, all of them: names and scores of a model are in each of its rows. Runs that ship with the
+    project have its licence; of others nobody said one."""
     connection.execute("delete from results")
-    connection.execute("insert into results by name from configurations")
+    connection.execute(statement("results"), {"shipped": sorted(export.shipped_runs()), "licence": export.SHIPPED_LICENCE})
 
 
 def require_sound(connection: duckdb.DuckDBPyConnection, name: str, **given: Sequence[str]) -> None:

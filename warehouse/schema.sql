@@ -264,7 +264,7 @@ create table results (
     power_capped_share double, -- share of the answers during which a GPU kept to its power limit; null where it was not recorded
     edges varchar, -- how the window's edges meet the counter's steps: plain or aligned
     harness_version varchar, -- version of the measuring protocol
-    licence varchar, -- licence of the figure, where it was published
+    licence varchar, -- licence of the figure: of a published one, and of a run that ships with the project
     url varchar, -- where it was published
     started_at timestamptz, -- first response begun; null where it was published
     clock varchar, -- whose clock started_at is: UTC; local, zone unknown; or the time of the file, where the source gives none

@@ -297,3 +297,12 @@ select
     numbers.maximum
 from (unpivot summed on columns(* exclude run_id) into name metric value numbers)
 where numbers.prompts > 0
+
+-- name: results
+-- All rows of `results`. Of runs of ours those that ship with the project ($shipped) have its licence.
+insert into results by name
+select
+    * replace (
+        case when origin = 'measured' and list_contains($shipped, result_id.replace('run:', '')) then $licence else licence end as licence
+    )
+from configurations

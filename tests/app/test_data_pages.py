@@ -196,3 +196,10 @@ def test_lists_of_many_runs_and_files_are_cut_and_say_so(open_page: Open, monkey
     said = " ".join(caption.value for caption in app.caption)
     assert "The first 2 of 4 runs are listed; the download has all." in said
     assert "files are listed; the table `ingested_files` has all." in said
+
+
+def test_files_of_a_run_are_told_apart_and_no_folder_of_the_server_is_shown() -> None:
+    run = "01a213d1-3001-7e16-a482-6c9a29dfe88c"
+    paths = [f"host:/srv/me/{run}/run.json", f"C:\\me\\{run}\\part-0.parquet", f"/srv/{run}/secret/x.csv", "/srv/me/y.csv", "data/z.csv"]
+    shown = runs.with_short_paths(pl.DataFrame({"path": paths}))["path"].to_list()
+    assert shown == [f"…/{run}/run.json", f"…/{run}\\part-0.parquet", "…/x.csv", "…/y.csv", "data/z.csv"]

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.warehouse import export, packages, query, rows_as
 from prompt_joules.warehouse.selection import Selection
-from tests import factories
+from tests import factories, warehouses
 
 HOSTILE = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@sum(A1)", "\t=1", "\r=1", "\n=1")
 
@@ -225,6 +225,13 @@ def test_licences_are_named(warehouse: Path, tmp_path: Path) -> None:
     header = json.loads((tmp_path / "all.json").read_text())["header"]
     assert header["licences"] == ["Apache-2.0 repository; research preview, non-commercial", export.OWN_LICENCE]
     assert header["sources"] == ["ML.ENERGY v1", "Prompt Joules"]
+
+
+def test_results_of_runs_that_ship_say_their_licence(shipped_warehouse: Path) -> None:
+    own = warehouses.rows(shipped_warehouse, "select distinct licence from results where origin = 'measured'")
+    assert own["licence"].to_list() == [export.SHIPPED_LICENCE]
+    rows = query.load("leaderboard", Selection(), str(shipped_warehouse)).filter(pl.col("origin") == "measured").drop("result_id")
+    assert export.header_of(rows, Selection(), "rows")["licences"] == [export.SHIPPED_LICENCE], "the column and the header say the same"
 
 
 def test_rows_of_runs_that_ship_are_under_the_licence_of_the_project() -> None:

@@ -106,9 +106,15 @@ def kinds(runs: pl.DataFrame) -> dict[str, str]:
     return {kind: f"{kind} {count:,}" if kind == ALL else f"{count:,} {kind.lower()}" for kind, count in counts.items() if count}
 
 
+# Run ids are UUIDs.
+RUN_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
 def with_short_paths(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows whose `path` and `reason` say nothing of the folders of the server: paths are whole below the warehouse, else the name alone."""
-    short = [pl.col("path").str.replace(r"^([\w.-]+:)?[/\\].*[/\\]", "…/")]
+    """Rows whose `path` and `reason` say nothing of the folders of the server: paths are whole below the warehouse, else the name alone; a
+    file of a run keeps the id of the run."""
+    place = r"^([\w.-]+:)?[/\\].*[/\\]"
+    short = [pl.col("path").str.replace(f"{place}({RUN_ID}[/\\\\][^/\\\\]+)$", "…/${2}").str.replace(place, "…/")]
     if "reason" in rows.columns:
         short.append(pl.col("reason").str.replace_all(r"""(["'])([\w.-]+:)?[/\\][^"']*[/\\]""", "${1}…/"))
     return rows.with_columns(short)
