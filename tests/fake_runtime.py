@@ -1,7 +1,8 @@
 """A program that takes vLLM's command line and serves made-up answers: `python -m tests.fake_runtime MODEL --port N …`.
 
 What MODEL is called decides how it behaves: `dies` ends at once with a word, `hangs` never answers, `dies-once-FILE` ends in the middle of
-its fourth answer, with a word, unless FILE is there, which it then makes.
+its fourth answer, with a word, unless FILE is there, which it then makes; `poisoned-WORD` ends in the middle of every answer to a prompt
+with this word.
 """
 
 import itertools
@@ -20,6 +21,9 @@ LAST_WORDS = "torch.OutOfMemoryError: CUDA out of memory"
 
 def behave(model: str, body: dict[str, Any], number: int) -> Response:
     """Answer a request, or end all."""
+    poison = model.partition("poisoned-")[2]
+    if poison and poison in body["messages"][-1]["content"]:
+        return stream(whole()[:3], 0.002, lambda: print(LAST_WORDS, flush=True) or os._exit(7))
     mark = Path(model.partition("dies-once-")[2] or "/dev/null")
 
     def end() -> None:

@@ -26,6 +26,7 @@ class RequestFailed(Exception):
         again: whether it is worth sending once more.
         wait_s: how long the server asked us to wait, or None.
         unreachable: there was no connection.
+        broke: there was one, and it broke.
         stamps_s: when pieces of the answer came before it broke.
     """
 
@@ -36,12 +37,14 @@ class RequestFailed(Exception):
         again: bool = False,
         wait_s: float | None = None,
         unreachable: bool = False,
+        broke: bool = False,
         stamps_s: tuple[float, ...] = (),
     ) -> None:
         super().__init__(reason)
         self.again = again
         self.wait_s = wait_s
         self.unreachable = unreachable
+        self.broke = broke
         self.stamps_s = stamps_s
 
 

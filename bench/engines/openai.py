@@ -99,7 +99,7 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float,
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         broke = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
         again = broke and (not stream.begun or await _is_gone(client))
-        raise RequestFailed(f"the stream broke: {words(error)}", again=again, stamps_s=tuple(stream.stamps_s)) from error
+        raise RequestFailed(f"the stream broke: {words(error)}", again=again, broke=broke, stamps_s=tuple(stream.stamps_s)) from error
     return stream.answer()
 
 

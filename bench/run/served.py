@@ -35,13 +35,14 @@ from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import AbsentMeter, open_meter
 from prompt_joules.bench.meter.reading import Meter, SharedGpu
 from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
+from prompt_joules.bench.run.deaths import deaths_of, divided, failed_row
 from prompt_joules.bench.run.folder import require_writable
 from prompt_joules.bench.run.job import Job, choose_prompts, common_identity, planned
 from prompt_joules.bench.run.points import cheapest
 from prompt_joules.bench.run.served_warmup import warm_up
 from prompt_joules.bench.run.session import OpenRun, work_on_all
 from prompt_joules.bench.run.traffic import ATTEMPTS, Traffic
-from prompt_joules.bench.run.window import Row
+from prompt_joules.bench.run.window import Item, Row
 from prompt_joules.bench.tasks import TASKS
 
 FED = 0.9
@@ -258,7 +259,7 @@ async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable
         begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
         watching = asyncio.create_task(figures.watch())
         try:
-            return await traffic.run(run.rest)
+            return await traffic.run(*_without_killers(run, take))
         finally:
             traffic.abort()
             watching.cancel()
@@ -267,6 +268,14 @@ async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable
             with contextlib.suppress(asyncio.CancelledError):
                 run.balance["server_metrics"] = await figures.close()
                 served.console.print(not_fed(served.config.in_flight, run.balance["server_metrics"], busy) or "", end="", soft_wrap=True)
+
+
+def _without_killers(run: OpenRun, take: Callable[[Row], None]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """What to ask together and what alone, after the deaths of earlier sessions; what ended the server too often becomes a failed row."""
+    together, alone, killers = divided(run.rest, deaths_of(run.run.sessions))
+    for item in killers:
+        take(failed_row(item))
+    return together, alone
 
 
 def not_fed(in_flight: int, figures: dict[str, Any], busy: float) -> str | None:

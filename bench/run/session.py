@@ -182,7 +182,7 @@ def work_on_all(passes: Sequence[Pass], work_of: Callable[[Pass], Work], console
 def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool], logs: Logs) -> int:
     """Answer what the runs of a pass still lack; write parts, and the session's balance into run.json, however it ends.
 
-    Returns how many prompts were answered. Raises as `work_on_all`.
+    Returns how many prompts were answered; where none was, how many of the runs have answers of earlier sessions. Raises as `work_on_all`.
     """
     meter = work.open_meter()
     session = work.begin(its_pass.jobs, meter, stop)
@@ -208,7 +208,7 @@ def work_on(its_pass: Pass, work: Work, stop: Callable[[], bool], logs: Logs) ->
                 _close(runs, begun, end, balance)
     for run in runs:
         say(run, end, work.console)
-    return progress.rows - progress.failed
+    return progress.rows - progress.failed or sum(run.sink.answered() for run in runs)
 
 
 def _progress(jobs: Sequence[Job], work: Work, meter: Meter) -> RunProgress:

@@ -70,6 +70,10 @@ class PartSink:
                 raise errors.RunUnreadable(path, str(error)) from error
         return keys
 
+    def answered(self) -> bool:
+        """Whether a part holds an answer that did not fail."""
+        return any((pl.read_parquet(path, columns=["status"])["status"] == "ok").any() for path in self.parts())
+
     def add(self, row: dict[str, Any]) -> None:
         """Take a row; write a part when it is time. Raises DiskFull, NotWritable."""
         if not self._waiting:

@@ -23,6 +23,7 @@ from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.machine import host_load
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.run.attribution import Flight, SharedEnergy, steady_state
+from prompt_joules.bench.run.deaths import ASKED_ALONE, ItemKey
 from prompt_joules.bench.run.loops import loop_share
 from prompt_joules.bench.run.window import Item, Row, prompt_seed
 from prompt_joules.bench.tasks import Task
@@ -73,6 +74,7 @@ class Traffic:
         self._flights: list[Flight] = []
         self._waiting: list[_Waiting] = []
         self._failed: set[int] = set()
+        self._broken: set[ItemKey] = set()
         self._no_energy = meter.reason
         self._counting = asyncio.Event()
         self._over = False
@@ -85,8 +87,17 @@ class Traffic:
         """Whether as many requests are in flight as the run may have."""
         return self._in_flight >= self._config.in_flight
 
-    async def run(self, items: Sequence[Item]) -> str:
+    @property
+    def in_hand(self) -> tuple[ItemKey, ...]:
+        """What a server that went away was answering when it did."""
+        return tuple(sorted(self._broken)) if self._lost is not None else ()
+
+    async def run(self, items: Sequence[Item], alone: Sequence[Item] = ()) -> str:
         """Send them all. Returns how it ended: finished or interrupted.
+
+        Args:
+            items: sent together, as many at once as the run has in flight.
+            alone: sent after these, one at a time.
 
         Raises:
             ServerLost: it went away. DiskFull, NotWritable: from `take`.
@@ -96,7 +107,7 @@ class Traffic:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch())
                 await self._counting.wait()
-                finished = await self._send_all(items)
+                finished = await self._send_all(items) and await self._send_alone(alone)
                 while self._waiting:
                     await asyncio.sleep(_POLL_S)
                 self._window = await asyncio.to_thread(self._meter.end)
@@ -124,11 +135,21 @@ class Traffic:
                 group.create_task(self._answer(item, free))
         return True
 
-    async def _answer(self, item: Item, free: asyncio.Semaphore) -> None:
-        """Send one prompt, again if that may help, and queue its row."""
+    async def _send_alone(self, items: Sequence[Item]) -> bool:
+        """Send one after the other, with nothing else in flight. Returns whether nothing was left out."""
+        free, because = asyncio.Semaphore(1), ASKED_ALONE if self._config.in_flight > 1 else None
+        for item in items:
+            await free.acquire()
+            if self._stop() or self._lost is not None:
+                return False
+            await self._answer(item, free, because)
+        return self._lost is None
+
+    async def _answer(self, item: Item, free: asyncio.Semaphore, because: str | None = None) -> None:
+        """Send one prompt, again if that may help, and queue its row; `because` is its reason where it has no other."""
         try:
             for attempt in range(ATTEMPTS):
-                failure = await self._attempt(item, last=attempt == ATTEMPTS - 1)
+                failure = await self._attempt(item, because, last=attempt == ATTEMPTS - 1)
                 if failure is None:
                     return
                 self._again += 1
@@ -136,7 +157,7 @@ class Traffic:
         finally:
             free.release()
 
-    async def _attempt(self, item: Item, *, last: bool) -> RequestFailed | None:
+    async def _attempt(self, item: Item, because: str | None, *, last: bool) -> RequestFailed | None:
         """Send one request. Returns the failure after which it should be sent again, or None once its row waits (or the server is lost)."""
         (prompt, repetition), config = item, self._config
         sampling = Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
@@ -158,20 +179,24 @@ class Traffic:
             self._energy.stop(key, end_s)
             self._in_flight -= 1
         if failure is None and answer is not None:
+            self._broken.discard((prompt.id, repetition))
             self._flights.append(Flight(start_s, end_s, answer.stamps_s, answer.output_tokens))
             if answer.output_tokens is None:
                 self._failed.add(key)
             if answer.cached_tokens is not None:
                 self._cached = (self._cached or 0) + answer.cached_tokens
-            self._waiting.append(_Waiting(key, row | answered(answer, start_s, config.max_new_tokens)))
+            self._waiting.append(_Waiting(key, row | answered(answer, start_s, config.max_new_tokens, because)))
             return None
         assert failure is not None
+        if failure.broke:
+            self._broken.add((prompt.id, repetition))
         self._flights.append(Flight(start_s, end_s, failure.stamps_s, 0 if failure.again else None))
         if failure.again and not last:
             return None if self._stop() else failure  # dropped: the next command sends it again
         if failure.unreachable:
             self._lost = self._lost or str(failure)
         else:
+            self._broken.discard((prompt.id, repetition))
             tries = f" (sent {ATTEMPTS} times)" if failure.again and last else ""
             self._waiting.append(_Waiting(key, row | {"status": "failed", "reason": f"{failure}{tries}", "finish_reason": "error"}))
         return None
@@ -252,6 +277,7 @@ class Traffic:
             "sent_again": self._again,
             "sent_late": self._late,
             "cached_tokens": self._cached,
+            "in_hand": [list(key) for key in self.in_hand],
         }
 
 
@@ -261,14 +287,15 @@ def _first(failures: BaseExceptionGroup[Any]) -> BaseException:
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
-def answered(answer: Answer, start_s: float, most_tokens: int) -> Row:
+def answered(answer: Answer, start_s: float, most_tokens: int, because: str | None = None) -> Row:
     """The columns of a whole answer. Without the server's token count the row is failed: it cannot enter any figure.
 
-    The latency ends with the last text, not with the server's word that the stream is over. An answer longer than allowed says so.
+    The latency ends with the last text, not with the server's word that the stream is over. An answer longer than allowed says so; else
+    `because` is its reason.
     """
     counted = answer.output_tokens is not None
     longer = answer.output_tokens is not None and answer.output_tokens > most_tokens
-    why = f"the server wrote {answer.output_tokens} tokens, {most_tokens} were allowed" if longer else None
+    why = f"the server wrote {answer.output_tokens} tokens, {most_tokens} were allowed" if longer else because
     return {
         "status": "ok" if counted else "failed",
         "reason": why if counted else "the server gave no token count (usage) for this answer",

@@ -28,6 +28,7 @@ from tests.simulations.measurements import (
 )
 
 CONCISE = {"length": 150.0}
+TOKENS = Measure(per="output token")
 
 
 @lru_cache
@@ -78,7 +79,7 @@ def value_across_runs(prompts: int, count: int, spread: float) -> Scenario:
 
 
 def runs_alone(prompts: int, count: int, spread: float, cards: int = 1, of_cards: float = 0.0) -> Scenario:
-    """The mean energy of an answer over runs, where nothing was repeated but these. On several cards the truth is that of their kind.
+    """J/token over runs, where nothing was repeated but these. On several cards the truth is that of their kind.
 
     Args:
         of_cards: standard deviation between cards.
@@ -90,14 +91,14 @@ def runs_alone(prompts: int, count: int, spread: float, cards: int = 1, of_cards
         of_card = of_cards * chance.standard_normal(cards)
         places = [run % cards for run in range(count)]
         own = on_cards(own, [f"card {place}" for place in places], of_card[places])
-        row = comparison.compared(_rows("a"), own, Measure(), runs.known(repetitions_of(own))).row(0, named=True)
-        return holds(row["value_low"], row["value_high"], truth(world)[0])
+        row = comparison.compared(_rows("a", key=TOKENS.key), own, TOKENS, runs.known(repetitions_of(own))).row(0, named=True)
+        return holds(row["value_low"], row["value_high"], truth(world)[1])
 
     return measured
 
 
 def ratio_alone(prompts: int, count: int, spread: float, *, in_turns: bool = False) -> Scenario:
-    """Compare: the ratio of two configurations, where nothing was repeated but these."""
+    """Compare: the ratio of J/token of two configurations, where nothing was repeated but these."""
     a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
 
     def measured(chance: Chance) -> bool:
@@ -107,14 +108,14 @@ def ratio_alone(prompts: int, count: int, spread: float, *, in_turns: bool = Fal
             luck = common + side.of_side * chance.standard_normal(count) if in_turns else spread * chance.standard_normal(count)
             both.append(units(side, asked, luck, chance, name, 10 * place, in_turns))
         known = runs.known(repetitions_of(pl.concat(both)))
-        row = comparison.compared(_rows("a", "b"), pl.concat(both), Measure(), known).row(1, named=True)
-        return holds(row["ratio_low"], row["ratio_high"], truth(b)[0] / truth(a)[0])
+        row = comparison.compared(_rows("a", "b", key=TOKENS.key), pl.concat(both), TOKENS, known).row(1, named=True)
+        return holds(row["ratio_low"], row["ratio_high"], truth(b)[1] / truth(a)[1])
 
     return measured
 
 
 def ratio_of_cards(prompts: int, cards: int, spread: float, of_cards: float) -> Scenario:
-    """Compare: the ratio of two configurations, each run twice on a card of its own, with what other setups say of so many cards."""
+    """Compare: the ratio of J/token of two configurations, each run twice on its own card, with what others say of so many cards."""
     a, b = World(between_runs=spread), World(between_runs=spread, **CONCISE)
 
     def measured(chance: Chance) -> bool:
@@ -131,8 +132,8 @@ def ratio_of_cards(prompts: int, cards: int, spread: float, of_cards: float) -> 
             )
             for place, shift in enumerate(shifts[2:])
         )
-        row = comparison.compared(_rows("a", "b"), pl.concat(both), Measure(), of_others(others)).row(1, named=True)
-        return row["basis"] == estimates.ACROSS_CARDS and holds(row["ratio_low"], row["ratio_high"], truth(b)[0] / truth(a)[0])
+        row = comparison.compared(_rows("a", "b", key=TOKENS.key), pl.concat(both), TOKENS, of_others(others)).row(1, named=True)
+        return row["basis"] == estimates.ACROSS_CARDS and holds(row["ratio_low"], row["ratio_high"], truth(b)[1] / truth(a)[1])
 
     return measured
 
@@ -334,18 +335,18 @@ SCENARIOS: dict[str, Scenario] = {
     "mean energy, one run, spread 8 % known from others, 100 prompts": value_across_runs(100, 1, 0.08),
     "mean energy, three runs, spread 8 %, 100 prompts": value_across_runs(100, 3, 0.08),
     **{
-        f"mean energy, {name} runs and no others, spread {spread:.1%}, 300 prompts".replace("%", " %"): runs_alone(300, count, spread)
-        for name, count in (("two", 2), ("three", 3), ("four", 4))
-        for spread in (0.029, 0.08)
+        f"J/token, {name} runs and no others, spread {words} %, 40 prompts": runs_alone(40, count, spread)
+        for name, count, words, spread in (("two", 2, "8", 0.08), ("three", 3, "2.9", 0.029), ("four", 4, "8", 0.08))
     },
-    "mean energy, three runs on three cards, 5 % between cards": runs_alone(300, 3, 0.029, 3, 0.05),
-    "mean energy, six runs on three cards, 8 % between cards": runs_alone(300, 6, 0.029, 3, 0.08),
+    "J/token, three runs on three cards, 5 % between cards, 40 prompts": runs_alone(40, 3, 0.029, 3, 0.05),
+    "J/token, six runs on three cards, 8 % between cards, 40 prompts": runs_alone(40, 6, 0.029, 3, 0.08),
     **{
-        f"ratio, {name} runs {how} and no others, spread 8 %, 300 prompts": ratio_alone(300, count, 0.08, in_turns=how == "in turns")
-        for name, count in (("two", 2), ("three", 3))
-        for how in ("each", "in turns")
+        f"ratio of J/token, {name} runs {how} and no others, spread 8 %, 40 prompts": ratio_alone(
+            40, count, 0.08, in_turns=how == "in turns"
+        )
+        for name, count, how in (("two", 2, "each"), ("two", 2, "in turns"), ("three", 3, "in turns"))
     },
-    "ratio on two cards, three others known, 5 % between cards": ratio_of_cards(300, 3, 0.029, 0.05),
+    "ratio of J/token on two cards, three others known, 5 % between cards, 40 prompts": ratio_of_cards(40, 3, 0.029, 0.05),
     "mean energy in a table, one run, spread 2 %, 20 prompts": in_a_table(20, 1, 0.02),
     "mean energy in a table, two runs, spread 8 %, 100 prompts": in_a_table(100, 2, 0.08),
     "mean energy in a table, three runs, spread 2 %, 20 prompts": in_a_table(20, 3, 0.02),

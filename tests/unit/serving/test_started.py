@@ -24,6 +24,7 @@ from prompt_joules.bench import errors, slo
 from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.engines import server_facts, servers
 from prompt_joules.bench.engines.servers import RUNTIMES, gguf_of
+from prompt_joules.bench.run import deaths
 from prompt_joules.bench.run.folder import read_run
 from prompt_joules.bench.run.served import not_fed, run_served
 from tests.fake_runtime import LAST_WORDS
@@ -103,6 +104,27 @@ def test_a_server_that_dies_in_the_middle_says_its_last_words_and_the_same_comma
     whole_run = rows(vllm)
     assert whole_run["run_id"].n_unique() == 1 and set(whole_run["status"]) == {"ok"}
     assert sorted(whole_run["prompt_id"]) == [f"p{n}" for n in range(6)]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_prompt_that_ends_its_server_is_a_failed_row_after_two_deaths(vllm: RunConfig, at_once: int) -> None:
+    """The third server answers all the others: the prompts that were in hand with it are not blamed."""
+    asked = replace(vllm, model="poisoned-2?", concurrency=at_once)
+    for _ in range(deaths.MOST_DEATHS):
+        with pytest.raises(errors.ServerDied):
+            run_served(asked, Console(quiet=True))
+        assert set(rows(vllm)["status"]) <= {"ok"}
+    assert run_served(asked, Console(quiet=True)) == 0
+    found = rows(vllm)
+    assert sorted(found["prompt_id"]) == [f"p{n}" for n in range(6)] and found["run_id"].n_unique() == 1
+    (killer,) = found.filter(pl.col("status") == "failed").iter_rows(named=True)
+    assert killer["prompt_id"] == "p2" and killer["reason"].startswith("the server ended 2 times") and killer["energy_j"] is None
+    (path,) = vllm.out.glob("*/run.json")
+    run = read_run(path.parent)
+    in_hand = [session["books"]["server"]["in_hand"] for session in run.sessions]
+    assert run.finished and ["p2", 0] in in_hand[0] and in_hand[1:] == [[["p2", 0]], []], "alone at the second death"
+    alone = {name for name, _ in in_hand[0]} - {"p2"}
+    assert set(found.filter(pl.col("reason") == deaths.ASKED_ALONE)["prompt_id"]) == alone
 
 
 def test_a_server_that_answers_no_more_but_runs_is_named_by_its_address(vllm: RunConfig) -> None:
