@@ -7,7 +7,6 @@ window.
 
 import asyncio
 import hashlib
-import io
 import re
 import threading
 import time
@@ -31,7 +30,7 @@ from prompt_joules.bench.run.folder import Run, fingerprint
 from prompt_joules.bench.run.job import Job, Pass
 from prompt_joules.bench.run.served import ServedWork, client_of, described, first_contact, identity, meter_of, server_url
 from prompt_joules.bench.run.session import common_setup
-from prompt_joules.bench.run.sink import to_frame
+from prompt_joules.bench.run.sink import to_parquet
 from prompt_joules.bench.run.traffic import answered
 from prompt_joules.bench.run.window import Row, condition_columns, energy_columns
 from prompt_joules.bench.tasks import TASKS
@@ -250,9 +249,7 @@ def prompt_of(question: str) -> Prompt:
 
 def parquet(rows: Sequence[dict[str, Any]]) -> bytes:
     """Rows as a results file that the ingest loads."""
-    buffer = io.BytesIO()
-    to_frame(list(rows)).write_parquet(buffer, compression="zstd", use_pyarrow=True, pyarrow_options={"write_page_checksum": True})
-    return buffer.getvalue()
+    return to_parquet(list(rows))
 
 
 def told(asked: Iterable[Asked]) -> list[Row]:

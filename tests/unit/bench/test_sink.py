@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from prompt_joules.bench import errors, record
@@ -75,6 +76,19 @@ def test_full_disk_keeps_the_rows_and_leaves_nothing(tmp_path: Path, monkeypatch
     assert not list(tmp_path.iterdir())
     sink.flush()
     assert sink.done() == {("p0", 0)}
+
+
+def test_gaps_between_tokens_are_split_by_byte_and_come_back(tmp_path: Path) -> None:
+    gaps = [0.00119 + 1e-6 * (number % 7) for number in range(500)]
+    sink = PartSink(tmp_path)
+    sink.add(row(0) | {"itl_s": gaps})
+    sink.flush()
+    (part,) = sink.parts()
+    columns = pq.ParquetFile(part).metadata.row_group(0)
+    encodings = {columns.column(at).path_in_schema: columns.column(at).encodings for at in range(columns.num_columns)}
+    assert "BYTE_STREAM_SPLIT" in encodings["itl_s.list.element"]
+    assert "RLE_DICTIONARY" in encodings["model_id"]
+    assert pl.read_parquet(part)["itl_s"].to_list() == [pl.Series(gaps, dtype=pl.Float32).to_list()]
 
 
 def test_foreign_part_is_named(tmp_path: Path) -> None:
