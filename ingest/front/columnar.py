@@ -4,7 +4,9 @@ What an Arrow file says of itself is not believed: every part is validated. A co
 unpacks to.
 """
 
+import contextlib
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -20,10 +22,12 @@ PARQUET = b"PAR1"
 ARROW, STREAM, HEAD = b"ARROW1", b"\xff\xff\xff\xff", 8
 MOST_COLUMNS = 1000
 MOST_ROWS = 2_000_000
+# What Python's times and durations reach, in s: 0001-01-02 to 9999-12-30, and 999,999,999 days. A day less, because zones move times.
+REACH, LONGEST = (-62_135_510_400, 253_402_127_999), 86_400 * 999_999_998
 COMPRESSED = "is a compressed Arrow file, which could unpack to any size: write it without compression, or as Parquet"
 # Which field is which in Arrow's tables Message, DictionaryBatch and RecordBatch.
 OF_MESSAGE, OF_DICTIONARY, COMPRESSION = 2, 1, 3
-DAMAGED = (pl.exceptions.PolarsError, pa.ArrowException, ValueError, OverflowError, struct.error)
+DAMAGED = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, ValueError, OverflowError, struct.error)
 
 
 def kind_of(start: bytes) -> Columnar | None:
@@ -35,27 +39,45 @@ def kind_of(start: bytes) -> Columnar | None:
 
 def names_of(path: Path, kind: Columnar) -> frozenset[str]:
     """The columns of a file. Raises Unreadable, OSError."""
-    try:
+    with _whole(kind):
         if kind == "parquet":
             return frozenset(pq.read_schema(path).names)
         with path.open("rb") as file:
             file.seek(HEAD if file.read(HEAD).startswith(ARROW) else 0)
             return frozenset(pa.ipc.read_schema(file).names)
-    except DAMAGED as error:
-        raise _damaged(kind, error) from error
 
 
 def read(path: Path, kind: Columnar) -> pl.DataFrame:
-    """All rows of a file. Raises Unreadable for one that is damaged, too large or a compressed Arrow file, OSError."""
+    """All rows of a file. Times that Python does not know (the year 20,000) are the numbers that they are kept as.
+
+    Raises:
+        Unreadable: damaged, too large, or a compressed Arrow file.
+        OSError: it cannot be read.
+    """
+    with _whole(kind):
+        rows = _parquet(path) if kind == "parquet" else _arrow(path)
+        return rows.with_columns(_in_reach(rows[name]) for name, type_ in rows.schema.items() if type_ != pl.Time and type_.is_temporal())
+
+
+def _in_reach(times: pl.Series) -> pl.Series:
+    """A column of times, or its numbers when one of them lies outside of what Python's own times can say."""
+    kind, numbers = times.dtype, times.to_physical()
+    a_second = {"ms": 1e3, "us": 1e6, "ns": 1e9}[kind.time_unit] if isinstance(kind, pl.Datetime | pl.Duration) else 1 / 86_400
+    first, last = REACH if kind in (pl.Date, pl.Datetime) else (-LONGEST, LONGEST)
+    outside = ~(numbers / a_second).is_between(first, last)
+    return numbers if outside.any() else times
+
+
+@contextlib.contextmanager
+def _whole(kind: Columnar) -> Iterator[None]:
+    """Raise Unreadable for a damaged file. Arrow says that of some with an OSError, which then has no number of the system's."""
     try:
-        return _parquet(path) if kind == "parquet" else _arrow(path)
-    except DAMAGED as error:
-        raise _damaged(kind, error) from error
-
-
-def _damaged(kind: Columnar, error: Exception) -> Unreadable:
-    said = next(iter(str(error).splitlines()), "cut off")
-    return Unreadable(f"is not a whole {kind.capitalize()} file ({said})")
+        yield
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        said = next(iter(str(error).splitlines()), "cut off")
+        raise Unreadable(f"is not a whole {kind.capitalize()} file ({said})") from error
 
 
 def _refuse_vast(columns: int, rows: int) -> None:
@@ -79,10 +101,11 @@ def _arrow(path: Path) -> pl.DataFrame:
     _refuse_compressed(stream)
     with pa.ipc.open_stream(stream) as reader:
         batches: list[pa.RecordBatch] = []
+        _refuse_vast(len(reader.schema.names), 0)
         for batch in reader:
             batch.validate(full=True)
             batches.append(batch)
-            _refuse_vast(len(reader.schema), sum(batch.num_rows for batch in batches))
+            _refuse_vast(len(reader.schema.names), sum(batch.num_rows for batch in batches))
         found = pl.from_arrow(pa.Table.from_batches(batches, reader.schema))
     assert isinstance(found, pl.DataFrame)
     return found

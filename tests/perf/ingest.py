@@ -65,16 +65,23 @@ def ours(paths: list[Path], target: Path) -> None:
 
 
 def load_ratio(folder: Path, files: list[Path], repeats: int) -> Path:
-    """Print the load against the bare one; the warehouse of the last repeat."""
+    """Print the load against the bare one, by the clock and in CPU s of all threads, which other work moves little.
+
+    The aim is that ours takes at most twice the CPU of the bare load. Returns the warehouse of the last repeat.
+    """
     times: dict[str, list[float]] = {"ours": [], "bare": []}
+    cpu: dict[str, list[float]] = {"ours": [], "bare": []}
     for repeat in range(repeats):
         for name in ("ours", "bare") if repeat % 2 else ("bare", "ours"):
             target = folder / f"{name}.duckdb"
             target.unlink(missing_ok=True)
             work = bare if name == "bare" else ours
+            before = time.process_time()
             times[name].append(seconds(lambda work=work, target=target: work(files, target)))  # type: ignore[misc]
-    mine, least = statistics.median(times["ours"]), statistics.median(times["bare"])
-    print(f"load: ours {mine:.2f} s, bare {least:.2f} s, ratio bare/ours {least / mine:.2f} (goal 0.5)")
+            cpu[name].append(time.process_time() - before)
+    for what, taken in (("s", times), ("CPU s", cpu)):
+        mine, least = statistics.median(taken["ours"]), statistics.median(taken["bare"])
+        print(f"load: ours {mine:.2f} {what}, bare {least:.2f} {what}, {mine / least:.2f} times (aim: at most 2, in CPU)")
     return folder / "ours.duckdb"
 
 

