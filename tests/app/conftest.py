@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, local_script_runner
 from streamlit.util import calc_hash
 
 from tests.app import warehouse
@@ -19,9 +19,11 @@ FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_look_for_components() -> Iterator[None]:
-    """Every AppTest looks through all installed packages for components of Streamlit, 0.15 s of CPU; one look is enough for a session."""
+def once_for_a_session() -> Iterator[None]:
+    """Do once what a server does once and every AppTest anew: compile the pages, and look through all installed packages for components of
+    Streamlit, 0.15 s of CPU."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_script_runner, "ScriptCache", functools.cache(local_script_runner.ScriptCache))
         patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests))
         yield
 

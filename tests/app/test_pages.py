@@ -1,6 +1,7 @@
 """What holds for every page through `streamlit_app.py`: it opens, says what is wrong, ignores odd links, finds nothing with grace."""
 
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 from prompt_joules.pages.ui import draw, pick, site
 from prompt_joules.pages.ui.of import distributions, leaderboard, verbosity
 from prompt_joules.pages.ui.pure import theme
-from tests.app import warehouse
 from tests.app.conftest import Open, open_app, opened, table, text
 
 # Views with charts that their page does not start with.
@@ -28,16 +28,10 @@ FRAMES = {
 PAGES = [entry[0] for entries in site.SECTIONS.values() for entry in entries]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_opens_without_an_exception(open_page: Open, page: str) -> None:
-    app = open_page(page)
-    assert not app.exception
-    question = next(entry[2] for entries in site.SECTIONS.values() for entry in entries if entry[0] == page)
-    assert [title.value for title in app.title] == [question]
-
-
 @pytest.mark.parametrize("view", [(page, {}) for page in PAGES] + MORE_CHARTS)
-def test_every_chart_is_valid(open_page: Open, monkeypatch: pytest.MonkeyPatch, view: tuple[str, dict[str, str]]) -> None:
+def test_opens_without_an_exception_and_every_chart_is_valid(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, view: tuple[str, dict[str, str]]
+) -> None:
     def checked(chart: theme.Chart) -> draw.Drawn:
         chart.to_dict()  # raises SchemaValidationError
         return finished(chart)
@@ -46,7 +40,10 @@ def test_every_chart_is_valid(open_page: Open, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(draw, "finished", checked)
     draw.forget()
     page, query = view
-    assert not open_page(page, **query).exception
+    app = open_page(page, **query)
+    assert not app.exception
+    question = next(entry[2] for entries in site.SECTIONS.values() for entry in entries if entry[0] == page)
+    assert [title.value for title in app.title] == [question]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -59,10 +56,11 @@ def test_without_a_warehouse_says_what_to_run(tmp_path: Path, monkeypatch: pytes
     assert not app.dataframe
 
 
-def test_old_and_broken_warehouses_have_their_own_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_and_broken_warehouses_have_their_own_messages(app_warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "broken.duckdb"
     broken.write_bytes(b"not a database" * 1000)
-    old = warehouse.make(tmp_path / "old")
+    old = tmp_path / "old.duckdb"
+    shutil.copyfile(app_warehouse, old)
     with duckdb.connect(str(old)) as connection:
         connection.execute("update meta set schema_version = 0")
     for path, title in ((broken, "The results cannot be read"), (old, "The results are from another version")):

@@ -1,4 +1,7 @@
-"""A real server and a real browser. Skipped, with a reason, only where there is no Chromium."""
+"""A real server and a real browser. Skipped, with a reason, only where there is no Chromium.
+
+CPU is what these tests take longest for: loading the app costs the browser 1 s, going to a page inside it 0.4 s.
+"""
 
 import itertools
 import shutil
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
@@ -39,11 +43,13 @@ WebSocket.prototype.send = function (...words) {
   return send.apply(this, words);
 };
 """
-# Each wait has a number and begins anew. A look counts for 50 ms at most: a machine that stood still since the last one has not been quiet.
+# ms between two looks at a page. At every picture that is drawn, as Playwright would look, they cost a tenth of the browser's CPU.
+LOOKS = 100
+# Each wait has a number and begins anew. A look counts for 130 ms at most: a machine that stood still since the last has not been quiet.
 # What the server does not answer at all is not waited for longer than some seconds.
 TURNS = itertools.count(1)
 SETTLED = """turn => {
-  const now = performance.now(), since = Math.min(now - (window.looked ?? now), 50);
+  const now = performance.now(), since = Math.min(now - (window.looked ?? now), 130);
   const done = document.querySelector('h1')
     && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')
     && !document.querySelector('[data-testid=stSkeleton]')
@@ -53,6 +59,13 @@ SETTLED = """turn => {
   [window.turn, window.looked, window.before] = [turn, now, window.changed];
   return window.quiet > 500;
 }"""
+
+# Where a link inside the app leads, and Back and Forward: the app hears of an address without being loaded anew.
+GO = "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate', {state: {}})); }"
+# The headless shell is Chromium without windows. Code that runs for a second is not worth compiling well, and drawing needs no process of
+# its own: together a third of the CPU.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
+FLAGS = ["--no-sandbox", "--in-process-gpu", "--num-raster-threads=1", "--js-flags=--no-turbofan --no-maglev"]
 
 GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 THEMES: dict[Theme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 29)"}
@@ -88,9 +101,16 @@ class Visitor:
         self.page.goto(f"{self.address}/{path}")
         return self.settle()
 
+    def go(self, path: str) -> "Visitor":
+        """Go to a page as by a link of the app, which stays loaded, and wait until it has settled."""
+        if not self.page.url.startswith(self.address):
+            return self.open(path)
+        self.page.evaluate(GO, f"/{path}")
+        return self.settle()
+
     def settle(self) -> "Visitor":
         """Wait until the script has ended, every chart is drawn, and nothing has changed for a while."""
-        self.page.wait_for_function(SETTLED, arg=next(TURNS), timeout=90_000)
+        self.page.wait_for_function(SETTLED, arg=next(TURNS), timeout=90_000, polling=LOOKS)
         return self
 
     def wears(self, theme: Theme) -> "Visitor":
@@ -98,6 +118,14 @@ class Visitor:
         self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         self.page.wait_for_function(f"{GROUND} === '{THEMES[theme]}'")
         return self.settle()
+
+    def starts(self, width: int = 1366) -> "Visitor":
+        """Forget what went wrong in an earlier test, and sit before a desktop of the light theme."""
+        self.errors.clear()
+        self.page.bring_to_front()
+        self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        self.page.set_viewport_size({"width": width, "height": 900})
+        return self
 
     def title(self) -> str:
         """The heading of the page."""
@@ -108,15 +136,18 @@ class Visitor:
         ARTIFACTS.mkdir(exist_ok=True)
         self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
 
-    def assert_accessible(self) -> None:
-        """axe-core finds no violation that it calls serious or critical."""
-        rules = {rule: {"enabled": False} for rule in STREAMLITS_OWN}
-        found = (
-            Axe()
-            .run(self.page, context={"exclude": VEGAS_OWN}, options={"resultTypes": ["violations"], "rules": rules})
-            .response["violations"]
-        )
-        grave = [problem for problem in found if problem["impact"] in ("serious", "critical")]
+    def assert_accessible(self, *, colours_only: bool = False) -> None:
+        """axe-core finds no violation that it calls serious or critical.
+
+        Args:
+            colours_only: another theme of a page that was looked at changes nothing else.
+        """
+        options = {"resultTypes": ["violations"], "rules": {rule: {"enabled": False} for rule in STREAMLITS_OWN}}
+        if colours_only:
+            options |= {"runOnly": ["color-contrast", "link-in-text-block"], "rules": {}}
+        is_there = self.page.evaluate("typeof axe !== 'undefined'")
+        found = Axe("0" if is_there else AXE_SCRIPT).run(self.page, context={"exclude": VEGAS_OWN}, options=options)
+        grave = [problem for problem in found.response["violations"] if problem["impact"] in ("serious", "critical")]
         lines = [f"{problem['id']}: {node['html'][:200]} {node['target']}" for problem in grave for node in problem["nodes"][:3]]
         assert not lines, "\n".join(lines)
 
@@ -147,9 +178,9 @@ def context() -> Iterator[BrowserContext]:
     Playwright keeps an event loop open until it stops, and other tests start loops of their own: so it stops with the file.
     """
     with sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
+        path = next(filter(None, map(shutil.which, BROWSERS)), None)
         try:
-            launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
         except Error:
             pytest.skip("There is no Chromium: run `make test`, or tests/install_chromium.sh.")
         context = launched.new_context(accept_downloads=True)
@@ -183,6 +214,14 @@ def hostile_server(make_once: MakeOnce) -> Iterator[str]:
     """The address of a server with nothing but hostile rows."""
     with served(make_once("hostile", hostile.make) / "hostile.duckdb") as started:
         yield started.address
+
+
+@pytest.fixture(scope="module")
+def reader(context: BrowserContext, server: str) -> Iterator[Visitor]:
+    """One visitor for all tests of a file that go from page to page; each begins by `starts`."""
+    visitor = Visitor(watched(context.new_page()), server)
+    yield visitor
+    visitor.page.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.e2e.conftest import THEMES
+from tests.e2e.conftest import Visitor
 from tests.e2e.reading import QUESTIONS, Visit
 
 pytestmark = pytest.mark.e2e
@@ -30,22 +30,21 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("page", [*QUESTIONS, *VIEWS])
-def test_every_page_on_a_desktop_and_on_a_phone_in_both_themes(server: str, visit: Visit, page: str) -> None:
-    visitor = visit(server).open(page)
-    charts = visitor.page.locator("[data-testid=stVegaLiteChart]")
+def test_every_page_on_a_desktop_and_on_a_phone_in_both_themes(reader: Visitor, page: str) -> None:
+    reader.starts().go(page)
+    charts = reader.page.locator("[data-testid=stVegaLiteChart]")
     assert charts.count() == (CHARTS | VIEWS).get(page, 0)
     assert all(len(chart.get_attribute("aria-label") or "") > 20 for chart in charts.all())
     name = re.sub(r"\?\w+=", "-", page).replace("+", "-")
-    for width, form in ((1366, "wide"), (390, "phone")):
-        visitor.page.set_viewport_size({"width": width, "height": 900})
-        for theme in THEMES:
-            visitor.wears(theme)
-            visitor.shoot(f"{name}-{form}-{theme}")
-            if form == "wide":
-                visitor.assert_accessible()
-            else:
-                visitor.assert_fits(width)
-    visitor.assert_sound()
+    reader.shoot(f"{name}-wide-light")
+    reader.assert_accessible()
+    reader.wears("dark").shoot(f"{name}-wide-dark")
+    reader.assert_accessible(colours_only=True)
+    reader.page.set_viewport_size({"width": 390, "height": 900})
+    for theme in ("dark", "light"):
+        reader.wears(theme).shoot(f"{name}-phone-{theme}")
+        reader.assert_fits(390)
+    reader.assert_sound()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

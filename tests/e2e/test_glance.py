@@ -1,8 +1,10 @@
 """Pages answer at a glance: the chart starts high on a desktop, also where choices or sentences are many; rare choices still act."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
+from playwright.sync_api import ConsoleMessage, Page
 
 from tests.e2e.conftest import Visitor
 
@@ -22,15 +24,27 @@ PAGES += ["leaderboard", "leaderboard?weights=both", "planner?country=Germany", 
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_chart_starts_high_on_a_desktop_and_vega_warns_of_nothing(server: str, visit: Visit, page: str) -> None:
-    visitor = visit(server, width=1280)
-    warnings: list[str] = []
-    visitor.page.on("console", lambda message: warnings.append(message.text) if message.text.startswith("WARN") else None)
-    visitor.open(page)
-    assert visitor.page.evaluate(TOP) <= HIGHEST
-    assert visitor.page.evaluate(HIDDEN) is False, "the bar at the top covers no part of the title"
+def test_the_chart_starts_high_on_a_desktop_and_vega_warns_of_nothing(reader: Visitor, page: str) -> None:
+    with warnings_of(reader.starts(width=1280).page) as warnings:
+        reader.go(page)
+    assert reader.page.evaluate(TOP) <= HIGHEST
+    assert reader.page.evaluate(HIDDEN) is False, "the bar at the top covers no part of the title"
     assert warnings == [], "Vega has nothing to complain about"
-    visitor.assert_sound()
+    reader.assert_sound()
+
+
+@contextmanager
+def warnings_of(page: Page) -> Iterator[list[str]]:
+    """What the console is warned of while the block runs."""
+    found: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.text.startswith("WARN"):
+            found.append(message.text)
+
+    page.on("console", heard)
+    yield found
+    page.remove_listener("console", heard)
 
 
 def test_a_choice_of_the_closed_button_acts_from_a_link_and_stays_in_it(server: str, visit: Visit) -> None:

@@ -35,7 +35,7 @@ def victim(context: BrowserContext, hostile_server: str) -> Iterator[Visitor]:
 @pytest.mark.parametrize("page", QUESTIONS)
 def test_hostile_data_is_text(victim: Visitor, page: str) -> None:
     more = {"verbosity": "&show=Everything&view=The+same+prompts", "home": ""}.get(page, "&show=Everything")
-    victim.open(f"{page}?gpu=%3Cscript%3Ealert(1)%3C/script%3E{more}")
+    victim.starts().go(f"{page}?gpu=%3Cscript%3Ealert(1)%3C/script%3E{more}")
     assert victim.page.get_by_text("gpu=<script>alert(1)</script> in the link").count() == 1
     assert victim.page.locator(MADE).count() == 0
     if page in NAMED:
