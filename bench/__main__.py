@@ -6,10 +6,12 @@ what it prints (as in `… --help | head -1`).
 """
 
 import dataclasses
+import functools
 import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,13 +101,15 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
         return 0
     app = tyro.extras.SubcommandApp()
     prompts = tyro.extras.SubcommandApp()
-    prompts.command(name="sharegpt")(prompts_sharegpt)
-    app.command(name="run")(run)
-    app.command(name="sweep")(sweep)
+    prompts.command(name="sharegpt")(_later(prompts_sharegpt))
+    app.command(name="run")(_later(run))
+    app.command(name="sweep")(_later(sweep))
     app.command(prompts, name="prompts", help="Make prompt sets.")
-    app.command(name="devices")(devices)
+    app.command(name="devices")(_later(devices))
     try:
-        status = app.cli(args=arguments, prog=prog, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
+        with screen.unbroken():
+            command = app.cli(args=arguments, prog=prog, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
+        status = command()
     except (errors.BenchError, MeterError, PromptError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -121,6 +125,16 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python reports it once more as it ends
         return 141
     return int(status)
+
+
+def _later(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """A command whose options are read now and whose work begins when the result is called."""
+
+    @functools.wraps(command)
+    def prepared(*options: Any, **named: Any) -> Callable[[], int]:
+        return functools.partial(command, *options, **named)
+
+    return prepared
 
 
 DESCRIPTION = "Measure what one answer of a language model costs in energy, prompt by prompt."

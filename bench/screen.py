@@ -4,6 +4,7 @@ Every command takes --json (one document on standard output instead of words), -
 """
 
 import json as written
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,22 @@ def speaking(asked: Output) -> Iterator[None]:
     finally:
         OUT.quiet = before
         _ASKED.reset(token)
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Until the block ends, help and errors about options are not broken into lines of 80 characters where they are piped.
+
+    For parsing alone: what a program is told in COLUMNS, the programs that it starts are told too.
+    """
+    if "COLUMNS" in os.environ or all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr)):
+        yield
+        return
+    os.environ["COLUMNS"] = str(PIPED_WIDTH)
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS", None)
 
 
 def result(facts: Any, *, in_one_line: bool = False) -> None:

@@ -133,7 +133,9 @@ def run(arguments: list[str]) -> int:
     name, *rest = arguments or [""]
     kind, command = COMMANDS.get(name, (Load, run_load))
     words, prog = (rest, f"{commands.INGEST} {name}") if name in COMMANDS else (arguments, commands.INGEST)
-    options = tyro.cli(kind, args=words, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
+    words = exporting.file_first(words) if kind is Export else words
+    with screen.unbroken():
+        options = tyro.cli(kind, args=words, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))
     with screen.speaking(options):
         return command(options)
 
@@ -273,6 +275,7 @@ SENTENCES = (
     rows_as.DoesNotFit,
     named.UnknownValue,
     exporting.NothingMeasured,
+    exporting.NoFile,
 )
 COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
     "formats": (Formats, show_formats),

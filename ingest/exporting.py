@@ -14,7 +14,7 @@ import tyro
 from prompt_joules.bench import screen
 from prompt_joules.bench.screen import OUT, Output
 from prompt_joules.ingest import zips
-from prompt_joules.warehouse import connect, create, export, meanings, named, packages, query, reports, rows_as
+from prompt_joules.warehouse import commands, connect, create, export, meanings, named, packages, query, reports, rows_as
 from prompt_joules.warehouse.selection import Selection
 
 WEIGHTS = {"pretrained": ("pretrained",), "dummy": ("dummy",), "both": ()}
@@ -23,6 +23,18 @@ ABOUT = {
     "prompts": "one row per prompt answered; base SI units",
 }
 DESCRIPTORS = {"datapackage": ("datapackage.json", packages.datapackage), "croissant": ("croissant.json", packages.croissant)}
+
+
+# Options that take several values, and endings of files.
+FILTERS = tuple(f"--{kind}" for kind in ("model", "gpu", "task", "engine", "source", "batch"))
+ENDINGS = {f".{kind}" for kind in (*rows_as.KINDS, "tex", "md")}
+
+
+class NoFile(Exception):
+    """No file to write is named."""
+
+    def __init__(self) -> None:
+        super().__init__(f"Name the file to write, and name it first: {commands.INGEST} export rows.csv --gpu H100")
 
 
 class NothingMeasured(Exception):
@@ -37,7 +49,7 @@ class Export(Output):
     what must be known inside; beside a CSV and JSON lines it is in NAME.meta.json.
     """
 
-    out: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    out: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE", help_behavior_hint="(required)")] = ""
     """File to write; its ending says how: .parquet, .csv, .json, .jsonl, .arrow or .xlsx. With --format, and --as boamps, a folder."""
 
     rows: Literal["leaderboard", "prompts"] = "leaderboard"
@@ -97,12 +109,14 @@ def run_export(options: Export) -> int:
 
     Raises:
         named.UnknownValue: no result has the value of a filter.
-        rows_as.UnknownKind, rows_as.DoesNotFit, NothingMeasured, WarehouseError, OSError: nothing is written.
+        NoFile, rows_as.UnknownKind, rows_as.DoesNotFit, NothingMeasured, WarehouseError, OSError: nothing is written.
     """
+    selection = _selection(options)
+    if not options.out:
+        raise NoFile
     out = Path(options.out)
     if options.written_as == "rows" and options.format == "file":
         _kind(out)
-    selection = _selection(options)
     link = export.link_of(selection, options.app)
     if options.written_as != "rows":
         rows = query.load("leaderboard", selection, options.warehouse)
@@ -113,6 +127,21 @@ def run_export(options: Export) -> int:
         else:
             _folder(parts, options, selection, link)
     return 0
+
+
+def file_first(words: list[str]) -> list[str]:
+    """The words of a command line in an order that can be read: a filter takes all words behind it, the file at the end too.
+
+    `--gpu=H100` becomes two words. A last word behind a filter is the file where it ends like one, or where a folder is to be written and
+    the filter has another value.
+    """
+    parts = [part for word in words for part in (word.split("=", 1) if word.partition("=")[0] in FILTERS else [word])]
+    at = max((place for place, word in enumerate(parts) if word.startswith("-")), default=-1)
+    if at < 0 or not parts[0].startswith("-") or parts[at] not in FILTERS:
+        return parts
+    values, folder = parts[at + 1 :], any(word.startswith(("--format", "--as")) for word in parts)
+    is_file = bool(values) and (Path(values[-1]).suffix.lower() in ENDINGS or (folder and len(values) > 1))
+    return [parts[-1], *parts[:-1]] if is_file else parts
 
 
 def _selection(options: Export) -> Selection:

@@ -8,12 +8,15 @@ AMD and Apple follow Zeus's documented interface; we have not run them on such m
 """
 
 import os
+import re
+import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from prompt_joules.bench.errors import BenchError
 
 MJ_PER_J = 1000.0
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:(all|\d+(,\d+)*))?")
 
 
 class MeterError(BenchError):
@@ -26,6 +29,10 @@ class MigEnabled(MeterError):
 
 class NoSuchGpu(MeterError):
     """The device name asks for a GPU that is not there."""
+
+
+class NoSuchDevice(MeterError):
+    """No machine, or no machine of this kind, has a device of this name; the text says which this one has."""
 
 
 class CounterUnavailable(MeterError):
@@ -78,6 +85,28 @@ def gpu_indices(device: str, visible: int) -> tuple[int, ...]:
         if not 0 <= index < visible:
             raise NoSuchGpu(f"--device {device}: there is no GPU {index}; {visible} are visible, numbered from 0")
     return tuple(dict.fromkeys(indices))
+
+
+def check_device(device: str) -> None:
+    """Raise NoSuchDevice for a name that cannot be a device of this machine.
+
+    A device that may be there and has no counter passes: the meter says why it has no joules.
+    """
+    if not DEVICE.fullmatch(device):
+        raise NoSuchDevice(f"--device {device!r}: there is no such device. {_here()}")
+    if device == "mps" and sys.platform != "darwin":
+        raise NoSuchDevice(f"--device mps: the GPU of a Mac, and this is no Mac. {_here()}")
+
+
+def _here() -> str:
+    """The devices of this machine by name."""
+    if sys.platform == "darwin":
+        return "This machine has: cpu, mps."
+    try:
+        gpus = [f"cuda:{index} ({gpu.get_name()})" for index, gpu in enumerate(zeus_gpus().gpus)]
+    except MeterError as error:
+        return f"This machine has: cpu. Whether it has cuda:0 cannot be seen: {error}"
+    return f"This machine has: {', '.join(['cpu', *gpus])}. Several: cuda:0,1 or cuda:all."
 
 
 class ZeusCounter:

@@ -60,7 +60,8 @@ def _options(words: list[str], prog: str) -> tuple[argparse.Namespace, list[str]
     parser.add_argument("--quiet", action="store_true", help="say nothing on standard error; --json writes all the same")
     parser.add_argument("--version", action="store_true", help="say which version this is, and do nothing else")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="take readings from this recording and not from a GPU; for tests")
-    return parser.parse_args(own), command
+    with screen.unbroken():
+        return parser.parse_args(own), command
 
 
 def run(meter: Meter, command: Sequence[str]) -> tuple[Window, int]:

@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from prompt_joules.bench.meter import opening
 from prompt_joules.bench.meter.counter_meter import CounterMeter
-from prompt_joules.bench.meter.counters import MeterError, NoSuchGpu
+from prompt_joules.bench.meter.counters import MeterError, NoSuchGpu, check_device
 from prompt_joules.bench.meter.edges import plain_bound_j
 from prompt_joules.bench.meter.reading import Meter as DeviceMeter
 from prompt_joules.bench.meter.reading import Reading, WindowNotOpen, WindowOpen
@@ -117,7 +117,7 @@ class Meter:
         windows: those that have ended, in that order; the last 100,000.
 
     Raises:
-        NoSuchGpu, MigEnabled, UnknownEdges, ReplayFileBroken: the text says what to do.
+        NoSuchDevice, NoSuchGpu, MigEnabled, UnknownEdges, ReplayFileBroken: the text says what to do.
     """
 
     def __init__(
@@ -258,7 +258,8 @@ class Meter:
 
 
 def open_device(device: str, edges: str, replay: str | Path | None) -> tuple[str, DeviceMeter]:
-    """What `auto` means on this machine, and its meter. Raises as `opening.open_meter`."""
+    """What `auto` means on this machine, and its meter. Raises NoSuchDevice, and as `opening.open_meter`."""
+    check_device(device)
     path = None if replay is None else Path(replay)
     if device != "auto":
         return device, opening.open_meter(device, edges, path)

@@ -106,7 +106,8 @@ def _cell(path: Path, options: dict[str, Any], own: dict[str, Any], out: Path) -
     slug = re.sub(r"[^A-Za-z0-9.-]+", "_", label)[:80].strip("_.")
     arguments += ["--out", str(out / f"{slug}-{digest}")]
     try:
-        config = tyro.cli(RunConfig, args=arguments[1:], config=(tyro.conf.OmitArgPrefixes,))
+        with screen.unbroken():
+            config = tyro.cli(RunConfig, args=arguments[1:], config=(tyro.conf.OmitArgPrefixes,))
         check(config)
     except SystemExit as error:
         raise BadSweep(f"{path}: the cell `{label}` has a value that cannot be used; see above.") from error

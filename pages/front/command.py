@@ -5,6 +5,8 @@ torch and a machine that measures needs no Streamlit.
 """
 
 import argparse
+import contextlib
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -23,7 +25,7 @@ USAGE = """usage: prompt-joules [--version] {app,bench,measure,ingest,export,bun
   publish  the same into a dataset of the Hugging Face Hub: prompt-joules publish hf:ORGANISATION/NAME RUN
   completion  a script for your shell: Tab completes commands and options
 
-`prompt-joules COMMAND --help` explains each. All take --version; all but app and completion take --json and --quiet (docs/commands.md)."""
+`prompt-joules COMMAND --help` explains each. All take --version, --json and --quiet (docs/commands.md)."""
 APP_USAGE = """Serve the pages of a warehouse in the browser. All other options are Streamlit's (`streamlit run --help`), e.g.
 --server.address 0.0.0.0."""
 
@@ -52,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _app(words: list[str]) -> int:
+    from prompt_joules.bench import screen
     from prompt_joules.warehouse import connect, errors
 
     parser = argparse.ArgumentParser("prompt-joules app", description=APP_USAGE, allow_abbrev=False)
@@ -64,17 +67,27 @@ def _app(words: list[str]) -> int:
     parser.add_argument(
         "--host", default="127.0.0.1", help="who may reach it; 0.0.0.0 is everybody (docs/security.md); default: %(default)s"
     )
-    options, more = parser.parse_known_args(words)
+    parser.add_argument("--json", action="store_true", help="print warehouse and address as one JSON document, and no other words")
+    parser.add_argument("--quiet", action="store_true", help="print errors alone, and what --json prints")
+    with screen.unbroken():
+        options, more = parser.parse_known_args(words)
+    silent = options.json or options.quiet
     try:
-        os.environ[connect.VARIABLE] = _warehouse(options.warehouse)
+        os.environ[connect.VARIABLE] = _warehouse(options.warehouse, quiet=silent)
     except (errors.WarehouseError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     address = [] if any(word.startswith("--server.address") for word in more) else ["--server.address", options.host]
-    return _serve(["--server.port", options.port, *address, *more])
+    if options.json:
+        where = {"warehouse": os.environ[connect.VARIABLE], "host": options.host, "port": options.port}
+        print(json.dumps(where, indent=2), flush=True)
+    with contextlib.ExitStack() as spoken:
+        if silent:
+            spoken.enter_context(contextlib.redirect_stdout(spoken.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
+        return _serve(["--server.port", options.port, *address, *more])
 
 
-def _warehouse(named: str | None) -> str:
+def _warehouse(named: str | None, *, quiet: bool = False) -> str:
     """The warehouse of the app, absolute where it is a file. Raises WarehouseError: the one that was named cannot be read."""
     from prompt_joules import first_warehouse
     from prompt_joules.warehouse import connect
@@ -82,7 +95,7 @@ def _warehouse(named: str | None) -> str:
     if named is None and os.environ.get(connect.VARIABLE):
         return os.environ[connect.VARIABLE]
     if named is None and not Path(connect.default_warehouse()).exists():
-        return str(first_warehouse.ready(lambda text: print(text, file=sys.stderr)))
+        return str(first_warehouse.ready(lambda text: None if quiet else print(text, file=sys.stderr)))
     path = named or connect.default_warehouse()
     connect.once(path).close()
     return path if connect.place_of(path).shared else str(Path(path).absolute())

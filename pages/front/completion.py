@@ -7,11 +7,14 @@ import argparse
 import contextlib
 import io
 import itertools
+import json
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from unittest import mock
+
+from prompt_joules.bench import screen
 
 Program = Callable[[list[str]], int]
 SHELLS = ("bash", "zsh", "fish")
@@ -61,9 +64,12 @@ def main(arguments: list[str], program: Program) -> int:
         "prompt-joules completion", description=HOW, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("shell", choices=SHELLS)
-    shell = parser.parse_args(arguments).shell
-    found = explored(program)
-    print({"bash": bash, "zsh": zsh, "fish": fish}[shell](found), end="")
+    parser.add_argument("--json", action="store_true", help="print shell and script as one JSON document")
+    parser.add_argument("--quiet", action="store_true", help="print errors alone, and the script")
+    with screen.unbroken():
+        options = parser.parse_args(arguments)
+    script = {"bash": bash, "zsh": zsh, "fish": fish}[options.shell](explored(program))
+    print(json.dumps({"shell": options.shell, "script": script}, indent=2) + "\n" if options.json else script, end="")
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prompt_joules import command
+from prompt_joules import command, completion
 from prompt_joules.bench.__main__ import main as bench
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.ingest.__main__ import COMMANDS
@@ -63,6 +63,24 @@ def test_json_is_one_document_and_quiet_is_silence(words: str, desk: Path, capsy
     assert capsys.readouterr() == ("", "")
     assert command.main(words.split()) == 0
     assert capsys.readouterr().out != "", "the next command speaks again"
+
+
+def test_the_app_says_where_it_is(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", "")
+    monkeypatch.setattr(command, "_serve", lambda words: print("You can now view your app in your browser.") or 0)
+    assert command.main(["app", "--port", "8600", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"warehouse": str(desk / "warehouse.duckdb"), "host": "127.0.0.1", "port": "8600"} and said.err == ""
+    assert command.main(["app", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_completion_is_a_document_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(completion, "explored", lambda: [completion.Command((), ("app",))])
+    assert command.main(["completion", "bash", "--quiet"]) == 0
+    script = capsys.readouterr().out
+    assert command.main(["completion", "bash", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"shell": "bash", "script": script}
 
 
 def test_a_run_says_what_it_wrote(desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

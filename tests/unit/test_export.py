@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import itertools
 import json
 import re
 import weakref
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prompt_joules.ingest import exporting
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.warehouse import export, packages, query, rows_as
 from prompt_joules.warehouse.selection import Selection
@@ -250,10 +252,37 @@ def test_rows_of_runs_that_ship_are_under_the_licence_of_the_project() -> None:
     assert facts.header(Selection(), "rows")["licences"] == ["MIT"], "a licence of its own counts"
 
 
-def test_a_filter_without_a_file_is_told_where_the_file_stands(warehouse: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("export", "--warehouse", warehouse, "--gpu", "NOPE") == 2
-    said = capsys.readouterr().err
-    assert "'NOPE' was read as the file to write" in said and "export rows.csv --gpu H100" in said
+def test_a_filter_that_keeps_nothing_says_what_there_is(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(tmp_path.iterdir())
+    for kind, words in itertools.product(
+        ("model", "gpu", "task", "engine", "source"),
+        ("--{} NOPE", "--{}=NOPE", "--{} NOPE --quiet", f"{tmp_path}/x --{{}} NOPE", f"--{{}} NOPE {tmp_path}/x.csv"),
+    ):
+        assert run("export", "--warehouse", warehouse, *words.format(kind).split()) == 2
+        said = capsys.readouterr().err
+        assert f"There are no results with {kind} 'NOPE'. There are: " in said, words
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_export_without_a_file_is_told_where_it_stands(warehouse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ((), ("--gpu", "A40"), ("--gpu=A40", "--quiet")):
+        assert run("export", "--warehouse", warehouse, *words) == 2
+        assert "Name the file to write, and name it first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        ("--gpu A40 H100 rows.csv", "rows.csv --gpu A40 H100"),
+        ("--format datapackage --gpu A40 folder", "folder --format datapackage --gpu A40"),
+        ("--gpu A40 H100", "--gpu A40 H100"),
+        ("rows.csv --model tiny.csv", "rows.csv --model tiny.csv"),
+        ("--warehouse w.duckdb --gpu=A40 rows.csv", "rows.csv --warehouse w.duckdb --gpu A40"),
+        ("--gpu A40 --warehouse rows.csv", "--gpu A40 --warehouse rows.csv"),
+    ],
+)
+def test_the_file_may_stand_behind_a_filter(words: str, read: str) -> None:
+    assert exporting.file_first(words.split()) == read.split()
 
 
 def test_an_unknown_ending_is_a_sentence(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from prompt_joules import command
 from prompt_joules.bench import screen
 from prompt_joules.bench.meter import devices
 from prompt_joules.bench.meter.devices import Device
@@ -127,6 +128,26 @@ def test_what_is_piped_is_not_broken_into_lines(capsys: pytest.CaptureFixture[st
     words = "word " * 500
     screen.console().print(words)
     assert capsys.readouterr().out == words + "\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("bench devices --jsn", "Print one JSON document to standard output instead of words and tables. (default: False)"),
+        ("export x.csv --rows no", "invalid choice 'no' for argument '--rows'. Expected one of ('leaderboard', 'prompts')."),
+        ("bench prompts sharegpt", "e.g. sg_90k_part1_html_cleaned.json, which was used in 2023. (required)"),
+        ("measure --edges no -- true", "argument --edges: invalid choice: 'no' (choose from 'aligned', 'plain')"),
+        ("ingest --help", "(what is read), rejects (which rows were refused, and why), check (compare with the files), export"),
+    ],
+)
+def test_words_about_options_are_not_broken_where_they_are_piped(
+    words: str, sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        command.main(words.split())
+    assert ended.value.code == (0 if "--help" in words else 2)
+    assert sentence in "".join(capsys.readouterr()) and "COLUMNS" not in os.environ
 
 
 def test_every_console_takes_data_as_it_is() -> None:

@@ -1,18 +1,21 @@
 """Windows around code of one's own: true joules of a simulated GPU, nesting, what is refused, and the decorator."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from prompt_joules.bench.meter import opening, windows
+from prompt_joules.bench.meter import counters, opening, windows
 from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.meter.opening import AbsentMeter
 from prompt_joules.bench.meter.reading import WindowNotOpen, WindowOpen
 from prompt_joules.bench.meter.windows import Meter, MeterClosed, NotMeasurable, OtherThread, WindowsCross, measured
+from prompt_joules.bench.run.own import record
 from tests.simulated import SimulatedCounter
 from tests.timed_meter import assert_power, timed
 
@@ -158,6 +161,39 @@ def test_without_a_counter_every_energy_is_none_with_the_reason(monkeypatch: pyt
         assert window.reason == "no GPU on this machine"
         assert window.latency_s is not None
     assert (meter.reason, meter.gpu_model, meter.source) == ("no GPU on this machine", None, "none")
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:x", "cuda:0,", "cuda1", "gpu", "server", ""])
+@pytest.mark.parametrize("with_gpus", [True, False])
+def test_a_device_that_cannot_exist_is_an_error_that_names_what_does(
+    device: str, with_gpus: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> SimpleNamespace:
+        if not with_gpus:
+            raise counters.CounterUnavailable("no GPU driver answers")
+        return SimpleNamespace(gpus=[SimpleNamespace(get_name=lambda: "NVIDIA H200")] * 2)
+
+    monkeypatch.setattr(counters, "zeus_gpus", listed)
+    monkeypatch.setattr(counters.sys, "platform", "linux")
+    named = "cpu, cuda:0 (NVIDIA H200), cuda:1 (NVIDIA H200)" if with_gpus else "cpu. Whether it has cuda:0 cannot be seen"
+    for open_it in (
+        lambda: Meter(device),
+        lambda: record(pytest.fail, model_id="org/x", prompts=["a"], out=tmp_path, device=device),
+        lambda: measured(meter=Meter(device)),
+    ):
+        with pytest.raises(
+            counters.NoSuchDevice, match=f"--device '{device}': there is no such device. This machine has: {re.escape(named)}"
+        ):
+            open_it()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gpu_of_a_mac_is_on_a_mac_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters.sys, "platform", "linux")
+    with pytest.raises(counters.NoSuchDevice, match="this is no Mac"):
+        Meter("mps")
+    monkeypatch.setattr(counters.sys, "platform", "darwin")
+    counters.check_device("mps")
 
 
 def test_this_machine_gives_joules_or_a_reason() -> None:
