@@ -76,7 +76,7 @@ def test_the_app_says_where_it_is(desk: Path, monkeypatch: pytest.MonkeyPatch, c
 
 
 def test_a_completion_is_a_document_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(completion, "explored", lambda: [completion.Command((), ("app",))])
+    monkeypatch.setattr(completion, "explored", lambda _: [completion.Command((), ("app",))])
     assert command.main(["completion", "bash", "--quiet"]) == 0
     script = capsys.readouterr().out
     assert command.main(["completion", "bash", "--json"]) == 0
