@@ -1,0 +1,181 @@
+"""AIPerf and our client on one real llama-server, each against the server's own log: `python -m tests.perf.beside --help`.
+
+Both send the same payloads in turns (AIPerf, ours, ours, AIPerf). A busy machine stretches the same answer from turn to turn, so what a
+client says of a request is compared with what the server's log says of it. `--save` keeps the times, no texts; `--table` makes the table of
+docs/engines.md out of them. AIPerf is installed elsewhere, because its packages are not the project's.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+from rich.console import Console
+
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines.openai import request_body
+from prompt_joules.bench.engines.servers import _free_port
+from prompt_joules.bench.prompts.sets import load_prompts
+from prompt_joules.bench.run.job import choose_prompts
+from prompt_joules.bench.run.served import _sampling, run_served
+from prompt_joules.bench.tasks import TASKS
+from tests.tiny_models import byte_tokenizer
+
+NAME, PROMPTS, TOKENS, TURNS = "fake-1b", 8, 16, ("AIPerf", "ours", "ours", "AIPerf")
+TIMES = ("ttft_ms", "latency_ms", "prefill_ms", "decode_ms")
+PREFILL = re.compile(r"prompt eval time = +([\d.]+) ms")
+DECODE = re.compile(r"\|\s+eval time = +([\d.]+) ms")
+HEADING = "| client | at once |"
+Answer = tuple[float, float]
+
+
+def asked(address: str, at_once: int, folder: Path) -> RunConfig:
+    """Our run: eight shipped prompts as instruct, 16 new tokens, temperature 0."""
+    options: dict[str, Any] = {"engine": "openai", "base_url": f"{address}/v1", "task": ("instruct",), "limit": PROMPTS, "temperature": 0.0}
+    return RunConfig(NAME, concurrency=at_once, max_new_tokens=TOKENS, out=folder, warmup=0, **options)
+
+
+def ours(address: str, at_once: int, folder: Path) -> list[Answer]:
+    """TTFT and latency (ms) of our rows, in the order in which they ended."""
+    run_served(asked(address, at_once, folder / "ours"), Console(quiet=True))
+    rows = pl.read_parquet(folder / "ours" / "*" / "part-*.parquet").sort("sequence")
+    return [(1000 * ttft, 1000 * latency) for ttft, latency in rows.select("ttft_s", "latency_s").iter_rows()]
+
+
+def aiperf(program: str) -> Callable[[str, int, Path], list[Answer]]:
+    """The same of AIPerf, with the same payloads."""
+
+    def measured(address: str, at_once: int, folder: Path) -> list[Answer]:
+        config = asked(address, at_once, folder)
+        prompts = choose_prompts(load_prompts(config.prompts), PROMPTS).prompts
+        bodies = [request_body(NAME, TASKS["instruct"], each.text, None, _sampling(config), dialect="llama.cpp") for each in prompts]
+        payloads, tokenizer = folder / "payloads.jsonl", folder / "tokenizer"
+        payloads.write_text("".join(f"{json.dumps(body)}\n" for body in bodies), encoding="utf-8")
+        byte_tokenizer().save_pretrained(tokenizer)
+        words = ["profile", "--model", NAME, "--url", address, "--endpoint-type", "chat", "--streaming", "--ui", "none"]
+        words += ["--concurrency", str(at_once), "--request-count", str(PROMPTS), "--tokenizer", str(tokenizer)]
+        words += ["--input-file", str(payloads), "--custom-dataset-type", "raw-payload", "--use-server-token-count"]
+        subprocess.run([program, *words, "--artifact-dir", str(folder / "aiperf")], check=True, capture_output=True)
+        lines = (folder / "aiperf" / "profile_export.jsonl").read_text(encoding="utf-8").splitlines()
+        found = sorted((json.loads(line) for line in lines), key=lambda each: each["metadata"]["request_end_ns"])
+        return [tuple(each["metrics"][name]["value"] for name in ("time_to_first_token", "request_latency")) for each in found]  # type: ignore[misc]
+
+    return measured
+
+
+def logged(text: str) -> list[Answer]:
+    """Prefill and decoding (ms) of each request of a llama-server's log, in the order in which they ended."""
+    return [(float(a), float(b)) for a, b in zip(PREFILL.findall(text), DECODE.findall(text), strict=True)]
+
+
+def turns(server: list[str], model: Path, program: str, levels: list[int]) -> dict[str, Any]:
+    """Start the server, let both clients ask it in turns, and put their times beside its own."""
+    clients = {"AIPerf": aiperf(program), "ours": ours}
+    found = []
+    with tempfile.TemporaryDirectory() as name:
+        log, port = Path(name) / "log", _free_port()
+        words = ["--model", str(model), "--alias", NAME, "--parallel", str(max(levels)), "--ctx-size", str(1024 * max(levels))]
+        words += ["--threads", "1", "--threads-batch", "1", "--no-cache-prompt", "--host", "127.0.0.1", "--port", str(port)]
+        with log.open("wb") as file:
+            process = subprocess.Popen([*server, *words], stdout=file, stderr=subprocess.STDOUT)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait(address)
+            for at_once in levels:
+                for place, client in enumerate(TURNS):
+                    folder = Path(name) / f"{at_once}-{place}"
+                    folder.mkdir()
+                    seen = clients[client](address, at_once, folder)
+                    of_server = logged(log.read_text(encoding="utf-8", errors="replace"))[-len(seen) :]
+                    times = [[round(value, 3) for value in (*own, *its)] for own, its in zip(seen, of_server, strict=True)]
+                    found.append({"client": client, "at_once": at_once, "answers": times})
+        finally:
+            process.terminate()
+            process.wait(30)
+    version = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout.strip()
+    return {"made": datetime.now(UTC).date().isoformat(), "aiperf": version, "times": TIMES, "turns": found}
+
+
+def _wait(address: str) -> None:
+    until_s = time.monotonic() + 120
+    while time.monotonic() < until_s:
+        try:
+            if httpx.get(f"{address}/health").status_code == httpx.codes.OK:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise TimeoutError("the server did not answer within 120 s")
+
+
+def table(made: dict[str, Any]) -> list[str]:
+    """The rows of the table: what each client says of a request over what the server's log says, less 1, one figure a turn.
+
+    One at a time it is the median of the differences, request by request. At more at once the log does not say how long a request waits
+    before its prefill, and requests end in another order than their log lines: there stands the ratio of the medians of decoding alone.
+    """
+    lines = []
+    for at_once in sorted({turn["at_once"] for turn in made["turns"]}):
+        for client in dict.fromkeys(TURNS):
+            of = [turn["answers"] for turn in made["turns"] if (turn["client"], turn["at_once"]) == (client, at_once)]
+            cells = [_apart(of, kind) if at_once == 1 or kind == "ITL" else "" for kind in ("TTFT", "ITL", "latency")]
+            if at_once > 1:
+                cells[1] = ", ".join(_percent(_median(each, _decoding) / _median(each, lambda its: its[3]) - 1) for each in of)
+            lines.append("| " + " | ".join([client, str(at_once), *cells]) + " |")
+    return lines
+
+
+def _apart(turns_of: list[list[list[float]]], kind: str) -> str:
+    ratio: Callable[[list[float]], float] = {
+        "TTFT": lambda its: its[0] / its[2],
+        "ITL": lambda its: _decoding(its) / its[3],
+        "latency": lambda its: its[1] / (its[2] + its[3]),
+    }[kind]
+    return ", ".join(_percent(_median(each, ratio) - 1) for each in turns_of)
+
+
+def _decoding(its: list[float]) -> float:
+    """From the first text to the last (ms)."""
+    return its[1] - its[0]
+
+
+def _median(answers: list[list[float]], of: Callable[[list[float]], float]) -> float:
+    return statistics.median(map(of, answers))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:+.1f} %".replace("-", "−").replace("−0.0", "0.0").replace("+0.0", "0.0")
+
+
+def main() -> None:
+    """Measure, keep, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--server", help="llama-server")
+    parser.add_argument("--model", type=Path, help="a GGUF file")
+    parser.add_argument("--aiperf", help="the program")
+    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--save", type=Path, help="where the times are kept")
+    parser.add_argument("--table", type=Path, help="print the table of times that were kept")
+    options = parser.parse_args()
+    if options.table:
+        made = json.loads(options.table.read_text(encoding="utf-8"))
+    elif not (options.server and options.model and options.aiperf):
+        parser.error("--server, --model and --aiperf, or --table")
+    else:
+        made = turns([options.server], options.model, options.aiperf, options.at_once)
+    if options.save:
+        options.save.write_text(json.dumps(made) + "\n", encoding="utf-8")
+    print("\n".join(table(made)))
+
+
+if __name__ == "__main__":
+    main()
