@@ -5,32 +5,29 @@ counted when it reports usage (template included), else AIPerf's own count. Each
 numbered from 0 in each, and each has its own concurrency.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.fields import between, failed, first_text, moment, positive
 from prompt_joules.ingest.formats.foreign import (
-    NO_ENERGY,
     Row,
     companion,
     count_of,
     dug,
     environment,
+    format_of,
     is_number,
     run_name,
-    store_requests,
+    to_server,
     whole,
 )
 from prompt_joules.ingest.formats.units import in_base
 from prompt_joules.ingest.front.content import beside
 
 DEFAULT = "profile_export_aiperf.json"
-REASON = "AIPerf does not measure the energy of a request"
 MEASURED = "profiling"
 
 
@@ -45,8 +42,7 @@ class Load:
 def model_of(summary: Mapping[str, Any]) -> str | None:
     """The first model that the run names: since 0.9 under `models`, before under `endpoint`."""
     config = summary.get("input_config")
-    named = (dug(config, "models", "items", 0, "name"), dug(config, "endpoint", "model_names", 0))
-    return next((name for name in named if isinstance(name, str)), None)
+    return first_text(config, "models.items.0.name", "endpoint.model_names.0")
 
 
 def load_of(summary: Mapping[str, Any]) -> Load:
@@ -55,16 +51,12 @@ def load_of(summary: Mapping[str, Any]) -> Load:
     phases = [phase for phase in listed if isinstance(phase, dict)] if isinstance(listed, list) else []
     measured = [phase for phase in phases if (phase.get("kind") or phase.get("name")) != "warmup"]
     if not phases:
-        return Load({MEASURED: _count(dug(summary, "input_config", "loadgen", "concurrency"))}, 1)
+        return Load({MEASURED: positive(dug(summary, "input_config", "loadgen", "concurrency"))}, 1)
     effective = dug(summary, "effective_concurrency", "avg")
     mean = count_of(effective)
     reached = max(1, mean) if mean is not None and len(measured) == 1 else None
-    known = {str(phase.get("name")): _count(phase.get("concurrency")) for phase in phases}
+    known = {str(phase.get("name")): positive(phase.get("concurrency")) for phase in phases}
     return Load({name: count or (reached if name == measured[0].get("name") else None) for name, count in known.items()}, len(measured))
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def setup_of(summary: Mapping[str, Any], source: Source) -> dict[str, Any]:
@@ -72,20 +64,19 @@ def setup_of(summary: Mapping[str, Any], source: Source) -> dict[str, Any]:
     model, run_id = model_of(summary), summary.get("benchmark_id")
     if model is None:
         raise Unreadable("has beside it an AIPerf summary that names no model")
-    return NO_ENERGY | {
-        "run_id": f"aiperf:{run_id}" if isinstance(run_id, str) else run_name("aiperf", source),
-        "prompt_set": dug(summary, "input_config", "datasets", 0, "type"),
-        "task": "aiperf",
-        "model_id": model,
-        "engine": engine_of(summary),
-        "harness_version": version_of(summary),
-        "prompt_template": "server",
-        "energy_reason": REASON,
-        "environment": environment(
+    return to_server(
+        "AIPerf does not measure the energy of a request",
+        run_id=f"aiperf:{run_id}" if isinstance(run_id, str) else run_name("aiperf", source),
+        prompt_set=dug(summary, "input_config", "datasets", 0, "type"),
+        task="aiperf",
+        model_id=model,
+        engine=engine_of(summary),
+        harness_version=version_of(summary),
+        environment=environment(
             cli_command=dug(summary, "run_info", "cli_command") or dug(summary, "input_config", "cli_command"),
             input_tokens_mean=dug(summary, "input_sequence_length", "avg"),
         ),
-    }
+    )
 
 
 def engine_of(summary: Mapping[str, Any]) -> str:
@@ -118,23 +109,20 @@ def row_of(line: Mapping[str, Any], sequence: int) -> dict[str, Any]:
     output = whole(metric("usage_completion_tokens") or metric("output_sequence_length"))
     error = line.get("error")
     cancelled = dug(line, "metadata", "was_cancelled") is True
-    failed = error is not None or cancelled
+    unanswered = error is not None or cancelled
     row = {
         "sequence": sequence,
         "prompt_id": f"session-{session}-turn-{turn or 0}" if session is not None else f"request-{sequence}",
-        "started_at": datetime.fromtimestamp(started / 1e9, UTC) if is_number(started) and 0 <= started < 4e18 else None,
+        "started_at": moment(started / 1e9 if is_number(started) else None),
         "input_tokens": whole(metric("usage_prompt_tokens") or metric("input_sequence_length")),
-        "status": "failed" if failed else "ok",
     }
-    if failed:
-        why = "was cancelled" if error is None else str(dug(error, "message") or error)
-        return row | {"reason": why, "finish_reason": "error"}
-    gaps = gaps_of(dug(metrics, "inter_chunk_latency"))
+    if unanswered:
+        return row | failed("was cancelled" if error is None else dug(error, "message") or error)
     return row | {
         "output_tokens": output,
         "ttft_s": metric("time_to_first_token"),
         "latency_s": metric("request_latency"),
-        "itl_s": gaps if gaps is not None and len(gaps) + 1 == output else None,
+        "itl_s": between(gaps_of(dug(metrics, "inter_chunk_latency")), output),
     }
 
 
@@ -144,8 +132,10 @@ def gaps_of(metric: Any) -> list[Any] | None:
     return [in_base({"value": gap, "unit": unit}, "value") for gap in gaps] if isinstance(gaps, list) else None
 
 
-def rows_of(content: Content, setup: Mapping[str, Any], load: Load, rejects: list[Reject]) -> Iterator[Row]:
-    """The requests of a JSONL file; lines that are no request are added to `rejects`."""
+def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator[Row]:
+    """The requests of a JSONL file; lines that are no request are added to `rejects`. Raises Unreadable without the summary beside it."""
+    summary = companion(summary_beside(source.path), "the model and the load")
+    setup, load = setup_of(summary, source), load_of(summary)
     for sequence, (number, line) in enumerate(content.objects()):
         if line is None:
             rejects.append(Reject(number, None, "is not a whole JSON object"))
@@ -164,21 +154,10 @@ def _recognises(content: Content) -> bool:
     return content.keys >= {"metadata", "metrics"} and dug(content.first, "metadata", "request_start_ns") is not None
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        summary = companion(summary_beside(source.path), "the model and the load")
-        rejects: list[Reject] = []
-        rows = rows_of(content_of(source), setup_of(summary, source), load_of(summary), rejects)
-        loaded.append(store_requests(connection, source, rows, rejects))
-    return loaded
-
-
-FORMAT = Format(
+FORMAT = format_of(
     name="aiperf",
     meaning="AIPerf profile_export.jsonl: one request a line",
     recognises=_recognises,
-    load=_load,
-    into="requests",
+    rows_of=rows_of,
     tried="0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
 )

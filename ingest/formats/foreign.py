@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
 from prompt_joules.ingest.formats import adapt, records
-from prompt_joules.ingest.formats.base import Content, Loaded, Reject, Source, Unreadable, write_rejects
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, write_rejects
 from prompt_joules.ingest.front.content import beside
 
 NO_ENERGY = {"energy_source": "none"}
@@ -119,17 +119,29 @@ def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: 
     return Loaded(source, 0, len(rejects))
 
 
-def each_request(rows_of: Callable[[Source, list[Reject]], Iterable[Row]]) -> Callable[..., list[Loaded]]:
-    """A loader of files that hold requests; the function gives a file's rows and notes what it refuses."""
+def to_server(reason: str, **columns: Any) -> dict[str, Any]:
+    """The columns that are equal in all requests of a run, of a tool that asks a server and measures no energy; the reason says so."""
+    return {**NO_ENERGY, "prompt_template": "server", "energy_reason": reason, **columns}
+
+
+def format_of(
+    *,
+    name: str,
+    meaning: str,
+    tried: str,
+    recognises: Callable[[Content], bool],
+    rows_of: Callable[[Source, Content, list[Reject]], Iterable[Row]],
+) -> Format:
+    """The format of files that hold requests."""
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
         loaded = []
         for source in sources:
             rejects: list[Reject] = []
-            loaded.append(store_requests(connection, source, rows_of(source, rejects), rejects))
+            loaded.append(store_requests(connection, source, rows_of(source, content_of(source), rejects), rejects))
         return loaded
 
-    return load
+    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, into="requests")
 
 
 def _fitted(rows: Iterable[Row], file_time: datetime, refused: list[Reject]) -> list[Row]:

@@ -5,32 +5,21 @@ size it keeps only some of the requests. Times are s since 1970 (UTC), lengths t
 the measured time or began after it are in the file, but in none of GuideLLM's means: they are runs of their own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import duckdb
+from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.fields import failed, first_text, measured, moment, positive
+from prompt_joules.ingest.formats.foreign import Row, dug, environment, format_of, is_number, run_name, to_server, whole, words
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, dug, environment, is_number, run_name, scaled, store_requests, whole, words
-
-REASON = "GuideLLM does not measure energy"
 STATES = ("successful", "incomplete", "errored")
 UNFINISHED = "was not finished when the run ended"
-LATEST = 4e9
 
 
 def model_of(report: Mapping[str, Any], benchmark: Mapping[str, Any]) -> str | None:
     """The model of a benchmark: since 0.4 in its backend, before in its worker, else among the arguments of the report."""
-    named = (
-        dug(benchmark, "config", "backend", "model"),
-        dug(benchmark, "config", "backend", "attributes", "model"),
-        dug(benchmark, "worker", "backend_model"),
-        dug(report, "args", "model"),
-        dug(report, "config", "model"),
-        dug(report, "config", "backend", "model"),
-    )
-    return next((name for name in named if isinstance(name, str) and name), None)
+    own = first_text(benchmark, "config.backend.model", "config.backend.attributes.model", "worker.backend_model")
+    return own or first_text(report, "args.model", "config.model", "config.backend.model")
 
 
 def concurrency_of(benchmark: Mapping[str, Any]) -> int | None:
@@ -39,8 +28,8 @@ def concurrency_of(benchmark: Mapping[str, Any]) -> int | None:
     if dug(strategy, "type_") == "synchronous":
         return 1
     streams = dug(strategy, "streams")
-    if isinstance(streams, int) and streams > 0:
-        return streams
+    if positive(streams):
+        return positive(streams)
     reached = dug(benchmark, "metrics", "request_concurrency", "successful", "mean")
     return max(1, round(reached)) if is_number(reached) and 0 < reached < 1e6 else None
 
@@ -50,41 +39,32 @@ def setup_of(report: Mapping[str, Any], benchmark: Mapping[str, Any], run_id: st
     strategy = dug(benchmark, "config", "strategy") or dug(benchmark, "args", "strategy")
     version = dug(report, "metadata", "guidellm_version")
     name = dug(benchmark, "config", "id_") or benchmark.get("id_")
-    return NO_ENERGY | {
-        "run_id": f"guidellm:{name}" if isinstance(name, str) else run_id,
-        "task": "guidellm",
-        "model_id": model_of(report, benchmark),
-        "engine": "openai",
-        "harness_version": f"guidellm-{version if isinstance(version, str) else 'unknown'}",
-        "concurrency": concurrency_of(benchmark),
-        "prompt_template": "server",
-        "energy_reason": REASON,
-        "environment": environment(strategy=dug(strategy, "type_"), rate=dug(strategy, "rate")),
-    }
+    return to_server(
+        "GuideLLM does not measure energy",
+        run_id=f"guidellm:{name}" if isinstance(name, str) else run_id,
+        task="guidellm",
+        model_id=model_of(report, benchmark),
+        engine="openai",
+        harness_version=f"guidellm-{version if isinstance(version, str) else 'unknown'}",
+        concurrency=concurrency_of(benchmark),
+        environment=environment(strategy=dug(strategy, "type_"), rate=dug(strategy, "rate")),
+    )
 
 
 def row_of(request: Mapping[str, Any], state: str, sequence: int) -> dict[str, Any]:
     """The columns of one request; times in s."""
-    began: Any = request.get("request_start_time") or request.get("start_time")
     row = {
         "sequence": sequence,
         "prompt_id": f"request-{sequence:06d}",
-        "started_at": datetime.fromtimestamp(began, UTC) if is_number(began) and 0 < began < LATEST else None,
+        "started_at": moment(request.get("request_start_time") or request.get("start_time")),
         "input_tokens": whole(request.get("prompt_tokens")),
         "cached_tokens": whole(request.get("cached_tokens")),
     }
     if state != "successful":
         said = request.get("error") or dug(request, "info", "error")
-        return row | {"status": "failed", "finish_reason": "error", "reason": said if isinstance(said, str) else UNFINISHED}
-    return (
-        row
-        | words(request.get("output"))
-        | {
-            "output_tokens": whole(request.get("output_tokens")),
-            "ttft_s": scaled(request.get("time_to_first_token_ms"), 1e-3) or None,
-            "latency_s": request.get("request_latency"),
-        }
-    )
+        return row | failed(said if isinstance(said, str) else UNFINISHED)
+    times = {"ttft_s": measured(request.get("time_to_first_token_ms"), 1e-3), "latency_s": request.get("request_latency")}
+    return row | words(request.get("output")) | {"output_tokens": whole(request.get("output_tokens"))} | times
 
 
 def phase_of(request: Mapping[str, Any], benchmark: Mapping[str, Any]) -> str:
@@ -102,9 +82,11 @@ def _requests(benchmark: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield from ((state, request) for request in (listed if isinstance(listed, list) else ()))
 
 
-def rows_of(source: Source, report: Mapping[str, Any], rejects: list[Reject]) -> Iterator[Row]:
-    """The requests of all benchmarks of a report, numbered through; what is none is added to `rejects`."""
-    number = 0
+def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator[Row]:
+    """The requests of all benchmarks of a report, numbered through; what is none is added to `rejects`. Raises Unreadable."""
+    report, number = content.json, 0
+    if not isinstance(dug(report, "benchmarks"), list):
+        raise Unreadable("is no report of GuideLLM with a list of benchmarks")
     for place, benchmark in enumerate(report["benchmarks"]):
         if not isinstance(benchmark, dict) or model_of(report, benchmark) is None:
             rejects.append(Reject(None, "benchmarks", f"holds no benchmark that names a model in place {place + 1}"))
@@ -128,22 +110,10 @@ def _recognises(content: Content) -> bool:
     return isinstance(first, dict) and first.keys() >= {"type_", "metrics", "requests"}
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        report = content_of(source).json
-        if not isinstance(dug(report, "benchmarks"), list):
-            raise Unreadable("is no report of GuideLLM with a list of benchmarks")
-        rejects: list[Reject] = []
-        loaded.append(store_requests(connection, source, rows_of(source, report, rejects), rejects))
-    return loaded
-
-
-FORMAT = Format(
+FORMAT = format_of(
     name="guidellm",
     meaning="GuideLLM benchmarks.json: the requests of its benchmarks",
     tried="0.3.1, 0.5 and 0.8.1 (real files), 0.2 and 0.7 (structure from its source)",
     recognises=_recognises,
-    load=_load,
-    into="requests",
+    rows_of=rows_of,
 )

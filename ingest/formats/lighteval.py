@@ -57,9 +57,15 @@ def scores_of(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "score": value,
                 "stderr": error,
                 "fewshot": fewshot,
-                "version": dug(content, "versions", name),
+                "version": _version(content, name),
                 "source": source,
             }
+
+
+def _version(content: Mapping[str, Any], name: str) -> Any:
+    """The version of a task; since 0.13 in its configuration alone."""
+    listed = dug(content, "versions", name)
+    return dug(content, "config_tasks", name, "version") if listed is None else listed
 
 
 def source_of(content: Mapping[str, Any]) -> str:
@@ -76,7 +82,7 @@ def _recognises(content: Content) -> bool:
 FORMAT = Format(
     name="lighteval",
     meaning="lighteval results_*.json: benchmark scores",
-    tried="0.11 (real files), 0.6 and 0.13 (structure from its source)",
+    tried="0.11 and 0.13 (real files), 0.6 (structure from its source)",
     recognises=_recognises,
     load=each_result(scores_of, "lighteval"),
     into="quality",

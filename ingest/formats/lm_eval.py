@@ -89,5 +89,5 @@ FORMAT = Format(
     recognises=_recognises,
     load=each_result(scores_of, "lm-eval"),
     into="quality",
-    tried="0.4.13 (a real file), 0.4.5 and 0.3 (structure)",
+    tried="0.4.13 (real files), 0.4.5 and 0.3 (structure)",
 )

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats import vllm_bench, vllm_runs
-from prompt_joules.ingest.formats.base import Format, Reject, Source, content_of
+from prompt_joules.ingest.formats.base import Content, Reject, Source
 from prompt_joules.ingest.formats.fields import Fields, at, at_rate, first_text, number, positive, spread, taken
 from prompt_joules.ingest.formats.figures import format_of_runs
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, count_of, dug, each_request, environment, run_name
+from prompt_joules.ingest.formats.foreign import Row, count_of, dug, environment, format_of, run_name, to_server
 
 KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens"}
 REASON = "SGLang bench_serving does not measure energy"
@@ -62,18 +62,17 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
 
 def setup_of(run: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """The columns that are equal in all requests of a run."""
-    return NO_ENERGY | {
-        "run_id": run_id,
-        "prompt_set": run["dataset_name"],
-        "task": "sglang-bench",
-        "model_id": model_of(run),
-        "engine": run["backend"],
-        "harness_version": version_of(run),
-        "concurrency": positive(run.get("max_concurrency")),
-        "prompt_template": "server",
-        "energy_reason": REASON,
-        "environment": environment(**{name: run.get(name) for name in FACTS}, tp_size=dug(run, "server_info", "tp_size")),
-    }
+    return to_server(
+        REASON,
+        run_id=run_id,
+        prompt_set=run["dataset_name"],
+        task="sglang-bench",
+        model_id=model_of(run),
+        engine=run["backend"],
+        harness_version=version_of(run),
+        concurrency=positive(run.get("max_concurrency")),
+        environment=environment(**{name: run.get(name) for name in FACTS}, tp_size=dug(run, "server_info", "tp_size")),
+    )
 
 
 def row_of(run: Mapping[str, Any], index: int) -> dict[str, Any]:
@@ -88,10 +87,10 @@ def row_of(run: Mapping[str, Any], index: int) -> dict[str, Any]:
     return row | known | ({"itl_s": None} if divided else {})
 
 
-def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
+def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator[Row]:
     """The requests of all runs of a file, numbered through; lines that are no run are added to `rejects`."""
     number = 0
-    for place, (line, said) in enumerate(content_of(source).objects()):
+    for place, (line, said) in enumerate(content.objects()):
         run = None if said is None else source.named(said)
         if run is None or not run.keys() >= {*KEYS, *vllm_bench.LISTS} or model_of(run) is None:
             nameless = run is not None and model_of(run) is None
@@ -104,13 +103,12 @@ def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
             yield Row(number, setup | row_of(run, index))
 
 
-FORMAT = Format(
+FORMAT = format_of(
     name="sglang-bench",
     meaning="SGLang bench_serving --output-details: one run a line, with its requests",
     tried=TRIED,
     recognises=lambda content: content.keys >= {*KEYS, *vllm_bench.LISTS},
-    load=each_request(rows_of),
-    into="requests",
+    rows_of=rows_of,
 )
 RUNS = format_of_runs(
     name="sglang-bench-runs",

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Format, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, each_request, environment, is_number, run_name, words
+from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.fields import between, failed, first_text, positive
+from prompt_joules.ingest.formats.foreign import Row, environment, format_of, is_number, run_name, to_server, words
 
 LISTS = ("input_lens", "output_lens", "ttfts", "itls", "errors")
 KEYS = {"model_id", "num_prompts", *LISTS}
-REASON = "vllm bench serve does not measure energy"
 LONGEST_S = 366 * 86_400
 # A request whose tokens are no text: the tool waits for text, and takes no time.
 SILENT = "wrote tokens but no text, so that no time was taken"
@@ -25,25 +25,17 @@ FACTS = ("backend", "endpoint_type", "label", "tokenizer_id", "request_rate", "b
 
 def setup_of(content: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """The columns that are equal in all requests of a run."""
-    backend = content.get("backend") or content.get("endpoint_type")
-    limits = (content.get("max_concurrency"), content.get("max_concurrent_requests"))
-    return NO_ENERGY | {
-        "run_id": run_id,
-        "task": "vllm-bench",
-        "model_id": content["model_id"],
-        "engine": backend if isinstance(backend, str) else "vllm",
-        "harness_version": "vllm-bench-serve",
-        "gpu_model": gpu_of(content),
-        "concurrency": next((limit for limit in limits if isinstance(limit, int) and limit > 0), None),
-        "prompt_template": "server",
-        "energy_reason": REASON,
-        "environment": environment(**{name: content.get(name) for name in FACTS}),
-    }
-
-
-def gpu_of(content: Mapping[str, Any]) -> str | None:
-    """The GPU, where its user said it with `--metadata gpu=…` (or `gpu_model=…`)."""
-    return next((content[key] for key in ("gpu_model", "gpu") if isinstance(content.get(key), str)), None)
+    return to_server(
+        "vllm bench serve does not measure energy",
+        run_id=run_id,
+        task="vllm-bench",
+        model_id=content["model_id"],
+        engine=first_text(content, "backend", "endpoint_type") or "vllm",
+        harness_version="vllm-bench-serve",
+        gpu_model=first_text(content, "gpu_model", "gpu"),
+        concurrency=positive(content.get("max_concurrency")) or positive(content.get("max_concurrent_requests")),
+        environment=environment(**{name: content.get(name) for name in FACTS}),
+    )
 
 
 def starts_of(content: Mapping[str, Any]) -> list[datetime | None]:
@@ -68,10 +60,10 @@ def row_of(content: Mapping[str, Any], index: int) -> dict[str, Any]:
     error = content["errors"][index]
     row = {"sequence": index, "prompt_id": f"request-{index:06d}", "input_tokens": content["input_lens"][index]}
     if error:
-        return row | {"status": "failed", "finish_reason": "error", "reason": str(error).strip().splitlines()[-1]}
+        return row | failed(str(error).strip().splitlines()[-1])
     tokens = content["output_lens"][index]
     if content["ttfts"][index] == 0 and not content["itls"][index] and tokens:
-        return row | {"status": "failed", "finish_reason": "error", "output_tokens": tokens, "reason": SILENT}
+        return row | {"output_tokens": tokens} | failed(SILENT)
     texts = content.get("generated_texts")
     text = words(texts[index]) if isinstance(texts, list) and index < len(texts) else {}
     return row | text | {"output_tokens": tokens} | times_of(content["ttfts"][index], content["itls"][index], tokens, is_chat(content))
@@ -92,11 +84,11 @@ def times_of(ttft: Any, gaps: Any, tokens: Any, chat: bool = False) -> dict[str,
     if not (is_number(ttft) and isinstance(gaps, list) and all(is_number(gap) for gap in gaps) and isinstance(tokens, int)):
         return {"ttft_s": ttft, "latency_s": None, "itl_s": None}
     empty_first = len(gaps) >= tokens and bool(gaps) and gaps[0] > ttft
-    between = gaps[1:] if chat and len(gaps) > 1 and gaps[0] < AT_ONCE * statistics.median(gaps[1:]) else gaps
+    kept = gaps[1:] if chat and len(gaps) > 1 and gaps[0] < AT_ONCE * statistics.median(gaps[1:]) else gaps
     return {
         "ttft_s": None if empty_first else ttft,
         "latency_s": ttft + sum(gaps),
-        "itl_s": between if len(between) + 1 == tokens else None,
+        "itl_s": between(kept, tokens),
     }
 
 
@@ -113,10 +105,10 @@ def refuse_torn(run: Mapping[str, Any], tool: str) -> None:
         raise Unreadable(f"is a result of {tool} whose per-request lists have different lengths ({min(lengths)} to {max(lengths)})")
 
 
-def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
+def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator[Row]:
     """The requests of all runs of a file, numbered through; lines that are no run are added to `rejects`."""
     number = 0
-    for place, (line, run) in enumerate(content_of(source).objects()):
+    for place, (line, run) in enumerate(content.objects()):
         if run is None or not run.keys() >= KEYS:
             rejects.append(Reject(line, None, "is no whole run with details"))
             continue
@@ -127,11 +119,10 @@ def rows_of(source: Source, rejects: list[Reject]) -> Iterator[Row]:
             yield Row(number, setup | row_of(run, index) | ({"started_at": start} if start else {}))
 
 
-FORMAT = Format(
+FORMAT = format_of(
     name="vllm-bench",
     meaning="vllm bench serve --save-result --save-detailed",
     recognises=_recognises,
-    load=each_request(rows_of),
-    into="requests",
+    rows_of=rows_of,
     tried="0.22.1 and 0.26.0 (real files), 0.6 to 0.26 (structure from its source)",
 )

@@ -172,3 +172,10 @@ def test_a_boamps_report_that_is_not_about_answers_on_gpus(part: str, change: An
     (tmp_path / "report.json").write_text(json.dumps(report))
     assert warehouses.ingest(tmp_path / "report.json", into=tmp_path / "w.duckdb").status == 1
     assert reason in warehouses.rejects(tmp_path / "w.duckdb")[0][2]
+
+
+def test_an_arrow_export_of_a_version_before_loads(tmp_path: Path) -> None:
+    """A file that this project wrote on 2026-11-29, as it is: readers must go on to take it."""
+    assert warehouses.ingest(warehouses.DATA / "exported" / "leaderboard.arrow", into=tmp_path / "w.duckdb").status == 0
+    rows = warehouses.rows(tmp_path / "w.duckdb", "select gpu_model, count(*) n, count(energy_j) e from published group by all").rows()
+    assert rows == [("H100", 8, 8)]

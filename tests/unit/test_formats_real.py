@@ -194,3 +194,32 @@ def test_a_torn_line_of_the_table_is_refused(tmp_path: Path, warehouse: Path) ->
         file.write("| llama 256M Q4_1 | 92.10 MiB |\n")
     assert load(warehouse, tmp_path / "a.md") == 1
     assert warehouses.rejects(warehouse) == [(7, None, "has 2 cells, the header has 7")]
+
+
+def test_scores_of_lm_eval(warehouse: Path) -> None:
+    """A choice, words, perplexities, and a group, whose score stands beside those of its tasks."""
+    assert load(warehouse, REAL / "lm_eval_0_4_13") == 0
+    rows = warehouses.rows(warehouse, "select benchmark, metric, score, stderr, fewshot, version, source from quality order by all").rows()
+    third, error = pytest.approx(100 / 3), pytest.approx(21.0818510677892)
+    assert rows == [
+        ("made", "acc", third, error, 0, "1.0", "lm-eval 0.4.13"),
+        ("made_choice", "acc", third, error, 0, "1.0", "lm-eval 0.4.13"),
+        ("made_choice", "acc_norm", third, error, 0, "1.0", "lm-eval 0.4.13"),
+        ("made_perplexity", "bits_per_byte", 8.007375908077409, None, 0, "1.0", "lm-eval 0.4.13"),
+        ("made_perplexity", "byte_perplexity", 257.31217445804526, None, 0, "1.0", "lm-eval 0.4.13"),
+        ("made_perplexity", "word_perplexity", 11810837249.28063, None, 0, "1.0", "lm-eval 0.4.13"),
+        ("made_words", "exact_match", 0.0, 0.0, 0, "2.0", "lm-eval 0.4.13"),
+    ]
+
+
+def test_scores_of_lighteval(warehouse: Path) -> None:
+    """Since 0.13 `versions` is empty, and the version of a task stands in its configuration; a mean of tasks has none."""
+    assert load(warehouse, REAL / "lighteval_0_13") == 0
+    rows = warehouses.rows(warehouse, "select benchmark, metric, score, stderr, fewshot, version, source from quality order by all").rows()
+    assert rows == [
+        ("made:_average", "em", 0.0, None, 0, None, "lighteval"),
+        ("made:choice", "acc", pytest.approx(100 / 3), pytest.approx(21.0818510677892), 0, "1", "lighteval"),
+        ("made:choice", "em", 0.0, 0.0, 0, "1", "lighteval"),
+        ("made:words", "em", 0.0, 0.0, 0, "1", "lighteval"),
+    ]
+    assert warehouses.rows(warehouse, "select distinct model_id from quality").rows() == [("tiny-random",)]

@@ -10,32 +10,33 @@ from typing import Any
 
 import duckdb
 
+from prompt_joules.ingest.formats import figures
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import NO_ENERGY, Row, environment, is_number, run_name, store_requests, words
+from prompt_joules.ingest.formats.fields import at, between, failed, share, taken
+from prompt_joules.ingest.formats.foreign import Row, environment, is_number, run_name, store_requests, to_server, words
 from prompt_joules.ingest.formats.mlenergy.v3 import TEXT_TASKS
-from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, store_figures
 
 KEYS = {"results", "steady_state_energy_per_token", "model_id"}
 REASON = "ML.ENERGY v3 models the energy of a request; measured is that of the steady state"
+TIMES = {"output_tokens": at("output_len"), "ttft_s": at("ttft"), "latency_s": at("latency")}
 FACTS = ("max_output_tokens", "request_rate", "seed", "steady_state_duration", "steady_state_energy", "duration")
 
 
 def setup_of(content: Mapping[str, Any], task: str, source: Source) -> dict[str, Any]:
     """The columns that are equal in all requests."""
-    return NO_ENERGY | {
-        "run_id": run_name("mlenergy-v3", source),
-        "task": task,
-        "model_id": content["model_id"],
-        "engine": "vllm",
-        "harness_version": "mlenergy-v3",
-        "gpu_model": content.get("gpu_model"),
-        "num_gpus": content.get("num_gpus"),
-        "concurrency": content.get("max_num_seqs"),
-        "max_new_tokens": content.get("max_output_tokens"),
-        "prompt_template": "server",
-        "energy_reason": REASON,
-        "environment": environment(**{name: content.get(name) for name in FACTS}),
-    }
+    return to_server(
+        REASON,
+        run_id=run_name("mlenergy-v3", source),
+        task=task,
+        model_id=content["model_id"],
+        engine="vllm",
+        harness_version="mlenergy-v3",
+        gpu_model=content.get("gpu_model"),
+        num_gpus=content.get("num_gpus"),
+        concurrency=content.get("max_num_seqs"),
+        max_new_tokens=content.get("max_output_tokens"),
+        environment=environment(**{name: content.get(name) for name in FACTS}),
+    )
 
 
 def row_of(result: Mapping[str, Any], index: int) -> dict[str, Any]:
@@ -48,18 +49,9 @@ def row_of(result: Mapping[str, Any], index: int) -> dict[str, Any]:
         "prompt_text": prompt if isinstance(prompt, str) else None,
     }
     if result.get("success") is not True:
-        return row | {"status": "failed", "finish_reason": "error", "reason": str(result.get("error") or "no reason given")}
-    tokens, gaps = result.get("output_len"), result.get("itl")
-    return (
-        row
-        | words(result.get("output_text"))
-        | {
-            "output_tokens": tokens,
-            "ttft_s": result.get("ttft"),
-            "latency_s": result.get("latency"),
-            "itl_s": gaps if isinstance(gaps, list) and isinstance(tokens, int) and len(gaps) + 1 == tokens else None,
-        }
-    )
+        return row | failed(result.get("error") or "no reason given")
+    gaps = between(result.get("itl"), result.get("output_len"))
+    return row | words(result.get("output_text")) | taken(TIMES, result) | {"itl_s": gaps}
 
 
 def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
@@ -67,8 +59,6 @@ def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
     good = [r for r in content["results"] if isinstance(r, dict) and r.get("success") is True and is_number(r.get("output_len"))]
     length = sum(r["output_len"] for r in good) / len(good) if good else None
     per_token = content["steady_state_energy_per_token"]
-    energy: Any = content.get("steady_state_energy")
-    duration: Any = content.get("steady_state_duration")
     return {
         "source": "ML.ENERGY v3 benchmark",
         "generation": "v3",
@@ -83,9 +73,8 @@ def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
         "estimated_energy_j": per_token * length if is_number(per_token) and length is not None else None,
         "throughput_tps": content.get("output_throughput"),
         "output_tokens": length,
-        "power_w": energy / duration if is_number(energy) and is_number(duration) and duration > 0 else None,
+        "power_w": share(content.get("steady_state_energy"), content.get("steady_state_duration")),
         "harness_version": "mlenergy-v3",
-        "licence": "as its owner says",
     }
 
 
@@ -102,7 +91,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
             raise Unreadable("is a v3 benchmark result whose `results` are not objects")
         task = next((part for part in reversed(source.path.parts[:-1]) if part in TEXT_TASKS), "mlenergy-v3")
         setup = setup_of(content, task, source)
-        figure = store_figures(connection, source, cells_of([figure_of(content, task)], list(FIGURES_SCHEMA)))
+        figure = figures.store(connection, source, [figures.Figure(1, figure_of(content, task))])
         rows = (Row(index + 1, setup | row_of(result, index)) for index, result in enumerate(results))
         requests = store_requests(connection, source, rows)
         loaded.append(Loaded(source, requests.accepted, requests.rejected + figure.rejected))
