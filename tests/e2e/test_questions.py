@@ -238,8 +238,11 @@ def test_how_different_one_prompt_is_from_the_next(asker: Asker, shipped_warehou
     asker.go("Distributions")
     said = re.search(r"One answer in twenty has at least ([\d,.]+) J, one in twenty at most ([\d,.]+).*?\(([\w-]+)", asker.read())
     assert said
+    drawn = re.search(r"shown: GPU (\w+), engine ([\w:-]+), batch size (\d+), prompts of ([\w-]+)", asker.read())
+    assert drawn
+    gpu, engine, batch, prompts = drawn.groups()
     sql = f"""select quantile_cont(energy_j, 0.95), quantile_cont(energy_j, 0.05) from requests join runs using (run_id)
-        where runs.task = '{said[3]}' and runs.gpu = 'H100' and runs.prompt_set = 'sharegpt-200' and runs.batch_size = 1
-        and runs.engine = 'transformers-compiled' and runs.weights = 'pretrained'"""
+        where runs.task = '{said[3]}' and runs.gpu = '{gpu}' and runs.prompt_set = '{prompts}' and runs.batch_size = {batch}
+        and runs.engine = '{engine}' and runs.weights = 'pretrained' and requests.status = 'ok' and requests.valid"""
     high, low = warehouses.rows(shipped_warehouse, sql).row(0)
     assert (float(said[1].replace(",", "")), float(said[2].replace(",", ""))) == pytest.approx((high, low), rel=0.03)

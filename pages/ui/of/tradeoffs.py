@@ -53,14 +53,15 @@ def with_curves(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _named(groups: pl.DataFrame) -> pl.DataFrame:
-    """Adds `label`: model and GPU, and as much of the rest as tells the curves apart."""
+    """Adds `label`: model and GPU, and of the rest what tells curves apart that would have one name."""
     gpu = naming.gpu([name for name in groups.columns if name != "dtype"])
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
-    parts: list[str | pl.Expr] = [RANDOM_MODEL, gpu, ENGINE, "task", "dtype", "prompt_set", protocol]
-    for count in range(2, len(parts) + 1):
-        groups = groups.with_columns(pl.concat_str(parts[:count], separator=" · ", ignore_nulls=True).alias("label"))
-        if groups["label"].n_unique() == groups.height:
-            break
+    first: list[str | pl.Expr] = [RANDOM_MODEL, gpu]
+    groups = groups.with_columns(pl.concat_str(first, separator=" · ", ignore_nulls=True).alias("label"))
+    for part in (ENGINE, pl.col("task"), pl.col("dtype"), pl.col("prompt_set"), protocol):
+        tells = part.n_unique().over("label") > 1
+        longer = pl.concat_str("label", part, separator=" · ", ignore_nulls=True)
+        groups = groups.with_columns(pl.when(tells).then(longer).otherwise("label").alias("label"))
     return groups
 
 

@@ -14,8 +14,10 @@ from prompt_joules.warehouse.statistics.intervals import Floats
 FONT, LETTER, LINE, GAP = 11, 6.3, 14.0, 28
 # What a logarithmic axis leaves free at both of its ends (px), and what its words and the edges take of the height of a chart.
 PADDING, WORDS = 24, 95
-# A longer name ends in …; a chart that is narrower than this (px), on a phone, has no names.
+# A longer name has … in it; a chart that is narrower than this (px), on a phone, has no names.
 LONGEST, NARROW = 46, 480
+# What tells two names apart stands at their ends: so many letters of a long name's end stay.
+LAST = 16
 IS_WIDE = f"width > {NARROW}"
 
 
@@ -71,7 +73,9 @@ def with_places(named: pl.DataFrame, every: pl.DataFrame, y: str, height: int) -
     wanted = (np.log(named[y].to_numpy().astype(float)) - low) / scale
     places = np.exp(low + spread(wanted, LINE, 0, long) * scale) if high > low else named[y].to_numpy().astype(float)
     name = pl.col("name")
-    short = pl.when(name.str.len_chars() > LONGEST).then(name.str.slice(0, LONGEST - 1) + "…").otherwise(name)
+    short = (
+        pl.when(name.str.len_chars() > LONGEST).then(name.str.slice(0, LONGEST - LAST - 1) + "…" + name.str.slice(-LAST)).otherwise(name)
+    )
     return named.with_columns(short.alias("name"), pl.Series("name_at", places, dtype=pl.Float64))
 
 
