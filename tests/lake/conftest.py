@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lake.loading import load, run_file
+
 PASSWORD = "correct-horse"
 COUNTER = itertools.count(1)
 
@@ -40,6 +42,9 @@ class Lake:
     address: str
     database: str
     postgres: Postgres
+
+
+NewLake = Callable[..., Lake]
 
 
 def _binary(name: str) -> str | None:
@@ -138,3 +143,11 @@ def new_lake(postgres: Postgres, bucket: str) -> Callable[..., Lake]:
         return Lake(address, name, postgres)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def one_run(new_lake: NewLake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake with a run of the name "before". Copy it: `new_lake(one_run)`."""
+    made = new_lake()
+    load(made.address, run_file(tmp_path_factory.mktemp("before"), "before"))
+    return made
