@@ -301,8 +301,8 @@ def off_by_the_meter(prompts: int, what: str, calibration: float = 0.03) -> Scen
             )
             for place, (side, name) in enumerate(((a, "a"), (b, "b")))
         ]
-        row = comparison.compared(_rows("a", "b"), pl.concat(both)).row(0 if what == "value" else 1, named=True)
-        name = "value" if what == "value" else "ratio"
+        names, name = (("a",), "value") if what == "value" else (("a", "b"), "ratio")
+        row = comparison.compared(_rows(*names), pl.concat(both)).row(-1, named=True)
         return holds(row[f"{name}_low"], row[f"{name}_high"], expected)
 
     return measured

@@ -115,9 +115,9 @@ def known(runs: pl.DataFrame) -> Known:
     logs = counted.with_columns(pl.col("energy_per_token_j").log().alias("ln"))
     protocols = logs["harness_version"].unique().drop_nulls().to_list()
     majors = {major: [protocol for protocol in protocols if _major(protocol) == major] for major in map(_major, protocols)}
-    return replace(
-        _known(logs), of_protocols={major: _known(logs.filter(pl.col("harness_version").is_in(own))) for major, own in majors.items()}
-    )
+    of_all = _known(logs)
+    parts = {major: logs.filter(pl.col("harness_version").is_in(own)) for major, own in majors.items()}
+    return replace(of_all, of_protocols={major: of_all if part.height == logs.height else _known(part) for major, part in parts.items()})
 
 
 def _major(protocol: str | None) -> str:

@@ -6,7 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from transformers import AutoConfig, AutoModelForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM  # noqa: E402
+import transformers  # noqa: E402
+from transformers import AutoConfig, AutoModelForCausalLM  # noqa: E402
 
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
@@ -70,7 +71,7 @@ def test_a_cache_of_another_shape_is_refused() -> None:
     """Multi-head latent attention keeps keys and values of different widths, which no config of heads and head_dim says."""
     own = {"kv_lora_rank": 16, "q_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 12, "n_routed_experts": 4}
     shape = {name: value for name, value in SHAPE.items() if name != "head_dim"} | {"num_key_value_heads": 4, "first_k_dense_replace": 3}
-    model = DeepseekV3ForCausalLM(DeepseekV3Config(**shape, **own)).eval()
+    model = transformers.DeepseekV3ForCausalLM(transformers.DeepseekV3Config(**shape, **own)).eval()
     decoder_layers(model)
     with pytest.raises(UnsupportedArchitecture, match="cache of keys and values"):
         check_cache(model)

@@ -17,10 +17,10 @@ pytest.importorskip("torch", reason="needs the bench extra: make test installs i
 from prompt_joules.bench.run.folder import read_run
 from tests.tiny_models import llama
 
-PROMPTS, PER_PART = 200, 64
-# The command, which a thread of its own kills soon after the third part: another process might be late, and find it done.
-KILLED = """
-import os, signal, sys, threading
+PROMPTS, PER_PART = 100, 16
+# The command with smaller parts, which a thread of its own kills soon after the third: another process might be late, and find it done.
+KILLED = f"""
+import os, signal, sys, threading, time
 from prompt_joules.bench import __main__ as command
 from prompt_joules.bench.run import sink
 write, parts = sink.write_atomically, []
@@ -30,6 +30,7 @@ def counted(path, data):
     if len(parts) == 3:
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
 sink.write_atomically = counted
+sink.PartSink.__init__.__defaults__ = ({PER_PART}, 60.0, time.monotonic)
 sys.exit(command.main(sys.argv[1:]))
 """
 TASKS = ("chat", "instruct")

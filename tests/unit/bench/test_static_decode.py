@@ -6,16 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from transformers import (  # noqa: E402
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-    T5Config,
-    T5ForConditionalGeneration,
-)
+import transformers  # noqa: E402
 
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled.buffers import lengths  # noqa: E402
@@ -38,8 +29,8 @@ GREEDY = Sampling(temperature=0)
 
 def tiny(kind: str) -> Any:
     torch.manual_seed(0)
-    configs = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen3": (Qwen3Config, Qwen3ForCausalLM)}
-    config, model = configs[kind]
+    names = {"llama": "Llama", "qwen3": "Qwen3"}
+    config, model = (getattr(transformers, f"{names[kind]}{part}") for part in ("Config", "ForCausalLM"))
     return model(config(**SHAPE)).eval()
 
 
@@ -215,8 +206,10 @@ def test_logits_that_are_not_finite_are_an_error_not_a_token() -> None:
 
 
 def test_sliding_windows_and_encoder_decoders_are_refused_with_the_engine_that_can() -> None:
-    sliding = MistralForCausalLM(MistralConfig(**SHAPE, sliding_window=8, layer_types=["sliding_attention"] * 5))
-    encoder = T5ForConditionalGeneration(T5Config(vocab_size=100, d_model=32, d_ff=32, num_layers=1, num_heads=2, d_kv=16))
+    sliding = transformers.MistralForCausalLM(transformers.MistralConfig(**SHAPE, sliding_window=8, layer_types=["sliding_attention"] * 5))
+    encoder = transformers.T5ForConditionalGeneration(
+        transformers.T5Config(vocab_size=100, d_model=32, d_ff=32, num_layers=1, num_heads=2, d_kv=16)
+    )
     for model in (sliding, encoder):
         with pytest.raises(UnsupportedArchitecture, match="transformers-eager"):
             StaticDecoder(model, GREEDY)

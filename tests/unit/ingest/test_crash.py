@@ -24,13 +24,13 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command(*arguments), cwd=warehouses.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """Twenty runs of 500 rows."""
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty runs of 500 rows, which no test changes."""
+    folder = tmp_path_factory.mktemp("results")
     for number in range(20):
-        rows = factories.records(500, f"run-{number:02d}")
-        factories.write(rows, tmp_path / "results" / f"run-{number:02d}" / "part-0.parquet")
-    return tmp_path / "results"
+        factories.write(factories.records(500, f"run-{number:02d}"), folder / f"run-{number:02d}" / "part-0.parquet")
+    return folder
 
 
 # Imports everything once, then for each moment puts the old warehouse in place, forks an ingest and kills it.

@@ -1,5 +1,7 @@
 """Configurations against themselves: on the shipped results, and on made-up ones in which something is wrong."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,16 +9,14 @@ import pytest
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import aa
-from tests import warehouses
 from tests.simulations.fits import cost_units
 from tests.simulations.measurements import World, units
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+def shipped(shipped_warehouse: Path) -> pl.DataFrame:
     """Every shipped run against itself."""
-    path = tmp_path_factory.mktemp("shipped") / "w.duckdb"
-    warehouses.ingest(warehouses.SHIPPED, into=path)
+    path = shipped_warehouse
     every, of_runs = Selection(weights=()), query.load("repetitions", None, str(path))
     asked = {"pooled": False, "above_idle": False}
     own = query.load("units", every, str(path), results="\n".join(of_runs["result_id"]), **asked)
