@@ -34,3 +34,13 @@ def commands(block: str) -> list[str]:
     joined = textwrap.dedent(block).replace("\\\n", " ")
     found = (re.sub(r"(^|\s+)#.*$", "", line).strip() for line in joined.splitlines())
     return [line for line in found if line]
+
+
+def needs(path: Path, line: int) -> str | None:
+    """The environment that the block of a line needs (`<!-- needs: bench -->` above it, or at the top of the page); None: not said."""
+    lines = path.read_text().splitlines()
+    own = next((text for text in reversed(lines[: line - 1]) if text.strip()), "")
+    for text in (own, next((text for text in lines[:4] if "<!-- needs:" in text), "")):
+        if said := re.search(r"<!-- needs: (\S+) -->", text):
+            return said[1]
+    return None
