@@ -80,7 +80,8 @@ class CounterMeter:
         self._host, self._conditions = host, conditions or NoConditions()
         self._reader = Reader(counter, clock, sleep)
         self.steps = self._reader.detect()
-        self._reader.sharp_s = self.steps.step_s + READS_TO_BLUNT * self.steps.poll_gap_s
+        self._reader.usual_s = READS_TO_BLUNT * self.steps.poll_gap_s
+        self._reader.sharp_s = self.steps.step_s + self._reader.usual_s
         self._timeout_s = max(SHORTEST_TIMEOUT_S, STEPS_TO_TIMEOUT * self.steps.step_s)
         first_j = sum(counter.read_j())
         self._balance = Balance(first_j, first_j)

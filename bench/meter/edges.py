@@ -38,7 +38,8 @@ class Step:
 
     Attributes:
         t_s: middle of the two reads between which it moved, s.
-        gap_s: time between those reads, s: the moment is known to half of it.
+        gap_s: time between those reads, s: the moment is known to half of it. Where this process was kept waiting in the first of them, for
+            how long it was counts twice: the counter may have moved before the time of that read was noted.
         energy_j: what the counter shows from then on, J.
     """
 
@@ -97,8 +98,8 @@ def aligned_energy(
         waiting_w: power between `start` and `begun_s`, W; None takes the power between `after` and `later`, at which the device waits too.
 
     Returns:
-        Energy, with an error bar that is the smaller of two: the spread found in the truth test plus what the poll gap
-        leaves open, and the bound of a plain reading, which an aligned one cannot exceed.
+        Energy, with an error bar that is the smaller of two, the spread found in the truth test plus what the poll gap leaves open at the
+        edges, and the bound of a plain reading, and to it what the poll gap leaves open of the power after the end.
     """
     raw_j = after.energy_j - start.energy_j
     tail_w = (later.energy_j - after.energy_j) / (later.t_s - after.t_s)
@@ -106,10 +107,11 @@ def aligned_energy(
     head_w = tail_w if waiting_w is None else waiting_w
     energy_j = raw_j - tail_j - head_w * (begun_s - start.t_s)
     power_w = max(energy_j / max(ended_s - begun_s, steps.poll_gap_s), tail_w)
-    polling_j = max(head_w, tail_w) * (start.gap_s + after.gap_s) / 2 + tail_j * (after.gap_s + later.gap_s) / 2 / (later.t_s - after.t_s)
-    modelled_j = SIGMAS * ALIGNED_SPREAD * abs(energy_j) + polling_j + 3 * steps.resolution_j
+    edges_j = max(head_w, tail_w) * (start.gap_s + after.gap_s) / 2
+    tail_error_j = tail_j * (after.gap_s + later.gap_s) / 2 / (later.t_s - after.t_s)
+    modelled_j = SIGMAS * ALIGNED_SPREAD * abs(energy_j) + edges_j + 3 * steps.resolution_j
     blunt_s = max(steps.step_s, start.gap_s, after.gap_s)
-    return Aligned(energy_j, min(modelled_j, blunt_s * power_w + steps.resolution_j), tail_j)
+    return Aligned(energy_j, min(modelled_j, blunt_s * power_w + steps.resolution_j) + tail_error_j, tail_j)
 
 
 @dataclass
@@ -119,12 +121,14 @@ class Reader:
     Attributes:
         sharp_s: a move between two reads further apart is left out, as its moment is not known: this process was kept waiting. The fifth
             such read in a row counts.
+        usual_s: a read that takes longer was kept waiting.
     """
 
     counter: Counter
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     sharp_s: float = math.inf
+    usual_s: float = math.inf
 
     def steps(self, needed: int, timeout_s: float, not_before_s: float = -math.inf) -> list[list[Step]]:
         """Wait until every device has moved `needed` times, moves before `not_before_s` not counted, and return the moves of each.
@@ -150,7 +154,8 @@ class Reader:
                 if new_j > old_j and (read_s + now_s) / 2 >= not_before_s:
                     moved_s[device] = now_s
                     if not 0 < blunt < BLUNT_ENOUGH:
-                        found[device].append(Step((read_s + now_s) / 2, now_s - read_s, new_j))
+                        late_s = max(0.0, read_s - asked_s - self.usual_s)
+                        found[device].append(Step((read_s + now_s) / 2, now_s - read_s + 2 * late_s, new_j))
                 if len(found[device]) < needed and next_s - moved_s[device] > timeout_s:
                     raise CounterLost(f"the energy counter has not moved for {timeout_s:g} s: GPU lost, or counter stuck")
             values, asked_s, read_s = now, next_s, now_s

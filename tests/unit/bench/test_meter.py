@@ -27,6 +27,16 @@ def test_aligned_formula_by_hand() -> None:
     assert 0 < part.error_j <= 0.1 * 200 + 0.001
 
 
+def test_what_a_short_step_leaves_open_after_the_end_is_in_the_error() -> None:
+    """100 W for 1 s on a counter of 5 ms steps: the power after the end is read off one step whose moments are known to 2 ms."""
+    steps = CounterSteps(0.005, 0.001, 0.0002)
+    after, later = Step(1.052, 0.002, 105.1), Step(1.055, 0.002, 105.6)  # truly at 1.051 and 1.056
+    part = aligned_energy(Step(0.0, 0.0002, 0.0), 0.0, 1.0, after, later, steps=steps)
+    assert part.energy_j == pytest.approx(105.1 - 0.5 / 0.003 * 0.052)
+    assert abs(part.energy_j - 100) > 3
+    assert abs(part.energy_j - 100) <= part.error_j < 10
+
+
 def test_resolution_is_the_unit_of_the_values_if_they_tell() -> None:
     assert resolution_mj([100, 7300, 14900]) == 100
     assert resolution_mj([103, 7303, 14903]) == 1
@@ -126,6 +136,37 @@ def test_a_machine_that_stands_still_spoils_no_window_and_no_idle_power(pauses: 
         assert abs(reading.energy_j - true_j) <= reading.error_j < 0.05 * true_j
         machine.left = pauses
         assert instrument.power_w(1.0) == pytest.approx(78, rel=0.002)
+
+
+class StalledRead(SimulatedCounter):
+    """A counter in whose read this process is kept waiting: its value is there, the time is noted late, and a step falls between."""
+
+    seconds = 0.0
+
+    def read_j(self) -> tuple[float, ...]:
+        values = super().read_j()
+        if 0.2 * self.seconds < self._next_step_s[0] - self.now_s < 0.8 * self.seconds:
+            self.sleep(self.seconds)
+            self.seconds = 0.0
+        return values
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.03, 0.08])
+def test_a_read_that_was_kept_waiting_widens_the_error(seconds: float) -> None:
+    """Whichever edge is hit."""
+    for opens in (True, False):
+        gpu = StalledRead(idle_w=(300.0,))
+        instrument = CounterMeter(gpu, clock=gpu.clock, sleep=gpu.sleep)
+        gpu.seconds = seconds if opens else 0.0
+        instrument.begin()
+        before_j = gpu.true_j[0]
+        gpu.work(0.25, (300.0,))
+        true_j = gpu.true_j[0] - before_j
+        gpu.seconds = 0.0 if opens else seconds
+        reading = instrument.end()
+        assert reading.energy_j is not None and reading.error_j is not None, reading.reason
+        assert gpu.seconds == 0, "the read was kept waiting"
+        assert abs(reading.energy_j - true_j) <= reading.error_j
 
 
 def test_idle_power_is_the_counters_difference() -> None:
