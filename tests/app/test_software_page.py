@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.of import what_software_saves as room
+from prompt_joules.pages.ui.pure import software
 from tests import warehouses
 from tests.app.conftest import open_app, opened, table, text
 
@@ -60,6 +61,7 @@ def test_the_headline_names_an_interval_only_where_there_is_one() -> None:
         return {"step": number, "step_name": "Compiled", "size": 8.0, "size_name": "8B", "saved": saved} | {
             "saved_low": low,
             "saved_high": high,
+            "cards": software.SAME_CARDS,
         }
 
     known = pl.DataFrame([step(2, 0.5, 0.45, 0.55)])
