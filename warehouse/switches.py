@@ -35,6 +35,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(SERVERS, "addresses of model servers of this host", "no such page", "the page Live and the servers that it may ask"),
     Variable("OPENAI_API_KEY", "a key", "none is sent", "sent to the server of `--engine openai`; stored nowhere"),
     Variable("CUDA_VISIBLE_DEVICES", "numbers or names of GPUs", "all GPUs", "which GPUs there are; `cuda:1` is the second of them"),
+    Variable("COLUMNS", "a number", "the terminal's; no limit in a pipe", "the width of help and of errors about options, in characters"),
     Variable("MLFLOW_EXPERIMENT_NAME", "a name", "prompt-joules", "the experiment of `--log mlflow`"),
     Variable("WANDB_PROJECT", "a name", "prompt-joules", "the project of `--log wandb`"),
     Variable("OTEL_METRICS_EXPORTER", "console, otlp", "otlp", "where `--log otel` sends; console is standard error"),

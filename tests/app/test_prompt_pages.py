@@ -78,7 +78,8 @@ def test_pairs_of_batches_say_that_their_energy_is_divided(shipped_warehouse: Pa
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
     divided = "the energy is divided among them"
     assert divided in text(open_app("verbosity", gpu="H200", batch="128", view="The same prompts"))
-    one_by_one = text(open_app("verbosity", gpu="H200", batch="1", view="The same prompts"))
+    loop = {"gpu": "H200", "batch": "1", "engine": "transformers-compiled:searched"}  # a server divides at any number at once
+    one_by_one = text(open_app("verbosity", **loop, view="The same prompts"))
     assert divided not in one_by_one
     assert "median of" in one_by_one
 
