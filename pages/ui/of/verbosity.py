@@ -92,8 +92,8 @@ AS_SPENT = (
     "between which the median would lie, whatever the cut answers would have cost."
 )
 DIVIDED = (
-    "Where several prompts are answered at once, the energy is divided among them by a rule, so a single prompt says nothing "
-    "there: a short answer saves at the expense of the long ones beside it. The energy of all batches together is compared (a "
+    "On a server, and where several prompts are answered at once, the energy is divided among them by a rule, so a single prompt says "
+    "nothing there: a short answer saves at the expense of the long ones beside it. The energy of all batches together is compared (a "
     "square)."
 )
 ISO = (
