@@ -1,112 +1,30 @@
 """From the words of a download's header alone the same rows come out: what a page says of its rows is all that chose them."""
 
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from prompt_joules.pages.ui import data, downloads, site
-from prompt_joules.pages.ui.of import distributions, planner, three_years, verbosity, what_software_saves_curves
-from prompt_joules.pages.ui.pure.narrowings import (
-    CALLED,
-    Among,
-    Computed,
-    Contains,
-    Grouped,
-    Known,
-    Least,
-    Narrowing,
-    Planned,
-    Pooled,
-    Sides,
-    Within,
-)
+from prompt_joules.pages.ui.of import distributions, export_sql, three_years, verbosity, what_software_saves_curves
+from prompt_joules.pages.ui.pure.narrowings import Among, Computed, Grouped, Planned, Sides
 from prompt_joules.pages.ui.pure.view import View
-from prompt_joules.warehouse import rows_as
-from prompt_joules.warehouse.energy_shown import EVERY, NUMBERS
-from prompt_joules.warehouse.selection import Selection, UnclearWords
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection, heard
 from prompt_joules.warehouse.statistics import comparison, cost, editions, summaries, workload
-from tests.app.conftest import Open, opened
+from tests import factories, warehouses
+from tests.app.conftest import Open, open_app, opened
+from tests.app.files import said_of
 
 # Coverage makes a page cost 1.8 times as much; the tests of single pages cover the same lines.
 pytestmark = pytest.mark.no_cover
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
-TRICKY = st.sampled_from(
-    ["a, b", "a or b", "“a”", 'say "x"', "50 %", "a; b", " a", "a and b", "x\ty", "=1+1", "only valid rows", "task chat"]
-)
-TEXTS = st.one_of(TEXT, TRICKY)
-SOME = st.lists(TEXTS, min_size=1, max_size=3, unique=True).map(tuple)
-KEYS = st.sampled_from(sorted(NUMBERS))
-POSITIVE = st.floats(min_value=0, max_value=1e12, allow_nan=False).map(lambda value: value + 0.0)
-NUMBER = st.floats(min_value=-1e12, max_value=1e12, allow_nan=False).map(lambda value: value + 0.0)
-
-
-def narrowings() -> st.SearchStrategy[Narrowing]:
-    within = st.tuples(KEYS, NUMBER, NUMBER, st.booleans(), st.sampled_from(["low", "high", "both"])).map(
-        lambda drawn: Within(drawn[0], *_ends(*drawn[1:]))
-    )
-    sides = st.builds(Sides, st.sampled_from(["model", "engine", "gpu", "task"]), TEXTS, TEXTS, st.one_of(st.just(()), SOME), st.booleans())
-    return st.one_of(
-        TEXTS.map(Contains),
-        st.just(Pooled()),
-        st.builds(Planned, POSITIVE, POSITIVE, POSITIVE, st.sampled_from(planner.CURRENCIES), POSITIVE, st.none() | POSITIVE),
-        TEXTS.map(Computed),
-        KEYS.map(Least),
-        TEXTS.map(Grouped),
-        within,
-        sides,
-        st.builds(Sides, st.just("task"), some=st.one_of(st.just(()), SOME)),
-        st.builds(Known, st.lists(KEYS, min_size=1, max_size=2, unique=True).map(tuple), st.booleans()),
-        st.builds(Among, st.sampled_from(sorted(CALLED)), SOME),
-    )
-
-
-def _ends(low: float, high: float, above: bool, which: str) -> tuple[float | None, float | None, bool]:
-    if which == "high":
-        return None, high, False
-    return low, high if which == "both" else None, above
-
-
-def selections() -> st.SearchStrategy[Selection]:
-    many = st.one_of(st.just(()), SOME)
-    batches = st.lists(st.integers(1, 512), max_size=3, unique=True).map(tuple)
-    weights = st.sampled_from([("pretrained",), ("dummy",), ()])
-    return st.builds(Selection, many, many, many, many, many, batches, weights, st.booleans())
-
-
-VIEWS = st.builds(View, selections(), st.lists(narrowings(), max_size=4).map(tuple), st.sampled_from(EVERY))
-
-
-@given(VIEWS)
-def test_a_view_is_read_back_from_its_words(view: View) -> None:
-    assert View.from_words(view.words()) == view
-
-
-@given(VIEWS)
-def test_and_from_the_header_of_a_file_of_any_kind(view: View) -> None:
-    rows = pl.DataFrame({"x": [1.0]})
-    for kind in ("csv", "parquet"):
-        assert _heard(downloads.file_of(rows, "rows", kind, view, "http://x/"), kind)[0] == view
-
-
-def test_words_that_no_filter_says_are_refused() -> None:
-    with pytest.raises(UnclearWords, match="full moon"):
-        View.from_words("GPU A40, full moon")
-
 
 def _heard(file: bytes, kind: str) -> tuple[View, pl.DataFrame]:
     """The view that the header of a file says, and the rows of the file."""
-    if kind == "parquet":
-        header = json.loads(pl.read_parquet_metadata(io.BytesIO(file))[rows_as.METADATA_KEY])
-        return View.from_words(header["filter"]), pl.read_parquet(io.BytesIO(file))
-    line = next(line for line in file.decode().split("\n") if line.startswith("# filter: "))
-    return View.from_words(line.removeprefix("# filter: ")), pl.read_csv(io.BytesIO(file), comment_prefix="#", infer_schema_length=None)
+    words, rows = said_of(file, kind)
+    return View.from_words(words), rows
 
 
 def _results(view: View) -> pl.DataFrame:
@@ -114,8 +32,7 @@ def _results(view: View) -> pl.DataFrame:
 
 
 def _chosen(view: View) -> pl.DataFrame:
-    narrowing = next(narrowing for narrowing in view.narrowings if isinstance(narrowing, Among) and narrowing.column == "result_id")
-    return data.results(view).select("result_id").join(pl.DataFrame({"result_id": narrowing.values}), on="result_id")
+    return data.results(view).select("result_id").join(pl.DataFrame({"result_id": _among(view, "result_id")}), on="result_id")
 
 
 def _editions(view: View) -> pl.DataFrame:
@@ -156,6 +73,23 @@ def _one_size(view: View) -> pl.DataFrame:
 def _answers(view: View) -> pl.DataFrame:
     prompt = next(narrowing for narrowing in view.narrowings if isinstance(narrowing, Among)).values[0]
     return view.rows(data.load("prompt_answers", view.selection, prompt=prompt)).select("prompt_id", "model_name", "task", "energy_j")
+
+
+def _among(view: View, column: str) -> tuple[str, ...]:
+    return next(each.values for each in view.narrowings if isinstance(each, Among) and each.column == column)
+
+
+def _residuals(view: View) -> pl.DataFrame:
+    (result,), idle = _among(view, "result_id"), {"above_idle": view.measure.above_idle}
+    fit = cost.fits(data.load("cost_units", view.selection, results=result, pooled=True, **idle), data.luck()).row(0, named=True)
+    asked = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
+    return data.load("cost_prompts", view.selection, result=result, **asked, **idle).select("prompt_id", "energy_j", "residual_j")
+
+
+def _of_bars(view: View) -> pl.DataFrame:
+    rows = data.load("prompts", view.selection)
+    chosen = rows.filter(pl.Series(distributions.answers(rows)).is_in(_among(view, "answer")))
+    return chosen.select("run_id", "prompt_id", "repetition", "energy_j")
 
 
 def _fits(view: View) -> pl.DataFrame:
@@ -224,6 +158,7 @@ FILES: list[tuple[str, dict[str, str | list[str]], tuple[str, ...], str, Again]]
     ("compare", {}, (), "compare", _chosen),
     ("prompts", {}, (), "prompt", _answers),
     ("cost_of_a_token", {}, ("cost-of-a-token",), "cost-of-a-token", _fits),
+    ("cost_of_a_token", {"idle": "above idle"}, ("fit",), "fit", _residuals),
     ("distributions", {"by": "task"}, ("percentiles-energy_j",), "percentiles-energy_j", _percentiles),
     ("compare", {"model": "HuggingFaceTB/SmolLM2-135M-Instruct", "source": "Prompt Joules"}, ("differences",), "differences", _differences),
     ("runs", {"show": "With remarks"}, (), "runs", _runs),
@@ -235,13 +170,33 @@ FILES: list[tuple[str, dict[str, str | list[str]], tuple[str, ...], str, Again]]
 
 # Pages that need more kinds of runs than the test warehouse has.
 SHIPPED = ("what_software_saves",)
-# Pages without a download of rows that their filters and narrowings choose: texts, and all that the filters leave.
-WITHOUT = ("methods", "export_sql")
+# A page without a download, and one whose files have tests of their own below.
+OTHERS = ("methods", "export_sql")
 IDS = [f"{entry[0]}-{place}" for place, entry in enumerate(FILES)]
 
 
 def test_every_page_with_a_download_is_among_them() -> None:
-    assert {page for page, *_ in FILES} | set(WITHOUT) == {page for pages in site.SECTIONS.values() for page, *_ in pages}
+    assert {page for page, *_ in FILES} | set(OTHERS) == {page for pages in site.SECTIONS.values() for page, *_ in pages}
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The files that a page offers, by name."""
+    files: dict[str, bytes] = {}
+
+    def caught(label: str, make: Callable[[], bytes], file: str, mime: str, height: int) -> None:
+        files[file] = make()
+
+    monkeypatch.setattr(downloads, "_download", caught)
+    return files
+
+
+def assert_same(found: pl.DataFrame, rows: pl.DataFrame, kind: str) -> None:
+    """The rows of a file have what was found again, in any order; of a CSV the texts are compared."""
+    assert found.height == rows.height > 0
+    columns = found.columns if kind == "parquet" else [column for column, kind_ in found.schema.items() if kind_ == pl.String]
+    expected = rows.select(columns) if kind == "parquet" else rows.select(pl.col(column).cast(pl.String) for column in columns)
+    assert found.select(columns).sort(columns).equals(expected.sort(columns), null_equal=True)
 
 
 @pytest.mark.parametrize(("page", "link", "frames", "name", "again"), FILES, ids=IDS)
@@ -249,18 +204,13 @@ def test_the_rows_of_a_download_come_out_again_from_its_words(
     open_page: Open,
     shipped_warehouse: Path,
     monkeypatch: pytest.MonkeyPatch,
+    made: dict[str, bytes],
     page: str,
     link: dict[str, str | list[str]],
     frames: tuple[str, ...],
     name: str,
     again: Again,
 ) -> None:
-    made: dict[str, bytes] = {}
-
-    def caught(label: str, make: Callable[[], bytes], file: str, mime: str, height: int) -> None:
-        made[file] = make()
-
-    monkeypatch.setattr(downloads, "_download", caught)
     if page in SHIPPED:
         monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
     app = open_page(page, **link)
@@ -268,8 +218,44 @@ def test_the_rows_of_a_download_come_out_again_from_its_words(
     assert not app.exception
     for kind in ("csv", "parquet"):
         view, rows = _heard(made[f"{name}.{kind}"], kind)
-        found = again(view)
-        assert found.height == rows.height > 0
-        columns = found.columns if kind == "parquet" else [column for column, kind_ in found.schema.items() if kind_ == pl.String]
-        expected = rows.select(columns) if kind == "parquet" else rows.select(pl.col(column).cast(pl.String) for column in columns)
-        assert found.select(columns).sort(columns).equals(expected.sort(columns), null_equal=True)
+        assert_same(again(view), rows, kind)
+
+
+def test_the_prompts_of_bars_come_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: dict[str, bytes]) -> None:
+    """Each prompt is answered twice, with energies in different bars: the words say which of the answers."""
+    rows = factories.records(20, "run-twice")
+    later = pl.col("sequence") >= 10
+    twice = rows.with_columns(
+        pl.col("prompt_id").gather(pl.int_range(20) % 10), repetition=later.cast(rows.schema["repetition"]), energy_j=100.0 + 200.0 * later
+    )
+    factories.write(twice, tmp_path / "in" / "a.parquet")
+    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    app = open_app("distributions", by="task")
+    bars = app.multiselect(key="histogram_names")
+    app = bars.set_value(bars.options[:1]).run()
+    assert not app.exception
+    for kind in ("csv", "parquet"):
+        view, rows = _heard(made[f"prompts-of-bars.{kind}"], kind)
+        assert rows.height == 10
+        assert_same(_of_bars(view), rows, kind)
+
+
+def test_the_answer_to_sql_comes_out_again(open_page: Open, made: dict[str, bytes]) -> None:
+    app = open_page("export_sql", sql="select result_id, energy_j\nfrom results where task = 'chat' and gpu_model != 'a “b”, 50 %'")
+    next(button for button in app.button if button.label == "Run").click().run()
+    for kind in ("csv", "parquet"):
+        words, rows = said_of(made[f"sql.{kind}"], kind)
+        assert words.startswith("SQL “")
+        assert_same(data.ask(heard(words.removeprefix("SQL "))).rows, rows, kind)
+
+
+@pytest.mark.parametrize("name", export_sql.EXPORTS)
+def test_the_rows_of_an_export_come_out_again(app_warehouse: Path, name: str) -> None:
+    narrowed = (Computed("energy_j / output_tokens"),) if name == "Results" else ()
+    chosen = View(Selection(tasks=("chat",), gpus=("A40", "H100")), narrowed)
+    for kind in ("csv", "parquet"):
+        with export_sql.file_of(chosen, name, kind, str(app_warehouse)) as file:
+            view, rows = _heard(file.read(), kind)
+        found = view.rows(query.load(export_sql.EXPORTS[name][0], view.selection, str(app_warehouse)))
+        assert_same(found if kind == "parquet" else found.select("model_id", "gpu_model", "task"), rows, kind)

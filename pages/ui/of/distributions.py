@@ -102,12 +102,12 @@ def drawn(measured: pl.DataFrame) -> str:
 
 
 def answers(rows: pl.DataFrame) -> list[str]:
-    """A name for each answer of a run to a prompt: the run and the prompt.
+    """A name for each answer: the run and its place in it, since a run can answer a prompt more than once.
 
     Args:
-        rows: with `run_id` and `prompt_id`.
+        rows: with `run_id` and `sequence`.
     """
-    names: list[str] = rows.select(pl.format("{} {}", "run_id", "prompt_id").alias("answer"))["answer"].to_list()
+    names: list[str] = rows.select(pl.format("{} {}", "run_id", "sequence").alias("answer"))["answer"].to_list()
     return names
 
 
