@@ -61,7 +61,6 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
                 return 0
             machine = _machine_facts(config, chosen, probe, passes)
             engine = _loaded(config, chosen, console)
-            machine["environment"] |= engine.settings()
             _set_loop(engine, passes, config, probe, machine, console)
             return work_on_all(passes, lambda its: LocalWork(its.config, console, chosen, engine, machine), console)
     finally:
@@ -135,7 +134,7 @@ class LocalWork:
             "energy_attribution": None if meter.reason is not None else shared,
             "active_idle_power_w": self.active_idle_w,
             **self.machine,
-            "environment": json.dumps(self.machine["environment"], sort_keys=True, default=str),
+            "environment": json.dumps(self.machine["environment"] | self.engine.settings(), sort_keys=True, default=str),
         }
 
     def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
@@ -151,7 +150,20 @@ class LocalWork:
         except PromptFailed as failure:
             raise errors.WarmUpFailed(str(failure)) from failure
         self.engine.use_task(TASKS[jobs[0].task])
-        return warm_up(self.engine, meter, config.batch_size, sampling, config.warmup, stop).columns
+        columns = warm_up(self.engine, meter, config.batch_size, sampling, config.warmup, stop).columns
+        self._compare_kernels(jobs)
+        return columns
+
+    def _compare_kernels(self, jobs: Sequence[Job]) -> None:
+        """Say it when a run goes on with other compiled kernels than it began with: its rows name the first ones."""
+        begun = {str(found) for job in jobs if (found := _kernels(job.run.setup.get("environment"))) is not None}
+        now = self.engine.settings().get("kernels")
+        if begun and begun != {str(now)}:
+            self.console.print(
+                "This process compiled other kernels than the run began with, and kernels differ in joules. "
+                "For one set of kernels keep inductor's cache (TORCHINDUCTOR_CACHE_DIR), or start a new run.",
+                soft_wrap=True,
+            )
 
     def _prepared(self, jobs: Sequence[Job], items: Sequence[Sequence[Item]], size: int) -> Iterator[list[Prepared]]:
         """What will be measured, batch by batch and ready to run; prompts that cannot be are left out: the run records why."""
@@ -181,6 +193,11 @@ class LocalWork:
             if lost:
                 raise errors.GpuLost(batch[-1][0].id, str(rows[-1]["reason"]))
         return "finished"
+
+
+def _kernels(environment: str | None) -> Any:
+    """What a run's environment says of its compiled kernels; None where it says nothing."""
+    return json.loads(environment).get("kernels") if environment else None
 
 
 def awake_power_w(engine: Engine, meter: Meter, seconds: float) -> float | None:

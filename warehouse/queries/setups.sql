@@ -23,6 +23,7 @@ select
     coalesce(runs.prompt_template, '') as prompt_template,
     coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
     coalesce(repetitions.card, '') as card,
+    coalesce(try_cast(runs.environment as json) ->> '$.kernels.hash', '') as kernels,
     coalesce(runs.energy_attribution, '') as energy_attribution,
     coalesce(try_cast(runs.environment as json) ->> '$.request_seed', '') as request_seed,
     coalesce(try_cast(runs.environment as json) ->> '$.request_rate', '') as request_rate,

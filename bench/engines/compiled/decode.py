@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from prompt_joules.bench.engines.base import Sampling
+from prompt_joules.bench.engines.compiled import kernels
 from prompt_joules.bench.engines.compiled.buffers import ROUND, Buffers, Step, allocate
 from prompt_joules.bench.engines.compiled.draw import choose
 from prompt_joules.bench.engines.compiled.layers import (
@@ -87,6 +88,7 @@ class StaticDecoder:
         import torch._inductor.config as inductor
 
         torch._dynamo.reset()  # otherwise the layers of another loop would be used
+        kernels.forget()
         dynamo.allow_unspec_int_on_nn_module = True  # the layer's number must not make every layer a graph of its own
         dynamo.cache_size_limit = max(64, dynamo.cache_size_limit)
         inductor.coordinate_descent_tuning = loop.coordinate_descent

@@ -13,7 +13,7 @@ import torch
 from prompt_joules.bench import errors
 from prompt_joules.bench.engines import loading
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling
-from prompt_joules.bench.engines.compiled import decode
+from prompt_joules.bench.engines.compiled import decode, kernels
 from prompt_joules.bench.engines.compiled.layers import ATTENTION, UnsupportedArchitecture, check_cache, check_window, decoder_layers
 from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
 from prompt_joules.bench.engines.padding import padded
@@ -45,8 +45,9 @@ class CompiledEngine(TransformersEngine):
                 torch.cuda.empty_cache()
 
     def settings(self) -> dict[str, Any]:
-        """As the eager engine's; a decode step has an attention of its own, over static buffers."""
-        return super().settings() | {"decode_attention": ATTENTION}
+        """As the eager engine's; a decode step has an attention of its own, over static buffers, and kernels that this process compiled."""
+        compiled = kernels.described()
+        return super().settings() | {"decode_attention": ATTENTION} | ({"kernels": compiled} if compiled else {})
 
     def reserve(self, longest: int, sampling: Sampling) -> None:
         """Size the static buffers. Raises EngineUnsuited: the model looks back less far than this."""
