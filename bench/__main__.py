@@ -7,11 +7,12 @@ what it prints (as in `… --help | head -1`).
 
 import dataclasses
 import functools
+import itertools
 import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,16 +100,9 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
     """
     if screen.told_version(sys.argv[1:] if arguments is None else arguments):
         return 0
-    app = tyro.extras.SubcommandApp()
-    prompts = tyro.extras.SubcommandApp()
-    prompts.command(name="sharegpt")(_later(prompts_sharegpt))
-    app.command(name="run")(_later(run))
-    app.command(name="sweep")(_later(sweep))
-    app.command(prompts, name="prompts", help="Make prompt sets.")
-    app.command(name="devices")(_later(devices))
     try:
         with screen.unbroken():
-            command = app.cli(args=arguments, prog=prog, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
+            command = read(sys.argv[1:] if arguments is None else arguments, prog)
         status = command()
     except (errors.BenchError, MeterError, PromptError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -127,6 +121,35 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
     return int(status)
 
 
+def read(words: Sequence[str], prog: str) -> Callable[[], int]:
+    """The command that a command line names, with its options.
+
+    Each is read alone, so that what is said about its options names it: `prompt-joules bench run --help`.
+
+    Raises:
+        errors.NoCommand: there is no such command.
+        SystemExit: its help was asked for, or its options cannot be read.
+    """
+    for names, command in COMMANDS.items():
+        if tuple(words[: len(names)]) == names:
+            alone, config = f"{prog} {' '.join(names)}", (tyro.conf.OmitArgPrefixes,)
+            return tyro.cli(_later(command), prog=alone, args=words[len(names) :], config=config)
+    named = tuple(itertools.takewhile(lambda word: not word.startswith("-"), words))
+    for depth, word in enumerate(named):
+        known = dict.fromkeys(names[depth] for names in COMMANDS if names[:depth] == named[:depth])
+        if word not in known:
+            raise errors.NoCommand(screen.no_such_command(word, known))
+    app, prompts = tyro.extras.SubcommandApp(), tyro.extras.SubcommandApp()
+    for (name, *below), command in COMMANDS.items():
+        if below:
+            prompts.command(name=below[0])(_later(command))
+            app.command(prompts, name=name, help="Make prompt sets.")
+        else:
+            app.command(name=name)(_later(command))
+    found: Callable[[], int] = app.cli(args=words, prog=prog, description=DESCRIPTION, config=(tyro.conf.OmitArgPrefixes,))
+    return found
+
+
 def _later(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
     """A command whose options are read now and whose work begins when the result is called."""
 
@@ -137,6 +160,12 @@ def _later(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
     return prepared
 
 
+COMMANDS: dict[tuple[str, ...], Callable[..., int]] = {
+    ("run",): run,
+    ("sweep",): sweep,
+    ("prompts", "sharegpt"): prompts_sharegpt,
+    ("devices",): devices,
+}
 DESCRIPTION = "Measure what one answer of a language model costs in energy, prompt by prompt."
 
 if __name__ == "__main__":

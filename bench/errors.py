@@ -14,6 +14,10 @@ class BenchError(Exception):
     """Anything the person who ran the command can put right. `str(error)` is the whole message."""
 
 
+class NoCommand(BenchError):
+    """A command that there is not."""
+
+
 class UnknownTask(BenchError):
     """A task name that `bench/tasks.py` does not list."""
 

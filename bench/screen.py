@@ -6,10 +6,11 @@ Every command takes --json (one document on standard output instead of words), -
 import json as written
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -91,6 +92,12 @@ def result(facts: Any, *, in_one_line: bool = False) -> None:
 def is_quiet() -> bool:
     """Whether nobody wants to see progress."""
     return _ASKED.get().quiet
+
+
+def no_such_command(word: str, known: Iterable[str]) -> str:
+    """One sentence about a command that there is not: the nearest one, and all that there are."""
+    close = get_close_matches(word, names := list(known), 1)
+    return f"There is no command {word}. {f'Did you mean {close[0]}? ' if close else ''}There are: {', '.join(names)}."
 
 
 def told_version(words: Sequence[str]) -> bool:

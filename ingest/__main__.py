@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,6 +134,8 @@ def run(arguments: list[str]) -> int:
     name, *rest = arguments or [""]
     kind, command = COMMANDS.get(name, (Load, run_load))
     words, prog = (rest, f"{commands.INGEST} {name}") if name in COMMANDS else (arguments, commands.INGEST)
+    if kind is Load and not Path(name).exists() and (close := get_close_matches(name, COMMANDS, 1, 0.75)):
+        raise find.NoSuchPath(f"There is no file or folder {name}. Did you mean the command {close[0]}?")
     words = exporting.file_first(words) if kind is Export else words
     with screen.unbroken():
         options = tyro.cli(kind, args=words, prog=prog, config=(tyro.conf.FlagCreatePairsOff,))

@@ -70,7 +70,7 @@ class Export(Output):
     source: tuple[str, ...] = ()
     """Who measured."""
 
-    batch: tuple[int, ...] = ()
+    batch: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[INT [INT ...]]")] = ()
     """Batch sizes."""
 
     weights: Literal["pretrained", "dummy", "both"] = "pretrained"

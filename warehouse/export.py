@@ -96,10 +96,14 @@ class Facts:
         }
 
 
-@functools.cache
 def shipped_runs() -> frozenset[str]:
     """Ids of the runs that ship with the project, which are under its licence."""
-    return frozenset(path.parent.name for path in commands.SHIPPED.glob("measured/*/*/run.json"))
+    return _runs_below(commands.SHIPPED)
+
+
+@functools.cache
+def _runs_below(folder: Path) -> frozenset[str]:
+    return frozenset(path.parent.name for path in folder.glob("measured/*/*/run.json"))
 
 
 def is_shipped(result_id: str) -> bool:

@@ -22,7 +22,7 @@ def known(key: str, asked: object, options: pl.DataFrame) -> tuple[str, ...]:
     for value in values:
         text = str(value).lower()
         if text not in names and text not in labels:
-            raise UnknownValue(f"There are no results with {key} {value!r}. {_there_are(str(value), there['label'].drop_nulls().unique())}")
+            raise UnknownValue(f"There are no results with {key} {value!r}. {there_are(str(value), there['label'].drop_nulls().unique())}")
         found.append(names.get(text) or labels[text])
     return tuple(dict.fromkeys(found))
 
@@ -30,11 +30,12 @@ def known(key: str, asked: object, options: pl.DataFrame) -> tuple[str, ...]:
 def one_of(what: str, value: str, known: Iterable[str]) -> str:
     """The value, if it is known. Raises UnknownValue."""
     if value not in known:
-        raise UnknownValue(f"There is no {what} {value!r}. {_there_are(value, known)}")
+        raise UnknownValue(f"There is no {what} {value!r}. {there_are(value, known)}")
     return value
 
 
-def _there_are(value: str, known: Iterable[str]) -> str:
+def there_are(value: str, known: Iterable[str]) -> str:
+    """What a person may have meant, and what there is."""
     names = sorted({str(name) for name in known}, key=lambda name: (int(name) if name.isdigit() else 0, name.lower()))
     close = [] if value.isdigit() else get_close_matches(value, names, 3)
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +31,9 @@ APP_USAGE = """Serve the pages of a warehouse in the browser. All other options 
 --server.address 0.0.0.0."""
 
 
+OWN_OPTIONS = ("--warehouse", "--port", "--host", "--json", "--quiet")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command.
 
@@ -48,9 +52,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     program = PROGRAMS.get(words[0]) if words else None
     if program is None:
-        print(USAGE, file=sys.stderr)
+        print(USAGE, *_about(words), sep="\n\n", file=sys.stderr)
         return 2
     return program(words[1:])
+
+
+def _about(words: list[str]) -> list[str]:
+    """What is said of a command that there is not."""
+    from prompt_joules.bench import screen
+
+    return [screen.no_such_command(words[0], PROGRAMS)] if words else []
 
 
 def _app(words: list[str]) -> int:
@@ -71,20 +82,24 @@ def _app(words: list[str]) -> int:
     parser.add_argument("--quiet", action="store_true", help="print errors alone, and what --json prints")
     with screen.unbroken():
         options, more = parser.parse_known_args(words)
+    address = [] if any(word.startswith("--server.address") for word in more) else ["--server.address", options.host]
+    words = ["--server.port", options.port, *address, *more]
+    if fault := _fault(words):
+        print(fault, file=sys.stderr)
+        return 2
     silent = options.json or options.quiet
     try:
         os.environ[connect.VARIABLE] = _warehouse(options.warehouse, quiet=silent)
     except (errors.WarehouseError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    address = [] if any(word.startswith("--server.address") for word in more) else ["--server.address", options.host]
     if options.json:
         where = {"warehouse": os.environ[connect.VARIABLE], "host": options.host, "port": options.port}
         print(json.dumps(where, indent=2), flush=True)
     with contextlib.ExitStack() as spoken:
         if silent:
             spoken.enter_context(contextlib.redirect_stdout(spoken.enter_context(Path(os.devnull).open("w", encoding="utf-8"))))
-        return _serve(["--server.port", options.port, *address, *more])
+        return _serve(words)
 
 
 def _warehouse(named: str | None, *, quiet: bool = False) -> str:
@@ -99,6 +114,23 @@ def _warehouse(named: str | None, *, quiet: bool = False) -> str:
     path = named or connect.default_warehouse()
     connect.once(path).close()
     return path if connect.place_of(path).shared else str(Path(path).absolute())
+
+
+def _fault(words: list[str]) -> str | None:
+    """What is wrong with options that are for Streamlit; None where they can be read."""
+    import click
+    from streamlit.web.cli import main_run
+
+    try:
+        with main_run.make_context("prompt-joules app", ["script.py", *words]) as context:
+            unknown = context.params["args"]
+    except click.NoSuchOption as error:
+        close = get_close_matches(error.option_name, [*OWN_OPTIONS, *(error.possibilities or ())], 1)
+        meant = f"Did you mean {close[0]}? " if close else ""
+        return f"There is no option {error.option_name}. {meant}`prompt-joules app --help` lists ours."
+    except click.ClickException as error:
+        return f"{error.format_message()} `prompt-joules app --help` lists the options."
+    return f"{unknown[0]} is no option. To name a warehouse: prompt-joules app --warehouse {unknown[0]}" if unknown else None
 
 
 def _serve(words: list[str]) -> int:

@@ -13,6 +13,7 @@ import streamlit as st
 
 from prompt_joules.pages.ui.pure import models, words
 from prompt_joules.warehouse.energy_shown import ABOVE_IDLE, DEFAULT, GROSS, PER, STATISTICS, Measure
+from prompt_joules.warehouse.named import there_are
 from prompt_joules.warehouse.selection import Selection
 
 # URL key → label, help. The order is that of the sidebar.
@@ -115,7 +116,8 @@ def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[s
     notes = []
     for key, values in ((key, values) for key, values in query.items() if values):
         known = {"weights": WEIGHTS, "valid": VALID, **ENERGY}.get(key) or tuple(values_of(key, options))
-        notes += [f"{key}={value[:60]} in the link is not known here and was ignored." for value in values if value and value not in known]
+        unknown = [value for value in values if value and value not in known]
+        notes += [f"{key}={value[:60]} in the link is not known here and was ignored. {there_are(value, known)}" for value in unknown]
     return notes
 
 

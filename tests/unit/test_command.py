@@ -29,8 +29,9 @@ def some_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_unknown_command_is_refused_with_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["dance"]) == 2
-    assert "usage: prompt-joules" in capsys.readouterr().err
+    assert command.main(["bnch"]) == 2
+    said = capsys.readouterr().err
+    assert "usage: prompt-joules" in said and "There is no command bnch. Did you mean bench? There are: app, bench, " in said
     assert command.main(["--help"]) == 0
     usage = capsys.readouterr().out
     assert all(name in usage for name in command.PROGRAMS)
@@ -81,6 +82,25 @@ def test_a_warehouse_that_cannot_be_read_is_a_sentence(
     assert command.main(["app"]) == 2
     assert "no DuckDB file" in capsys.readouterr().err
     assert served == []
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["--prot", "8600"], "There is no option --prot. Did you mean --port? "),
+        (["--server.maxUploadSise", "8"], "There is no option --server.maxUploadSise. Did you mean --server.maxUploadSize? "),
+        (["--port", "http"], "'http' is not a valid integer."),
+        (["own.duckdb"], "own.duckdb is no option. To name a warehouse: prompt-joules app --warehouse own.duckdb"),
+    ],
+)
+def test_the_app_refuses_words_that_it_cannot_use(
+    served: GIVEN, words: list[str], wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before it looks for a warehouse: it would serve another one than the one that was named."""
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["app", *words]) == 2
+    assert wrong in capsys.readouterr().err
+    assert not served
 
 
 def test_a_cache_folder_that_cannot_be_written_is_a_sentence(

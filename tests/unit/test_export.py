@@ -255,7 +255,7 @@ def test_rows_of_runs_that_ship_are_under_the_licence_of_the_project() -> None:
 def test_a_filter_that_keeps_nothing_says_what_there_is(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(tmp_path.iterdir())
     for kind, words in itertools.product(
-        ("model", "gpu", "task", "engine", "source"),
+        ("model", "gpu", "task", "engine", "source", "batch"),
         ("--{} NOPE", "--{}=NOPE", "--{} NOPE --quiet", f"{tmp_path}/x --{{}} NOPE", f"--{{}} NOPE {tmp_path}/x.csv"),
     ):
         assert run("export", "--warehouse", warehouse, *words.format(kind).split()) == 2

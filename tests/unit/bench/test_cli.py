@@ -71,6 +71,26 @@ def test_help_names_every_option_with_its_meaning(capsys: pytest.CaptureFixture[
         assert f"--{name.replace('_', '-')}" in said
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rnu", "--model", "m"], "There is no command rnu. Did you mean run? There are: run, sweep, prompts, devices."),
+        (["prompts", "sharegtp"], "There is no command sharegtp. Did you mean sharegpt? There are: sharegpt."),
+    ],
+)
+def test_an_unknown_command_is_one_sentence(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
+def test_what_is_said_of_an_unknown_option_names_the_command_whose_help_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--model", "m", "--limt", "3"], prog="prompt-joules bench")
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "--limit N" in said and "prompt-joules bench run --help" in said
+    assert "prompt-joules run" not in said
+
+
 def test_task_repeats_and_defaults_to_chat() -> None:
     assert RunConfig("m").tasks == ("chat",)
     assert RunConfig("m", task=("instruct", "chat", "instruct")).tasks == ("instruct", "chat")

@@ -42,6 +42,14 @@ def test_many_files_are_summed_by_format_and_only_the_bad_ones_are_named(tmp_pat
     assert ["records", "43", "43", "0", "0"] in [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
 
 
+def test_a_command_with_a_slip_is_not_taken_for_a_path_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["rejcts"]) == 2
+    assert capsys.readouterr().err == "There is no file or folder rejcts. Did you mean the command rejects?\n"
+
+
 def test_no_path_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "Name at least one file or folder" in capsys.readouterr().err
