@@ -10,6 +10,7 @@ from prompt_joules.pages.ui.pure.narrowings import Contains, among
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import energy_shown
+from prompt_joules.warehouse.metrics import Metric
 
 NOT_KEPT = "not kept"
 
@@ -66,11 +67,28 @@ def show_texts(answers: pl.DataFrame) -> None:
     if len(asked) > room.MOST_PROMPTS:
         st.caption(f"And {words.count(len(asked) - room.MOST_PROMPTS, 'more text')} with this id, in the download.")
     st.subheader("The answers", anchor=False)
-    for heading, text in room.different(kept)[: room.MOST_TEXTS]:
-        st.markdown(heading)
-        tables.verbatim(text)
+    for place, (heading, text) in enumerate(room.different(kept)[: room.MOST_TEXTS]):
+        tables.verbatim(text, label=heading, is_open=place == 0)
     if more := room.more_texts(kept):
         st.caption(more)
+
+
+def show_setups(setups: pl.DataFrame, prompt: str, metric: Metric) -> None:
+    """The numbers of the chart, one row a setup, in a frame; the browser gets them when it opens."""
+    part = st.expander(f"All {words.count(setups.height, 'setup')}", key="setups-frame", on_change="rerun")
+    if part.open:
+        with part:
+            tables.show(setups, room.SETUPS, alt=f"Setups that answered prompt {prompt}, least energy first", metric=metric)
+
+
+def show_answers(answers: pl.DataFrame, prompt: str, view: View, is_open: bool) -> None:
+    """Every answer and a file of them, in a frame; the browser gets them when it opens."""
+    label = f"All {words.count(answers.height, 'answer')}"
+    part = st.expander(label, expanded=is_open, key=f"answers-{'open' if is_open else 'closed'}-frame", on_change="rerun")
+    if part.open:
+        with part:
+            tables.show(answers, room.ANSWERS, alt=f"Answers to prompt {prompt}, least energy first")
+            downloads.offer(answers, "prompt", view)
 
 
 def prompts_of(view: View, wanted: str) -> int:
@@ -113,10 +131,6 @@ if not setups.is_empty():
     st.caption(" ".join([*notes, room.more(setups.height, drawn.height, "in the table")]))
 show_texts(answers)
 if repeated:
-    st.subheader("By setup", anchor=False)
-    tables.show(setups, room.SETUPS, alt=f"Setups that answered prompt {prompt}, least energy first", metric=measure.metric())
-title, alt = f"All {words.count(answers.height, 'answer')}", f"Answers to prompt {prompt}, least energy first"
-with st.expander(title, expanded=not repeated):
-    tables.show(answers, room.ANSWERS, alt=alt)
-    downloads.offer(answers, "prompt", view)
+    show_setups(setups, prompt, measure.metric())
+show_answers(answers, prompt, view, is_open=not repeated)
 scope.say_footer(answers, view, "answer", more=room.ONE_PROMPT)

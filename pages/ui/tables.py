@@ -14,7 +14,7 @@ from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
 
 # Characters of a text that is shown at once.
-LONG_TEXT = 2_000
+LONG_TEXT = 1_200
 NOT_MEASURED = "not measured"
 NOT_STATED = "not stated"
 NOT_KNOWN = "not known"
@@ -166,7 +166,15 @@ def _with_prompts_of_v1(listed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFram
     return listed.with_columns(pl.when(of_v1).then(pl.lit(PROMPTS_OF_V1)).otherwise("prompt_set").alias("prompt_set"))
 
 
-def verbatim(text: str) -> None:
-    """A text as it is, in a frame; a long one is opened by a click. `st.code` would have the browser load 1.5 MB to colour it."""
-    with st.container(border=True) if len(text) <= LONG_TEXT else st.expander(f"Text of {len(text):,} characters"):
+def verbatim(text: str, label: str = "", is_open: bool = True) -> None:
+    """A text as it is, in a frame. `st.code` would have the browser load 1.5 MB to colour it.
+
+    Args:
+        label: of a frame that a click opens, in Markdown; a long text without one has its length there.
+        is_open: whether such a frame is open at first; a long text never is.
+    """
+    is_long = len(text) > LONG_TEXT
+    folded = label or is_long
+    title = label or f"Text of {len(text):,} characters"
+    with st.expander(title, expanded=is_open and not is_long) if folded else st.container(border=True):
         st.text(text)

@@ -167,6 +167,8 @@ def test_a_curve_joins_what_is_alike_in_all_but_how_many_are_answered_at_once() 
     assert found["curve"].to_list() == ["vLLM"] * 3 + ["SGLang"] * 3 + [None] * 2, "two sizes are no curve"
     again = pl.DataFrame([row | {"prompt_set": name} for row in rows[:3] for name in ("default", "sharegpt")]).with_row_index("result_id")
     assert set(tradeoffs.with_curves(again)["curve"]) == {"default", "sharegpt"}, "one name, two curves: more of the name"
+    precise = pl.DataFrame([row | {"dtype": name} for row in rows[:3] for name in ("bfloat16", "fp8")]).with_row_index("result_id")
+    assert set(tradeoffs.with_curves(precise)["curve"]) == {"BF16", "FP8"}, "as people write them"
 
 
 def test_names_in_a_chart_touch_no_other_name() -> None:

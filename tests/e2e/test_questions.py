@@ -18,6 +18,7 @@ from tests.servers import served
 
 pytestmark = pytest.mark.e2e
 MOST_ACTS = 3
+HEIGHT = "document.querySelector('[data-testid=stMain]').scrollHeight"
 TITLES = {entry[1]: entry[2] for entries in site.SECTIONS.values() for entry in entries}
 
 
@@ -139,8 +140,11 @@ def test_one_prompt_across_setups_with_its_texts(asker: Asker) -> None:
     asker.go("Prompts")
     said = asker.read()
     assert len(set(re.findall(r"^(H[12]00 · .*batch \d+).*: [\d.]+ J", said, re.MULTILINE))) >= 4
-    asker.click(asker.page.locator("summary", has_text="Text of").nth(1))
-    assert len(asker.page.locator("[data-testid=stExpander] [data-testid=stText]:visible").first.inner_text()) > 100
+    shown = asker.page.locator("[data-testid=stExpander] [data-testid=stText]:visible")
+    assert asker.page.evaluate(HEIGHT) < 2_400, "answers are folded: the page of many long ones is not longer than one reads"
+    before = shown.count()
+    asker.click(asker.page.locator("summary", has_text="tokens.").nth(1))
+    assert shown.count() == before + 1 and len(shown.last.inner_text()) > 100
     asker.visitor.assert_accessible()
 
 

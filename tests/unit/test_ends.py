@@ -56,3 +56,14 @@ def test_of_many_curves_the_first_have_names_and_long_ones_are_cut() -> None:
 def test_curves_that_end_at_one_number_have_names() -> None:
     named = pl.DataFrame({"name": ["a"], "y": [2.0]})
     assert ends.with_places(named, named, "y", 460)["name_at"].to_list() == [2.0]
+
+
+@pytest.mark.parametrize("rest", ["", "H200 · vLLM · protocol 2.1", "2×H100 · transformers-compiled:searched · chat-concise · FP16"])
+def test_a_long_name_keeps_its_gpu_and_its_engine(rest: str) -> None:
+    model = "A-model-with-a-name-that-is-very-very-long-indeed-Instruct (random)"
+    found = ends.shortened(" · ".join(part for part in (model, rest) if part))
+    short, _, kept = found.partition(" · ")
+    assert kept == rest
+    assert short.startswith("A-model-wit") and short.endswith("…(random)")
+    assert len(found) <= max(ends.LONGEST, ends.SHORTEST_MODEL + 3 + len(rest))
+    assert ends.shortened("Qwen 3 8B · H100") == "Qwen 3 8B · H100"

@@ -14,10 +14,10 @@ from prompt_joules.warehouse.statistics.intervals import Floats
 FONT, LETTER, LINE, GAP = 11, 6.3, 14.0, 28
 # What a logarithmic axis leaves free at both of its ends (px), and what its words and the edges take of the height of a chart.
 PADDING, WORDS = 24, 95
-# A longer name has … in it; a chart that is narrower than this (px), on a phone, has no names.
-LONGEST, NARROW = 46, 480
-# What tells two names apart stands at their ends: so many letters of a long name's end stay.
-LAST = 16
+# Of a longer name the model has … in it, whose shortest form this is; a chart that is narrower than this (px), on a phone, has no names.
+LONGEST, SHORTEST_MODEL, NARROW = 56, 20, 480
+# What tells two models apart may stand at their ends, as "(random)" does: so many letters stay.
+LAST = 8
 IS_WIDE = f"width > {NARROW}"
 
 
@@ -72,11 +72,19 @@ def with_places(named: pl.DataFrame, every: pl.DataFrame, y: str, height: int) -
     scale = (high - low) / long or 1.0
     wanted = (np.log(named[y].to_numpy().astype(float)) - low) / scale
     places = np.exp(low + spread(wanted, LINE, 0, long) * scale) if high > low else named[y].to_numpy().astype(float)
-    name = pl.col("name")
-    short = (
-        pl.when(name.str.len_chars() > LONGEST).then(name.str.slice(0, LONGEST - LAST - 1) + "…" + name.str.slice(-LAST)).otherwise(name)
-    )
-    return named.with_columns(short.alias("name"), pl.Series("name_at", places, dtype=pl.Float64))
+    names = pl.Series("name", [shortened(name) for name in named["name"]], dtype=pl.String)
+    return named.with_columns(names, pl.Series("name_at", places, dtype=pl.Float64))
+
+
+def shortened(name: str) -> str:
+    """A name of at most LONGEST letters, where its model can be cut so far; what stands behind the model, GPU and engine, is never cut.
+
+    Args:
+        name: parts with " · " between them, the model first.
+    """
+    model, between, rest = name.partition(" · ")
+    room = max(LONGEST - len(between) - len(rest), SHORTEST_MODEL)
+    return name if len(model) <= room else f"{model[: room - LAST - 1].rstrip()}…{model[-LAST:]}{between}{rest}"
 
 
 def room_at_the_right(named: pl.DataFrame, low: float, high: float) -> alt.ExprRef:
