@@ -32,7 +32,7 @@ LONGEST = (
     "tests/unit/bench/test_own.py",
     "tests/install/test_wheel.py",
     "tests/unit/bench/test_sweep.py",
-    "tests/unit/test_formats_mlenergy.py",
+    "tests/unit/formats/test_mlenergy.py",
     "tests/unit/statistics/test_aa.py",
     "tests/unit/test_screen.py",
     "tests/e2e/test_live.py",

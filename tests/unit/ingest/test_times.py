@@ -18,11 +18,6 @@ from tests import factories, warehouses
 CASES = warehouses.DATA / "cases"
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 def requests(warehouse: Path) -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, "from requests order by run_id, sequence").to_dicts()
 

@@ -24,11 +24,6 @@ IMPOSSIBLE = [
 ]
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 def parquet(rows: pl.DataFrame) -> bytes:
     """Plain pages, so that other values of the same types give a file of the same layout."""
     out = io.BytesIO()

@@ -9,18 +9,10 @@ import pytest
 from prompt_joules.ingest.formats import foreign, sglang_bench
 from prompt_joules.warehouse import query
 from tests import warehouses
+from tests.unit.formats.conftest import requests
 
 DATA = warehouses.DATA
 CASES = DATA / "cases"
-
-
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
-def requests(warehouse: Path) -> list[dict[str, Any]]:
-    return warehouses.rows(warehouse, "from requests order by run_id, sequence").to_dicts()
 
 
 def test_sglang_with_details(warehouse: Path) -> None:

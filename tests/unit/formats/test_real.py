@@ -10,23 +10,15 @@ import pytest
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import vllm_bench
 from tests import warehouses
+from tests.unit.formats.conftest import requests
 
 REAL = warehouses.DATA / "real"
 VLLM, SGLANG, LLAMA = REAL / "vllm_0_22", REAL / "sglang_bench", REAL / "llama_bench"
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 def load(warehouse: Path, *paths: Path, model: str | None = None) -> int:
     return main([*map(str, paths), *(("--model", model) if model else ()), "--warehouse", str(warehouse), "--quiet"])
-
-
-def requests(warehouse: Path) -> list[dict[str, Any]]:
-    return warehouses.rows(warehouse, "from requests order by sequence").to_dicts()
 
 
 def figures(warehouse: Path) -> list[dict[str, Any]]:

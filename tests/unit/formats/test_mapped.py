@@ -17,11 +17,6 @@ CASES = warehouses.DATA / "cases"
 SETUP = "columns: {output_tokens: n, latency_s: s}\nvalues: {model_id: org/M, task: chat}\n"
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 def load(warehouse: Path, table: str, mapping: str, name: str = "a.csv") -> int:
     """Load a table with a mapping; the exit status."""
     folder = warehouse.parent

@@ -15,11 +15,6 @@ CASES = DATA / "cases"
 SCORE = DATA / "ai_energy_score"
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 def figures(warehouse: Path) -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, "from published order by all").to_dicts()
 

@@ -13,11 +13,6 @@ DATA = warehouses.DATA
 CASES = DATA / "cases"
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 def figures(warehouse: Path, columns: str = "*") -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, f"select {columns} from published order by task, throughput_tps, result_id").to_dicts()
 

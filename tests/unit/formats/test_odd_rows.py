@@ -11,11 +11,6 @@ from prompt_joules.ingest import file
 from tests import warehouses
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 PACKED = [
     ("aiperf", ("profile_export.jsonl", "profile_export_aiperf.json")),
     ("helm", ("stats.json", "run_spec.json")),

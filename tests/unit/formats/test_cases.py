@@ -15,11 +15,6 @@ CASES = warehouses.DATA / "cases"
 KWH = 3.6e6
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 def totals(warehouse: Path) -> list[dict[str, Any]]:
     return query.load("run_totals", None, str(warehouse)).sort("duration_s").to_dicts()
 

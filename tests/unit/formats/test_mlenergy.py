@@ -15,11 +15,6 @@ V2 = warehouses.DATA / "mlenergy_v2"
 V3 = warehouses.DATA / "mlenergy_v3"
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "warehouse.duckdb"
-
-
 def test_a_v2_file_is_one_measured_figure(warehouse: Path) -> None:
     assert warehouses.ingest(V2, into=warehouse).status == 0
     row = warehouses.rows(warehouse, "from results join models using (model_id)").row(0, named=True)

@@ -16,11 +16,6 @@ DATA = warehouses.DATA
 KWH = 3.6e6
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    return tmp_path / "w.duckdb"
-
-
 def figures(warehouse: Path) -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, "from published order by published_model_id, concurrency").to_dicts()
 

@@ -1,0 +1,45 @@
+"""Scores of lm-eval."""
+
+import json
+from pathlib import Path
+
+from tests import warehouses
+
+DATA = warehouses.DATA
+
+
+def test_lm_eval(warehouse: Path) -> None:
+    assert warehouses.ingest(DATA / "lm_eval", into=warehouse).status == 0
+    columns = "benchmark, metric, score, stderr, fewshot, version, source"
+    assert warehouses.rows(warehouse, f"select {columns} from quality order by all").rows() == [
+        ("arc_challenge", "acc", 25.0, 1.0, 25, "1.0", "lm-eval 0.4.13"),
+        ("arc_challenge", "acc_norm", 30.0, None, 25, "1.0", "lm-eval 0.4.13"),
+        ("gsm8k", "exact_match (flexible-extract)", 60.0, 5.0, 5, "3.0", "lm-eval 0.4.13"),
+        ("gsm8k", "exact_match (strict-match)", 50.0, 5.0, 5, "3.0", "lm-eval 0.4.13"),
+        ("wikitext", "word_perplexity", 12.5, None, 0, "2.0", "lm-eval 0.4.13"),
+    ]
+    assert warehouses.rows(warehouse, "select arc from model_quality").item() == 30.0
+
+
+def test_a_score_of_lm_eval_that_is_no_number_is_refused(tmp_path: Path, warehouse: Path) -> None:
+    content = json.loads((DATA / "lm_eval" / "results_tiny.json").read_text())
+    content["results"]["arc_challenge"]["acc,none"] = "good"
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path / "results.json", into=warehouse).status == 1
+    assert warehouses.rejects(warehouse) == [(1, "score", "is not a number")]
+
+
+def test_two_evaluations_with_other_scores_are_both_kept(tmp_path: Path, warehouse: Path) -> None:
+    content = json.loads((DATA / "lm_eval" / "results_tiny.json").read_text())
+    for name, score in (("a", 0.3), ("b", 0.4)):
+        content["results"] = {"arc_challenge": {"acc_norm,none": score}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    warehouses.ingest(tmp_path, into=warehouse)
+    assert warehouses.rows(warehouse, "select score from quality order by score")["score"].to_list() == [30.0, 40.0]
+
+
+def test_the_real_lm_eval_results(warehouse: Path) -> None:
+    assert warehouses.ingest(warehouses.shared("exports/lm_eval"), into=warehouse).status == 0
+    scores = warehouses.rows(warehouse, "select model_id, metric, score, fewshot from quality order by metric").rows()
+    model = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert scores == [(model, "acc", 75.0, 0), (model, "acc_norm", 50.0, 0)]
