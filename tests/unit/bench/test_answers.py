@@ -29,11 +29,6 @@ SAMPLING = Sampling(temperature=1.0, top_p=1.0, top_k=0, repetition_penalty=1.0,
 WATTS = 100.0
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return llama(tmp_path_factory.mktemp("tiny-llama"))
-
-
 def template(stops: tuple[str, ...]) -> Template:
     """The prompt as it is, with these stop strings."""
     return Template("test", lambda prompt: prompt, stop_strings=stops)

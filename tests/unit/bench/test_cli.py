@@ -18,11 +18,6 @@ torch = pytest.importorskip("torch", reason="needs the bench extra: make test in
 from tests.tiny_models import byte_tokenizer, llama, t5  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return llama(tmp_path_factory.mktemp("tiny-llama"))
-
-
 @pytest.fixture(autouse=True)
 def one_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--prompts default` is one short prompt, so that these tests are about the command line only."""

@@ -24,18 +24,7 @@ from prompt_joules.bench.prompts.sets import load_prompts  # noqa: E402
 from prompt_joules.bench.run import local, sink  # noqa: E402
 from prompt_joules.bench.run.folder import read_run  # noqa: E402
 from prompt_joules.bench.run.job import execution_order  # noqa: E402
-from tests.tiny_models import llama  # noqa: E402
-from tests.unit.bench.tiny_runs import PROMPTS, config_of, rows, run  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return llama(tmp_path_factory.mktemp("tiny-llama"))
-
-
-@pytest.fixture
-def config(model: Path, tmp_path: Path) -> RunConfig:
-    return config_of(model, tmp_path)
+from tests.unit.bench.tiny_runs import PROMPTS, rows, run  # noqa: E402
 
 
 class Breaks(TransformersEngine):

@@ -18,7 +18,6 @@ from prompt_joules.bench.engines.compiled.loops import LOOPS, STACKED, Trial, by
 from prompt_joules.bench.engines.compiled.stacked import Part, stack, unstack  # noqa: E402
 from prompt_joules.bench.run import tuning  # noqa: E402
 from prompt_joules.bench.run.local import run_benchmark  # noqa: E402
-from tests.tiny_models import llama  # noqa: E402
 
 SHAPE = {
     "vocab_size": 100,
@@ -120,11 +119,6 @@ def measured(model: Path, out: Path, **options: Any) -> pl.DataFrame:
     )
     assert run_benchmark(asked, Console(quiet=True)) == 0
     return pl.concat([pl.read_parquet(path) for path in sorted(out.glob("*/part-*.parquet"))])
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return llama(tmp_path_factory.mktemp("tiny-llama"))
 
 
 def test_a_loop_is_an_engine_of_its_own(model: Path, tmp_path: Path) -> None:

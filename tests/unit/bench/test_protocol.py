@@ -28,16 +28,10 @@ from prompt_joules.bench.run.folder import Run, read_run  # noqa: E402
 from prompt_joules.bench.run.job import Job, execution_order, turns  # noqa: E402
 from prompt_joules.bench.run.local import run_benchmark  # noqa: E402
 from prompt_joules.bench.run.warmup import TEXTS, warm_up  # noqa: E402
-from tests.tiny_models import llama  # noqa: E402
 
 TOKENS = 6
 PROMPTS = {"tea": "How do I make tea?", "sea": "Why is the sea salt, and since when?", "sum": "2 + 2?", "cat": "A cat?", "dot": "."}
 FOUR = ("chat", "chat-concise", "instruct", "instruct-concise")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return llama(tmp_path_factory.mktemp("tiny-llama"))
 
 
 @pytest.fixture

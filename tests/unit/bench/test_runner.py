@@ -17,17 +17,7 @@ from prompt_joules.bench.run import local  # noqa: E402
 from prompt_joules.bench.run.folder import read_run  # noqa: E402
 from tests.timed_meter import assert_power, timed  # noqa: E402
 from tests.tiny_models import llama, t5  # noqa: E402
-from tests.unit.bench.tiny_runs import PROMPTS, config_of, rows, run  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return llama(tmp_path_factory.mktemp("tiny-llama"))
-
-
-@pytest.fixture
-def config(model: Path, tmp_path: Path) -> RunConfig:
-    return config_of(model, tmp_path)
+from tests.unit.bench.tiny_runs import PROMPTS, rows, run  # noqa: E402
 
 
 def test_rows_of_two_tasks(config: RunConfig) -> None:

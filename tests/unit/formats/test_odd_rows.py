@@ -10,7 +10,6 @@ import pytest
 from prompt_joules.ingest import file
 from tests import warehouses
 
-
 PACKED = [
     ("aiperf", ("profile_export.jsonl", "profile_export_aiperf.json")),
     ("helm", ("stats.json", "run_spec.json")),
