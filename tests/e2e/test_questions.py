@@ -1,4 +1,7 @@
-"""Fourteen questions that people come with, each answered from Home with at most three acts; the answers against the warehouse."""
+"""Fourteen questions that people come with, each answered from Home with at most three acts; the answers against the warehouse.
+
+The mark of a test has its question and how many acts it takes, no more and no fewer; docs/pages.md lists them.
+"""
 
 import re
 import time
@@ -91,11 +94,13 @@ def shipped(shipped_warehouse: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def asker(shipped: str, visit: Callable[..., Visitor]) -> Iterator[Asker]:
-    """A visitor with a question. Every page that the visitor reaches is without faults."""
+def asker(shipped: str, visit: Callable[..., Visitor], request: pytest.FixtureRequest) -> Iterator[Asker]:
+    """A visitor with a question. Every page that the visitor reaches is without faults, and the acts are as many as the mark says."""
     one = Asker(visit(shipped))
     yield one
     one.visitor.assert_sound()
+    said = request.node.get_closest_marker("question").kwargs["acts"]
+    assert one.acts == said, f"the question takes {one.acts} acts, not {said}"
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +109,7 @@ def results(shipped_warehouse: Path) -> pl.DataFrame:
     return warehouses.rows(shipped_warehouse, "select * from results where valid and weights = 'pretrained'")
 
 
+@pytest.mark.question("Which 7B model takes least on an A100, and why?", acts=1)
 def test_which_7b_model_on_an_a100_and_why(asker: Asker, results: pl.DataFrame) -> None:
     asker.click(asker.page.get_by_text("A100", exact=True).first)
     sized = results.filter(
@@ -116,6 +122,7 @@ def test_which_7b_model_on_an_a100_and_why(asker: Asker, results: pl.DataFrame) 
     asker.hears(f"{tokens}× the tokens, each at")  # why: how much of it is length
 
 
+@pytest.mark.question("Does asking for a concise answer save energy, and how sure is that?", acts=1)
 def test_does_asking_for_a_concise_answer_save_and_how_sure_is_that(asker: Asker, results: pl.DataFrame) -> None:
     asker.follow(re.compile("Asked for a short answer"), "Concise or verbose?")
     table = results.filter(pl.col("gpu_model") == "A40", pl.col("source") == "ML.ENERGY v1")
@@ -125,6 +132,7 @@ def test_does_asking_for_a_concise_answer_save_and_how_sure_is_that(asker: Asker
     assert "95 % interval" in asker.read()
 
 
+@pytest.mark.question("What do compiling and batching save on an H200?", acts=1)
 def test_what_compiling_and_batching_save_on_an_h200(asker: Asker) -> None:
     asker.follow(re.compile("What software saves depends"), "What software saves")
     steps = {name: float(value) for name, value in re.findall(r"(?<=0\.13B )([a-z][\w ()]*?) ([\d.]+)(?:;|$)", asker.told())}
@@ -136,6 +144,7 @@ def test_what_compiling_and_batching_save_on_an_h200(asker: Asker) -> None:
     assert steps["batch of 32"] < steps["batch of 8"] < steps["compiled"] and "in batches of 32" in said
 
 
+@pytest.mark.question("What did several setups say to one prompt, and for how many joules?", acts=2)
 def test_one_prompt_across_setups_with_its_texts(asker: Asker) -> None:
     asker.go("Prompts")
     said = asker.read()
@@ -148,6 +157,7 @@ def test_one_prompt_across_setups_with_its_texts(asker: Asker) -> None:
     asker.visitor.assert_accessible()
 
 
+@pytest.mark.question("Which answer is cheapest within 5 s?", acts=1)
 def test_the_cheapest_answer_within_five_seconds(asker: Asker, results: pl.DataFrame) -> None:
     asker.follow("The cheapest answer within 5 s", "Trade-offs")
     fast = results.filter(pl.col("latency_s") <= 5, pl.col("task").is_in(["chat", "lm-arena-chat"]), pl.col("energy_j") > 0)
@@ -155,6 +165,7 @@ def test_the_cheapest_answer_within_five_seconds(asker: Asker, results: pl.DataF
     assert f"Least: {best['model_name']}" in asker.read() and f"with {figure(best['energy_j'], 3)} J" in asker.read()
 
 
+@pytest.mark.question("What do a million answers a day of vicuna 7B take and cost in Germany?", acts=2)
 def test_a_million_answers_a_day_in_germany(asker: Asker, results: pl.DataFrame) -> None:
     asker.follow("A million answers a day in Germany", "Planner")
     asker.choose("Model", "LLaMA · vicuna 7B")
@@ -168,6 +179,7 @@ def test_a_million_answers_a_day_in_germany(asker: Asker, results: pl.DataFrame)
     assert "EUR a year" in asker.read() and "Eurostat" in asker.read() and "2023 (Ember" in asker.read()
 
 
+@pytest.mark.question("Can I have the H100 rows that I see as a file?", acts=3)
 def test_the_h100_rows_on_the_screen_come_down_as_a_file(asker: Asker, results: pl.DataFrame, tmp_path: Path) -> None:
     asker.follow("The table of all results", "Leaderboard")
     asker.choose("GPU", "H100")
@@ -182,6 +194,7 @@ def test_the_h100_rows_on_the_screen_come_down_as_a_file(asker: Asker, results: 
     assert f"in {rows.height} configuration" in asker.read(), "as many as the page says that it shows"
 
 
+@pytest.mark.question("8B: eager or compiled?", acts=1)
 def test_8b_eager_or_compiled(asker: Asker, shipped_warehouse: Path) -> None:
     asker.go("What software saves")
     eager, compiled = (float(re.search(rf" 8B {step} ([\d.]+)", asker.told())[1]) for step in (r"eager \(2023\)", "compiled"))  # type: ignore[index]
@@ -192,11 +205,13 @@ def test_8b_eager_or_compiled(asker: Asker, shipped_warehouse: Path) -> None:
     assert eager > 2 * compiled
 
 
+@pytest.mark.question("Does a bigger model cost more?", acts=1)
 def test_does_a_bigger_model_cost_more(asker: Asker) -> None:
     asker.go("Energy and parameters")
     assert re.search(r"(No clear growth|grows|\^).*R² 0\.\d+; \d+ points", asker.read().replace("\n", " "))
 
 
+@pytest.mark.question("How far has a token come since 2024, like for like?", acts=1)
 def test_how_far_it_has_come_since_2024(asker: Asker, results: pl.DataFrame) -> None:
     asker.go("Three years")
     llama = results.filter(pl.col("model_id") == "meta-llama/Llama-3.1-8B-Instruct", pl.col("gpu_model") == "H100", pl.col("num_gpus") == 1)
@@ -207,6 +222,7 @@ def test_how_far_it_has_come_since_2024(asker: Asker, results: pl.DataFrame) -> 
     assert sorted(map(int, said.groups())) == sorted(round(-100 * float(end)) for end in (change.min(), change.max()))  # type: ignore[arg-type]
 
 
+@pytest.mark.question("Which run does not count, and why?", acts=3)
 def test_which_run_does_not_count_and_why(asker: Asker) -> None:
     asker.go("Runs")
     asker.click(asker.page.get_by_text("1 invalid", exact=True))
@@ -218,12 +234,14 @@ def test_which_run_does_not_count_and_why(asker: Asker) -> None:
     assert "run=" in asker.page.url, "the link names the run"
 
 
+@pytest.mark.question("Why does a model of 2026 have a ≈?", acts=1)
 def test_why_a_model_of_2026_has_a_wavy_sign(asker: Asker) -> None:
     asker.click(asker.page.get_by_text("lm-arena-chat", exact=True).first)
     asker.hears("≈ estimated by the source from J/token")
     asker.hears("One answer takes ≈ ")
 
 
+@pytest.mark.question("What does an answer of a thousand tokens cost?", acts=2)
 def test_what_an_answer_of_a_thousand_tokens_costs(asker: Asker) -> None:
     asker.go("Cost of a token")
     before = _fitted(asker)
@@ -238,6 +256,7 @@ def _fitted(asker: Asker) -> float:
     return float(found[1].replace(",", ""))
 
 
+@pytest.mark.question("How different is one prompt from the next?", acts=1)
 def test_how_different_one_prompt_is_from_the_next(asker: Asker, shipped_warehouse: Path) -> None:
     asker.go("Distributions")
     said = re.search(r"One answer in twenty has at least ([\d,.]+) J, one in twenty at most ([\d,.]+).*?\(([\w-]+)", asker.read())

@@ -1,6 +1,7 @@
 """What people read: lines that fit, a tree that is whole, links that lead somewhere, logs where logs belong,
 and a reference that is what the code says."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -101,3 +102,16 @@ def test_the_reference_is_what_the_code_says(page: str) -> None:
     assert kept == reference.MADE + reference.PAGES[page](), (
         "docs/reference is older than the code: run `python -m tests.reference` and commit what it writes"
     )
+
+
+def test_the_list_of_questions_is_that_of_the_tests() -> None:
+    """The table of docs/pages.md: question, test, acts."""
+    found = []
+    for test in ast.parse((ROOT / "tests" / "e2e" / "test_questions.py").read_text()).body:
+        if isinstance(test, ast.FunctionDef) and test.name.startswith("test_"):
+            mark = next(mark for mark in test.decorator_list if isinstance(mark, ast.Call))
+            question, acts = (ast.literal_eval(given) for given in (mark.args[0], mark.keywords[0].value))
+            found.append(f"| {question} | `{test.name}` | {acts} |")
+    assert len(found) == 14
+    table = "\n".join(["| question | test | acts |", "|---|---|---|", *found, ""])
+    assert f"\n\n{table}\n" in (ROOT / "docs" / "pages.md").read_text(), f"docs/pages.md must have:\n{table}"
