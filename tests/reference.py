@@ -81,7 +81,7 @@ def metrics() -> str:
     )
     said = begun(
         "Numbers of a result",
-        "From `warehouse/metrics.py`. A number is stored in the first unit and shown in the second. How intervals are made:",
+        "From `warehouse/metrics.csv`. A number is stored in the first unit and shown in the second. How intervals are made:",
         "[statistics](../statistics.md).",
     )
     return said + table(("column", "name", "unit", "on screen", "better", "formula", "meaning", "source"), rows)
