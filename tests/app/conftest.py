@@ -7,10 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest, local_script_runner
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 from streamlit.util import calc_hash
 
 from tests.app import warehouse
+from tests.app.scripts import Scripts
 from tests.made_once import MakeOnce
 
 ENTRY = str(Path(__file__).parents[2] / "streamlit_app.py")
@@ -22,8 +23,10 @@ FIGURES = warehouse.SHIPPED / "published" / "mlenergy_v1" / "figures.csv"
 def once_for_a_session() -> Iterator[None]:
     """Do once what a server does once and every AppTest anew: compile the pages, and look through all installed packages for components of
     Streamlit, 0.15 s of CPU."""
+    scripts = functools.cache(Scripts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_script_runner, "ScriptCache", functools.cache(local_script_runner.ScriptCache))
+        patch.setattr(app_test, "ScriptCache", scripts)
+        patch.setattr(local_script_runner, "ScriptCache", scripts)
         patch.setattr(manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests))
         yield
 

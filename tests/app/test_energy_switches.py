@@ -14,9 +14,6 @@ from prompt_joules.warehouse.energy_shown import EVERY, Measure
 from tests.app import warehouse
 from tests.app.conftest import Open, opened, table, text
 
-# Coverage makes a page cost 1.8 times as much; the tests of single pages cover the same lines.
-pytestmark = pytest.mark.no_cover
-
 SWITCHED = {"statistic": "p90", "per": "word", "idle": "above idle"}
 PAGES = [entry[0] for entries in site.SECTIONS.values() for entry in entries]
 

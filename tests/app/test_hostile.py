@@ -18,9 +18,6 @@ from tests.app import hostile
 from tests.app.conftest import open_app
 from tests.made_once import MakeOnce
 
-# Coverage makes a page cost 1.8 times as much; the tests of single pages cover the same lines.
-pytestmark = pytest.mark.no_cover
-
 PAGES = [file for entries in site.SECTIONS.values() for file, *_ in entries]
 # Elements whose text Streamlit reads as Markdown.
 MARKDOWN = ("markdown", "caption", "title", "header", "subheader", "info", "warning", "error", "success", "metric", "toggle", "expander")

@@ -10,9 +10,6 @@ from prompt_joules.warehouse.energy_shown import FORCED, without_forced
 from tests import factories, warehouses
 from tests.app.conftest import Open, open_app, opened, table, text
 
-# Coverage makes a page cost 1.8 times as much; the tests of single pages cover the same lines.
-pytestmark = pytest.mark.no_cover
-
 SHAPE = {"weights": "dummy", "model_id": "shape-8b", "model_name": "shape-8b", "params_total_b": 8.0, "params_active_b": 8.0}
 
 

@@ -13,9 +13,6 @@ from prompt_joules.warehouse.statistics import lines, pooled, runs
 from tests import warehouses
 from tests.app.conftest import open_app, opened, table, text
 
-# Coverage makes a page cost 1.8 times as much; the tests of single pages cover the same lines.
-pytestmark = pytest.mark.no_cover
-
 OURS = {"model": "HuggingFaceTB/SmolLM2-135M-Instruct", "gpu": "H200", "task": "chat", "engine": "transformers-compiled:searched"}
 
 

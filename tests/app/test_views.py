@@ -17,9 +17,6 @@ from tests import factories, warehouses
 from tests.app.conftest import Open, open_app, opened
 from tests.app.files import said_of
 
-# Coverage makes a page cost 1.8 times as much; the tests of single pages cover the same lines.
-pytestmark = pytest.mark.no_cover
-
 
 def _heard(file: bytes, kind: str) -> tuple[View, pl.DataFrame]:
     """The view that the header of a file says, and the rows of the file."""
