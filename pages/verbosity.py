@@ -16,6 +16,9 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.selection import TEXT_FILTERS
 from prompt_joules.warehouse.statistics import pairs, summaries
 
+# Pairs of sides that are looked into for the one that the page starts with.
+TRIED = 5
+
 
 def ask_sides(form: str, view: View) -> Sides:
     """What is compared with what: the kind of difference, side A and side B; both empty for every task and its concise twin.
@@ -30,14 +33,25 @@ def ask_sides(form: str, view: View) -> Sides:
     if compared == next(iter(room.SIDES)):
         return Sides(kind)
     names = data.options().filter(pl.col("kind") == kind)["label"].drop_nulls().unique().sort().to_list()
-    rows = data.load("leaderboard", free_of(view, kind).selection)
-    alike = room.first_sides(rows, kind, form == room.OF_PAIRS)
-    first = alike if set(alike) <= set(names) else ()
+    first = first_pair(form, view, kind, names)
     a, b = (
         st.selectbox(label, names, index=names.index(side), key=f"{label.lower()}_{kind}", bind="query-params", width=230)
         for label, side in zip("AB", first or (names[0], names[min(1, len(names) - 1)]), strict=True)
     )
     return Sides(kind, a or names[0], b or names[0])
+
+
+def first_pair(form: str, view: View, kind: str, names: list[str]) -> tuple[str, str] | None:
+    """The first of the pairs that most results have for which there is something to show; None where that is none of the likeliest.
+
+    Args:
+        names: sides that can be chosen.
+    """
+    rows = data.load("leaderboard", free_of(view, kind).selection)
+    alike = [pair for pair in room.first_sides(rows, kind, form == room.OF_PAIRS) if set(pair) <= set(names)]
+    name = "contrast_prompts" if form == room.OF_PAIRS else "contrast_published"
+    asked = {"above_idle": False} if form == room.OF_PAIRS else {}
+    return next((pair for pair in alike[:TRIED] if contrast(name, view, Sides(kind, *pair), **asked)[1].height), None)
 
 
 def free_of(view: View, kind: str) -> View:

@@ -2,7 +2,7 @@
 
 The tokenizer's own chat template where there is one; FastChat's conversation for models of 2023, whose tokenizers have none; else
 plain roles. The task's system prompt replaces the template's own, so that all models get the same one; a template that would
-drop it is not used. Chat and instruct tasks go through the same template.
+drop it, or that breaks, is not used. Chat and instruct tasks go through the same template.
 """
 
 import re
@@ -17,7 +17,7 @@ _CATCH_ALL = ("one_shot", "zero_shot", "raw")
 """FastChat conversations that are given to models FastChat does not know."""
 _OF_2023 = re.compile(
     r"""(vicuna|koala|alpaca|baize|longchat|guanaco|wizardlm|oasst-sft|gpt4all|manticore|billa|phoenix-inst-chat|fastchat-t5)-
-    | camel-13b | dolly-v2- | h2ogpt-gm-oasst1 | stablelm-tuned-alpha- | redpajama-incite- .* -(chat|instruct) | xgen-7b-8k-inst
+    | camel-13b | dolly-v2- | h2ogpt-gm-oasst1 | stablelm-tuned-alpha- | redpajama-incite-(.*-)?(chat|instruct) | xgen-7b-8k-inst
     | (metaai-)?llama-2-\d+b-chat | qwen-\d+b-chat | falcon-\d+b-(instruct|chat) | mpt-\d+b-(chat|instruct) | mistral-7b-instruct-v0\.1""",
     re.VERBOSE,
 )
@@ -66,11 +66,19 @@ def choose_template(model_name: str, tokenizer: Any, task: Task) -> Template:
 
 def _says(template: Template, task: Task) -> bool:
     """Whether the model would read the task's system prompt and the user's words."""
-    try:
-        text = template.render(_PROBE)
-    except ValueError:  # a conversation of FastChat that it cannot write itself
-        return False
+    text = _rendered(template.render, _PROBE)
     return task.system in text and _PROBE in text
+
+
+def _rendered(render: Callable[[str], str], prompt: str) -> str:
+    """The text that the model would read; empty where the template, which is another's code, breaks."""
+    from jinja2 import TemplateError
+
+    broken = (TemplateError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError)
+    try:
+        return render(prompt)
+    except broken:
+        return ""
 
 
 def fastchat_template(model_name: str, task: Task) -> Template | None:
@@ -125,17 +133,8 @@ def tokenizer_template(tokenizer: Any, task: Task) -> Template | None:
         messages = [{"role": "user", "content": f"{task.system}\n\n{prompt}"}]
         return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
-    has_role = _accepts_system(with_role, task.system)
+    has_role = task.system in _rendered(with_role, _PROBE)
     return Template("tokenizer", with_role if has_role else in_user_turn, special_tokens=False)
-
-
-def _accepts_system(render: Callable[[str], str], system: str) -> bool:
-    from jinja2 import TemplateError
-
-    try:
-        return system in render("Hello")
-    except TemplateError:
-        return False
 
 
 def plain_template(task: Task) -> Template:

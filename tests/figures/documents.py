@@ -38,17 +38,22 @@ def table_of_loops(results: pj.Results) -> list[str]:
 
 
 def loops_of_135m(results: pj.Results) -> list[str]:
-    """J/token of the 135M model in its default loop (2.0), and in the searched one (1.1), on an H200 one prompt at a time."""
+    """J/token of the 135M model one at a time on an H200: its default loop by 2.0, and each experiment's runs of the searched loop."""
     rows = results.sql(
-        "select runs.harness_version as protocol, runs.prompt_set, count(distinct runs.seed) as runs, "
+        "select runs.harness_version as protocol, split_part(runs.engine, ':', 2) as loop, runs.prompt_set, runs.experiment_id, runs.seed, "
         "sum(energy_j) / sum(output_tokens) as joules from requests join runs using (run_number) where runs.model_id = $model and "
-        "runs.gpu = 'H200' and runs.engine = 'transformers-compiled' and runs.batch_size = 1 and requests.valid "
-        "and runs.prompt_set in ('default', 'sharegpt-200') group by all order by joules",
+        "runs.gpu = 'H200' and runs.engine like 'transformers-compiled%' and runs.batch_size = 1 and requests.valid and runs.prompt_set in "
+        "('default', 'sharegpt-200') group by all order by joules",
         model=SMOLLM,
     )
-    (new,) = rows.filter(protocol="2.0", prompt_set="default").iter_rows(named=True)
-    before = rows.filter(protocol="1.1")["joules"].to_list()
-    return [f"{new['joules']:.2f} J/token over", f"where `searched` took {before[0]:.2f} to {before[-1]:.2f} in protocol 1.1"]
+    new = rows.filter(protocol="2.0", prompt_set="default", loop="")["joules"].mean()
+    before = rows.filter(protocol="1.1", prompt_set="sharegpt-200").select("joules").item()
+    since = rows.filter(protocol="2.1", loop="searched")["joules"]
+    return [
+        f"{new:.2f} J/token over",
+        f"where `searched` took {before:.2f} in protocol 1.1 (ShareGPT prompts)",
+        f"`searched` takes {since.min():.2f} to {since.max():.2f}",
+    ]
 
 
 SERVERS = {"vllm": "vLLM", "sglang": "SGLang", "llama.cpp": "llama.cpp"}

@@ -115,8 +115,9 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
     return naming.in_short(naming.numbered(named)).sort("a", "b", "shared", maintain_order=True)
 
 
-def first_sides(rows: pl.DataFrame, kind: str, ours: bool) -> tuple[str, ...]:
-    """The two sides that most results have with all else alike, the one that takes more per token first; none where no two are alike.
+def first_sides(rows: pl.DataFrame, kind: str, ours: bool) -> list[tuple[str, str]]:
+    """Pairs of sides that results have with all else in ALIKE alike, the pair of most results first, in it the one that takes more per
+    token. How answers were drawn is not looked at, so a pair may have no prompts in common that count.
 
     Results of one answer at a time count before those of several, whose energy is divided by a rule.
 
@@ -133,7 +134,7 @@ def first_sides(rows: pl.DataFrame, kind: str, ours: bool) -> tuple[str, ...]:
     both = both.filter(pl.col(side) != pl.col(f"{side}_b"), pl.col("energy_per_token_j") >= pl.col("energy_per_token_j_b"))
     counts = both.group_by(side, f"{side}_b").agg(pl.len(), (pl.col("batch_size") == 1).sum().alias("alone"))
     counts = counts.sort("alone", "len", side, f"{side}_b", descending=[True, True, False, False])
-    return counts.select(side, f"{side}_b").row(0) if counts.height else ()
+    return counts.select(side, f"{side}_b").rows()
 
 
 def labels_of_means(summary: pl.DataFrame, kind: str) -> pl.DataFrame:

@@ -112,6 +112,7 @@ def test_the_models_of_2023_keep_their_conversations() -> None:
         "oasst-sft-1-pythia-12b": "oasst_pythia",
         "stablelm-tuned-alpha-7b": "stablelm",
         "RedPajama-INCITE-7B-Chat": "redpajama-incite",
+        "RedPajama-INCITE-Chat-3B-v1": "redpajama-incite",
         "xgen-7b-8k-inst": "xgen",
         "baize-v2-7B": "baize",
     }
@@ -145,6 +146,21 @@ def test_tokenizer_template_with_a_system_role() -> None:
 def test_system_prompt_goes_into_the_user_turn(chat_template: str) -> None:
     template = choose_template("gpt2", byte_tokenizer(chat_template), CHAT)
     assert template.render("Hi") == f"<user>{CHAT.system}\n\nHi<assistant>"
+
+
+BROKEN = {
+    "several without a default": {"rag": CHAT_TEMPLATE, "tool_use": CHAT_TEMPLATE},
+    "wrong types": "{{ 'a' + 1 }}",
+    "wrong syntax": "{% for %}",
+    "refuses everything": "{{ raise_exception('no') }}",
+    "divides by zero": "{{ 1 / 0 }}",
+}
+
+
+@pytest.mark.parametrize("template", BROKEN.values(), ids=BROKEN)
+def test_a_tokenizers_template_that_breaks_is_passed_over(template: object) -> None:
+    assert choose_template("org/new", byte_tokenizer(template), CHAT).name == "plain"  # type: ignore[arg-type]
+    assert choose_template("vicuna-7b", byte_tokenizer(template), CHAT).name == "fastchat:vicuna_v1.1"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("task", [CHAT, INSTRUCT])
