@@ -29,7 +29,7 @@ from prompt_joules.bench.run.folder import require_writable
 from prompt_joules.bench.run.job import Job, Pass, choose_prompts, common_identity, planned, turns
 from prompt_joules.bench.run.session import OpenRun, rest_of, work_on_all
 from prompt_joules.bench.run.tuning import chosen_loop, known_loop
-from prompt_joules.bench.run.warmup import longest_text, run_shapes, warm_up
+from prompt_joules.bench.run.warmup import announce, longest_text, run_shapes, warm_up
 from prompt_joules.bench.run.window import Item, Row, measure
 from prompt_joules.bench.tasks import TASKS
 
@@ -140,6 +140,7 @@ class LocalWork:
     def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
         """Power while awake without work, room for the longest prompt, every length once, warm-up. Raises EngineUnsuited, WarmUpFailed."""
         config, sampling = self.config, sampling_of(self.config)
+        announce(self.console, config.warmup)
         if config.idle:
             self.active_idle_w = awake_power_w(self.engine, meter, IDLE_SECONDS)
         everything, rest = [job.items for job in jobs], [rest_of(job) for job in jobs]

@@ -42,6 +42,7 @@ from prompt_joules.bench.run.points import cheapest
 from prompt_joules.bench.run.served_warmup import warm_up
 from prompt_joules.bench.run.session import OpenRun, work_on_all
 from prompt_joules.bench.run.traffic import ATTEMPTS, Traffic
+from prompt_joules.bench.run.warmup import announce
 from prompt_joules.bench.run.window import Item, Row
 from prompt_joules.bench.tasks import TASKS
 
@@ -105,6 +106,7 @@ class ServedWork:
     def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
         """See `warm_up`."""
         task, client = TASKS[jobs[0].task], functools.partial(client_of, self.base_url, self.config.in_flight)
+        announce(self.console, self.config.warmup)
         return warm_up(self.config, task, _sampling(self.config), client, self.dialect, meter, stop).columns
 
     def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:

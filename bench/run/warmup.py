@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
+
 from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed, Sampling
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.run.window import Row, prompt_seed
@@ -76,6 +78,12 @@ def run_shapes(engine: Engine, batches: Iterable[Sequence[Prepared]], sampling: 
                 if failure.fatal:
                     raise  # else the run itself records it
     return len(seen)
+
+
+def announce(console: Console, most: int) -> None:
+    """Say that a warm-up begins: on a slow machine it takes minutes, in which nothing else is printed."""
+    if most:
+        console.print(f"Warming up, until two answers in a row cost the same, at most {most} times (--warmup) ...", soft_wrap=True)
 
 
 def warm_up(engine: Engine, meter: Meter, size: int, sampling: Sampling, most: int, stop: Callable[[], bool]) -> WarmUp:

@@ -79,7 +79,7 @@ def test_the_notes_of_devices_are_whole_and_said_once(monkeypatch: pytest.Monkey
 def test_a_run_prints_no_bars_of_libraries(tmp_path: Path) -> None:
     prompts = tmp_path / "one.jsonl"
     prompts.write_text(json.dumps({"id": "a", "prompt": "Hello"}))
-    options = ["--model", llama(tmp_path / "tiny"), "--prompts", prompts, "--out", tmp_path / "out", "--device", "cpu", "--warmup", "0"]
+    options = ["--model", llama(tmp_path / "tiny"), "--prompts", prompts, "--out", tmp_path / "out", "--device", "cpu", "--warmup", "3"]
     words = [sys.executable, "-m", "bench", "run", *map(str, options), "--max-new-tokens", "3"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "80"})
     assert done.returncode == 0, done.stderr
@@ -87,6 +87,7 @@ def test_a_run_prints_no_bars_of_libraries(tmp_path: Path) -> None:
     first, *rest = done.stderr.splitlines()
     assert first.startswith("Loading ") and first.endswith("(float32 on cpu) ...")
     assert "energy not measured: the model ran on a CPU: there is no GPU energy" in rest
+    assert "Warming up, until two answers in a row cost the same, at most 3 times (--warmup) ..." in rest, "it may take minutes"
 
 
 def test_bars_of_gguf_come_back_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
