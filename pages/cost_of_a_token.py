@@ -20,15 +20,16 @@ def lengths() -> tuple[float, float]:
     return tokens_in, tokens_out
 
 
-def fitted(view: View, results: str = "") -> pl.DataFrame:
-    """The fits of some results by their ids, one a line; of all where none is named."""
-    sums = data.load("cost_units", view.selection, results=results, pooled=True, above_idle=view.measure.above_idle)
+def fitted(view: View, results: pl.Series) -> pl.DataFrame:
+    """The fits of results by their ids."""
+    sums = data.load("cost_units", view.selection, results="\n".join(results), pooled=True, above_idle=view.measure.above_idle)
     return cost.fits(sums, data.luck())
 
 
 def fitted_by_name(view: View, known: pl.DataFrame) -> pl.DataFrame:
-    """The fits of all results, by name."""
-    return naming.in_short(known.select("result_id", "label").join(fitted(view), on="result_id", how="inner", maintain_order="left"))
+    """The fits of all results, by name. Runs that repeat them are not asked for as results of their own."""
+    fits = fitted(view, known["result_id"])
+    return naming.in_short(known.select("result_id", "label").join(fits, on="result_id", how="inner", maintain_order="left"))
 
 
 view = frame.begin("What does an answer of any length cost?")
@@ -42,7 +43,7 @@ with glance.choices():
     drawn = controls.one_result(known, width=540)
     tokens_in, tokens_out = lengths()
 one = view.narrowed(among("result_id", drawn["result_id"]))
-fits = fitted(view, drawn["result_id"].item())
+fits = fitted(view, drawn["result_id"])
 if fits.is_empty():
     st.info(room.NO_FIT, icon=":material/info:")
     scope.say_footer(drawn, one, "setup")

@@ -81,7 +81,7 @@ def _over_prompts(runs: Sequence[str], contrast: dict[str, object], one_model: S
     return {
         "contrast_prompts": _prompts("prompt_id", "repetition", "energy_j", "output_tokens", "finish_reason", **contrast),
         "cost_prompts": _prompts("prompt_id", *lengths, above_idle=False, result=results[0], a=1.0, b=0.1, c=3.0),
-        "cost_units": _prompts("prompt_id", *lengths, above_idle=False, results=results[0], pooled=True),
+        "cost_units": _prompts("prompt_id", *lengths, selection=Selection(), above_idle=False, results=results[0], pooled=True),
         "distribution": _prompts("energy_j", **METRIC),
         "distribution_bins": _prompts("energy_j", **METRIC),
         "hidden": _prompts("reasons"),

@@ -3,14 +3,17 @@
 -- Units are dealt into at most 1,000 of either kind, so that a bootstrap costs the same for any number of prompts; up to 1,000 have one each. The same prompt,
 -- and a window of the same prompts, is the same unit in every run, so that runs can be drawn together.
 -- With $above_idle the energy is that above the power of the idle GPU.
-with wanted as (
+-- Numbers stand for results, prompt sets and pairs of result and run: grouping and sorting answers by names would take most of the time.
+with wanted as materialized (
     select
         'run:' || chosen.run_id as result_id,
+        dense_rank() over (order by chosen.run_id)::integer as result_number,
+        row_number() over (order by chosen.run_id, alike.run_number)::integer as pair,
+        dense_rank() over (order by runs.prompt_set)::integer as set_number,
         alike.run_number,
         alike.pass_id,
         alike.card,
         alike.calibration,
-        runs.prompt_set,
         runs.energy_attribution is not distinct from 'shared' as shared,
         own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
     from repetitions as chosen
@@ -20,9 +23,12 @@ with wanted as (
     join runs on runs.run_number = alike.run_number
     where list_contains(string_split($results, chr(10)), 'run:' || chosen.run_id)
 ),
-answered as (
+answered as materialized (
     select
-        wanted.* exclude (own_idle_power_w),
+        wanted.pair,
+        wanted.run_number,
+        wanted.set_number,
+        wanted.shared,
         requests.prompt_id,
         requests.repetition,
         requests.window_id,
@@ -37,69 +43,79 @@ answered as (
         and (requests.valid or not $selection.only_valid)
         and joules is not null
 ),
-alone as (
+prompts as (
     select
-        *,
-        (dense_rank() over (order by prompt_set, prompt_id) - 1) % 1000 as unit
-    from answered
-    where not shared
+        set_number,
+        prompt_id,
+        (row_number() over (order by set_number, prompt_id) - 1) % 1000 as unit
+    from (select distinct set_number, prompt_id from answered where not shared)
 ),
 -- The prompts of a window as one number that does not depend on their order.
 windows as (
     select
         run_number,
         window_id,
-        (dense_rank() over (order by prompt_set, answered_together) - 1) % 1000 + 1000 as unit
+        (dense_rank() over (order by set_number, answered_together) - 1) % 1000 + 1000 as unit
     from (
         select
             run_number,
             window_id,
-            any_value(prompt_set) as prompt_set,
+            any_value(set_number) as set_number,
             sum(hash(prompt_id) % 1000000007) as answered_together
-        from (select distinct run_number, window_id, prompt_set, prompt_id from answered where shared)
+        from (select distinct run_number, window_id, set_number, prompt_id from answered where shared)
         group by
             run_number,
             window_id
     )
 ),
-divided as (
+dealt as (
     select
-        answered.*,
+        answered.* exclude (run_number, set_number, prompt_id, window_id),
+        prompts.unit
+    from answered
+    join prompts
+        on prompts.set_number = answered.set_number
+        and prompts.prompt_id = answered.prompt_id
+    where not answered.shared
+    union all
+    select
+        answered.* exclude (run_number, set_number, prompt_id, window_id),
         windows.unit
     from answered
     join windows
         on windows.run_number = answered.run_number
         and windows.window_id is not distinct from answered.window_id
     where answered.shared
+),
+sums as (
+    select
+        pair,
+        case when not shared then repetition end as repetition,
+        unit,
+        count(*) as prompts,
+        sum(joules) as energy_j,
+        sum(output_tokens)::bigint as output_tokens,
+        sum(total_tokens)::bigint as total_tokens,
+        sum(output_words)::bigint as output_words,
+        sum(output_chars)::bigint as output_chars
+    from dealt
+    group by
+        pair,
+        case when not shared then repetition end,
+        unit
 )
 select
-    result_id,
-    run_number,
-    any_value(pass_id) as pass_id,
-    any_value(card) as card,
-    any_value(calibration) as calibration,
-    any_value(shared) as shared,
-    case when not shared then repetition end as repetition,
-    unit,
-    count(*) as prompts,
-    sum(joules) as energy_j,
-    sum(output_tokens)::bigint as output_tokens,
-    sum(total_tokens)::bigint as total_tokens,
-    sum(output_words)::bigint as output_words,
-    sum(output_chars)::bigint as output_chars
-from (
-    select * from alone
-    union all
-    select * from divided
-)
-group by
-    result_id,
-    run_number,
-    shared,
-    case when not shared then repetition end,
-    unit
+    wanted.result_id,
+    wanted.run_number,
+    wanted.pass_id,
+    wanted.card,
+    wanted.calibration,
+    wanted.shared,
+    sums.* exclude (pair)
+from sums
+join wanted on wanted.pair = sums.pair
 order by
-    result_id,
-    unit,
-    run_number,
-    repetition
+    wanted.result_number,
+    sums.unit,
+    wanted.run_number,
+    sums.repetition

@@ -129,6 +129,30 @@ def test_a_prompt_is_the_same_unit_in_every_run(tmp_path: Path) -> None:
     assert all(len(set(energies)) == 1 for energies in by_unit.values()), "the same energy is the same prompt"
 
 
+def test_many_prompts_are_dealt_into_units_in_the_order_of_their_sets_and_ids(tmp_path: Path) -> None:
+    sizes = {"z": 500, "a": 620}
+    for name, size in sizes.items():
+        rows = factories.records(size, name, prompt_set=name, prompt_set_sha256=name * 64, energy_j=1.0)
+        factories.write(rows.with_columns(energy_j=pl.int_range(1.0, size + 1.0)), tmp_path / f"{name}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    asked = {"results": "run:z\nrun:a", "above_idle": False, "pooled": True}
+    rows = pl.concat(
+        pl.DataFrame(
+            {
+                "prompt_set": name,
+                "prompt_id": factories.records(size, name)["prompt_id"],
+                "joules": pl.int_range(1.0, size + 1.0, eager=True),
+            }
+        )
+        for name, size in sizes.items()
+    ).sort("prompt_set", "prompt_id")
+    dealt = rows.with_columns(result_id=pl.format("run:{}", "prompt_set"), unit=pl.int_range(pl.len()) % 1000)
+    expected = dealt.group_by("result_id", "unit").agg(pl.col("joules").sum()).sort("result_id", "unit")
+    for name, joules in (("units", "energy_j"), ("cost_units", "joules")):
+        found = query.load(name, None, str(tmp_path / "w.duckdb"), **asked).select("result_id", "unit", joules=joules)
+        assert found.rows() == expected.rows(), name
+
+
 def test_runs_that_repeat_each_other_are_units_of_one_result(tmp_path: Path) -> None:
     for run, changes in {"one": {}, "two": {"seed": 7}, "three": {"dtype": "bfloat16"}}.items():
         factories.write(factories.records(30, run, **changes), tmp_path / f"{run}.parquet")
