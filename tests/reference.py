@@ -67,7 +67,7 @@ def record() -> str:
     rows = ((f"`{one.name}`", f"`{one.type}`", one.unit, yes(one.required), yes(one.setup), values_of(one), one.meaning) for one in COLUMNS)
     said = begun(
         "Columns of a results file",
-        f"One row is one prompt answered once. Contract version {SCHEMA_VERSION}, from `bench/record.py`. A row whose values are not",
+        f"One row is one prompt answered once. Contract version {SCHEMA_VERSION}, from `bench/record.csv`. A row whose values are not",
         "allowed, or that lacks a required one, is refused with its reason ([verdicts](../verdicts.md)). A column of the setup has",
         "one value in all rows of a run. Numbers are finite; units are base SI; what was not measured is null.",
     )

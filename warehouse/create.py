@@ -1,6 +1,6 @@
 """What an empty warehouse is made of: the tables of `schema.sql`, the definitions of every derived number and verdict, and a version.
 
-The columns of a record are written once, in `bench/record.py`; here they become columns of the tables `requests` and `runs`.
+The columns of a record are written once, in `bench/record.csv`; here they become columns of the tables `requests` and `runs`.
 """
 
 import re

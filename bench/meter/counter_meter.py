@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from prompt_joules.bench.meter.balance import Balance
 from prompt_joules.bench.meter.counters import Counter, CounterLost
 from prompt_joules.bench.meter.edges import ALIGNED_BIAS, SETTLE_S, Reader, Step, aligned_energy, plain_bound_j
-from prompt_joules.bench.meter.gpu import Conditions, NoConditions
+from prompt_joules.bench.meter.gpu import Conditions
 from prompt_joules.bench.meter.host import Host, HostEnergy, no_host
 from prompt_joules.bench.meter.reading import Reading, SharedGpu, WindowNotOpen, WindowOpen, check_edges, join_names
 
@@ -77,7 +77,7 @@ class CounterMeter:
         self.calibration: float | None = ALIGNED_BIAS if edges == "aligned" else 0.0
         self.gpu_model, self.num_gpus = join_names(counter.gpu_models), len(counter.gpu_models)
         self.cpu_source, self.dram_source, self.host_reason = host.cpu_source, host.dram_source, host.reason
-        self._host, self._conditions = host, conditions or NoConditions()
+        self._host, self._conditions = host, conditions or Conditions()
         self._reader = Reader(counter, clock, sleep)
         self.steps = self._reader.detect()
         self._reader.usual_s = READS_TO_BLUNT * self.steps.poll_gap_s

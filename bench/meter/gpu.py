@@ -6,7 +6,7 @@ A question that the driver does not answer is None, never a guess.
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from prompt_joules.bench.machine import short_hash
 
@@ -38,39 +38,23 @@ class State:
     neighbour_power_w: float | None = None
 
 
-class Conditions(Protocol):
-    """Reads the state of the measured GPUs."""
+class Conditions:
+    """The state of the measured GPUs. Of itself it knows nothing; drivers that answer fill it."""
 
     def state(self) -> State:
         """Temperature and throttling now."""
-        ...
-
-    def snapshot(self) -> list[dict[str, object]]:
-        """Everything worth storing with the run, one dict per GPU."""
-        ...
-
-    def other_processes(self) -> int | None:
-        """Processes of others on these GPUs; None where the driver does not say."""
-        ...
-
-
-class NoConditions:
-    """Nothing is known about the device."""
-
-    def state(self) -> State:
-        """Nothing."""
         return State()
 
     def snapshot(self) -> list[dict[str, object]]:
-        """Nothing."""
+        """Everything worth storing with the run, one dict per GPU."""
         return []
 
     def other_processes(self) -> int | None:
-        """Unknown."""
+        """Processes of others on these GPUs; None where the driver does not say."""
         return None
 
 
-class ZeusConditions:
+class ZeusConditions(Conditions):
     """Temperature and power limit through Zeus alone: AMD. Not yet run on such a machine by us."""
 
     def __init__(self, gpus: Sequence[Any]) -> None:
@@ -83,10 +67,6 @@ class ZeusConditions:
     def snapshot(self) -> list[dict[str, object]]:
         """Name and temperature per GPU."""
         return [{"name": str(gpu.get_name()), "temperature_c": _zeus_temperature_c(gpu)} for gpu in self._gpus]
-
-    def other_processes(self) -> int | None:
-        """Unknown."""
-        return None
 
 
 def _zeus_temperature_c(gpu: Any) -> float | None:
@@ -103,7 +83,7 @@ def describe_reasons(bits: int) -> list[str]:
     return [name for bit, name in sorted((THROTTLE_BITS | OTHER_BITS).items()) if bits & bit]
 
 
-class NvmlConditions:
+class NvmlConditions(Conditions):
     """The state of NVIDIA GPUs, by NVML.
 
     Processes: those on the GPUs when this object is made, before the model is loaded, are others'. Later ones are

@@ -1,11 +1,10 @@
 """The meter of a device: a counter's, or one that gives the reason why there is none."""
 
 from pathlib import Path
-from typing import Any
 
 from prompt_joules.bench.meter.counter_meter import CounterMeter
 from prompt_joules.bench.meter.counters import Counter, CounterLost, CounterUnavailable, NoSuchGpu, open_apple_counter, open_zeus_counter
-from prompt_joules.bench.meter.gpu import Conditions, NoConditions, NvmlConditions, ZeusConditions
+from prompt_joules.bench.meter.gpu import Conditions, NvmlConditions, ZeusConditions
 from prompt_joules.bench.meter.host import Host, HostEnergy, no_host, open_host
 from prompt_joules.bench.meter.reading import Meter, Reading, WindowNotOpen, WindowOpen, check_edges, join_names
 from prompt_joules.bench.meter.replay import ReplayCounter, load_trace
@@ -98,15 +97,12 @@ def open_meter(device: str, edges: str = "aligned", replay: Path | None = None) 
 
 def _open_counter(device: str) -> tuple[Counter, Conditions]:
     if device.startswith("mps"):
-        return open_apple_counter(), NoConditions()
+        return open_apple_counter(), Conditions()
     try:
         counter, gpus = open_zeus_counter(device)
     except NoSuchGpu as error:
         if device == "server":
             raise CounterUnavailable(f"no GPU on this host: {error}") from error
         raise
-    return counter, _conditions_of(counter.source, gpus)
-
-
-def _conditions_of(source: str, gpus: list[Any]) -> Conditions:
-    return NvmlConditions([gpu.handle for gpu in gpus]) if source == "nvml-counter" else ZeusConditions(gpus)
+    nvidia = counter.source == "nvml-counter"
+    return counter, NvmlConditions([gpu.handle for gpu in gpus]) if nvidia else ZeusConditions(gpus)

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import prometheus_client
 
@@ -26,8 +26,8 @@ Figures = Mapping[str, float]
 Setup = Mapping[str, Any]
 
 
-class Log(Protocol):
-    """One tracker. Any method may raise anything."""
+class Log:
+    """One tracker. Any method may raise anything; one that it does not have does nothing."""
 
     def begin(self, setup: Setup) -> None:
         """A run begins, or goes on: its columns in SETUP that are known."""
@@ -49,7 +49,7 @@ class Log(Protocol):
         """Nothing more comes."""
 
 
-class Mlflow:
+class Mlflow(Log):
     """A run of MLflow for a run of ours, in the store of MLFLOW_TRACKING_URI; one that goes on there goes on here.
 
     Figures are sent every few seconds, because a store may be far away.
@@ -90,9 +90,6 @@ class Mlflow:
         self._send(setup)
         self._client.set_terminated(self._ids[setup["run_id"]], "FINISHED" if how == "finished" else "KILLED")
 
-    def close(self) -> None:
-        """Every run was ended."""
-
     def _keep(self, setup: Setup, figures: Figures, step: int) -> None:
         now_ms = int(time.time() * 1000)
         self._waiting[setup["run_id"]] += [self._mlflow.entities.Metric(key, value, now_ms, step) for key, value in figures.items()]
@@ -104,7 +101,7 @@ class Mlflow:
         self._sent_s = time.monotonic()
 
 
-class Wandb:
+class Wandb(Log):
     """A run of Weights & Biases for a run of ours, with the same id; WANDB_MODE, WANDB_PROJECT and WANDB_DIR are its own."""
 
     def __init__(self) -> None:
@@ -131,11 +128,8 @@ class Wandb:
         run.summary.update({"end": how})
         run.finish(exit_code=0 if how == "finished" else 1)
 
-    def close(self) -> None:
-        """Every run was ended."""
 
-
-class Otel:
+class Otel(Log):
     """Metrics of OpenTelemetry, through the provider of the program; a command line makes one that speaks OTLP (OTEL_EXPORTER_OTLP_…)."""
 
     def __init__(self) -> None:
@@ -153,9 +147,6 @@ class Otel:
         self._per_token = meter.create_histogram("prompt_joules.energy_per_token", "J/{token}", "GPU energy of an answer over its tokens")
         self._power = meter.create_gauge("prompt_joules.power", "W", "mean GPU power of the measured answers so far")
 
-    def begin(self, setup: Setup) -> None:
-        """Metrics have no beginning."""
-
     def add(self, setup: Setup, row: Figures, total: Figures, step: int) -> None:
         labels = _labels(setup)
         self._answers.add(1, labels | {"status": "ok" if "output_tokens" in row else "failed"})
@@ -166,9 +157,6 @@ class Otel:
             self._per_token.record(row["energy_per_token_j"], labels)
         if "power_w" in total:
             self._power.set(total["power_w"], labels)
-
-    def end(self, setup: Setup, total: Figures, how: str) -> None:
-        """What was counted goes out with the rest."""
 
     def close(self) -> None:
         if self._own is not None:
@@ -193,8 +181,11 @@ def _provider() -> Any:
     return MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())])
 
 
-class Prometheus:
-    """A page of figures for Prometheus, while the command runs. Raises BadOption: the port is taken."""
+class Prometheus(Log):
+    """A page of figures for Prometheus: a run appears with its first answer and stays while the command runs.
+
+    Raises BadOption: the port is taken.
+    """
 
     def __init__(self, host: str, port: int) -> None:
         registry = prometheus_client.CollectorRegistry()
@@ -215,15 +206,9 @@ class Prometheus:
             "power_w": gauge("run_power_watts", "Mean GPU power of the measured answers of this session."),
         }
 
-    def begin(self, setup: Setup) -> None:
-        """A run appears with its first answer."""
-
     def add(self, setup: Setup, row: Figures, total: Figures, step: int) -> None:
         for name, value in total.items():
             self._gauges[name].labels(**_labels(setup)).set(value)
-
-    def end(self, setup: Setup, total: Figures, how: str) -> None:
-        """The figures stand until the command ends."""
 
     def close(self) -> None:
         self._server.shutdown()

@@ -57,6 +57,14 @@ class Loaded:
     rejected: int
 
 
+Load = Callable[[duckdb.DuckDBPyConnection, Sequence[Source]], list[Loaded]]
+
+
+def one_by_one(load: Callable[[duckdb.DuckDBPyConnection, Source], Loaded]) -> Load:
+    """The loader of a format whose files are loaded each by itself."""
+    return lambda connection, sources: [load(connection, source) for source in sources]
+
+
 @dataclass(frozen=True)
 class Format:
     """A source format.
@@ -74,7 +82,7 @@ class Format:
     name: str
     meaning: str
     recognises: Callable[[Content], bool]
-    load: Callable[[duckdb.DuckDBPyConnection, Sequence[Source]], list[Loaded]]
+    load: Load
     batch: int = 1
     into: str = ""
     tried: str = ""

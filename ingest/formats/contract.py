@@ -1,6 +1,6 @@
-"""What `bench/record.py` says of single columns, as SQL.
+"""What `bench/record.csv` says of single columns, as SQL.
 
-The names and words come from that module alone, never from a file.
+The names and words come from that table of ours alone, never from a file of results.
 """
 
 from collections.abc import Iterator

@@ -5,14 +5,14 @@ once: where the run or the published figure itself is in the warehouse, its copy
 are refused. Prompts that were exported lack what a run needs: they are refused, and the reason says what to ask for.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats import records
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.figures import UNSAID
 from prompt_joules.ingest.formats.published import FIGURES_REQUIRED, FIGURES_SCHEMA, TEXT, cells_of, checked, read_table, store
 from prompt_joules.ingest.front.table import LINE
@@ -76,32 +76,29 @@ def _recognises(content: Content) -> bool:
     return names >= KEYS or names >= records.EXPORTED
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        content = content_of(source)
-        if not _names(content) >= KEYS:
-            raise Unreadable(records.TOO_FEW)
-        rejects: list[Reject] = []
-        numbers, figures = [], []
-        for number, row in rows_of(source, content, rejects):
-            figure = "is no whole row" if row is None else figure_of(row)
-            if isinstance(figure, str):
-                rejects.append(Reject(number, None, figure))
-            else:
-                numbers.append(number)
-                figures.append(figure)
-        cells = cells_of(figures, list(SCHEMA)).with_columns(pl.Series(LINE, numbers, dtype=pl.Int64))
-        rows, bad = checked(cells, SCHEMA, ("result_id", *FIGURES_REQUIRED))
-        loaded.append(store(connection, source, rows, [*rejects, *bad], "exported"))
-    return loaded
+def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    content = content_of(source)
+    if not _names(content) >= KEYS:
+        raise Unreadable(records.TOO_FEW)
+    rejects: list[Reject] = []
+    numbers, figures = [], []
+    for number, row in rows_of(source, content, rejects):
+        figure = "is no whole row" if row is None else figure_of(row)
+        if isinstance(figure, str):
+            rejects.append(Reject(number, None, figure))
+        else:
+            numbers.append(number)
+            figures.append(figure)
+    cells = cells_of(figures, list(SCHEMA)).with_columns(pl.Series(LINE, numbers, dtype=pl.Int64))
+    rows, bad = checked(cells, SCHEMA, ("result_id", *FIGURES_REQUIRED))
+    return store(connection, source, rows, [*rejects, *bad], "exported")
 
 
 FORMAT = Format(
     name="export",
     meaning="configurations that `export` or the app wrote: CSV, JSON, JSON lines, Parquet, Arrow",
     recognises=_recognises,
-    load=_load,
+    load=one_by_one(_load),
     into="published",
     tried="this version",
 )

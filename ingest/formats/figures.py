@@ -3,14 +3,14 @@
 A reader gives figures in base units under the names of `FIGURES_SCHEMA`. What a tool did not measure it leaves out, and it becomes null.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, read_table, store_figures
 from prompt_joules.ingest.front.table import LINE
 
@@ -83,10 +83,11 @@ def format_of(
     A figure needs what `published.FIGURES_REQUIRED` lists and `UNSAID` does not fill; a row without it is refused.
     """
 
-    def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-        return [store(connection, source, read(source, content_of(source)), may_be_empty=may_be_empty) for source in sources]
+    def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+        return store(connection, source, read(source, content_of(source)), may_be_empty=may_be_empty)
 
-    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, batch=batch, into="published")
+    each = one_by_one(load)
+    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=each, batch=batch, into="published")
 
 
 def format_of_runs(*, name: str, meaning: str, tried: str, keys: Collection[str], figure_of: FigureOf) -> Format:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
 from prompt_joules.ingest.formats import adapt, records
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, write_rejects
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one, write_rejects
 from prompt_joules.ingest.front.content import beside
 
 NO_ENERGY = {"energy_source": "none"}
@@ -134,14 +134,11 @@ def format_of(
 ) -> Format:
     """The format of files that hold requests."""
 
-    def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-        loaded = []
-        for source in sources:
-            rejects: list[Reject] = []
-            loaded.append(store_requests(connection, source, rows_of(source, content_of(source), rejects), rejects))
-        return loaded
+    def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+        rejects: list[Reject] = []
+        return store_requests(connection, source, rows_of(source, content_of(source), rejects), rejects)
 
-    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, into="requests")
+    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=one_by_one(load), into="requests")
 
 
 def _fitted(rows: Iterable[Row], file_time: datetime, refused: list[Reject]) -> list[Row]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, content_of
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, content_of, one_by_one
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
 from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
 
@@ -60,18 +60,15 @@ def benchmark_of(spec: Mapping[str, Any]) -> str:
     return MODEL.sub("", str(spec.get("name"))).strip(":,")
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        spec = companion(source.path.with_name("run_spec.json"), "the model and the scenario")
-        model = dug(spec, "adapter_spec", "model") or dug(spec, "adapter_spec", "model_deployment")
-        numbered = list(content_of(source).objects())
-        rejects = [Reject(number, None, "is no whole JSON object") for number, stat in numbered if not stat]
-        rows = list(scores_of([stat for _, stat in numbered if stat], spec, model)) if isinstance(model, str) and model else []
-        if not rows:
-            rejects.append(Reject(None, None, "holds no headline metric" if model else "has a run_spec.json beside it that names no model"))
-        loaded.append(store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), rejects))
-    return loaded
+def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    spec = companion(source.path.with_name("run_spec.json"), "the model and the scenario")
+    model = dug(spec, "adapter_spec", "model") or dug(spec, "adapter_spec", "model_deployment")
+    numbered = list(content_of(source).objects())
+    rejects = [Reject(number, None, "is no whole JSON object") for number, stat in numbered if not stat]
+    rows = list(scores_of([stat for _, stat in numbered if stat], spec, model)) if isinstance(model, str) and model else []
+    if not rows:
+        rejects.append(Reject(None, None, "holds no headline metric" if model else "has a run_spec.json beside it that names no model"))
+    return store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), rejects)
 
 
 def _recognises(content: Content) -> bool:
@@ -83,6 +80,6 @@ FORMAT = Format(
     meaning="HELM stats.json with run_spec.json beside it: headline scores",
     tried="0.5 (structure from its source, and from runs that it published)",
     recognises=_recognises,
-    load=_load,
+    load=one_by_one(_load),
     into="quality",
 )

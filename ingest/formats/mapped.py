@@ -20,7 +20,7 @@ import yaml
 
 from prompt_joules.bench.record import COLUMNS
 from prompt_joules.ingest.formats import figures, mapped_shapes
-from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.foreign import Row, is_number, run_name, store_requests
 from prompt_joules.ingest.formats.mapped_cells import ORDERS, Unfit, value_of
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, read_table
@@ -235,15 +235,15 @@ def format_of(mapping: ColumnMap | None, *, of_figures: bool = False) -> Format:
     """The format of CSV, Parquet and Arrow files that no other format knows; without a mapping it recognises nothing."""
     mine = mapping is not None and mapping.figures == of_figures
 
-    def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
         if mapping is None:
             raise Unreadable("needs --map FILE")
-        return [_load(connection, source, mapping) for source in sources]
+        return _load(connection, source, mapping)
 
     return Format(
         name="mapped-figures" if of_figures else "mapped",
         meaning=f"any CSV, Parquet or Arrow file of {'means of runs' if of_figures else 'requests'}, with --map FILE",
         recognises=lambda content: mine and (content.kind == "table" or content.columnar is not None),
-        load=load,
+        load=one_by_one(load),
         into="published" if of_figures else "requests",
     )

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of, write_rejects
+from prompt_joules.ingest.formats.base import Format, Load, Loaded, Reject, Source, Unreadable, content_of, one_by_one, write_rejects
 from prompt_joules.ingest.front.table import LINE, Table
 from prompt_joules.ingest.statements import statement
 
@@ -135,21 +135,18 @@ def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: 
     return store(connection, source, scores, [*extra, *rejects], "quality")
 
 
-def each_result(scores_of: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]], tool: str) -> Callable[..., list[Loaded]]:
+def each_result(scores_of: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]], tool: str) -> Load:
     """A loader of JSON files with the results of one evaluation each; the function gives the rows of `quality.csv` that it stands for."""
 
-    def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-        loaded = []
-        for source in sources:
-            content = content_of(source).json
-            if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
-                raise Unreadable(f"is not a whole {tool} result")
-            rows = list(scores_of(content))
-            empty = [] if rows else [Reject(None, "results", "holds no score")]
-            loaded.append(store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), empty))
-        return loaded
+    def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+        content = content_of(source).json
+        if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
+            raise Unreadable(f"is not a whole {tool} result")
+        rows = list(scores_of(content))
+        empty = [] if rows else [Reject(None, "results", "holds no score")]
+        return store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), empty)
 
-    return load
+    return one_by_one(load)
 
 
 def store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], how: str) -> Loaded:
@@ -178,27 +175,27 @@ def name_models(connection: duckdb.DuckDBPyConnection, source: Source, rows: Seq
     return Loaded(source, len(rows), 0)
 
 
-def _load_figures(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    tables = [(source, read_table(source, FIGURES_SCHEMA)) for source in sources]
-    return [store_figures(connection, source, table.cells, table.rejects) for source, table in tables]
+def _load_figures(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    table = read_table(source, FIGURES_SCHEMA)
+    return store_figures(connection, source, table.cells, table.rejects)
 
 
-def _load_quality(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    tables = [(source, read_table(source, QUALITY_SCHEMA)) for source in sources]
-    return [store_quality(connection, source, table.cells, table.rejects) for source, table in tables]
+def _load_quality(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    table = read_table(source, QUALITY_SCHEMA)
+    return store_quality(connection, source, table.cells, table.rejects)
 
 
 FIGURES = Format(
     name="figures",
     meaning="figures.csv: published aggregates as this project ships them",
     recognises=lambda content: set(FIGURES_REQUIRED) <= set(content.header),
-    load=_load_figures,
+    load=one_by_one(_load_figures),
     into="published",
 )
 QUALITY = Format(
     name="quality",
     meaning="quality.csv: benchmark scores as this project ships them",
     recognises=lambda content: set(QUALITY_REQUIRED) <= set(content.header),
-    load=_load_quality,
+    load=one_by_one(_load_quality),
     into="quality",
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, content_of, write_rejects
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, content_of, one_by_one, write_rejects
 from prompt_joules.ingest.formats.published import TEXT, read_table
 from prompt_joules.ingest.statements import statement
 
@@ -49,10 +49,10 @@ def format_of(
 ) -> Format:
     """The format of files whose totals a function gives."""
 
-    def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-        return [store(connection, source, *totals_of(source, content_of(source))) for source in sources]
+    def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+        return store(connection, source, *totals_of(source, content_of(source)))
 
-    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=load, into="run_totals")
+    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=one_by_one(load), into="run_totals")
 
 
 def format_of_tables(

@@ -6,13 +6,12 @@ ratio, not total tokens over total time, and is kept as published. GPU and task 
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of, finite
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of, finite, one_by_one
 from prompt_joules.ingest.formats.published import name_models, read_table, store_figures, store_quality
 from prompt_joules.ingest.front.table import LINE
 
@@ -63,14 +62,14 @@ def quality_of(cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _load_benchmark(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    tables = [(source, read_table(source, BENCHMARK_HEADER)) for source in sources]
-    return [store_figures(connection, source, figures_of(source.path, table.cells), table.rejects) for source, table in tables]
+def _load_benchmark(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    table = read_table(source, BENCHMARK_HEADER)
+    return store_figures(connection, source, figures_of(source.path, table.cells), table.rejects)
 
 
-def _load_scores(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    tables = [(source, read_table(source, SCORE_HEADER)) for source in sources]
-    return [store_quality(connection, source, quality_of(table.cells), table.rejects) for source, table in tables]
+def _load_scores(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    table = read_table(source, SCORE_HEADER)
+    return store_quality(connection, source, quality_of(table.cells), table.rejects)
 
 
 def _is_models(content: Content) -> bool:
@@ -80,18 +79,15 @@ def _is_models(content: Content) -> bool:
     return isinstance(models, dict) and all(isinstance(model, dict) and model.keys() >= MODEL_KEYS for model in models.values())
 
 
-def _load_models(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+def _load_models(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     """Names, links and sizes of models that the reviewed `warehouse/models.csv` does not know."""
-    loaded = []
-    for source in sources:
-        content = content_of(source).json
-        try:
-            sizes = {key: finite(model["params"]) for key, model in content.items()}
-            rows = [(key, key.split("/")[-1], content[key]["url"], size, size) for key, size in sizes.items()]
-        except (TypeError, ValueError, AttributeError) as error:
-            raise Unreadable("is not a v1 models.json: `params` must be a number") from error
-        loaded.append(name_models(connection, source, rows))
-    return loaded
+    content = content_of(source).json
+    try:
+        sizes = {key: finite(model["params"]) for key, model in content.items()}
+        rows = [(key, key.split("/")[-1], content[key]["url"], size, size) for key, size in sizes.items()]
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Unreadable("is not a v1 models.json: `params` must be a number") from error
+    return name_models(connection, source, rows)
 
 
 BENCHMARK = Format(
@@ -99,7 +95,7 @@ BENCHMARK = Format(
     tried="the tables of 2023 (real files)",
     meaning="ML.ENERGY v1 <GPU>_<task>_benchmark.csv",
     recognises=lambda content: content.header == BENCHMARK_HEADER,
-    load=_load_benchmark,
+    load=one_by_one(_load_benchmark),
     into="published",
 )
 SCORES = Format(
@@ -107,7 +103,7 @@ SCORES = Format(
     tried="the tables of 2023 (real files)",
     meaning="ML.ENERGY v1 score.csv",
     recognises=lambda content: content.header == SCORE_HEADER,
-    load=_load_scores,
+    load=one_by_one(_load_scores),
     into="quality",
 )
 MODELS = Format(
@@ -115,5 +111,5 @@ MODELS = Format(
     tried="the tables of 2023 (real files)",
     meaning="ML.ENERGY v1 and v2 models.json",
     recognises=_is_models,
-    load=_load_models,
+    load=one_by_one(_load_models),
 )

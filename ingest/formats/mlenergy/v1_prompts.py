@@ -9,16 +9,14 @@ throughput is length over latency and is computed again here. With a batch the e
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from prompt_joules.bench.tasks import TASKS
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import Row, environment, run_name, store_requests, whole, words
+from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.foreign import Row, environment, format_of, run_name, whole, words
 from prompt_joules.ingest.front.content import beside, ending
 
 KEYS = {"model", "throughput", "response_length", "latency"}
@@ -120,27 +118,23 @@ def _recognises(content: Content) -> bool:
     return content.is_list and content.keys >= KEYS
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        setup = setup_of(config_beside(source.path), source)
-        found, rejects = answers(content_of(source))
-        seen: Counter[str] = Counter()
-        rows = []
-        for index, (number, answer) in enumerate(found):
-            row = row_of(answer)
-            name = prompt_name(row["prompt_text"], index)
-            rows.append(Row(number, setup | row | {"sequence": index, "prompt_id": name, "repetition": seen[name]}))
-            seen[name] += 1
-        loaded.append(store_requests(connection, source, rows, rejects))
-    return loaded
+def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator[Row]:
+    """The answers of a file, in order; a torn one is added to `rejects`. Raises Unreadable without the config beside it."""
+    setup = setup_of(config_beside(source.path), source)
+    found, torn = answers(content)
+    rejects += torn
+    seen: Counter[str] = Counter()
+    for index, (number, answer) in enumerate(found):
+        row = row_of(answer)
+        name = prompt_name(row["prompt_text"], index)
+        yield Row(number, setup | row | {"sequence": index, "prompt_id": name, "repetition": seen[name]})
+        seen[name] += 1
 
 
-FORMAT = Format(
+FORMAT = format_of(
     name="mlenergy-v1-prompts",
     tried="the script of 2023 (structure from its source)",
     meaning="ML.ENERGY v1 per-prompt JSON, whole or cut off, beside its config*.json",
     recognises=_recognises,
-    load=_load,
-    into="requests",
+    rows_of=rows_of,
 )

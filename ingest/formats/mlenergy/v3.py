@@ -6,12 +6,12 @@ token. The energy of a request is modelled from it (J/token × mean length), so 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, finite
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, finite, one_by_one
 from prompt_joules.ingest.formats.fields import at, taken
 from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.foreign import is_number
@@ -100,20 +100,17 @@ def _is_index(content: Content) -> bool:
     return isinstance(models, dict) and bool(models) and all(isinstance(m, dict) and "total_params_billions" in m for m in models.values())
 
 
-def _load_index(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+def _load_index(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     """Names and sizes of models that the reviewed `warehouse/models.csv` does not know."""
-    loaded = []
-    for source in sources:
-        models = content_of(source).json["models"]
-        try:
-            rows = [
-                (key, str(m["nickname"]), None, finite(m["total_params_billions"]), finite(m["activated_params_billions"]))
-                for key, m in models.items()
-            ]
-        except (TypeError, ValueError, KeyError) as error:
-            raise Unreadable("is not a v3 index.json: every model needs a nickname and its parameters") from error
-        loaded.append(name_models(connection, source, rows))
-    return loaded
+    models = content_of(source).json["models"]
+    try:
+        rows = [
+            (key, str(m["nickname"]), None, finite(m["total_params_billions"]), finite(m["activated_params_billions"]))
+            for key, m in models.items()
+        ]
+    except (TypeError, ValueError, KeyError) as error:
+        raise Unreadable("is not a v3 index.json: every model needs a nickname and its parameters") from error
+    return name_models(connection, source, rows)
 
 
 FORMAT = format_of(
@@ -128,5 +125,5 @@ INDEX = Format(
     tried="the leaderboard of 2025 (real files)",
     meaning="ML.ENERGY v3 index.json: names and sizes of models",
     recognises=_is_index,
-    load=_load_index,
+    load=one_by_one(_load_index),
 )

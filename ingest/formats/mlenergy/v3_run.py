@@ -5,13 +5,13 @@ is null with that reason. The steady state itself was measured: it becomes one r
 request in `estimated_energy_j`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
 
 from prompt_joules.ingest.formats import figures
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.fields import at, between, failed, share, taken
 from prompt_joules.ingest.formats.foreign import Row, environment, is_number, run_name, store_requests, to_server, words
 from prompt_joules.ingest.formats.mlenergy.v3 import TEXT_TASKS
@@ -82,20 +82,17 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS
 
 
-def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    loaded = []
-    for source in sources:
-        content = content_of(source).json
-        results = content.get("results") if isinstance(content, dict) else None
-        if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
-            raise Unreadable("is a v3 benchmark result whose `results` are not objects")
-        task = next((part for part in reversed(source.path.parts[:-1]) if part in TEXT_TASKS), "mlenergy-v3")
-        setup = setup_of(content, task, source)
-        figure = figures.store(connection, source, [figures.Figure(1, figure_of(content, task))])
-        rows = (Row(index + 1, setup | row_of(result, index)) for index, result in enumerate(results))
-        requests = store_requests(connection, source, rows)
-        loaded.append(Loaded(source, requests.accepted, requests.rejected + figure.rejected))
-    return loaded
+def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+    content = content_of(source).json
+    results = content.get("results") if isinstance(content, dict) else None
+    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
+        raise Unreadable("is a v3 benchmark result whose `results` are not objects")
+    task = next((part for part in reversed(source.path.parts[:-1]) if part in TEXT_TASKS), "mlenergy-v3")
+    setup = setup_of(content, task, source)
+    figure = figures.store(connection, source, [figures.Figure(1, figure_of(content, task))])
+    rows = (Row(index + 1, setup | row_of(result, index)) for index, result in enumerate(results))
+    requests = store_requests(connection, source, rows)
+    return Loaded(source, requests.accepted, requests.rejected + figure.rejected)
 
 
 FORMAT = Format(
@@ -103,6 +100,6 @@ FORMAT = Format(
     tried="the benchmark of 2025 (structure from its source)",
     meaning="ML.ENERGY v3 benchmark results.json: requests and the steady state",
     recognises=_recognises,
-    load=_load,
+    load=one_by_one(_load),
     into="requests",
 )
