@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from prompt_joules.bench import HARNESS_VERSION, SERVED_HARNESS_VERSION, errors, slo
+from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.tasks import TASKS
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32"]
@@ -202,6 +203,11 @@ class RunConfig:
     def harness_version(self) -> str:
         """Version of the protocol by which this run is measured."""
         return SERVED_HARNESS_VERSION if self.engine in SERVED else HARNESS_VERSION
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are drawn."""
+        return Sampling(self.temperature, self.top_p, self.top_k, self.repetition_penalty, self.max_new_tokens)
 
     @property
     def in_flight(self) -> int:

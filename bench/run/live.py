@@ -20,7 +20,6 @@ from typing import Any
 from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.answer_stream import Answer, RequestFailed
-from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.files import uuid7
 from prompt_joules.bench.meter.counters import MeterError
@@ -208,9 +207,8 @@ class Asked:
     async def _measured(self, work: ServedWork, meter: Meter) -> Row | None:
         """The row of one answer in one window; None when it was broken off. Raises RequestFailed."""
         config = work.config
-        sampling = Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
         prompt = prompt_of(self.question)
-        body = request_body(config.model, TASKS[self.task], prompt.text, None, sampling, dialect=work.dialect)
+        body = request_body(config.model, TASKS[self.task], prompt.text, None, config.sampling, dialect=work.dialect)
         async with client_of(work.base_url, 1) as client:
             await asyncio.to_thread(meter.begin)
             self._first_j = meter.read_j()

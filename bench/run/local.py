@@ -15,7 +15,7 @@ from rich.console import Console
 from prompt_joules.bench import config as configuration
 from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig
-from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed, Sampling
+from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine
 from prompt_joules.bench.engines.compiled.loops import engine_name
 from prompt_joules.bench.engines.loading import Plan, load, plan
@@ -139,7 +139,7 @@ class LocalWork:
 
     def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
         """Power while awake without work, room for the longest prompt, every length once, warm-up. Raises EngineUnsuited, WarmUpFailed."""
-        config, sampling = self.config, sampling_of(self.config)
+        config, sampling = self.config, self.config.sampling
         announce(self.console, config.warmup)
         if config.idle:
             self.active_idle_w = awake_power_w(self.engine, meter, IDLE_SECONDS)
@@ -168,7 +168,7 @@ class LocalWork:
 
     def _prepared(self, jobs: Sequence[Job], items: Sequence[Sequence[Item]], size: int) -> Iterator[list[Prepared]]:
         """What will be measured, batch by batch and ready to run; prompts that cannot be are left out: the run records why."""
-        sampling = sampling_of(self.config)
+        sampling = self.config.sampling
         for job, asked in zip(jobs, items, strict=True):
             self.engine.use_task(TASKS[job.task])
             for start in range(0, len(asked), size):
@@ -181,7 +181,7 @@ class LocalWork:
 
     def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:
         """Measure batch by batch, the tasks of a prompt in turns. Raises GpuLost."""
-        size, sampling = self.config.batch_size, sampling_of(self.config)
+        size, sampling = self.config.batch_size, self.config.sampling
         for which, batch in turns([run.job for run in runs], [run.rest for run in runs], size, self.config.seed):
             if stop():
                 return "interrupted"
@@ -218,8 +218,3 @@ def awake_power_w(engine: Engine, meter: Meter, seconds: float) -> float | None:
     finally:
         over.set()
         thread.join()
-
-
-def sampling_of(config: RunConfig) -> Sampling:
-    """The sampling a config asks for."""
-    return Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)

@@ -27,7 +27,6 @@ from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import STARTED, RunConfig
 from prompt_joules.bench.config import check as check_config
 from prompt_joules.bench.engines.answer_stream import RequestFailed
-from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.engines.server_facts import Metrics, ServerFacts, describe, dialect_of, from_log, weights_of
 from prompt_joules.bench.engines.servers import started
@@ -107,7 +106,7 @@ class ServedWork:
         """See `warm_up`."""
         task, client = TASKS[jobs[0].task], functools.partial(client_of, self.base_url, self.config.in_flight)
         announce(self.console, self.config.warmup)
-        return warm_up(self.config, task, _sampling(self.config), client, self.dialect, meter, stop).columns
+        return warm_up(self.config, task, self.config.sampling, client, self.dialect, meter, stop).columns
 
     def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:
         """Send everything in one window. Raises ServerLost."""
@@ -213,7 +212,7 @@ async def first_contact(config: RunConfig, base_url: str) -> ServerFacts:
     Raises:
         ServerDown, ServerRefused.
     """
-    sampling = dataclasses.replace(_sampling(config), max_new_tokens=1)
+    sampling = dataclasses.replace(config.sampling, max_new_tokens=1)
     body = request_body(config.model, TASKS[config.tasks[0]], "Hello", None, sampling, fixed_length=config.dummy_weights)
     facts, attempt = ServerFacts((), None), 0
     async with client_of(base_url, 1) as client:
@@ -232,10 +231,6 @@ async def first_contact(config: RunConfig, base_url: str) -> ServerFacts:
     if answer.output_tokens is None:
         raise errors.ServerRefused(config.model, "it gives no token counts (usage), so its answers cannot be measured")
     return dataclasses.replace(facts, answered_as=answer.model, fingerprint=answer.fingerprint)
-
-
-def _sampling(config: RunConfig) -> Sampling:
-    return Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
 
 
 def identity(served: ServedWork, config: RunConfig, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:

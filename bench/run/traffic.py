@@ -18,7 +18,6 @@ import httpx
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.answer_stream import Answer, RequestFailed
-from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.machine import host_load
 from prompt_joules.bench.meter.reading import Meter, Reading
@@ -160,10 +159,9 @@ class Traffic:
     async def _attempt(self, item: Item, because: str | None, *, last: bool) -> RequestFailed | None:
         """Send one request. Returns the failure after which it should be sent again, or None once its row waits (or the server is lost)."""
         (prompt, repetition), config = item, self._config
-        sampling = Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, config.max_new_tokens)
         seed = prompt_seed(config.seed, prompt.id, repetition) if config.request_seed else None
         fixed, dialect = config.dummy_weights, self._dialect
-        body = request_body(config.model, self._task, prompt.text, seed, sampling, fixed_length=fixed, dialect=dialect)
+        body = request_body(config.model, self._task, prompt.text, seed, config.sampling, fixed_length=fixed, dialect=dialect)
         row = {"prompt_id": prompt.id, "repetition": repetition, "prompt_text": prompt.text, "started_at": datetime.now(UTC)}
         key, start_s = next(self._keys), time.perf_counter()
         self._energy.start(key, start_s)

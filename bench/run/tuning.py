@@ -5,12 +5,13 @@ A trial answers one prompt for at least `TRIAL_S` seconds in one window of the r
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 
 from prompt_joules.bench.config import RunConfig
-from prompt_joules.bench.engines.base import PromptFailed, Sampling
+from prompt_joules.bench.engines.base import PromptFailed
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine
 from prompt_joules.bench.engines.compiled.loops import Loop, Trial, by_name, tune
 from prompt_joules.bench.meter.reading import Meter
@@ -51,7 +52,7 @@ def chosen_loop(engine: CompiledEngine, config: RunConfig, meter: Meter, known: 
 
 def attempt(engine: CompiledEngine, loop: Loop, config: RunConfig, meter: Meter) -> Trial:
     """Time and meter one loop. What cannot run has a reason instead of numbers."""
-    sampling = Sampling(config.temperature, config.top_p, config.top_k, config.repetition_penalty, min(TRIAL_TOKENS, config.max_new_tokens))
+    sampling = replace(config.sampling, max_new_tokens=min(TRIAL_TOKENS, config.max_new_tokens))
     engine.use_loop(loop)
     engine.use_task(TASKS[config.tasks[0]])
     try:

@@ -26,7 +26,7 @@ from prompt_joules.bench.engines.openai import request_body
 from prompt_joules.bench.engines.servers import _free_port
 from prompt_joules.bench.prompts.sets import load_prompts
 from prompt_joules.bench.run.job import choose_prompts
-from prompt_joules.bench.run.served import _sampling, run_served
+from prompt_joules.bench.run.served import run_served
 from prompt_joules.bench.tasks import TASKS
 from tests.tiny_models import byte_tokenizer
 
@@ -57,7 +57,7 @@ def aiperf(program: str) -> Callable[[str, int, Path], list[Answer]]:
     def measured(address: str, at_once: int, folder: Path) -> list[Answer]:
         config = asked(address, at_once, folder)
         prompts = choose_prompts(load_prompts(config.prompts), PROMPTS).prompts
-        bodies = [request_body(NAME, TASKS["instruct"], each.text, None, _sampling(config), dialect="llama.cpp") for each in prompts]
+        bodies = [request_body(NAME, TASKS["instruct"], each.text, None, config.sampling, dialect="llama.cpp") for each in prompts]
         payloads, tokenizer = folder / "payloads.jsonl", folder / "tokenizer"
         payloads.write_text("".join(f"{json.dumps(body)}\n" for body in bodies), encoding="utf-8")
         byte_tokenizer().save_pretrained(tokenizer)

@@ -50,7 +50,6 @@ def main(arguments: list[str] | None = None) -> None:
     from prompt_joules.bench.engines.loading import load, plan
     from prompt_joules.bench.engines.transformers import TransformersEngine
     from prompt_joules.bench.prompts.sets import load_prompts
-    from prompt_joules.bench.run.local import sampling_of
     from prompt_joules.bench.run.window import prompt_seed
     from prompt_joules.bench.tasks import TASKS
 
@@ -66,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     # "dummy" only switches the stop tokens off, so that both sides write the same number of tokens; the weights are the real ones.
     engine = TransformersEngine(dataclasses.replace(chosen, weights="dummy"), *load(chosen))
     engine.use_task(TASKS["chat"])
-    sampling = sampling_of(config)
+    sampling = config.sampling
     items = [(prompt, 0) for prompt in load_prompts("default").prompts[: options.prompts]]
     prepared = [engine.prepare(prompt.text, prompt_seed(0, prompt.id, 0), sampling) for prompt, _ in items]
     bare(engine, prepared[:1], sampling)

@@ -141,7 +141,6 @@ def main(arguments: list[str] | None = None) -> None:
     from prompt_joules.bench.engines.loading import load, plan
     from prompt_joules.bench.engines.transformers import TransformersEngine
     from prompt_joules.bench.prompts.sets import load_prompts
-    from prompt_joules.bench.run.local import sampling_of
     from prompt_joules.bench.run.window import prompt_seed
     from prompt_joules.bench.tasks import TASKS
 
@@ -163,7 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
         engine.use_task(TASKS["chat"])
         if options.stop_string and engine._template:
             engine._template = dataclasses.replace(engine._template, stop_strings=(options.stop_string,))
-        sampling = sampling_of(config)
+        sampling = config.sampling
         prompts = load_prompts("default").prompts[: options.prompts]
         prepared = [engine.prepare(prompt.text, prompt_seed(0, prompt.id, 0), sampling) for prompt in prompts]
         share(engine, prepared[:1], sampling, HostClock())
