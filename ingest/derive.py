@@ -13,7 +13,7 @@ SLICE_ROWS = 500_000
 SUMMARIES = ("run_summary",)
 
 
-# What DuckDB says only when values are beyond what it can add up; a failing machine has other words.
+# DuckDB's words for values that it cannot add up; a failing machine has other words.
 ODD_VALUES = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)
 
 

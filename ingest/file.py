@@ -28,7 +28,7 @@ from prompt_joules.warehouse import connect, create
 BLOCK = 1024 * 1024
 STORAGE = "v1.5.0"
 """Format of a new file, which DuckDB 1.5 reads too: people's other tools are often older than this project's DuckDB."""
-# What copy_file_range says of two file systems, an old kernel, or a file system that cannot.
+# The errors of copy_file_range between two file systems, on an old kernel, or where a file system cannot share.
 CANNOT_SHARE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 

@@ -88,7 +88,7 @@ def walk(paths: Sequence[str]) -> tuple[list[tuple[Path, bool]], list[Passed]]:
 def _plain(path: Path) -> Path:
     """An absolute path without `..`, so that a file has one name."""
     short = Path(os.path.normpath(path.absolute()))
-    # Where a link stands before `..`, the path leads elsewhere than its text says.
+    # A link before `..` makes the path lead elsewhere than its text says.
     return short if not path.exists() or (short.exists() and short.samefile(path)) else path.resolve()
 
 

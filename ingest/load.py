@@ -17,7 +17,7 @@ from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create, errors
 
 MODELS = create.HERE / "models.csv"
-# What DuckDB may hold while it builds; Python, the readers and the allocator come on top.
+# The memory limit of DuckDB while it builds; Python, the readers and the allocator need more on top.
 MEMORY_LIMIT = "1000MB"
 
 

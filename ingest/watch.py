@@ -23,7 +23,7 @@ from prompt_joules.warehouse import errors, places
 Stamp = tuple[int, int, int]
 GONE: Stamp = (-1, -1, -1)
 STEP_S = 0.2
-# What may be over at the next look: no space, a drive that is away, a lake that cannot be reached.
+# Faults that may have passed at the next look: no space, a drive that is away, a lake that cannot be reached.
 PASSING = (OSError, duckdb.Error, find.NoSuchPath, errors.UnreachableWarehouse, lake.TooManyConflicts)
 
 

@@ -18,7 +18,7 @@ KEPT = "live_pair"
 
 @st.cache_resource(show_spinner=False)
 def turns() -> live.Turns:
-    """Of all visitors of this server: its GPUs have one counter."""
+    """The turns of all visitors of this server, whose GPUs have one counter."""
     return live.Turns()
 
 

@@ -16,7 +16,7 @@ from prompt_joules.warehouse import electricity
 from prompt_joules.warehouse.energy_shown import ESTIMATED
 from prompt_joules.warehouse.statistics import comparison, workload
 
-# Of the selects (px): together they fit beside the sidebar of a small desktop.
+# The width of the selects (px): together they fit beside the sidebar of a small desktop.
 WIDTHS = {"plan_model": 240, "plan_gpu": 150, "plan_batch": 100, "plan_result": 280}
 
 

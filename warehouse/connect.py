@@ -37,10 +37,10 @@ from prompt_joules.warehouse.places import Place
 
 VARIABLE = "PROMPT_JOULES_WAREHOUSE"
 MEMORY_LIMIT = "2GB"
-# What DuckDB may hold for all questions together, parts of the file that it remembers included. At ten million prompts no named
+# The memory limit of all questions together, cached parts of the file included. At ten million prompts no named
 # question needs more; one that does goes on through a temporary file.
 SHARED_LIMIT = "700MB"
-# What stands at byte 8 of every DuckDB file.
+# The bytes at offset 8 of every DuckDB file.
 MAGIC = b"DUCK"
 MOST_SWAPS = 10
 # How long a question waits for another that is opening the same file.

@@ -12,7 +12,7 @@ from prompt_joules.warehouse.metrics import METRICS, OURS, Metric
 
 STATISTICS = ("mean", "median", "p90", "p95", "p99")
 PER = ("response", "output token", "total token", "word", "character")
-# Energy per token is real for random weights too.
+# Energy per token is meaningful for random weights too.
 TOKENS = ("output token", "total token")
 GROSS, ABOVE_IDLE = "gross", "above idle"
 UNITS = {"response": "J", "output token": "J/token", "total token": "J/token", "word": "J/word", "character": "J/character"}

@@ -16,7 +16,7 @@ OF_THE_WAREHOUSE = (
     duckdb.SerializationException,
     duckdb.OutOfMemoryException,
 )
-# What it says when there is no room for what a large question writes meanwhile.
+# DuckDB's words for a disk without room for the temporary files of a large question.
 DISK_FULL = ("No space left on device", "Disk quota exceeded", "Read-only file system")
 NO_ROOM = (*DISK_FULL, "Failed to create directory", "failed to offload data block")
 

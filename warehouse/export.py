@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from prompt_joules.warehouse import commands, create, rows_as
 
-# Where the app is, unless somebody says where.
+# The address of the app where none is given.
 APP = "http://localhost:8501/leaderboard"
 OWN_LICENCE = "rows without a licence: ask who measured them"
 SHIPPED_LICENCE = "Apache-2.0 (measured by Prompt Joules)"
@@ -175,7 +175,7 @@ def save(
     with tempfile.TemporaryFile(dir=folder) as beside:
         _spool(parts, beside, facts)
         header = facts.header(selection, what, link)
-        rows_as.write(_laid_by(beside), out, header, kind, comments=comments)
+        rows_as.write(_spooled(beside), out, header, kind, comments=comments)
     return header
 
 
@@ -200,7 +200,7 @@ def _spool(parts: Iterable[pl.DataFrame], beside: BinaryIO, facts: Facts) -> Non
     writer.close()
 
 
-def _laid_by(beside: BinaryIO) -> Iterator[pa.Table]:
+def _spooled(beside: BinaryIO) -> Iterator[pa.Table]:
     """The parts of `_spool`; at least one."""
     beside.seek(0)
     reader = pa.ipc.open_file(beside)

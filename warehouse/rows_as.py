@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 KINDS = ("parquet", "csv", "json", "jsonl", "arrow", "xlsx")
-# Those that have no place of their own for what must be known about the rows.
+# Formats that have no place for a header.
 WITHOUT_PLACE = ("csv", "jsonl")
 SHEET_ROWS = 1_048_576
 METADATA_KEY = "prompt_joules"

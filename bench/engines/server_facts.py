@@ -176,7 +176,7 @@ def parse(text: str) -> dict[str, float]:
     return values
 
 
-# What readers raise of files that are damaged, or newer than they are; the server, which read them, is the judge of those.
+# Errors of readers on damaged or newer files. The server read the file, so such an error only leaves the fact unknown.
 UNKNOWN = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError)
 
 

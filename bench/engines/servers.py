@@ -31,9 +31,9 @@ from prompt_joules.bench.config import RunConfig
 
 _LAST_LINES = 12
 PORTS = range(20_000, 30_000)
-# Of Linux's prctl.h.
-_PR_SET_PDEATHSIG = 1
 """Where started servers listen: below the ports that systems give out by themselves."""
+_PR_SET_PDEATHSIG = 1
+"""Of Linux's prctl.h."""
 _PATIENCE_S = 20.0
 """How long a server may take to end after it was asked to."""
 _DYING_S = 5.0

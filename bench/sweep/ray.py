@@ -77,15 +77,15 @@ def _run_on(ray: Any, cells: Sequence[Cell], console: Console, make_command: Cal
     gpus = ray.cluster_resources().get("GPU", 0)
     cores = max(node["Resources"].get("CPU", 1) for node in ray.nodes())
     needs = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": cores}
-    wish = ray.remote(num_cpus=0)(_Wish).remote()
+    stop_request = ray.remote(num_cpus=0)(_StopRequest).remote()
     task = ray.remote(max_retries=0, **needs)(_run_here)
-    waiting = {task.remote(make_command(cell), wish): (place, cell) for place, cell in enumerate(cells) if not is_finished(cell)}
+    waiting = {task.remote(make_command(cell), stop_request): (place, cell) for place, cell in enumerate(cells) if not is_finished(cell)}
     outcomes = {place: Outcome(cell, None, 0.0) for place, cell in enumerate(cells) if is_finished(cell)}
     console.print(f"{len(waiting)} cells on {gpus:g} GPUs ({needs} each)", highlight=False)
     with Interrupt(console) as stop:
         while waiting:
             if stop.requested:
-                wish.make.remote()
+                stop_request.make.remote()
             ready, _ = ray.wait(list(waiting), num_returns=1, timeout=_LOOK_S)
             for one in ready:
                 place, cell = waiting.pop(one)
@@ -105,20 +105,20 @@ def _outcome(ray: Any, ready: Any, cell: Cell, console: Console) -> Outcome:
     return outcome
 
 
-class _Wish:
+class _StopRequest:
     """Whether the sweep was asked to end: an actor, so that every machine of the cluster can ask."""
 
     def __init__(self) -> None:
-        self._is_made = False
+        self._made = False
 
     def make(self) -> None:
-        self._is_made = True
+        self._made = True
 
     def is_made(self) -> bool:
-        return self._is_made
+        return self._made
 
 
-def _run_here(words: list[str], wish: Any) -> tuple[int, float, str]:
+def _run_here(words: list[str], stop_request: Any) -> tuple[int, float, str]:
     """On the machine that Ray chose: exit status, seconds, and the end of what the command said.
 
     When the sweep is asked to end, the command gets SIGTERM and the time that it needs; it does not begin after that.
@@ -126,7 +126,7 @@ def _run_here(words: list[str], wish: Any) -> tuple[int, float, str]:
     import ray
 
     begun_s = time.monotonic()
-    asked = ray.get(wish.is_made.remote())
+    asked = ray.get(stop_request.is_made.remote())
     if asked:
         return INTERRUPTED, 0.0, ""
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace") as process:
@@ -135,7 +135,7 @@ def _run_here(words: list[str], wish: Any) -> tuple[int, float, str]:
                 said, _ = process.communicate(timeout=_LOOK_S)
                 break
             except subprocess.TimeoutExpired:
-                if not asked and ray.get(wish.is_made.remote()):
+                if not asked and ray.get(stop_request.is_made.remote()):
                     asked = True
                     process.terminate()
     return INTERRUPTED if asked else process.returncode, time.monotonic() - begun_s, said[-_KEPT:]

@@ -29,13 +29,13 @@ SUMMED = (
     "total_prompt_tokens",
     "total_completion_tokens",
 )
-# Its tasks in which a model writes text for text.
+# Its tasks whose input and output are text.
 TEXT_TASKS = ("text_generation", "reasoning", "summarization")
 J_PER_WH, J_PER_QUERY = 3600.0, 3.6e6 / 1000
 QUERIES = 1000
 # Classes of models that fit on one GPU, and on which they must be measured.
 ON_ONE = ("A", "B")
-# With more of them failed, its benchmark itself calls its means skewed.
+# Above this share of failed prompts the benchmark itself calls its means skewed.
 MOST_FAILED = 0.05
 ALONE = {"batch_size": 1, "concurrency": 1, "source": "AI Energy Score", "generation": "ai-energy-score"}
 

@@ -97,7 +97,7 @@ def _read(source: Source, content: Content) -> list[Figure | Reject]:
     if model is None:
         raise Unreadable("is no AIPerf summary that names a model")
     figure = figure_of(summary, model)
-    # Without energy the requests beside it say all of it, one by one.
+    # A summary without energy says nothing that the requests beside it do not say.
     return [] if figure["energy_j"] is None and requests_beside(source.path) else [Figure(1, figure)]
 
 

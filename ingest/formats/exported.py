@@ -19,7 +19,7 @@ from prompt_joules.ingest.front.table import LINE
 from prompt_joules.warehouse import export, rows_as
 
 KEYS = frozenset(("result_id", "origin", "generation", "model_id", "harness_version", "energy_j", "valid", "reasons"))
-# What the results of an export are called, so that the results themselves are told from them.
+# Ids of exported results begin with this, so that they differ from those of the results themselves.
 COPY = "exported:"
 SCHEMA = {"result_id": TEXT} | FIGURES_SCHEMA
 

@@ -13,7 +13,7 @@ from prompt_joules.ingest.formats.foreign import dug
 from prompt_joules.ingest.formats.published import each_result
 
 KEYS = {"results", "versions", "config"}
-# Arguments that name weights laid over those of the model, and those that make its numbers coarser.
+# Arguments that add weights to the model (adapters), and those that quantise it.
 ADDED = ("peft", "delta", "lora_local_path")
 COARSER = ("load_in_8bit", "load_in_4bit", "gptq", "autogptq", "gptqmodel", "quantization", "gguf_file")
 

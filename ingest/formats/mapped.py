@@ -30,7 +30,7 @@ TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS}
 FIGURE_TYPES: Mapping[str, str] = {"model_id": "string"} | {
     name: "string" if kind == pl.String else "int32" if kind.is_integer() else "float64" for name, kind in FIGURES_SCHEMA.items()
 }
-# What makes a run another one, where the mapping says nothing about runs.
+# Columns whose values part the rows into runs where the mapping names no run.
 SETUP = frozenset(column.name for column in COLUMNS if column.setup) - {"run_id"}
 PARTS = {"columns", "values", "rows", "long", "transposed", "decimal", "dates"}
 

@@ -16,7 +16,7 @@ from prompt_joules.ingest.formats.published import TEXT, checked
 from prompt_joules.ingest.front.table import LINE
 
 POWER = re.compile(r"power\.draw(?:\.instant|\.average)? \[W\]")
-# What tells GPUs apart, the surest first.
+# Columns that tell GPUs apart, the surest first.
 GPUS = ("uuid", "gpu_uuid", "pci.bus_id", "gpu_bus_id", "index")
 WHEN = "%Y/%m/%d %H:%M:%S%.f"
 PAUSE = 10

@@ -57,7 +57,7 @@ QUALITY_SCHEMA: dict[str, type[pl.DataType]] = {
     "version": TEXT,
     "source": TEXT,
 }
-# In whatever unit: beyond it sums of squares leave the range of a double.
+# The largest figure, in any unit: sums of squares of larger ones leave the range of a double.
 LARGEST = 1e18
 FIGURES_REQUIRED = ("source", "generation", "published_model_id", "gpu_model", "num_gpus", "task", "engine")
 QUALITY_REQUIRED = ("published_model_id", "benchmark", "score", "source")

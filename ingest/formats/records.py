@@ -21,7 +21,7 @@ from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, S
 from prompt_joules.ingest.statements import statement
 
 MOST_COLUMNS = 1000
-# One transaction loads so many files: with a second load into the same table DuckDB would write rows twice.
+# The most files of one transaction: DuckDB would write the rows of a second load into the same table twice.
 MOST_FILES = 20_000
 # A file may say that it unpacks to this much, or to this many times its size; more is a bomb, not a result.
 MOST_UNPACKED = 256 * 1024**3

@@ -18,7 +18,7 @@ KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens
 REASON = "SGLang bench_serving does not measure energy"
 NAMELESS = "names no model (SGLang before 0.5.5 wrote none, nor do other backends): load it with --model ORGANISATION/NAME"
 FACTS = ("tag", "backend", "dataset_name", "request_rate", "max_concurrency", "random_input_len", "random_output_len", "duration")
-# What is called as in vLLM's benchmark, from which this one came, and what is not.
+# The fields of vLLM's benchmark, from which this one came, and those with names of their own.
 FIELDS: Fields = {
     **vllm_runs.FIELDS,
     "engine": at("backend"),

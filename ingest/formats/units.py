@@ -5,7 +5,7 @@ from typing import Any
 
 from prompt_joules.ingest.formats.foreign import is_number
 
-# What one of a unit is in ours, as tools spell it.
+# Unit, as tools spell it → how many of our base units it is.
 FACTORS = {
     "s": 1.0,
     "sec": 1.0,

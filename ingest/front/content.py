@@ -24,7 +24,7 @@ DUCKDB, DUCKDB_AT = b"DUCK", 8
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 ENDINGS = (".parquet", ".arrow", ".csv", ".tsv", *JSON_ENDINGS)
 PACKED_ENDINGS = (".gz", ".zst")
-# Ends of names of the only other files that are looked at inside folders: text that is no table.
+# Logs of text, recognised by how their names end, are looked at inside folders too.
 LOGS = ("_carbontracker.log",)
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from prompt_joules.pages.ui.pure.words import count, figure
 
-# A narrower table stays a table; of more rows than this the download has all.
+# A table with fewer columns stays a table; with more rows than this the rest is in the download.
 FEWEST_COLUMNS, MOST_CARDS = 5, 20
 # What names a row, the first that there is; what stands below the name.
 NAMES = ("model_name", "shown_as", "label", "size_name", "prompt_id", "series", "key", "number")

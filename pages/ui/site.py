@@ -61,7 +61,7 @@ SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
 HOME = "home"
 # Shown only where servers are configured.
 LIVE = ("live", "Live", "What does my own question cost?")
-# The table of results stood at the root: what links to a view of it had besides filters. Ranges begin with the last.
+# Old links to the root mean the table of results: the parameters they had besides filters. Those of ranges begin with the last.
 OF_THE_LEADERBOARD = ("show", "search", "columns", "formula")
 RANGE = "range_"
 # Pages that do not follow every switch of how energy is stated as it stands: the switches that act, and what to know about the others.

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 # What Streamlit, Altair and PyArrow import when the first page needs it. Altair asks whether pandas has been imported, and uses it while
 # the script of another visitor is still importing it.
 EARLY = ("pandas", "pyarrow.pandas_compat", "PIL.Image", "_strptime")
-# After so many collections of the middle generation Python may look through the old one.
+# How many collections of the middle generation Python makes before it looks through the old one.
 FULL_COLLECTION = 2
 
 

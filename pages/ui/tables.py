@@ -22,7 +22,7 @@ NOT_KNOWN = "not known"
 PROMPTS_OF_V1 = "ShareGPT (2,978)"
 ROW_HEIGHT, LINE_HEIGHT = 35, 16
 TALLEST = 563
-# A list has at most so many rows: what a browser can take at once. Downloads have all.
+# The most rows of a list, which a browser can take at once. Downloads have all.
 MOST_LISTED = 1000
 
 

@@ -1,8 +1,7 @@
 """Configurations side by side: energy of each against the first, with intervals and ranks, and what is not alike in their setups.
 
 A difference can be luck in two ways: by the prompts that were asked, and by the run that it was. The first is drawn from the units of the
-runs
-(`intervals`), the second from what is known of runs alike (`runs`).
+runs (`intervals`), the second from what is known of runs alike (`runs`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ SEED = 20260101
 RESAMPLES = 2000
 # Below so many units there is no interval.
 FEWEST_UNITS = 5
-# So many values of a distribution are drawn for one that is used.
+# How many values of a distribution are drawn for each that is used.
 FINER = 100
 LEVELS = (0.025, 0.975)
 Floats = NDArray[np.float64]

@@ -30,8 +30,8 @@ def paired(contrasts: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.Data
     Returns:
         The same rows without their lists, with, each with `_low` and `_high`, and `_within_low` and `_within_high`, the interval without
         the luck of the runs: `median_change`, of the energy of a prompt as it was spent, over all pairs; `whole_change`, the same over the
-            `whole_pairs` in which both answers are
-        whole; `total_change`, of the energy of all answers together. Also `more`, how many pairs cost more on side B, and `more_share`;
+        `whole_pairs` in which both answers are whole; `total_change`, of the energy of all answers together. Also `more`, how many pairs
+        cost more on side B, and `more_share`;
         `least_change` and `most_change`, between which the median lies whatever the cut answers would have cost, null for no bound;
         `runs_a`, `runs_b`, and `basis`, what the intervals are about. Of divided energy only the totals are known.
     """

@@ -10,7 +10,7 @@ from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, SEED, Flo
 
 NORMAL = 1.959963984540054
 TAIL = 0.025
-# Of more values the normal distribution gives the same ranks.
+# Above this many values the normal distribution gives the same ranks.
 MOST_EXACT = 20_000
 # The percentiles of a distribution that have an interval, and its ends.
 INTERVALS = {"p50": 0.5, "p95": 0.95}

@@ -16,11 +16,11 @@ import polars as pl
 
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, RESAMPLES, SEED, Floats, evenly, student
 
-# What is known of other setups counts for at most so many degrees of freedom: setups differ in how steady they are.
+# The most degrees of freedom for what is known of other setups: setups differ in how steady they are.
 MOST_FREEDOM = 4
-# So many passes tell by themselves how far a difference measured in turns can be off.
+# With this many passes their own spread says how far a difference measured in turns can be off.
 ENOUGH_PASSES = 3
-# From so many cards on an interval is about their kind; of two it would be from 0.4 to 2.4 times the value.
+# With at least this many cards an interval is about their kind; two would give 0.4 to 2.4 times the value.
 ENOUGH_CARDS = 3
 
 

@@ -20,13 +20,13 @@ from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS
 SPREADS = OF_BARS, OF_PERCENTILES, OF_SHARES, OF_JOULES = "Histogram", "Percentiles", "Share at or below a value", "Where the joules go"
 GROUPS = ("result", "model", "task", "gpu", "engine", "batch size", "prompt set")
 MOST_SERIES = 8
-# So many prompts of clicked bars are listed.
+# The most prompts of clicked bars that are listed.
 MOST_OF_BARS = 500
 AXES = ("automatic", "linear", "logarithmic")
 # Numbers of a prompt that follow from how long its answer is, or from what it says.
 OF_LENGTH = ("energy_j", "output_tokens", "latency_s", "energy_per_word_j")
 ALL_SETUPS = "All setups together"
-# On what runs differ when they are told apart by a series.
+# The keys on which runs of different series differ anyway.
 SERIES_KEYS = {
     "result": ("task", "harness_version", "engine_version"),
     "model": (),

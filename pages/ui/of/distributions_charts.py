@@ -14,7 +14,7 @@ from prompt_joules.warehouse.metrics import Metric
 ROW_FILL = 0.9
 # A chart of steps gets about so many: each costs the browser time, and two steps of one series are some two pixels high.
 MOST_STEPS = 1000
-# However many series there are, at most this many steps become one.
+# At most this many steps become one, whatever the number of series.
 COARSEST = 9
 # A share of the axis; a quarter of a pixel.
 BESIDE = 0.001

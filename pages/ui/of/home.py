@@ -11,7 +11,7 @@ from prompt_joules.warehouse.statistics import summaries
 
 # Tasks in the order of the tabs; others follow by name.
 TASKS = ("chat", "lm-arena-chat", "instruct", "chat-concise", "instruct-concise", "code", "sourcegraph-fim", "gpqa")
-# What joules are compared with: everybody knows such a lamp.
+# Joules are compared with a lamp that everybody knows.
 LAMP_W = 10.0
 LAMP = "a 10 W lamp"
 SIXTEEN_BITS = ("float16", "bfloat16")

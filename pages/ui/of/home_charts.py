@@ -13,7 +13,7 @@ ROW, AROUND = 21, 66
 # A hollow or pale bar of at least this share of the longest one has its words inside.
 LONG = 0.6
 PLACES: tuple[tuple[str, dict[str, Any]], ...] = (("== false", {"align": "left", "dx": 6}), ("== true", {"align": "right", "dx": -6}))
-# A sign without width: what begins with it heads a group.
+# A character without width that begins the name of each group's heading.
 HEAD = "\u2063"
 
 
@@ -99,7 +99,7 @@ def with_heads(rows: pl.DataFrame) -> pl.DataFrame:
     ends = [name for name in ("answer_j", "value_high") if name in rows.columns]
     beyond = pl.when(inside).then("answer_j").otherwise(pl.max_horizontal(ends))
     again = pl.int_range(pl.len()).over("row")
-    # A name that a second model has gets signs without width.
+    # A name that occurs again gets characters without width, so that it is another name.
     listed = rows.with_columns(pl.col("model_name").alias("row"), words.alias("words"), inside.alias("inside"), beyond.alias("words_at"))
     listed = listed.with_columns((pl.col("row") + pl.lit("\u2060").repeat_by(again).list.join("")).alias("row"))
     parts = []

@@ -16,7 +16,7 @@ ROW, AROUND = 46, 140
 ROOM = (4, 25)
 # The step of a server, of which one window is measured: its mark has the engine's name in the place of n.
 SERVER = 5
-# So many times apart words in the middle of two marks do not touch.
+# Marks this many times apart have room for words in the middle of both.
 CLOSE = 1.9
 # Words that a phone has no room for.
 WIDE_ONLY: dict[str, Any] = {"opacity": alt.ExprRef(f"{ends.IS_WIDE} ? 1 : 0")}
@@ -106,7 +106,7 @@ def sure(known: pl.DataFrame) -> str:
 
 
 def unlike(rows: pl.DataFrame) -> str:
-    """In which sizes the steps are not alike in protocol or weights."""
+    """The sizes whose steps are not alike in protocol or weights."""
     sentences = []
     for column, noun in (("harness_version", "protocol"), ("weights", "weights")):
         mixed = rows.filter(pl.col(column).n_unique().over("size") > 1)

@@ -20,7 +20,7 @@ NARROW, LONGEST, SMALL, LINE = 480, 50, 10, 11
 # The share of the width that the numbers at the right take.
 NUMBERS_WIDE = 0.17
 PERCENT = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", tickCount=6, labelFlush=False)
-# What a mark needs to have the first colour of the theme as its outline and as its fill.
+# A scale with one name, which gives a mark the first colour of the theme as outline and fill.
 ONE_COLOUR = alt.Scale(domain=["mark"])
 # The marks of the kinds of number: full where measured, pale where divided, hollow with dots where estimated.
 FILL = [
@@ -86,7 +86,7 @@ def _rows_of(
                 tooltip=[_tip(name, *how) for name, how in tips.items()],
             )
         )
-    # Clipped, or a long name would take the width of a phone from the chart; on a phone it has two lines.
+    # Names are clipped, because a long one would squeeze the chart on a phone; there it has two lines.
     two = f"width < {NARROW} && datum.in_two"
     lift, size = (alt.ExprRef(f"{two} ? {small} : {usual}") for small, usual in ((ABOVE + 2 - LINE, ABOVE), (SMALL, 12)))
     name = base.mark_text(align="left", baseline="bottom", dy=lift, fontSize=size, lineHeight=LINE, lineBreak="\n", clip=True)

@@ -10,11 +10,11 @@ import polars as pl
 from prompt_joules.pages.ui.pure import theme
 from prompt_joules.warehouse.statistics.intervals import Floats
 
-# Of a name in px: its font, a letter's width, the distance between two lines, the gap between a curve's end and its name.
+# px of a name: its font, a letter's width, the distance between two lines, the gap between a curve's end and the name.
 FONT, LETTER, LINE, GAP = 11, 6.3, 14.0, 28
 # What a logarithmic axis leaves free at both of its ends (px), and what its words and the edges take of the height of a chart.
 PADDING, WORDS = 24, 95
-# Of a longer name the model has … in it, whose shortest form this is; a chart that is narrower than this (px), on a phone, has no names.
+# A long name is shortened to no fewer letters than this; a chart narrower than this (px), on a phone, has no names.
 LONGEST, SHORTEST_MODEL, NARROW = 56, 20, 480
 # What tells two models apart may stand at their ends, as "(random)" does: so many letters stay.
 LAST = 8

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 FILE = Path(__file__).parent / "headings.csv"
-# Where the full title of a metric would be wider than its numbers.
+# Short titles of metrics whose full title would be wider than their numbers.
 SHORT = {
     "energy_per_token_j": "J/token",
     "throughput_tps": "token/s",

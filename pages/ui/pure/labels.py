@@ -15,7 +15,7 @@ from prompt_joules.warehouse.statistics.intervals import Floats
 WIDE, HIGH, LETTER, LINE = 880.0, 420.0, 6.5, 14.0
 # How far below its point a name may be (px), nearest first; the other way round where the nearest point with a name is below it.
 SHIFTS = (0.0, LINE, -LINE)
-# How the names are drawn: clipped, or a long one would take the width of a phone from the chart; where there is no room, not at all.
+# How names are drawn: clipped, because a long one would squeeze the chart on a phone; left out where there is no room.
 MARK: dict[str, Any] = {"clip": True, "opacity": alt.ExprRef("width > 480 ? 1 : 0"), "fontSize": 11}
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
-# Sizes of models that may stand beside each other: above the first and up to the second number of parameters (billion).
+# Bands of sizes in which models are compared: above the first and up to the second number of parameters (billion).
 BANDS: dict[str, tuple[float | None, float | None]] = {
     "up to 3 billion": (None, 3.0),
     "3 to 10": (3.0, 10.0),

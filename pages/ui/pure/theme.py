@@ -17,13 +17,13 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 HEIGHT = 460
 # The name of the selection of a chart whose points can be clicked.
 PICKED = "picked"
-# That of a box drawn around points, and how opaque points are that are in it and that are not.
+# The name of the selection by a box, and the opacity of points inside and outside it.
 BOXED = "boxed"
-# That of names clicked in the legend.
+# The name of the selection by clicks in the legend.
 LIT = "lit"
 SEEN, PALE = 0.8, 0.15
 SMALL_HEIGHT = 320
-# A name that no data has, so that its colour stays free.
+# Stands for a name in a scale so that its colour stays free; no data has it.
 UNUSED = "\u2060"
 
 # Known names keep their place, and so their colour; names that are not listed follow in alphabetical order.
