@@ -100,7 +100,7 @@ select
 from run_summary
 group by run_id;
 
--- One row per published aggregate, in the columns of `results`; what only runs of ours have is left out.
+-- One row per published aggregate, in the columns of `results`.
 create view published_results as
 select
     result_id,
@@ -116,8 +116,14 @@ select
     'pretrained' as weights,
     batch_size,
     concurrency,
+    null::varchar as prompt_set,
     prompts::bigint as prompts,
     energy_j,
+    null::double as energy_median_j,
+    null::double as energy_p90_j,
+    null::double as energy_p95_j,
+    null::double as energy_p99_j,
+    null::double as energy_error_j,
     estimated_energy_j,
     coalesce(energy_per_token_j, ratio(energy_j, output_tokens)) as energy_per_token_j,
     throughput_tps,
@@ -129,15 +135,23 @@ select
     itl_p50_s,
     itl_p99_s,
     coalesce(power_w, ratio(energy_j, latency_s)) as power_w,
+    null::double as idle_power_w,
+    null::double as energy_above_idle_j,
+    null::double as energy_above_active_idle_j,
     case
         when energy_j is null and estimated_energy_j is not null then 'the source models the energy of a response, it did not measure it'
         when energy_j is null then 'the source gives no energy of a response'
     end as energy_reason,
     true as valid,
     []::varchar[] as reasons,
+    null::double as truncated_share,
+    null::double as power_capped_share,
+    null::varchar as edges,
     harness_version,
     licence,
-    url
+    url,
+    null::timestamptz as started_at,
+    null::varchar as clock
 from published
 -- The copy of a result in an export is not shown beside the result itself.
 where result_id not in (
@@ -148,7 +162,7 @@ where result_id not in (
     from runs
 );
 
--- One row per run of ours, in the columns of `results`; what only published figures have is left out. Ratios are ratios of sums over the run's valid rows.
+-- One row per run of ours, in the columns of `results`. Ratios are ratios of sums over the run's valid rows.
 create view measured_results as
 select
     'run:' || runs.run_id as result_id,
@@ -183,6 +197,7 @@ select
             else least(runs.batch_size, run_metrics.energy_errors)
         end
     ) as energy_error_j,
+    null::double as estimated_energy_j,
     ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
     ratio(runs.output_tokens_total, runs.busy_s_total) as throughput_tps,
     run_metrics.output_tokens,
@@ -209,6 +224,8 @@ select
     case when runs.power_capped is not null then runs.power_capped / nullif(runs.ok, 0) end as power_capped_share,
     runs.energy_edges as edges,
     runs.harness_version,
+    null::varchar as licence,
+    null::varchar as url,
     runs.started_at,
     runs.clock,
     runs.weights_format,
