@@ -16,7 +16,7 @@ view = frame.begin("How was it measured?")
 st.html(site.links([(f"#{anchor}", title) for anchor, title in room.SECTIONS.items()]))
 st.caption("The filters of the sidebar do not act on this page.")
 head("setup")
-st.markdown(room.SETUP)
+st.markdown(room.text("setup"))
 
 head("questions")
 for question, answer in room.QUESTIONS.items():
@@ -28,7 +28,7 @@ st.markdown("A task of ours is a system prompt. Each concise task has a wordy tw
 for task, prompt in data.load("tasks", view.selection).select("task", "system_prompt").iter_rows():
     st.markdown(f"**{plain(task)}**")
     tables.verbatim(prompt)
-st.markdown("\n".join(f"- **{task}**: {about}" for task, about in room.PUBLISHED_TASKS.items()))
+st.markdown(room.text("tasks"))
 
 head("numbers")
 st.caption("Click on the head of a column to sort; the magnifier above the table searches.")
@@ -36,8 +36,8 @@ alt = "Every number with its meaning, which way is better, formula, column and s
 tables.show(room.numbers(), room.numbers().columns, alt=alt, lines=3)
 
 head("limits")
-st.markdown(room.LIMITS)
+st.markdown(room.text("limits"))
 head("licences")
-st.markdown(room.LICENCES)
+st.markdown(room.text("licences"))
 head("citation")
-st.markdown(room.citation())
+st.markdown(room.text("citation"))
