@@ -17,7 +17,6 @@ from prompt_joules.ingest import zips
 from prompt_joules.warehouse import commands, connect, create, export, meanings, named, packages, query, reports, rows_as
 from prompt_joules.warehouse.selection import Selection
 
-WEIGHTS = {"pretrained": ("pretrained",), "dummy": ("dummy",), "both": ()}
 ABOUT = {
     "leaderboard": "one row per configuration: a published aggregate, or one run with its averages over valid prompts; base SI units",
     "prompts": "one row per prompt answered; base SI units",
@@ -146,17 +145,7 @@ def file_first(words: list[str]) -> list[str]:
 
 def _selection(options: Export) -> Selection:
     """The filters, with names looked up. Raises named.UnknownValue, WarehouseError."""
-    there = query.options(options.warehouse)
-    return Selection(
-        models=named.known("model", options.model, there),
-        gpus=named.known("gpu", options.gpu, there),
-        tasks=named.known("task", options.task, there),
-        engines=named.known("engine", options.engine, there),
-        sources=named.known("source", options.source, there),
-        batch_sizes=tuple(map(int, named.known("batch", options.batch, there))),
-        weights=WEIGHTS[options.weights],
-        only_valid=options.valid == "only",
-    )
+    return named.selection(vars(options) | {"valid": options.valid == "only"}, query.options(options.warehouse))
 
 
 def _kind(out: Path) -> str:

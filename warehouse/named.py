@@ -1,11 +1,16 @@
 """Names that a person gives: filters, options. An unknown name is an error that lists the known ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 import polars as pl
 
+from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, TEXT_FILTERS, Selection
+
 MOST_NAMED = 12
+# The choices of weights by the words of links and commands.
+WEIGHTS: dict[str, tuple[str, ...]] = {"pretrained": DEFAULT_WEIGHTS, "dummy": ("dummy",), "both": ()}
 
 
 class UnknownValue(ValueError):
@@ -25,6 +30,19 @@ def known(key: str, asked: object, options: pl.DataFrame) -> tuple[str, ...]:
             raise UnknownValue(f"There are no results with {key} {value!r}. {there_are(str(value), there['label'].drop_nulls().unique())}")
         found.append(names.get(text) or labels[text])
     return tuple(dict.fromkeys(found))
+
+
+def selection(asked: Mapping[str, Any], options: pl.DataFrame) -> Selection:
+    """The filters that a person gives, by the keys of links, with names looked up. Raises UnknownValue.
+
+    Args:
+        asked: what is left out filters nothing; `weights` is one of WEIGHTS, `valid` false for rows and runs that are not valid too.
+        options: rows of the query `options`.
+    """
+    texts = {field: known(key, asked.get(key, ()), options) for key, field in TEXT_FILTERS.items()}
+    batches = tuple(map(int, known("batch", asked.get("batch", ()), options)))
+    weights = WEIGHTS[one_of("weights", asked.get("weights", "pretrained"), WEIGHTS)]
+    return Selection(**texts, batch_sizes=batches, weights=weights, only_valid=asked.get("valid", True))
 
 
 def one_of(what: str, value: str, known: Iterable[str]) -> str:

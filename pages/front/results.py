@@ -11,7 +11,7 @@ from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.meanings import meaning_of
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
 from prompt_joules.warehouse.named import UnknownValue as UnknownValue
-from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, TEXT_FILTERS, Selection
+from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import pairs as paired_prompts
 from prompt_joules.warehouse.statistics import percentiles, runs
 
@@ -194,9 +194,4 @@ class Results:
         """The filters with names looked up. Raises UnknownValue."""
         if unknown := filters.keys() - Filters.__annotations__.keys():
             named.one_of("filter", next(iter(unknown)), Filters.__annotations__)
-        options = query.options(self.warehouse)
-        texts = {field: named.known(key, filters.get(key, ()), options) for key, field in TEXT_FILTERS.items()}
-        batches = tuple(int(size) for size in named.known("batch", filters.get("batch", ()), options))
-        weights = named.one_of("weights", filters.get("weights", "pretrained"), ("pretrained", "dummy", "both"))
-        kinds = {"pretrained": DEFAULT_WEIGHTS, "dummy": ("dummy",), "both": ()}[weights]
-        return Selection(**texts, batch_sizes=batches, weights=kinds, only_valid=filters.get("valid", True))
+        return named.selection(filters, query.options(self.warehouse))

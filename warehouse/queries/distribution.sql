@@ -56,9 +56,7 @@ counted as (
         max(repetition) + 1 as repetitions
     from selected_values($metric, $by, $prompt_set, $only_series, $selection)
     join labels using (series_number)
-    group by
-        series_number,
-        bucket
+    group by all
 ),
 totals as (
     select
@@ -111,9 +109,7 @@ percentiles as (
         asof join placed
             on placed.series_number = sought.series_number
             and placed.prompts_before <= sought.place
-        group by
-            sought.series_number,
-            sought.level
+        group by all
     )
     group by series_number
 ),

@@ -20,9 +20,7 @@ counted as (
     from selected_values($metric, $by, $prompt_set, $only_series, $selection)
     cross join edges
     where value between $low and $high
-    group by
-        series_number,
-        bin
+    group by all
 )
 select
     series,

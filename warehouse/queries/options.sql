@@ -45,10 +45,7 @@ select
     min(params_total_b) as params_total_b,
     bool_and(is_random) as is_random
 from choices
-group by
-    kind,
-    value,
-    label
+group by all
 order by
     kind,
     count desc,

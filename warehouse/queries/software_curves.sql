@@ -31,15 +31,9 @@ usual as (
             task,
             count(distinct (engine, precision, batch_size)) as points
         from candidates
-        group by
-            gpu_model,
-            size,
-            weights,
-            task
+        group by all
     )
-    group by
-        gpu_model,
-        size
+    group by all
 )
 select
     candidates.gpu_model,

@@ -55,14 +55,9 @@ usual as (
             weights,
             count(distinct step) as steps
         from candidates
-        group by
-            gpu_model,
-            size,
-            weights
+        group by all
     )
-    group by
-        gpu_model,
-        size
+    group by all
 ),
 of_loops as (
     select

@@ -47,10 +47,7 @@ prompts as (
         avg(distance) as mean,
         var_pop(distance) * count(*) as within
     from distances
-    group by
-        setup,
-        "number",
-        prompt_id
+    group by all
 )
 select
     setup,
@@ -61,9 +58,7 @@ select
     sum(within) as within,
     sum(answers * mean * mean) - power(sum(answers * mean), 2) / sum(answers) as between
 from prompts
-group by
-    setup,
-    "number"
+group by all
 having count(*) >= 5
 order by
     setup,
