@@ -103,7 +103,7 @@ class Results:
         return energy_shown.joined(rows, energies, measure).sort(measure.key, nulls_last=True, maintain_order=True)
 
     def prompts(self, **filters: Unpack[Filters]) -> pl.DataFrame:
-        """One row per prompt answered in our own runs, by run and order: the columns of `bench/record.csv` and what is derived from them."""
+        """One row per prompt answered in our own runs, by run and order: columns of `bench/record.csv` and what is derived from them."""
         return query.load("prompts", self._selection(filters), self.warehouse)
 
     def pairs(self, a: str = "chat", b: str = "chat-concise", *, above_idle: bool = False, **filters: Unpack[Filters]) -> pl.DataFrame:
