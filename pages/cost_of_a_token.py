@@ -56,11 +56,11 @@ prompts = data.load("cost_prompts", view.selection, result=fit["result_id"], **c
 alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
 line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in", "grows")}
 chosen = pick.show_chart(draw.of(room.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
-glance.explained(room.cost(**idle), room.said(fit, prompts.height))
+glance.explained(room.cost(**idle), room.said(fit, prompts.height), certainty.of_runs(data.luck(drawn["harness_version"])))
 alt, label = "Prompts whose energy is farthest from the fit", "The prompts, farthest from the fit first"
 pick.show_behind(chosen, prompts, room.RESIDUALS, alt, "fit", one, label, field="prompt_id")
 alt = "Energy of a response before its first token, per input token and per output token, with intervals"
 note = f"{words.alike(naming.alike(known['label']))} {words.first_of(known.height, tables.MOST_LISTED, 'results')}"
 every = partial(fitted_by_name, view, known)
 pick.show_framed(every, room.FITS, alt, "cost-of-a-token", view, f"The fits of all {words.count(known.height, 'result')}", note=note)
-scope.say_footer(drawn, one, "setup", more=certainty.of_runs(data.luck(drawn["harness_version"])))
+scope.say_footer(drawn, one, "setup")

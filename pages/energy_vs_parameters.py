@@ -41,7 +41,7 @@ asked = view
 view = view.narrowed(Known((x, y), positive=log))
 points = data.with_intervals(data.results(view), view)
 if points.is_empty():
-    frame.say_measure(rows, asked)
+    frame.say_measure(rows, asked, drawn=y)
     scope.end_without_rows(view, "No row has both numbers: choose another metric.")
 
 alone = room.of_themselves(points, (x, y))
@@ -50,7 +50,7 @@ per_token = fitted.lines(shape.on_screen(alone.filter(pl.col(room.TOKEN) > 0)), 
 glance.headline(room.headline(lines, x, y, log) + room.of_a_token(lines, per_token, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
-frame.say_measure(rows, asked)
+frame.say_measure(rows, asked, drawn=y)
 glance.explained(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height), words.ONE_POINT)
 scope.say_footer(points, view, more=scope.missing(rows, points))
 pick.show_behind(chosen, points, controls.behind(x, y), "The configurations in the chart", "energy-and-parameters", view)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import cards, controls, data, downloads, draw, frame, opened, scope, site, tables
+from prompt_joules.pages.ui import cards, controls, data, downloads, draw, frame, glance, opened, scope, site, tables
 from prompt_joules.pages.ui.of import leaderboard as room
 from prompt_joules.pages.ui.of import leaderboard_charts as drawings
 from prompt_joules.pages.ui.pure import detail, naming
@@ -165,10 +165,11 @@ if found.is_empty():
 energy = view.measure.key
 found = marked(found.sort(energy, "estimated_energy_j", nulls_last=True, maintain_order=True), view)
 frame.say_measure(found, view)
-st.markdown(room.least(found, energy))
+if said := room.least(found, energy):
+    glance.headline(said)
 show_table(found, columns, view)
 st.caption(room.TAP if cards.on_phone() else room.CLICK)
-st.caption(f"{left_out} {drawings.scale_in_words(found, energy)} {room.POOLED}")
-scope.say_footer(found, view)
+glance.explained(left_out, drawings.scale_in_words(found, energy), room.POOLED)
 downloads.offer(found.drop("energy_is"), "leaderboard", view)
+scope.say_footer(found, view)
 st.html(site.links([(site.address(page, query), label) for page, label, query in room.PRESETS]))

@@ -31,20 +31,26 @@ def show_detail(selection: Selection, chosen: pl.DataFrame) -> None:
     tables.show(known, detail.UPRIGHT, alt="All that is known about the run that was chosen")
 
 
+# How the address names the kind of runs that the buttons choose, and where the session keeps what it named last.
+KIND, LAST_KIND = "kind", "kind_in_the_link"
+
+
 def ask_kind(runs: pl.DataFrame) -> pl.DataFrame:
-    """The runs of the kind that the buttons choose."""
+    """The runs of the kind that the buttons choose. Their words have counts, so the address has the kind alone: a bound widget would
+    write its words."""
     kinds = room.kinds(runs)
-    asked = st.query_params.get("show")
-    first = asked if asked in kinds else room.ALL
+    asked = st.query_params.get(KIND, st.query_params.get("show"))
+    asked = asked if asked in kinds else room.ALL
+    if asked != st.session_state.get(LAST_KIND):
+        st.session_state["kind_of_run"] = asked  # a link, or the browser's Back
     chosen = st.segmented_control(
-        "Which runs",
-        list(kinds),
-        default=first,
-        required=True,
-        key="kind_of_run",
-        format_func=kinds.__getitem__,
-        label_visibility="collapsed",
+        "Which runs", list(kinds), required=True, key="kind_of_run", format_func=kinds.__getitem__, label_visibility="collapsed"
     )
+    st.session_state[LAST_KIND] = chosen or room.ALL
+    if chosen not in (None, room.ALL):
+        st.query_params[KIND] = chosen
+    else:
+        st.query_params.pop(KIND, None)
     return room.of_kind(runs, chosen or room.ALL)
 
 
@@ -90,12 +96,15 @@ if not totals.is_empty():
     )
     show_first(totals, room.TOTALS, "Totals of runs that other tools counted", "totals", "the table `run_totals` has all")
 
-st.subheader("What the remarks mean", anchor=False)
-tables.show(room.explained(data.load("reason_codes", selection)), room.REMARKS, alt="Remarks and their meaning")
-
-st.subheader("Files loaded", anchor=False)
-files = room.with_short_paths(data.load("ingested_files", selection))
-show_first(files, room.FILES, "Files in the warehouse, newest first", "files", "the table `ingested_files` has all")
+remarks = st.expander("What the remarks mean", key="remarks-frame", on_change="rerun")
+if remarks.open:
+    with remarks:
+        tables.show(room.explained(data.load("reason_codes", selection)), room.REMARKS, alt="Remarks and their meaning", lines=2)
+loaded = st.expander("Files loaded", key="files-frame", on_change="rerun")
+if loaded.open:
+    with loaded:
+        files = room.with_short_paths(data.load("ingested_files", selection))
+        show_first(files, room.FILES, "Files in the warehouse, newest first", "files", "the table `ingested_files` has all")
 rejects = room.with_short_paths(data.load("rejects", selection))
 if not rejects.is_empty():
     st.subheader("Rows refused", anchor=False)

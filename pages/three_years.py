@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
+from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import three_years as room
 from prompt_joules.pages.ui.of import three_years_charts as drawings
 from prompt_joules.pages.ui.pure import shape
@@ -26,7 +26,7 @@ def show_like_for_like(view: View, rows: pl.DataFrame) -> None:
         st.info(room.NO_PAIRS, icon=":material/rule:")
         return
     metric = NUMBERS[view.measure.key]
-    st.markdown(room.like_for_like(room.of_models(pairs), view.measure.per))
+    glance.headline(room.like_for_like(room.of_models(pairs), view.measure.per))
     draw.show(draw.of(drawings.pairs, pairs, metric), alt=f"{metric.title} over batch size, one curve a model, GPU and edition")
     st.caption(room.ALIKE + ("" if pairs["stated"].all() else room.UNSTATED))
     pick.show_framed(pairs, room.PAIRS, "The same model in two editions", "three-years-pairs", view, "The pairs as a table", metric=metric)
@@ -57,8 +57,10 @@ st.markdown(room.hidden(steps, metric) + room.alone(alone, metric))
 
 groups = ["edition", "gpu_model", "engine"]
 summary = summaries.levels(chosen, metric.key, groups).join(room.batches(chosen, groups), on=groups).sort(groups)
-st.subheader(f"{metric.title} by edition, GPU and engine", anchor=False)
-tables.show(summary, room.COLUMNS, f"Smallest, median and largest {metric.label} by edition, GPU and engine", metric)
-downloads.offer(summary, "three-years", view if chosen.height == rows.height else view.narrowed(among("result_id", chosen["result_id"])))
+some = chosen.height < rows.height
+of_chosen = view.narrowed(among("result_id", chosen["result_id"])) if some else view
+alt, label = f"Smallest, median and largest {metric.label} by edition, GPU and engine", f"{metric.title} by edition, GPU and engine"
+key = f"three-years-{'some' if some else 'frame'}"
+pick.show_framed(summary, room.COLUMNS, alt, "three-years", of_chosen, label, key, is_open=some, metric=metric)
 pick.show_behind(chosen, rows, controls.behind("batch_size", metric.key), "The results in the chart", "three-years-rows", view)
 scope.say_footer(rows, view)

@@ -80,7 +80,7 @@ drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.at_limits(lim
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with the frontier and the limits"
 chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
 st.caption(f"{room.BOUNDARY} {room.RANDOM if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")
-glance.explained(room.TRADE_OFFS, words.ONE_POINT)
+glance.explained(room.along(marked, x, y), room.TRADE_OFFS, words.ONE_POINT)
 st.subheader("The best configuration of each model within the limits", anchor=False)
 tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *room.BEST)), alt="Best configuration of each model within the limits")
 downloads.offer(best, "trade-offs", of_each)

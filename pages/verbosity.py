@@ -94,10 +94,11 @@ def show_change_of_pairs(view: View, sides: Sides) -> None:
         words.alike(naming.alike(changes["label"])),
         "" if changes["shared"].all() else room.AS_SPENT,
         room.DIVIDED if changes["shared"].any() else "",
+        certainty.of_runs(data.luck(changes["harness_version"])),
     )
     alt = "Change in energy of the same prompts from A to B, per model"
     pick.show_framed(changes, room.PAIRS, alt, "pairs", view, "The rows behind the chart")
-    scope.say_footer(changes, view, "setup", more=certainty.of_runs(data.luck(changes["harness_version"])))
+    scope.say_footer(changes, view, "setup")
 
 
 def show_change_of_means(view: View, sides: Sides) -> None:

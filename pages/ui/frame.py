@@ -88,9 +88,13 @@ def of_chat(view: View) -> View:
     return view if view.selection.tasks else view.over(replace(view.selection, tasks=CHAT))
 
 
-def say_measure(rows: pl.DataFrame, view: View, usual: Measure = DEFAULT) -> None:
-    """Say which energy is shown when it is not the usual one of the page, and why results lack it; warn where none has it."""
-    _say_what_is_forced(rows, view)
+def say_measure(rows: pl.DataFrame, view: View, usual: Measure = DEFAULT, drawn: str | None = None) -> None:
+    """Say which energy is shown when it is not the usual one of the page, and why results lack it; warn where none has it.
+
+    Args:
+        drawn: of NUMBERS, what the visitor has the page show in place of the energy of the view.
+    """
+    _say_what_is_forced(rows, drawn or view.measure.key)
     if view.measure == usual or rows.is_empty():
         return
     sentence = words.stated(view.measure, rows)
@@ -100,16 +104,26 @@ def say_measure(rows: pl.DataFrame, view: View, usual: Measure = DEFAULT) -> Non
         st.caption(sentence)
 
 
-def _say_what_is_forced(rows: pl.DataFrame, view: View) -> None:
-    """Say why the energy of answers is not shown where random weights are among the rows, and link to the energy of a token."""
-    if not energy_shown.of_answers(view.measure.key) or not shape.has_random_weights(rows):
+def _say_what_is_forced(rows: pl.DataFrame, key: str) -> None:
+    """Say why the energy of answers is not shown where random weights are among the rows, and offer the energy of a token.
+
+    Args:
+        key: of NUMBERS, what is shown.
+    """
+    if not energy_shown.of_answers(key) or not shape.has_random_weights(rows):
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f":material/casino: {words.FORCED}", width=FORCED_WIDTH)
         if "per" in st.session_state["acting"]:
-            st.button(
-                "Show the energy per output token", key="per-token", on_click=st.session_state.update, args=({"per": "output token"},)
-            )
+            st.button("Show the energy per output token", key="per-token", on_click=_divide, args=("output token",))
+
+
+def _divide(per: str) -> None:
+    """Set the switch of what energy is divided by, which is in a closed frame: a widget that is not there takes its value from the link."""
+    if "per" in st.session_state:
+        st.session_state["per"] = per
+    else:
+        st.query_params["per"] = per
 
 
 def say_measure_of_prompts(view: View) -> None:

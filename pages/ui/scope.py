@@ -29,7 +29,7 @@ def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = 
         hint: what the page needs, in words.
         count: how many rows the page would have with another view.
     """
-    st.warning(f"Nothing matches: {plain(view.on_screen())}. {hint}", icon=":material/filter_alt_off:")
+    st.warning(f"Nothing matches: {plain(view.asked().on_screen())}. {hint}", icon=":material/filter_alt_off:")
     ways = [(words_, way, found) for words_, other, way in ways_out(view) if (found := count(other))]
     with st.container(horizontal=True):
         for words_, way, found in ways:
@@ -57,7 +57,8 @@ def _go(way: Way) -> None:
 
 
 def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", more: str = "") -> None:
-    """The last line of a page: what is drawn, what is not, and what the numbers cover; what is usual is not said.
+    """The last line of a page: what is drawn, what is not, and what the numbers cover; what is usual is not said, and the sign at its end
+    tells the rest.
 
     Args:
         drawn: the rows that the page shows, with what they have of `model_name`, `origin`, `source`, `gpu_model` and `batch_size`.
@@ -65,10 +66,14 @@ def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", mor
         more: what comes first.
     """
     ours = drawn.is_empty() or any((drawn[name] == value).any() for name, value in words.OURS.items() if name in drawn.columns)
-    hidden = hidden_words(view.selection) if ours else ""
-    chosen = ", ".join(part for part in parts_of(view.on_screen()) if part not in USUAL) or "all"
+    hidden = data.load("hidden", view.selection) if ours else pl.DataFrame()
+    chosen = ", ".join(part for part in parts_of(view.asked().on_screen()) if part not in USUAL) or "all"
     shown = f"{words.drawn(drawn, noun)}; shown: {plain(chosen)}."
-    st.caption(" ".join(part for part in (more, shown, hidden, "GPU energy only.") if part), help=words.SCOPE)
+    left_out = f"{words.count(int(hidden['count'].sum()), 'prompt')} hidden." if hidden.height else ""
+    asides = [narrowing.words() for narrowing in view.narrowings if narrowing not in view.asked().narrowings]
+    about = [words.places(drawn), f"Rows: {plain(', '.join(asides))}." if asides else "", _reasons(hidden), words.SCOPE]
+    line = " ".join(part for part in (more, shown, left_out, "GPU energy only.") if part)
+    st.caption(line, help=" ".join(part for part in about if part))
     st.html(site.copies(words.source_line(view.on_screen(), drawn), words.citation(view.on_screen(), drawn)))
 
 
@@ -80,7 +85,15 @@ def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:
 
 def hidden_words(selection: Selection) -> str:
     """How many of our prompts the page leaves out, and why."""
-    hidden = data.load("hidden", selection)
+    return _reasons(data.load("hidden", selection))
+
+
+def _reasons(hidden: pl.DataFrame) -> str:
+    """How many prompts are hidden, and why.
+
+    Args:
+        hidden: rows of the query `hidden`, or none.
+    """
     if hidden.is_empty():
         return ""
     reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in hidden.select("reason", "count").iter_rows())

@@ -19,7 +19,7 @@ from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 from tests.app import warehouse
-from tests.app.conftest import FIGURES, Open, open_app, table, text
+from tests.app.conftest import FIGURES, Open, open_app, opened, table, text
 
 
 def test_sql_answers_and_says_what_is_wrong(open_page: Open) -> None:
@@ -98,6 +98,9 @@ def test_runs_shows_every_run_and_what_was_loaded(open_page: Open) -> None:
     assert dict(table(app).select("run_id", "prompts").iter_rows()) == prompts
     app.multiselect(key="gpu").set_value(["CPU"]).run()
     assert table(app)["run_id"].to_list() == ["run-cpu"]
+    assert len(app.dataframe) == 1, "remarks and files are folded"
+    app = opened(app, "remarks", "files")
+    assert table(app, 1)["remark"].is_in(list(runs.SAID.values())).any()
     assert table(app, 2)["accepted"].sum() >= rows.height
 
 
@@ -116,6 +119,11 @@ def test_runs_that_do_not_count_and_random_weights_are_listed(tmp_path: Path, mo
     assert buttons.options == ["All 3", "1 invalid", "2 with remarks", "1 without remarks"]
     buttons.set_value("Invalid").run()
     assert table(app)["run_id"].to_list() == ["lost"]
+    assert app.query_params["kind"] == "Invalid", "the link leads to these runs"
+    assert table(open_app("runs", kind="Invalid"))["run_id"].to_list() == ["lost"]
+    assert table(open_app("runs", show="Invalid"))["run_id"].to_list() == ["lost"], "as older links say it"
+    del app.query_params["kind"]  # the browser's Back
+    assert table(app.run()).height == 3
 
 
 def test_every_remark_of_a_run_is_said_in_words(app_warehouse: Path) -> None:
@@ -191,8 +199,8 @@ def test_the_tasks_are_those_that_are_run(app_warehouse: Path) -> None:
 
 def test_lists_of_many_runs_and_files_are_cut_and_say_so(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "MOST_LISTED", 2)
-    app = open_page("runs")
-    assert [table(app, place).height for place in (0, 2)] == [2, 2]
+    app = opened(open_page("runs"), "files")
+    assert [table(app, place).height for place in (0, 1)] == [2, 2]
     said = " ".join(caption.value for caption in app.caption)
     assert "The first 2 of 4 runs are listed; the download has all." in said
     assert "files are listed; the table `ingested_files` has all." in said
@@ -203,3 +211,5 @@ def test_files_of_a_run_are_told_apart_and_no_folder_of_the_server_is_shown() ->
     paths = [f"host:/srv/me/{run}/run.json", f"C:\\me\\{run}\\part-0.parquet", f"/srv/{run}/secret/x.csv", "/srv/me/y.csv", "data/z.csv"]
     shown = runs.with_short_paths(pl.DataFrame({"path": paths}))["path"].to_list()
     assert shown == [f"…/{run}/run.json", f"…/{run}\\part-0.parquet", "…/x.csv", "…/y.csv", "data/z.csv"]
+    ships = runs.with_short_paths(pl.DataFrame({"path": [f"/srv/data/published/mlenergy_v{edition}/figures.csv" for edition in (1, 2)]}))
+    assert ships["path"].to_list() == [f"…/published/mlenergy_v{edition}/figures.csv" for edition in (1, 2)]

@@ -73,7 +73,7 @@ def test_the_switches_hold_on_every_page(open_page: Open, page: str) -> None:
 
 
 def test_three_years_divides_by_tokens_unless_asked_otherwise(open_page: Open) -> None:
-    app = open_page("three_years", source="Prompt Joules", model="org/big-1B", per="character")
+    app = opened(open_page("three_years", source="Prompt Joules", model="org/big-1B", per="character"), "three-years")
     assert table(app)["p50"].item() == pytest.approx(measured(Measure(per="character")))
 
 

@@ -90,10 +90,10 @@ def test_joules_are_said_as_the_time_of_a_lamp(joules: list[float], said: str) -
 
 def test_the_footer_is_one_line_of_what_is_drawn(open_page: Open) -> None:
     (footer,) = (each.value for each in open_page("home").caption if "shown:" in each.value)
-    assert (
-        footer
-        == "23 models in 23 configurations; 23 published averages; GPU: A40; batch size: 1; shown: GPU A40, task chat. GPU energy only."
-    )
+    assert footer == "23 models in 23 configurations, published; shown: GPU A40, task chat. GPU energy only."
+    one = next(each for each in open_page("leaderboard").caption if "shown:" in each.value)
+    assert len(one.value) < 150 and "one row per setup" not in one.value, "what a page always does stands behind the sign"
+    assert "GPU: A100, A40, CPU, H100, V100. Batch size: 1. Rows: one row per setup." in one.proto.help.replace("\\", "")
     both = open_page("home", weights="both", valid="all")
     assert "pretrained and random weights, valid and invalid rows" in text(both), "what is not usual is said"
 

@@ -113,7 +113,8 @@ def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> N
     app.segmented_control(key="form").set_value("Where the joules go").run()
     costliest = table(app).filter(pl.col("shown_as") == "big-1B · n = 60")
     assert costliest["top5_share"].item() == pytest.approx(100 * dearest)
-    assert "Hidden: 1 prompt (1 failed)" in text(app)
+    footer = next(caption for caption in app.caption if "shown:" in caption.value)
+    assert "1 prompt hidden." in footer.value and "Hidden: 1 prompt (1 failed)" in footer.proto.help
 
 
 def test_distribution_in_milliseconds_and_by_task(open_page: Open) -> None:

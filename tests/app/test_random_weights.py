@@ -61,7 +61,7 @@ def test_the_leaderboard_has_their_energy_per_token_only_and_says_why(open_force
     assert sorted(shown["energy_per_token_j"].to_list()) == pytest.approx([0.9, 2.0])
     assert words.FORCED in text(app)
     app.button(key="per-token").click().run()
-    assert app.selectbox(key="per").value == "output token"
+    assert app.selectbox(key="per").value == app.query_params["per"] == "output token", "the link leads here, not to where it was missing"
     assert words.FORCED not in text(app)
     assert table(app)["energy_per_token_j"].to_list() == sorted(table(app)["energy_per_token_j"].to_list())
 
@@ -88,4 +88,5 @@ def test_distributions_offer_no_number_that_follows_from_the_length(open_forced:
 def test_the_planner_and_the_scatter_show_none_of_them(open_forced: Open) -> None:
     assert words.FORCED in text(open_forced("planner", weights="dummy"))
     app = opened(open_forced("energy_vs_parameters", weights="both"), "energy-and-parameters")
-    assert set(table(app)["model_name"]) == {"SmolLM2-135M-Instruct"}
+    assert set(table(app)["model_name"]) == {"SmolLM2-135M-Instruct"} and words.FORCED in text(app)
+    assert words.FORCED not in text(open_forced("energy_vs_parameters", weights="both", y="Energy per token (J/token)")), "all are drawn"

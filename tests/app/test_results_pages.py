@@ -167,6 +167,12 @@ def test_a_curve_joins_what_is_alike_in_all_but_how_many_are_answered_at_once() 
     assert found["curve"].to_list() == ["vLLM"] * 3 + ["SGLang"] * 3 + [None] * 2, "two sizes are no curve"
     again = pl.DataFrame([row | {"prompt_set": name} for row in rows[:3] for name in ("default", "sharegpt")]).with_row_index("result_id")
     assert set(tradeoffs.with_curves(again)["curve"]) == {"default", "sharegpt"}, "one name, two curves: more of the name"
+    ends = pl.DataFrame([row | {"energy": 8.0 / row["batch_size"], "speed": 1.0} for row in rows]).with_row_index("result_id")
+    ends = ends.rename({"energy": "energy_per_token_j", "speed": "itl_p50_s"})
+    slower = pl.when(engine="sglang", batch_size=32).then(2.0).otherwise("itl_p50_s").alias("itl_p50_s")
+    said = tradeoffs.along(ends.with_columns(slower), "itl_p50_s", "energy_per_token_j")
+    assert said.endswith("energy per token falls along 2 of 2 curves, and ITL p50 rises along 1.")
+    assert tradeoffs.along(ends.head(2), "itl_p50_s", "energy_per_token_j") == ""
     precise = pl.DataFrame([row | {"dtype": name} for row in rows[:3] for name in ("bfloat16", "fp8")]).with_row_index("result_id")
     assert set(tradeoffs.with_curves(precise)["curve"]) == {"BF16", "FP8"}, "as people write them"
 
@@ -184,7 +190,7 @@ def test_names_in_a_chart_touch_no_other_name() -> None:
 
 
 def test_three_years_has_every_edition(open_page: Open) -> None:
-    app = open_page("three_years", band="All sizes")
+    app = opened(open_page("three_years", band="All sizes"), "three-years")
     assert set(table(app)["edition"]) == {"2023 · v1", "2024 · v2", "2026 · v3", "own runs"}
     v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
     row = table(app).filter(pl.col("edition") == "2023 · v1", pl.col("gpu_model") == "A40").row(0, named=True)

@@ -147,7 +147,7 @@ FILES: list[tuple[str, dict[str, str | list[str]], tuple[str, ...], str, Again]]
     ("tradeoffs", {"task": "chat", "gpu": "A40", "x": "Latency (s)", "limit_latency_s": "10"}, (), "trade-offs", _results),
     ("tradeoffs", {"task": "chat", "x": "Latency (s)"}, ("trade-offs-rows",), "trade-offs-rows", _results),
     ("three_years", {}, ("three-years-rows",), "three-years-rows", _results),
-    ("three_years", {"band": "10 to 40"}, (), "three-years", _editions),
+    ("three_years", {"band": "10 to 40"}, ("three-years",), "three-years", _editions),
     ("three_years", {}, ("three-years-pairs",), "three-years-pairs", _matched),
     ("verbosity", {"gpu": "A40"}, ("concise-or-verbose",), "concise-or-verbose", _published),
     ("verbosity", {"task": "chat", "view": "The same prompts"}, ("pairs",), "pairs", _pairs),

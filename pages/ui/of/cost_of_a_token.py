@@ -49,8 +49,8 @@ def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: 
     if not fit["grows"]:
         return "**No clear growth**: the energy of one more output token may be 0, so the fit says nothing of other lengths."
     return (
-        f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{figure(value, 4)} J** (fitted; 95 % interval of "
-        f"the mean {figure(low, 4)} to {figure(high, 4)} J).{beyond}"
+        f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{figure(value, 3)} J** (fitted; 95 % interval of "
+        f"the mean {figure(low, 3)} to {figure(high, 3)} J).{beyond}"
     )
 
 

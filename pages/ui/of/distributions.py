@@ -262,7 +262,7 @@ def axis(log: bool) -> str:
 
 def cut(share: float | None) -> str:
     """How many answers were cut short, which bounds what they can cost."""
-    return f"{share:.0%} of these answers reached the length limit and were cut there." if share else ""
+    return f"{100 * share:.0f} % of these answers reached the length limit and were cut there." if share else ""
 
 
 def mixed(keys: pl.DataFrame) -> str:

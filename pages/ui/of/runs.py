@@ -107,14 +107,16 @@ def kinds(runs: pl.DataFrame) -> dict[str, str]:
 
 
 # Run ids are UUIDs.
+SHIPPED = r"published[/\\]mlenergy_v\d+[/\\][^/\\]+"
 RUN_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def with_short_paths(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows whose `path` and `reason` say nothing of the folders of the server: paths are whole below the warehouse, else the name alone; a
-    file of a run keeps the id of the run."""
+    file of a run keeps the id of the run, a published table that ships its edition."""
     place = r"^([\w.-]+:)?[/\\].*[/\\]"
-    short = [pl.col("path").str.replace(f"{place}({RUN_ID}[/\\\\][^/\\\\]+)$", "…/${2}").str.replace(place, "…/")]
+    path = pl.col("path").str.replace(f"{place}({SHIPPED})$", "…/${2}").str.replace(f"{place}({RUN_ID}[/\\\\][^/\\\\]+)$", "…/${2}")
+    short = [path.str.replace(place, "…/")]
     if "reason" in rows.columns:
         short.append(pl.col("reason").str.replace_all(r"""(["'])([\w.-]+:)?[/\\][^"']*[/\\]""", "${1}…/"))
     return rows.with_columns(short)

@@ -11,10 +11,9 @@ from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 TRADE_OFFS = (
-    "The more prompts a GPU answers at once, the less energy each token takes and the longer each reader waits for it. One point is one "
-    "model on one GPU at one batch size; a curve joins the batch sizes of what is alike in all else, and a thin line leads from its end "
-    "to its name. Small points miss a limit, the ring is what costs least within them. Along the broad grey line no other configuration "
-    "is as good on both and better on one. ITL p50 is the usual time between two tokens of an answer."
+    "One point is one model on one GPU at one batch size; a curve joins the batch sizes of what is alike in all else, and a thin line "
+    "leads from its end to its name. Small points miss a limit, the ring is what costs least within them. Along the broad grey line no "
+    "other configuration is as good on both and better on one. ITL p50 is the usual time between two tokens of an answer."
 )
 BOUNDARY = "J counts all GPUs that a configuration uses, without CPU, memory and cooling."
 RANDOM = "Some points are models with random weights: the energy of their tokens is real, but their text means nothing."
@@ -151,6 +150,28 @@ def _names(named: pl.DataFrame, points: pl.DataFrame, x: str, y: str, across: al
         return []
     kept = labels.with_room(named.select("name", x, y), points, (x, y), "name", margin=1.1, on_points=True)
     return labels.drawn(kept, across, up, "name")
+
+
+def along(rows: pl.DataFrame, x: str, y: str) -> str:
+    """How many curves end lower than they begin, and how many end farther across; empty without curves.
+
+    Args:
+        rows: rows of `results`.
+    """
+    curves = with_curves(rows).filter(pl.col("curve").is_not_null()).sort("batch_size", maintain_order=True)
+    if curves.is_empty():
+        return ""
+    ends_ = curves.group_by("curve").agg((pl.col(key).last() / pl.col(key).first()).alias(key) for key in (x, y))
+    down, right = (int(expr.sum()) for expr in (ends_[y] < 1, ends_[x] > 1))
+    return (
+        f"From the fewest answers at once to the most, {NUMBERS[y].label.lower()} falls along {down} of {ends_.height} curves, and "
+        f"{_small(NUMBERS[x].label)} rises along {right}."
+    )
+
+
+def _small(label: str) -> str:
+    """A label within a sentence: names in capitals stay."""
+    return label if label[:2].isupper() else label[:1].lower() + label[1:]
 
 
 def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:

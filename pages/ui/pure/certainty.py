@@ -72,7 +72,7 @@ def verdict(row: Mapping[str, Any], name: str, nothing: float) -> str:
         return ""
     shown, within = (_outside(row[f"{name}{ends}_low"], row[f"{name}{ends}_high"], nothing) for ends in ("", "_within"))
     if not (shown if basis in SEVERAL else within):
-        return "No difference is shown: the interval includes none."
+        return "No difference is shown: the interval reaches from less to more."
     if basis in (WITH_SPREAD, WITH_CARDS) and not shown:
         return f"A difference of these runs, which the spread between {'runs and cards' if basis == WITH_CARDS else 'runs'} may explain."
     return SHOWN[basis]

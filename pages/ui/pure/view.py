@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure.narrowings import Among, Narrowing, read
+from prompt_joules.pages.ui.pure.narrowings import Among, Known, Narrowing, Pooled, read
 from prompt_joules.warehouse.energy_shown import DEFAULT, EVERY, Measure
 from prompt_joules.warehouse.selection import Selection
 
@@ -65,6 +65,10 @@ class View:
         """Filters and narrowings for the page itself, where what was chosen by name is counted."""
         return ", ".join([self.selection.words(), *map(_short, self.narrowings)])
 
+    def asked(self) -> "View":
+        """The view with what a visitor can choose alone: without what the page always does to its rows."""
+        return replace(self, narrowings=tuple(narrowing for narrowing in self.narrowings if not _is_of_the_page(narrowing)))
+
     def to_query(self) -> dict[str, str | list[str]]:
         """The filters as parameters of a link."""
         return self.selection.to_query()
@@ -81,6 +85,11 @@ class View:
             else:
                 narrowings.append(read(part))
         return cls(selection, tuple(narrowings), measure)
+
+
+def _is_of_the_page(narrowing: Narrowing) -> bool:
+    """Whether a page has a narrowing of itself, whatever its visitors choose."""
+    return isinstance(narrowing, Pooled | Known) or (isinstance(narrowing, Among) and narrowing.column == "generation")
 
 
 def _short(narrowing: Narrowing) -> str:

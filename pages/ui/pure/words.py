@@ -30,8 +30,8 @@ def first_view(tasks: tuple[str, ...], others: int, everything: bool) -> str:
     """What the first view leaves out, or what mixes when it leaves out nothing."""
     if everything:
         return (
-            "All tasks and batch sizes together. A GPU that answers many prompts at once uses far less for each, and tasks differ in "
-            "length: compare within a task and a batch size."
+            "All tasks and batch sizes together: the number of answers at once changes what one of them takes, and tasks differ in length. "
+            "Compare within a task and a batch size."
         )
     return (
         f"Batch size 1, task {plain(' or '.join(tasks))}. {others:,} more results, of other tasks or of GPUs that answer many prompts at "
@@ -88,21 +88,28 @@ def first_of(known: int, most: int, noun: str, where: str = "the download has al
 
 
 def drawn(rows: pl.DataFrame, noun: str) -> str:
-    """What is drawn, from the rows themselves: how many models, published or measured, on which GPUs, at which batch sizes.
+    """What is drawn, from the rows themselves: how many models, published or measured.
 
     Args:
-        rows: with what they have of `model_name`, `origin`, `gpu_model` and `batch_size`.
+        rows: with what they have of `model_name` and `origin`.
         noun: what a row is.
     """
     models = rows["model_name"].drop_nulls().n_unique() if "model_name" in rows.columns else 0
-    parts = [f"{count(models, 'model')} in {count(rows.height, noun)}" if models else count(rows.height, noun)]
-    if "origin" in rows.columns:
-        kinds = (("published", "published average"), ("measured", "measured average"))
-        parts += [" and ".join(count(number, kind) for origin, kind in kinds if (number := rows.filter(pl.col("origin") == origin).height))]
-    for column, name in (("gpu_model", "GPU"), ("batch_size", "batch size")):
-        if column in rows.columns and rows[column].null_count() < rows.height:
-            parts.append(f"{name}: {plain(several(rows[column]))}")
-    return "; ".join(part for part in parts if part)
+    what = f"{count(models, 'model')} in {count(rows.height, noun)}" if models else count(rows.height, noun)
+    origins = rows["origin"].to_list() if "origin" in rows.columns else []
+    kinds = {kind: origins.count(kind) for kind in ("published", "measured") if kind in origins}
+    return f"{what}, {' and '.join(f'{number:,} {kind}' if len(kinds) > 1 else kind for kind, number in kinds.items())}".removesuffix(", ")
+
+
+def places(rows: pl.DataFrame) -> str:
+    """On which GPUs the rows are, and at which batch sizes; empty where they have neither.
+
+    Args:
+        rows: with what they have of `gpu_model` and `batch_size`.
+    """
+    named = (("gpu_model", "GPU"), ("batch_size", "Batch size"))
+    known = [(name, rows[column]) for column, name in named if column in rows.columns and rows[column].null_count() < rows.height]
+    return " ".join(f"{name}: {plain(several(values))}." for name, values in known)
 
 
 def source_line(shown: str, drawn: pl.DataFrame) -> str:
