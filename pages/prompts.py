@@ -21,17 +21,30 @@ def ask_prompt(found: pl.DataFrame) -> str:
     return by_hand[: controls.LONGEST_SEARCH] or str(found["prompt_id"][0])
 
 
-def show_prompts(rows: pl.DataFrame, is_searched: bool) -> None:
-    """The list of prompts in a frame, open where words are looked for; a click on a row shows its prompt and closes the frame."""
+def prompts_of(view: View, wanted: str) -> pl.DataFrame:
+    """The ids of the prompts of a view, or the whole list of those that contain the wanted words."""
+    if wanted:
+        return data.load("prompt_list", view.selection, search=wanted)
+    return data.load("prompt_order", view.selection)
+
+
+def show_prompts(view: View, wanted: str, count: int) -> None:
+    """The list of prompts in a frame, open where words are looked for; a click on a row shows its prompt and closes the frame.
+
+    Args:
+        wanted: the words; empty for all prompts.
+        count: how many prompts the list has.
+    """
 
     def chosen() -> None:
         if places := st.session_state["prompt_rows"]["selection"]["rows"]:
             st.session_state.update({"prompt": rows["prompt_id"][places[0]], f"{name}-frame": False})
 
-    name = "found-prompts" if is_searched else "prompts"
-    part = st.expander(room.list_label(rows.height), expanded=is_searched, key=f"{name}-frame", on_change="rerun")
+    name = "found-prompts" if wanted else "prompts"
+    part = st.expander(room.list_label(count), expanded=bool(wanted), key=f"{name}-frame", on_change="rerun")
     if not part.open:
         return
+    rows = data.load("prompt_list", view.selection, search=wanted)
     listed = rows.select(shape.shown(rows, room.LISTED))
     with part:
         st.caption(room.LIST)
@@ -91,23 +104,18 @@ def show_answers(answers: pl.DataFrame, prompt: str, view: View, is_open: bool) 
             downloads.offer(answers, "prompt", view)
 
 
-def prompts_of(view: View, wanted: str) -> int:
-    """How many prompts a view has, those with the wanted words where it is narrowed to them."""
-    return data.load("prompt_list", view.selection, search=wanted if view.narrowings else "").height
-
-
 view = frame.begin("What happened on this prompt?")
 with glance.choices():
     wanted = controls.search("Find a prompt", "Words of the prompt, or its id", width=300)
-    found = data.load("prompt_list", view.selection, search=wanted)
+    found = prompts_of(view, wanted)
     if found.height:
         prompt = ask_prompt(found)
 if found.is_empty():
     searched = view.narrowed(Contains(wanted)) if wanted else view
     hint = f"No prompt contains “{plain(wanted)}”." if wanted else words.NEEDS_PROMPTS
-    scope.end_without_rows(searched, hint, count=lambda other: prompts_of(other, wanted))
+    scope.end_without_rows(searched, hint, count=lambda other: prompts_of(other, wanted if other.narrowings else "").height)
 
-show_prompts(found, bool(wanted))
+show_prompts(view, wanted, found.height)
 measure = view.measure
 view = view.narrowed(among("prompt_id", (prompt,)))
 answers = data.load("prompt_answers", view.selection, prompt=prompt)

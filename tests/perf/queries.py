@@ -87,6 +87,7 @@ def _over_prompts(runs: Sequence[str], contrast: dict[str, object], one_model: S
         "hidden": _prompts("reasons"),
         "prompt_answers": _prompts("prompt_id", *lengths, "sequence", "repetition", prompt="prompt-7"),
         "prompt_list": _prompts("prompt_id", "prompt_set", "prompt_text", *lengths, search=""),
+        "prompt_order": _prompts("prompt_id", "energy_j"),
         "prompts": _prompts(*metrics, selection=one_model),
         "prompts_between": _prompts(*metrics, metric="energy_j", by="model", prompt_set="", series=contrast["a"], low=1000.0, high=1100.0),
         "run_windows": _prompts("gpu_temperature_c", "energy_j", "energy_error_j", run=runs[0]),

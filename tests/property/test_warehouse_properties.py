@@ -212,8 +212,12 @@ def test_what_the_ingest_sums_is_what_the_rows_give(rows: pl.DataFrame, only_val
 
 
 def assert_list_of_prompts(warehouse: str, chosen: Selection, answers: pl.DataFrame) -> None:
-    """Lengths are means over all answers, the energy over those that had the GPU for themselves."""
+    """Lengths are means over all answers, the energy over those that had the GPU for themselves; ids alone come in the same order."""
     found = query.load("prompt_list", chosen, warehouse, search="")
+    ordered = query.load("prompt_order", chosen, warehouse)
+    of = dict(found.select("prompt_id", "times_run_mean").fill_null(0).rows())
+    assert sorted(ordered["prompt_id"]) == sorted(found["prompt_id"])
+    assert [of[name] for name in ordered["prompt_id"]] == pytest.approx(found["times_run_mean"].fill_null(0).to_list())
     alone = warehouses.rows(Path(warehouse), "select 'run:' || run_id as result_id from runs where energy_attribution = 'exclusive'")
     expected = answers.group_by("prompt_id", "prompt_set").agg(
         pl.len().alias("answers"),

@@ -45,13 +45,20 @@ def test_prompts_and_their_answers(warehouse: str) -> None:
     assert query.load("prompt_list", None, warehouse, search="question 7?")["prompt_id"].to_list() == ["prompt-00007"]
 
 
+def list_of_prompts(warehouse: str) -> pl.DataFrame:
+    """The whole list. What a page asks for before anybody opens it has the same order."""
+    found = query.load("prompt_list", None, warehouse, search="")
+    assert query.load("prompt_order", None, warehouse)["prompt_id"].to_list() == found["prompt_id"].to_list()
+    return found
+
+
 def test_a_prompt_that_only_a_costly_run_answered_does_not_come_first(tmp_path: Path) -> None:
     """Prompt 3 takes three times the mean of a cheap run; prompt 5 is as usual in a run in which every answer costs a lot."""
     cheap = [factories.record("run-a", index, energy_j=60.0 if index == 3 else 10.0) for index in range(5)]
     costly = [factories.record("run-b", index, task="instruct", energy_j=1000.0) for index in range(3, 6)]
     factories.write(factories.frame(cheap + costly), tmp_path / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search="")
+    found = list_of_prompts(str(tmp_path / "w.duckdb"))
     assert found.select("prompt_id", "times_run_mean").rows()[:2] == [("prompt-00003", 2.0), ("prompt-00005", 1.0)]
     assert found["energy_j"][0] == 530.0
 
@@ -63,7 +70,7 @@ def test_a_share_of_a_batch_neither_ranks_a_prompt_nor_is_in_its_mean(tmp_path: 
     factories.write(factories.frame(alone), tmp_path / "part-0.parquet")
     factories.write(factories.frame(shares), tmp_path / "part-1.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search="")
+    found = list_of_prompts(str(tmp_path / "w.duckdb"))
     assert found["prompt_id"][0] == "prompt-00002", "and not prompt 3, of which a rule gave a large share"
     of = {name: (energy, answers) for name, energy, answers in found.select("prompt_id", "energy_j", "answers").rows()}
     assert of["prompt-00003"] == (10.0, 2)
@@ -77,7 +84,7 @@ def test_prompts_whose_texts_were_kept_come_first(tmp_path: Path) -> None:
     factories.write(factories.frame(kept), tmp_path / "part-0.parquet")
     factories.write(factories.frame(dear), tmp_path / "part-1.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search="")
+    found = list_of_prompts(str(tmp_path / "w.duckdb"))
     assert found["prompt_text"].is_null().to_list() == [False] * 3 + [True] * 5
     assert found["prompt_id"][3] == "prompt-00009", "the costliest of those without a text"
 
@@ -98,7 +105,11 @@ def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> No
     for rows in runs:
         factories.write(rows, tmp_path / str(rows["run_id"][0]) / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search=search)
+    found = (
+        query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search=search)
+        if search
+        else list_of_prompts(str(tmp_path / "w.duckdb"))
+    )
     # Run b was measured without texts; its prompts are those of run a, as the hash of the set says.
     texts = pl.concat(runs).with_columns(pl.col("prompt_text").fill_null(pl.format("Sea {}", "sequence")))
     contained = pl.concat_str("prompt_id", "prompt_text").str.to_lowercase().str.contains(search, literal=True)
