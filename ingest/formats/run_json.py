@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of, one_by_one
+from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import is_text
 from prompt_joules.ingest.statements import statement
 
@@ -69,20 +69,27 @@ def notes_of(content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
+    notes = [_note(source) for source in sources]
+    connection.executemany(statement("run_note"), notes)
+    connection.executemany("insert or ignore into touched values ($run_id)", [{"run_id": note["run_id"]} for note in notes])
+    return [Loaded(source, 1, 0) for source in sources]
+
+
+def _note(source: Source) -> dict[str, Any]:
+    """The row of a file. Raises Unreadable."""
     content = content_of(source).json
     if not isinstance(content, dict) or not isinstance(content.get("sessions"), list):
         raise Unreadable("is not a run.json: `sessions` is not a list")
     if not is_text(content["run_id"]) or not is_text(content["fingerprint"]) or not isinstance(content.get("finished"), bool | None):
         raise Unreadable("is not a run.json: `run_id` and `fingerprint` must be text and `finished` true or false")
-    connection.execute(statement("run_note"), notes_of(content) | {"file_id": source.file_id})
-    connection.execute("insert or ignore into touched values ($run_id)", {"run_id": content["run_id"]})
-    return Loaded(source, 1, 0)
+    return notes_of(content) | {"file_id": source.file_id}
 
 
 FORMAT = Format(
     name="run-json",
     meaning="run.json beside our Parquet: the energy balance of a run",
     recognises=_recognises,
-    load=one_by_one(_load),
+    load=_load,
+    batch=500,
 )

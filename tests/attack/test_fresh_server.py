@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from prompt_joules.pages.ui import site
 from tests.app import warehouse
+from tests.made_once import MakeOnce
 from tests.perf import crowd
 from tests.servers import ROOT, served
 
@@ -30,16 +33,21 @@ print(*sorted({{name.split(".")[0] for name in set(sys.modules) - before}} - {{n
 """
 
 
-def test_eight_visitors_of_a_fresh_server_see_no_error(tmp_path: Path) -> None:
+@pytest.fixture
+def path(make_once: MakeOnce) -> Path:
+    """The warehouse of the app tests."""
+    return make_once("app", warehouse.make) / "warehouse.duckdb"
+
+
+def test_eight_visitors_of_a_fresh_server_see_no_error(path: Path) -> None:
     pages = ["", "tradeoffs", "distributions", "three_years"]
-    with served(warehouse.make(tmp_path)) as server:
+    with served(path) as server:
         sessions = crowd.crowd(server.address, pages, VISITORS, thinking=False)
     assert [error for session in sessions for error in session.errors] == []
     assert [len(session.seconds) for session in sessions] == [len(pages)] * VISITORS
 
 
-def test_no_page_imports_a_package_that_the_server_had_not_got_ready(tmp_path: Path) -> None:
-    path = warehouse.make(tmp_path)
+def test_no_page_imports_a_package_that_the_server_had_not_got_ready(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,

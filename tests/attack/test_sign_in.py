@@ -10,13 +10,14 @@ from prompt_joules.pages.ui import sign_in, site
 from prompt_joules.warehouse import connect, query, switches
 from tests.app import warehouse
 from tests.app.conftest import ENTRY, text
+from tests.made_once import MakeOnce
 
 PAGES = [file for entries in site.SECTIONS.values() for file, *_ in entries]
 
 
-@pytest.fixture(scope="module")
-def some_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return warehouse.make(tmp_path_factory.mktemp("signing-in"))
+@pytest.fixture
+def some_warehouse(make_once: MakeOnce) -> Path:
+    return make_once("app", warehouse.make) / "warehouse.duckdb"
 
 
 def opened(page: str, **user: object) -> AppTest:

@@ -20,10 +20,10 @@ from tests.simulations.values import CONCISE, median_change, of_windows, truth
 def total_of_batches(count: int, size: int) -> Scenario:
     """Concise or verbose: the change of the total of batches of the same prompts, within one run each."""
     a, b = World(), World(**CONCISE)
-    expected = of_windows(b, size) / of_windows(a, size) - 1
     named = {"unit": "answered_together", "energy_j": "joules", "prompts": "answers"}
 
     def measured(chance: Chance) -> bool:
+        expected = of_windows(b, size) / of_windows(a, size) - 1
         asked = chance.standard_normal(count * size)
         both = [windows(side, asked, size, 0.0, chance).select(named.keys()).rename(named) for side in (a, b)]
         together = pl.concat([side.with_columns(is_b=pl.lit(place == 1)) for place, side in enumerate(both)])
@@ -38,9 +38,9 @@ def total_of_batches(count: int, size: int) -> Scenario:
 def of_pairs(prompts: int, count: int, spread: float, name: str = "median_change", *, in_turns: bool = False) -> Scenario:
     """The same prompts on two sides: the median change of a prompt, or the change of the total."""
     a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
-    expected = (median_change(a, b) if name == "median_change" else truth(b)[0] / truth(a)[0]) - 1
 
     def measured(chance: Chance) -> bool:
+        expected = (median_change(a, b) if name == "median_change" else truth(b)[0] / truth(a)[0]) - 1
         asked = chance.standard_normal(prompts)
         common = spread * chance.standard_normal(count)
         lucks = [

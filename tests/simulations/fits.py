@@ -89,9 +89,9 @@ def served(count: int, spread: float) -> Scenario:
 def saved(answers: int, spread: float) -> Scenario:
     """What software saves: a step against the eager loop, one run each on a card, with what others say of runs."""
     steps = (World(), World(token_j=0.1, start_j=2.0))
-    expected = 1 - token_of(steps[1]) / token_of(steps[0])
 
     def measured(chance: Chance) -> bool:
+        expected = 1 - token_of(steps[1]) / token_of(steps[0])
         asked, rows = chance.standard_normal(answers), []
         for place, world in enumerate(steps):
             own = units(world, asked, spread * chance.standard_normal(1), chance)
@@ -142,28 +142,32 @@ def slope(models: int, each: int) -> Scenario:
     return measured
 
 
+@lru_cache
+def percentile_of(world: World, level: float) -> float:
+    """A percentile of the energy of an answer in a run without luck (J)."""
+    chance = np.random.default_rng(0)
+    return float(np.quantile(energies(world, lengths(world, chance.standard_normal(MANY), chance), 0.0, chance), level))
+
+
 def percentile(prompts: int, level: float) -> Scenario:
     """A percentile of the energy of an answer."""
     world = World()
-    chance = np.random.default_rng(0)
-    expected = float(np.quantile(energies(world, lengths(world, chance.standard_normal(MANY), chance), 0.0, chance), level))
 
     def measured(chance: Chance) -> bool:
         values = energies(world, lengths(world, chance.standard_normal(prompts), chance), 0.0, chance)
         _, low, high = percentiles.interval(values, level)
-        return holds(low, high, expected)
+        return holds(low, high, percentile_of(world, level))
 
     return measured
 
 
 def percentile_of_steps(prompts: int, level: float) -> Scenario:
     """Distributions: a percentile of the energy of an answer, read off the 200 steps that the page has."""
-    world, chance = World(), np.random.default_rng(0)
-    expected = float(np.quantile(energies(world, lengths(world, chance.standard_normal(MANY), chance), 0.0, chance), level))
+    world = World()
     places = np.unique(np.ceil(np.arange(1, percentiles.STEPS + 1) / percentiles.STEPS * prompts).astype(int))
 
     def measured(chance: Chance) -> bool:
         values = np.sort(energies(world, lengths(world, chance.standard_normal(prompts), chance), 0.0, chance))
-        return holds(*percentiles.of_steps(places / prompts, values[places - 1], level, prompts), expected)
+        return holds(*percentiles.of_steps(places / prompts, values[places - 1], level, prompts), percentile_of(world, level))
 
     return measured
