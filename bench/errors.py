@@ -67,6 +67,13 @@ class ModelUnreadable(BenchError):
         super().__init__(f"The model {model!r} cannot be loaded: {detail}. Fetch its files again.")
 
 
+class ModelNeedsPackage(BenchError):
+    """A quantised checkpoint, or code of the model's own, needs a package that is not installed; the library says which."""
+
+    def __init__(self, model: str, detail: str) -> None:
+        super().__init__(f"The model {model!r} needs a package that is not installed: {detail}. Install it and run the command again.")
+
+
 class NoGguf(BenchError):
     """`--gguf-file auto` in a folder that has none, or more than one, or a name that is not there."""
 

@@ -57,11 +57,13 @@ class ModelFacts:
         params_total_b: parameters, tied ones counted once (1e9).
         params_active_b: parameters used per token (1e9); None for a mixture whose routing is not known.
         weights_format: what the weights were loaded from; None where it is not known.
+        dtype: number format in which the weights are kept; None where it is that of the plan.
     """
 
     params_total_b: float
     params_active_b: float | None
     weights_format: str | None = None
+    dtype: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 `plan` finds out what would be loaded and costs little; `load` loads it.
 """
 
+import contextlib
 import hashlib
 import platform
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers.quantizers import AutoHfQuantizer
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
@@ -33,7 +35,7 @@ class Plan:
         revision: commit of the hub, or SHA-256 over the weights' files; None where neither is known.
         weights: pretrained or dummy.
         device: cuda or cpu.
-        dtype: e.g. float16.
+        dtype: in which the model computes, e.g. float16.
         engine: its name, e.g. transformers-eager.
         engine_version: of transformers.
         model_config: the model's transformers config.
@@ -153,7 +155,7 @@ def load(chosen: Plan) -> tuple[Any, Any]:
     """The model, on its device and ready to generate, and its tokenizer (None: random weights without one).
 
     Raises:
-        ModelUnreadable, TokenizerMissing, ModelTooBig.
+        ModelUnreadable, ModelNeedsPackage, TokenizerMissing, ModelTooBig.
     """
     tokenizer = load_tokenizer(chosen)
     kind = AutoModelForSeq2SeqLM if chosen.model_config.is_encoder_decoder else AutoModelForCausalLM
@@ -164,11 +166,13 @@ def load(chosen: Plan) -> tuple[Any, Any]:
                 model = kind.from_config(chosen.model_config, dtype=dtype)
         else:
             with quick_reading(chosen.gguf_file):
-                model = kind.from_pretrained(chosen.source, dtype=dtype, **_gguf(chosen.gguf_file))
+                model = kind.from_pretrained(chosen.source, dtype=dtype, **_gguf(chosen.gguf_file), **_dequantised(chosen.gguf_file))
         model = model.to(chosen.device)
     except Exception as error:  # libraries raise anything on files that are not what they seem
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
             raise errors.ModelTooBig(chosen.model_id, chosen.device, chosen.dtype) from error
+        if isinstance(error, ImportError):
+            raise errors.ModelNeedsPackage(chosen.source, _first_line(error)) from error
         raise errors.ModelUnreadable(chosen.source, _first_line(error)) from error
     return model.eval(), tokenizer
 
@@ -188,9 +192,37 @@ def load_tokenizer(chosen: Plan) -> Any:
 
 
 def model_facts(model: Any, chosen: Plan) -> ModelFacts:
-    """What the model says of itself: its parameters, and what its weights were loaded from."""
-    form = weights.weights_format(chosen.source, chosen.gguf_file, quantization_of(chosen.model_config), chosen.weights == "dummy")
-    return ModelFacts(*parameters_b(model), form)
+    """What the model says of itself: its parameters, what its weights were loaded from, and the number format in which they are kept."""
+    said, runs = quantization_of(chosen.model_config), quantization_in(model)
+    form = weights.weights_format(chosen.source, chosen.gguf_file, said if _is_known(said) else None, chosen.weights == "dummy")
+    pretrained = chosen.weights != "dummy" and not chosen.gguf_file
+    if form and pretrained and runs is None:
+        form = form.replace(" kernels", " dequantised")
+    kept = weights.number_format(runs) if runs and pretrained else chosen.dtype
+    return ModelFacts(*parameters_b(_plain(model, chosen) if said else model), form, kept)
+
+
+def _is_known(quantization: dict[str, Any] | None) -> bool:
+    """Whether transformers knows the method; it passes over one that it does not, and loads the weights as the files have them."""
+    with contextlib.suppress(ValueError):
+        return quantization is not None and bool(AutoHfQuantizer.supports_quant_method(quantization))
+    return False
+
+
+def quantization_in(model: Any) -> dict[str, Any] | None:
+    """The quantisation whose kernels run; None for plain weights, and for those that were turned into such on loading.
+
+    transformers does so where the device has no kernels of the method: FP8 on a CPU or on cards older than Ada, MXFP4 without Triton.
+    """
+    config: Any = getattr(getattr(model, "hf_quantizer", None), "quantization_config", None)
+    return None if config is None or getattr(config, "dequantize", False) else config.to_dict()
+
+
+def _plain(model: Any, chosen: Plan) -> Any:
+    """The model as its config describes it, without numbers: whatever packs the weights, and adds scales to them, has these shapes."""
+    with contextlib.suppress(Exception), torch.device("meta"):  # a model's own code can raise anything
+        return type(model)._from_config(chosen.model_config)
+    return model
 
 
 def parameters_b(model: Any) -> tuple[float, float | None]:
@@ -218,6 +250,12 @@ def quantization_of(model_config: Any) -> dict[str, Any] | None:
 
 def _gguf(gguf_file: str | None) -> dict[str, str]:
     return {"gguf_file": gguf_file} if gguf_file else {}
+
+
+def _dequantised(gguf_file: str | None) -> dict[str, Any]:
+    """Asks for plain weights out of a GGUF file: transformers 5.24 keeps them packed where it has kernels for that."""
+    config = getattr(transformers, "GgufConfig", None) if gguf_file else None
+    return {"quantization_config": config(dequantize=True)} if config else {}
 
 
 def _first_line(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.answer_stream import RequestFailed, words
 from prompt_joules.bench.engines.servers import gguf_of, served_dtype
-from prompt_joules.bench.engines.weights import kernels_of
+from prompt_joules.bench.engines.weights import kernels_of, number_format
 
 GAUGES = {
     "running": ("vllm:num_requests_running", "sglang:num_running_reqs", "llamacpp:requests_processing"),
@@ -193,7 +193,7 @@ def weights_of(config: RunConfig) -> dict[str, Any]:
         form = "random" if method is None else f"random, {method} kernels"
         return {"dtype": method or served_dtype(config), "weights_format": form, **shape_facts(config.model)}
     if (own := checkpoint_quantisation(Path(config.model))) is not None:
-        return {"dtype": str(own.get("quant_method", "quantised")), "weights_format": kernels_of(own), **shape_facts(config.model)}
+        return {"dtype": number_format(own), "weights_format": kernels_of(own), **shape_facts(config.model)}
     count = safetensors_params(Path(config.model))
     format_ = {} if count is None else {"weights_format": "safetensors", "params_total_b": count / 1e9, "params_active_b": None}
     if method is None:

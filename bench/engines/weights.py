@@ -60,9 +60,23 @@ def _gguf_type(path: Path) -> str:
 
 def kernels_of(quantization: dict[str, Any]) -> str:
     """The kernels that a checkpoint's `quantization_config` asks for, e.g. "gptq 4-bit kernels"."""
-    method = str(quantization.get("quant_method") or "quantised")
-    bits = quantization.get("bits") or (4 if quantization.get("load_in_4bit") else 8 if quantization.get("load_in_8bit") else None)
+    method, bits = _method_and_bits(quantization)
     return f"{method} {bits}-bit kernels" if bits else f"{method} kernels"
+
+
+def number_format(quantization: dict[str, Any]) -> str:
+    """The number format of a quantised checkpoint's weights, for the column `dtype`, e.g. "gptq-4bit" or "fp8"."""
+    method, bits = _method_and_bits(quantization)
+    return f"{method}-{bits}bit" if bits else method
+
+
+def _method_and_bits(quantization: dict[str, Any]) -> tuple[str, int | None]:
+    method = quantization.get("quant_method") or "quantised"
+    groups = quantization.get("config_groups")  # of compressed-tensors
+    weights = [group.get("weights") or {} for group in groups.values() if isinstance(group, dict)] if isinstance(groups, dict) else []
+    bits = quantization.get("bits") or next((found for of in weights if (found := of.get("num_bits"))), None)
+    bits = bits or (4 if quantization.get("load_in_4bit") else 8 if quantization.get("load_in_8bit") else None)
+    return str(getattr(method, "value", method)), bits
 
 
 def _of_the_hub(model: str) -> str | None:

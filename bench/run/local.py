@@ -124,7 +124,8 @@ class LocalWork:
         chosen, facts = self.chosen, self.engine.facts
         shared = "exclusive" if self.config.batch_size == 1 else "shared"
         return {
-            **{name: getattr(chosen, name) for name in ("model_id", "weights", "dtype", "engine_version", "device")},
+            **{name: getattr(chosen, name) for name in ("model_id", "weights", "engine_version", "device")},
+            "dtype": facts.dtype or chosen.dtype,
             "model_revision": chosen.revision,
             "params_total_b": facts.params_total_b,
             "params_active_b": facts.params_active_b,

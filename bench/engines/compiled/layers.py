@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 ATTENTION = "prompt_joules_static"
+UNDERSTOOD = frozenset({"scaling", "dropout", "is_causal", "position_ids", "sliding_window", "use_cache", "layer_idx"})
+"""Options of an attention that `decode_attention` follows, or that change no number; a window is for `check_window`."""
 
 
 class UnsupportedArchitecture(Exception):
@@ -24,10 +26,14 @@ def decode_attention(
 
     Returns:
         [batch, 1, heads, dim] and None, as transformers' attention interface asks.
+
+    Raises:
+        UnsupportedArchitecture: in a prefill, for an attention that has more to it.
     """
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     if query.shape[2] > 1 or attention_mask is None:
+        _require_plain(attention_mask, options)
         result: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return result
     batch, heads, _, dim = query.shape
@@ -44,6 +50,18 @@ def decode_attention(
         scores = (grouped @ key.transpose(2, 3)).float() * scaling
         mixed = scores.masked_fill(~visible, float("-inf")).softmax(-1).to(value.dtype) @ value
     return mixed.reshape(batch, 1, heads, dim), None
+
+
+def _require_plain(attention_mask: Tensor | None, options: dict[str, Any]) -> None:
+    """Refuse what neither kernel follows (sinks, soft caps, numbers in the place of a mask): the answers would be others, without an error.
+
+    Raises UnsupportedArchitecture.
+    """
+    if attention_mask is not None and attention_mask.dtype != torch.bool:
+        raise UnsupportedArchitecture("its attention adds numbers where others have a mask; use --engine transformers-eager")
+    more = [name for name, value in options.items() if value is not None and name not in UNDERSTOOD and not name.startswith("output_")]
+    if more:
+        raise UnsupportedArchitecture(f"its attention has {', '.join(sorted(more))}; use --engine transformers-eager")
 
 
 class LayerCache:
@@ -86,12 +104,9 @@ def cache_shape(model: Any) -> tuple[int, int]:
 def check_cache(model: Any) -> None:
     """Compare what a prefill of two tokens leaves in every layer's cache with the buffers that would be made.
 
-    Raises UnsupportedArchitecture.
+    Raises UnsupportedArchitecture; also where the prefill breaks, or its attention has more to it than ours.
     """
-    device = next(model.parameters()).device
-    with torch.inference_mode():
-        output = model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=device), use_cache=True)
-    cache = output.get("cache") if "cache" in output else output.past_key_values
+    cache = _tiny_prefill(model)
     wanted = (1, cache_shape(model)[0], 2, cache_shape(model)[1])
     found = [tuple(part.shape) for layer in getattr(cache, "layers", []) for part in (layer.keys, layer.values)]
     if len(found) != 2 * len(decoder_layers(model)) or set(found) != {wanted}:
@@ -99,6 +114,26 @@ def check_cache(model: Any) -> None:
         raise UnsupportedArchitecture(
             f"its cache of keys and values is {shapes}, the static buffers would be {wanted}; use --engine transformers-eager"
         )
+
+
+def _tiny_prefill(model: Any) -> Any:
+    """The cache of keys and values after two tokens, through our attention; the model's own stands again afterwards."""
+    own = model.config._attn_implementation
+    ids = torch.zeros(1, 2, dtype=torch.long, device=next(model.parameters()).device)
+    try:
+        register_attention(model)
+        with torch.inference_mode():
+            output = model(input_ids=ids, use_cache=True)
+        return output.get("cache") if "cache" in output else output.past_key_values
+    except (UnsupportedArchitecture, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # a model's own code can raise anything
+        said = " ".join(str(error).split())[:200]
+        raise UnsupportedArchitecture(
+            f"two tokens break it with our attention ({type(error).__name__}: {said}); use --engine transformers-eager"
+        ) from error
+    finally:
+        model.set_attn_implementation(own)
 
 
 def check_window(model: Any, longest: int) -> None:

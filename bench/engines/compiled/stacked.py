@@ -83,7 +83,8 @@ def unstack(layers: nn.ModuleList) -> None:
 
 def _stack_group(module: nn.Module, names: tuple[str, ...]) -> bool:
     parts: list[Any] = [getattr(module, name, None) for name in names]
-    if not all(type(part) is nn.Linear for part in parts):
+    # A weight of a quantised checkpoint may be a tensor of its own kind (torchao) in a plain projection.
+    if not all(type(part) is nn.Linear and type(part.weight) is nn.Parameter for part in parts):
         return False
     if len({(part.in_features, part.weight.dtype, part.bias is None) for part in parts}) != 1:
         return False

@@ -35,6 +35,7 @@ EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "
 RUN = [
     *("llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "qwen2_moe", "olmoe", "phi", "phi3", "starcoder2", "gemma", "olmo"),
     *("olmo2", "stablelm", "cohere", "granite", "smollm3", "glm", "glm4", "ernie4_5", "helium", "nemotron", "seed_oss", "hunyuan_v1_dense"),
+    *("apertus", "arcee", "bitnet", "diffllama", "exaone", "flex_olmo", "granitemoe", "jetmoe", "lfm2", "minimax_m2", "nanochat", "phimoe"),
 ]
 REFUSED = ["gemma2", "gemma3_text", "exaone4", "gpt_oss", "gpt_neox", "gptj", "gpt2", "opt", "bloom", "jamba", "mamba"]
 
@@ -65,6 +66,24 @@ def test_what_cannot_run_is_refused_with_the_engine_that_can(kind: str) -> None:
     model = tiny(kind)
     with pytest.raises(UnsupportedArchitecture, match="transformers-eager"):
         decoder_layers(model)
+
+
+@pytest.mark.parametrize(("kind", "why"), [("flint", "its attention has s_aux"), ("doge", "adds numbers where others have a mask")])
+def test_an_attention_with_more_to_it_is_refused(kind: str, why: str) -> None:
+    """Sinks (s_aux) were passed over, and other tokens came without an error; numbers in a mask broke every row."""
+    model = tiny(kind)
+    decoder_layers(model)
+    own = model.config._attn_implementation
+    with pytest.raises(UnsupportedArchitecture, match=f"{why}.*transformers-eager"):
+        check_cache(model)
+    assert model.config._attn_implementation == own
+
+
+def test_a_model_that_breaks_on_two_tokens_is_refused_with_what_it_said() -> None:
+    model = tiny("llama")
+    model.model.layers[1].self_attn.k_proj = torch.nn.Linear(3, 3)
+    with pytest.raises(UnsupportedArchitecture, match=r"RuntimeError: .*transformers-eager"):
+        check_cache(model)
 
 
 def test_a_cache_of_another_shape_is_refused() -> None:

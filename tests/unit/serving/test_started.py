@@ -313,7 +313,7 @@ def test_a_quantised_checkpoint_names_its_method_and_counts_by_shape(tmp_path: P
     config["quantization_config"] = {"quant_method": "awq", "bits": 4}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     facts = server_facts.weights_of(RunConfig(str(folder), engine="vllm"))
-    assert (facts["dtype"], facts["weights_format"]) == ("awq", "awq 4-bit kernels")
+    assert (facts["dtype"], facts["weights_format"]) == ("awq-4bit", "awq 4-bit kernels")
     assert facts["params_total_b"] == plain["params_total_b"]
 
 
