@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import partial
@@ -64,6 +65,14 @@ def _about(words: list[str]) -> list[str]:
     return [screen.no_such_command(words[0], PROGRAMS)] if words else []
 
 
+def _need_home() -> None:
+    """A home for a user who has none (of a service, of a container): Streamlit looks for its settings there and fails without."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
 def _app(words: list[str]) -> int:
     from prompt_joules.bench import screen
     from prompt_joules.warehouse import connect, errors
@@ -84,6 +93,7 @@ def _app(words: list[str]) -> int:
         options, more = parser.parse_known_args(words)
     address = [] if any(word.startswith("--server.address") for word in more) else ["--server.address", options.host]
     words = ["--server.port", options.port, *address, *more]
+    _need_home()
     if fault := _fault(words):
         print(fault, file=sys.stderr)
         return 2

@@ -117,7 +117,7 @@ def test_an_image_is_made_of_files_that_there_are(name: str) -> None:
     kept = {line[1:].split("/")[0] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert {source.split("/")[0] for source in sources} <= kept
     assert json.loads(dict(found)["CMD"])[:2] == ["prompt-joules", "app"]
-    assert dict(found)["USER"] == "joules"
+    assert f"--uid {dict(found)['USER']} joules" in (DEPLOY / name).read_text(), "a number, which Kubernetes can tell from root"
 
 
 def test_the_variables_of_deployments_are_those_of_the_code() -> None:
@@ -138,6 +138,7 @@ def test_compose_and_the_unit_are_whole() -> None:
     unit.optionxform = str  # type: ignore[assignment, method-assign]
     unit.read(DEPLOY / "prompt-joules.service")
     assert shlex.split(unit["Service"]["ExecStart"])[1] == "app" and unit["Service"]["DynamicUser"] == "yes"
+    assert "Environment=HOME=/tmp" in (DEPLOY / "prompt-joules.service").read_text(), "a user without a home cannot start Streamlit"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")

@@ -1,5 +1,7 @@
 """`prompt-joules`: which program gets which words, and what the app shows when nobody names a warehouse."""
 
+import pwd
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,22 @@ def test_the_app_refuses_words_that_it_cannot_use(
     assert command.main(["app", *words]) == 2
     assert wrong in capsys.readouterr().err
     assert not served
+
+
+def test_a_user_without_a_home_can_start_the_app(
+    served: GIVEN, some_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd's DynamicUser: no HOME, and nobody knows the user."""
+
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "restored at the end")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert command.main(["app"]) == 0
+    assert served and Path.home() == Path(tempfile.gettempdir())
 
 
 def test_a_cache_folder_that_cannot_be_written_is_a_sentence(
