@@ -14,7 +14,14 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.engines import loading
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling
 from prompt_joules.bench.engines.compiled import decode, kernels
-from prompt_joules.bench.engines.compiled.layers import ATTENTION, UnsupportedArchitecture, check_cache, check_window, decoder_layers
+from prompt_joules.bench.engines.compiled.layers import (
+    ATTENTION,
+    PREFILL_ATTENTION,
+    UnsupportedArchitecture,
+    check_cache,
+    check_window,
+    decoder_layers,
+)
 from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
 from prompt_joules.bench.engines.padding import padded
 from prompt_joules.bench.engines.transformers import TransformersEngine
@@ -45,9 +52,11 @@ class CompiledEngine(TransformersEngine):
                 torch.cuda.empty_cache()
 
     def settings(self) -> dict[str, Any]:
-        """As the eager engine's; a decode step has an attention of its own, over static buffers, and kernels that this process compiled."""
+        """As the eager engine's. `attention` is that of a prefill; a decode step has one of its own, over static buffers, and kernels that
+        this process compiled."""
         compiled = kernels.described()
-        return super().settings() | {"decode_attention": ATTENTION} | ({"kernels": compiled} if compiled else {})
+        own = {"attention": PREFILL_ATTENTION, "decode_attention": ATTENTION}
+        return super().settings() | own | ({"kernels": compiled} if compiled else {})
 
     def reserve(self, longest: int, sampling: Sampling) -> None:
         """Size the static buffers. Raises EngineUnsuited: the model looks back less far than this."""

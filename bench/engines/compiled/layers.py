@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 ATTENTION = "prompt_joules_static"
+PREFILL_ATTENTION = "sdpa"
+"""What `decode_attention` gives a prefill to, as transformers calls it."""
 UNDERSTOOD = frozenset({"scaling", "dropout", "is_causal", "position_ids", "sliding_window", "use_cache", "layer_idx"})
 """Options of an attention that `decode_attention` follows, or that change no number; a window is for `check_window`."""
 

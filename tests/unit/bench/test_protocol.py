@@ -20,6 +20,7 @@ from prompt_joules.bench import errors  # noqa: E402
 from prompt_joules.bench.config import RunConfig, check  # noqa: E402
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine  # noqa: E402
+from prompt_joules.bench.engines.compiled.layers import ATTENTION  # noqa: E402
 from prompt_joules.bench.engines.transformers import TransformersEngine  # noqa: E402
 from prompt_joules.bench.meter.reading import Reading  # noqa: E402
 from prompt_joules.bench.prompts.sets import Prompt, load_prompts  # noqa: E402
@@ -110,12 +111,14 @@ def test_the_lengths_that_a_resumed_run_has_left_are_run_first(config: RunConfig
     assert rows(config).height == 5 and rows(config)["run_id"].n_unique() == 1
 
 
-def test_cudnn_attention_is_off_and_the_rows_say_so(config: RunConfig) -> None:
+@pytest.mark.parametrize("engine", ["transformers-eager", "transformers-compiled"])
+def test_cudnn_attention_is_off_and_the_rows_say_so(config: RunConfig, engine: Any) -> None:
     torch.backends.cuda.enable_cudnn_sdp(True)
-    run(replace(config, limit=1))
+    run(replace(config, limit=1, engine=engine))
     assert not torch.backends.cuda.cudnn_sdp_enabled()
     environment = json.loads(rows(config)["environment"][0])
     assert environment["cudnn_attention"] is False and environment["attention"] == "sdpa"
+    assert environment.get("decode_attention") == (ATTENTION if engine == "transformers-compiled" else None)
 
 
 def test_tasks_take_turns_prompt_by_prompt_in_an_order_that_the_seed_draws(config: RunConfig) -> None:
