@@ -120,7 +120,7 @@ def formats() -> str:
         found = FOLDER.parent / "formats" / f"{name.replace('-', '_')}.md"
         return f"[`{name}`](../formats/{found.name})" if found.exists() else f"`{name}`"
 
-    rows = ((page(one.name), one.meaning, one.tried, f"`{one.into}`" if one.into else "") for one in FORMATS)
+    rows = ((page(one.name), one.facts.meaning, one.facts.tried, f"`{one.facts.into}`" if one.facts.into else "") for one in FORMATS)
     said = begun(
         "Formats that are read",
         "What `prompt-joules ingest formats` lists, in the order in which a file is looked at. How files are recognised and",

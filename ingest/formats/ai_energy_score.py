@@ -125,17 +125,5 @@ def _recognises(content: Content) -> bool:
     return header >= BATCH or header >= FLAT or content.keys >= REPORT
 
 
-TABLES = format_of(
-    name="ai-energy-score",
-    meaning="AI Energy Score: text_generation.csv and other tables of its leaderboard",
-    tried="February 2025 (structure from lines of it that others published)",
-    recognises=lambda content: set(content.header) >= TABLE,
-    read=table_of,
-)
-RUNS = format_of(
-    name="ai-energy-benchmarks",
-    meaning="AI Energy Score's benchmark: benchmark_report.json, its CSV, master_results.csv",
-    tried="October 2025 (structure from its source; the header of a published master_results.csv)",
-    recognises=_recognises,
-    read=each_run(run_of),
-)
+TABLES = format_of("ai-energy-score", recognises=lambda content: set(content.header) >= TABLE, read=table_of)
+RUNS = format_of("ai-energy-benchmarks", recognises=_recognises, read=each_run(run_of))

@@ -154,10 +154,4 @@ def _recognises(content: Content) -> bool:
     return content.keys >= {"metadata", "metrics"} and dug(content.first, "metadata", "request_start_ns") is not None
 
 
-FORMAT = format_of(
-    name="aiperf",
-    meaning="AIPerf profile_export.jsonl: one request a line",
-    recognises=_recognises,
-    rows_of=rows_of,
-    tried="0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
-)
+FORMAT = format_of("aiperf", recognises=_recognises, rows_of=rows_of)

@@ -101,14 +101,7 @@ def _read(source: Source, content: Content) -> list[Figure | Reject]:
     return [] if figure["energy_j"] is None and requests_beside(source.path) else [Figure(1, figure)]
 
 
-FORMAT = format_of(
-    name="aiperf-summary",
-    meaning="AIPerf profile_export_aiperf.json: energy by --gpu-telemetry, and the facts of the requests beside it",
-    recognises=_is_summary,
-    read=_read,
-    may_be_empty=True,
-    tried="0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
-)
+FORMAT = format_of("aiperf-summary", recognises=_is_summary, read=_read, may_be_empty=True)
 
 
 def _genai_model(content: Any) -> str | None:
@@ -146,10 +139,4 @@ def _read_genai(_: Source, content: Content) -> list[Figure | Reject]:
     return [Figure(1, genai_figure_of(content.json, model))]
 
 
-GENAI = format_of(
-    name="genai-perf",
-    meaning="genai-perf profile_export_genai_perf.json: means of a run",
-    recognises=_is_genai,
-    read=_read_genai,
-    tried="0.0.16 (structure from its source)",
-)
+GENAI = format_of("genai-perf", recognises=_is_genai, read=_read_genai)

@@ -1,5 +1,6 @@
 """What a format is: how it is recognised, and how its files are loaded into a connection. Knows no format."""
 
+import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,26 +67,44 @@ def one_by_one(load: Callable[[duckdb.DuckDBPyConnection, Source], Loaded]) -> L
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What people are told of a format, a line of `formats.csv`.
+
+    Attributes:
+        meaning: one line for `python -m ingest formats`.
+        tried: the versions of its tool whose files were read; empty for files of this project and for tables of any origin.
+        into: the table whose rows `Loaded.accepted` counts; empty when it counts something else.
+    """
+
+    meaning: str
+    tried: str
+    into: str
+
+
+with (Path(__file__).parent / "formats.csv").open(encoding="utf-8", newline="") as lines:
+    FACTS = {row["name"]: Facts(row["meaning"], row["tried"], row["into"]) for row in csv.DictReader(lines)}
+
+
+@dataclass(frozen=True)
 class Format:
     """A source format.
 
     Attributes:
-        name: as stored in `ingested_files` and shown to people.
-        meaning: one line for `python -m ingest formats`.
+        name: as stored in `ingested_files` and shown to people, and in `formats.csv`.
         recognises: whether a file is of this format.
         load: loads files of this format inside the caller's transaction; raises Unreadable for the first bad one.
         batch: how many files one call of `load` should get.
-        into: the table whose rows `Loaded.accepted` counts; empty when it counts something else.
-        tried: the versions of its tool whose files were read; empty for files of this project and for tables of any origin.
     """
 
     name: str
-    meaning: str
     recognises: Callable[[Content], bool]
     load: Load
     batch: int = 1
-    into: str = ""
-    tried: str = ""
+
+    @property
+    def facts(self) -> Facts:
+        """What people are told of it."""
+        return FACTS[self.name]
 
 
 def broken(error: BaseException) -> str:

@@ -83,10 +83,4 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS and isinstance(dug(content.json, "task", "algorithms"), list)
 
 
-FORMAT = format_of(
-    name="boamps",
-    meaning="BoAmps report (JSON) of inference on GPUs",
-    tried="of this version, and the project's examples of 2025",
-    recognises=_recognises,
-    read=each_run(figure_of, KEYS),
-)
+FORMAT = format_of("boamps", recognises=_recognises, read=each_run(figure_of, KEYS))

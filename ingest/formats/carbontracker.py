@@ -132,10 +132,4 @@ def _recognises(content: Content) -> bool:
     return found is not None and VERSION.fullmatch(found[2]) is not None
 
 
-FORMAT = totals.format_of(
-    name="carbontracker",
-    meaning="carbontracker's log of a run (…_carbontracker.log): energy out of sampled power",
-    tried="2.4.7 (real files, with its simulated GPU and CPU, and on a CPU), several GPUs (structure from its source)",
-    recognises=_recognises,
-    totals_of=totals_of,
-)
+FORMAT = totals.format_of("carbontracker", recognises=_recognises, totals_of=totals_of)

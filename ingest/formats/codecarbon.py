@@ -53,10 +53,4 @@ def totals_of(_: Source, cells: pl.DataFrame) -> totals.Totals:
     ), rejects
 
 
-FORMAT = totals.format_of_tables(
-    name="codecarbon",
-    meaning="CodeCarbon emissions.csv: totals of runs",
-    recognises=lambda content: set(content.header) >= KEYS,
-    totals_of=totals_of,
-    tried="2.8.4 and 3.3.2 (real files, without a GPU)",
-)
+FORMAT = totals.format_of_tables("codecarbon", recognises=lambda content: set(content.header) >= KEYS, totals_of=totals_of)

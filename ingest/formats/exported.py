@@ -94,11 +94,4 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     return store(connection, source, rows, [*rejects, *bad], "exported")
 
 
-FORMAT = Format(
-    name="export",
-    meaning="configurations that `export` or the app wrote: CSV, JSON, JSON lines, Parquet, Arrow",
-    recognises=_recognises,
-    load=one_by_one(_load),
-    into="published",
-    tried="this version",
-)
+FORMAT = Format("export", recognises=_recognises, load=one_by_one(_load))

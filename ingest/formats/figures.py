@@ -74,9 +74,7 @@ def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable
     return store_figures(connection, source, numbered, [item for item in items if isinstance(item, Reject)])
 
 
-def format_of(
-    *, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], read: Read, may_be_empty: bool = False, batch: int = 1
-) -> Format:
+def format_of(name: str, *, recognises: Callable[[Content], bool], read: Read, may_be_empty: bool = False, batch: int = 1) -> Format:
     """The format of files whose runs become figures; one without any is refused unless it may be empty.
     `batch` is how many files one load should get.
 
@@ -86,12 +84,11 @@ def format_of(
     def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
         return store(connection, source, read(source, content_of(source)), may_be_empty=may_be_empty)
 
-    each = one_by_one(load)
-    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=each, batch=batch, into="published")
+    return Format(name, recognises, one_by_one(load), batch)
 
 
-def format_of_runs(*, name: str, meaning: str, tried: str, keys: Collection[str], figure_of: FigureOf) -> Format:
+def format_of_runs(name: str, *, keys: Collection[str], figure_of: FigureOf) -> Format:
     """The format of files in which every object, or row of a table, is a run, and by whose names they are known."""
     needed = frozenset(keys)
     read = each_run(figure_of, needed)
-    return format_of(name=name, meaning=meaning, tried=tried, recognises=lambda content: content.names >= needed, read=read)
+    return format_of(name, recognises=lambda content: content.names >= needed, read=read)

@@ -125,12 +125,7 @@ def to_server(reason: str, **columns: Any) -> dict[str, Any]:
 
 
 def format_of(
-    *,
-    name: str,
-    meaning: str,
-    tried: str,
-    recognises: Callable[[Content], bool],
-    rows_of: Callable[[Source, Content, list[Reject]], Iterable[Row]],
+    name: str, *, recognises: Callable[[Content], bool], rows_of: Callable[[Source, Content, list[Reject]], Iterable[Row]]
 ) -> Format:
     """The format of files that hold requests."""
 
@@ -138,7 +133,7 @@ def format_of(
         rejects: list[Reject] = []
         return store_requests(connection, source, rows_of(source, content_of(source), rejects), rejects)
 
-    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=one_by_one(load), into="requests")
+    return Format(name, recognises, one_by_one(load))
 
 
 def _fitted(rows: Iterable[Row], file_time: datetime, refused: list[Reject]) -> list[Row]:

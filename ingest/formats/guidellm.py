@@ -110,10 +110,4 @@ def _recognises(content: Content) -> bool:
     return isinstance(first, dict) and first.keys() >= {"type_", "metrics", "requests"}
 
 
-FORMAT = format_of(
-    name="guidellm",
-    meaning="GuideLLM benchmarks.json: the requests of its benchmarks",
-    tried="0.3.1, 0.5 and 0.8.1 (real files), 0.2 and 0.7 (structure from its source)",
-    recognises=_recognises,
-    rows_of=rows_of,
-)
+FORMAT = format_of("guidellm", recognises=_recognises, rows_of=rows_of)

@@ -75,11 +75,4 @@ def _recognises(content: Content) -> bool:
     return content.is_list and content.keys >= KEYS and isinstance(dug(content.first, "name", "name"), str)
 
 
-FORMAT = Format(
-    name="helm",
-    meaning="HELM stats.json with run_spec.json beside it: headline scores",
-    tried="0.5 (structure from its source, and from runs that it published)",
-    recognises=_recognises,
-    load=one_by_one(_load),
-    into="quality",
-)
+FORMAT = Format("helm", recognises=_recognises, load=one_by_one(_load))

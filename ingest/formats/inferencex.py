@@ -126,10 +126,4 @@ def _recognises(content: Content) -> bool:
     return content.keys >= KEYS and bool(content.keys & {FIXED, SESSIONS})
 
 
-FORMAT = format_of(
-    name="inferencex",
-    meaning="InferenceX agg_*.json: results of its sweeps, with sampled GPU energy",
-    tried="October 2025 to August 2026 (structure from its source)",
-    recognises=_recognises,
-    read=each_run(figure_of, KEYS),
-)
+FORMAT = format_of("inferencex", recognises=_recognises, read=each_run(figure_of, KEYS))

@@ -79,11 +79,4 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS
 
 
-FORMAT = Format(
-    name="lighteval",
-    meaning="lighteval results_*.json: benchmark scores",
-    tried="0.11 and 0.13 (real files), 0.6 (structure from its source)",
-    recognises=_recognises,
-    load=each_result(scores_of, "lighteval"),
-    into="quality",
-)
+FORMAT = Format("lighteval", recognises=_recognises, load=each_result(scores_of, "lighteval"))

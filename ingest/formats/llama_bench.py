@@ -79,10 +79,4 @@ def weights_of(model_type: Any) -> str | None:
     return found[0] if found else None
 
 
-FORMAT = format_of_runs(
-    name="llama-bench",
-    meaning="llama.cpp's llama-bench -o json, jsonl or csv: one test a row",
-    tried="a build of 2026 (real files), builds 1500 to 6500 (structure from its source)",
-    keys=KEYS,
-    figure_of=figure_of,
-)
+FORMAT = format_of_runs("llama-bench", keys=KEYS, figure_of=figure_of)

@@ -75,10 +75,4 @@ def _read(source: Source, content: Content) -> Iterator[Figure | Reject]:
     return iter(found)
 
 
-FORMAT = format_of(
-    name="llama-bench-text",
-    meaning="llama.cpp's llama-bench -o sql, and its table (-o md)",
-    tried="a build of 2026 (real files)",
-    recognises=lambda content: _is_sql(content) or set(content.header) >= COLUMNS,
-    read=_read,
-)
+FORMAT = format_of("llama-bench-text", recognises=lambda content: _is_sql(content) or set(content.header) >= COLUMNS, read=_read)

@@ -64,10 +64,4 @@ def figure_of(row: Mapping[str, Any]) -> Mapping[str, Any] | str:
     return "has neither a latency nor an energy" if figure["latency_s"] is figure["energy_j"] is None else figure | {"source": "LLM-Perf"}
 
 
-FORMAT = format_of_runs(
-    name="llm-perf",
-    meaning="LLM-Perf Leaderboard perf-df-*.csv: optimum-benchmark reports, one a row",
-    tried="2024 and 2025 (structure from its source)",
-    keys=KEYS,
-    figure_of=figure_of,
-)
+FORMAT = format_of_runs("llm-perf", keys=KEYS, figure_of=figure_of)

@@ -83,11 +83,4 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS and not content.keys & {"config_general", "config_tasks"}
 
 
-FORMAT = Format(
-    name="lm-eval",
-    meaning="lm-eval results_*.json: benchmark scores",
-    recognises=_recognises,
-    load=each_result(scores_of, "lm-eval"),
-    into="quality",
-    tried="0.4.13 (real files), 0.4.5 and 0.3 (structure)",
-)
+FORMAT = Format("lm-eval", recognises=_recognises, load=each_result(scores_of, "lm-eval"))

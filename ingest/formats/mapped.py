@@ -241,9 +241,7 @@ def format_of(mapping: ColumnMap | None, *, of_figures: bool = False) -> Format:
         return _load(connection, source, mapping)
 
     return Format(
-        name="mapped-figures" if of_figures else "mapped",
-        meaning=f"any CSV, Parquet or Arrow file of {'means of runs' if of_figures else 'requests'}, with --map FILE",
+        "mapped-figures" if of_figures else "mapped",
         recognises=lambda content: mine and (content.kind == "table" or content.columnar is not None),
         load=one_by_one(load),
-        into="published" if of_figures else "requests",
     )

@@ -69,10 +69,4 @@ def _recognises(content: Content) -> bool:
     return "timestamp" in content.header and power_of(content.header) is not None
 
 
-FORMAT = totals.format_of_tables(
-    name="nvidia-smi",
-    meaning="nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv: energy out of sampled power",
-    recognises=_recognises,
-    totals_of=totals_of,
-    tried="drivers of 2023 to 2026 (structure from its manual)",
-)
+FORMAT = totals.format_of_tables("nvidia-smi", recognises=_recognises, totals_of=totals_of)

@@ -145,10 +145,4 @@ def _read(source: Source, content: Content) -> list[Figure | Reject]:
     return [Figure(1, figure_of(report, config))]
 
 
-FORMAT = format_of(
-    name="optimum-benchmark",
-    meaning="optimum-benchmark benchmark_report.json or benchmark.json",
-    recognises=_recognises,
-    read=_read,
-    tried="0.6.0 (real files, on a CPU and an H100), energy_star of 2024 (structure from its source)",
-)
+FORMAT = format_of("optimum-benchmark", recognises=_recognises, read=_read)

@@ -185,17 +185,5 @@ def _load_quality(connection: duckdb.DuckDBPyConnection, source: Source) -> Load
     return store_quality(connection, source, table.cells, table.rejects)
 
 
-FIGURES = Format(
-    name="figures",
-    meaning="figures.csv: published aggregates as this project ships them",
-    recognises=lambda content: set(FIGURES_REQUIRED) <= set(content.header),
-    load=one_by_one(_load_figures),
-    into="published",
-)
-QUALITY = Format(
-    name="quality",
-    meaning="quality.csv: benchmark scores as this project ships them",
-    recognises=lambda content: set(QUALITY_REQUIRED) <= set(content.header),
-    load=one_by_one(_load_quality),
-    into="quality",
-)
+FIGURES = Format("figures", recognises=lambda content: set(FIGURES_REQUIRED) <= set(content.header), load=one_by_one(_load_figures))
+QUALITY = Format("quality", recognises=lambda content: set(QUALITY_REQUIRED) <= set(content.header), load=one_by_one(_load_quality))

@@ -224,11 +224,4 @@ def _refuse_newer(version: int) -> None:
         )
 
 
-FORMAT = Format(
-    name="records",
-    meaning="our own rows: Parquet, one row per prompt",
-    recognises=_recognises,
-    load=_load,
-    batch=MOST_FILES,
-    into="requests",
-)
+FORMAT = Format("records", recognises=_recognises, load=_load, batch=MOST_FILES)

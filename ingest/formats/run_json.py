@@ -86,10 +86,4 @@ def _note(source: Source) -> dict[str, Any]:
     return notes_of(content) | {"file_id": source.file_id}
 
 
-FORMAT = Format(
-    name="run-json",
-    meaning="run.json beside our Parquet: the energy balance of a run",
-    recognises=_recognises,
-    load=_load,
-    batch=500,
-)
+FORMAT = Format("run-json", recognises=_recognises, load=_load, batch=500)

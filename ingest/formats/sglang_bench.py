@@ -26,7 +26,6 @@ FIELDS: Fields = {
     "mean_batch_size": at("concurrency", unit="requests"),
     "latency_s": at("mean_e2e_latency_ms", unit="ms"),
 }
-TRIED = "0.5 (real files, of a vLLM server), 0.4 to 0.5 (structure from its source)"
 
 
 def model_of(run: Mapping[str, Any]) -> str | None:
@@ -103,17 +102,5 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
             yield Row(number, setup | row_of(run, index))
 
 
-FORMAT = format_of(
-    name="sglang-bench",
-    meaning="SGLang bench_serving --output-details: one run a line, with its requests",
-    tried=TRIED,
-    recognises=lambda content: content.keys >= {*KEYS, *vllm_bench.LISTS},
-    rows_of=rows_of,
-)
-RUNS = format_of_runs(
-    name="sglang-bench-runs",
-    meaning="SGLang bench_serving: one run a line, its means",
-    tried=TRIED,
-    keys=KEYS,
-    figure_of=figure_of,
-)
+FORMAT = format_of("sglang-bench", recognises=lambda content: content.keys >= {*KEYS, *vllm_bench.LISTS}, rows_of=rows_of)
+RUNS = format_of_runs("sglang-bench-runs", keys=KEYS, figure_of=figure_of)

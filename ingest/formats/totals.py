@@ -44,20 +44,16 @@ def store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFr
     return Loaded(source, rows.height, len(rejects))
 
 
-def format_of(
-    *, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], totals_of: Callable[[Source, Content], Totals]
-) -> Format:
+def format_of(name: str, *, recognises: Callable[[Content], bool], totals_of: Callable[[Source, Content], Totals]) -> Format:
     """The format of files whose totals a function gives."""
 
     def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
         return store(connection, source, *totals_of(source, content_of(source)))
 
-    return Format(name=name, meaning=meaning, tried=tried, recognises=recognises, load=one_by_one(load), into="run_totals")
+    return Format(name, recognises, one_by_one(load))
 
 
-def format_of_tables(
-    *, name: str, meaning: str, tried: str, recognises: Callable[[Content], bool], totals_of: Callable[[Source, pl.DataFrame], Totals]
-) -> Format:
+def format_of_tables(name: str, *, recognises: Callable[[Content], bool], totals_of: Callable[[Source, pl.DataFrame], Totals]) -> Format:
     """The format of tables; the function gets their cells, all text."""
 
     def read(source: Source, _: Content) -> Totals:
@@ -65,4 +61,4 @@ def format_of_tables(
         rows, rejects = totals_of(source, table.cells)
         return rows, [*table.rejects, *rejects]
 
-    return format_of(name=name, meaning=meaning, tried=tried, recognises=recognises, totals_of=read)
+    return format_of(name, recognises=recognises, totals_of=read)

@@ -119,10 +119,4 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
             yield Row(number, setup | row_of(run, index) | ({"started_at": start} if start else {}))
 
 
-FORMAT = format_of(
-    name="vllm-bench",
-    meaning="vllm bench serve --save-result --save-detailed",
-    recognises=_recognises,
-    rows_of=rows_of,
-    tried="0.22.1 and 0.26.0 (real files), 0.6 to 0.26 (structure from its source)",
-)
+FORMAT = format_of("vllm-bench", recognises=_recognises, rows_of=rows_of)

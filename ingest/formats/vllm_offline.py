@@ -122,10 +122,4 @@ def _recognises(content: Content) -> bool:
     )
 
 
-FORMAT = format_of(
-    name="vllm-bench-offline",
-    meaning="vllm bench latency and throughput, NAME.pytorch.json",
-    tried="0.22.1 (real files), NAME.pytorch.json of 0.10 to 0.26 (structure from its source)",
-    recognises=_recognises,
-    read=_read,
-)
+FORMAT = format_of("vllm-bench-offline", recognises=_recognises, read=_read)

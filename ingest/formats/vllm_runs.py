@@ -58,10 +58,4 @@ def _recognises(content: Content) -> bool:
     return content.keys >= KEYS and content.first.get("run_number") != WARM_UP
 
 
-FORMAT = format_of(
-    name="vllm-bench-runs",
-    meaning="vllm bench serve without --save-detailed, and vllm bench sweep serve: means of runs",
-    tried="0.22.1 (real files), 0.6 to 0.26 and sweep of 2026 (structure from its source)",
-    recognises=_recognises,
-    read=each_run(figure_of, KEYS),
-)
+FORMAT = format_of("vllm-bench-runs", recognises=_recognises, read=each_run(figure_of, KEYS))

@@ -43,10 +43,4 @@ def _recognises(content: Content) -> bool:
     return set(content.header) >= KEYS and bool(gpus_of(list(content.header)))
 
 
-FORMAT = totals.format_of_tables(
-    name="zeus-log",
-    meaning="Zeus: log of a ZeusMonitor, totals of windows",
-    recognises=_recognises,
-    totals_of=totals_of,
-    tried="0.16 (structure from its source)",
-)
+FORMAT = totals.format_of_tables("zeus-log", recognises=_recognises, totals_of=totals_of)

@@ -90,26 +90,6 @@ def _load_models(connection: duckdb.DuckDBPyConnection, source: Source) -> Loade
     return name_models(connection, source, rows)
 
 
-BENCHMARK = Format(
-    name="mlenergy-v1",
-    tried="the tables of 2023 (real files)",
-    meaning="ML.ENERGY v1 <GPU>_<task>_benchmark.csv",
-    recognises=lambda content: content.header == BENCHMARK_HEADER,
-    load=one_by_one(_load_benchmark),
-    into="published",
-)
-SCORES = Format(
-    name="mlenergy-v1-scores",
-    tried="the tables of 2023 (real files)",
-    meaning="ML.ENERGY v1 score.csv",
-    recognises=lambda content: content.header == SCORE_HEADER,
-    load=one_by_one(_load_scores),
-    into="quality",
-)
-MODELS = Format(
-    name="mlenergy-v1-models",
-    tried="the tables of 2023 (real files)",
-    meaning="ML.ENERGY v1 and v2 models.json",
-    recognises=_is_models,
-    load=one_by_one(_load_models),
-)
+BENCHMARK = Format("mlenergy-v1", recognises=lambda content: content.header == BENCHMARK_HEADER, load=one_by_one(_load_benchmark))
+SCORES = Format("mlenergy-v1-scores", recognises=lambda content: content.header == SCORE_HEADER, load=one_by_one(_load_scores))
+MODELS = Format("mlenergy-v1-models", recognises=_is_models, load=one_by_one(_load_models))

@@ -131,10 +131,4 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
         seen[name] += 1
 
 
-FORMAT = format_of(
-    name="mlenergy-v1-prompts",
-    tried="the script of 2023 (structure from its source)",
-    meaning="ML.ENERGY v1 per-prompt JSON, whole or cut off, beside its config*.json",
-    recognises=_recognises,
-    rows_of=rows_of,
-)
+FORMAT = format_of("mlenergy-v1-prompts", recognises=_recognises, rows_of=rows_of)

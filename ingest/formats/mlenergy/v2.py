@@ -66,11 +66,4 @@ def _read(source: Source, content: Content) -> list[Figure | Reject]:
     return [Figure(1, figure_of(found, _task(source)))]
 
 
-FORMAT = format_of(
-    name="mlenergy-v2",
-    tried="the leaderboard of 2024 (real files)",
-    meaning="ML.ENERGY v2: one JSON per model, GPU and server setup",
-    recognises=_recognises,
-    read=_read,
-    batch=100,
-)
+FORMAT = format_of("mlenergy-v2", recognises=_recognises, read=_read, batch=100)

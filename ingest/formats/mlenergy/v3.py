@@ -113,17 +113,5 @@ def _load_index(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded
     return name_models(connection, source, rows)
 
 
-FORMAT = format_of(
-    name="mlenergy-v3",
-    tried="the leaderboard of 2025 (real files)",
-    meaning="ML.ENERGY v3 tasks/*.json and models/*.json",
-    recognises=_recognises,
-    read=_read,
-)
-INDEX = Format(
-    name="mlenergy-v3-index",
-    tried="the leaderboard of 2025 (real files)",
-    meaning="ML.ENERGY v3 index.json: names and sizes of models",
-    recognises=_is_index,
-    load=one_by_one(_load_index),
-)
+FORMAT = format_of("mlenergy-v3", recognises=_recognises, read=_read)
+INDEX = Format("mlenergy-v3-index", recognises=_is_index, load=one_by_one(_load_index))

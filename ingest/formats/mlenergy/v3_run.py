@@ -95,11 +95,4 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     return Loaded(source, requests.accepted, requests.rejected + figure.rejected)
 
 
-FORMAT = Format(
-    name="mlenergy-v3-run",
-    tried="the benchmark of 2025 (structure from its source)",
-    meaning="ML.ENERGY v3 benchmark results.json: requests and the steady state",
-    recognises=_recognises,
-    load=one_by_one(_load),
-    into="requests",
-)
+FORMAT = Format("mlenergy-v3-run", recognises=_recognises, load=one_by_one(_load))

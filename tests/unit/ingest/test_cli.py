@@ -65,7 +65,7 @@ def test_formats_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_format_is_in_the_guide_and_every_reader_has_a_page() -> None:
     guide, listed = ((warehouses.ROOT / "docs" / name).read_text() for name in ("ingest.md", "reference/formats.md"))
     assert [reader.name for reader in FORMATS if f"`{reader.name}`" not in guide] == []
-    assert [reader.name for reader in FORMATS if reader.tried and reader.tried not in listed] == []
+    assert [reader.name for reader in FORMATS if reader.facts.tried and reader.facts.tried not in listed] == []
     folder = warehouses.ROOT / "ingest" / "formats"
     readers = {"_".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("*.py")}
     pages = {path.stem for path in (warehouses.ROOT / "docs" / "formats").glob("*.md")}
