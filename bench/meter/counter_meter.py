@@ -21,7 +21,7 @@ from prompt_joules.bench.meter.counters import Counter, CounterLost
 from prompt_joules.bench.meter.edges import ALIGNED_BIAS, SETTLE_S, Reader, Step, aligned_energy, plain_bound_j
 from prompt_joules.bench.meter.gpu import Conditions
 from prompt_joules.bench.meter.host import Host, HostEnergy, no_host
-from prompt_joules.bench.meter.reading import Reading, SharedGpu, WindowNotOpen, WindowOpen, check_edges, join_names
+from prompt_joules.bench.meter.reading import Meter, Reading, SharedGpu, WindowNotOpen, WindowOpen, check_edges, join_names
 
 SHORTEST_TIMEOUT_S = 1.0
 STEPS_TO_TIMEOUT = 10.0
@@ -41,7 +41,7 @@ class _Window:
     failure: str | None = None
 
 
-class CounterMeter:
+class CounterMeter(Meter):
     """Measures with a counter: real, replayed or simulated.
 
     Opening it takes one to two seconds, to learn the counter's step.

@@ -10,7 +10,7 @@ from prompt_joules.bench.meter.reading import Meter, Reading, WindowNotOpen, Win
 from prompt_joules.bench.meter.replay import ReplayCounter, load_trace
 
 
-class AbsentMeter:
+class AbsentMeter(Meter):
     """No joules of a GPU, and why. CPU and memory are still counted where they can be.
 
     Args:
@@ -31,10 +31,6 @@ class AbsentMeter:
         self._host = host
         self._begun: HostEnergy | None = None
 
-    def power_w(self, seconds: float) -> float | None:
-        """None: there is no counter."""
-        return None
-
     def begin(self) -> None:
         """Open a window. Raises WindowOpen."""
         if self._begun is not None:
@@ -48,20 +44,9 @@ class AbsentMeter:
         host, self._begun = self._host.read().since(self._begun), None
         return Reading(reason=self.reason, cpu_energy_j=host.cpu_j, dram_energy_j=host.dram_j)
 
-    def read_j(self) -> float | None:
-        """None: there is no counter."""
-        return None
-
-    def restart(self) -> None:
-        """Nothing: there is no balance."""
-
     def environment(self) -> dict[str, object]:
         """Nothing but the reason."""
         return {"gpus": [], "counter": None, "other_processes": None, "gpu_shared": None, "reason": self.reason}
-
-    def close(self) -> dict[str, object]:
-        """No balance."""
-        return {}
 
 
 def open_meter(device: str, edges: str = "aligned", replay: Path | None = None) -> Meter:

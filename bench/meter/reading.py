@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 from prompt_joules.bench.meter.counters import MeterError
 
@@ -62,8 +61,8 @@ class Reading:
         return math.hypot(self.edge_j, (self.calibration or 0.0) * self.energy_j)
 
 
-class Meter(Protocol):
-    """Measures windows: `begin()`, the response, device synchronized, `end()`.
+class Meter:
+    """Measures windows: `begin()`, the response, device synchronized, `end()`. What is below is a meter without a counter.
 
     Attributes:
         source: the `energy_source` column.
@@ -87,31 +86,30 @@ class Meter(Protocol):
 
     def power_w(self, seconds: float) -> float | None:
         """Mean power over at least so many seconds, W: idle power while the GPU is idle. None if it cannot be measured."""
-        ...
+        return None
 
     def begin(self) -> None:
         """Open a window. May wait for a step of the counter: start the latency clock after it."""
-        ...
+        raise NotImplementedError
 
     def end(self) -> Reading:
         """Close the window; call it right after the device is synchronized, with the latency already taken."""
-        ...
+        raise NotImplementedError
 
     def read_j(self) -> float | None:
         """The counter now, summed over the GPUs, J; None if it cannot be read. Safe beside an open window, from any thread."""
-        ...
+        return None
 
     def restart(self) -> None:
         """Begin the balance anew: what was measured so far, to warm up, is no part of the run."""
-        ...
 
     def environment(self) -> dict[str, object]:
         """State of the devices now, and who else uses them."""
-        ...
+        raise NotImplementedError
 
     def close(self) -> dict[str, object]:
         """The balance of the session, or {} without a counter."""
-        ...
+        return {}
 
 
 def join_names(names: tuple[str, ...]) -> str | None:
