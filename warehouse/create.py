@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import duckdb
+import polars as pl
 
 from prompt_joules.bench.record import COLUMNS, Column, ColumnType
 
@@ -30,8 +31,17 @@ TYPES: dict[ColumnType, str] = {
 }
 # What `runs` keeps of the setup as it was recorded; for the three others it has columns of its own.
 SETUP = tuple(column for column in COLUMNS if column.setup and column.name not in ("run_id", "model_id", "batch_size"))
+# Types of columns that the ingest fills out of files, in polars.
+POLARS: dict[str, type[pl.DataType]] = {
+    "varchar": pl.String,
+    "smallint": pl.Int16,
+    "integer": pl.Int32,
+    "double": pl.Float64,
+    "timestamp": pl.Datetime,
+}
 KEYS = re.compile(r",\s*primary key \([^)]*\)|( primary key| unique)(?=,|$)", re.MULTILINE)
 TABLE = re.compile(r"^create table (\w+) \((.*?)^\);", re.MULTILINE | re.DOTALL)
+COLUMN = re.compile(r"^ +(\w+) (\w+)", re.MULTILINE)
 MEANING = re.compile(r"^ +(\S+) .*? -- (.+)$", re.MULTILINE)
 
 
@@ -54,6 +64,12 @@ def empty(connection: duckdb.DuckDBPyConnection, *, keys: bool = True) -> None:
         {"schema_version": SCHEMA_VERSION, "project_version": project_version()},
     )
     connection.execute("commit")
+
+
+def columns_of(table: str, *, without: Iterable[str]) -> dict[str, type[pl.DataType]]:
+    """The columns of a table of `schema.sql` with their types in polars, but for some."""
+    found = dict(TABLE.findall(SOURCES[0].read_text(encoding="utf-8")))[table]
+    return {name: POLARS[kind] for name, kind in COLUMN.findall(found) if name not in without}
 
 
 def _listed(columns: Iterable[Column], *, required: bool) -> str:

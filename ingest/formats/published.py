@@ -14,49 +14,12 @@ import polars as pl
 from prompt_joules.ingest.formats.base import Format, Load, Loaded, Reject, Source, Unreadable, content_of, one_by_one, write_rejects
 from prompt_joules.ingest.front.table import LINE, Table
 from prompt_joules.ingest.statements import statement
+from prompt_joules.warehouse import create
 
-TEXT = pl.String
-FIGURES_SCHEMA: dict[str, type[pl.DataType]] = {
-    "source": TEXT,
-    "generation": TEXT,
-    "published_model_id": TEXT,
-    "gpu_model": TEXT,
-    "num_gpus": pl.Int16,
-    "parallelism": TEXT,
-    "task": TEXT,
-    "engine": TEXT,
-    "dtype": TEXT,
-    "batch_size": pl.Int32,
-    "mean_batch_size": pl.Float64,
-    "concurrency": pl.Int32,
-    "repetition": pl.Int16,
-    "prompts": pl.Int32,
-    "energy_j": pl.Float64,
-    "estimated_energy_j": pl.Float64,
-    "energy_per_token_j": pl.Float64,
-    "throughput_tps": pl.Float64,
-    "output_tokens": pl.Float64,
-    "input_tokens": pl.Float64,
-    "latency_s": pl.Float64,
-    "ttft_s": pl.Float64,
-    "tpot_s": pl.Float64,
-    "itl_p50_s": pl.Float64,
-    "itl_p99_s": pl.Float64,
-    "power_w": pl.Float64,
-    "harness_version": TEXT,
-    "licence": TEXT,
-    "url": TEXT,
-}
-QUALITY_SCHEMA: dict[str, type[pl.DataType]] = {
-    "published_model_id": TEXT,
-    "benchmark": TEXT,
-    "metric": TEXT,
-    "score": pl.Float64,
-    "stderr": pl.Float64,
-    "fewshot": pl.Int32,
-    "version": TEXT,
-    "source": TEXT,
-}
+TEXT: type[pl.DataType] = pl.String
+# A file says neither the canonical names nor the ids of the warehouse.
+FIGURES_SCHEMA = create.columns_of("published", without=("result_id", "model_id", "published_gpu_model", "file_id"))
+QUALITY_SCHEMA = {"published_model_id": TEXT} | create.columns_of("quality", without=("model_id", "file_id"))
 # The largest figure, in any unit: sums of squares of larger ones leave the range of a double.
 LARGEST = 1e18
 FIGURES_REQUIRED = ("source", "generation", "published_model_id", "gpu_model", "num_gpus", "task", "engine")

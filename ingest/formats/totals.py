@@ -10,23 +10,11 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, content_of, one_by_one, write_rejects
-from prompt_joules.ingest.formats.published import TEXT, read_table
+from prompt_joules.ingest.formats.published import read_table
 from prompt_joules.ingest.statements import statement
+from prompt_joules.warehouse import create
 
-SCHEMA: dict[str, pl.DataType] = {
-    "source": TEXT(),
-    "run_id": TEXT(),
-    "task": TEXT(),
-    "project": TEXT(),
-    "ended_at": pl.Datetime("us"),
-    "duration_s": pl.Float64(),
-    "gpu_energy_j": pl.Float64(),
-    "cpu_energy_j": pl.Float64(),
-    "dram_energy_j": pl.Float64(),
-    "gpu_model": TEXT(),
-    "num_gpus": pl.Int16(),
-    "harness_version": TEXT(),
-}
+SCHEMA = create.columns_of("run_totals", without=("file_id",))
 # The rows that a file stands for, and its lines that are refused.
 Totals = tuple[pl.DataFrame, list[Reject]]
 
