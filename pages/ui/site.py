@@ -1,6 +1,8 @@
-"""The map of the app: its pages in sections, links to views, and what a first visitor sees."""
+"""The map of the app: its pages in sections (`site.csv`), links to views, and what a first visitor sees."""
 
+import csv
 from html import escape
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -31,56 +33,21 @@ COPIES_STYLE = """<style>
 .copies button:hover, .copies button:focus-visible { border-color: currentColor; }
 @media print { .copies { display: none; } }
 </style>"""
-# Section → pages (file, title, question). A new page is one line here and one file. No icons: the browser would fetch the
-# icon of the open page from Google.
-SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "Results": (
-        ("home", "Home", "What does one answer cost in energy?"),
-        ("leaderboard", "Leaderboard", "Which model answers for the least energy?"),
-        ("what_software_saves", "What software saves", "What does software save?"),
-        ("energy_vs_parameters", "Energy and parameters", "Does a bigger model cost more?"),
-        ("tradeoffs", "Trade-offs", "What is the cheapest configuration that is fast enough?"),
-        ("three_years", "Three years", "How far has the energy of a token come?"),
-    ),
-    "Prompts": (
-        ("distributions", "Distributions", "How does one prompt differ from the next?"),
-        ("verbosity", "Concise or verbose?", "Does asking for a short answer save energy?"),
-        ("prompts", "Prompts", "What happened on this prompt?"),
-        ("cost_of_a_token", "Cost of a token", "What does an answer of any length cost?"),
-    ),
-    "Decide": (
-        ("compare", "Compare", "Is A really better than B?"),
-        ("planner", "Planner", "What will my workload use?"),
-    ),
-    "Data": (
-        ("runs", "Runs", "Can I trust these numbers?"),
-        ("export_sql", "Export and SQL", "Can I have the rows?"),
-        ("methods", "Methods", "How was it measured?"),
-    ),
-}
+with (Path(__file__).parent / "site.csv").open(encoding="utf-8", newline="") as lines:
+    PAGES = tuple(csv.DictReader(lines))
 HOME = "home"
-# Shown only where servers are configured.
-LIVE = ("live", "Live", "What does my own question cost?")
+# Section → pages (file, title, question). No icons: the browser would fetch the icon of the open page from Google.
+SECTIONS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    section: tuple((row["page"], row["title"], row["question"]) for row in PAGES if row["section"] == section)
+    for section in dict.fromkeys(row["section"] for row in PAGES if row["section"])
+}
+# Shown only where servers are configured: it is in no section.
+(LIVE,) = ((row["page"], row["title"], row["question"]) for row in PAGES if not row["section"])
+# Page → the switches of how energy is stated that act on it, and what to know about the others.
+SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {row["page"]: (tuple(row["switches"].split()), row["about_switches"]) for row in PAGES}
 # Old links to the root mean the table of results: the parameters they had besides filters. Those of ranges begin with the last.
 OF_THE_LEADERBOARD = ("show", "search", "columns", "formula")
 RANGE = "range_"
-# Pages that do not follow every switch of how energy is stated as it stands: the switches that act, and what to know about the others.
-PER_TOKEN = "While “response” is chosen, this page shows the energy per output token: lengths differ from edition to edition."
-SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {
-    "tradeoffs": (("statistic", "per", "idle"), PER_TOKEN),
-    "three_years": (("statistic", "per", "idle"), PER_TOKEN),
-    "home": ((), "The mean energy of a whole answer is shown: it is what all sources give."),
-    "what_software_saves": ((), "Energy per output token is compared, as a mean: energy of all answers over their tokens."),
-    "distributions": (("per", "idle"), "Single prompts are shown: every statistic is in the table of percentiles."),
-    "verbosity": (("idle",), "Whole answers are compared; the split into length and J/token shows what energy per token would."),
-    "prompts": (("per", "idle"), "Single answers are shown: there is nothing to average."),
-    "cost_of_a_token": (("idle",), "Whole answers are fitted; the coefficients are the energy per token."),
-    "planner": (("idle",), "A total is the number of answers times their mean."),
-    "runs": ((), "Runs are listed with their totals, whether they are valid or not."),
-    "export_sql": ((), "The files hold every statistic as a column of its own."),
-    "methods": ((), "This page defines the numbers."),
-    "live": ((), "Two answers are measured here; nothing is read from the warehouse."),
-}
 
 
 def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
