@@ -39,7 +39,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
         rows: the table.
         metric: what percentiles and values are of, where there are some.
     """
-    known = headings.LABELS | headings.PERCENTILES
+    known = headings.LABELS
     configured: dict[str, ColumnConfig] = {}
     for name in rows.columns:
         if name == "range_bar":
@@ -55,12 +55,12 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
                 0 if rows.schema[name].is_integer() else NUMBERS[name].decimals,
                 width=150 if len(headings.SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
             )
-        elif metric and name in {*headings.PERCENTILES, *headings.MEASURED}:
+        elif metric and name in headings.MEASURED:
             configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
         elif name in (*headings.CHANGES, *headings.SHARES):
             sign = "+" if name in headings.CHANGES else ""
             configured[name] = st.column_config.NumberColumn(known[name][0], help=known[name][1], format=f"%{sign}.1f %%")
-        elif name.startswith(headings.FOUR_DIGITS):
+        elif name in headings.FOUR_DIGITS:
             configured[name] = _number(known[name][0], known[name][1], 4)
         elif rows.schema[name].is_float():
             configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)

@@ -13,36 +13,11 @@ SHORT = {
 }
 
 
-def _labels() -> dict[str, tuple[str, str]]:
-    with FILE.open(encoding="utf-8", newline="") as lines:
-        return {row["column"]: (row["title"], row["meaning"]) for row in csv.DictReader(lines)}
-
-
+with FILE.open(encoding="utf-8", newline="") as lines:
+    ROWS = tuple(csv.DictReader(lines))
 # Column → title and meaning.
-LABELS = _labels()
-# The columns whose unit is that of the number which the table is about.
-MEASURED = (
-    "mean",
-    "minimum",
-    "maximum",
-    "value",
-    "value_low",
-    "value_high",
-    "value_a",
-    "value_b",
-    "p50_low",
-    "p50_high",
-    "p95_low",
-    "p95_high",
+LABELS = {row["column"]: (row["title"], row["meaning"]) for row in ROWS}
+# Columns in the unit of the number that a table is about; changes, percent with a sign on screen; shares, percent; joules with four digits.
+MEASURED, CHANGES, SHARES, FOUR_DIGITS = (
+    tuple(row["column"] for row in ROWS if row["shown"] == how) for how in ("measured", "change", "share", "four digits")
 )
-PERCENTILES = {f"p{n}": (f"p{n}", f"{n} % of the prompts are at or below this value.") for n in (5, 25, 50, 75, 90, 95, 99)}
-# Shares in storage, percent on screen; with a sign where it is a change.
-CHANGES = (
-    *("change", "change_low", "change_high", "least_change", "most_change", "length_effect_log", "token_effect_log"),
-    *(f"{name}_change{end}" for name in ("median", "whole", "total") for end in ("", "_low", "_high", "_within_low", "_within_high")),
-)
-SHARES = (
-    *("sd_of_energy", "share_of_energy", "sd_of_length", "sd_of_token", "with_1_run", "with_3_runs", "with_9_runs", "share_shown"),
-    *("saved", "saved_low", "saved_high", "more_share", "top5_share", "explained", "between_runs"),
-)
-FOUR_DIGITS = ("input_token_j", "output_token_j", "token_low_j", "token_high_j", "token_within_low_j", "token_within_high_j")

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure.headings import LABELS, PERCENTILES
+from prompt_joules.pages.ui.pure.headings import LABELS
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 UNIT_OF_NAME = re.compile(r"_(j|w|s|c|mhz)(?=_|$)")
@@ -132,7 +132,7 @@ def in_short(rows: pl.DataFrame) -> pl.DataFrame:
 
 def title_of(name: str) -> str:
     """What a column is called."""
-    return NUMBERS[name].title if name in NUMBERS else (LABELS | PERCENTILES).get(name, (spelled(name), ""))[0]
+    return NUMBERS[name].title if name in NUMBERS else LABELS.get(name, (spelled(name), ""))[0]
 
 
 def spelled(name: str) -> str:
