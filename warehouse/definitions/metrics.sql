@@ -26,14 +26,16 @@ create macro metric_per(per, is_above_idle) as case
     else 'energy_mean_per_' || replace(per, ' ', '_') || '_j'
 end;
 
--- How far all answers of a run are off together because of the meter, relative, half-width. Rows of protocol 1.x did not record it: their aligned windows are those
+-- How far all answers of a run are off together because of the meter, relative, half-width. Rows of protocol 1.x did not record it: their aligned windows are
+-- those
 -- whose bias the truth test found (docs/measurement.md). 0 where nothing is known of it.
 create macro aligned_bias() as 0.003;
 create macro calibration_of(energy_error_calibration, energy_edges) as
     coalesce(energy_error_calibration, case when energy_edges = 'aligned' then aligned_bias() end, 0);
 
 -- How far the mean energy of the answers of a run can be off because of the meter (J, half-width): the part that all answers have in common stays as it is, the
--- parts of single windows partly cancel out (docs/measurement.md). `energy_squares` and `error_squares` are sums of squares over the answers; answers that share a window share its error.
+-- parts of single windows partly cancel out (docs/measurement.md). `energy_squares` and `error_squares` are sums of squares over the answers; answers that
+-- share a window share its error.
 create macro error_of_mean(answers, mean_j, energy_squares, error_squares, calibration, answers_of_a_window) as sqrt(
     power(coalesce(calibration, 0) * mean_j, 2)
     + answers_of_a_window * greatest(error_squares - power(coalesce(calibration, 0), 2) * energy_squares, 0) / power(answers, 2)

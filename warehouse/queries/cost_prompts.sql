@@ -1,4 +1,5 @@
--- One row per answer of the run $result, and of the runs that repeat it, with energy: its measured energy, what E = a + b · in + c · out gives, and the difference; the largest first.
+-- One row per answer of the run $result, and of the runs that repeat it, with energy: its measured energy, what E = a + b · in + c · out gives, and the
+-- difference; the largest first.
 -- At most 1,000 prompts. With $above_idle the energy is that above the power of the idle GPU.
 with chosen as (
     select

@@ -1,9 +1,11 @@
 -- One row per series of one per-prompt metric: its percentiles over `prompts`, how many are `unmeasured`, and in `steps` the whole distribution, in at most
 -- some 200 steps: `share_of_prompts` have at most `value` and sum up to `share_of_total` of the sum of all; the first step is before the first prompt.
 -- `top5_share` is what the largest 5 % sum up to over the sum of all; `least_positive` is the smallest value above 0. `answers_per_prompt` is how many answers
--- of the series one prompt can have: its runs of one prompt set, times their repetitions; `runs` is how many runs it has in all. `divided`: energy of a run of the series was divided by a rule.
+-- of the series one prompt can have: its runs of one prompt set, times their repetitions; `runs` is how many runs it has in all. `divided`: energy of a run of
+-- the series was divided by a rule.
 -- With $prompt_set only the prompts of that set, with $only_series (a JSON list) only those series.
--- Values are not sorted: they are counted in buckets, 0.5 % wide for many prompts (200,000 and more), 0.01 % for few (4,000), and finer than 0.5 % where the middle half
+-- Values are not sorted: they are counted in buckets, 0.5 % wide for many prompts (200,000 and more), 0.01 % for few (4,000), and finer than 0.5 % where the
+-- middle half
 -- of a run would lie in under 120 of them. Counts, means, extremes and steps are exact. Percentiles and `top5_share` are off by no more than
 -- the width of the bucket that they fall into.
 with labels as (

@@ -1,9 +1,9 @@
--- One row per GPU, size (billion parameters, two digits) and step of software: J/token of the setup that stands for it, of our own on one GPU with weights of 16 bits.
--- Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. The setup that stands for a step is the first by: newest
--- protocol; the weights
--- that most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least J/token, for a loop most answers.
--- Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token) and card of each. `units` is how many things were measured by themselves in a run
--- (answers, batches, one window of a server), `log_error` the standard error of ln(J/token) over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
+-- One row per GPU, size (billion parameters, two digits) and step of software: J/token of the setup that stands for it, of our own on one GPU with weights of
+-- 16 bits. Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. The setup that stands for a step is the
+-- first by: newest protocol; the weights that most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least
+-- J/token, for a loop most answers. Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token) and card of each.
+-- `units` is how many things were measured by themselves in a run (answers, batches, one window of a server), `log_error` the standard error of ln(J/token)
+-- over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
 with own as (
     select
         setups.*,
