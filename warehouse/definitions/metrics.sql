@@ -27,8 +27,7 @@ create macro metric_per(per, is_above_idle) as case
 end;
 
 -- How far all answers of a run are off together because of the meter, relative, half-width. Rows of protocol 1.x did not record it: their aligned windows are
--- those
--- whose bias the truth test found (docs/measurement.md). 0 where nothing is known of it.
+-- those whose bias the truth test found (docs/measurement.md). 0 where nothing is known of it.
 create macro aligned_bias() as 0.003;
 create macro calibration_of(energy_error_calibration, energy_edges) as
     coalesce(energy_error_calibration, case when energy_edges = 'aligned' then aligned_bias() end, 0);

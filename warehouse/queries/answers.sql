@@ -1,11 +1,8 @@
 -- One row per GPU, task and model with real weights: J of an answer in the configuration that shows it best, and the `kind` of that number: measured for one
--- answer
--- alone, divided by a rule among answers given together, or estimated by the source from J/token. Measured before divided before estimated; of several measured
--- ones the newest
--- protocol with the most prompts, of others the least energy. Runs of one setup are one configuration, `runs` says how many: means over all their answers,
--- names of the
--- first; `between_runs` is the standard deviation of ln(J/token) between them. `setup` is what its runs share, null for published averages. `configurations` is
--- how many there are to choose from.
+-- answer alone, divided by a rule among answers given together, or estimated by the source from J/token. Measured before divided before estimated; of several
+-- measured ones the newest protocol with the most prompts, of others the least energy. Runs of one setup are one configuration, `runs` says how many: means
+-- over all their answers, names of the first; `between_runs` is the standard deviation of ln(J/token) between them. `setup` is what its runs share, null for
+-- published averages. `configurations` is how many there are to choose from.
 with each as (
     select
         results.*,

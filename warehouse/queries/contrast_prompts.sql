@@ -2,9 +2,8 @@
 -- $contrast (task, model, engine or gpu) is what differs; with $a empty the sides are every task and its concise twin. Runs that repeat each other are matched:
 -- those of one pass, else newest with newest.
 -- `pairs` lists the pairs: a number for the prompt, energy and length of both answers, and whether each was cut short. `windows` lists, for energy that was
--- divided among
--- prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token), card and calibration of the
--- runs of both sides.
+-- divided among prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token), card and
+-- calibration of the runs of both sides.
 -- With $above_idle the energy is that above the power of the idle GPU.
 with sides as (from sides_of($contrast, $a, $b)),
 setups as (

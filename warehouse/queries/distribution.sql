@@ -5,9 +5,8 @@
 -- the series was divided by a rule.
 -- With $prompt_set only the prompts of that set, with $only_series (a JSON list) only those series.
 -- Values are not sorted: they are counted in buckets, 0.5 % wide for many prompts (200,000 and more), 0.01 % for few (4,000), and finer than 0.5 % where the
--- middle half
--- of a run would lie in under 120 of them. Counts, means, extremes and steps are exact. Percentiles and `top5_share` are off by no more than
--- the width of the bucket that they fall into.
+-- middle half of a run would lie in under 120 of them. Counts, means, extremes and steps are exact. Percentiles and `top5_share` are off by no more than the
+-- width of the bucket that they fall into.
 with labels as (
     select
         selected.series_number,

@@ -1,8 +1,7 @@
--- One row per prompt that was answered, of those that contain $search in id or text: how often, and what it cost; at most 200. First come prompts
--- whose texts were kept, and of those the ones that cost the most for their runs: `times_run_mean` is the mean over all answers of the energy over the
--- mean energy of the answer's run, so that a prompt that only a costly model or engine answered does not come first. Both `times_run_mean` and `energy_j` are
--- of answers that
--- had the GPU for themselves: a share of a batch says how it was divided. Without such an answer they are null.
+-- One row per prompt that was answered, of those that contain $search in id or text: how often, and what it cost; at most 200. First come prompts whose texts
+-- were kept, and of those the ones that cost the most for their runs: `times_run_mean` is the mean over all answers of the energy over the mean energy of the
+-- answer's run, so that a prompt that only a costly model or engine answered does not come first. Both `times_run_mean` and `energy_j` are of answers that had
+-- the GPU for themselves: a share of a batch says how it was divided. Without such an answer they are null.
 -- A text is the same in all runs of one prompt set with one hash, and is read from the newest of them; a set without a hash is read run by run.
 -- Where $texts may not be shown none is read, and none is searched.
 with chosen as (

@@ -1,10 +1,7 @@
 -- One row per GPU, size (billion parameters, two digits), engine, number format of the weights (`precision`, null for 16 bits) and number of answers at once:
--- J/token of the setup
--- that stands for it, of our own on one GPU, with the weights that most points of the size have. Runs of one setup count together (`runs`), names are those of
--- the newest,
--- `between_runs` is the standard deviation of ln(J/token) between them. The setup that stands for it is the first by: the task that most points have; newest
--- protocol;
--- most answers; newest. A server has its steady state where that is known, else its whole window.
+-- J/token of the setup that stands for it, of our own on one GPU, with the weights that most points of the size have. Runs of one setup count together
+-- (`runs`), names are those of the newest, `between_runs` is the standard deviation of ln(J/token) between them. The setup that stands for it is the first by:
+-- the task that most points have; newest protocol; most answers; newest. A server has its steady state where that is known, else its whole window.
 with candidates as (
     select
         own.* replace (sum(output_tokens_total) over same_setup / nullif(sum(busy_s_total) over same_setup, 0) as throughput_tps),

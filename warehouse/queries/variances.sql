@@ -1,9 +1,8 @@
 -- One row per setup of ours whose prompts were alone on the GPU and number ('energy_j', 'output_tokens', 'energy_per_token_j'): sums of squares of its
--- logarithm, from which the
--- variance between prompts and that between answers to one prompt follow. Distances are from the mean of the run, so that the luck of runs is in none.
+-- logarithm, from which the variance between prompts and that between answers to one prompt follow. Distances are from the mean of the run, so that the luck of
+-- runs is in none.
 -- Of runs with one seed only the newest counts: they draw the same answers. `within` is over answers to one prompt, `between` over the means of prompts;
--- `answers_squared` is the
--- sum of the squares of how many answers each prompt has.
+-- `answers_squared` is the sum of the squares of how many answers each prompt has.
 with counted as (
     select
         repetitions.run_number,
