@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -38,36 +38,36 @@ SEARCHED = ("model_name", "model_id", "gpu_model", "task", "engine", "source")
 Way = tuple[tuple[str, Any], ...]
 
 
-class Narrowing(Protocol):
+@dataclass(frozen=True)
+class Narrowing:
     """A rule that keeps only some of the rows, besides the filters.
 
     Attributes:
         without: how to end it; empty where the page needs it.
     """
 
-    @property
-    def without(self) -> Way: ...
+    without: Way = field(default=(), compare=False, kw_only=True)
 
     def words(self) -> str:
         """As a person would say it, in a form that `read` understands."""
-        ...
+        raise NotImplementedError
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows that are left. Values are in storage units."""
-        ...
+        """The rows that are left: all, unless it says otherwise. Values are in storage units."""
+        return rows
 
     @classmethod
     def read(cls, words: str) -> Self | None:
         """The narrowing that these words say, None where they say another."""
-        ...
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Contains:
+class Contains(Narrowing):
     """Rows whose model, GPU, task, engine or source contains every word of a text, however it is spelled: spaces, hyphens, case."""
 
     text: str
-    without: Way = field(default=(("search", ""),), compare=False)
+    without: Way = field(default=(("search", ""),), compare=False, kw_only=True)
 
     def words(self) -> str:
         return f"with the words {quoted(self.text)}"
@@ -84,7 +84,7 @@ class Contains:
 
 
 @dataclass(frozen=True)
-class Within:
+class Within(Narrowing):
     """Rows with a number between two ends; a row that lacks it is out.
 
     Attributes:
@@ -97,7 +97,6 @@ class Within:
     low: float | None = None
     high: float | None = None
     above: bool = False
-    without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         ends = [f"{'above' if self.above else 'at least'} {_number(self.low)}"] if self.low is not None else []
@@ -121,12 +120,11 @@ class Within:
 
 
 @dataclass(frozen=True)
-class Known:
+class Known(Narrowing):
     """Rows that have all of some numbers, above 0 where the axis is logarithmic."""
 
     keys: tuple[str, ...]
     positive: bool = False
-    without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         return f"with {' and '.join(NAME_OF[key] for key in self.keys)} {'above 0' if self.positive else 'known'}"
@@ -144,12 +142,11 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Among:
+class Among(Narrowing):
     """Rows with some values of a column of CALLED."""
 
     column: str
     values: tuple[str, ...]
-    without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         return f"{CALLED[self.column]} {one_of(self.values)}"
@@ -164,11 +161,10 @@ class Among:
 
 
 @dataclass(frozen=True)
-class Least:
+class Least(Narrowing):
     """The row of each model with the least of a number, least first."""
 
     key: str
-    without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         return f"of each model the least {NAME_OF[self.key]}"
@@ -183,11 +179,11 @@ class Least:
 
 
 @dataclass(frozen=True)
-class Computed:
+class Computed(Narrowing):
     """All rows, with a column `formula` of the visitor's own."""
 
     formula: str
-    without: Way = field(default=(("formula", ""),), compare=False)
+    without: Way = field(default=(("formula", ""),), compare=False, kw_only=True)
 
     def words(self) -> str:
         return f"with a column {quoted(self.formula)}"
@@ -203,10 +199,8 @@ class Computed:
 
 
 @dataclass(frozen=True)
-class Pooled:
+class Pooled(Narrowing):
     """One row per setup: runs of ours that repeat each other are one result."""
-
-    without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         return "one row per setup"
@@ -220,7 +214,7 @@ class Pooled:
 
 
 @dataclass(frozen=True)
-class Sides:
+class Sides(Narrowing):
     """Comparisons of a side A with a side B.
 
     Attributes:
@@ -233,7 +227,6 @@ class Sides:
     a: str = ""
     b: str = ""
     some: tuple[str, ...] = ()
-    without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         sides = f"from {self.kind} {quoted(self.a)} to {quoted(self.b)}" if self.a else "from each task to its concise twin"
@@ -256,17 +249,13 @@ class Sides:
 
 
 @dataclass(frozen=True)
-class Grouped:
+class Grouped(Narrowing):
     """All rows, in series of those that are alike in something."""
 
     by: str
-    without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         return f"one series per {said(self.by)}"
-
-    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows
 
     @classmethod
     def read(cls, words: str) -> Self | None:
@@ -275,7 +264,7 @@ class Grouped:
 
 
 @dataclass(frozen=True)
-class Planned:
+class Planned(Narrowing):
     """All rows, as what a workload of their answers uses.
 
     Attributes:
@@ -292,15 +281,11 @@ class Planned:
     currency: str
     intensity: float
     length: float | None = None
-    without: Way = field(default=(), compare=False)
 
     def words(self) -> str:
         tokens = "" if self.length is None else f" of {_number(self.length)} tokens"
         kwh = f"{_number(self.price)} {self.currency} and {_number(self.intensity)} g CO₂e a kWh"
         return f"{_number(self.requests)} responses a day{tokens} at PUE {_number(self.overhead)} with {kwh}"
-
-    def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows
 
     @classmethod
     def read(cls, words: str) -> Self | None:
@@ -324,9 +309,9 @@ def read(part: str) -> Narrowing:
     raise UnclearWords(f"“{part}” says no filter.")
 
 
-def among(column: str, values: Iterable[str], without: Way = ()) -> Among:
+def among(column: str, values: Iterable[str]) -> Among:
     """An `Among` of any values."""
-    return Among(column, tuple(values), without)
+    return Among(column, tuple(values))
 
 
 def quoted(text: str) -> str:
