@@ -41,7 +41,7 @@ def narrowings() -> st.SearchStrategy[Narrowing]:
     within = st.tuples(KEYS, NUMBER, NUMBER, st.booleans(), st.sampled_from(["low", "high", "both"])).map(
         lambda drawn: Within(drawn[0], *_ends(*drawn[1:]))
     )
-    sides = st.builds(Sides, st.sampled_from(["model", "engine", "gpu", "task"]), TEXTS, TEXTS, st.one_of(st.just(()), SOME), st.booleans())
+    sides = st.builds(Sides, st.sampled_from(["model", "engine", "gpu", "task"]), TEXTS, TEXTS, st.one_of(st.just(()), SOME))
     return st.one_of(
         TEXTS.map(Contains),
         st.just(Pooled()),
