@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui.of import energy_vs_parameters, tradeoffs
+from prompt_joules.pages.ui.of import energy_vs_parameters, leaderboard, tradeoffs
 from prompt_joules.pages.ui.pure import detail, labels, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, opened, table, text
@@ -177,15 +177,33 @@ def test_a_curve_joins_what_is_alike_in_all_but_how_many_are_answered_at_once() 
     assert set(tradeoffs.with_curves(precise)["curve"]) == {"BF16", "FP8"}, "as people write them"
 
 
+def test_each_optimal_point_has_a_name_of_its_own() -> None:
+    one = {"model_name": "m", "gpu_model": "H200", "num_gpus": 1, "weights": "dummy", "engine": "vllm", "energy_j": 1.0}
+    rows = pl.DataFrame([one | {"batch_size": size, "harness_version": said} for size, said in ((8, "2.1"), (8, "2.2"), (32, "2.2"))])
+    named = tradeoffs.with_names(rows, "energy_j")["name"].to_list()
+    assert named == ["batch 8 · protocol 2.1", "batch 8 · protocol 2.2", "batch 32"]
+
+
+def test_the_facts_of_a_row_mark_what_was_not_measured_for_one_answer_alone() -> None:
+    row = {"energy_j": None, "estimated_energy_j": 18.54, "energy_per_token_j": 0.0467, "energy_is": None}
+    label, value, note = leaderboard.facts(row, "energy_j")[0]
+    assert (label, value, note) == ("Energy", "≈ 18.5 J", "estimated by the source from J/token")
+    divided = {"energy_j": 6.81, "energy_per_token_j": 0.0142, "energy_is": "divided by a rule", "prompts": 13}
+    found = leaderboard.facts(divided, "energy_j")
+    assert found[0] == ("Energy", "÷ 6.81 J", "divided by a rule, n = 13, no interval")
+    assert [value for _, value, _ in found[1:]] == ["0.0142 J/token", "not measured", "not measured"]
+    assert leaderboard.facts(row | {"estimated_energy_j": None}, "energy_j")[0][1] == "not measured"
+
+
 def test_names_in_a_chart_touch_no_other_name() -> None:
     every = pl.DataFrame(
         {"x": [1.0, 1.01, 100.0, 1000.0], "y": [1.0, 1.0, 10.0, 100.0], "name": ["first", "beside it", "far", "at the edge"]}
     )
-    kept = labels.with_room(every, every, ("x", "y"), "name", margin=1.1, on_points=True)
+    kept = labels.with_room(every, every, ("x", "y"), "name", margin=1.1)
     assert dict(kept.select("name", "left").rows()) == {"first": False, "beside it": False, "far": False, "at the edge": True}
     assert len(set(kept.head(2)["shift"])) == 2, "one above the other"
     crowd = pl.DataFrame({"x": [10.0] * 9, "y": [10.0] * 9, "name": [f"name {place}" for place in range(9)]})
-    kept = labels.with_room(crowd, pl.concat([every, crowd]), ("x", "y"), "name", margin=1.1, on_points=True)
+    kept = labels.with_room(crowd, pl.concat([every, crowd]), ("x", "y"), "name", margin=1.1)
     assert kept["name"].to_list() == [f"name {place}" for place in range(3)], "three heights, the first names first"
 
 

@@ -159,17 +159,26 @@ def facts(row: dict[str, Any], key: str) -> list[tuple[str, str, str]]:
     energy = NUMBERS[key]
     low, high = row.get("value_low"), row.get("value_high")
     interval = f"95 % interval {figure(low, 3)} to {figure(high, 3)}" if low is not None and high is not None else "no interval"
+    ranked = f"n = {row['prompts']:,}, {interval}" if row.get("prompts") else interval
+    value, kind = row.get(key), row.get("energy_is")
+    if value is None and key == energy_shown.DEFAULT.key and row.get("estimated_energy_j") is not None:
+        value, kind, ranked = row["estimated_energy_j"], energy_shown.ESTIMATED, "estimated by the source from J/token"
+    elif kind == energy_shown.DIVIDED:
+        ranked = f"divided by a rule, {ranked}"
     known = (
-        (energy, row.get(key), f"n = {row['prompts']:,}, {interval}" if row.get("prompts") else interval),
+        (energy, value, ranked),
         (NUMBERS["energy_per_token_j"], row.get("energy_per_token_j"), _between(row)),
         (NUMBERS["output_tokens"], row.get("output_tokens"), "mean length of an answer"),
         (NUMBERS["throughput_tps"], row.get("throughput_tps"), "mean speed"),
     )
-    shown = {metric.key: (metric, value, note) for metric, value, note in known}
-    return [
-        (metric.label, f"{figure(value * metric.display_factor, 3)} {metric.display_unit}" if value is not None else "not measured", note)
-        for metric, value, note in shown.values()
-    ]
+    marks = {key: energy_shown.MARKS.get(kind or "", "")}
+    shown = {metric.key: (metric, value, note) for metric, value, note in reversed(known)}
+    said = {
+        name: f"{marks.get(name, '')} {figure(value * metric.display_factor, 3)} {metric.display_unit}".strip()
+        for name, (metric, value, _) in shown.items()
+        if value is not None
+    }
+    return [(metric.label, said.get(name, "not measured"), note) for name, (metric, _, note) in reversed(shown.items())]
 
 
 def _between(row: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, ends, labels, naming, software, theme
+from prompt_joules.pages.ui.pure import axes, ends, naming, software, theme
 from prompt_joules.pages.ui.pure.narrowings import Within
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
@@ -71,11 +71,11 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     Args:
         rows: rows of `results` in screen units with `frontier` and `inside`.
         limits: `x` and `y` in screen units, or None.
-        is_best: whether the rows are the frontier alone: then each point has a name, and there are no curves.
+        is_best: whether the rows are the frontier alone: then each point has a name at the right, and there are no curves.
     """
     points = theme.coloured(axes.with_ends(axes.with_texts(rows, y, x), y), "gpu_model", theme.own_colours(rows["gpu_model"]))
     points = points.with_columns(pl.lit(None, pl.String).alias("curve")) if is_best else with_curves(points)
-    named = ends.with_places(_ends(points, y), axes.heights(points, y), y, theme.HEIGHT)
+    named = ends.with_places(with_names(points, y) if is_best else _ends(points, y), axes.heights(points, y), y, theme.HEIGHT)
     scale = alt.Scale(type="log", nice=False, padding=ends.PADDING)
     up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
     speeds = _scale_across(named, rows[x], limits.get(x))
@@ -91,13 +91,11 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     )
     colour = theme.colour("gpu_model", "GPU", points)
     beside = ends.drawn(named, across, y, scale, colour)
-    words = _names(with_names(points, y), points, x, y, across, up) if is_best else []
     layers = [
         *_lines(points, x, y, across, up),
         *axes.bars(points, across, y, colour),
         *beside,
         theme.pickable(dots, box=("x", "y")),
-        *words,
     ]
     if (cheapest := points.filter("inside").sort(y, maintain_order=True).head(1)).height:
         ring = alt.Chart(cheapest.select(x, y)).mark_point(size=320, filled=False, strokeWidth=2.5, color=theme.INK)
@@ -122,11 +120,13 @@ def _lines(points: pl.DataFrame, x: str, y: str, across: alt.X, up: alt.Y) -> li
 
 
 def with_names(points: pl.DataFrame, y: str) -> pl.DataFrame:
-    """Points with `name`, model, GPU and batch size; the cheapest first."""
+    """Points with `name`, model, GPU, engine and batch size, and the protocol where that tells two apart; the cheapest first."""
     gpu = naming.gpu([name for name in points.columns if name != "dtype"])
     parts = [RANDOM_MODEL, gpu, ENGINE, pl.format("batch {}", "batch_size")]
     named = points.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
-    return naming.in_short(named).with_columns(pl.col("shown_as").alias("name")).sort(y, maintain_order=True)
+    longer = pl.concat_str("label", pl.format("protocol {}", "harness_version"), separator=" · ", ignore_nulls=True)
+    named = named.with_columns(pl.when(pl.len().over("label") > 1).then(longer).otherwise("label").alias("label"))
+    return naming.in_short(naming.numbered(named)).with_columns(pl.col("shown_as").alias("name")).sort(y, maintain_order=True)
 
 
 def _ends(points: pl.DataFrame, y: str) -> pl.DataFrame:
@@ -142,14 +142,6 @@ def _scale_across(named: pl.DataFrame, values: pl.Series, limit: float | None) -
     known = [*values.to_list(), *([] if limit is None else [limit])]
     end = {"domainMax": ends.room_at_the_right(named, min(known), max(known))} if named.height else {}
     return alt.Scale(type="log", nice=False, padding=ends.PADDING, **end)
-
-
-def _names(named: pl.DataFrame, points: pl.DataFrame, x: str, y: str, across: alt.X, up: alt.Y) -> list[alt.Chart]:
-    """The names that have room, beside their points."""
-    if named.is_empty():
-        return []
-    kept = labels.with_room(named.select("name", x, y), points, (x, y), "name", margin=1.1, on_points=True)
-    return labels.drawn(kept, across, up, "name")
 
 
 def along(rows: pl.DataFrame, x: str, y: str) -> str:

@@ -1,4 +1,4 @@
-"""Which points of a chart with logarithmic axes have room for a name, so that names touch neither each other nor, where asked, a point."""
+"""Which points of a chart with logarithmic axes have room for a name, so that names touch neither each other nor a point."""
 
 import math
 from collections.abc import Sequence
@@ -19,9 +19,7 @@ SHIFTS = (0.0, LINE, -LINE)
 MARK: dict[str, Any] = {"clip": True, "opacity": alt.ExprRef("width > 480 ? 1 : 0"), "fontSize": 11}
 
 
-def with_room(
-    rows: pl.DataFrame, every: pl.DataFrame, keys: Sequence[str], name: str, margin: float, on_points: bool = False
-) -> pl.DataFrame:
+def with_room(rows: pl.DataFrame, every: pl.DataFrame, keys: Sequence[str], name: str, margin: float) -> pl.DataFrame:
     """The rows whose names have room, with `left`, whether on the left, and `shift`, how far below their point (px).
 
     Args:
@@ -30,7 +28,6 @@ def with_room(
         keys: the columns across and up, above 0.
         name: the column with the names.
         margin: how many times the axes go beyond the points.
-        on_points: whether a name may lie on other points.
     """
     ends = [(float(np.log(every[key].to_numpy()).min()), float(np.log(every[key].to_numpy()).max())) for key in keys]
     points, places = (_places(frame, keys, ends, margin) for frame in (every, rows))
@@ -43,7 +40,7 @@ def with_room(
         spots = [_spot(place, wide, left, away * shift) for shift in SHIFTS for left in (False, True)]
         free = [spot for spot in spots if spot[0] > 0 and spot[1] < WIDE and not _touch(spot, taken)]
         clear = [spot for spot in free if not _touch(spot, others[:, [0, 0, 1]])]
-        for spot in (clear or (free if on_points else []))[:1]:
+        for spot in clear[:1]:
             taken = np.vstack([taken, spot])
             kept.append(row | {"left": bool(spot[0] < place[0]), "shift": int(place[1] - spot[2])})
     return pl.DataFrame(kept, schema=rows.schema | {"left": pl.Boolean, "shift": pl.Int64}, orient="row")

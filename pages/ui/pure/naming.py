@@ -10,7 +10,8 @@ from prompt_joules.pages.ui.pure.headings import LABELS
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 UNIT_OF_NAME = re.compile(r"_(j|w|s|c|mhz)(?=_|$)")
-SPELLED = {"gpu": "GPU", "gpus": "GPU", "gguf": "GGUF", "ecc": "ECC", "sm": "SM", "itl": "ITL", "sha256": "SHA-256"}
+SPELLED = {"gpu": "GPU", "gpus": "GPU", "cpu": "CPU", "cpus": "CPUs", "gguf": "GGUF", "ecc": "ECC", "sm": "SM", "itl": "ITL"}
+SPELLED |= {"sha256": "SHA-256"}
 UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
 # What marks a model whose weights are random.
 RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
