@@ -140,6 +140,21 @@ def first_of_a_length(results: pj.Results) -> list[str]:
     return [f"median TTFT {h100['new']} instead of {h100['known']} ms on an H100, {h200['new']} instead of {h200['known']} on an H200"]
 
 
+def waiting(results: pj.Results) -> list[str]:
+    """Power of eager loops with small models one at a time, of the idle cards, and of loaded cards that only waited."""
+    rows = results.sql(
+        "select runs.model_id, sum(energy_j) / sum(latency_s) as watts, any_value(runs.idle_power_w) as idle from requests "
+        "join runs using (run_number) where runs.engine = 'transformers-eager' and runs.batch_size = 1 and energy_j is not null "
+        "and runs.source = own_source() and runs.params_total_b < 1.5 group by runs.run_number, runs.model_id"
+    )
+    awake = results.sql("select min(active_idle_power_w), max(active_idle_power_w) from runs where source = own_source()").row(0)
+    return [
+        f"that mostly waited drew {rows['watts'].min():.0f} to {rows['watts'].max():.0f} W on cards that drew {rows['idle'].min():.0f} to "
+        f"{rows['idle'].max():.0f} W idle",
+        f"loaded cards without work {awake[0]:.0f} to {awake[1]:.0f} W",
+    ]
+
+
 def published(results: pj.Results) -> list[str]:
     """How many figures of which models the tables have."""
     rows = results.sql(
@@ -168,5 +183,6 @@ FIGURES = (
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
     Figure(price_of_a_seed, MEASUREMENT),
     Figure(first_of_a_length, MEASUREMENT),
+    Figure(waiting, MEASUREMENT),
     Figure(published, DATA),
 )
