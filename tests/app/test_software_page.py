@@ -7,6 +7,8 @@ import pytest
 
 from prompt_joules.pages.ui.of import what_software_saves as room
 from prompt_joules.pages.ui.pure import software
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
 from tests.app.conftest import open_app, opened, table, text
 
@@ -77,3 +79,13 @@ def test_curves_of_a_size_are_those_of_its_engines(runs: pl.DataFrame) -> None:
     assert set(shown["engine"]) >= {"transformers-eager", "transformers-compiled"}
     row = shown.filter(pl.col("engine") == "transformers-compiled", pl.col("batch_size") == 32).row(0, named=True)
     assert row["energy_per_token_j"] == pytest.approx(of(runs, "H200", "llama-3.1-8b", "transformers-compiled", 32))
+
+
+def test_every_mark_has_its_n(shipped_warehouse: Path) -> None:
+    """A layer of words has n for its marks, whether they are few or many."""
+    rows = query.load("software_steps", Selection(gpus=("H200",), weights=()), str(shipped_warehouse))
+    drawn = software.comparable(software.complete(rows))
+    layers = [layer for layer in room.staircase(drawn).to_dict()["layer"] if layer["encoding"].get("text", {}).get("field") == "n"]
+    places = [layer["transform"] for layer in layers]
+    assert len(places) == 5
+    assert all(len(filters) == 1 and "place" in filters[0]["filter"] for filters in places)

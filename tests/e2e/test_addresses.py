@@ -164,6 +164,14 @@ def test_nothing_matches_has_a_way_out(server: str, visit: Visit) -> None:
     visitor.assert_sound()
 
 
+def test_a_link_to_a_section_begins_with_its_heading(server: str, visit: Visit) -> None:
+    visitor = visit(server).open("methods#questions")
+    edge = "document.querySelector('[data-testid=stHeader]').getBoundingClientRect().bottom"
+    there = f"document.getElementById('questions').getBoundingClientRect().top - {edge}"
+    visitor.page.wait_for_function(f"Math.abs({there}) < 20", timeout=20_000)
+    visitor.assert_sound()
+
+
 def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit: Visit) -> None:
     visitor = visit(server).open("leaderboard")
     visitor.page.get_by_role("combobox", name="GPU").fill("V100")

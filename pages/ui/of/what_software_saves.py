@@ -177,7 +177,7 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
 
 
 def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
-    """The number of each mark, n where it is small, and what a row saves. Words stand right of the first mark and left of the last,
+    """The number of each mark, its n, and what a row saves. Words stand right of the first mark and left of the last,
     above where these have an interval.
 
     On a phone only the first and the last mark have their numbers; the table has all.
@@ -195,8 +195,8 @@ def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
         number, n = (-13, 14) if place in ("above", "between", "beside") else (-5, 8)
         seen = WIDE_ONLY if place in ("between", "beside") else {}
         layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how, **seen).encode(text=alt.Text("number:N")))
-        few = there.transform_filter("datum.few").mark_text(dy=n, fontSize=10, color=theme.INK, **how, **WIDE_ONLY)
-        layers.append(few.encode(text=alt.Text("n:N")))
+        counts = there.mark_text(dy=n, fontSize=10, color=theme.INK, **how, **WIDE_ONLY)
+        layers.append(counts.encode(text=alt.Text("n:N")))
     saves = base.transform_filter("datum.is_least").mark_text(align="right", fontWeight="bold", fontSize=13, color=theme.INK)
     layers.append(saves.encode(x=alt.datum(right), text=alt.Text("saves:N")))
     head = alt.Chart(pl.DataFrame({"head": ["saved in all"]})).mark_text(align="right", fontSize=12, color=theme.INK)
