@@ -49,12 +49,14 @@ def weights_format(source: str, gguf_file: str | None, quantization: dict[str, A
 
 
 def _gguf_type(path: Path) -> str:
-    """The number format in which most of the file's weights are."""
-    from gguf import GGUFReader
+    """The number format in which most of the file's weights are. Nothing reads the file after this."""
+    from prompt_joules.bench.engines import gguf_reading
 
     sizes: Counter[str] = Counter()
-    for tensor in GGUFReader(path).tensors:
-        sizes[tensor.tensor_type.name] += int(tensor.n_elements)
+    with gguf_reading.quick_reading(path.name):
+        for tensor in gguf_reading.read(path).tensors:
+            sizes[tensor.tensor_type.name] += int(tensor.n_elements)
+    gguf_reading.forget()
     return sizes.most_common(1)[0][0]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 gguf = pytest.importorskip("gguf", reason="needs the bench extra: make test installs it")
 
-from prompt_joules.bench.engines.gguf_reading import quick_reading  # noqa: E402
+from prompt_joules.bench.engines.gguf_reading import forget, quick_reading  # noqa: E402
 
 WORDS = ["one", "zwei", "trois", ""]
 
@@ -42,6 +42,21 @@ def test_what_is_read_is_the_same(path: Path) -> None:
     *plain, kind = content(path)
     assert kind is np.memmap
     assert quick == plain == [WORDS, 7, list(range(12))]
+
+
+def test_a_file_is_read_once_and_again_when_it_has_changed(path: Path) -> None:
+    forget()
+    with quick_reading("tiny.gguf"):
+        first = gguf.GGUFReader(path)
+    with quick_reading("tiny.gguf"):
+        assert gguf.GGUFReader(str(path)) is first
+        path.write_bytes(path.read_bytes() + b"\0")
+        assert gguf.GGUFReader(path) is not first
+        kept = gguf.GGUFReader(path)
+        forget()
+        assert gguf.GGUFReader(path) is not kept
+    assert isinstance(gguf.GGUFReader(path), gguf.GGUFReader)
+    forget()
 
 
 def test_the_library_is_as_it_was_even_after_an_error() -> None:
