@@ -22,6 +22,7 @@ TAGS_STYLE = """<style>
 .st-key-unseen { display: none !important; }
 svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-legend-title) text { fill: light-dark(#4F5761, #B9C1CA); }
 @media (max-width: 640px) {
+  [data-testid="stButtonGroup"] :has(> button) { flex-wrap: wrap !important; overflow: visible !important; }
   [data-testid="stExpandSidebarButton"] { width: auto !important; padding: 0 0.5rem; border: 1px solid rgba(128, 128, 128, 0.45); }
   [data-testid="stExpandSidebarButton"]::after { content: "Pages and filters"; margin-left: 0.35rem; font-size: 0.9rem; }
 }

@@ -172,6 +172,8 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
     assert table(app)["prompts"].sum() == 205
     assert "not alike in GPU model" in app.warning[0].value
     assert not open_page("distributions", setup="nonsense", axis="round", by="moon").exception
+    assert distributions.mixed(pl.DataFrame({"key": ["card"]})).startswith("The runs shown were on several cards of one kind")
+    assert "choose one setup" in distributions.mixed(pl.DataFrame({"key": ["card", "engine"]}))
 
 
 def test_of_many_series_those_with_the_most_prompts_are_drawn(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,5 +60,7 @@ def test_a_phone_from_the_start(server: str, visit: Visit, page: str) -> None:
     button = visitor.page.locator("[data-testid=stExpandSidebarButton]")
     assert button.evaluate("button => getComputedStyle(button, '::after').content") == '"Pages and filters"'
     visitor.assert_fits(390)
+    choices = visitor.page.locator("[data-testid=stMain] [data-testid=stButtonGroup] button")
+    assert max(choices.evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")) <= 390, "every choice can be seen"
     visitor.assert_accessible()
     visitor.assert_sound()

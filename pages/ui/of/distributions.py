@@ -267,9 +267,10 @@ def cut(share: float | None) -> str:
 
 def mixed(keys: pl.DataFrame) -> str:
     """On what the runs of a chart differ."""
-    said = f"The runs shown are not alike in {words.listed(keys)}"
     # No filter chooses a card: what several of one kind differ in is part of what is shown.
-    return f"{said}." if keys["key"].to_list() == ["card"] else f"{said}: choose one setup, or one task, for a fair comparison."
+    if keys["key"].to_list() == ["card"]:
+        return "The runs shown were on several cards of one kind: how these differ is in what is drawn."
+    return f"The runs shown are not alike in {words.listed(keys)}: choose one setup, or one task, for a fair comparison."
 
 
 def some_series(shown: int, known: int, usual: bool) -> str:
