@@ -7,12 +7,14 @@ with rows that nobody asks for again, and neither does a visitor who tries every
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import watched
+from prompt_joules.pages.ui.pure.kept import Kept
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import connect, energy_shown, query, visitor_sql, visitor_sql_memory
 from prompt_joules.warehouse.energy_shown import DEFAULT
@@ -22,6 +24,25 @@ from prompt_joules.warehouse.statistics import aa, pooled, runs
 Made = TypeVar("Made")
 Place = tuple[str, tuple[int, int]]
 """A warehouse and its version."""
+# What is kept of named queries for all visitors (byte).
+MOST_KEPT = 96 * 2**20
+# Queries that read the energy of every prompt: of ten millions that takes tenths of a second, and a visitor sees why he waits. A sign for
+# every query would cost the browser more than most queries take.
+SLOW = {
+    "contrast_prompts",
+    "cost_prompts",
+    "cost_units",
+    "distribution",
+    "distribution_bins",
+    "prompt_answers",
+    "prompt_list",
+    "prompt_order",
+    "prompts",
+    "prompts_between",
+    "units",
+    "variances",
+}
+_ROWS = Kept(MOST_KEPT)
 _LOCK = threading.Lock()
 _SEEN: deque[Place] = deque(maxlen=64)
 """Versions that were asked, the newest last. A page that is pinned to an older one does not make it the newest again."""
@@ -29,7 +50,13 @@ _SEEN: deque[Place] = deque(maxlen=64)
 
 def load(name: str, selection: Selection, **parameters: str | bool | float) -> pl.DataFrame:
     """The rows of a named query, from the cache while filters and warehouse stay the same."""
-    return _load(name, selection, tuple(sorted(parameters.items())), *_place())
+    path, version = _place()
+
+    def read() -> pl.DataFrame:
+        with st.spinner("Reading the warehouse …") if name in SLOW or connect.place_of(path).shared else nullcontext():
+            return query.load(name, selection, path, **parameters)
+
+    return _ROWS.get((name, selection, tuple(sorted(parameters.items())), path, version), read)
 
 
 def ask(sql: str) -> visitor_sql.Answer:
@@ -119,7 +146,7 @@ def _place() -> Place:
 
 def forget() -> None:
     """Keep no rows: those of an older version would be found by no question again."""
-    for kept in (_load, _against_themselves, _options, _kept):
+    for kept in (_ROWS, _against_themselves, _options, _kept):
         kept.clear()
 
 

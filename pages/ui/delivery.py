@@ -30,7 +30,17 @@ def _few_pools() -> None:
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, POOLS)
 
 
+def _one_thread_of_algebra() -> None:
+    """Keep OpenBLAS to one thread, before anything imports NumPy. An OPENBLAS_NUM_THREADS that is set is kept.
+
+    The sums of a page are small: a second thread saves a millisecond of each, then waits for more work without sleeping, on a core that
+    another visitor or DuckDB could use.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 _few_pools()
+_one_thread_of_algebra()
 
 
 @asynccontextmanager

@@ -2,6 +2,9 @@
 
 import asyncio
 import gzip
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,3 +111,18 @@ def test_a_script_that_may_change_is_not_kept() -> None:
     asyncio.run(served(scope, None, send))  # type: ignore[arg-type]
     assert b"".join(message.get("body", b"") for message in sent) == b"12"
     assert not served.kept
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+@pytest.mark.parametrize("chosen", [None, "2"])
+def test_algebra_has_one_thread_in_the_server_unless_somebody_chose_more(chosen: str | None) -> None:
+    """What `streamlit run` imports before the app must not import NumPy: its threads start with it."""
+    program = (
+        "import os, streamlit.web.cli, streamlit.starlette; from prompt_joules.pages.ui import delivery; "
+        "before = len(os.listdir('/proc/self/task')); import numpy; print(len(os.listdir('/proc/self/task')) - before)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    if chosen:
+        environment["OPENBLAS_NUM_THREADS"] = chosen
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert (int(done.stdout) > 0) == (chosen is not None and len(os.sched_getaffinity(0)) > 1)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from streamlit.runtime.caching import get_data_cache_stats_provider
 
 from prompt_joules.pages.ui import data
 from prompt_joules.warehouse import connect, query
@@ -38,8 +37,7 @@ def test_a_question_that_many_ask_at_once_is_answered_once(tmp_path: Path, monke
 
 def kept_bytes() -> int:
     """What is kept of rows for all visitors."""
-    stats = get_data_cache_stats_provider().get_stats()
-    return sum(stat.byte_length for family in stats.values() for stat in family if stat.cache_name.endswith("._load"))
+    return int(sum(rows.estimated_size() for rows in data._ROWS.rows.values()))
 
 
 def test_rows_of_older_versions_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +53,7 @@ def test_rows_of_older_versions_are_not_kept(tmp_path: Path, monkeypatch: pytest
         for name in ("runs", "leaderboard"):
             data.load(name, Selection())
         sizes.append(kept_bytes())
-    assert len(asked) == 120 and 200_000 < max(sizes) == min(sizes) < 300_000
+    assert len(asked) == 120 and 200_000 == max(sizes) == min(sizes)
     with monkeypatch.context() as older:
         older.setattr(connect, "version", lambda path: (warehouse.stat().st_ino, 58))
         data.load("runs", Selection())

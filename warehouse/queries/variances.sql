@@ -48,7 +48,10 @@ prompts as (
         avg(distance) as mean,
         var_pop(distance) * count(*) as within
     from distances
-    group by all
+    group by
+        setup,
+        "number",
+        prompt_id
 )
 select
     setup,
