@@ -116,7 +116,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Path]:
     return made, here / "together.duckdb"
 
 
-@settings(FEW, max_examples=8)
+@settings(FEW, max_examples=5)
 @given(order=st.permutations(range(5)))
 def test_the_order_of_files_does_not_matter(files: tuple[list[Path], Path], order: list[int]) -> None:
     made, together = files
