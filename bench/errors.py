@@ -67,6 +67,16 @@ class ModelUnreadable(BenchError):
         super().__init__(f"The model {model!r} cannot be loaded: {detail}. Fetch its files again.")
 
 
+class OwnCode(BenchError):
+    """A model that comes with code of its own, which nobody here has read."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The model {model!r} brings code of its own (`auto_map` in its config.json), which is not run here. "
+            "Start a server that runs it, and measure that with --engine openai --base-url URL."
+        )
+
+
 class ModelNeedsPackage(BenchError):
     """A quantised checkpoint, or code of the model's own, needs a package that is not installed; the library says which."""
 

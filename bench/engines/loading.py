@@ -121,8 +121,9 @@ def _model_config(model: str, gguf_file: str | None) -> Any:
         raise errors.NoSuchFolder(model)
     try:
         with quick_reading(gguf_file):
-            return AutoConfig.from_pretrained(model, **_gguf(gguf_file))
+            return AutoConfig.from_pretrained(model, trust_remote_code=False, **_gguf(gguf_file))
     except Exception as error:  # libraries raise anything on files that are not what they seem
+        _refuse_own_code(model, error)
         if exists:
             raise errors.ModelUnreadable(model, _first_line(error)) from error
         raise errors.ModelNotFound(model, _first_line(error)) from error
@@ -166,11 +167,13 @@ def load(chosen: Plan) -> tuple[Any, Any]:
                 model = kind.from_config(chosen.model_config, dtype=dtype)
         else:
             with quick_reading(chosen.gguf_file):
-                model = kind.from_pretrained(chosen.source, dtype=dtype, **_gguf(chosen.gguf_file), **_dequantised(chosen.gguf_file))
+                options = {**_gguf(chosen.gguf_file), **_dequantised(chosen.gguf_file)}
+                model = kind.from_pretrained(chosen.source, dtype=dtype, trust_remote_code=False, **options)
         model = model.to(chosen.device)
     except Exception as error:  # libraries raise anything on files that are not what they seem
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
             raise errors.ModelTooBig(chosen.model_id, chosen.device, chosen.dtype) from error
+        _refuse_own_code(chosen.source, error)
         if isinstance(error, ImportError):
             raise errors.ModelNeedsPackage(chosen.source, _first_line(error)) from error
         raise errors.ModelUnreadable(chosen.source, _first_line(error)) from error
@@ -184,7 +187,7 @@ def load_tokenizer(chosen: Plan) -> Any:
         if is_file:
             raise OSError("a config file has none")
         with quick_reading(chosen.gguf_file):
-            return AutoTokenizer.from_pretrained(chosen.source, **_gguf(chosen.gguf_file))
+            return AutoTokenizer.from_pretrained(chosen.source, trust_remote_code=False, **_gguf(chosen.gguf_file))
     except Exception as error:  # as above
         if chosen.weights == "dummy":
             return None
@@ -232,11 +235,11 @@ def parameters_b(model: Any) -> tuple[float, float | None]:
     """
     counts = weights.parameter_counts(model)
     total = sum(counts.values())
-    expert = sum(count for name, count in counts.items() if ".experts." in name)
-    if not expert:
-        return total / 1e9, total / 1e9
     text = model.config.get_text_config()
     experts = next((n for key in ("num_local_experts", "num_experts", "n_routed_experts") if (n := getattr(text, key, None))), None)
+    expert = sum(counts[name] for name in weights.of_experts(model, counts, experts))
+    if not expert:
+        return total / 1e9, total / 1e9
     used = getattr(text, "num_experts_per_tok", None)
     active = (total - expert + expert * used / experts) / 1e9 if experts and used else None
     return total / 1e9, active
@@ -250,6 +253,12 @@ def quantization_of(model_config: Any) -> dict[str, Any] | None:
 
 def _gguf(gguf_file: str | None) -> dict[str, str]:
     return {"gguf_file": gguf_file} if gguf_file else {}
+
+
+def _refuse_own_code(model: str, error: BaseException) -> None:
+    """Raises OwnCode where the library asks whether to run code that came with the model."""
+    if "trust_remote_code" in str(error):
+        raise errors.OwnCode(model) from error
 
 
 def _dequantised(gguf_file: str | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What weights are: how many parameters, counted by shape where they are packed, and what file format they came from."""
 
 import contextlib
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,17 @@ def parameter_counts(model: Any) -> dict[str, int]:
         if plain is None or (weight in counts and counts[weight] != inputs * outputs):
             counts[weight] = inputs * outputs
     return counts
+
+
+def of_experts(model: Any, counts: dict[str, int], experts: int | None) -> list[str]:
+    """The names in `counts` of weights of which a token uses the share that is routed to it: a matrix an expert, or one stack of them all.
+
+    Args:
+        experts: in a layer; None where the config does not say.
+    """
+    stacked = {name for name, weight in model.named_parameters() if weight.dim() >= 3 and weight.shape[0] == experts}
+    inside = re.compile(r"\.experts\.(?!.*\brouter\b)(?!bias$)")
+    return [name for name in counts if name in stacked or inside.search(name)]
 
 
 def weights_format(source: str, gguf_file: str | None, quantization: dict[str, Any] | None, dummy: bool) -> str | None:

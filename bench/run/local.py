@@ -19,6 +19,7 @@ from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine
 from prompt_joules.bench.engines.compiled.loops import engine_name
 from prompt_joules.bench.engines.loading import Plan, load, plan
+from prompt_joules.bench.engines.padding import require_mask
 from prompt_joules.bench.engines.quiet import no_bars, warn_once
 from prompt_joules.bench.engines.transformers import TransformersEngine
 from prompt_joules.bench.machine import machine_facts
@@ -71,7 +72,10 @@ def _loaded(config: RunConfig, chosen: Plan, console: Console) -> Engine:
     console.print(f"Loading {config.model} ({chosen.dtype} on {chosen.device}) ...", soft_wrap=True)
     warn_once()
     with no_bars():
-        return _ENGINES[config.engine](chosen, *load(chosen), random_prompt_tokens=config.dummy_prompt_tokens)
+        model, tokenizer = load(chosen)
+        if config.batch_size > 1:
+            require_mask(model, chosen.model_id)
+        return _ENGINES[config.engine](chosen, model, tokenizer, random_prompt_tokens=config.dummy_prompt_tokens)
 
 
 def _set_loop(engine: Engine, passes: Sequence[Pass], config: RunConfig, meter: Meter, machine: Row, console: Console) -> None:

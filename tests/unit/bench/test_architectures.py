@@ -17,6 +17,9 @@ from prompt_joules.bench.engines.compiled.layers import (  # noqa: E402
     check_window,
     decoder_layers,
 )
+from prompt_joules.bench.engines.loading import parameters_b  # noqa: E402
+from prompt_joules.bench.engines.padding import require_mask  # noqa: E402
+from prompt_joules.bench.errors import EngineUnsuited  # noqa: E402
 
 SHAPE = {
     "vocab_size": 100,
@@ -122,3 +125,21 @@ def test_past_its_window_such_a_model_says_other_things() -> None:
     decoder = StaticDecoder(model, Sampling(temperature=0), compile_layers=False)
     got = decoder.generate(prompt[None], torch.ones(1, 6, dtype=torch.long), 30, frozenset(), seed=0).tokens[0]
     assert got != expected
+
+
+def test_batches_are_refused_for_a_model_that_reads_padding_as_text() -> None:
+    require_mask(tiny("llama"), "llama")
+    require_mask(tiny("mamba"), "mamba")
+    config = AutoConfig.for_model("rwkv", vocab_size=100, hidden_size=32, num_hidden_layers=2, context_length=64)
+    with pytest.raises(EngineUnsuited, match="leave --batch-size at 1"):
+        require_mask(AutoModelForCausalLM.from_config(config).eval(), "rwkv")
+
+
+@pytest.mark.parametrize("kind", ["jetmoe", "granitemoe", "mixtral", "qwen3_moe"])
+def test_parameters_in_use_are_those_of_the_experts_that_a_token_is_sent_to(kind: str) -> None:
+    """Half of the experts: JetMoE and Granite keep theirs under other names."""
+    model = tiny(kind)
+    total, active = parameters_b(model)
+    assert total * 1e9 == sum(weight.numel() for weight in model.parameters())
+    of_experts = sum(weight.numel() for weight in model.parameters() if weight.dim() == 3 and weight.shape[0] == 4)
+    assert active == pytest.approx(total - of_experts / 2 / 1e9) and of_experts > 0.3e9 * total

@@ -164,3 +164,11 @@ def test_folders_by_their_files(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").touch()
     assert weights_format(str(tmp_path), None, None, dummy=False) == "safetensors"
     assert weights_format(str(tmp_path), None, None, dummy=True) == "random"
+
+
+def test_code_that_comes_with_a_model_is_refused_without_a_question(tmp_path: Path) -> None:
+    own = {"AutoConfig": "configuration_weird.WeirdConfig", "AutoModelForCausalLM": "modeling_weird.Weird"}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "weird", "auto_map": own}), encoding="utf-8")
+    (tmp_path / "configuration_weird.py").write_text("raise AssertionError('it ran')", encoding="utf-8")
+    with pytest.raises(errors.OwnCode, match="--engine openai"):
+        loading.plan(RunConfig(str(tmp_path), device="cpu"))
