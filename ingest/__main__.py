@@ -25,7 +25,7 @@ from rich.table import Column, Table
 
 from prompt_joules.bench import interrupt, screen
 from prompt_joules.bench.screen import ERR, OUT, Output
-from prompt_joules.ingest import bundle, derive, exporting, figures, file, find, hub, lake, publishing, reading, watch
+from prompt_joules.ingest import bundle, derive, exporting, figures, find, hub, lake, loading, publishing, reading, watch
 from prompt_joules.ingest.exporting import Export
 from prompt_joules.ingest.formats import FORMATS, mapped
 from prompt_joules.ingest.reading import Check, Rejects
@@ -157,11 +157,10 @@ def run_load(options: Load) -> int:
 
 def load_once(options: Load, paths: list[str], chosen: find.Chosen = find.everything) -> Report:
     """Load files that are there now, with a progress bar, and say what became of each. Raises what the ingest raises."""
-    load = lake.ingest if connect.place_of(options.warehouse).shared else file.ingest
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True, disable=screen.is_quiet() or not ERR.is_terminal) as progress:
         bar = progress.add_task("Loading files", total=None)
-        report = load(
+        report = loading.ingest(
             paths,
             options.warehouse,
             rebuild=options.rebuild,

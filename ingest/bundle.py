@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 from prompt_joules.warehouse import create, errors, export, query
 from prompt_joules.warehouse.selection import Selection
 
@@ -84,7 +84,7 @@ def checked(paths: Sequence[str]) -> pl.DataFrame:
     """The runs under the paths, zips included, in the columns SHOWN and `notes`. Raises NotBundled, find.NoSuchPath, OSError."""
     with tempfile.TemporaryDirectory(prefix="prompt-joules-bundle-") as folder:
         warehouse = str(Path(folder) / "bundle.duckdb")
-        report = file.ingest(paths, warehouse, rebuild=True, say=lambda _: None, step=lambda *_: None)
+        report = loading.ingest(paths, warehouse, rebuild=True)
         try:
             everything = Selection(weights=(), only_valid=False)
             runs = query.load("runs", everything, warehouse)

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import commands, connect, export
@@ -31,7 +31,7 @@ def write(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         warehouse = str(Path(folder) / "published.duckdb")
-        report = file.ingest(paths, warehouse, rebuild=True, say=lambda _: None, step=lambda *_: None)
+        report = loading.ingest(paths, warehouse, rebuild=True)
         if report.status:
             raise NoFigures(f"Some of {', '.join(paths)} cannot be loaded whole; {commands.INGEST} says what.")
         connection = connect.once(warehouse)

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,8 @@ from filelock import FileLock, Timeout
 
 from prompt_joules.bench.files import make_names_durable
 from prompt_joules.ingest import derive, refused, zips
-from prompt_joules.ingest.find import Chosen, Found, Namer, Passed, everything, names_of, passed_line, pick_news, survey
-from prompt_joules.ingest.formats import FORMATS, formats
-from prompt_joules.ingest.formats.mapped import ColumnMap
+from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news
+from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
 from prompt_joules.ingest.report import Report, Say, Step
 from prompt_joules.warehouse import connect, create
@@ -32,51 +30,19 @@ STORAGE = "v1.5.0"
 CANNOT_SHARE = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-def ingest(
-    paths: Sequence[str],
-    warehouse: str,
-    *,
-    rebuild: bool,
-    say: Say,
-    step: Step,
-    mapping: ColumnMap | None = None,
-    model: str | None = None,
-    chosen: Chosen = everything,
-) -> Report:
-    """Load files into a warehouse.
-
-    Args:
-        paths: files and folders.
-        warehouse: path of the DuckDB file; made when absent.
-        rebuild: start from nothing instead of from the warehouse that is there.
-        say: gets sentences for people.
-        step: gets (files done, files in all).
-        mapping: how to read CSV and Parquet files of no known format.
-        model: that of results that name none.
-        chosen: which of the files are looked at; all unless given.
+def load(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], *, rebuild: bool, say: Say, step: Step) -> Report:
+    """Put what is new of some files into the warehouse, while nobody else does; the arguments are those of `loading.ingest`.
 
     Raises:
-        find.NoSuchPath: a path does not exist.
         OldWarehouse, BrokenWarehouse: the file that is there cannot be added to.
         NotAWarehouse: what is there is something else, and is not replaced by `rebuild` either.
         derive.UnsoundBuild: a fault of ours.
         OSError: no space, no permission; the old warehouse is whole.
     """
-    started = time.monotonic()
-    report = Report()
-    Path(warehouse).absolute().parent.mkdir(parents=True, exist_ok=True)
-    with zips.unpacking() as unpacked:
-        found, passed = survey(paths, formats(mapping), unpacked, chosen, model)
-        _load(warehouse, found, passed, report, rebuild=rebuild, say=say, step=step)
-    report.seconds = time.monotonic() - started
-    return report
-
-
-def _load(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], report: Report, *, rebuild: bool, say: Say, step: Step) -> None:
-    """Put what is new into the warehouse, while nobody else does; arguments and errors as of `ingest`."""
     target = Path(warehouse).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
     name = partial(_name, target)
-    report.lines += [passed_line(item, name) for item in passed]
+    report = Report([passed_line(item, name) for item in passed])
     looked = names_of(found, passed, name)
     with _only_one(target, say):
         if target.exists():
@@ -91,6 +57,7 @@ def _load(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], repo
         if news or fresh or notes() != noted:
             _build(target, news, name, report, notes, fresh=fresh, step=step)
             report.changed = True
+    return report
 
 
 def _name(target: Path, path: Path) -> str:

@@ -20,9 +20,7 @@ from pathlib import Path
 import duckdb
 
 from prompt_joules.ingest import derive, refused, zips
-from prompt_joules.ingest.find import Chosen, Found, Namer, Passed, everything, names_of, passed_line, pick_news, survey
-from prompt_joules.ingest.formats import formats
-from prompt_joules.ingest.formats.mapped import ColumnMap
+from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
 from prompt_joules.ingest.report import Report, Say, Step
 from prompt_joules.ingest.statements import statement
@@ -57,39 +55,15 @@ def name_of(path: Path) -> str:
     return f"{socket.gethostname()}:{path.absolute()}"
 
 
-def ingest(
-    paths: Sequence[str],
-    warehouse: str,
-    *,
-    rebuild: bool,
-    say: Say,
-    step: Step,
-    mapping: ColumnMap | None = None,
-    model: str | None = None,
-    chosen: Chosen = everything,
-) -> Report:
-    """Load files into a shared warehouse; the arguments are those of `file.ingest`.
+def load(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], *, say: Say, step: Step) -> Report:
+    """Write what is new of some files until no other writer is faster; the arguments are those of `loading.ingest`.
 
     Raises:
-        find.NoSuchPath: a path does not exist.
-        SharedRebuild: `rebuild` was asked for.
         TooManyConflicts: gave up after MOST_ATTEMPTS; the warehouse has nothing of these files.
         derive.UnsoundBuild: a fault of ours; nothing was written.
         WarehouseError: it cannot be reached, or another version of the project made it.
         duckdb.Error, OSError: the connection broke; the warehouse has all of the files or nothing of them.
     """
-    if rebuild:
-        raise SharedRebuild(f"{warehouse} is shared and is not rebuilt from the files of one machine; make a new one at another address.")
-    started = time.monotonic()
-    with zips.unpacking() as unpacked:
-        found, passed = survey(paths, formats(mapping), unpacked, chosen, model)
-        report = _in_turns(warehouse, found, passed, say, step)
-    report.seconds = time.monotonic() - started
-    return report
-
-
-def _in_turns(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], say: Say, step: Step) -> Report:
-    """Write until no other writer is faster; arguments and errors as of `ingest`."""
     looked = names_of(found, passed, name_of)
     place = connect.place_of(warehouse)
     for attempt in range(MOST_ATTEMPTS):

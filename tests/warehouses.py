@@ -6,7 +6,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from prompt_joules.ingest import derive, file
+from prompt_joules.ingest import derive, loading
 from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import connect
 
@@ -29,7 +29,7 @@ def shared(name: str) -> Path:
 def ingest(*paths: Path, into: Path, rebuild: bool = False) -> Report:
     """Load files quietly."""
     texts = [str(path) for path in paths]
-    return file.ingest(texts, str(into), rebuild=rebuild, say=lambda _: None, step=lambda *_: None)
+    return loading.ingest(texts, str(into), rebuild=rebuild)
 
 
 def rows(warehouse: Path, sql: str) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import platformdirs
 
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 from prompt_joules.warehouse import commands, create
 
 
@@ -31,7 +31,7 @@ def ready(say: Callable[[str], None]) -> Path:
     path = platformdirs.user_cache_path("prompt-joules") / f"shipped-{_fingerprint()}.duckdb"
     if not path.exists():
         say(f"Loading the results that ship with Prompt Joules into {path} …")
-        file.ingest([str(commands.SHIPPED)], str(path), rebuild=False, say=say, step=lambda *_: None)
+        loading.ingest([str(commands.SHIPPED)], str(path), say=say)
         _remove_others(path)
     return path
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 from tests import factories
 
 BOLD = "**hostilebold**"
@@ -58,5 +58,5 @@ def make(folder: Path) -> Path:
         factories.write(run, folder / "results" / str(run_id) / "part-00000.parquet")
     (folder / "results" / f"{BOLD} {LATEX} <b>.csv").write_text("=1+1\n")
     path = folder / "hostile.duckdb"
-    file.ingest([str(folder / "results")], str(path), rebuild=False, say=lambda _: None, step=lambda *_: None)
+    loading.ingest([str(folder / "results")], str(path))
     return path

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 from tests import factories
 
 SHIPPED = Path(__file__).parents[2] / "warehouse" / "data"
@@ -47,5 +47,5 @@ def make(folder: Path) -> Path:
         factories.run_json(folder / "results" / str(run_id) / "run.json", str(run_id))
     path = folder / "warehouse.duckdb"
     paths = [str(SHIPPED / "published"), str(folder / "results")]
-    file.ingest(paths, str(path), rebuild=False, say=lambda _: None, step=lambda *_: None)
+    loading.ingest(paths, str(path))
     return path

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from prompt_joules.ingest import lake
+from prompt_joules.ingest import loading
 from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import connect
 from tests import factories
@@ -21,7 +21,7 @@ select
 
 
 def load(into: str, *paths: Path) -> Report:
-    return lake.ingest([str(path) for path in paths], into, rebuild=False, say=lambda _: None, step=lambda *_: None)
+    return loading.ingest([str(path) for path in paths], into)
 
 
 def run_file(folder: Path, run_id: str, rows: int = ROWS, **changes: object) -> Path:

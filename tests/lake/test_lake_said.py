@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("duckdb_extension_ducklake", reason="runs in the environment that `make lake` makes, with DuckDB 1.5.5")
 
 
-from prompt_joules.ingest import lake
+from prompt_joules.ingest import lake, loading
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import records
 from prompt_joules.warehouse import connect, create, errors, places
@@ -67,7 +67,7 @@ def test_a_lake_that_is_not_there_and_one_that_is_not_rebuilt(new_lake: NewLake,
     with pytest.raises(errors.NoWarehouse):
         connect.version(made.address)
     with pytest.raises(lake.SharedRebuild):
-        lake.ingest([str(tmp_path)], made.address, rebuild=True, say=lambda _: None, step=lambda *_: None)
+        loading.ingest([str(tmp_path)], made.address, rebuild=True)
 
 
 def test_another_schema_version_is_refused(one_run: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 from prompt_joules.warehouse import connect
 from tests import factories
 from tests.perf import queries
@@ -60,7 +60,7 @@ def bare(files: list[Path], target: Path) -> None:
 
 def ours(paths: list[Path], target: Path) -> None:
     """The ingest as the command line runs it."""
-    report = file.ingest([str(path) for path in paths], str(target), rebuild=False, say=print, step=lambda *_: None)
+    report = loading.ingest([str(path) for path in paths], str(target), say=print)
     assert report.status == 0, [line for line in report.lines if line.state != "loaded"]
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from prompt_joules.bench import record
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 from prompt_joules.pages.ui.site import SECTIONS
 from prompt_joules.warehouse import create
 from tests.perf import crowd, ingest
@@ -133,7 +133,7 @@ def make(folder: Path, rows: int) -> Path:
     made = folder / f"rows-{rows}-{generator}"
     files = [ROOT / "warehouse" / "data", *ingest.make(made, rows)]
     unfinished = path.with_suffix(".part")
-    loaded = file.ingest([str(file) for file in files], str(unfinished), rebuild=True, say=print, step=lambda *_: None)
+    loaded = loading.ingest([str(file) for file in files], str(unfinished), rebuild=True, say=print)
     assert loaded.status == 0, [line for line in loaded.lines if line.state not in ("loaded", "unchanged")]
     shutil.rmtree(made)
     return unfinished.rename(path)

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from prompt_joules.ingest import lake
+from prompt_joules.ingest import lake, loading
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.warehouse import connect, create, errors, places
 from prompt_joules.warehouse.places import Place
@@ -86,7 +86,7 @@ def test_a_missing_extension_is_one_sentence() -> None:
     with pytest.raises(errors.UnreachableWarehouse, match="extension motherduck, which is not installed"):
         connect.once("md:joules")
     with pytest.raises(errors.UnreachableWarehouse, match="extension motherduck, which is not installed"):
-        lake.ingest([__file__], "md:joules", rebuild=False, say=lambda _: None, step=lambda *_: None)
+        loading.ingest([__file__], "md:joules")
 
 
 def test_the_key_of_a_bucket_comes_from_the_environment() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 from tests import warehouses
 
 PACKED = [
@@ -47,7 +47,7 @@ def test_a_run_without_a_name_that_every_run_has_costs_itself(sample: str, tmp_p
     name = {"llama": "build_commit", "real/": "backend", "infer": "hw", "vllm_": "completed"}[sample[:5]]
     lacking = {key: value for key, value in runs[0].items() if key != name}
     (tmp_path / "runs.jsonl").write_text("\n".join(json.dumps(run) for run in (runs[0], lacking, {}, runs[0])) + "\n")
-    report = file.ingest([str(tmp_path)], str(warehouse), rebuild=False, say=lambda _: None, step=lambda *_: None, model="org/M")
+    report = loading.ingest([str(tmp_path)], str(warehouse), model="org/M")
     assert (report.lines[0].accepted, report.lines[0].rejected) == (2, 2)
     (second, _, said), (third, *_) = warehouses.rejects(warehouse)
     assert (second, said, third) == (2, f"lacks {name}", 3)

@@ -39,14 +39,14 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 KILLER = """
 import json, os, random, shutil, signal, sys, time
 from pathlib import Path
-from prompt_joules.ingest import file
+from prompt_joules.ingest import loading
 results, old, out, moments, points = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
 
 def child(warehouse, prepare=lambda: None):
     pid = os.fork()
     if pid == 0:
         prepare()
-        report = file.ingest([str(results)], str(warehouse), rebuild=False, say=print, step=lambda *_: None)
+        report = loading.ingest([str(results)], str(warehouse), say=print)
         sys.setprofile(None)
         os._exit(report.status)
     return pid
