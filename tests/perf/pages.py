@@ -14,6 +14,7 @@ Ten million rows (`--rows 10000000`) take about 8 GB of disk and ten minutes to 
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import statistics
 from collections.abc import Callable, Iterator
@@ -123,10 +124,16 @@ class Site:
         return int(peak.split()[1]) / 2**20
 
 
+def key() -> str:
+    """Of a warehouse that is kept: it changes with generator and schema, and not with their comments or line ends."""
+    sql = (re.sub(r"-- .*", "", file.read_text(encoding="utf-8")).split() for file in (ingest.SQL / "made_rows.sql", *create.SOURCES))
+    columns = [(column.name, column.type, column.required, column.setup) for column in record.COLUMNS]
+    return hashlib.sha256(repr(([*sql], columns)).encode()).hexdigest()[:8]
+
+
 def make(folder: Path, rows: int) -> Path:
     """The published tables and `rows` made-up prompts in a warehouse; kept from run to run while generator and schema stay the same."""
-    made_of = (ingest.SQL / "made_rows.sql", Path(record.__file__), *create.SOURCES)
-    generator = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()[:8]
+    generator = key()
     path = folder / f"warehouse-{rows}-{generator}.duckdb"
     if path.exists():
         return path

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from prompt_joules.warehouse import query
+from prompt_joules.warehouse import create, query
 from tests import factories, warehouses
-from tests.perf import queries, table, window_share
+from tests.perf import pages, queries, table, window_share
 
 
 def test_every_named_query_is_timed(tmp_path: Path) -> None:
@@ -74,3 +74,12 @@ def test_the_clock_of_a_gpu_adds_up_what_lies_between_its_events() -> None:
     assert [double(1), double(2)] == [2, 4]
     assert clock.seconds() == 0.003
     assert waited == [events[-1]]
+
+
+def test_a_warehouse_that_is_kept_outlives_comments_and_no_change_of_its_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, schema = pages.key(), create.SOURCES[0]
+    for old, new, stays in (("-- ", "-- More of it. ", True), (" integer", " bigint", False)):
+        changed = tmp_path / "schema.sql"
+        changed.write_text(schema.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+        monkeypatch.setattr(create, "SOURCES", (changed, *create.SOURCES[1:]))
+        assert (pages.key() == before) == stays
