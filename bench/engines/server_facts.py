@@ -188,17 +188,19 @@ def weights_of(config: RunConfig) -> dict[str, Any]:
     """
     if config.engine == "llama.cpp":
         return gguf_facts(gguf_of(config))
-    method = quantised_on_loading(config.server_args)
+    method, own = quantised_on_loading(config.server_args), checkpoint_quantisation(Path(config.model))
+    kernels = kernels_of(own) if own is not None else f"{method} kernels"
+    dtype = number_format(own) if own is not None else method or served_dtype(config)
     if config.dummy_weights:
-        form = "random" if method is None else f"random, {method} kernels"
-        return {"dtype": method or served_dtype(config), "weights_format": form, **shape_facts(config.model)}
-    if (own := checkpoint_quantisation(Path(config.model))) is not None:
-        return {"dtype": number_format(own), "weights_format": kernels_of(own), **shape_facts(config.model)}
+        form = "random" if method is None and own is None else f"random, {kernels}"
+        return {"dtype": dtype, "weights_format": form, **shape_facts(config.model)}
+    if own is not None:
+        return {"dtype": dtype, "weights_format": kernels, **shape_facts(config.model)}
     count = safetensors_params(Path(config.model))
     format_ = {} if count is None else {"weights_format": "safetensors", "params_total_b": count / 1e9, "params_active_b": None}
     if method is None:
-        return {"dtype": served_dtype(config), **format_}
-    return {"dtype": method, **format_, "weights_format": f"{format_.get('weights_format', 'weights')}, {method} kernels"}
+        return {"dtype": dtype, **format_}
+    return {"dtype": dtype, **format_, "weights_format": f"{format_.get('weights_format', 'weights')}, {kernels}"}
 
 
 def quantised_on_loading(server_args: str) -> str | None:

@@ -7,7 +7,7 @@ import polars as pl
 import prompt_joules as pj
 from prompt_joules.pages.ui.pure import naming
 from tests.figures.marked import Figure
-from tests.figures.readme import SHAPE, SMOLLM, protocol
+from tests.figures.readme import SHAPE, SMOLLM, protocol, signed
 
 ENGINES, MEASUREMENT, DATA = "docs/engines.md", "docs/measurement.md", "warehouse/data/README.md"
 LOOPS = {
@@ -114,6 +114,34 @@ def table_of_the_8b_shape(results: pj.Results) -> list[str]:
     return [f"| {row['name']} | {row['batch_size']} | {row['harness_version']} | {numbers_of(row)} |" for row in rows.iter_rows(named=True)]
 
 
+SHAPES = {"llama-3.2-1b": "1B", "llama-3.2-3b": "3B", "qwen3-32b": "32B", "llama-3.1-70b": "70B"}
+"""Shapes with a vocabulary of 49,152, as they are called in the table; the 8B one has a table of its own."""
+
+
+def table_of_shapes(results: pj.Results) -> list[str]:
+    """The other shapes by protocol 2.x: J/token and token/s of the eager loop, ours and vLLM."""
+    lines = []
+    for shape, size in SHAPES.items():
+        rows = points_of(results, f"{shape}-vocab-49k", POINTS, pl.col("batch_size"))
+        lines += [f"| {size} | {row['name']} | {row['batch_size']} | {numbers_of(row)} |" for row in rows.iter_rows(named=True)]
+    return lines
+
+
+def ours_against_vllm(results: pj.Results) -> list[str]:
+    """Our default loop against vLLM, one at a time, on every shape that both ran: J/token and token/s."""
+    joules, speeds = [], []
+    for shape, size in {**SHAPES, SHAPE.removesuffix("-vocab-49k"): "8B"}.items():
+        rows = points_of(results, f"{shape}-vocab-49k", POINTS).filter(batch_size=1, dtype="float16")
+        of = {row["engine"]: row for row in rows.iter_rows(named=True)}
+        if "vllm" in of:
+            ours, vllm = of["transformers-compiled"], of["vllm"]
+            joules.append((size, ours["joules"] / vllm["joules"] - 1))
+            speeds.append(ours["speed"] / vllm["speed"])
+    ordered = sorted(joules, key=lambda pair: float(pair[0].removesuffix("B")))
+    said = ", ".join(f"{signed(change)} % at {size}" for size, change in ordered)
+    return [f"J/token of our loop against vLLM's: {said}", f"at {min(speeds):.2f} to {max(speeds):.2f} of its token/s"]
+
+
 def price_of_a_seed(results: pj.Results) -> list[str]:
     """vLLM with a seed in every request against none: J/token in the steady state and token/s, by the newest protocol that has both."""
     rows = points_of(results, SMOLLM, f"{POINTS} having any_value(runs.task) = 'instruct' and any_value(runs.engine) = 'vllm'")
@@ -180,6 +208,8 @@ FIGURES = (
     Figure(table_of_loops, ENGINES, "| loop | answers |"),
     Figure(loops_of_135m, ENGINES),
     Figure(table_of_the_8b_shape, ENGINES, "| the 8B shape | at once |"),
+    Figure(table_of_shapes, ENGINES, "| a shape | runtime |"),
+    Figure(ours_against_vllm, ENGINES),
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
     Figure(price_of_a_seed, MEASUREMENT),
     Figure(first_of_a_length, MEASUREMENT),

@@ -3,6 +3,7 @@
 import statistics
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 import prompt_joules as pj
@@ -135,13 +136,13 @@ def common(rows: pl.DataFrame, by: str) -> pl.DataFrame:
 
 
 def first_of(rows: pl.DataFrame, group: str, of: str) -> pl.DataFrame:
-    """The rows of the group with the newest protocol, of these with most different values, then with most prompts that these share."""
+    """The rows of the group with the newest protocol, of these with most answers to prompts that all values share, then with most values."""
     groups = [part for _, part in rows.drop_nulls([group, of]).group_by(group, maintain_order=True) if part[of].n_unique() > 1]
     if not groups:
         raise LookupError(f"no {group} has two {of}s")
 
     def rank(part: pl.DataFrame) -> tuple[float, int, int]:
-        return part.select(protocol().max()).item(), part[of].n_unique(), common(part, of).height
+        return part.select(protocol().max()).item(), common(part, of).height, part[of].n_unique()
 
     return max(groups, key=rank)
 
@@ -177,24 +178,47 @@ def cards(results: pj.Results) -> list[str]:
     ]
 
 
+LENGTH = 600
+"""Tokens of the answer at which runs are compared: they drew answers of other lengths, and a token of a longer answer costs more."""
+
+
+def at_length(answers: pl.DataFrame) -> dict[str, float]:
+    """J/token and token/s of an answer of LENGTH tokens: a line through each answer's figure per token, over 1, its tokens and one over them."""
+    tokens = answers["output_tokens"].to_numpy().astype(float)
+    terms, weights = np.column_stack([1 / tokens, np.ones_like(tokens), tokens]), np.sqrt(tokens)[:, None]
+    found = {}
+    for name in ("energy_j", "latency_s"):
+        each = (answers[name].to_numpy() / tokens)[:, None]
+        found[name] = float((np.array([1 / LENGTH, 1, LENGTH]) @ np.linalg.lstsq(terms * weights, each * weights, rcond=None)[0]).item())
+    return {"joules": found["energy_j"], "speed": 1 / found["latency_s"]}
+
+
 def kernels(results: pj.Results) -> list[str]:
-    """J/token of cards with the kernels of one search, and of two of them with kernels that each process compiled for itself."""
+    """J/token and token/s, at one length, of runs on one card whose compiled kernels differ, and of the runs of both experiments on two cards."""
     rows = results.sql(
-        "select runs.experiment_id as experiment, repetitions.card, runs.task, prompt_id, energy_j, output_tokens, latency_s from requests "
-        "join runs using (run_number) join repetitions using (run_number) where requests.valid and "
-        "runs.experiment_id in ('smollm2-shipped-102-h200-2.1', 'smollm2-sharegpt-200-h200-2.1')"
+        "select runs.experiment_id as experiment, runs.seed, repetitions.card, try_cast(runs.environment as json) ->> '$.kernels.hash' as "
+        "kernels, energy_j, output_tokens, latency_s from requests join runs using (run_number) join repetitions using (run_number) where "
+        "requests.valid and output_tokens >= 100 and runs.experiment_id in ('smollm2-shipped-102-h200-2.1', "
+        "'smollm2-sharegpt-200-h200-2.1', 'smollm2-shipped-h200-2.1') order by runs.experiment_id, runs.seed, requests.prompt_id"
     )
-    tokens = pl.col("output_tokens").sum()
-    asked = (pl.col("energy_j").sum() / tokens).alias("joules"), (tokens / pl.col("latency_s").sum()).alias("speed")
-    alike = common(rows.filter(pl.col("experiment").str.contains("shipped")), "card")
-    shared = {row["card"]: row for row in alike.group_by("card").agg(*asked).iter_rows(named=True)}
-    own = rows.filter(pl.col("experiment").str.contains("sharegpt")).group_by("card").agg(*asked).sort("joules").to_dicts()
-    costs, twice = [row["joules"] for row in shared.values()], [shared[row["card"]] for row in own]
+    groups = rows.group_by("experiment", "seed", "card", "kernels", maintain_order=True)
+    each = pl.DataFrame([dict(zip(("experiment", "seed", "card", "kernels"), key, strict=True)) | at_length(part) for key, part in groups])
+    named = each.drop_nulls("kernels")
+    one = named.filter(pl.col("kernels").n_unique().over("card") == pl.col("kernels").n_unique().over("card").max())
+    assert one["card"].n_unique() == 1
+    assert one["kernels"].n_unique() == one.height
+    shipped, sharegpt = (
+        {row["card"]: row for row in each.filter(pl.col("experiment").str.contains(name)).iter_rows(named=True)}
+        for name in ("shipped-102", "sharegpt")
+    )
+    twice = sorted(shipped.keys() & sharegpt.keys(), key=lambda card: shipped[card]["joules"])
+    first, second = twice
     return [
-        f"With one set of compiled kernels {len(costs)} H200s took {min(costs):.3f} to {max(costs):.3f} J per token "
-        f"(+{100 * (max(costs) / min(costs) - 1):.0f} %)",
-        f"two of them, {twice[0]['joules']:.3f} and {twice[1]['joules']:.3f} at {twice[0]['speed']:.0f} and {twice[1]['speed']:.0f} "
-        f"token/s, took {own[0]['joules']:.3f} and {own[1]['joules']:.3f} at {own[0]['speed']:.0f} and {own[1]['speed']:.0f}",
+        f"{one.height} runs on one card with as many sets of kernels took {one['joules'].min():.3f} to {one['joules'].max():.3f} J per token "
+        f"(+{100 * (one['joules'].max() / one['joules'].min() - 1):.0f} %) at {one['speed'].min():.0f} to {one['speed'].max():.0f} token/s "
+        f"(+{100 * (one['speed'].max() / one['speed'].min() - 1):.0f} %)",
+        f"two cards took {shipped[first]['joules']:.3f} and {shipped[second]['joules']:.3f} for the shipped prompts, "
+        f"{sharegpt[first]['joules']:.3f} and {sharegpt[second]['joules']:.3f} for ShareGPT's",
     ]
 
 
@@ -216,8 +240,9 @@ def batches(results: pj.Results) -> list[str]:
 
 
 def loops(results: pj.Results) -> list[str]:
-    """The 8B shape in three loops and on a server, one at a time."""
-    rows = newest(setups(results, model_id=SHAPE, gpu_model="H200", batch_size=1), "engine")
+    """The 8B shape in three loops and on a server, one at a time, and on the server with weights in FP8."""
+    all_rows = setups(results, model_id=SHAPE, gpu_model="H200", batch_size=1)
+    rows, fp8 = newest(all_rows, "engine"), all_rows.filter(dtype="fp8", engine="vllm").row(0, named=True)
     of = {row["engine"]: row for row in rows.iter_rows(named=True)}
     order = ("transformers-eager", "transformers-compiled:searched", "transformers-compiled", "vllm")
     eager, searched, stacked, vllm = (of[engine] for engine in order)
@@ -229,6 +254,7 @@ def loops(results: pj.Results) -> list[str]:
         f"{stacked['energy_per_token_j']:.1f} in our default loop ({between(stacked, '.1f')})",
         f"and {vllm['energy_per_token_j']:.1f} on vLLM",
         f"at {speeds[0]}, {speeds[1]}, {speeds[2]} and {speeds[3]} token/s ({min(counts)} to {max(counts)} answers",
+        f"With weights in FP8 vLLM takes {fp8['energy_per_token_j']:.1f} at {fp8['throughput_tps']:.0f} token/s",
     ]
 
 
@@ -240,7 +266,10 @@ def shipped(results: pj.Results) -> list[str]:
 def runtimes(results: pj.Results) -> list[str]:
     """The 135M model on an H200: one at a time, and 128 at once on vLLM in its steady state."""
     alike = {"model_id": SMOLLM, "gpu_model": "H200", "task": "instruct"}
-    rows = setups(results, **alike).filter(pl.col("harness_version").str.starts_with("2."), pl.col("engine") != "transformers-compiled")
+    own = results.sql("select result_id from results where prompt_set = 'default'")["result_id"].implode()
+    rows = setups(results, **alike).filter(
+        pl.col("harness_version").str.starts_with("2."), pl.col("engine") != "transformers-compiled", pl.col("result_id").is_in(own)
+    )
     of = {row["engine"]: row for row in newest(rows.filter(batch_size=1), "engine").iter_rows(named=True)}
     ours, vllm, sglang, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "sglang", "llama.cpp"))
     steady = results.sql(

@@ -315,6 +315,8 @@ def test_a_quantised_checkpoint_names_its_method_and_counts_by_shape(tmp_path: P
     facts = server_facts.weights_of(RunConfig(str(folder), engine="vllm"))
     assert (facts["dtype"], facts["weights_format"]) == ("awq-4bit", "awq 4-bit kernels")
     assert facts["params_total_b"] == plain["params_total_b"]
+    random = server_facts.weights_of(RunConfig(str(folder), engine="vllm", dummy_weights=True))
+    assert (random["dtype"], random["weights_format"]) == ("awq-4bit", "random, awq 4-bit kernels")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
