@@ -136,7 +136,7 @@ def common(rows: pl.DataFrame, by: str) -> pl.DataFrame:
 
 
 def first_of(rows: pl.DataFrame, group: str, of: str) -> pl.DataFrame:
-    """The rows of the group with the newest protocol, of these with most answers to prompts that all values share, then with most values."""
+    """The rows of the group with the newest protocol, of these with most answers to prompts that all values share, then most values."""
     groups = [part for _, part in rows.drop_nulls([group, of]).group_by(group, maintain_order=True) if part[of].n_unique() > 1]
     if not groups:
         raise LookupError(f"no {group} has two {of}s")
@@ -183,7 +183,7 @@ LENGTH = 600
 
 
 def at_length(answers: pl.DataFrame) -> dict[str, float]:
-    """J/token and token/s of an answer of LENGTH tokens: a line through each answer's figure per token, over 1, its tokens and one over them."""
+    """J/token and token/s of an answer of LENGTH tokens: what each answer took per token, fitted by 1, its tokens and one over them."""
     tokens = answers["output_tokens"].to_numpy().astype(float)
     terms, weights = np.column_stack([1 / tokens, np.ones_like(tokens), tokens]), np.sqrt(tokens)[:, None]
     found = {}
@@ -194,7 +194,7 @@ def at_length(answers: pl.DataFrame) -> dict[str, float]:
 
 
 def kernels(results: pj.Results) -> list[str]:
-    """J/token and token/s, at one length, of runs on one card whose compiled kernels differ, and of the runs of both experiments on two cards."""
+    """J/token and token/s, at one length, of runs on one card with other compiled kernels, and of two cards in both experiments."""
     rows = results.sql(
         "select runs.experiment_id as experiment, runs.seed, repetitions.card, try_cast(runs.environment as json) ->> '$.kernels.hash' as "
         "kernels, energy_j, output_tokens, latency_s from requests join runs using (run_number) join repetitions using (run_number) where "
@@ -213,10 +213,10 @@ def kernels(results: pj.Results) -> list[str]:
     )
     twice = sorted(shipped.keys() & sharegpt.keys(), key=lambda card: shipped[card]["joules"])
     first, second = twice
+    (least, most), (slowest, fastest) = ((one[name].min(), one[name].max()) for name in ("joules", "speed"))
     return [
-        f"{one.height} runs on one card with as many sets of kernels took {one['joules'].min():.3f} to {one['joules'].max():.3f} J per token "
-        f"(+{100 * (one['joules'].max() / one['joules'].min() - 1):.0f} %) at {one['speed'].min():.0f} to {one['speed'].max():.0f} token/s "
-        f"(+{100 * (one['speed'].max() / one['speed'].min() - 1):.0f} %)",
+        f"{one.height} runs on one card with as many sets of kernels took {least:.3f} to {most:.3f} J per token "
+        f"(+{100 * (most / least - 1):.0f} %) at {slowest:.0f} to {fastest:.0f} token/s (+{100 * (fastest / slowest - 1):.0f} %)",
         f"two cards took {shipped[first]['joules']:.3f} and {shipped[second]['joules']:.3f} for the shipped prompts, "
         f"{sharegpt[first]['joules']:.3f} and {sharegpt[second]['joules']:.3f} for ShareGPT's",
     ]
