@@ -25,6 +25,9 @@ from tests import factories, warehouses
 from tests.unit.queries.test_distributions import assert_steps
 
 FEW = settings(max_examples=12, deadline=None)
+# An ingest costs more than a run, so an example of these has several.
+RUNS_AT_ONCE = 3
+FEWER = settings(FEW, max_examples=4)
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=60)
 JOULES = st.floats(0.0, 1e9, allow_nan=False)
 SECONDS = st.floats(1e-6, 1e5, allow_nan=False)
@@ -61,6 +64,11 @@ def runs(least: int = 1) -> st.SearchStrategy[pl.DataFrame]:
     )
 
 
+def few_runs(least: int = 1) -> st.SearchStrategy[list[pl.DataFrame]]:
+    """Runs for one ingest."""
+    return st.lists(runs(least), min_size=RUNS_AT_ONCE, max_size=RUNS_AT_ONCE)
+
+
 @contextmanager
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
@@ -77,24 +85,25 @@ def result(warehouse: Path, run_id: str) -> pl.DataFrame:
     return warehouses.rows(warehouse, f"select * from results where result_id = 'run:{run_id}'")
 
 
-@FEW
-@given(runs())
-def test_a_record_survives_parquet_and_duckdb_unchanged(rows: pl.DataFrame) -> None:
+@FEWER
+@given(few_runs())
+def test_a_record_survives_parquet_and_duckdb_unchanged(made: list[pl.DataFrame]) -> None:
+    rows = pl.concat(named(run, f"run-{number}") for number, run in enumerate(made))
     with folder() as here:
         factories.write(rows, here / "part.parquet")
         assert warehouses.ingest(here / "part.parquet", into=here / "w.duckdb").status == 0
         connection = duckdb.connect(str(here / "w.duckdb"), read_only=True)
         connection.execute("set timezone = 'UTC'")
-        back = connection.sql("select * from requests order by sequence").pl()
+        back = connection.sql("select * from requests order by run_id, sequence").pl()
         connection.close()
     assert_frame_equal(back.select(NAMES), rows.select(NAMES), check_exact=True)
 
 
-@FEW
-@given(runs())
-def test_ingesting_twice_is_ingesting_once(rows: pl.DataFrame) -> None:
+@FEWER
+@given(few_runs())
+def test_ingesting_twice_is_ingesting_once(made: list[pl.DataFrame]) -> None:
     with folder() as here:
-        factories.write(rows, here / "part.parquet")
+        factories.write(pl.concat(named(run, f"run-{number}") for number, run in enumerate(made)), here / "part.parquet")
         warehouses.ingest(here / "part.parquet", into=here / "w.duckdb")
         once = warehouses.content(here / "w.duckdb")
         warehouses.ingest(here / "part.parquet", here / "part.parquet", into=here / "w.duckdb")
@@ -126,31 +135,34 @@ def test_the_order_of_files_does_not_matter(files: tuple[list[Path], Path], orde
         assert warehouses.content(here / "one by one.duckdb") == warehouses.content(together)
 
 
-@FEW
-@given(runs(least=2), st.data())
-def test_splitting_a_run_over_two_files_changes_no_aggregate(rows: pl.DataFrame, data: st.DataObject) -> None:
-    cut = data.draw(st.integers(1, rows.height - 1))
+@FEWER
+@given(few_runs(least=2), st.data())
+def test_splitting_a_run_over_two_files_changes_no_aggregate(made: list[pl.DataFrame], data: st.DataObject) -> None:
     with folder() as here:
-        factories.write(named(rows, "whole"), here / "whole" / "part.parquet")
-        factories.write(named(rows.head(cut), "split"), here / "split" / "part-0.parquet")
-        factories.write(named(rows.tail(rows.height - cut), "split"), here / "split" / "part-1.parquet")
+        for number, rows in enumerate(made):
+            cut = data.draw(st.integers(1, rows.height - 1))
+            factories.write(named(rows, f"whole-{number}"), here / "whole" / f"{number}.parquet")
+            factories.write(named(rows.head(cut), f"split-{number}"), here / "split" / f"{number}-0.parquet")
+            factories.write(named(rows.tail(rows.height - cut), f"split-{number}"), here / "split" / f"{number}-1.parquet")
         warehouses.ingest(here / "whole", here / "split", into=here / "w.duckdb")
-        whole, split = (result(here / "w.duckdb", run).drop("result_id", "reasons") for run in ("whole", "split"))
-    assert_frame_equal(whole, split, check_exact=False)
+        for number in range(len(made)):
+            whole, split = (result(here / "w.duckdb", f"{run}-{number}").drop("result_id", "reasons") for run in ("whole", "split"))
+            assert_frame_equal(whole, split, check_exact=False)
 
 
-@FEW
-@given(runs())
-def test_duplicating_all_rows_changes_no_energy_per_token(rows: pl.DataFrame) -> None:
-    again = rows.with_columns(repetition=pl.lit(1, pl.Int16))
+@FEWER
+@given(few_runs())
+def test_duplicating_all_rows_changes_no_energy_per_token(made: list[pl.DataFrame]) -> None:
     with folder() as here:
-        files = [
-            factories.write(named(rows, "once"), here / "once.parquet"),
-            factories.write(named(pl.concat([rows, again]), "twice"), here / "twice.parquet"),
-        ]
+        files = []
+        for number, rows in enumerate(made):
+            again = rows.with_columns(repetition=pl.lit(1, pl.Int16))
+            files.append(factories.write(named(rows, f"once-{number}"), here / f"once-{number}.parquet"))
+            files.append(factories.write(named(pl.concat([rows, again]), f"twice-{number}"), here / f"twice-{number}.parquet"))
         assert warehouses.ingest(*files, into=here / "w.duckdb").status == 0
-        once, twice = (result(here / "w.duckdb", run)["energy_per_token_j"].item() for run in ("once", "twice"))
-    assert once == twice or math.isclose(once, twice, rel_tol=1e-12)
+        for number in range(len(made)):
+            once, twice = (result(here / "w.duckdb", f"{run}-{number}")["energy_per_token_j"].item() for run in ("once", "twice"))
+            assert once == twice or math.isclose(once, twice, rel_tol=1e-12)
 
 
 def several_runs() -> st.SearchStrategy[pl.DataFrame]:
