@@ -166,8 +166,8 @@ class LocalWork:
         now = self.engine.settings().get("kernels")
         if begun and begun != {str(now)}:
             self.console.print(
-                "This process compiled other kernels than the run began with, and kernels differ in joules. "
-                "For one set of kernels keep inductor's cache (TORCHINDUCTOR_CACHE_DIR), or start a new run.",
+                "This process compiled other kernels than the run began with, and its rows name the first ones. Kernels can differ in "
+                "speed and joules: to measure with one set, run it from the beginning in one process.",
                 soft_wrap=True,
             )
 

@@ -1,6 +1,7 @@
 """Protocol 2.0: nothing is paid for the first time inside a window, tasks take turns, whole runs repeat each other, one balance for all."""
 
 import dataclasses
+import io
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from rich.console import Console  # noqa: E402
 from prompt_joules.bench import errors  # noqa: E402
 from prompt_joules.bench.config import RunConfig, check  # noqa: E402
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling  # noqa: E402
+from prompt_joules.bench.engines.compiled import kernels  # noqa: E402
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine  # noqa: E402
 from prompt_joules.bench.engines.compiled.layers import ATTENTION  # noqa: E402
 from prompt_joules.bench.engines.transformers import TransformersEngine  # noqa: E402
@@ -109,6 +111,25 @@ def test_the_lengths_that_a_resumed_run_has_left_are_run_first(config: RunConfig
     assert run(replace(config, batch_size=2)) == 0
     assert [(size, most) for size, _, most, _ in log] == [(1, 1), (1, TOKENS)]
     assert rows(config).height == 5 and rows(config)["run_id"].n_unique() == 1
+
+
+@pytest.mark.parametrize(("later", "said"), [("a", False), ("b", True)])
+def test_a_run_that_goes_on_with_other_kernels_says_so(config: RunConfig, monkeypatch: pytest.MonkeyPatch, later: str, said: bool) -> None:
+    class Stops(CompiledEngine):
+        def generate(self, prompts: Sequence[Prepared], sampling: Sampling) -> list[Generation]:
+            if sampling.max_new_tokens > 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().generate(prompts, sampling)
+
+    asked, screen = replace(config, engine="transformers-compiled", limit=2), Console(record=True, file=io.StringIO(), width=200)
+    monkeypatch.setitem(local._ENGINES, "transformers-compiled", Stops)
+    monkeypatch.setattr(kernels, "described", lambda: {"count": 1, "hash": "a"})
+    assert run(asked) == 130
+    monkeypatch.setitem(local._ENGINES, "transformers-compiled", CompiledEngine)
+    monkeypatch.setattr(kernels, "described", lambda: {"count": 1, "hash": later})
+    assert run_benchmark(asked, screen) == 0
+    assert ("compiled other kernels" in screen.export_text()) == said
+    assert {json.loads(told)["kernels"]["hash"] for told in rows(config)["environment"]} == {"a"}, "a run keeps its setup"
 
 
 @pytest.mark.parametrize("engine", ["transformers-eager", "transformers-compiled"])
