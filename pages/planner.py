@@ -159,7 +159,7 @@ tables.show(
     plan, room.columns(joules), alt="Estimated energy, money and emissions a day, a month and a year, with a band where there is one"
 )
 downloads.offer(plan, "plan", view.narrowed(Planned(requests, overhead, price, currency, intensity, length)))
-st.markdown(room.ASSUMPTIONS)
+st.markdown(room.assumptions(length, st.session_state.get("country")))
 countries = st.expander("Grid and price of every country, with year and source", key="countries-frame", on_change="rerun")
 if countries.open:
     with countries:

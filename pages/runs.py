@@ -81,9 +81,11 @@ else:
     chosen = pick.show_table(some.head(tables.MOST_LISTED), room.RUNS, alt, "runs", opens=("run", "run_id"))
     cut = words.first_of(some.height, tables.MOST_LISTED, "runs")
     how = "Tap a name" if cards.on_phone() else "Click at the left of a run"
-    st.caption(f"{how} for its machine, temperatures and errors. {cut} {scope.hidden_words(selection)} {words.SCOPE}")
+    st.caption(f"{how} for its machine, temperatures and errors. {cut}")
     shown = runs.filter(pl.col("run_id").is_in(some["run_id"].implode()))
-    downloads.offer(shown, "runs", view if shown.height == runs.height else view.narrowed(among("run_id", some["run_id"])))
+    of_shown = view if shown.height == runs.height else view.narrowed(among("run_id", some["run_id"]))
+    downloads.offer(shown, "runs", of_shown)
+    scope.say_footer(shown.with_columns(pl.lit("measured").alias("origin"), pl.col("gpu").alias("gpu_model")), of_shown, "run")
     clicked = (chosen["run_id"][0], "row") if chosen.height else None
     opened.follow("run", every, "run_id", clicked, partial(show_detail, selection))
 

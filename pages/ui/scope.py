@@ -14,7 +14,7 @@ from prompt_joules.pages.ui.pure.narrowings import Way
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands, connect, errors
-from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, VALID_WORDS, WEIGHTS_WORDS, Selection, parts_of
+from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, VALID_WORDS, WEIGHTS_WORDS, parts_of
 
 # What stands for no choice in the widgets of filters that are no list.
 BLANK = {"weights": "pretrained", "valid": "only"}
@@ -81,11 +81,6 @@ def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:
     """How many configurations are not in a chart because a number is missing."""
     left_out = rows.height - drawn.height
     return f"{words.count(left_out, 'configuration')} without both numbers left out." if left_out else ""
-
-
-def hidden_words(selection: Selection) -> str:
-    """How many of our prompts the page leaves out, and why."""
-    return _reasons(data.load("hidden", selection))
 
 
 def _reasons(hidden: pl.DataFrame) -> str:

@@ -99,6 +99,7 @@ def test_runs_shows_every_run_and_what_was_loaded(open_page: Open) -> None:
     app.multiselect(key="gpu").set_value(["CPU"]).run()
     assert table(app)["run_id"].to_list() == ["run-cpu"]
     assert len(app.dataframe) == 1, "remarks and files are folded"
+    assert any("1 model in 1 run, measured; shown: GPU CPU" in caption.value for caption in app.caption), "the footer is of the rows"
     app = opened(app, "remarks", "files")
     assert table(app, 1)["remark"].is_in(list(runs.SAID.values())).any()
     assert table(app, 2)["accepted"].sum() >= rows.height

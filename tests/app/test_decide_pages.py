@@ -84,7 +84,11 @@ def test_the_planner_estimates_by_length_where_no_answer_was_measured(open_page:
     assert "kwh_low" not in table(app).columns, "a published mean has no band"
     app.number_input(key="tokens").set_value(100.0).run()
     assert "× 100 tokens" in text(app)
-    measured = open_page("planner", source="Prompt Joules", tokens="100")
+    measured = open_page("planner", source="Prompt Joules", tokens="100", country="Germany")
+    assert "a token costs what it cost in the measured answers, whatever the length" in text(measured)
+    assert "grid and price are of Germany unless changed" in text(measured)
+    usual = text(open_page("planner", source="Prompt Joules"))
+    assert "like those that were measured in length and content" in usual and "PUE, price and grid intensity are yours" in usual
     assert "estimated" in text(measured) and "95 % interval" in text(measured), "J/token of our own runs has a band"
 
 

@@ -14,12 +14,6 @@ AMOUNTS = ("kwh", "money", "co2_kg")
 COUNTRIES = ("country", "grid_g_per_kwh", "grid_year", "price_per_kwh", "currency", "price_period", "price_source")
 OWN = "My own numbers"
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "CNY", "INR", "JPY", "KRW", "AUD", "CAD", "BRL", "SGD")
-ASSUMPTIONS = (
-    "**Assumptions, not measurements**: every day has the same number of responses, like those that were measured in length and content; "
-    "the GPU works at the measured batch size and is not idle between; PUE, price and grid intensity are yours. CPU, memory, network and "
-    "the making of the hardware are not in it. The band covers the choice of prompts, and the spread between runs where it is known; "
-    "price, PUE and grid have none."
-)
 # Keys of the selects from which a result follows, in order, and the columns that they choose by.
 CHOICES = {"plan_model": "planned_model", "plan_gpu": "planned_gpu", "plan_batch": "planned_batch", "plan_result": "rest"}
 
@@ -80,6 +74,30 @@ def planned(row: Mapping[str, Any], joules: float, kind: str, band: str, request
     )
 
 
+def assumptions(length: float | None, country: str | None) -> str:
+    """What a plan takes for granted.
+
+    Args:
+        length: tokens of an answer where the visitor gave them.
+        country: whose figures were chosen; OWN or None for the visitor's own.
+    """
+    alike = (
+        "a token costs what it cost in the measured answers, whatever the length"
+        if length
+        else ("answers are like those that were measured in length and content")
+    )
+    whose = (
+        "PUE, price and grid intensity are yours"
+        if country in (None, OWN)
+        else f"PUE is yours, grid and price are of {plain(country)} unless changed"
+    )
+    return (
+        f"**Assumptions, not measurements**: every day has the same number of responses; {alike}; the GPU works at the measured batch size "
+        f"and is not idle between; {whose}. CPU, memory, network and the making of the hardware are not in it. The band covers the choice "
+        "of prompts, and the spread between runs where it is known; price, PUE and grid have none."
+    )
+
+
 def band_words(energy: dict[str, Any], factor: float) -> str:
     """The interval of the energy of an answer, in words; empty where there is none.
 
@@ -87,7 +105,7 @@ def band_words(energy: dict[str, Any], factor: float) -> str:
         energy: a row of `comparison.compared`.
         factor: tokens of an answer where the energy is that of a token, else 1.
     """
-    return certainty.interval(energy, "value", lambda end: f"{figure(end * factor, 4)} J")
+    return certainty.interval(energy, "value", lambda end: f"{figure(end * factor, 3)} J")
 
 
 def assumed(country: str) -> dict[str, Any]:
