@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", reason="needs the bench extra: make test in
 
 import transformers  # noqa: E402
 from transformers import AutoConfig, AutoModelForCausalLM  # noqa: E402
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES  # noqa: E402
 
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
@@ -38,7 +39,7 @@ EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "
 RUN = [
     *("llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "qwen2_moe", "olmoe", "phi", "phi3", "starcoder2", "gemma", "olmo"),
     *("olmo2", "stablelm", "cohere", "granite", "smollm3", "glm", "glm4", "ernie4_5", "helium", "nemotron", "seed_oss", "hunyuan_v1_dense"),
-    *("apertus", "arcee", "bitnet", "diffllama", "exaone", "flex_olmo", "granitemoe", "jetmoe", "lfm2", "minimax_m2", "nanochat", "phimoe"),
+    *("apertus", "arcee", "bitnet", "diffllama", "glm4_moe", "flex_olmo", "granitemoe", "jetmoe", "lfm2", "minimax_m2", "nanochat", "phimoe"),
 ]
 REFUSED = ["gemma2", "gemma3_text", "exaone4", "gpt_oss", "gpt_neox", "gptj", "gpt2", "opt", "bloom", "jamba", "mamba"]
 
@@ -74,6 +75,8 @@ def test_what_cannot_run_is_refused_with_the_engine_that_can(kind: str) -> None:
 @pytest.mark.parametrize(("kind", "why"), [("flint", "its attention has s_aux"), ("doge", "adds numbers where others have a mask")])
 def test_an_attention_with_more_to_it_is_refused(kind: str, why: str) -> None:
     """Sinks (s_aux) were passed over, and other tokens came without an error; numbers in a mask broke every row."""
+    if kind not in CONFIG_MAPPING_NAMES:
+        pytest.skip(f"transformers {transformers.__version__} has no {kind}")
     model = tiny(kind)
     decoder_layers(model)
     own = model.config._attn_implementation
