@@ -39,7 +39,8 @@ EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "
 RUN = [
     *("llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen3_moe", "qwen2_moe", "olmoe", "phi", "phi3", "starcoder2", "gemma", "olmo"),
     *("olmo2", "stablelm", "cohere", "granite", "smollm3", "glm", "glm4", "ernie4_5", "helium", "nemotron", "seed_oss", "hunyuan_v1_dense"),
-    *("apertus", "arcee", "bitnet", "diffllama", "glm4_moe", "flex_olmo", "granitemoe", "jetmoe", "lfm2", "minimax_m2", "nanochat", "phimoe"),
+    *("apertus", "arcee", "bitnet", "diffllama", "glm4_moe", "flex_olmo", "granitemoe", "jetmoe", "lfm2", "minimax_m2", "nanochat"),
+    "phimoe",
 ]
 REFUSED = ["gemma2", "gemma3_text", "exaone4", "gpt_oss", "gpt_neox", "gptj", "gpt2", "opt", "bloom", "jamba", "mamba"]
 
