@@ -72,7 +72,7 @@ def test_the_app_answers(programs: Path, home: Path) -> None:
 
 def test_another_program_is_measured(programs: Path, home: Path) -> None:
     """Without a GPU the joules are null with the reason, the time is there, and the program's words and status are its own."""
-    program = ("python", "-c", "import sys; print('hello'); sys.exit(3)")
+    program = (programs / "python", "-c", "import sys; print('hello'); sys.exit(3)")
     said = run(home, programs / "prompt-joules", "measure", "--device", "cpu", "--json", "numbers.json", "--", *program, status=3)
     numbers = json.loads((home / "numbers.json").read_text())
     assert "hello" in said and numbers["exit_status"] == 3 and numbers["latency_s"] > 0
