@@ -173,6 +173,8 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
     assert "not alike in GPU model" in app.warning[0].value
     assert not open_page("distributions", setup="nonsense", axis="round", by="moon").exception
     assert distributions.mixed(pl.DataFrame({"key": ["card"]})).startswith("The runs shown were on several cards of one kind")
+    both = distributions.mixed(pl.DataFrame({"key": ["card", "kernels"]}))
+    assert both.startswith("The runs shown were on several cards of one kind and of kernels that were compiled anew:")
     assert "choose one setup" in distributions.mixed(pl.DataFrame({"key": ["card", "engine"]}))
 
 

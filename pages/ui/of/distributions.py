@@ -45,6 +45,8 @@ BOXES = (
     "of the p95 over the prompts of these runs, without the spread between runs; → has no upper limit. Fewer than ten prompts are a hollow "
     "box, fewer than five have no interval."
 )
+# What no filter chooses: what several of one kind differ in is part of what is shown.
+UNCHOSEN = {"card": "on several cards of one kind", "kernels": "of kernels that were compiled anew"}
 OFF_BY = (
     "Percentiles are off by at most 0.5 % of their value, with few prompts by far less: prompts are counted in narrow buckets, not sorted."
 )
@@ -267,9 +269,9 @@ def cut(share: float | None) -> str:
 
 def mixed(keys: pl.DataFrame) -> str:
     """On what the runs of a chart differ."""
-    # No filter chooses a card: what several of one kind differ in is part of what is shown.
-    if keys["key"].to_list() == ["card"]:
-        return "The runs shown were on several cards of one kind: how these differ is in what is drawn."
+    if set(keys["key"]) <= UNCHOSEN.keys():
+        said = " and ".join(UNCHOSEN[key] for key in keys["key"])
+        return f"The runs shown were {said}: how these differ is in what is drawn."
     return f"The runs shown are not alike in {words.listed(keys)}: choose one setup, or one task, for a fair comparison."
 
 

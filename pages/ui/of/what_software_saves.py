@@ -178,7 +178,7 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
 
 def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
     """The number of each mark, its n, and what a row saves. Words stand right of the first mark and left of the last,
-    above where these have an interval.
+    above where these have an interval and no other mark is near.
 
     On a phone only the first and the last mark have their numbers; the table has all.
     """
@@ -209,8 +209,11 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("energy_per_token_j") == end.over("size") for end in (pl.col("energy_per_token_j").min(), pl.col("energy_per_token_j").max())
     )
     # The next larger mark of its row, where words in the middle of both would touch; the largest has its words at its right.
-    larger = pl.col("energy_per_token_j").shift(-1).over("size").alias("larger")
-    rows = rows.sort("size", "energy_per_token_j").with_columns(larger).sort("size", "step", maintain_order=True)
+    next_ = (pl.col("energy_per_token_j").shift(by).over("size").alias(name) for by, name in ((-1, "larger"), (1, "smaller")))
+    rows = rows.sort("size", "energy_per_token_j").with_columns(next_).sort("size", "step", maintain_order=True)
+    crowded = (least & (pl.col("larger") < CLOSE * pl.col("energy_per_token_j"))) | (
+        most & (pl.col("energy_per_token_j") < CLOSE * pl.col("smaller"))
+    )
     is_close = (pl.col("larger") < CLOSE * pl.col("energy_per_token_j")) & (pl.col("larger") < pl.col("larger").max().over("size"))
     part = shape.each(rows["saved"], lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", pl.String)
     return rows.with_columns(
@@ -219,7 +222,7 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.format("{}, {} at once", pl.col("engine").replace(software.ENGINES), "batch_size"))
         .otherwise(pl.format("n = {}", "units"))
         .alias("n"),
-        pl.when((most | least) & pl.col("token_low_j").is_not_null())
+        pl.when((most | least) & ~crowded.fill_null(False) & pl.col("token_low_j").is_not_null())
         .then(pl.lit("above"))
         .when(most)
         .then(pl.lit("first"))

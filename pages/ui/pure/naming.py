@@ -20,6 +20,15 @@ PRECISIONS = {"float32": "FP32", "float16": "FP16", "bfloat16": "BF16", "float8"
 PRECISION = pl.col("dtype").str.to_lowercase().replace(PRECISIONS).str.to_uppercase()
 
 
+def precision(column: str) -> pl.Expr:
+    """A number format as people write it.
+
+    Args:
+        column: its name; as in a file, e.g. "bfloat16" or "fp8".
+    """
+    return pl.col(column).str.to_lowercase().replace(PRECISIONS).str.to_uppercase()
+
+
 def gpu(columns: Collection[str]) -> pl.Expr:
     """A GPU in full, e.g. "2×B200 · FP8"; "CPU" where there is none.
 
