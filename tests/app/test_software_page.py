@@ -87,7 +87,7 @@ def test_every_mark_has_its_n(shipped_warehouse: Path) -> None:
     drawn = software.comparable(software.complete(rows))
     layers = [layer for layer in room.staircase(drawn).to_dict()["layer"] if layer["encoding"].get("text", {}).get("field") == "n"]
     places = [layer["transform"] for layer in layers]
-    assert len(places) == 5
+    assert len(places) == 6
     assert all(len(filters) == 1 and "place" in filters[0]["filter"] for filters in places)
 
 
@@ -95,5 +95,7 @@ def test_words_of_marks_that_are_near_stand_on_either_side() -> None:
     one = {"size": 69.0, "token_low_j": 20.0, "engine": "transformers-eager", "batch_size": 1, "units": 5, "saved": 0.1, "eager_j": 27.0}
     near = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (2, 23.0))])
     assert dict(room._with_texts(near).select("step", "place").rows()) == {1: "first", 2: "last"}
+    three = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (2, 11.0), (5, 10.0))])
+    assert dict(room._with_texts(three).select("step", "place").rows())[2] == "aside", "its n keeps clear of the words of the server"
     apart = near.with_columns(pl.when(pl.col("step") == 2).then(3.0).otherwise("energy_per_token_j").alias("energy_per_token_j"))
     assert set(room._with_texts(apart)["place"]) == {"above"}, "an interval goes to both sides of its mark"

@@ -18,6 +18,8 @@ ROOM = (4, 25)
 SERVER = 5
 # Marks this many times apart have room for words in the middle of both.
 CLOSE = 1.9
+# Marks nearer than this lie on each other: the n of the larger one begins below it, right of the words of the other.
+TOUCHING = 1.2
 # Words that a phone has no room for.
 WIDE_ONLY: dict[str, Any] = {"opacity": alt.ExprRef(f"{ends.IS_WIDE} ? 1 : 0")}
 COLUMNS = (
@@ -188,14 +190,16 @@ def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
         "above": {"align": "center"},
         "between": {"align": "center"},
         "beside": {"align": "right", "dx": 6},
+        "aside": {"align": "center"},
     }
     layers = []
     for place, how in places.items():
         there = base.transform_filter(f"datum.place == '{place}'")
-        number, n = (-13, 14) if place in ("above", "between", "beside") else (-5, 8)
-        seen = WIDE_ONLY if place in ("between", "beside") else {}
+        number, n = (-5, 8) if place in ("first", "last") else (-13, 14)
+        seen = WIDE_ONLY if place in ("between", "beside", "aside") else {}
         layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how, **seen).encode(text=alt.Text("number:N")))
-        counts = there.mark_text(dy=n, fontSize=10, color=theme.INK, **how, **WIDE_ONLY)
+        below = how if place != "aside" else {"align": "left", "dx": -3}
+        counts = there.mark_text(dy=n, fontSize=10, color=theme.INK, **below, **WIDE_ONLY)
         layers.append(counts.encode(text=alt.Text("n:N")))
     saves = base.transform_filter("datum.is_least").mark_text(align="right", fontWeight="bold", fontSize=13, color=theme.INK)
     layers.append(saves.encode(x=alt.datum(right), text=alt.Text("saves:N")))
@@ -228,6 +232,8 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("first"))
         .when(least)
         .then(pl.lit("last"))
+        .when(pl.col("energy_per_token_j") < TOUCHING * pl.col("smaller"))
+        .then(pl.lit("aside"))
         .when(is_close)
         .then(pl.lit("beside"))
         .otherwise(pl.lit("between"))
