@@ -68,7 +68,7 @@ def watch(into: str, writers: Sequence["subprocess.Popen[str]"]) -> list[tuple[o
     while any(writer.poll() is None for writer in writers):
         with contextlib.suppress(errors.NoWarehouse):
             states.append(ask(into, WHOLE).row(0))
-        time.sleep(0.5)
+        time.sleep(1)
     return [*states, ask(into, WHOLE).row(0)]
 
 
