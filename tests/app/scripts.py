@@ -3,9 +3,10 @@
 Streamlit compiles scripts itself, where slipcover puts its marks into modules that are imported.
 """
 
-import importlib.util
+import sys
 from types import CodeType
 
+import slipcover.importer
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 
 
@@ -25,6 +26,8 @@ class Scripts(ScriptCache):
 
 def marked(path: str, code: CodeType) -> CodeType:
     """The code with marks, if slipcover would put them into a module that was imported from this file."""
-    spec = importlib.util.spec_from_file_location("page", path)
-    counter = getattr(spec and spec.loader, "sci", None)
-    return counter.instrument(code) if counter else code
+    for finder in sys.meta_path:
+        if isinstance(finder, slipcover.importer.SlipcoverMetaPathFinder) and finder.file_matcher.matches(path):
+            marks: CodeType = finder.sci.instrument(code)
+            return marks
+    return code
