@@ -6,7 +6,6 @@ Streamlit compiles scripts itself, where slipcover puts its marks into modules t
 import sys
 from types import CodeType
 
-import slipcover.importer
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 
 
@@ -25,9 +24,9 @@ class Scripts(ScriptCache):
 
 
 def marked(path: str, code: CodeType) -> CodeType:
-    """The code with marks, if slipcover would put them into a module that was imported from this file."""
+    """The code with marks, if slipcover would put them into a module that was imported from this file. It is not in every environment."""
     for finder in sys.meta_path:
-        if isinstance(finder, slipcover.importer.SlipcoverMetaPathFinder) and finder.file_matcher.matches(path):
-            marks: CodeType = finder.sci.instrument(code)
+        if type(finder).__name__ == "SlipcoverMetaPathFinder" and finder.file_matcher.matches(path):  # type: ignore[attr-defined]
+            marks: CodeType = finder.sci.instrument(code)  # type: ignore[attr-defined]
             return marks
     return code
