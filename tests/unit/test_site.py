@@ -20,7 +20,7 @@ SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
 DOCUMENTS = sorted((ROOT / "docs").glob("**/*.md"))
 FOLDERS = ("bench", "ingest", "warehouse", "pages")
 # Variables that only a library or the machine gives a meaning to.
-OTHERS = {"PYTHONPATH"}
+OTHERS = {"HOME", "PYTHONPATH"}
 
 
 def pages(nav: Any) -> Iterator[str]:
