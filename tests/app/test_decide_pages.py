@@ -9,6 +9,7 @@ import pytest
 from prompt_joules.pages.ui.of import compare, planner
 from prompt_joules.pages.ui.pure import naming
 from prompt_joules.warehouse import electricity, query
+from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import variance
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, open_app, opened, table, text
@@ -141,6 +142,12 @@ def test_results_that_differ_in_nothing_are_numbered() -> None:
     labels = naming.numbered(pl.DataFrame({"label": ["a", "b", "a"]}))["label"].to_list()
     assert labels == ["a · no. 1", "b", "a · no. 2"]
     assert naming.short([labels[0], labels[2]]) == {"a · no. 1": "no. 1", "a · no. 2": "no. 2"}
+
+
+def test_lists_begin_with_runs_whose_first_answers_are_warm(shipped_warehouse: Path) -> None:
+    own = naming.newest_first(query.load("leaderboard", Selection(weights=()), str(shipped_warehouse))).filter(source="Prompt Joules")
+    early = own["harness_version"].str.starts_with("1.").to_list()
+    assert early == sorted(early) and set(early) == {False, True}
 
 
 def test_how_sure_a_difference_can_be(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,14 +99,15 @@ def picked_by(rows: pl.DataFrame, field: str) -> pl.Series:
 
 
 def newest_first(rows: pl.DataFrame) -> pl.DataFrame:
-    """Our own runs first, then one prompt at a time, then most prompts, then the newest."""
+    """Our own runs first, those of protocol 1.x behind later ones, then one prompt at a time, then most prompts, then the newest."""
     newest = -pl.col("started_at").dt.epoch()
-    first = (pl.col("origin"), pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64), newest)
+    early = (pl.col("source") == "Prompt Joules") & pl.col("harness_version").str.starts_with("1.")
+    first = (pl.col("origin"), early, pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64), newest)
     return rows.sort(*first, nulls_last=True, maintain_order=True)
 
 
 def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
-    """Adds `label`. Only results that have the number; our own runs first, then one prompt at a time, then most prompts."""
+    """Adds `label`. Only results that have the number, in the order of `newest_first`."""
     return with_label(newest_first(rows.filter(pl.col(needs) > 0)))
 
 
