@@ -61,6 +61,7 @@ class Answer:
         model: what the server calls the model that answered; None if it does not say.
         cached_tokens: prompt tokens that it took from its cache of prefixes; None if it does not say.
         fingerprint: `system_fingerprint`: which build or setup answered; None if it does not say.
+        done_s: monotonic time of `[DONE]`, which ends the stream after the last text; None if none came.
     """
 
     text: str
@@ -72,6 +73,7 @@ class Answer:
     model: str | None = None
     cached_tokens: int | None = None
     fingerprint: str | None = None
+    done_s: float | None = None
 
     @property
     def last_s(self) -> float:
@@ -96,6 +98,7 @@ class AnswerStream:
     stamps_s: list[float] = field(default_factory=list)
     finish: str | None = None
     finished_s: float = 0.0
+    done_s: float | None = None
     usage: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
     fingerprint: str | None = None
@@ -119,6 +122,8 @@ class AnswerStream:
                 self.stray = (self.stray + line)[:_MOST_STRAY]
             return
         data = line.removeprefix("data:").strip()
+        if data == "[DONE]":
+            self.done_s = now_s
         if data == "[DONE]" or not data:
             return
         try:
@@ -173,7 +178,8 @@ class AnswerStream:
         details = self.usage.get("prompt_tokens_details")
         cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
         stamps_s = tuple(self.stamps_s)
-        return Answer(text, stamps_s, self.finished_s, finish, input_tokens, output_tokens, self.model, cached, self.fingerprint)
+        told = (self.model, cached, self.fingerprint, self.done_s)
+        return Answer(text, stamps_s, self.finished_s, finish, input_tokens, output_tokens, *told)
 
 
 def _text_of(value: object) -> str:

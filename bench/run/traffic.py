@@ -288,8 +288,8 @@ def _first(failures: BaseExceptionGroup[Any]) -> BaseException:
 def answered(answer: Answer, start_s: float, most_tokens: int, because: str | None = None) -> Row:
     """The columns of a whole answer. Without the server's token count the row is failed: it cannot enter any figure.
 
-    The latency ends with the last text, not with the server's word that the stream is over. An answer longer than allowed says so; else
-    `because` is its reason.
+    The latency ends with the last text, as AIPerf's does; `stream_end_s` is when the server said that the stream was over. An answer longer
+    than allowed says so; else `because` is its reason.
     """
     counted = answer.output_tokens is not None
     longer = answer.output_tokens is not None and answer.output_tokens > most_tokens
@@ -302,6 +302,7 @@ def answered(answer: Answer, start_s: float, most_tokens: int, because: str | No
         "output_tokens": answer.output_tokens,
         "ttft_s": answer.stamps_s[0] - start_s if answer.stamps_s else None,
         "latency_s": answer.last_s - start_s,
+        "stream_end_s": None if answer.done_s is None else answer.done_s - start_s,
         "cached_tokens": answer.cached_tokens,
         "itl_s": answer.token_gaps_s(),
         "output_text": answer.text,

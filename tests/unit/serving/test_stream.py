@@ -1,5 +1,6 @@
 """Streams as servers really send them: line ends, cached tokens, parts as lists, errors without a stream."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -106,3 +107,29 @@ def test_a_prompt_out_of_the_cache_has_a_verdict(config: RunConfig, tmp_path: Pa
     assert warehouses.ingest(config.out, into=tmp_path / "w.duckdb").status == 0
     found = warehouses.rows(tmp_path / "w.duckdb", "select cached_tokens from requests where list_contains(reasons, 'cached-prompt')")
     assert found["cached_tokens"].to_list() == [5]
+
+
+def test_a_late_done_is_kept_beside_the_latency(config: RunConfig) -> None:
+    """The latency ends with the last text; what the server does before its [DONE] is in `stream_end_s` alone."""
+    *words, done = whole(3, finish="length")
+
+    async def late(event: int) -> None:
+        await asyncio.sleep(0.3 if event == len(words) else 0)
+
+    frame = measured(replace(config, limit=1), lambda body, n: stream([*words, done], before=late))
+    (row,) = frame.iter_rows(named=True)
+    assert 0 < row["ttft_s"] <= row["latency_s"] < row["stream_end_s"] - 0.25
+    assert sum(row["itl_s"]) <= row["latency_s"]
+
+
+def test_a_stream_without_done_has_no_end(config: RunConfig, tmp_path: Path) -> None:
+    from tests import warehouses
+
+    frame = measured(config, lambda body, n: stream(whole(3)[:-1] if n % 2 else whole(3)))
+    assert set(frame["status"]) == {"ok"} and frame["latency_s"].null_count() == 0
+    assert frame["stream_end_s"].null_count() == 3
+    ended = frame.drop_nulls("stream_end_s")
+    assert (ended["stream_end_s"] >= ended["latency_s"]).all()
+    assert warehouses.ingest(config.out, into=tmp_path / "w.duckdb").status == 0
+    kept = warehouses.rows(tmp_path / "w.duckdb", "select stream_end_s from requests order by sequence")
+    assert kept["stream_end_s"].to_list() == frame["stream_end_s"].to_list()
