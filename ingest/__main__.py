@@ -224,10 +224,10 @@ def _per_format(lines: list[Line]) -> Table:
 
 def show_formats(_: Formats) -> int:
     """List the formats, each with the versions of its tool whose files were read, and where its rows go."""
-    screen.result([{"name": reader.name} | asdict(reader.facts) for reader in FORMATS])
+    screen.result([asdict(reader.facts) | {"into": reader.into} for reader in FORMATS])
     table = Table("format", "what it is", "versions tried", "becomes")
     for reader in FORMATS:
-        table.add_row(reader.name, reader.facts.meaning, reader.facts.tried or "any", reader.facts.into or "notes, names")
+        table.add_row(reader.name, reader.facts.meaning, reader.facts.tried or "any", reader.into or "notes, names")
     OUT.print(table)
     return 0
 

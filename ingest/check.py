@@ -35,7 +35,7 @@ def check(warehouse: str) -> list[Verdict]:
     Raises:
         WarehouseError: the warehouse cannot be read.
     """
-    into = {reader.name: reader.facts.into for reader in FORMATS}
+    into = {reader.name: reader.into for reader in FORMATS}
     connection = connect.once(warehouse)
     try:
         found = connection.execute(statement("check")).fetchall()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create, export
 
@@ -32,6 +33,8 @@ class UnsoundBuild(Exception):
 def refresh_runs(connection: duckdb.DuckDBPyConnection) -> None:
     """Compute totals, percentiles and verdicts of the touched runs. Raises CannotSum; the same call goes on when that run is gone."""
     connection.execute("set variable setup = $names", {"names": [column.name for column in create.SETUP]})
+    sources = {reader.name: reader.facts.source for reader in FORMATS if reader.facts.source}
+    connection.execute("set variable sources = map($formats, $sources)", {"formats": list(sources), "sources": list(sources.values())})
     connection.execute(statement("models_of_runs"))
     connection.execute(statement("models_named"))
     connection.execute("delete from runs where run_id in (select run_id from touched)")

@@ -105,7 +105,7 @@ def _build(
                 create.empty(connection)
             fill(connection, news, name, report, step=step)
             refused.write(connection, notes())
-            derive.require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.facts.into == "requests"])
+            derive.require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.into == "requests"])
             connection.execute("checkpoint")
         finally:
             connection.close()

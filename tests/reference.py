@@ -8,7 +8,7 @@ import io
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +18,7 @@ from prompt_joules import command
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, Column
 from prompt_joules.ingest.__main__ import COMMANDS
 from prompt_joules.ingest.formats import FORMATS
+from prompt_joules.ingest.formats.base import Format
 from prompt_joules.warehouse import create, query
 from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.switches import VARIABLES
@@ -27,12 +28,13 @@ FOLDER = ROOT / "docs" / "reference"
 MADE = "<!-- Made by `python -m tests.reference`; do not edit. -->\n\n"
 WIDTH = "100"
 NUMBERS = ("int16", "int32", "int64", "float32", "float64", "list<float32>")
+FORMAT_HEAD = "| format | recognised by | becomes | exact | null or refused | dropped |"
 IN_BENCH = ("run", "sweep", "prompts sharegpt", "devices")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of Markdown."""
-    lines = [head, ["---"] * len(head), *(map(cell, row) for row in rows)]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, done: bool = False) -> str:
+    """A table of Markdown, of texts or of cells that are done."""
+    lines = [head, ["---"] * len(head), *(row if done else map(cell, row) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -115,18 +117,31 @@ def variables() -> str:
     return said + table(("variable", "values", "not set", "meaning"), rows)
 
 
-def formats() -> str:
-    def page(name: str) -> str:
-        found = FOLDER.parent / "formats" / f"{name.replace('-', '_')}.md"
-        return f"[`{name}`](../formats/{found.name})" if found.exists() else f"`{name}`"
+def rows_of_formats(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """Name of a format, page, and cells of its row, of the table with which each page of a folder begins."""
+    for page in sorted(folder.glob("*.md")):
+        head, _, *rows = (line for line in page.read_text(encoding="utf-8").split("\n\n")[1].splitlines())
+        assert head == FORMAT_HEAD, f"{page}: begins with its title and a table of its formats: {FORMAT_HEAD}"
+        for row in rows:
+            named, *cells = (said.strip() for said in row.strip("|").split(" | "))
+            yield from ((name, page.name, cells) for name in re.findall(r"`([^`]+)`", named))
 
-    rows = ((page(one.name), one.facts.meaning, one.facts.tried, f"`{one.facts.into}`" if one.facts.into else "") for one in FORMATS)
+
+def formats(folder: Path = FOLDER.parent / "formats") -> str:
+    pages = {name: (page, said) for name, page, said in rows_of_formats(folder)}
+
+    def row(one: Format) -> Sequence[str]:
+        page, (known, becomes, exact, refused, dropped) = pages[one.name]
+        meaning, tried = (cell(text) for text in (one.facts.meaning, one.facts.tried))
+        return f"[`{one.name}`](../formats/{page})", meaning, known, becomes, exact, refused, dropped, tried
+
     said = begun(
         "Formats that are read",
         "What `prompt-joules ingest formats` lists, in the order in which a file is looked at. How files are recognised and",
         "what is dropped: [loading](../ingest.md). Tables of no known format: [a mapping](../formats/mapped.md).",
     )
-    return said + table(("format", "what it is", "versions tried", "rows go into"), rows)
+    head = ("format", "what it is", "recognised by", "becomes", "exact", "null or refused", "dropped", "versions tried")
+    return said + table(head, map(row, FORMATS), done=True)
 
 
 def verdicts() -> str:

@@ -1,85 +1,27 @@
-"""The source formats, one file each. A format is recognised by looking at the content of a file, not at its name."""
+"""The source formats, one module each. A format is recognised by looking at the content of a file, not at its name."""
 
-from collections.abc import Sequence
+import importlib
+import pkgutil
+from collections.abc import Iterator, Sequence
 
-from prompt_joules.ingest.formats import (
-    ai_energy_score,
-    aiperf,
-    aiperf_summary,
-    boamps,
-    carbontracker,
-    codecarbon,
-    exported,
-    guidellm,
-    helm,
-    inferencex,
-    lighteval,
-    llama_bench,
-    llama_bench_text,
-    llm_perf,
-    lm_eval,
-    mapped,
-    nvidia_smi,
-    optimum_benchmark,
-    published,
-    records,
-    run_json,
-    sglang_bench,
-    vllm_bench,
-    vllm_offline,
-    vllm_runs,
-    zeus_log,
-)
+from prompt_joules.ingest.formats import mapped
 from prompt_joules.ingest.formats.base import Content, Format
-from prompt_joules.ingest.formats.mlenergy import v1, v1_prompts, v2, v3, v3_run
+
+
+def _registered() -> Iterator[Format]:
+    """The formats of all modules of this folder, in the order of their modules."""
+    for found in sorted(pkgutil.walk_packages(__path__, f"{__name__}."), key=lambda module: module.name):
+        yield from (value for value in vars(importlib.import_module(found.name)).values() if isinstance(value, Format))
+
 
 # In this order: the first that recognises a file reads it, and files load in the order of their formats.
-FORMATS: tuple[Format, ...] = (
-    records.FORMAT,
-    run_json.FORMAT,
-    published.FIGURES,
-    published.QUALITY,
-    v1.BENCHMARK,
-    v1.SCORES,
-    v1.MODELS,
-    v1_prompts.FORMAT,
-    v2.FORMAT,
-    v3.FORMAT,
-    v3.INDEX,
-    v3_run.FORMAT,
-    lm_eval.FORMAT,
-    lighteval.FORMAT,
-    helm.FORMAT,
-    aiperf.FORMAT,
-    aiperf_summary.FORMAT,
-    aiperf_summary.GENAI,
-    vllm_bench.FORMAT,
-    vllm_runs.FORMAT,
-    vllm_offline.FORMAT,
-    sglang_bench.FORMAT,
-    sglang_bench.RUNS,
-    guidellm.FORMAT,
-    llama_bench.FORMAT,
-    llama_bench_text.FORMAT,
-    inferencex.FORMAT,
-    llm_perf.FORMAT,
-    optimum_benchmark.FORMAT,
-    ai_energy_score.TABLES,
-    ai_energy_score.RUNS,
-    codecarbon.FORMAT,
-    carbontracker.FORMAT,
-    zeus_log.FORMAT,
-    nvidia_smi.FORMAT,
-    exported.FORMAT,
-    boamps.FORMAT,
-    mapped.format_of(None),
-    mapped.format_of(None, of_figures=True),
-)
+FORMATS: tuple[Format, ...] = tuple(sorted(_registered(), key=lambda one: one.rank))
 
 
 def formats(mapping: mapped.ColumnMap | None) -> tuple[Format, ...]:
     """All formats; files that none of them knows are read with the mapping, when there is one."""
-    return (*FORMATS[:-2], mapped.format_of(mapping), mapped.format_of(mapping, of_figures=True))
+    given = {one.name: one for one in mapped.formats_of(mapping)}
+    return tuple(given.get(one.name, one) for one in FORMATS)
 
 
 def recognise(content: Content, candidates: Sequence[Format] = FORMATS) -> Format | None:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Reject, Source
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source
 from prompt_joules.ingest.formats.fields import first_of, measured, number, share
 from prompt_joules.ingest.formats.figures import Figure, each_run, format_of
 from prompt_joules.ingest.formats.foreign import whole
@@ -125,5 +125,21 @@ def _recognises(content: Content) -> bool:
     return header >= BATCH or header >= FLAT or content.keys >= REPORT
 
 
-TABLES = format_of("ai-energy-score", recognises=lambda content: set(content.header) >= TABLE, read=table_of)
-RUNS = format_of("ai-energy-benchmarks", recognises=_recognises, read=each_run(run_of))
+TABLES = format_of(
+    Facts(
+        "ai-energy-score",
+        "AI Energy Score: text_generation.csv and other tables of its leaderboard",
+        "February 2025 (structure from lines of it that others published)",
+    ),
+    recognises=lambda content: set(content.header) >= TABLE,
+    read=table_of,
+)
+RUNS = format_of(
+    Facts(
+        "ai-energy-benchmarks",
+        "AI Energy Score's benchmark: benchmark_report.json, its CSV, master_results.csv",
+        "October 2025 (structure from its source; the header of a published master_results.csv)",
+    ),
+    recognises=_recognises,
+    read=each_run(run_of),
+)

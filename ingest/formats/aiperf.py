@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.fields import between, failed, first_text, moment, positive
 from prompt_joules.ingest.formats.foreign import (
     Row,
@@ -154,4 +154,13 @@ def _recognises(content: Content) -> bool:
     return content.keys >= {"metadata", "metrics"} and dug(content.first, "metadata", "request_start_ns") is not None
 
 
-FORMAT = format_of("aiperf", recognises=_recognises, rows_of=rows_of)
+FORMAT = format_of(
+    Facts(
+        "aiperf",
+        "AIPerf profile_export.jsonl: one request a line",
+        "0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
+        source="AIPerf",
+    ),
+    recognises=_recognises,
+    rows_of=rows_of,
+)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prompt_joules.ingest.formats import aiperf
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.fields import first_text
 from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.foreign import count_of, dug, is_number
@@ -101,7 +101,16 @@ def _read(source: Source, content: Content) -> list[Figure | Reject]:
     return [] if figure["energy_j"] is None and requests_beside(source.path) else [Figure(1, figure)]
 
 
-FORMAT = format_of("aiperf-summary", recognises=_is_summary, read=_read, may_be_empty=True)
+FORMAT = format_of(
+    Facts(
+        "aiperf-summary",
+        "AIPerf profile_export_aiperf.json: energy by --gpu-telemetry, and the facts of the requests beside it",
+        "0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
+    ),
+    recognises=_is_summary,
+    read=_read,
+    may_be_empty=True,
+)
 
 
 def _genai_model(content: Any) -> str | None:
@@ -139,4 +148,8 @@ def _read_genai(_: Source, content: Content) -> list[Figure | Reject]:
     return [Figure(1, genai_figure_of(content.json, model))]
 
 
-GENAI = format_of("genai-perf", recognises=_is_genai, read=_read_genai)
+GENAI = format_of(
+    Facts("genai-perf", "genai-perf profile_export_genai_perf.json: means of a run", "0.0.16 (structure from its source)"),
+    recognises=_is_genai,
+    read=_read_genai,
+)

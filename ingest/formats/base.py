@@ -1,6 +1,5 @@
 """What a format is: how it is recognised, and how its files are loaded into a connection. Knows no format."""
 
-import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,43 +67,45 @@ def one_by_one(load: Callable[[duckdb.DuckDBPyConnection, Source], Loaded]) -> L
 
 @dataclass(frozen=True)
 class Facts:
-    """What people are told of a format, a line of `formats.csv`.
+    """What people are told of a format.
 
     Attributes:
-        meaning: one line for `python -m ingest formats`.
+        name: as stored in `ingested_files` and shown to people.
+        meaning: one line for `prompt-joules ingest formats`.
         tried: the versions of its tool whose files were read; empty for files of this project and for tables of any origin.
-        into: the table whose rows `Loaded.accepted` counts; empty when it counts something else.
+        source: who measured its requests; its name unless given.
     """
 
+    name: str
     meaning: str
-    tried: str
-    into: str
-
-
-with (Path(__file__).parent / "formats.csv").open(encoding="utf-8", newline="") as lines:
-    FACTS = {row["name"]: Facts(row["meaning"], row["tried"], row["into"]) for row in csv.DictReader(lines)}
+    tried: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A source format.
+    """A source format. A module-level value of this type registers it.
 
     Attributes:
-        name: as stored in `ingested_files` and shown to people, and in `formats.csv`.
+        facts: its name, and what people are told of it.
         recognises: whether a file is of this format.
         load: loads files of this format inside the caller's transaction; raises Unreadable for the first bad one.
+        into: the table whose rows `Loaded.accepted` counts; empty when it counts something else.
         batch: how many files one call of `load` should get.
+        rank: formats look at a file, and load, from the lowest to the highest; formats of one rank in the order of their modules.
     """
 
-    name: str
+    facts: Facts
     recognises: Callable[[Content], bool]
     load: Load
+    into: str = ""
     batch: int = 1
+    rank: int = 0
 
     @property
-    def facts(self) -> Facts:
-        """What people are told of it."""
-        return FACTS[self.name]
+    def name(self) -> str:
+        """As stored in `ingested_files` and shown to people."""
+        return self.facts.name
 
 
 def broken(error: BaseException) -> str:

@@ -7,7 +7,7 @@ this project writes; a report about a whole machine is refused, since its GPUs' 
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content
+from prompt_joules.ingest.formats.base import Content, Facts
 from prompt_joules.ingest.formats.fields import first_of, measured, number, share
 from prompt_joules.ingest.formats.figures import each_run, format_of
 from prompt_joules.ingest.formats.foreign import dug, whole
@@ -83,4 +83,8 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS and isinstance(dug(content.json, "task", "algorithms"), list)
 
 
-FORMAT = format_of("boamps", recognises=_recognises, read=each_run(figure_of, KEYS))
+FORMAT = format_of(
+    Facts("boamps", "BoAmps report (JSON) of inference on GPUs", "of this version, and the project's examples of 2025"),
+    recognises=_recognises,
+    read=each_run(figure_of, KEYS),
+)

@@ -13,7 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from prompt_joules.ingest.formats import totals
-from prompt_joules.ingest.formats.base import Content, Reject, Source
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source
 from prompt_joules.ingest.formats.foreign import run_name
 from prompt_joules.ingest.front.table import LONGEST_LINE
 from prompt_joules.ingest.front.unpack import lines_of
@@ -132,4 +132,12 @@ def _recognises(content: Content) -> bool:
     return found is not None and VERSION.fullmatch(found[2]) is not None
 
 
-FORMAT = totals.format_of("carbontracker", recognises=_recognises, totals_of=totals_of)
+FORMAT = totals.format_of(
+    Facts(
+        "carbontracker",
+        "carbontracker's log of a run (…_carbontracker.log): energy out of sampled power",
+        "2.4.7 (real files, with its simulated GPU and CPU, and on a CPU), several GPUs (structure from its source)",
+    ),
+    recognises=_recognises,
+    totals_of=totals_of,
+)

@@ -10,7 +10,7 @@ A line is what the run had used until then: of a run that wrote several (`flush(
 import polars as pl
 
 from prompt_joules.ingest.formats import totals
-from prompt_joules.ingest.formats.base import Source
+from prompt_joules.ingest.formats.base import Facts, Source
 from prompt_joules.ingest.formats.published import TEXT, checked
 
 JOULES_PER_KWH = 3.6e6
@@ -53,4 +53,8 @@ def totals_of(_: Source, cells: pl.DataFrame) -> totals.Totals:
     ), rejects
 
 
-FORMAT = totals.format_of_tables("codecarbon", recognises=lambda content: set(content.header) >= KEYS, totals_of=totals_of)
+FORMAT = totals.format_of_tables(
+    Facts("codecarbon", "CodeCarbon emissions.csv: totals of runs", "2.8.4 and 3.3.2 (real files, without a GPU)"),
+    recognises=lambda content: set(content.header) >= KEYS,
+    totals_of=totals_of,
+)

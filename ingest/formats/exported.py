@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats import records
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.figures import UNSAID
 from prompt_joules.ingest.formats.published import FIGURES_REQUIRED, FIGURES_SCHEMA, TEXT, cells_of, checked, read_table, store
 from prompt_joules.ingest.front.table import LINE
@@ -94,4 +94,9 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     return store(connection, source, rows, [*rejects, *bad], "exported")
 
 
-FORMAT = Format("export", recognises=_recognises, load=one_by_one(_load))
+FORMAT = Format(
+    Facts("export", "configurations that `export` or the app wrote: CSV, JSON, JSON lines, Parquet, Arrow", "this version"),
+    into="published",
+    recognises=_recognises,
+    load=one_by_one(_load),
+)

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, cells_of, read_table, store_figures
 from prompt_joules.ingest.front.table import LINE
 
@@ -74,7 +74,7 @@ def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable
     return store_figures(connection, source, numbered, [item for item in items if isinstance(item, Reject)])
 
 
-def format_of(name: str, *, recognises: Callable[[Content], bool], read: Read, may_be_empty: bool = False, batch: int = 1) -> Format:
+def format_of(facts: Facts, *, recognises: Callable[[Content], bool], read: Read, may_be_empty: bool = False, batch: int = 1) -> Format:
     """The format of files whose runs become figures; one without any is refused unless it may be empty.
     `batch` is how many files one load should get.
 
@@ -84,11 +84,11 @@ def format_of(name: str, *, recognises: Callable[[Content], bool], read: Read, m
     def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
         return store(connection, source, read(source, content_of(source)), may_be_empty=may_be_empty)
 
-    return Format(name, recognises, one_by_one(load), batch)
+    return Format(facts, recognises, one_by_one(load), "published", batch)
 
 
-def format_of_runs(name: str, *, keys: Collection[str], figure_of: FigureOf) -> Format:
+def format_of_runs(facts: Facts, *, keys: Collection[str], figure_of: FigureOf) -> Format:
     """The format of files in which every object, or row of a table, is a run, and by whose names they are known."""
     needed = frozenset(keys)
     read = each_run(figure_of, needed)
-    return format_of(name, recognises=lambda content: content.names >= needed, read=read)
+    return format_of(facts, recognises=lambda content: content.names >= needed, read=read)

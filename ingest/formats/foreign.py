@@ -20,7 +20,18 @@ import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
 from prompt_joules.ingest.formats import adapt, records
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one, write_rejects
+from prompt_joules.ingest.formats.base import (
+    Content,
+    Facts,
+    Format,
+    Loaded,
+    Reject,
+    Source,
+    Unreadable,
+    content_of,
+    one_by_one,
+    write_rejects,
+)
 from prompt_joules.ingest.front.content import beside
 
 NO_ENERGY = {"energy_source": "none"}
@@ -125,7 +136,7 @@ def to_server(reason: str, **columns: Any) -> dict[str, Any]:
 
 
 def format_of(
-    name: str, *, recognises: Callable[[Content], bool], rows_of: Callable[[Source, Content, list[Reject]], Iterable[Row]]
+    facts: Facts, *, recognises: Callable[[Content], bool], rows_of: Callable[[Source, Content, list[Reject]], Iterable[Row]]
 ) -> Format:
     """The format of files that hold requests."""
 
@@ -133,7 +144,7 @@ def format_of(
         rejects: list[Reject] = []
         return store_requests(connection, source, rows_of(source, content_of(source), rejects), rejects)
 
-    return Format(name, recognises, one_by_one(load))
+    return Format(facts, recognises, one_by_one(load), "requests")
 
 
 def _fitted(rows: Iterable[Row], file_time: datetime, refused: list[Reject]) -> list[Row]:

@@ -8,7 +8,7 @@ the measured time or began after it are in the file, but in none of GuideLLM's m
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.fields import failed, first_text, measured, moment, positive
 from prompt_joules.ingest.formats.foreign import Row, dug, environment, format_of, is_number, run_name, to_server, whole, words
 
@@ -110,4 +110,13 @@ def _recognises(content: Content) -> bool:
     return isinstance(first, dict) and first.keys() >= {"type_", "metrics", "requests"}
 
 
-FORMAT = format_of("guidellm", recognises=_recognises, rows_of=rows_of)
+FORMAT = format_of(
+    Facts(
+        "guidellm",
+        "GuideLLM benchmarks.json: the requests of its benchmarks",
+        "0.3.1, 0.5 and 0.8.1 (real files), 0.2 and 0.7 (structure from its source)",
+        source="GuideLLM",
+    ),
+    recognises=_recognises,
+    rows_of=rows_of,
+)

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, content_of, one_by_one
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, content_of, one_by_one
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
 from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
 
@@ -75,4 +75,13 @@ def _recognises(content: Content) -> bool:
     return content.is_list and content.keys >= KEYS and isinstance(dug(content.first, "name", "name"), str)
 
 
-FORMAT = Format("helm", recognises=_recognises, load=one_by_one(_load))
+FORMAT = Format(
+    Facts(
+        "helm",
+        "HELM stats.json with run_spec.json beside it: headline scores",
+        "0.5 (structure from its source, and from runs that it published)",
+    ),
+    into="quality",
+    recognises=_recognises,
+    load=one_by_one(_load),
+)

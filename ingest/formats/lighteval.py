@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats import scales
-from prompt_joules.ingest.formats.base import Content, Format, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Unreadable
 from prompt_joules.ingest.formats.foreign import dug
 from prompt_joules.ingest.formats.published import each_result
 
@@ -79,4 +79,9 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS
 
 
-FORMAT = Format("lighteval", recognises=_recognises, load=each_result(scores_of, "lighteval"))
+FORMAT = Format(
+    Facts("lighteval", "lighteval results_*.json: benchmark scores", "0.11 and 0.13 (real files), 0.6 (structure from its source)"),
+    into="quality",
+    recognises=_recognises,
+    load=each_result(scores_of, "lighteval"),
+)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from prompt_joules.ingest.formats.base import Facts
 from prompt_joules.ingest.formats.fields import measured, number
 from prompt_joules.ingest.formats.figures import format_of_runs
 from prompt_joules.ingest.formats.foreign import is_number, whole
@@ -79,4 +80,12 @@ def weights_of(model_type: Any) -> str | None:
     return found[0] if found else None
 
 
-FORMAT = format_of_runs("llama-bench", keys=KEYS, figure_of=figure_of)
+FORMAT = format_of_runs(
+    Facts(
+        "llama-bench",
+        "llama.cpp's llama-bench -o json, jsonl or csv: one test a row",
+        "a build of 2026 (real files), builds 1500 to 6500 (structure from its source)",
+    ),
+    keys=KEYS,
+    figure_of=figure_of,
+)

@@ -8,7 +8,7 @@ import csv
 import re
 from collections.abc import Iterator
 
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.fields import number
 from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.llama_bench import KEYS, figure_of, weights_of
@@ -75,4 +75,8 @@ def _read(source: Source, content: Content) -> Iterator[Figure | Reject]:
     return iter(found)
 
 
-FORMAT = format_of("llama-bench-text", recognises=lambda content: _is_sql(content) or set(content.header) >= COLUMNS, read=_read)
+FORMAT = format_of(
+    Facts("llama-bench-text", "llama.cpp's llama-bench -o sql, and its table (-o md)", "a build of 2026 (real files)"),
+    recognises=lambda content: _is_sql(content) or set(content.header) >= COLUMNS,
+    read=_read,
+)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats import optimum_benchmark
-from prompt_joules.ingest.formats.base import Unreadable
+from prompt_joules.ingest.formats.base import Facts, Unreadable
 from prompt_joules.ingest.formats.fields import number
 from prompt_joules.ingest.formats.figures import format_of_runs
 from prompt_joules.ingest.formats.foreign import dug, whole
@@ -64,4 +64,10 @@ def figure_of(row: Mapping[str, Any]) -> Mapping[str, Any] | str:
     return "has neither a latency nor an energy" if figure["latency_s"] is figure["energy_j"] is None else figure | {"source": "LLM-Perf"}
 
 
-FORMAT = format_of_runs("llm-perf", keys=KEYS, figure_of=figure_of)
+FORMAT = format_of_runs(
+    Facts(
+        "llm-perf", "LLM-Perf Leaderboard perf-df-*.csv: optimum-benchmark reports, one a row", "2024 and 2025 (structure from its source)"
+    ),
+    keys=KEYS,
+    figure_of=figure_of,
+)

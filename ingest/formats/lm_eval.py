@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats import scales
-from prompt_joules.ingest.formats.base import Content, Format, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Unreadable
 from prompt_joules.ingest.formats.foreign import dug
 from prompt_joules.ingest.formats.published import each_result
 
@@ -83,4 +83,9 @@ def _recognises(content: Content) -> bool:
     return content.kind == "document" and content.keys >= KEYS and not content.keys & {"config_general", "config_tasks"}
 
 
-FORMAT = Format("lm-eval", recognises=_recognises, load=each_result(scores_of, "lm-eval"))
+FORMAT = Format(
+    Facts("lm-eval", "lm-eval results_*.json: benchmark scores", "0.4.13 (real files), 0.4.5 and 0.3 (structure)"),
+    into="quality",
+    recognises=_recognises,
+    load=each_result(scores_of, "lm-eval"),
+)

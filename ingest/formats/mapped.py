@@ -20,7 +20,7 @@ import yaml
 
 from prompt_joules.bench.record import COLUMNS
 from prompt_joules.ingest.formats import figures, mapped_shapes
-from prompt_joules.ingest.formats.base import Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
+from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.foreign import Row, is_number, run_name, store_requests
 from prompt_joules.ingest.formats.mapped_cells import ORDERS, Unfit, value_of
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, read_table
@@ -231,8 +231,8 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source, mapping: Column
     return figures.store(connection, source, [*named, *rejects])
 
 
-def format_of(mapping: ColumnMap | None, *, of_figures: bool = False) -> Format:
-    """The format of CSV, Parquet and Arrow files that no other format knows; without a mapping it recognises nothing."""
+def format_of(facts: Facts, mapping: ColumnMap | None, *, of_figures: bool) -> Format:
+    """A format of CSV, Parquet and Arrow files that no other format knows; without a mapping it recognises nothing."""
     mine = mapping is not None and mapping.figures == of_figures
 
     def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
@@ -241,7 +241,19 @@ def format_of(mapping: ColumnMap | None, *, of_figures: bool = False) -> Format:
         return _load(connection, source, mapping)
 
     return Format(
-        "mapped-figures" if of_figures else "mapped",
+        facts,
         recognises=lambda content: mine and (content.kind == "table" or content.columnar is not None),
         load=one_by_one(load),
+        into="published" if of_figures else "requests",
+        rank=1,
     )
+
+
+def formats_of(mapping: ColumnMap | None) -> tuple[Format, Format]:
+    """The formats that read by a mapping: of requests, and of means of runs."""
+    requests = Facts("mapped", "any CSV, Parquet or Arrow file of requests, with --map FILE", source="mapped file")
+    means = Facts("mapped-figures", "any CSV, Parquet or Arrow file of means of runs, with --map FILE")
+    return format_of(requests, mapping, of_figures=False), format_of(means, mapping, of_figures=True)
+
+
+REQUESTS, FIGURES = formats_of(None)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.fields import positive
 from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
@@ -145,4 +145,12 @@ def _read(source: Source, content: Content) -> list[Figure | Reject]:
     return [Figure(1, figure_of(report, config))]
 
 
-FORMAT = format_of("optimum-benchmark", recognises=_recognises, read=_read)
+FORMAT = format_of(
+    Facts(
+        "optimum-benchmark",
+        "optimum-benchmark benchmark_report.json or benchmark.json",
+        "0.6.0 (real files, on a CPU and an H100), energy_star of 2024 (structure from its source)",
+    ),
+    recognises=_recognises,
+    read=_read,
+)

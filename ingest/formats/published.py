@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Format, Load, Loaded, Reject, Source, Unreadable, content_of, one_by_one, write_rejects
+from prompt_joules.ingest.formats.base import Facts, Format, Load, Loaded, Reject, Source, Unreadable, content_of, one_by_one, write_rejects
 from prompt_joules.ingest.front.table import LINE, Table
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create
@@ -159,5 +159,17 @@ def _load_quality(connection: duckdb.DuckDBPyConnection, source: Source) -> Load
     return store_quality(connection, source, table.cells, table.rejects)
 
 
-FIGURES = Format("figures", recognises=lambda content: set(FIGURES_REQUIRED) <= set(content.header), load=one_by_one(_load_figures))
-QUALITY = Format("quality", recognises=lambda content: set(QUALITY_REQUIRED) <= set(content.header), load=one_by_one(_load_quality))
+FIGURES = Format(
+    Facts("figures", "figures.csv: published aggregates as this project ships them"),
+    into="published",
+    recognises=lambda content: set(FIGURES_REQUIRED) <= set(content.header),
+    load=one_by_one(_load_figures),
+    rank=-1,
+)
+QUALITY = Format(
+    Facts("quality", "quality.csv: benchmark scores as this project ships them"),
+    into="quality",
+    recognises=lambda content: set(QUALITY_REQUIRED) <= set(content.header),
+    load=one_by_one(_load_quality),
+    rank=-1,
+)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import BY_NAME, COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES
 from prompt_joules.ingest.formats import adapt, checksums, contract
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, write_rejects
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, write_rejects
 from prompt_joules.ingest.statements import statement
 
 MOST_COLUMNS = 1000
@@ -224,4 +224,11 @@ def _refuse_newer(version: int) -> None:
         )
 
 
-FORMAT = Format("records", recognises=_recognises, load=_load, batch=MOST_FILES)
+FORMAT = Format(
+    Facts("records", "our own rows: Parquet, one row per prompt", source="Prompt Joules"),
+    into="requests",
+    recognises=_recognises,
+    load=_load,
+    batch=MOST_FILES,
+    rank=-1,
+)

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import is_text
 from prompt_joules.ingest.statements import statement
 
@@ -86,4 +86,6 @@ def _note(source: Source) -> dict[str, Any]:
     return notes_of(content) | {"file_id": source.file_id}
 
 
-FORMAT = Format("run-json", recognises=_recognises, load=_load, batch=500)
+FORMAT = Format(
+    Facts("run-json", "run.json beside our Parquet: the energy balance of a run"), recognises=_recognises, load=_load, batch=500, rank=-1
+)

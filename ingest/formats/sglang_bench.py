@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats import vllm_bench, vllm_runs
-from prompt_joules.ingest.formats.base import Content, Reject, Source
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source
 from prompt_joules.ingest.formats.fields import Fields, at, at_rate, first_text, number, positive, spread, taken
 from prompt_joules.ingest.formats.figures import format_of_runs
 from prompt_joules.ingest.formats.foreign import Row, count_of, dug, environment, format_of, run_name, to_server
@@ -102,5 +102,22 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
             yield Row(number, setup | row_of(run, index))
 
 
-FORMAT = format_of("sglang-bench", recognises=lambda content: content.keys >= {*KEYS, *vllm_bench.LISTS}, rows_of=rows_of)
-RUNS = format_of_runs("sglang-bench-runs", keys=KEYS, figure_of=figure_of)
+FORMAT = format_of(
+    Facts(
+        "sglang-bench",
+        "SGLang bench_serving --output-details: one run a line, with its requests",
+        "0.5 (real files, of a vLLM server), 0.4 to 0.5 (structure from its source)",
+        source="SGLang",
+    ),
+    recognises=lambda content: content.keys >= {*KEYS, *vllm_bench.LISTS},
+    rows_of=rows_of,
+)
+RUNS = format_of_runs(
+    Facts(
+        "sglang-bench-runs",
+        "SGLang bench_serving: one run a line, its means",
+        "0.5 (real files, of a vLLM server), 0.4 to 0.5 (structure from its source)",
+    ),
+    keys=KEYS,
+    figure_of=figure_of,
+)

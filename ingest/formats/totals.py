@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, content_of, one_by_one, write_rejects
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, content_of, one_by_one, write_rejects
 from prompt_joules.ingest.formats.published import read_table
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create
@@ -32,16 +32,16 @@ def store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFr
     return Loaded(source, rows.height, len(rejects))
 
 
-def format_of(name: str, *, recognises: Callable[[Content], bool], totals_of: Callable[[Source, Content], Totals]) -> Format:
+def format_of(facts: Facts, *, recognises: Callable[[Content], bool], totals_of: Callable[[Source, Content], Totals]) -> Format:
     """The format of files whose totals a function gives."""
 
     def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
         return store(connection, source, *totals_of(source, content_of(source)))
 
-    return Format(name, recognises, one_by_one(load))
+    return Format(facts, recognises, one_by_one(load), "run_totals")
 
 
-def format_of_tables(name: str, *, recognises: Callable[[Content], bool], totals_of: Callable[[Source, pl.DataFrame], Totals]) -> Format:
+def format_of_tables(facts: Facts, *, recognises: Callable[[Content], bool], totals_of: Callable[[Source, pl.DataFrame], Totals]) -> Format:
     """The format of tables; the function gets their cells, all text."""
 
     def read(source: Source, _: Content) -> Totals:
@@ -49,4 +49,4 @@ def format_of_tables(name: str, *, recognises: Callable[[Content], bool], totals
         rows, rejects = totals_of(source, table.cells)
         return rows, [*table.rejects, *rejects]
 
-    return format_of(name, recognises=recognises, totals_of=read)
+    return format_of(facts, recognises=recognises, totals_of=read)

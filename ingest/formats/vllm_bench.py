@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.fields import between, failed, first_text, positive
 from prompt_joules.ingest.formats.foreign import Row, environment, format_of, is_number, run_name, to_server, words
 
@@ -119,4 +119,13 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
             yield Row(number, setup | row_of(run, index) | ({"started_at": start} if start else {}))
 
 
-FORMAT = format_of("vllm-bench", recognises=_recognises, rows_of=rows_of)
+FORMAT = format_of(
+    Facts(
+        "vllm-bench",
+        "vllm bench serve --save-result --save-detailed",
+        "0.22.1 and 0.26.0 (real files), 0.6 to 0.26 (structure from its source)",
+        source="vLLM",
+    ),
+    recognises=_recognises,
+    rows_of=rows_of,
+)

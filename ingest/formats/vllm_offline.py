@@ -8,7 +8,7 @@ and answers together, so it is a figure only where all prompts and all answers h
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.fields import measured
 from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.foreign import dug, is_number
@@ -122,4 +122,12 @@ def _recognises(content: Content) -> bool:
     )
 
 
-FORMAT = format_of("vllm-bench-offline", recognises=_recognises, read=_read)
+FORMAT = format_of(
+    Facts(
+        "vllm-bench-offline",
+        "vllm bench latency and throughput, NAME.pytorch.json",
+        "0.22.1 (real files), NAME.pytorch.json of 0.10 to 0.26 (structure from its source)",
+    ),
+    recognises=_recognises,
+    read=_read,
+)

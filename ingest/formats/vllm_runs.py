@@ -7,7 +7,7 @@ Means over the answered requests, in ms and tokens. vLLM measures no energy. The
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content
+from prompt_joules.ingest.formats.base import Content, Facts
 from prompt_joules.ingest.formats.fields import Fields, at, at_rate, first_of, first_text, mean, number, spread, taken
 from prompt_joules.ingest.formats.figures import each_run, format_of
 from prompt_joules.ingest.formats.foreign import count_of
@@ -58,4 +58,12 @@ def _recognises(content: Content) -> bool:
     return content.keys >= KEYS and content.first.get("run_number") != WARM_UP
 
 
-FORMAT = format_of("vllm-bench-runs", recognises=_recognises, read=each_run(figure_of, KEYS))
+FORMAT = format_of(
+    Facts(
+        "vllm-bench-runs",
+        "vllm bench serve without --save-detailed, and vllm bench sweep serve: means of runs",
+        "0.22.1 (real files), 0.6 to 0.26 and sweep of 2026 (structure from its source)",
+    ),
+    recognises=_recognises,
+    read=each_run(figure_of, KEYS),
+)

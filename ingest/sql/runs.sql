@@ -173,7 +173,7 @@ judged as (
         ) as token_log_error,
         canonical_model(loaded_model_id, model_name) as model_id,
         case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
-        source_of(ingested_files.format) as source,
+        coalesce(getvariable('sources')[ingested_files.format], ingested_files.format) as source,
         gaps.itl_p50_s,
         gaps.itl_p99_s,
         run_notes.books_counter_j,

@@ -2,11 +2,14 @@
 and a reference that is what the code says."""
 
 import ast
+import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from prompt_joules.ingest.formats.base import Format
 from tests import reference
 from tests.documents import blocks, languages
 from tests.warehouses import ROOT
@@ -23,6 +26,7 @@ FOLDERS = ("bench", "ingest", "warehouse", "pages")
 ENDINGS = (".py", ".sql", ".js", ".csv", ".jsonl")
 # Folders of which the tree names the folder alone: a file a question, a file a page, data.
 WHOLE = ("warehouse/queries", "warehouse/data", "pages/ui/of", "bench/shapes")
+FORMATS = ROOT / "ingest" / "formats"
 
 
 def named(path: Path) -> str:
@@ -68,6 +72,14 @@ def tree() -> dict[str, str]:
     return found
 
 
+def modules_with_formats() -> Iterator[str]:
+    """The modules with a format: each registers itself, and its page and the list of formats name it."""
+    for path in FORMATS.rglob("[!_]*.py"):
+        name = ".".join(("prompt_joules", *path.relative_to(ROOT).with_suffix("").parts))
+        if any(isinstance(value, Format) for value in vars(importlib.import_module(name)).values()):
+            yield named(path)
+
+
 def test_the_tree_names_every_module_and_nothing_else() -> None:
     modules = {
         named(path)
@@ -75,6 +87,7 @@ def test_the_tree_names_every_module_and_nothing_else() -> None:
         for path in (ROOT / folder).rglob("*")
         if path.suffix in ENDINGS and path.name != "__init__.py" and not any(named(path).startswith(f"{whole}/") for whole in WHOLE)
     }
+    modules -= set(modules_with_formats())
     told = set(tree())
     assert modules - told == set(), "docs/architecture.md does not name these"
     assert {path for path in told if not (ROOT / path).exists()} == set(), "these are gone"

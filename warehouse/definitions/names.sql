@@ -20,19 +20,8 @@ create macro gpu_label(full_name) as case
     )
 end;
 
--- Who measured the rows of a file, by its format. A format that no line names stands for its tool.
+-- The source of our own rows; a reader names that of a tool's (`ingest/formats/`).
 create macro own_source() as 'Prompt Joules';
-create macro source_of(format) as case format
-    when 'aiperf' then 'AIPerf'
-    when 'vllm-bench' then 'vLLM'
-    when 'sglang-bench' then 'SGLang'
-    when 'guidellm' then 'GuideLLM'
-    when 'mlenergy-v1-prompts' then 'ML.ENERGY v1'
-    when 'mlenergy-v3-run' then 'ML.ENERGY v3'
-    when 'mapped' then 'mapped file'
-    when 'records' then own_source()
-    else format
-end;
 
 -- What ran the model, in the words of people. `openai` is the API that was spoken, not the company: the server behind it, by who owns its models;
 -- else that it is one with this API. The runs of 2026-11-25 did not write down that it was transformers' server; docs/log.md did.

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of, finite, one_by_one
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Source, Unreadable, content_of, finite, one_by_one
 from prompt_joules.ingest.formats.published import name_models, read_table, store_figures, store_quality
 from prompt_joules.ingest.front.table import LINE
 
@@ -90,6 +90,20 @@ def _load_models(connection: duckdb.DuckDBPyConnection, source: Source) -> Loade
     return name_models(connection, source, rows)
 
 
-BENCHMARK = Format("mlenergy-v1", recognises=lambda content: content.header == BENCHMARK_HEADER, load=one_by_one(_load_benchmark))
-SCORES = Format("mlenergy-v1-scores", recognises=lambda content: content.header == SCORE_HEADER, load=one_by_one(_load_scores))
-MODELS = Format("mlenergy-v1-models", recognises=_is_models, load=one_by_one(_load_models))
+BENCHMARK = Format(
+    Facts("mlenergy-v1", "ML.ENERGY v1 <GPU>_<task>_benchmark.csv", "the tables of 2023 (real files)"),
+    into="published",
+    recognises=lambda content: content.header == BENCHMARK_HEADER,
+    load=one_by_one(_load_benchmark),
+)
+SCORES = Format(
+    Facts("mlenergy-v1-scores", "ML.ENERGY v1 score.csv", "the tables of 2023 (real files)"),
+    into="quality",
+    recognises=lambda content: content.header == SCORE_HEADER,
+    load=one_by_one(_load_scores),
+)
+MODELS = Format(
+    Facts("mlenergy-v1-models", "ML.ENERGY v1 and v2 models.json", "the tables of 2023 (real files)"),
+    recognises=_is_models,
+    load=one_by_one(_load_models),
+)

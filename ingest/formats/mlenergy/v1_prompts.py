@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prompt_joules.bench.tasks import TASKS
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.foreign import Row, environment, format_of, run_name, whole, words
 from prompt_joules.ingest.front.content import beside, ending
 
@@ -131,4 +131,13 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
         seen[name] += 1
 
 
-FORMAT = format_of("mlenergy-v1-prompts", recognises=_recognises, rows_of=rows_of)
+FORMAT = format_of(
+    Facts(
+        "mlenergy-v1-prompts",
+        "ML.ENERGY v1 per-prompt JSON, whole or cut off, beside its config*.json",
+        "the script of 2023 (structure from its source)",
+        source="ML.ENERGY v1",
+    ),
+    recognises=_recognises,
+    rows_of=rows_of,
+)

@@ -7,7 +7,7 @@ by its requests. Energy per token is that over the mean length. The task stands 
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
 from prompt_joules.ingest.formats.fields import at, positive, taken
 from prompt_joules.ingest.formats.figures import Figure, format_of
 
@@ -66,4 +66,9 @@ def _read(source: Source, content: Content) -> list[Figure | Reject]:
     return [Figure(1, figure_of(found, _task(source)))]
 
 
-FORMAT = format_of("mlenergy-v2", recognises=_recognises, read=_read, batch=100)
+FORMAT = format_of(
+    Facts("mlenergy-v2", "ML.ENERGY v2: one JSON per model, GPU and server setup", "the leaderboard of 2024 (real files)"),
+    recognises=_recognises,
+    read=_read,
+    batch=100,
+)

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Reject, Source, Unreadable, content_of, finite, one_by_one
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, content_of, finite, one_by_one
 from prompt_joules.ingest.formats.fields import at, taken
 from prompt_joules.ingest.formats.figures import Figure, format_of
 from prompt_joules.ingest.formats.foreign import is_number
@@ -113,5 +113,13 @@ def _load_index(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded
     return name_models(connection, source, rows)
 
 
-FORMAT = format_of("mlenergy-v3", recognises=_recognises, read=_read)
-INDEX = Format("mlenergy-v3-index", recognises=_is_index, load=one_by_one(_load_index))
+FORMAT = format_of(
+    Facts("mlenergy-v3", "ML.ENERGY v3 tasks/*.json and models/*.json", "the leaderboard of 2025 (real files)"),
+    recognises=_recognises,
+    read=_read,
+)
+INDEX = Format(
+    Facts("mlenergy-v3-index", "ML.ENERGY v3 index.json: names and sizes of models", "the leaderboard of 2025 (real files)"),
+    recognises=_is_index,
+    load=one_by_one(_load_index),
+)

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from prompt_joules.ingest.formats import figures
-from prompt_joules.ingest.formats.base import Content, Format, Loaded, Source, Unreadable, content_of, one_by_one
+from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.fields import at, between, failed, share, taken
 from prompt_joules.ingest.formats.foreign import Row, environment, is_number, run_name, store_requests, to_server, words
 from prompt_joules.ingest.formats.mlenergy.v3 import TEXT_TASKS
@@ -95,4 +95,14 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     return Loaded(source, requests.accepted, requests.rejected + figure.rejected)
 
 
-FORMAT = Format("mlenergy-v3-run", recognises=_recognises, load=one_by_one(_load))
+FORMAT = Format(
+    Facts(
+        "mlenergy-v3-run",
+        "ML.ENERGY v3 benchmark results.json: requests and the steady state",
+        "the benchmark of 2025 (structure from its source)",
+        source="ML.ENERGY v3",
+    ),
+    into="requests",
+    recognises=_recognises,
+    load=one_by_one(_load),
+)

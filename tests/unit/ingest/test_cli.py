@@ -8,7 +8,7 @@ import pytest
 
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import FORMATS
-from tests import factories, warehouses
+from tests import factories, reference, warehouses
 
 
 def test_exit_status_says_what_happened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,17 +62,15 @@ def test_formats_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert "versions tried" in " ".join(listed.split())
 
 
-def test_every_format_is_in_the_guide_and_every_reader_has_a_page() -> None:
-    guide, listed = ((warehouses.ROOT / "docs" / name).read_text() for name in ("ingest.md", "reference/formats.md"))
-    assert [reader.name for reader in FORMATS if f"`{reader.name}`" not in guide] == []
+def test_every_format_has_a_page_and_every_page_its_formats() -> None:
+    """The list of formats is made of the modules and of the pages: `python -m tests.reference`."""
+    docs = warehouses.ROOT / "docs"
+    listed = (docs / "reference" / "formats.md").read_text()
     assert [reader.name for reader in FORMATS if reader.facts.tried and reader.facts.tried not in listed] == []
-    folder = warehouses.ROOT / "ingest" / "formats"
-    readers = {"_".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("*.py")}
-    pages = {path.stem for path in (warehouses.ROOT / "docs" / "formats").glob("*.md")}
-    shared = {"__init__", "mlenergy___init__", "adapt", "base", "checksums", "contract", "fields", "figures", "foreign"}
-    shared |= {"published", "scales", "totals", "units"}
-    beside = {"run_json", "aiperf_summary", "vllm_runs", "vllm_offline", "mapped_cells", "mapped_shapes", "llama_bench_text"}
-    assert readers - shared - beside == pages
+    told = [name for name, _, _ in reference.rows_of_formats(docs / "formats")]
+    assert sorted(told) == sorted(reader.name for reader in FORMATS)
+    becomes = {name: cells[1] for name, _, cells in reference.rows_of_formats(docs / "formats")}
+    assert [reader.name for reader in FORMATS if reader.into and f"`{reader.into}`" not in becomes[reader.name]] == []
 
 
 def test_figures_gives_back_what_ships(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
