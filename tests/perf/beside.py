@@ -2,7 +2,8 @@
 
 Both send the same payloads in turns (AIPerf, ours, ours, AIPerf). A busy machine stretches the same answer from turn to turn, so what a
 client says of a request is compared with what the server's log says of it. `--save` keeps the times, no texts; `--table` makes the table of
-docs/engines.md out of them. AIPerf is installed elsewhere, because its packages are not the project's.
+docs/engines.md out of them. AIPerf is installed elsewhere, because its packages are not the project's. With `--base-url` the server is one
+that runs already, of any kind: `tests.perf.beside_running`.
 """
 
 import argparse
@@ -28,6 +29,8 @@ from prompt_joules.bench.prompts.sets import load_prompts
 from prompt_joules.bench.run.job import choose_prompts
 from prompt_joules.bench.run.served import run_served
 from prompt_joules.bench.tasks import TASKS
+from tests.perf import beside_running
+from tests.perf.beside_running import percent
 from tests.tiny_models import byte_tokenizer
 
 NAME, PROMPTS, TOKENS, TURNS = "fake-1b", 8, 16, ("AIPerf", "ours", "ours", "AIPerf")
@@ -129,7 +132,7 @@ def table(made: dict[str, Any]) -> list[str]:
             of = [turn["answers"] for turn in made["turns"] if (turn["client"], turn["at_once"]) == (client, at_once)]
             cells = [_apart(of, kind) if at_once == 1 or kind == "ITL" else "" for kind in ("TTFT", "ITL", "latency")]
             if at_once > 1:
-                cells[1] = ", ".join(_percent(_median(each, _decoding) / _median(each, lambda its: its[3]) - 1) for each in of)
+                cells[1] = ", ".join(percent(_median(each, _decoding) / _median(each, lambda its: its[3]) - 1) for each in of)
             lines.append("| " + " | ".join([client, str(at_once), *cells]) + " |")
     return lines
 
@@ -140,7 +143,7 @@ def _apart(turns_of: list[list[list[float]]], kind: str) -> str:
         "ITL": lambda its: _decoding(its) / its[3],
         "latency": lambda its: its[1] / (its[2] + its[3]),
     }[kind]
-    return ", ".join(_percent(_median(each, ratio) - 1) for each in turns_of)
+    return ", ".join(percent(_median(each, ratio) - 1) for each in turns_of)
 
 
 def _decoding(its: list[float]) -> float:
@@ -152,29 +155,33 @@ def _median(answers: list[list[float]], of: Callable[[list[float]], float]) -> f
     return statistics.median(map(of, answers))
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:+.1f} %".replace("-", "−").replace("−0.0", "0.0").replace("+0.0", "0.0")
-
-
 def main() -> None:
     """Measure, keep, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", help="llama-server")
-    parser.add_argument("--model", type=Path, help="a GGUF file")
+    parser.add_argument("--base-url", help="instead of --server: one that runs already, e.g. http://127.0.0.1:8000/v1")
+    parser.add_argument("--model", help="a GGUF file; with --base-url the server's name for its model")
+    parser.add_argument("--tokenizer", type=Path, help="with --base-url: a folder with the model's tokenizer")
+    parser.add_argument("--prompts", type=int, default=64, help="with --base-url: requests a turn")
+    parser.add_argument("--tokens", type=int, default=256, help="with --base-url: tokens of every answer")
     parser.add_argument("--aiperf", help="the program")
-    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--at-once", type=int, nargs="+", help="with --server 1 4, with --base-url 1 8")
     parser.add_argument("--save", type=Path, help="where the times are kept")
     parser.add_argument("--table", type=Path, help="print the table of times that were kept")
     options = parser.parse_args()
     if options.table:
         made = json.loads(options.table.read_text(encoding="utf-8"))
-    elif not (options.server and options.model and options.aiperf):
-        parser.error("--server, --model and --aiperf, or --table")
+    elif options.base_url and options.model and options.tokenizer and options.aiperf:
+        address = options.base_url.rstrip("/").removesuffix("/v1")
+        asked_of = beside_running.Asked(address, options.model, options.tokenizer, options.aiperf, options.prompts, options.tokens)
+        made = beside_running.turns(asked_of, options.at_once or [1, 8])
+    elif options.server and options.model and options.aiperf:
+        made = turns([options.server], Path(options.model), options.aiperf, options.at_once or [1, 4])
     else:
-        made = turns([options.server], options.model, options.aiperf, options.at_once)
+        parser.error("--server, --model and --aiperf; or --base-url, --model, --tokenizer and --aiperf; or --table")
     if options.save:
         options.save.write_text(json.dumps(made) + "\n", encoding="utf-8")
-    print("\n".join(table(made)))
+    print("\n".join((beside_running.table if "ours_over_aiperf" in made else table)(made)))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,40 @@
 """AIPerf beside ours: the table of docs/engines.md out of the times that were kept."""
 
 import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
 
+from fastapi.responses import Response
+
+from prompt_joules.bench import errors
 from tests import warehouses
+from tests.fake_server import FakeServer, event, stream
 from tests.figures import marked
-from tests.perf import beside
+from tests.perf import beside, beside_running
+
+TOKENS = 6
+AIPERF = """#!{python}
+import json, os, pathlib, sys
+
+words = sys.argv[1:]
+if words == ["--version"]:
+    sys.exit(print("0.13.0"))
+value = dict(zip(words, words[1:]))
+bodies = [json.loads(line) for line in open(value["--input-file"])]
+assert all(body["ignore_eos"] and body["max_tokens"] == {tokens} and body["min_p"] == 0 for body in bodies), bodies
+assert pathlib.Path(value["--tokenizer"]).is_dir() and "HF_HUB_OFFLINE" not in os.environ
+out = pathlib.Path(value["--artifact-dir"])
+out.mkdir()
+times = {{"time_to_first_token": 20, "inter_token_latency": 2, "request_latency": 30, "usage_completion_tokens": {tokens}}}
+metrics = {{name: {{"value": value}} for name, value in times.items()}}
+lines = [{{"metrics": metrics}} | ({{"error": {{"message": "lost"}}}} if place < {failing} else {{}}) for place, _ in enumerate(bodies)]
+(out / "profile_export.jsonl").write_text("".join(json.dumps(line) + "\\n" for line in lines))
+"""
 
 
 def test_the_table_of_clients_is_made_of_the_times_that_were_kept() -> None:
@@ -26,3 +52,51 @@ slot print_timing: id 3 | task 0 |       total time =    2100.00 ms /    57 toke
     assert beside.logged(log) == [(900.0, 1200.0)]
     turn = {"client": "ours", "at_once": 1, "answers": [[909.0, 2121.0, 900.0, 1200.0]]}
     assert beside.table({"turns": [turn, turn]})[1] == "| ours | 1 | +1.0 %, +1.0 % | +1.0 %, +1.0 % | +1.0 %, +1.0 % |"
+
+
+def _asked(folder: Path, address: str, failing: int = 0) -> beside_running.Asked:
+    """Four prompts, and a program that writes what AIPerf writes."""
+    program = folder / "aiperf"
+    program.write_text(AIPERF.format(python=sys.executable, tokens=TOKENS, failing=failing), encoding="utf-8")
+    program.chmod(0o755)
+    return beside_running.Asked(address, "fake-1b", folder, str(program), 4, TOKENS)
+
+
+def _answers(body: dict[str, object], number: int) -> Response:
+    assert body["ignore_eos"] and body["max_tokens"] == TOKENS
+    end = [event("b", finish="length"), event(usage=(7, TOKENS), choices=False), "data: [DONE]\n\n"]
+    return stream([event("a ") for _ in range(TOKENS - 1)] + end, 0.005)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    """One that says that it is vLLM."""
+    found = FakeServer(_answers, owner="vllm")
+    found.start()
+    yield found
+    found.stop()
+
+
+def test_clients_take_turns_on_a_server_that_runs(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    made = beside_running.turns(_asked(tmp_path, server.url), [1, 2])
+    assert [(turn["client"], turn["at_once"]) for turn in made["turns"]] == [(client, level) for level in (1, 2) for client in beside.TURNS]
+    assert {(turn["requests"], turn["output_tokens"]) for turn in made["turns"]} == {(4, 4 * TOKENS)}
+    assert len(server.bodies) == 2 * 3 * 4, "ours: a turn that does not count, and two that do"
+    for turn in made["turns"]:
+        if turn["client"] == "AIPerf":
+            assert turn["median"] == {"ttft_ms": 20, "itl_ms": 2, "latency_ms": 30}
+        else:
+            ttft, gap, latency = turn["answers"][0]
+            assert latency - ttft == pytest.approx(gap * (TOKENS - 1), abs=0.01) and gap > 4
+            assert turn["stream_end_after_latency_ms"] > 8
+    of_ours = sorted(answer[1] for turn in made["turns"] if (turn["client"], turn["at_once"]) == ("ours", 1) for answer in turn["answers"])
+    assert made["ours_over_aiperf"]["1"]["itl_ms"] == pytest.approx((of_ours[3] + of_ours[4]) / 2 / 2 - 1, abs=1e-4)
+    assert made["versions"]["aiperf"] == "0.13.0" and made["server"] == "vllm 9.9" and made["tokens"] == TOKENS
+    kept = json.loads(json.dumps(made))
+    assert [line.split(" | ")[0] for line in beside_running.table(kept)] == ["| AIPerf", "| ours", "| ours over AIPerf"] * 2
+
+
+def test_a_client_that_loses_a_request_ends_it(server: FakeServer, tmp_path: Path) -> None:
+    with pytest.raises(errors.BenchError, match=r"4 of 4 requests, 1 failed.*lost"):
+        beside_running.turns(_asked(tmp_path, server.url, failing=1), [1])
