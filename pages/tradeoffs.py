@@ -3,7 +3,7 @@
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, draw, frame, glance, pick, scope, tables
+from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import tradeoffs as room
 from prompt_joules.pages.ui.pure import shape, words
 from prompt_joules.pages.ui.pure.narrowings import Known, Least, Pooled, Within, among
@@ -81,8 +81,7 @@ alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, wi
 chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
 st.caption(f"{room.BOUNDARY} {room.RANDOM if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")
 glance.explained(room.along(marked, x, y), room.TRADE_OFFS, words.ONE_POINT)
-st.subheader("The best configuration of each model within the limits", anchor=False)
-tables.show(best, dict.fromkeys(("model_name", "frontier", y, x, *room.BEST)), alt="Best configuration of each model within the limits")
-downloads.offer(best, "trade-offs", of_each)
+columns = dict.fromkeys(("model_name", "frontier", y, x, *room.BEST))
+pick.show_framed(best, columns, room.OF_EACH, "trade-offs", of_each, room.OF_EACH)
 pick.show_behind(chosen, marked, controls.behind(x, y), "The configurations in the chart", "trade-offs-rows", view)
 scope.say_footer(marked, view)

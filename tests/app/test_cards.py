@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from prompt_joules.pages.ui import cards, tables
-from tests.app.conftest import FIGURES, Open, text
+from tests.app.conftest import FIGURES, Open, opened, text
 
 TITLES = {
     "model_name": "Model",
@@ -61,10 +61,10 @@ def test_a_card_has_the_name_four_numbers_and_the_rest_behind_a_tap(monkeypatch:
 
 
 def test_a_phone_gets_cards_and_a_desktop_the_table(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    wide = open_page("tradeoffs", gpu="A40", task="chat", x="Latency (s)", band="All sizes")
+    wide = opened(open_page("tradeoffs", gpu="A40", task="chat", x="Latency (s)", band="All sizes"), "trade-offs")
     assert len(wide.dataframe) == 1 and 'class="cards"' not in htmls(wide)
     monkeypatch.setattr(cards, "wanted", lambda columns: len(columns) >= cards.FEWEST_COLUMNS)
-    phone = open_page("tradeoffs", gpu="A40", task="chat", x="Latency (s)", band="All sizes")
+    phone = opened(open_page("tradeoffs", gpu="A40", task="chat", x="Latency (s)", band="All sizes"), "trade-offs")
     assert not phone.exception and not phone.dataframe
     shown = htmls(phone)
     assert shown.count("<article>") == cards.MOST_CARDS

@@ -117,6 +117,8 @@ def test_rows_without_energy_are_counted_not_drawn(open_page: Open) -> None:
 
 def test_the_cheapest_within_a_deadline(open_page: Open) -> None:
     app = open_page("tradeoffs", gpu="A40", task="chat", limit_latency_s="5", band="All sizes", x="Latency (s)", y="Energy (J)")
+    assert not app.dataframe, "the chart answers; what is behind it is folded"
+    opened(app, "trade-offs")
     v1 = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat", pl.col("latency_s") <= 5).sort("energy_j")
     assert table(app)["energy_j"].to_list() == pytest.approx(v1["energy_j"].to_list())
     assert f"**{v1.height}** of 23 configurations are within the limits" in text(app)
@@ -175,6 +177,18 @@ def test_a_curve_joins_what_is_alike_in_all_but_how_many_are_answered_at_once() 
     assert tradeoffs.along(ends.head(2), "itl_p50_s", "energy_per_token_j") == ""
     precise = pl.DataFrame([row | {"dtype": name} for row in rows[:3] for name in ("bfloat16", "fp8")]).with_row_index("result_id")
     assert set(tradeoffs.with_curves(precise)["curve"]) == {"BF16", "FP8"}, "as people write them"
+
+
+def test_of_many_curves_the_cheapest_of_each_model_and_those_on_the_frontier_have_names() -> None:
+    rows = [
+        {"model_id": model, "weights": "pretrained", "curve": f"{model} {engine}", "batch_size": size, "joules": joules / size}
+        for model, engine, joules in (("a", "good", 1.0), ("a", "bad", 3.0), ("b", "good", 8.0), ("b", "bad", 9.0), ("b", "fast", 20.0))
+        for size in (1, 8)
+    ]
+    points = pl.DataFrame(rows).with_columns((pl.col("curve").is_in(["a good", "b fast"])).alias("frontier"))
+    ends = tradeoffs._ends(points, "joules")
+    assert ends["name"].to_list() == ["a good", "b fast", "b good"], "those on the frontier first"
+    assert ends["batch_size"].unique().to_list() == [8]
 
 
 def test_each_optimal_point_has_a_name_of_its_own() -> None:

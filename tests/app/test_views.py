@@ -144,7 +144,7 @@ FILES: list[tuple[str, dict[str, str | list[str]], tuple[str, ...], str, Again]]
         _results,
     ),
     ("energy_vs_parameters", {"x": "Latency (s)", "gpu": "A40"}, ("energy-and-parameters",), "energy-and-parameters", _results),
-    ("tradeoffs", {"task": "chat", "gpu": "A40", "x": "Latency (s)", "limit_latency_s": "10"}, (), "trade-offs", _results),
+    ("tradeoffs", {"task": "chat", "gpu": "A40", "x": "Latency (s)", "limit_latency_s": "10"}, ("trade-offs",), "trade-offs", _results),
     ("tradeoffs", {"task": "chat", "x": "Latency (s)"}, ("trade-offs-rows",), "trade-offs-rows", _results),
     ("three_years", {}, ("three-years-rows",), "three-years-rows", _results),
     ("three_years", {"band": "10 to 40"}, ("three-years",), "three-years", _editions),

@@ -96,7 +96,23 @@ def test_a_long_name_has_two_lines_for_phones_parted_where_its_parts_are() -> No
 
 
 def test_an_axis_ends_where_the_points_end_and_names_begin() -> None:
-    for values in ([1.0, 100.0], [10.0, 20.0]):
-        axis = axes.ending(axes.axis_of(True, pl.Series(values)), values[-1]).to_dict()
-        assert axis["labelExpr"].startswith(f"datum.value > {values[-1] * 1.001:.12g} ? '' : "), "no label, round or not, lies under a name"
-        assert axis["gridOpacity"]["condition"] == {"test": f"datum.value > {values[-1] * 1.001:.12g}", "value": 0}
+    narrow = axes.ending(axes.axis_of(True, pl.Series([10.0, 20.0])), 20.0).to_dict()
+    assert narrow["labelExpr"].startswith("datum.value > 20.02 ? '' : "), "no label, round or not, lies under a name"
+    assert narrow["gridOpacity"]["condition"] == {"test": "datum.value > 20.02", "value": 0}
+    wide = axes.ending(axes.axis_of(True, pl.Series([1.5, 90.0])), 90.0).to_dict()
+    assert wide["values"] == [1, 2, 5, 10, 20, 50], "a line and a label for each, and none beyond"
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0.03, 0.4], [0.02, 0.05, 0.1, 0.2, 0.5]),
+        ([1.0, 100.0], [1, 2, 5, 10, 20, 50, 100]),
+        ([7.0, None, 40.0, 0.0, -1.0, float("inf")], [5, 10, 20, 50]),
+        ([9.5, 95.0], [5, 10, 20, 50, 100]),
+        ([0.0], []),
+    ],
+)
+def test_a_logarithmic_axis_has_lines_at_its_labels_only(values: list[float | None], ticks: list[float]) -> None:
+    assert axes.round_ticks(pl.Series(values)) == ticks
+    assert "values" not in axes.axis_of(False, pl.Series(values)).to_dict()

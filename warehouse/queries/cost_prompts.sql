@@ -1,8 +1,10 @@
 -- One row per answer of the run $result, and of the runs that repeat it, with energy: its measured energy, what E = a + b · in + c · out gives, and the
 -- difference; the largest first.
--- At most 1,000 prompts. With $above_idle the energy is that above the power of the idle GPU.
+-- At most 400 answers, as many as a chart has room for: the 100 farthest from the fit, and 300 of the others by a hash, whatever they cost.
+-- With $above_idle the energy is that above the power of the idle GPU.
 with chosen as (
     select
+        row_number() over () as place,
         prompt_id,
         input_tokens,
         output_tokens,
@@ -16,6 +18,30 @@ with chosen as (
             join repetitions as alike on alike.setup = named.setup
             where 'run:' || named.run_id = $result
         )
+),
+valued as materialized (
+    select
+        *,
+        energy_j - fitted_j as residual_j
+    from chosen
+    where energy_j is not null
+        and input_tokens is not null
+        and output_tokens is not null
+),
+farthest as (
+    from valued
+    order by
+        abs(residual_j) desc,
+        prompt_id
+    limit 100
+),
+others as (
+    from valued
+    anti join farthest using (place)
+    order by
+        hash(prompt_id, energy_j),
+        place
+    limit 300
 )
 select
     prompt_id,
@@ -23,12 +49,12 @@ select
     output_tokens,
     energy_j,
     fitted_j,
-    energy_j - fitted_j as residual_j
-from chosen
-where energy_j is not null
-    and input_tokens is not null
-    and output_tokens is not null
+    residual_j
+from (
+    from farthest
+    union all
+    from others
+)
 order by
-    abs(energy_j - fitted_j) desc,
+    abs(residual_j) desc,
     prompt_id
-limit 1000

@@ -56,7 +56,7 @@ def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: 
 
 def said(fit: dict[str, Any], points: int) -> str:
     """What is behind a fit, how many points of it are drawn, and where it does not hold."""
-    drawn = f", of which {points:,} are drawn" if points < fit["answers"] else ""
+    drawn = f", of which {points:,} are drawn: the 100 farthest from it and others by chance" if points < fit["answers"] else ""
     below = (
         f" The line starts below zero (a = {minus(figure(fit['fixed_j'], 3))} J, {minus(figure(fit['fixed_j_low'], 3))} to "
         f"{minus(figure(fit['fixed_j_high'], 3))}), which no answer can take: the line does not hold for short answers."
@@ -71,7 +71,7 @@ def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, Any]) -> theme.Ch
     """Measured energy of each prompt against its response length, and the line that the fit gives for the mean prompt length.
 
     Args:
-        prompts: rows of `cost_prompts`, at most a thousand.
+        prompts: rows of `cost_prompts`, at most 400.
         fit: `fixed_j`, `input_token_j`, `output_token_j` and `mean_in`, and `grows`, as in a row of `cost.fits`.
     """
     kinds = ["measured", f"fit for a prompt of {fit['mean_in']:,.0f} tokens"]

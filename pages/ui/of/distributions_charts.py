@@ -28,7 +28,8 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool, series: list[str]) 
             full marks.
         series: the names `shown_as`, from top to bottom.
     """
-    x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=axes.axis_of(log))
+    axis = axes.axis_of(log, pl.concat([bins["bin_low"], bins["bin_high"]]))
+    x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=axis)
     tooltip = [
         alt.Tooltip("shown_as:N", title="Name"),
         alt.Tooltip("bin_low:Q", title=f"From ({metric.display_unit})", format=",.4~g"),
@@ -117,7 +118,8 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> theme.Chart:
     tips += [alt.Tooltip(f"{name}:Q", title=f"{name.replace('_', ', ')} ({metric.display_unit})", format=",.4~g") for name in ends_]
     few = (pl.col("prompts") < certainty.FEW).alias("few")
     base = alt.Chart(rows.select("shown_as", "prompts", *levels, *ends_, few)).encode(y=y, tooltip=tips)
-    ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axes.axis_of(log)), x2=alt.X2("p95"))
+    axis = axes.axis_of(log, pl.concat([rows["p5"], rows["p95"]]))
+    ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axis), x2=alt.X2("p95"))
     middle = hollow(base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2=alt.X2("p75")), rows.select(few))
     median = base.mark_tick(color=theme.INK, thickness=3, size=18).encode(x=alt.X("p50:Q"))
     # A layer without rows would tell the axis of endless values.
@@ -154,7 +156,7 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str], few:
                 "value:Q",
                 title=metric.title,
                 scale=alt.Scale(type="log" if log else "linear", nice=False),
-                axis=axes.axis_of(log),
+                axis=axes.axis_of(log, shown["value"]),
             ),
             y=alt.Y("share_of_prompts:Q", title="Share at or below", axis=alt.Axis(format="%")),
             color=theme.colour("shown_as", "Name", shown),

@@ -70,7 +70,7 @@ def scatter(rows: pl.DataFrame, x: str, y: str, colour: str, log: bool, lines: p
     across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=scale, axis=axes.axis_of(log, rows[x]))
     dots = theme.dots(base, points, colour, title, 75).encode(
         x=across,
-        y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(log, rows[y])),
+        y=alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(log, axes.heights(points, y)[y])),
         tooltip=[*axes.tooltip(x, y), *axes.ends_of(points)],
     )
     clicked = theme.pickable(dots, box=("x", "y"))

@@ -101,7 +101,12 @@ def curve(rows: pl.DataFrame, metric: Metric) -> theme.Chart:
     drawn = theme.coloured(rows.with_columns(pl.col(metric.key) * metric.display_factor), "engine", theme.own_colours(rows["engine"]))
     ticks = alt.Axis(values=drawn["batch_size"].unique().sort().to_list(), format="d", labelOverlap="greedy", grid=False)
     x = alt.X("batch_size:Q", title="Batch size", scale=alt.Scale(type="log", nice=False, padding=16), axis=ticks)
-    y = alt.Y(f"{metric.key}:Q", title=metric.title, scale=alt.Scale(type="log", nice=False, padding=16), axis=axes.axis_of(True))
+    y = alt.Y(
+        f"{metric.key}:Q",
+        title=metric.title,
+        scale=alt.Scale(type="log", nice=False, padding=16),
+        axis=axes.axis_of(True, drawn[metric.key]),
+    )
     tips = [alt.Tooltip("engine:N", title="Engine"), alt.Tooltip("batch_size:Q", title="Batch size"), axes.tip(metric.key)]
     base = alt.Chart(drawn).encode(x=x, y=y, color=theme.colour("engine", "Engine", drawn))
     marks = [base.mark_line(strokeWidth=1.5), base.mark_point(filled=True, size=60, opacity=1).encode(tooltip=tips)]

@@ -11,9 +11,10 @@ from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 TRADE_OFFS = (
-    "One point is one model on one GPU at one batch size; a curve joins the batch sizes of what is alike in all else, and a thin line "
-    "leads from its end to its name. Small points miss a limit, the ring is what costs least within them. Along the broad grey line no "
-    "other configuration is as good on both and better on one. ITL p50 is the usual time between two tokens of an answer."
+    "One point is one model on one GPU at one batch size; a curve joins the batch sizes of what is alike in all else. Curves on the "
+    "frontier and the cheapest one of each model have names, at the right; a tooltip names every point. Small points miss a limit, the "
+    "ring is what costs least within them. Along the broad grey line no other configuration is as good on both and better on one. ITL "
+    "p50 is the usual time between two tokens of an answer."
 )
 BOUNDARY = "J counts all GPUs that a configuration uses, without CPU, memory and cooling."
 RANDOM = "Some points are models with random weights: the energy of their tokens is real, but their text means nothing."
@@ -27,6 +28,7 @@ RANDOM_MODEL = pl.when(pl.col("weights") == "dummy").then(pl.format("{} (random)
 ENGINE = pl.col("engine").replace(software.ENGINES)
 BEST = ("model_name", "frontier", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
 SPEEDS = ("itl_p50_s", "tpot_s", "ttft_s", "latency_s", "throughput_tps")
+OF_EACH = "The best configuration of each model within the limits"
 NO_LIMIT = "no limit"
 # The limits that a first visitor finds: 50 ms between two tokens is faster than people read.
 FIRST_LIMITS = {"itl_p50_s": "50"}
@@ -77,7 +79,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     points = points.with_columns(pl.lit(None, pl.String).alias("curve")) if is_best else with_curves(points)
     named = ends.with_places(with_names(points, y) if is_best else _ends(points, y), axes.heights(points, y), y, theme.HEIGHT)
     scale = alt.Scale(type="log", nice=False, padding=ends.PADDING)
-    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, rows[y]))
+    up = alt.Y(f"{y}:Q", title=NUMBERS[y].title, scale=scale, axis=axes.axis_of(True, axes.heights(points, y)[y]))
     speeds = _scale_across(named, rows[x], limits.get(x))
     last = max(float(rows[x].to_numpy().max()), limits.get(x) or 0.0)
     across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=speeds, axis=axes.ending(axes.axis_of(True, rows[x]), last))
@@ -130,9 +132,11 @@ def with_names(points: pl.DataFrame, y: str) -> pl.DataFrame:
 
 
 def _ends(points: pl.DataFrame, y: str) -> pl.DataFrame:
-    """The point of each curve with the most prompts at once, with `name`; curves on the frontier first, then the cheapest."""
+    """The point with the most prompts at once of the curves that have a name, with `name`: those on the frontier, then of each model the
+    one that gets cheapest. A name for each of many curves is a list beside the chart, whose lines cross; tooltips name the others."""
     curves = points.filter(pl.col("curve").is_not_null())
     order = curves.with_columns(pl.col("frontier").any().over("curve").alias("on"), pl.col(y).min().over("curve").alias("cheapest"))
+    order = order.filter(pl.col("on") | (pl.col("cheapest") == pl.col("cheapest").min().over("model_id", "weights")))
     last = order.sort("batch_size", maintain_order=True).unique("curve", keep="last", maintain_order=True)
     return last.sort("on", "cheapest", "curve", descending=[True, False, False]).with_columns(pl.col("curve").alias("name"))
 

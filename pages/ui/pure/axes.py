@@ -1,5 +1,7 @@
 """Axes, tooltips and heights that charts share."""
 
+import math
+
 import altair as alt
 import polars as pl
 
@@ -45,11 +47,30 @@ def axis_of(log: bool, values: pl.Series | None = None) -> alt.Axis:
 
     Args:
         log: whether the axis is logarithmic.
-        values: what is drawn. Where they lie within a factor of 4, every tick has a label: round ones alone would be too few.
+        values: what is drawn. Where they lie within a factor of 4, every tick has a label: round ones alone would be too few. Elsewhere
+            a logarithmic axis has grid lines at its labels only.
     """
     if not log or (values is not None and _narrow(values)):
         return alt.Axis(format=",.6~g", tickCount=6)
-    return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6)
+    at = {} if values is None else {"values": round_ticks(values)}
+    return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6, **at)
+
+
+def round_ticks(values: pl.Series) -> list[float]:
+    """1, 2 and 5 and their tenfolds around what is drawn, one beyond each end; none where nothing above 0 is.
+
+    A line and a label for each of nine ticks a decade are a third of what a browser draws of a chart, and most of them say nothing.
+    """
+    drawn = values.drop_nulls().cast(pl.Float64)
+    drawn = drawn.filter((drawn > 0) & drawn.is_finite())
+    if drawn.is_empty():
+        return []
+    low, high = drawn.to_numpy().min(), drawn.to_numpy().max()
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    ticks = [float(f"{step}e{power}") for power in powers for step in (1, 2, 5)]
+    first = max((tick for tick in ticks if tick <= low), default=ticks[0])
+    last = min((tick for tick in ticks if tick >= high), default=ticks[-1])
+    return [tick for tick in ticks if first <= tick <= last]
 
 
 def ending(axis: alt.Axis, last: float) -> alt.Axis:
@@ -61,6 +82,8 @@ def ending(axis: alt.Axis, last: float) -> alt.Axis:
     """
     beyond = f"datum.value > {last * 1.001:.12g}"
     given = axis.to_dict()
+    if "values" in given:
+        return alt.Axis(**given | {"values": [tick for tick in given["values"] if tick <= last * 1.001]})
     label = given.pop("labelExpr", f"format(datum.value, '{given.get('format', '')}')")
     seen = {"condition": {"test": beyond, "value": 0}, "value": 1}
     return alt.Axis(**given, labelExpr=f"{beyond} ? '' : {label}", gridOpacity=seen, tickOpacity=seen)

@@ -47,7 +47,7 @@ def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | 
     rows = rows.with_columns(_ends(rows, "value_within_low", "value_within_high"))
     log = nothing is None and far_apart(rows)
     scale = alt.Scale(type="log" if log else "linear", domain=_domain(rows, nothing, log), nice=False)
-    axis = axes.axis_of(log, rows["value"]) if nothing is None else PERCENT
+    axis = axes.axis_of(log, pl.concat([rows[name] for name in ("value", "value_low", "value_high")])) if nothing is None else PERCENT
     drawn = _rows_of(rows, f"{title}, logarithmic" if log else title, scale, axis, tips)
     if nothing is not None:
         line = alt.Chart(pl.DataFrame({"nothing": [nothing]})).mark_rule(color="gray", strokeDash=[4, 4])

@@ -149,6 +149,20 @@ def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, above_idle:
     assert prompts.height == rows.height + 1, "and the only prompt of run-d, which repeats run-a"
 
 
+def test_of_many_answers_the_farthest_from_the_fit_are_drawn_and_others_by_chance(tmp_path: Path) -> None:
+    rows = factories.records(1000, "run-1").with_columns(energy_j=1000.0 + pl.int_range(1000))
+    factories.write(rows, tmp_path / "run-1.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    asked = {"result": "run:run-1", "above_idle": False, "a": 1000.0, "b": 0.0, "c": 0.0}
+    drawn = query.load("cost_prompts", None, str(tmp_path / "w.duckdb"), **asked)["residual_j"].to_list()
+    assert len(drawn) == len(set(drawn)) == 400 and drawn == sorted(drawn, reverse=True)
+    assert drawn[:100] == [999.0 - place for place in range(100)]
+    others = np.array(drawn[100:])
+    assert abs(others.mean() - 450) < 4 * 260 / np.sqrt(300), "the others are no more of one end than of the other"
+    again = query.load("cost_prompts", None, str(tmp_path / "w.duckdb"), **asked)["residual_j"].to_list()
+    assert again == drawn, "every visitor sees the same ones"
+
+
 def test_only_prompts_that_were_alone_are_fitted_and_repeated_runs_together(tmp_path: Path) -> None:
     for run in ("run-1", "run-2"):
         factories.write(factories.records(20, run), tmp_path / f"{run}.parquet")
