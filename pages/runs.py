@@ -23,10 +23,10 @@ def show_detail(selection: Selection, chosen: pl.DataFrame) -> None:
     meanings = dict(columns.select("column", "meaning").iter_rows())
     row = chosen.row(0, named=True)
     st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu'] or '')}, {plain(row['task'] or '')}", anchor=False)
-    if row["remarks"]:
-        st.markdown(f"{'Counts' if row['valid'] else '**Does not count**'}. Remarks: {plain('; '.join(row['remarks']))}.")
+    if said := [*row["remarks"], *row["properties"]]:
+        st.markdown(f"{'Counts' if row['valid'] else '**Does not count**'}. {row['verdict']}. {plain('; '.join(said))}.")
     windows = detail.upright(data.load("run_windows", selection, run=row["run_id"]))
-    told = detail.upright(chosen.drop("environment", "remarks", "adds_up"), meanings)
+    told = detail.upright(chosen.drop("environment", "remarks", "properties", "verdict", "adds_up"), meanings)
     known = pl.concat([windows, detail.environment(row["environment"]), told])
     tables.show(known, detail.UPRIGHT, alt="All that is known about the run that was chosen")
 
@@ -40,6 +40,7 @@ def ask_kind(runs: pl.DataFrame) -> pl.DataFrame:
     write its words."""
     kinds = room.kinds(runs)
     asked = st.query_params.get(KIND, st.query_params.get("show"))
+    asked = room.FORMER.get(asked or "", asked)
     asked = asked if asked in kinds else room.ALL
     if asked != st.session_state.get(LAST_KIND):
         st.session_state["kind_of_run"] = asked  # a link, or the browser's Back
@@ -51,7 +52,9 @@ def ask_kind(runs: pl.DataFrame) -> pl.DataFrame:
         st.query_params[KIND] = chosen
     else:
         st.query_params.pop(KIND, None)
-    return room.of_kind(runs, chosen or room.ALL)
+    some = room.of_kind(runs, chosen or room.ALL)
+    st.caption(room.about(some, chosen or room.ALL))
+    return some
 
 
 def show_first(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, where: str) -> None:
@@ -76,7 +79,7 @@ else:
     st.markdown(room.verdicts(runs))
     every = room.listed(runs)
     some = ask_kind(every)
-    alt = "Runs with their verdict, problems first, then newest first"
+    alt = "Runs with their verdict, the worst kind first, then newest first"
     opened.match("run", "runs", "rows")
     chosen = pick.show_table(some.head(tables.MOST_LISTED), room.RUNS, alt, "runs", opens=("run", "run_id"))
     cut = words.first_of(some.height, tables.MOST_LISTED, "runs")
@@ -101,7 +104,7 @@ if not totals.is_empty():
 remarks = st.expander("What the remarks mean", key="remarks-frame", on_change="rerun")
 if remarks.open:
     with remarks:
-        tables.show(room.explained(data.load("reason_codes", selection)), room.REMARKS, alt="Remarks and their meaning", lines=2)
+        tables.show(room.explained(data.load("reason_codes", selection), runs), room.REMARKS, alt="Remarks and their meaning", lines=2)
 loaded = st.expander("Files loaded", key="files-frame", on_change="rerun")
 if loaded.open:
     with loaded:

@@ -112,12 +112,13 @@ def test_runs_that_do_not_count_and_random_weights_are_listed(tmp_path: Path, mo
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(tmp_path / "w.duckdb"))
     app = open_app("runs")
-    assert dict(table(app).select("run_id", "valid").iter_rows()) == {"sound": True, "lost": False, "random": True}
+    assert dict(table(app).select("run_id", "verdict").iter_rows()) == {"sound": "Sound", "lost": "Invalid", "random": "Sound"}
     assert "**2 of 3** runs count" in text(app)
     first = table(app).row(0, named=True)
     assert (first["run_id"], first["adds_up"]) == ("lost", "10.0 % off") and "Does not add up to the counter" in first["remarks"]
     buttons = next(each for each in app.button_group if each.key == "kind_of_run")
-    assert buttons.options == ["All 3", "1 invalid", "2 with remarks", "1 without remarks"]
+    assert buttons.options == ["All 3", "1 invalid", "2 sound"], "random weights are no fault of a run"
+    assert "Invalid: in no average; sound: no check found anything." in text(app)
     buttons.set_value("Invalid").run()
     assert table(app)["run_id"].to_list() == ["lost"]
     assert app.query_params["kind"] == "Invalid", "the link leads to these runs"
@@ -130,9 +131,45 @@ def test_runs_that_do_not_count_and_random_weights_are_listed(tmp_path: Path, mo
 def test_every_remark_of_a_run_is_said_in_words(app_warehouse: Path) -> None:
     codes = query.load("reason_codes", None, str(app_warehouse)).filter(pl.col("scope") == "run")["code"]
     assert set(codes) == set(runs.SAID)
-    listed = runs.explained(query.load("reason_codes", None, str(app_warehouse)))
+    assert set(codes) == set(runs.KIND_OF), "each makes a run of one kind"
+    every = query.load("runs", Selection(only_valid=False).with_random_weights(), str(app_warehouse))
+    listed = runs.explained(query.load("reason_codes", None, str(app_warehouse)), every)
+    counts = dict(listed.filter(pl.col("scope") == "run").select("code", "of_runs").iter_rows())
+    assert counts == {code: every["reasons"].list.contains(code).sum() for code in codes}
     words = listed.filter(pl.col("scope") == "run")["remark"].to_list()
     assert set(words) == set(runs.SAID.values()) and listed["scope"][0] == "run", "as the table of runs says them"
+
+
+def test_a_run_is_of_the_kind_of_its_worst_remark_and_has_properties_beside() -> None:
+    reasons = [
+        ["truncated", "looped"],
+        ["too-few-prompts", "beside-busy", "truncated"],
+        ["not-resolved", "dummy-weights"],
+        ["no-valid-rows", "failed"],
+        [],
+        ["a-new-one"],
+    ]
+    rows = pl.DataFrame(
+        {"run_id": [str(place) for place in range(len(reasons))], "reasons": reasons, "valid": [True] * 3 + [False, True, True]}
+    )
+    listed = runs.listed(rows.with_columns(books_ratio=pl.lit(None, pl.Float64), gpu=pl.lit("H200")))
+    assert listed.select("run_id", "verdict").rows() == [
+        ("3", "Invalid"), ("1", "To check"), ("5", "To check"), ("2", "Rough"), ("0", "Sound"), ("4", "Sound"),
+    ]  # fmt: skip
+    of = dict(listed.select("run_id", "remarks").iter_rows())
+    assert of["1"] == ["Others were busy on the host", "Fewer than 20 answers"], "worst first, without what nearly every run has"
+    assert of["0"] == of["4"] == []
+    assert dict(listed.select("run_id", "properties").iter_rows())["0"] == ["Answers cut short", "Answers repeat themselves"]
+    assert runs.kinds(listed) == {"All": "All 6", "Invalid": "1 invalid", "To check": "2 to check", "Rough": "1 rough", "Sound": "2 sound"}
+    assert runs.about(runs.of_kind(listed, "To check"), "To check").endswith(
+        "Most frequent: Fewer than 20 answers (1), Others were busy on the host (1)."
+    )
+
+
+def test_most_of_what_ships_has_no_remark_that_nearly_all_runs_have(shipped_warehouse: Path) -> None:
+    listed = runs.listed(query.load("runs", Selection(only_valid=False).with_random_weights(), str(shipped_warehouse)))
+    common = listed["remarks"].explode().drop_nulls().value_counts().filter(pl.col("count") > listed.height / 2)
+    assert common.is_empty() and set(listed["verdict"]) == set(runs.OF_KIND), "each button holds some and none holds all"
 
 
 def test_totals_of_other_tools_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,7 @@ FILES: list[tuple[str, dict[str, str | list[str]], tuple[str, ...], str, Again]]
     ("cost_of_a_token", {"idle": "above idle"}, ("fit",), "fit", _residuals),
     ("distributions", {"by": "task"}, ("percentiles-energy_j",), "percentiles-energy_j", _percentiles),
     ("compare", {"model": "HuggingFaceTB/SmolLM2-135M-Instruct", "source": "Prompt Joules"}, ("differences",), "differences", _differences),
-    ("runs", {"show": "With remarks"}, (), "runs", _runs),
+    ("runs", {"kind": "To check"}, (), "runs", _runs),
     ("planner", {"requests": "2500", "country": "Germany"}, (), "plan", _plan),
     ("what_software_saves", {"card": "H100"}, ("what-software-saves",), "what-software-saves", _steps),
     ("what_software_saves", {"at": "8B"}, ("answers-at-once",), "answers-at-once", _curves),

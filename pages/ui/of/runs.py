@@ -1,5 +1,7 @@
 """Runs: its tables, which runs have problems, and how many count. Frames in, frames and words out."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from prompt_joules.pages.ui.pure.words import figure
@@ -7,7 +9,7 @@ from prompt_joules.pages.ui.pure.words import figure
 RUNS = (
     "model_name",
     "task",
-    "valid",
+    "verdict",
     "remarks",
     "adds_up",
     "energy_error_j",
@@ -21,6 +23,7 @@ RUNS = (
     "measured",
     "truncated",
     "failed",
+    "properties",
     "energy_j_total",
     "energy_reason",
     "started_at",
@@ -60,50 +63,127 @@ SAID = {
     "beside-busy": "Others were busy on the host",
     "seeded-requests": "vLLM drew tokens request by request",
 }
-# What says how a run was meant, not that something is wrong with it.
-NO_PROBLEM = ("dummy-weights",)
-ALL, INVALID, REMARKED, CLEAN = "All", "Invalid", "With remarks", "Without remarks"
-REMARKS = ("remark", "scope", "invalidates", "meaning", "code")
+# The kinds of runs, worst first: what a run is called, and what its remarks have among them. A run is of the first kind that fits. What
+# says how a run was meant and what its answers are like is no remark but a property: nearly every run has some.
+INVALID, DOUBTFUL, ROUGH, SOUND, ALL = "Invalid", "To check", "Rough", "Sound", "All"
+OF_KIND = {
+    INVALID: ("no-valid-rows", "books", "throttled"),
+    DOUBTFUL: ("no-energy", "failed", "unfinished", "cold", "beside-busy", "power-capped", "seeded-requests"),
+    ROUGH: ("not-resolved", "too-few-prompts"),
+    SOUND: ("no-idle-power", "truncated", "looped", "dummy-weights"),
+}
+KIND_OF = {code: kind for kind, codes in OF_KIND.items() for code in codes}
+PROPERTIES = OF_KIND[SOUND]
+ABOUT_KINDS = {
+    INVALID: "in no average",
+    DOUBTFUL: "something may have moved the energy",
+    ROUGH: "few answers, or short ones: a wide interval",
+    SOUND: "no check found anything",
+}
+# Kinds that an older link may name.
+FORMER = {"With remarks": DOUBTFUL, "Without remarks": SOUND}
+REMARKS = ("remark", "of_runs", "verdict", "scope", "meaning", "code")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
 REJECTS = ("path", "row", "column", "reason")
 
 
 def listed(runs: pl.DataFrame) -> pl.DataFrame:
-    """Runs as they are listed: problems first, each group newest first; remarks in words, and how the energy adds up.
+    """Runs as they are listed, the worst kind first, each newest first: `verdict`, `remarks` (worst first) and `properties` in words, and
+    how the energy adds up.
 
     Args:
         runs: rows of the query `runs`.
     """
-    problems = pl.col("reasons").list.set_difference(list(NO_PROBLEM)).list.len()
+    order = list(KIND_OF)
+    worst = pl.when(~pl.col("valid")).then(pl.lit(INVALID)).otherwise(_worst(order))
     percent = (100 * (pl.col("books_ratio") - 1)).abs()
     off = pl.when(percent < 0.01).then(pl.lit("within 0.01 %")).otherwise(pl.format("{} % off", percent.round(2)))
-    return runs.sort("valid", problems == 0, maintain_order=True).with_columns(
-        pl.col("reasons").list.eval(pl.element().replace(SAID)).alias("remarks"),
+    judged = runs.with_columns(worst.alias("verdict"))
+    return judged.sort(
+        pl.col("verdict").replace_strict({kind: place for place, kind in enumerate(OF_KIND)}), maintain_order=True
+    ).with_columns(
+        _said([code for code in order if code not in PROPERTIES]).alias("remarks"),
+        _said(PROPERTIES).alias("properties"),
         pl.when(percent.is_null()).then(pl.lit("no balance")).otherwise(off).alias("adds_up"),
         pl.col("gpu").alias("gpu_model"),
     )
 
 
-def explained(codes: pl.DataFrame) -> pl.DataFrame:
-    """Remarks as the table of runs says them, in `remark`; those of runs first.
+def _worst(order: Iterable[str]) -> pl.Expr:
+    """The kind of the worst remark; SOUND where there is none. A remark that this list does not know is to be checked."""
+    found = [pl.when(pl.col("reasons").list.contains(code)).then(pl.lit(KIND_OF[code])) for code in order if KIND_OF[code] != INVALID]
+    unknown = pl.col("reasons").list.set_difference(list(KIND_OF)).list.len() > 0
+    return pl.coalesce(pl.when(unknown).then(pl.lit(DOUBTFUL)), *found, pl.lit(SOUND))
+
+
+def _said(codes: Iterable[str]) -> pl.Expr:
+    """Those of the remarks in words, in the order of the codes."""
+    each = [pl.when(pl.col("reasons").list.contains(code)).then(pl.lit(SAID[code])) for code in codes]
+    return pl.concat_list(each).list.drop_nulls()
+
+
+def explained(codes: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    """Remarks as the table of runs says them, in `remark`; those of runs first, worst first, with how many runs have each in `of_runs` and
+    what it makes of a run in `verdict`.
 
     Args:
         codes: rows of the query `reason_codes`.
+        runs: rows of the query `runs`.
     """
-    said = pl.when(pl.col("scope") == "run").then(pl.col("code").replace(SAID)).otherwise("code")
-    return codes.with_columns(said.alias("remark")).sort("scope", descending=True, maintain_order=True)
+    of_run = pl.col("scope") == "run"
+    counts = runs.select(pl.col("reasons").explode().alias("code")).drop_nulls().group_by("code").agg(pl.len().alias("of_runs"))
+    places = {code: place for place, code in enumerate(KIND_OF)}
+    return (
+        codes.join(counts, on="code", how="left", maintain_order="left")
+        .with_columns(
+            pl.when(of_run).then(pl.col("code").replace(SAID)).otherwise("code").alias("remark"),
+            pl.when(of_run).then(pl.col("of_runs").fill_null(0)).alias("of_runs"),
+            pl.when(of_run).then(pl.col("code").replace_strict(KIND_OF, default=None)).alias("verdict"),
+        )
+        .sort(~of_run, pl.col("code").replace_strict(places, default=len(places)), maintain_order=True)
+    )
 
 
 def of_kind(runs: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """The runs of one of the four kinds."""
-    remarked = pl.col("reasons").list.len() > 0
-    return runs.filter({ALL: pl.lit(True), INVALID: ~pl.col("valid"), REMARKED: remarked, CLEAN: ~remarked}[kind])
+    """The runs of a kind.
+
+    Args:
+        runs: of `listed`.
+    """
+    return runs if kind == ALL else runs.filter(verdict=kind)
 
 
 def kinds(runs: pl.DataFrame) -> dict[str, str]:
-    """The kinds that there are, with how many runs each has, as the buttons say it."""
-    counts = {kind: of_kind(runs, kind).height for kind in (ALL, INVALID, REMARKED, CLEAN)}
+    """The kinds that there are, with how many runs each has, as the buttons say it.
+
+    Args:
+        runs: of `listed`.
+    """
+    counts = {kind: of_kind(runs, kind).height for kind in (ALL, *OF_KIND)}
     return {kind: f"{kind} {count:,}" if kind == ALL else f"{count:,} {kind.lower()}" for kind, count in counts.items() if count}
+
+
+def about(runs: pl.DataFrame, kind: str) -> str:
+    """What a kind means, and its most frequent remarks with how many runs have each; of all runs what each kind means.
+
+    Args:
+        runs: of `listed`, of this kind.
+    """
+    if kind == ALL:
+        return "; ".join(f"{found.lower()}: {ABOUT_KINDS[found]}" for found in OF_KIND if found in set(runs["verdict"])).capitalize() + "."
+    column = "properties" if kind == SOUND else "remarks"
+    counts = (
+        runs.select(pl.col(column).explode().alias("said"))
+        .drop_nulls()["said"]
+        .value_counts()
+        .sort("count", "said", descending=[True, False])
+    )
+    most = ", ".join(f"{said} ({count:,})" for said, count in counts.head(4).iter_rows())
+    return (
+        f"{kind}: {ABOUT_KINDS[kind]}. {'Properties' if kind == SOUND else 'Most frequent'}: {most}."
+        if most
+        else f"{kind}: {ABOUT_KINDS[kind]}."
+    )
 
 
 # Run ids are UUIDs.
