@@ -74,6 +74,7 @@ def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False) -> pl.
             "ln": float(np.log(part["energy_j"].sum() / part["output_tokens"].sum())),
             "card": "one",
             "calibration": 0.0,
+            "weight": float(len(part)),
         }
         for is_b, side in ((False, a), (True, b))
         for (run,), part in side.group_by("run_number", maintain_order=True)

@@ -95,6 +95,18 @@ def units(
     )
 
 
+def of_sizes(own: pl.DataFrame, sizes: tuple[int, ...]) -> pl.DataFrame:
+    """Rows of `units` with the first prompts of each run alone: a run that was stopped, or asked for fewer.
+
+    Args:
+        sizes: how many of each run; empty for all.
+    """
+    if not sizes:
+        return own
+    place = pl.col("run_number") - pl.col("run_number").min()
+    return own.filter(pl.col("unit") < place.replace_strict(dict(enumerate(sizes))))
+
+
 def _all(word: str | None, count: int) -> pl.Series:
     """A column that says the same everywhere: many times cheaper than a literal that Polars spreads."""
     return pl.Series([word], dtype=pl.String).new_from_index(0, count)

@@ -12,6 +12,7 @@ from tests.simulations.measurements import (
     World,
     holds,
     of_others,
+    of_sizes,
     on_cards,
     repetitions,
     repetitions_of,
@@ -62,8 +63,21 @@ def ratio_of_cards(prompts: int, cards: int, spread: float, of_cards: float) -> 
     return measured
 
 
-def ratio(prompts: int, count: int, spread: float, *, in_turns: bool = False, per: str = "response", setups: int = 4) -> Scenario:
-    """Compare: the ratio of two configurations on the same prompts."""
+def ratio(
+    prompts: int,
+    count: int,
+    spread: float,
+    *,
+    in_turns: bool = False,
+    per: str = "response",
+    setups: int = 4,
+    sizes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
+) -> Scenario:
+    """Compare: the ratio of two configurations on the same prompts.
+
+    Args:
+        sizes: of either side, how many of the prompts each run answered, if not all; 0 for a run that was not.
+    """
     a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
     measure = Measure(per=per)
 
@@ -75,7 +89,7 @@ def ratio(prompts: int, count: int, spread: float, *, in_turns: bool = False, pe
             common + side.of_side * chance.standard_normal(count) if in_turns else spread * chance.standard_normal(count) for side in (a, b)
         ]
         both = [
-            units(side, asked, luck, chance, name, 10 * place, in_turns)
+            of_sizes(units(side, asked, luck, chance, name, 10 * place, in_turns), sizes[place])
             for place, (side, luck, name) in enumerate(zip((a, b), lucks, ("a", "b"), strict=True))
         ]
         known = of_others(repetitions(spread, setups, 3, chance))

@@ -43,6 +43,18 @@ SCENARIOS: dict[str, Scenario] = {
     "ratio, three runs in turns, spread 8 %, 100 prompts": ratio(100, 3, 0.08, in_turns=True),
     "ratio of J/token, three runs each, spread 8 %, 20 prompts": ratio(20, 3, 0.08, per="output token"),
     "ratio of J/token, three runs in turns, spread 8 %, 20 prompts": ratio(20, 3, 0.08, in_turns=True, per="output token"),
+    "J/token in a table, four runs, the first of which holds five sixths, spread 4 %": in_a_table(
+        300, 4, 0.04, "output token", sizes=(300, 20, 20, 20)
+    ),
+    "ratio of J/token, four runs each, the first of which holds seven eighths, spread 4 %": ratio(
+        200, 4, 0.04, per="output token", sizes=((200, 10, 10, 10), (200, 10, 10, 10))
+    ),
+    "ratio of J/token, three runs in turns, of which one side has the first alone, spread 8 %": ratio(
+        100, 3, 0.08, in_turns=True, per="output token", sizes=((), (100, 0, 0))
+    ),
+    "ratio of J/token, three runs in turns, of uneven sizes, spread 8 %": ratio(
+        100, 3, 0.08, in_turns=True, per="output token", sizes=((100, 20, 20), (20, 100, 20))
+    ),
     "ratio, 8 windows of 32, one run each": ratio_of_batches(8, 32),
     "ratio, 23 windows of 128, one run each": ratio_of_batches(23, 128),
     **{

@@ -17,6 +17,7 @@ from tests.simulations.measurements import (
     holds,
     lengths,
     of_others,
+    of_sizes,
     on_cards,
     repetitions,
     repetitions_of,
@@ -103,19 +104,31 @@ def runs_alone(prompts: int, count: int, spread: float, cards: int = 1, of_cards
     return measured
 
 
-def in_a_table(prompts: int, count: int, spread: float, per: str = "response", *, uneven: float = 0.0, times: float = 1.0) -> Scenario:
+def in_a_table(
+    prompts: int,
+    count: int,
+    spread: float,
+    per: str = "response",
+    *,
+    uneven: float = 0.0,
+    times: float = 1.0,
+    sizes: tuple[int, ...] = (),
+    world: World | None = None,
+) -> Scenario:
     """Leaderboard: the mean energy of an answer, or J/token, of a setup with several runs, from what the ingest keeps of each.
 
     Args:
         uneven: how much setups differ in how steady they are: the standard deviation of the logarithm of their spread.
         times: how many times the spread of others this setup has.
+        sizes: how many of the prompts each run answered, if not all.
     """
-    world = World(between_runs=spread)
+    world = world or World(between_runs=spread)
     names = pooled.VALUE_ENDS if per == "response" else pooled.TOKEN_ENDS
 
     def measured(chance: Chance) -> bool:
         each = spread * np.exp(uneven * chance.standard_normal(5))
         own = units(world, chance.standard_normal(prompts), times * each[0] * chance.standard_normal(count), chance)
+        own = of_sizes(own, sizes)
         spreads, kept = runs_in_a_table(own)
         energy, tokens = float(own["energy_j"].sum()), float(own["output_tokens"].sum())
         row = {"setup": "own", "origin": "measured", "harness_version": "2.0"}

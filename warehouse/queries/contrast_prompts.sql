@@ -3,7 +3,7 @@
 -- those of one pass, else newest with newest.
 -- `pairs` lists the pairs: a number for the prompt, energy and length of both answers, and whether each was cut short. `windows` lists, for energy that was
 -- divided among prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token), card and
--- calibration of the runs of both sides.
+-- calibration of the runs of both sides, and how many of the pairs are theirs (`weight`).
 -- With $above_idle the energy is that above the power of the idle GPU.
 with sides as (from sides_of($contrast, $a, $b)),
 setups as (
@@ -100,6 +100,7 @@ answered as (
 paired as (
     select
         matched.contrast,
+        matched.turn,
         a.prompt_id,
         a.joules as energy_a_j,
         b.joules as energy_b_j,
@@ -138,6 +139,10 @@ summed as (
         ) filter (where not shared) as pair_list
     from numbered
     group by contrast
+),
+-- How many pairs each turn has: a run without one is not among the runs of the contrast.
+turns_paired as (
+    select contrast, turn, count(*) as pairs from paired group by contrast, turn
 ),
 -- Both sides of every contrast, one row per run.
 ends as (
@@ -181,16 +186,20 @@ run_lists as (
                 is_pass := turns.pass_id is not null,
                 ln := ln(turns.energy_per_token_j),
                 card := turns.card,
-                calibration := turns.calibration
+                calibration := turns.calibration,
+                weight := turns_paired.pairs::double
             )
             order by ends.is_b, ends.turn
-        ) as runs,
+        ) filter (where turns_paired.pairs > 0) as runs,
         sum(turns.prompts) filter (where not ends.is_b) as asked_a,
         sum(turns.prompts) filter (where ends.is_b) as asked_b,
         min(ends.run_number) filter (where not ends.is_b) as first_a,
         min(ends.run_number) filter (where ends.is_b) as first_b
     from ends
     join turns on turns.run_number = ends.run_number
+    left join turns_paired
+        on turns_paired.contrast = ends.contrast
+        and turns_paired.turn = ends.turn
     group by ends.contrast
 )
 select

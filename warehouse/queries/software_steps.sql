@@ -1,7 +1,7 @@
 -- One row per GPU, size (billion parameters, two digits) and step of software: J/token of the setup that stands for it, of our own on one GPU with weights of
 -- 16 bits. Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. The setup that stands for a step is the
 -- first by: newest protocol; the weights that most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least
--- J/token, for a loop most answers. Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token) and card of each.
+-- J/token, for a loop most answers. Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token), card and energy of each.
 -- `units` is how many things were measured by themselves in a run (answers, batches, one window of a server), `log_error` the standard error of ln(J/token)
 -- over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
 with own as (
@@ -36,7 +36,8 @@ candidates as (
         list(
             struct_pack(
                 ln := ln(case when step = 5 and steady_energy_j > 0 then ratio(steady_energy_j, steady_output_tokens) else energy_per_token_j end),
-                card := card
+                card := card,
+                weight := (case when step = 5 and steady_energy_j > 0 then steady_energy_j else energy_j_total end)::double
             )
         ) over same_setup as logs
     from own

@@ -12,8 +12,12 @@ from prompt_joules.warehouse.statistics import intervals, runs
 from prompt_joules.warehouse.statistics.intervals import Floats
 from prompt_joules.warehouse.statistics.runs import Run
 
+# Answers of random length make the shares of a card or a pass uneven: so much of the square of a spread, a hundredth, counts as nothing.
+LEAST_UNLIKE = LEAST_APART = 0.01
 ENDS = ("", "_low", "_high", "_within_low", "_within_high")
 NORMAL = 1.959963984540054
+# An end that is further away, as a logarithm, is none: nobody can use 10 to the 15th times a value.
+MOST_LOG = 35.0
 # What an interval is about.
 ACROSS_RUNS, WITH_SPREAD, ONE_RUN = "across runs", "one run, with the spread known between runs", "within one run"
 ACROSS_CARDS, WITH_CARDS = "across runs and cards", "one run, with the spread known between runs and cards"
@@ -78,7 +82,7 @@ class Estimate:
         numbers: list[float | None] = [self.value - less, None, None, None, None]
         if self.draws is not None:
             both = [end for drawn in (self.whole(place), self.draws) if drawn is not None for end in intervals.ends(drawn)]
-            numbers[1:] = [math.exp(end) - less if math.isfinite(end) else None for end in both]
+            numbers[1:] = [math.exp(end) - less if abs(end) < MOST_LOG else None for end in both]
         return dict(zip((f"{name}{end}" for end in ENDS), numbers, strict=True))
 
 
@@ -129,16 +133,16 @@ def meter_of(rows: pl.DataFrame) -> Meter:
 
 
 def runs_of(rows: pl.DataFrame) -> dict[str, Run]:
-    """Each run, by the pass that it shares with others, else by itself.
+    """Each run, by the pass that it shares with others, else by itself; it weighs as much as its share of the energy of all.
 
     Args:
         rows: any number of rows per run: `run_number`, `pass_id`, `card`, `energy_j`, `output_tokens`.
     """
     token = pl.col("energy_j").sum() / pl.col("output_tokens").sum()
-    each = rows.group_by("run_number").agg(pl.col("pass_id", "card").first(), token.alias("value")).sort("run_number")
+    each = rows.group_by("run_number").agg(pl.col("pass_id", "card").first(), token.alias("value"), pl.col("energy_j").sum())
     return {
-        name or f"run {number}": Run(math.log(value), card)
-        for number, name, card, value in each.iter_rows()
+        name or f"run {number}": Run(math.log(value), card, weight)
+        for number, name, card, value, weight in each.sort("run_number").iter_rows()
         if value is not None and 0 < value < math.inf
     }
 
@@ -152,7 +156,8 @@ def luck_of_value(side: Mapping[str, Run], known: runs.Known) -> tuple[runs.Spre
 
 
 def luck_of_ratio(first: Mapping[str, Run], second: Mapping[str, Run], known: runs.Known) -> tuple[runs.Spread | None, Cards]:
-    """What the runs add to a ratio of two configurations: passes that both have cancel, other runs do not, nor do cards that only one has.
+    """What the runs add to a ratio of two configurations: passes cancel as far as both have the same share of their answers in them, other
+    runs do not, nor do cards that only one has.
 
     Args:
         first, second: their runs, by pass.
@@ -160,18 +165,32 @@ def luck_of_ratio(first: Mapping[str, Run], second: Mapping[str, Run], known: ru
     """
     if not first or not second:
         return None, Cards.MEASURED
-    sides = list(first.values()), list(second.values())
     shared = sorted(first.keys() & second.keys())
-    if shared:
-        differences = [Run(second[name].ln - first[name].ln) for name in shared]
-        luck = runs.of_means([differences], known.of_difference(len(shared)))
-    else:
-        luck = runs.of_means(sides, known.alone)
+    luck = _of_passes(first, second, shared, known) if shared else runs.of_means([list(first.values()), list(second.values())], known.alone)
     # A pass ran on one card, whether that was recorded or not.
     on = [[run._replace(card=run.card or (name if name in shared else None)) for name, run in side.items()] for side in (first, second)]
     unlike = runs.unlike_cards(*on)
-    if not unlike:
+    if unlike <= LEAST_UNLIKE:
         return luck, Cards.MEASURED
     if luck is None or known.cards is None or known.cards.freedom < runs.ENOUGH_CARDS - 1:
         return luck, Cards.UNLIKE
-    return runs.together(luck, runs.Spread(known.cards.sd * math.sqrt(unlike), known.cards.freedom)), Cards.LEVEL
+    return runs.together(luck, known.cards.scaled(math.sqrt(unlike))), Cards.LEVEL
+
+
+def _of_passes(first: Mapping[str, Run], second: Mapping[str, Run], shared: list[str], known: runs.Known) -> runs.Spread | None:
+    """The luck of a ratio of two configurations that took turns in some passes.
+
+    With the shares v and w of the answers of either side in a pass, what the sides do not share of its luck counts by v · w, and what they
+    do share, which is about that of a run alone, by (v − w)².
+    """
+    shares = [dict(zip(side, runs.shares(list(side.values())).tolist(), strict=True)) for side in (first, second)]
+    differences = [Run(second[name].ln - first[name].ln) for name in shared]
+    in_turns = runs.of_means([differences], known.of_difference(len(shared)))
+    if in_turns is None:
+        return None
+    in_turns = in_turns.scaled(math.sqrt(len(shared) * sum(shares[0][name] * shares[1][name] for name in shared)))
+    apart = sum((shares[0].get(name, 0.0) - shares[1].get(name, 0.0)) ** 2 for name in first.keys() | second.keys())
+    if apart <= LEAST_APART:
+        return in_turns
+    alone = runs.of_one(list(max(first, second, key=len).values()), known)
+    return runs.together(in_turns, alone.scaled(math.sqrt(apart)) if alone is not None else None)

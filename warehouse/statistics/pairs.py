@@ -45,7 +45,7 @@ def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
     """The numbers of one contrast."""
     a, b = (
         {
-            run["turn"] if run["is_pass"] else f"{side} {run['turn']}": runs.Run(run["ln"], run["card"])
+            run["turn"] if run["is_pass"] else f"{side} {run['turn']}": runs.Run(run["ln"], run["card"], run["weight"])
             for run in row["runs"]
             if run["is_b"] == side
         }

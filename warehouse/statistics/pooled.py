@@ -121,14 +121,14 @@ def with_intervals(
 
 
 def _of_runs(repetitions: pl.DataFrame) -> pl.DataFrame:
-    """One row per setup: `logs`, ln(J/token) and card of its valid runs; `error`, the standard error of their mean within
+    """One row per setup: `logs`, ln(J/token), card and answers of its valid runs; `error`, the standard error of their mean within
     the runs; `units`.
 
     The same prompts are in every run, so more runs leave the error of the choice of prompts as it is.
     """
     counted = repetitions.filter("valid", pl.col("energy_per_token_j") > 0)
     return counted.group_by("setup").agg(
-        pl.struct(pl.col("energy_per_token_j").log().alias("ln"), "card").alias("logs"),
+        pl.struct(pl.col("energy_per_token_j").log().alias("ln"), "card", weight=pl.col("measured").cast(pl.Float64)).alias("logs"),
         pl.col("token_log_error").mean().alias("error"),
         pl.col("token_units").min().alias("units"),
         pl.col("calibration").max(),

@@ -25,10 +25,17 @@ ENOUGH_CARDS = 3
 
 
 class Run(NamedTuple):
-    """One run of a setup: ln(J/token), and the card that it ran on; None is one that nobody recorded."""
+    """One run of a setup.
+
+    Attributes:
+        ln: ln(J/token).
+        card: the card that it ran on; None is one that nobody recorded.
+        weight: how much of a value taken over all runs is of this one, in a unit that all of them share (answers, J).
+    """
 
     ln: float
     card: str | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,10 @@ class Spread:
     def reach(self) -> float:
         """Half the width of the 95 % interval of a value that is off by this spread, as a logarithm."""
         return student(self.freedom) * self.sd
+
+    def scaled(self, factor: float) -> "Spread":
+        """The spread of so many times the same."""
+        return replace(self, sd=factor * self.sd)
 
     def without(self, squares: float, count: int) -> "Spread | None":
         """What is left of it without some of its runs, so that these are no evidence twice; None where nothing is left.
@@ -196,7 +207,7 @@ def of_mean(side: Sequence[Run], known: Known) -> Spread | None:
     """How far the mean over runs can be off because of the runs; of runs on three cards or more, because of the cards too.
 
     Args:
-        side: the runs of a setup.
+        side: the runs of a setup; the mean is over their answers, so that a run of few answers moves it little.
         known: the luck of all setups that were repeated.
 
     Returns:
@@ -205,8 +216,8 @@ def of_mean(side: Sequence[Run], known: Known) -> Spread | None:
     cards = _of_cards(side)
     if len(cards) < ENOUGH_CARDS:
         return of_means([side], known.alone)
-    means = [float(np.mean(logs)) for logs in cards.values()]
-    return of_means([[Run(mean) for mean in means]], None)
+    means = [Run(float(np.dot(shares(own), [run.ln for run in own])), weight=sum(run.weight for run in own)) for own in cards.values()]
+    return of_means([means], None)
 
 
 def of_means(sides: Sequence[Sequence[Run]], others: Spread | None) -> Spread | None:
@@ -227,7 +238,7 @@ def of_means(sides: Sequence[Sequence[Run]], others: Spread | None) -> Spread | 
     borrowed, lent = (min(rest.freedom, MOST_FREEDOM), rest.sd**2) if rest is not None else (0, 0.0)
     if not all(count + borrowed for _, count in own):
         return None
-    scales = [1 / ((count + borrowed) * len(side)) for (_, count), side in zip(own, sides, strict=True)]
+    scales = [float((shares(side) ** 2).sum()) / (count + borrowed) for (_, count), side in zip(own, sides, strict=True)]
     of_own = [squares * scale for (squares, _), scale in zip(own, scales, strict=True)]
     of_others = borrowed * lent * sum(scales)
     square = sum(of_own) + of_others
@@ -237,30 +248,45 @@ def of_means(sides: Sequence[Sequence[Run]], others: Spread | None) -> Spread | 
     return Spread(math.sqrt(square), max(1, int(freedom + 1e-9)))
 
 
-def _of_cards(side: Sequence[Run]) -> dict[str | None, list[float]]:
-    found: dict[str | None, list[float]] = {}
+def shares(side: Sequence[Run]) -> Floats:
+    """How much each run weighs in the mean of all: adds up to 1."""
+    weights = np.array([run.weight for run in side], dtype=float)
+    whole = float(weights.sum())
+    return weights / whole if whole > 0 else np.full(len(side), 1 / max(len(side), 1))
+
+
+def of_one(side: Sequence[Run], known: Known) -> Spread | None:
+    """The spread of a single run of a setup, from its own runs and what is known of others; from runs on several cards, whose spread is
+    then in it, where nothing else is known."""
+    alike = [run._replace(weight=1.0) for run in side]
+    mean = of_means([alike], known.alone) or of_means([[run._replace(card=None) for run in alike]], None)
+    return mean.scaled(math.sqrt(len(side))) if mean is not None else None
+
+
+def _of_cards(side: Sequence[Run]) -> dict[str | None, list[Run]]:
+    found: dict[str | None, list[Run]] = {}
     for run in side:
-        found.setdefault(run.card, []).append(run.ln)
+        found.setdefault(run.card, []).append(run)
     return found
 
 
 def _within_cards(side: Sequence[Run]) -> tuple[float, int]:
     """The sum of the squares of runs around the mean of their card, and its degrees of freedom."""
     cards = _of_cards(side)
-    squares = sum(float(np.var(logs)) * len(logs) for logs in cards.values())
+    squares = sum(float(np.var([run.ln for run in own])) * len(own) for own in cards.values())
     return squares, len(side) - len(cards)
 
 
 def unlike_cards(first: Sequence[Run], second: Sequence[Run]) -> float:
     """How much of the spread between cards is in the difference of two means: the sum of squares of what their cards' weights differ by.
 
-    0 where both ran on the same cards equally often, 2 for one card each. A card that nobody recorded is like no other.
+    0 where both have the same share of their answers on each card, 2 for one card each. A card that nobody recorded is like no other.
     """
     weights: dict[object, float] = {}
     for sign, side in ((1, first), (-1, second)):
-        for place, run in enumerate(side):
+        for place, (run, share) in enumerate(zip(side, shares(side), strict=True)):
             name = run.card if run.card is not None else (sign, place)
-            weights[name] = weights.get(name, 0.0) + sign / len(side)
+            weights[name] = weights.get(name, 0.0) + sign * float(share)
     return sum(weight**2 for weight in weights.values() if abs(weight) > 1e-9)
 
 

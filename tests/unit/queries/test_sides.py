@@ -90,6 +90,18 @@ def test_runs_of_one_pass_are_matched_and_the_others_newest_with_newest(tmp_path
         *(("x", is_b, True) for is_b in (False, True)),
         *(("y", is_b, True) for is_b in (False, True)),
     ]
+    assert [run["weight"] for run in row["runs"]] == [10] * 6
+
+
+def test_a_run_that_has_no_pair_is_no_run_of_the_contrast(tmp_path: Path) -> None:
+    for run, task, pass_id in (("a-1", "chat", "x"), ("b-1", "chat-concise", "x"), ("a-2", "chat", "y")):
+        factories.write(factories.records(8, run, task=task, pass_id=pass_id), tmp_path / f"{run}.parquet")
+    lost = factories.records(8, "b-2", task="chat-concise", pass_id="y", energy_j=None, energy_reason="the counter was lost")
+    factories.write(lost, tmp_path / "b-2.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=False).row(0, named=True)
+    assert row["pairs"] == 8 and row["dropped"] == 8
+    assert [(run["turn"], run["is_b"], run["weight"]) for run in row["runs"]] == [("x", False, 8), ("x", True, 8)]
 
 
 def test_of_divided_energy_the_windows_are_listed(tmp_path: Path) -> None:

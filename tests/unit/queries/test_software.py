@@ -137,8 +137,8 @@ def test_the_spread_between_runs_comes_on_top(steps: pl.DataFrame) -> None:
     row, other = (
         software.complete(steps, known).filter(pl.col("result_id") == f"run:{name}").row(0, named=True) for name in ("compiled", "batch-8")
     )
-    logs = [math.log(RUNS[run]["energy_j"].sum() / RUNS[run]["output_tokens"].sum()) for run in ("compiled", "compiled-2")]
-    added = runs.of_mean([runs.Run(ln) for ln in logs], known)
+    sums = [(RUNS[run]["energy_j"].sum(), RUNS[run]["output_tokens"].sum()) for run in ("compiled", "compiled-2")]
+    added = runs.of_mean([runs.Run(math.log(energy / tokens), weight=energy) for energy, tokens in sums], known)
     assert added is not None
     within = math.log(row["token_within_high_j"] / row["energy_per_token_j"])
     half = math.hypot(within, added.reach, 0.003)
@@ -147,7 +147,7 @@ def test_the_spread_between_runs_comes_on_top(steps: pl.DataFrame) -> None:
     alone = software.complete(steps).filter(pl.col("result_id") == "run:batch-8").row(0, named=True)
     assert alone["basis"] == estimates.ONE_RUN and alone["token_high_j"] < other["token_high_j"]
     twice = steps.filter(pl.col("step") == 5).with_columns(
-        runs=pl.lit(2), logs=pl.Series([[{"ln": -1.6, "card": None}, {"ln": -1.5, "card": None}]])
+        runs=pl.lit(2), logs=pl.Series([[{"ln": -1.6, "card": None, "weight": 1.0}, {"ln": -1.5, "card": None, "weight": 1.0}]])
     )
     server = software.complete(twice, known).row(0, named=True)
     assert server["token_within_low_j"] is None and server["token_low_j"] < server["energy_per_token_j"] < server["token_high_j"]

@@ -8,7 +8,7 @@ import pytest
 
 from prompt_joules.pages.ui.pure import certainty
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
-from prompt_joules.warehouse.statistics import comparison, runs
+from prompt_joules.warehouse.statistics import comparison, estimates, intervals, runs
 from prompt_joules.warehouse.statistics.estimates import ACROSS_CARDS, ACROSS_RUNS, ONE_RUN, OTHER_CARDS, WITH_CARDS, WITH_SPREAD
 
 
@@ -119,6 +119,31 @@ def test_runs_in_turns_share_their_luck() -> None:
     assert ratio_high(in_turns=True) == pytest.approx(0.7)
     assert ratio_high(in_turns=False) > 0.9
     assert ratio_high(in_turns=True, card=None) == pytest.approx(0.7), "a pass is on one card, recorded or not"
+
+
+def test_passes_cancel_as_far_as_both_sides_answered_in_them() -> None:
+    luck = {"pass 1": 0.0, "pass 2": 0.2, "pass 3": -0.1}
+    known = runs.Known(runs.Spread(0.1, 4), runs.Spread(0.001, 4))
+
+    def added(*weights: float) -> float:
+        sides = [dict(zip(luck, map(runs.Run, luck.values(), "xxx", of), strict=True)) for of in (weights, (1, 1, 1))]
+        spread, cards = estimates.luck_of_ratio(*sides, known)
+        assert spread is not None and cards is estimates.Cards.MEASURED
+        return spread.sd
+
+    assert added(1, 1, 1) < 0.002
+    assert added(1.05, 1, 0.95) < 0.002, "answers of random length"
+    assert added(10, 1, 1) > 0.05
+    alone = {"pass 1": runs.Run(0.0, "x")}
+    every = {name: runs.Run(ln, "x") for name, ln in luck.items()}
+    spread, _ = estimates.luck_of_ratio(alone, every, known)
+    assert spread is not None and spread.sd > 0.07, "two passes of three are on one side alone"
+
+
+def test_an_end_that_no_number_holds_is_none() -> None:
+    draws = np.linspace(-2000.0, 2000.0, intervals.RESAMPLES)
+    row = estimates.Estimate(3.0, draws).row("value", 0)
+    assert row == {"value": 3.0} | dict.fromkeys(("value_low", "value_high", "value_within_low", "value_within_high"))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def contrast(a: object, b: object, *, cut_a: object = False, cut_b: object = Fal
             "ln": float(np.log(side.sum()) + (0.1 * turn)),
             "card": "one",
             "calibration": 0.0,
+            "weight": 1.0,
         }
         for is_b, side in ((False, of_a), (True, of_b))
         for turn in range(logs)
@@ -84,7 +85,8 @@ def test_of_batches_only_the_totals_are_compared() -> None:
         for is_b in (False, True)
         for place, joules in enumerate(np.random.default_rng(2).uniform(900, 1100, 12))
     ]
-    sides = [{"is_b": is_b, "turn": "newest 1", "is_pass": False, "ln": 0.0, "card": "one", "calibration": 0.0} for is_b in (False, True)]
+    run = {"turn": "newest 1", "is_pass": False, "ln": 0.0, "card": "one", "calibration": 0.0, "weight": 1.0}
+    sides = [run | {"is_b": is_b} for is_b in (False, True)]
     schema = {"pair_list": pl.List(pl.Struct({"prompt": pl.Int32}))}
     row = pl.DataFrame(
         {"shared": [True], "harness_version": ["2.0"], "pairs": [384], "pair_list": [None], "windows": [windows], "runs": [sides]},

@@ -102,9 +102,9 @@ def test_joules_per_token_have_an_interval_over_prompts_and_runs(three_runs: Pat
     found = pooled.with_intervals(pooled.pooled(results(three_runs)), spreads, "energy_j", repetitions)
     (row,) = found.filter(task="chat").iter_rows(named=True)
     parts = [part for _, part in warehouses.rows(three_runs, "from requests where task = 'chat'").group_by("run_id")]
-    logs = [math.log(part["energy_j"].sum() / part["output_tokens"].sum()) for part in parts]
+    logs = [(math.log(part["energy_j"].sum() / part["output_tokens"].sum()), part.height) for part in parts]
     within = intervals.student(min(part.height for part in parts) - 1) * sum(map(token_error, parts)) / 3
-    added = luck.of_mean([luck.Run(ln) for ln in logs], luck.known(repetitions))
+    added = luck.of_mean([luck.Run(ln, weight=count) for ln, count in logs], luck.known(repetitions))
     assert added is not None
     half = math.hypot(within, added.reach, 0.003)
     assert row["token_low_j"] == pytest.approx(row["energy_per_token_j"] * math.exp(-half))

@@ -97,6 +97,18 @@ def test_three_cards_are_a_level_and_two_are_what_was_measured() -> None:
     assert two is not None and two.sd == pytest.approx(math.sqrt((0.1**2 / 2 + 4 * 0.01**2) / 5 / 3)), "two runs on x, and others"
 
 
+def test_a_run_of_few_answers_is_no_whole_run_more() -> None:
+    known = runs.Known(runs.Spread(0.04, 4))
+    even, uneven = ([runs.Run(0.0, "x", weight) for weight in weights] for weights in ((9.0, 9.0, 9.0), (100.0, 1.0, 1.0)))
+    three, one = runs.of_mean(even, known), runs.of_mean(uneven, known)
+    assert three is not None and one is not None
+    assert one.sd / three.sd == pytest.approx(math.sqrt(3 * (100**2 + 1 + 1)) / 102)
+    cards = [runs.Run(0.1 * place, card, weight) for place, (card, weight) in enumerate(zip("xyz", (100.0, 1.0, 1.0), strict=True))]
+    level = runs.of_mean(cards, known)
+    assert level is not None and level.sd == pytest.approx(0.1 * math.sqrt(100**2 + 1 + 1) / 102)
+    assert runs.unlike_cards(cards[:2], [run._replace(weight=1.0) for run in cards[:2]]) > 0.4
+
+
 def test_passes_that_several_setups_share_count_once() -> None:
     rows = [
         (setup, "x", f"pass {place}", factor * math.exp(luck))
