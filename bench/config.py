@@ -8,7 +8,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
@@ -17,8 +17,10 @@ from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.tasks import TASKS
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32"]
-EngineName = Literal["transformers-eager", "transformers-compiled", "openai", "vllm", "llama.cpp", "sglang"]
-STARTED = ("vllm", "llama.cpp", "sglang")
+InProcess = Literal["transformers-eager", "transformers-compiled"]
+Started = Literal["vllm", "llama.cpp", "sglang"]
+EngineName = Literal[InProcess, "openai", Started]
+STARTED: tuple[Started, ...] = get_args(Started)
 """Servers that `bench` starts and stops itself."""
 SERVED = ("openai", *STARTED)
 LogName = Literal["mlflow", "wandb", "otel"]

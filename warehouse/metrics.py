@@ -28,6 +28,7 @@ class Metric:
         source: who defined it.
         meaning: one or two sentences for the column help.
         decimals: digits after the point on screen.
+        of_prompts: whether one prompt has it: what the distribution queries take as $metric.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Metric:
     source: str
     meaning: str
     decimals: int
+    of_prompts: bool = False
 
     @property
     def title(self) -> str:
@@ -49,23 +51,11 @@ class Metric:
 
 def _metric(row: dict[str, Any]) -> Metric:
     """A metric out of a line of the table, all of whose cells are text."""
-    numbers = {"display_factor": float(row["display_factor"]), "decimals": int(row["decimals"])}
-    return Metric(**row | numbers | {"better": row["better"] or None, "source": row["source"] or OURS})
+    typed = {"display_factor": float(row["display_factor"]), "decimals": int(row["decimals"]), "of_prompts": bool(row["of_prompts"])}
+    return Metric(**row | typed | {"better": row["better"] or None, "source": row["source"] or OURS})
 
 
 with FILE.open(encoding="utf-8", newline="") as lines:
     METRICS: dict[str, Metric] = {row["key"]: _metric(row) for row in csv.DictReader(lines)}
 
-# Metrics that one prompt has: what the distribution queries take as $metric.
-PROMPT_METRICS: tuple[str, ...] = (
-    "energy_j",
-    "energy_per_token_j",
-    "output_tokens",
-    "input_tokens",
-    "latency_s",
-    "ttft_s",
-    "tpot_s",
-    "throughput_tps",
-    "energy_per_word_j",
-    "power_w",
-)
+PROMPT_METRICS = tuple(key for key, metric in METRICS.items() if metric.of_prompts)

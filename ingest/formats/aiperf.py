@@ -150,10 +150,6 @@ def summary_beside(path: Path) -> Path:
     return next((name for name in own if beside(name).exists()), path.with_name(DEFAULT))
 
 
-def _recognises(content: Content) -> bool:
-    return content.keys >= {"metadata", "metrics"} and dug(content.first, "metadata", "request_start_ns") is not None
-
-
 FORMAT = format_of(
     Facts(
         "aiperf",
@@ -161,6 +157,6 @@ FORMAT = format_of(
         "0.5.0 and 0.13.0 (real files), 0.2 and 0.8 (structure from its source)",
         source="AIPerf",
     ),
-    recognises=_recognises,
+    recognises=lambda content: content.keys >= {"metadata", "metrics"} and dug(content.first, "metadata", "request_start_ns") is not None,
     rows_of=rows_of,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, content_of, one_by_one
+from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Reject, Source, content_of, one_by_one
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
 from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
 
@@ -71,10 +71,6 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     return store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), rejects)
 
 
-def _recognises(content: Content) -> bool:
-    return content.is_list and content.keys >= KEYS and isinstance(dug(content.first, "name", "name"), str)
-
-
 FORMAT = Format(
     Facts(
         "helm",
@@ -82,6 +78,6 @@ FORMAT = Format(
         "0.5 (structure from its source, and from runs that it published)",
     ),
     into="quality",
-    recognises=_recognises,
+    recognises=lambda content: content.is_list and content.keys >= KEYS and isinstance(dug(content.first, "name", "name"), str),
     load=one_by_one(_load),
 )

@@ -7,7 +7,7 @@ Before it wrote J per request it had the mean of the samples: J per token alone.
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Facts
+from prompt_joules.ingest.formats.base import Facts
 from prompt_joules.ingest.formats.fields import at, measured, share, taken
 from prompt_joules.ingest.formats.figures import each_run, format_of
 from prompt_joules.ingest.formats.foreign import is_number
@@ -122,16 +122,12 @@ def engine_of(run: Mapping[str, Any]) -> str:
     return f"{run['framework']}{''.join(parts)}"
 
 
-def _recognises(content: Content) -> bool:
-    return content.keys >= KEYS and bool(content.keys & {FIXED, SESSIONS})
-
-
 FORMAT = format_of(
     Facts(
         "inferencex",
         "InferenceX agg_*.json: results of its sweeps, with sampled GPU energy",
         "October 2025 to August 2026 (structure from its source)",
     ),
-    recognises=_recognises,
+    recognises=lambda content: content.keys >= KEYS and bool(content.keys & {FIXED, SESSIONS}),
     read=each_run(figure_of, KEYS),
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats import scales
-from prompt_joules.ingest.formats.base import Content, Facts, Format, Unreadable
+from prompt_joules.ingest.formats.base import Facts, Format, Unreadable
 from prompt_joules.ingest.formats.foreign import dug
 from prompt_joules.ingest.formats.published import each_result
 
@@ -75,13 +75,9 @@ def source_of(content: Mapping[str, Any]) -> str:
     return name if most is None else f"{name}, limit {most}"
 
 
-def _recognises(content: Content) -> bool:
-    return content.kind == "document" and content.keys >= KEYS
-
-
 FORMAT = Format(
     Facts("lighteval", "lighteval results_*.json: benchmark scores", "0.11 and 0.13 (real files), 0.6 (structure from its source)"),
     into="quality",
-    recognises=_recognises,
+    recognises=lambda content: content.kind == "document" and content.keys >= KEYS,
     load=each_result(scores_of, "lighteval"),
 )

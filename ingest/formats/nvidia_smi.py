@@ -10,7 +10,7 @@ import re
 import polars as pl
 
 from prompt_joules.ingest.formats import totals
-from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
+from prompt_joules.ingest.formats.base import Facts, Source, Unreadable
 from prompt_joules.ingest.formats.foreign import run_name
 from prompt_joules.ingest.formats.published import TEXT, checked
 from prompt_joules.ingest.front.table import LINE
@@ -65,16 +65,12 @@ def totals_of(source: Source, cells: pl.DataFrame) -> totals.Totals:
     return pl.DataFrame([total]), rejects
 
 
-def _recognises(content: Content) -> bool:
-    return "timestamp" in content.header and power_of(content.header) is not None
-
-
 FORMAT = totals.format_of_tables(
     Facts(
         "nvidia-smi",
         "nvidia-smi --query-gpu=timestamp,index,power.draw --format=csv: energy out of sampled power",
         "drivers of 2023 to 2026 (structure from its manual)",
     ),
-    recognises=_recognises,
+    recognises=lambda content: "timestamp" in content.header and power_of(content.header) is not None,
     totals_of=totals_of,
 )

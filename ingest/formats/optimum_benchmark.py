@@ -132,10 +132,6 @@ def _report(content: Any) -> Mapping[str, Any] | None:
     return report if fits else None
 
 
-def _recognises(content: Content) -> bool:
-    return (content.keys >= {"config", "report"} or content.keys >= set(PARTS)) and _report(content.json) is not None
-
-
 def _read(source: Source, content: Content) -> list[Figure | Reject]:
     report = _report(content.json)
     if report is None:
@@ -151,6 +147,6 @@ FORMAT = format_of(
         "optimum-benchmark benchmark_report.json or benchmark.json",
         "0.6.0 (real files, on a CPU and an H100), energy_star of 2024 (structure from its source)",
     ),
-    recognises=_recognises,
+    recognises=lambda content: (content.keys >= {"config", "report"} or content.keys >= set(PARTS)) and _report(content.json) is not None,
     read=_read,
 )

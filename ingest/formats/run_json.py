@@ -9,14 +9,9 @@ from typing import Any
 
 import duckdb
 
-from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Source, Unreadable, content_of
+from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import is_text
 from prompt_joules.ingest.statements import statement
-
-
-def _recognises(content: Content) -> bool:
-    return content.kind == "document" and {"run_id", "fingerprint", "sessions"} <= content.keys
-
 
 MOST = 1e15
 """No balance has more joules, tokens or seconds than this."""
@@ -87,5 +82,9 @@ def _note(source: Source) -> dict[str, Any]:
 
 
 FORMAT = Format(
-    Facts("run-json", "run.json beside our Parquet: the energy balance of a run"), recognises=_recognises, load=_load, batch=500, rank=-1
+    Facts("run-json", "run.json beside our Parquet: the energy balance of a run"),
+    recognises=lambda content: content.kind == "document" and {"run_id", "fingerprint", "sessions"} <= content.keys,
+    load=_load,
+    batch=500,
+    rank=-1,
 )

@@ -92,10 +92,6 @@ def times_of(ttft: Any, gaps: Any, tokens: Any, chat: bool = False) -> dict[str,
     }
 
 
-def _recognises(content: Content) -> bool:
-    return not content.is_list and content.keys >= KEYS
-
-
 def refuse_torn(run: Mapping[str, Any], tool: str) -> None:
     """Raise Unreadable unless a run's lists are lists of one length."""
     if not all(isinstance(run.get(name), list) for name in LISTS):
@@ -126,6 +122,6 @@ FORMAT = format_of(
         "0.22.1 and 0.26.0 (real files), 0.6 to 0.26 (structure from its source)",
         source="vLLM",
     ),
-    recognises=_recognises,
+    recognises=lambda content: not content.is_list and content.keys >= KEYS,
     rows_of=rows_of,
 )

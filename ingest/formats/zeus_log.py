@@ -9,7 +9,7 @@ import re
 import polars as pl
 
 from prompt_joules.ingest.formats import totals
-from prompt_joules.ingest.formats.base import Content, Facts, Source
+from prompt_joules.ingest.formats.base import Facts, Source
 from prompt_joules.ingest.formats.foreign import run_name
 from prompt_joules.ingest.formats.published import TEXT, checked
 
@@ -39,12 +39,8 @@ def totals_of(source: Source, cells: pl.DataFrame) -> totals.Totals:
     ).rename({"window_name": "task"}), rejects
 
 
-def _recognises(content: Content) -> bool:
-    return set(content.header) >= KEYS and bool(gpus_of(list(content.header)))
-
-
 FORMAT = totals.format_of_tables(
     Facts("zeus-log", "Zeus: log of a ZeusMonitor, totals of windows", "0.16 (structure from its source)"),
-    recognises=_recognises,
+    recognises=lambda content: set(content.header) >= KEYS and bool(gpus_of(list(content.header))),
     totals_of=totals_of,
 )

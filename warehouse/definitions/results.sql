@@ -100,7 +100,7 @@ select
 from run_summary
 group by run_id;
 
--- One row per published aggregate, in the columns of `results`.
+-- One row per published aggregate, in the columns of `results`; what only a run of ours has is left out, and is null there.
 create view published_results as
 select
     result_id,
@@ -116,14 +116,8 @@ select
     'pretrained' as weights,
     batch_size,
     concurrency,
-    null::varchar as prompt_set,
     prompts::bigint as prompts,
     energy_j,
-    null::double as energy_median_j,
-    null::double as energy_p90_j,
-    null::double as energy_p95_j,
-    null::double as energy_p99_j,
-    null::double as energy_error_j,
     estimated_energy_j,
     coalesce(energy_per_token_j, ratio(energy_j, output_tokens)) as energy_per_token_j,
     throughput_tps,
@@ -135,22 +129,15 @@ select
     itl_p50_s,
     itl_p99_s,
     coalesce(power_w, ratio(energy_j, latency_s)) as power_w,
-    null::double as idle_power_w,
-    null::double as energy_above_idle_j,
-    null::double as energy_above_active_idle_j,
     case
         when energy_j is null and estimated_energy_j is not null then 'the source models the energy of a response, it did not measure it'
         when energy_j is null then 'the source gives no energy of a response'
     end as energy_reason,
     true as valid,
     []::varchar[] as reasons,
-    null::double as truncated_share,
-    null::double as power_capped_share,
-    null::varchar as edges,
     harness_version,
     licence,
     url,
-    null::timestamptz as started_at,
     null::varchar as clock
 from published
 -- The copy of a result in an export is not shown beside the result itself.
@@ -162,7 +149,7 @@ where result_id not in (
     from runs
 );
 
--- One row per run of ours, in the columns of `results`. Ratios are ratios of sums over the run's valid rows.
+-- One row per run of ours, likewise. Ratios are ratios of sums over the run's valid rows.
 create view measured_results as
 select
     'run:' || runs.run_id as result_id,
@@ -255,9 +242,9 @@ select
         when figures.weights = 'pretrained' then (model_quality.arc + model_quality.hellaswag + model_quality.truthfulqa) / 3
     end as quality_mean
 from (
-    select * from published_results
-    union all by name
     select * from measured_results
+    union all by name
+    select * from published_results
 ) as figures
 join models on models.model_id = figures.model_id
 left join model_quality on model_quality.model_id = figures.model_id;

@@ -1,5 +1,2 @@
 -- One row for the whole warehouse: the version of the tables, and of the project that made them.
-select
-    schema_version,
-    project_version
 from meta

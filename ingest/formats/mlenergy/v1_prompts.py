@@ -114,10 +114,6 @@ def prompt_name(text: str | None, number: int) -> str:
     return sha256(text.strip().encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def _recognises(content: Content) -> bool:
-    return content.is_list and content.keys >= KEYS
-
-
 def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator[Row]:
     """The answers of a file, in order; a torn one is added to `rejects`. Raises Unreadable without the config beside it."""
     setup = setup_of(config_beside(source.path), source)
@@ -138,6 +134,6 @@ FORMAT = format_of(
         "the script of 2023 (structure from its source)",
         source="ML.ENERGY v1",
     ),
-    recognises=_recognises,
+    recognises=lambda content: content.is_list and content.keys >= KEYS,
     rows_of=rows_of,
 )

@@ -47,10 +47,6 @@ def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
     }
 
 
-def _recognises(content: Content) -> bool:
-    return content.kind == "document" and content.keys >= KEYS
-
-
 def _task(source: Source) -> str:
     """The nearest folder that is a task of v2. Raises Unreadable."""
     task = next((part for part in reversed(source.path.parts[:-1]) if part in TASKS), None)
@@ -68,7 +64,7 @@ def _read(source: Source, content: Content) -> list[Figure | Reject]:
 
 FORMAT = format_of(
     Facts("mlenergy-v2", "ML.ENERGY v2: one JSON per model, GPU and server setup", "the leaderboard of 2024 (real files)"),
-    recognises=_recognises,
+    recognises=lambda content: content.kind == "document" and content.keys >= KEYS,
     read=_read,
     batch=100,
 )

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from prompt_joules.ingest.formats import figures
-from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Source, Unreadable, content_of, one_by_one
+from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.fields import at, between, failed, share, taken
 from prompt_joules.ingest.formats.foreign import Row, environment, is_number, run_name, store_requests, to_server, words
 from prompt_joules.ingest.formats.mlenergy.v3 import TEXT_TASKS
@@ -78,10 +78,6 @@ def figure_of(content: Mapping[str, Any], task: str) -> dict[str, Any]:
     }
 
 
-def _recognises(content: Content) -> bool:
-    return content.kind == "document" and content.keys >= KEYS
-
-
 def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     content = content_of(source).json
     results = content.get("results") if isinstance(content, dict) else None
@@ -103,6 +99,6 @@ FORMAT = Format(
         source="ML.ENERGY v3",
     ),
     into="requests",
-    recognises=_recognises,
+    recognises=lambda content: content.kind == "document" and content.keys >= KEYS,
     load=one_by_one(_load),
 )

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 import pytest
@@ -18,11 +18,12 @@ torch = pytest.importorskip("torch", reason="needs the bench extra: make test in
 from rich.console import Console  # noqa: E402
 
 from prompt_joules.bench import errors  # noqa: E402
-from prompt_joules.bench.config import RunConfig, check  # noqa: E402
+from prompt_joules.bench.config import STARTED, InProcess, RunConfig, check  # noqa: E402
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled import kernels  # noqa: E402
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine  # noqa: E402
 from prompt_joules.bench.engines.compiled.layers import ATTENTION  # noqa: E402
+from prompt_joules.bench.engines.servers import RUNTIMES  # noqa: E402
 from prompt_joules.bench.engines.transformers import TransformersEngine  # noqa: E402
 from prompt_joules.bench.meter.reading import Reading  # noqa: E402
 from prompt_joules.bench.prompts.sets import Prompt, load_prompts  # noqa: E402
@@ -329,3 +330,8 @@ def test_provenance_of_weights_is_a_column(config: RunConfig, model: Path) -> No
     run(replace(config, limit=1))
     run(replace(config, limit=1, model=str(model / "config.json"), dummy_weights=True))
     assert rows(config)["weights_format"].to_list() == ["safetensors", "random"]
+
+
+def test_every_engine_that_can_be_named_is_there() -> None:
+    assert set(get_args(InProcess)) == local._ENGINES.keys()
+    assert set(STARTED) == RUNTIMES.keys()
