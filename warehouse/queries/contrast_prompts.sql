@@ -3,7 +3,8 @@
 -- those of one pass, else newest with newest.
 -- `pairs` lists the pairs: a number for the prompt, energy and length of both answers, and whether each was cut short. `windows` lists, for energy that was
 -- divided among prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token), card and
--- calibration of the runs of both sides, and how many of the pairs are theirs (`weight`).
+-- calibration of the runs of both sides, and what their pairs weigh. In means and totals every prompt
+-- counts once (`weight`), however often it was asked: some runs are of the first prompts alone.
 -- With $above_idle the energy is that above the power of the idle GPU.
 with sides as (from sides_of($contrast, $a, $b)),
 setups as (
@@ -108,7 +109,8 @@ paired as (
         b.output_tokens as tokens_b,
         coalesce(a.cut, false) as cut_a,
         coalesce(b.cut, false) as cut_b,
-        a.shared
+        a.shared,
+        1 / count(*) over (partition by matched.contrast, a.prompt_id) as weight
     from matched
     join answered as a on a.run_number = matched.run_a
     join answered as b
@@ -126,10 +128,11 @@ summed as (
     select
         contrast,
         count(*) as pairs,
-        sum(energy_a_j) as energy_a_j_total,
-        sum(energy_b_j) as energy_b_j_total,
-        sum(tokens_a) as tokens_a_total,
-        sum(tokens_b) as tokens_b_total,
+        sum(weight) as prompts,
+        sum(weight * energy_a_j) as energy_a_j_total,
+        sum(weight * energy_b_j) as energy_b_j_total,
+        sum(weight * tokens_a) as tokens_a_total,
+        sum(weight * tokens_b) as tokens_b_total,
         count(*) filter (where cut_a) as cut_a,
         count(*) filter (where cut_b) as cut_b,
         count(*) filter (where cut_a or cut_b) as cut_either,
@@ -140,9 +143,9 @@ summed as (
     from numbered
     group by contrast
 ),
--- How many pairs each turn has: a run without one is not among the runs of the contrast.
+-- What the pairs of each turn weigh: a run without one is not among the runs of the contrast.
 turns_paired as (
-    select contrast, turn, count(*) as pairs from paired group by contrast, turn
+    select contrast, turn, sum(weight) as weight from paired group by contrast, turn
 ),
 -- Both sides of every contrast, one row per run.
 ends as (
@@ -187,10 +190,10 @@ run_lists as (
                 ln := ln(turns.energy_per_token_j),
                 card := turns.card,
                 calibration := turns.calibration,
-                weight := turns_paired.pairs::double
+                weight := turns_paired.weight
             )
             order by ends.is_b, ends.turn
-        ) filter (where turns_paired.pairs > 0) as runs,
+        ) filter (where turns_paired.weight > 0) as runs,
         sum(turns.prompts) filter (where not ends.is_b) as asked_a,
         sum(turns.prompts) filter (where ends.is_b) as asked_b,
         min(ends.run_number) filter (where not ends.is_b) as first_a,
@@ -219,10 +222,10 @@ select
     case when $contrast != 'engine' then first_a.engine end as engine,
     summed.pairs,
     greatest(run_lists.asked_a, run_lists.asked_b)::bigint - summed.pairs as dropped,
-    summed.energy_a_j_total / summed.pairs as energy_a_j,
-    summed.energy_b_j_total / summed.pairs as energy_b_j,
-    summed.tokens_a_total / summed.pairs as output_tokens_a,
-    summed.tokens_b_total / summed.pairs as output_tokens_b,
+    summed.energy_a_j_total / summed.prompts as energy_a_j,
+    summed.energy_b_j_total / summed.prompts as energy_b_j,
+    summed.tokens_a_total / summed.prompts as output_tokens_a,
+    summed.tokens_b_total / summed.prompts as output_tokens_b,
     summed.energy_a_j_total / summed.tokens_a_total as energy_per_token_a_j,
     summed.energy_b_j_total / summed.tokens_b_total as energy_per_token_b_j,
     summed.energy_b_j_total / summed.energy_a_j_total - 1 as change,

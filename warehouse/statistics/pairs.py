@@ -1,8 +1,9 @@
 """The same prompts on two sides, A and B: what going from A to B does to the energy of an answer.
 
-Every pair counts as it was spent, an answer that was cut short included: leaving those out leaves out the long ones, on which asking for
-less acts most. Beside that stand the pairs whose answers are both whole, and the bounds of what whole answers would have given. Energy that
-was divided among the prompts of a window says nothing of one prompt: there the totals of the windows are compared.
+Every prompt counts once, however often it was asked, and a pair as it was spent, an answer that was cut short included: leaving those out
+leaves out the long ones, on which asking for less acts most. Beside that stand the pairs whose answers are both whole, and the bounds of
+what whole answers would have given. Energy that was divided among the prompts of a window says nothing of one prompt: there the totals of
+the windows are compared.
 """
 
 import math
@@ -29,9 +30,9 @@ def paired(contrasts: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.Data
 
     Returns:
         The same rows without their lists, with, each with `_low` and `_high`, and `_within_low` and `_within_high`, the interval without
-        the luck of the runs: `median_change`, of the energy of a prompt as it was spent, over all pairs; `whole_change`, the same over the
-        `whole_pairs` in which both answers are whole; `total_change`, of the energy of all answers together. Also `more`, how many pairs
-        cost more on side B, and `more_share`;
+        the luck of the runs: `median_change`, of the energy of a prompt as it was spent, over all pairs, of which those of a prompt count
+        as much as one; `whole_change`, the same over the `whole_pairs` in which both answers are whole; `total_change`, of the energy of
+        all prompts together. Also `more`, how many pairs cost more on side B, and `more_share`;
         `least_change` and `most_change`, between which the median lies whatever the cut answers would have cost, null for no bound;
         `runs_a`, `runs_b`, and `basis`, what the intervals are about. Of divided energy only the totals are known.
     """
@@ -62,12 +63,12 @@ def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
         total = estimate(*_total_of_windows(row["windows"]))
         return found | total.row("total_change", 0, less=1) | {"basis": total.basis}
     of = {name: np.array([pair[name] for pair in row["pair_list"]]) for name in row["pair_list"][0]}
-    ratios, whole = of["energy_b_j"] / of["energy_a_j"], ~(of["cut_a"] | of["cut_b"])
+    ratios, weights, whole = of["energy_b_j"] / of["energy_a_j"], percentiles.once(of["prompt"]), ~(of["cut_a"] | of["cut_b"])
     total = estimate(*_total_of_pairs(of))
     median = estimate(*_median(ratios, of["prompt"]))
     of_whole = estimate(*_median(ratios[whole], of["prompt"][whole])) if whole.any() else Estimate(None)
-    least = float(np.median(np.where(of["cut_a"], 0, ratios)))
-    most = float(np.median(np.where(of["cut_b"], math.inf, ratios)))
+    least = percentiles.quantile(np.where(of["cut_a"], 0, ratios), weights, 0.5)
+    most = percentiles.quantile(np.where(of["cut_b"], math.inf, ratios), weights, 0.5)
     found |= {"least_change": least - 1 if least > 0 else None, "most_change": most - 1 if math.isfinite(most) else None}
     found |= {"more": int((ratios > 1).sum()), "more_share": float((ratios > 1).mean()), "whole_pairs": int(whole.sum())}
     found |= total.row("total_change", 0, less=1) | median.row("median_change", 0, less=1) | of_whole.row("whole_change", 0, less=1)
@@ -80,15 +81,15 @@ def _meter(own: list[dict[str, Any]]) -> Meter:
 
 
 def _median(ratios: Floats, prompts: Floats) -> tuple[float, Floats | None]:
-    """The median of ratios of pairs, by the order of the ratios, and draws of its logarithm; pairs of one prompt count together."""
-    value, low, high = percentiles.clustered(ratios, 0.5, prompts)
+    """The median of ratios of pairs, by the order of the ratios, and draws of its logarithm; pairs of one prompt count once together."""
+    value, low, high = percentiles.clustered(ratios, 0.5, prompts, percentiles.once(prompts))
     return value, None if low is None and high is None else percentiles.log_draws(value, low, high, 0)
 
 
 def _total_of_pairs(of: dict[str, Floats]) -> tuple[float, Floats | None]:
-    """The ratio of the energies of all pairs, and draws of its logarithm over prompts."""
-    prompts = of["prompt"].astype(int) - 1
-    a, b = (Sums(np.bincount(prompts, of[name]).astype(float), np.bincount(prompts).astype(float)) for name in ("energy_a_j", "energy_b_j"))
+    """The ratio of the energies of all prompts, of each the mean of its pairs, and draws of its logarithm over prompts."""
+    _, prompts, counts = np.unique(of["prompt"], return_inverse=True, return_counts=True)
+    a, b = (Sums(np.bincount(prompts, of[name]) / counts, np.ones(len(counts))) for name in ("energy_a_j", "energy_b_j"))
     return b.value / a.value, intervals.log_draws(intervals.resamples((len(a.upper),)), b, a)
 
 

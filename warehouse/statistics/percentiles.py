@@ -60,25 +60,48 @@ def _log_binomial(count: int, level: float) -> Floats:
     return count * math.log(1 - level) + np.concatenate([[0.0], np.cumsum(ratios)])
 
 
-def clustered(values: Floats, level: float, clusters: Floats) -> tuple[float, float | None, float | None]:
+def quantile(values: Floats, weights: Floats, level: float) -> float:
+    """The percentile of values that count differently, between two of them on a straight line; with equal weights that of numpy."""
+    order = np.argsort(values, kind="stable")
+    ordered, each = values[order], weights[order]
+    places = np.concatenate([[0.0], np.cumsum((each[1:] + each[:-1]) / 2)])
+    asked = level * places[-1]
+    above = min(int(np.searchsorted(places, asked * (1 - 1e-12))), len(ordered) - 1)
+    below = max(above - 1, 0)
+    if ordered[below] == ordered[above] or places[above] <= asked * (1 + 1e-12):
+        return float(ordered[above])
+    return float(ordered[below] + (ordered[above] - ordered[below]) * (asked - places[below]) / (places[above] - places[below]))
+
+
+def once(clusters: Floats) -> Floats:
+    """Weights with which every cluster counts once, however many values it has."""
+    _, places, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+    return 1 / counts[places].astype(float)
+
+
+def clustered(values: Floats, level: float, clusters: Floats, weights: Floats | None = None) -> tuple[float, float | None, float | None]:
     """As `interval`, of values that come in clusters: several answers to one prompt count for less than as many prompts.
 
     By how much follows from the share of the values at or below the percentile, cluster by cluster (the design effect of Kish).
+
+    Args:
+        weights: how much each value counts; all alike if None.
     """
     names, places = np.unique(clusters, return_inverse=True)
     if len(names) == len(values):
         return interval(values, level)
-    ordered = np.sort(values)
-    value = float(np.quantile(ordered, level))
-    inside = np.bincount(places, (values <= value) - level)
+    weights = np.ones(len(values)) if weights is None else weights
+    order, whole = np.argsort(values, kind="stable"), float(weights.sum())
+    ordered, up_to = values[order], np.cumsum(weights[order]) / whole
+    value = quantile(values, weights, level)
+    inside = np.bincount(places, weights * ((values <= value) - level))
     spread = float(((inside - inside.mean()) ** 2).sum()) * len(names) / max(len(names) - 1, 1)
-    effect = max(1.0, spread / (len(values) * level * (1 - level)))
-    count = max(1, math.floor(len(values) / effect))
+    count = max(1, math.floor(min(len(values), whole**2 * level * (1 - level) / spread if spread > 0 else math.inf)))
     if min(count, len(names)) < FEWEST_UNITS:
         return value, None, None
     low, high = ranks(count, level)
-    at_low, at_high = math.ceil(low / count * len(values)), math.ceil(high / count * len(values))
-    return value, float(ordered[at_low - 1]) if low >= 1 else None, float(ordered[at_high - 1]) if high <= count else None
+    at_low, at_high = (min(int(np.searchsorted(up_to, rank / count - 1e-9)), len(ordered) - 1) for rank in (low, high))
+    return value, float(ordered[at_low]) if low >= 1 else None, float(ordered[at_high]) if high <= count else None
 
 
 def of_steps(shares: Floats, values: Floats, level: float, count: int, of_a_prompt: int = 1) -> tuple[float | None, float | None]:

@@ -90,7 +90,26 @@ def test_runs_of_one_pass_are_matched_and_the_others_newest_with_newest(tmp_path
         *(("x", is_b, True) for is_b in (False, True)),
         *(("y", is_b, True) for is_b in (False, True)),
     ]
-    assert [run["weight"] for run in row["runs"]] == [10] * 6
+    assert [run["weight"] for run in row["runs"]] == [pytest.approx(10 / 3)] * 6, "ten prompts, each asked three times"
+
+
+def test_a_prompt_counts_once_however_often_it_was_asked(tmp_path: Path) -> None:
+    """Two runs of all 12 prompts in which nothing changes, six of the first 4 alone, which cost half."""
+    for turn, count in enumerate((12, 12, 4, 4, 4, 4, 4, 4)):
+        for task, joules in (("chat", 100.0), ("chat-concise", 50.0)):
+            rows = [
+                factories.record(f"{task}-{turn}", index, task=task, pass_id=f"pass {turn}", energy_j=joules if index < 4 else 100.0)
+                for index in range(count)
+            ]
+            factories.write(factories.frame(rows), tmp_path / f"{task}-{turn}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=False)
+    row = pairs.paired(found).row(0, named=True)
+    assert (row["pairs"], row["energy_a_j"], row["energy_b_j"]) == (48, pytest.approx(100), pytest.approx((4 * 50 + 8 * 100) / 12))
+    assert (row["change"], row["total_change"]) == (pytest.approx(-4 / 24), pytest.approx(-4 / 24))
+    assert row["median_change"] == 0, "of eight prompts in twelve; 32 of 48 pairs cost half"
+    weights = {run["turn"]: run["weight"] for run in found["runs"][0]}
+    assert weights["pass 0"] == pytest.approx(4 / 8 + 8 / 2) and weights["pass 7"] == pytest.approx(4 / 8)
 
 
 def test_a_run_that_has_no_pair_is_no_run_of_the_contrast(tmp_path: Path) -> None:

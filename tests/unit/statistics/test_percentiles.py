@@ -66,6 +66,26 @@ def test_the_ranks_of_very_many_values_are_those_of_the_normal_distribution() ->
     assert after == (pytest.approx(before[0] + 1, abs=2), pytest.approx(before[1] + 1, abs=2))
 
 
+def test_weights_that_are_equal_change_no_percentile() -> None:
+    values = np.random.default_rng(3).lognormal(size=57)
+    for level in (0.0, 0.1, 0.5, 0.95, 1.0):
+        assert percentiles.quantile(values, np.full(57, 0.2), level) == pytest.approx(np.quantile(values, level))
+    infinite = np.array([0.5, np.inf, np.inf])
+    assert percentiles.quantile(infinite, np.ones(3), 0.5) == np.inf
+    assert percentiles.quantile(infinite, np.array([9.0, 1.0, 1.0]), 0.5) == np.inf
+    assert percentiles.quantile(np.array([0.5, 0.5, np.inf]), np.ones(3), 0.5) == 0.5
+
+
+def test_a_prompt_that_was_asked_often_counts_once() -> None:
+    prompts = np.concatenate([np.arange(40), np.repeat(np.arange(5), 30)])
+    chance = np.random.default_rng(4)
+    values = np.where(prompts < 5, 0.1, chance.normal(1, 0.1, len(prompts)))
+    assert percentiles.clustered(values, 0.5, prompts)[0] == 0.1
+    value, low, high = percentiles.clustered(values, 0.5, prompts, percentiles.once(prompts))
+    assert low is not None and high is not None and 0.8 < low < value < high < 1.2
+    assert percentiles.once(prompts).sum() == pytest.approx(40)
+
+
 def test_answers_to_one_prompt_count_for_less_than_prompts() -> None:
     prompts = np.repeat(np.arange(60), 5)
     each = np.random.default_rng(1).normal(size=60)
