@@ -92,7 +92,16 @@ def test_every_mark_has_its_n(shipped_warehouse: Path) -> None:
 
 
 def test_words_of_marks_that_are_near_stand_on_either_side() -> None:
-    one = {"size": 69.0, "token_low_j": 20.0, "engine": "transformers-eager", "batch_size": 1, "units": 5, "saved": 0.1, "eager_j": 27.0}
+    one = {
+        "size": 69.0,
+        "size_name": "69B",
+        "token_low_j": 20.0,
+        "engine": "transformers-eager",
+        "batch_size": 1,
+        "units": 5,
+        "saved": 0.1,
+        "eager_j": 27.0,
+    }
     near = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (2, 23.0))])
     assert dict(room._with_texts(near).select("step", "place").rows()) == {1: "first", 2: "last"}
     three = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (2, 11.0), (5, 10.0))])

@@ -1,7 +1,7 @@
--- One row per GPU, size (billion parameters, two digits) and step of software: J/token of the setup that stands for it, of our own on one GPU with weights of
--- 16 bits. Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. The setup that stands for a step is the
--- first by: newest protocol; the weights that most steps of the size have; the loop that takes least, then the default one; the task chat; for a server least
--- J/token, for a loop most answers. Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token), card and energy of each.
+-- One row per GPU, size (billion parameters, two digits), weights and step of software: J/token of the setup that stands for it, of our own on one GPU with
+-- weights of 16 bits. Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. The setup that stands for a
+-- step is the first by: newest protocol; the loop that takes least, then the default one; the task chat; for a server least J/token, for a loop most answers.
+-- Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token), card and energy of each.
 -- `units` is how many things were measured by themselves in a run (answers, batches, one window of a server), `log_error` the standard error of ln(J/token)
 -- over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
 with own as (
@@ -44,22 +44,6 @@ candidates as (
     window same_setup as (partition by own.setup)
     qualify row_number() over (partition by own.setup order by own.started_at desc, own.result_id) = 1
 ),
-usual as (
-    select
-        gpu_model,
-        size,
-        first(weights order by steps desc, weights) as weights
-    from (
-        select
-            gpu_model,
-            size,
-            weights,
-            count(distinct step) as steps
-        from candidates
-        group by all
-    )
-    group by all
-),
 of_loops as (
     select
         candidates.*,
@@ -99,14 +83,12 @@ select
     candidates.prompt_set,
     candidates.result_id
 from of_loops as candidates
-join usual using (gpu_model, size)
 where candidates.step is not null
-window of_step as (partition by candidates.gpu_model, size, candidates.step)
+window of_step as (partition by candidates.gpu_model, size, candidates.weights, candidates.step)
 qualify row_number() over (
-    partition by candidates.gpu_model, size, candidates.step
+    partition by candidates.gpu_model, size, candidates.weights, candidates.step
     order by
         candidates.protocol desc nulls last,
-        candidates.weights = usual.weights desc,
         case when candidates.step in (2, 3, 4) then candidates.loop_j end nulls last,
         candidates.engine = 'transformers-compiled' desc,
         candidates.task = 'chat' desc,
@@ -119,4 +101,6 @@ qualify row_number() over (
 order by
     candidates.gpu_model,
     size,
+    candidates.weights = 'dummy',
+    candidates.weights,
     candidates.step

@@ -108,13 +108,13 @@ def sure(known: pl.DataFrame) -> str:
 
 
 def unlike(rows: pl.DataFrame) -> str:
-    """The sizes whose steps are not alike in protocol or weights."""
+    """The sizes whose steps are not alike in protocol, and which weights a row has."""
     sentences = []
-    for column, noun in (("harness_version", "protocol"), ("weights", "weights")):
-        mixed = rows.filter(pl.col(column).n_unique().over("size") > 1)
-        sizes = mixed["size_name"].unique(maintain_order=True).to_list()
-        if sizes:
-            sentences.append(f"Steps differ in {noun} at {', '.join(sizes)}.")
+    mixed = rows.filter(pl.col("harness_version").n_unique().over("size_name") > 1)
+    if sizes := mixed["size_name"].unique(maintain_order=True).to_list():
+        sentences.append(f"Steps differ in protocol at {', '.join(sizes)}.")
+    if rows["size_name"].str.contains(" ").any():
+        sentences.append("Random weights have a row of their own where a size was measured with pretrained ones too.")
     versions = ", ".join(rows["harness_version"].unique().sort().to_list())
     sentences.append(f"Protocol {plain(versions)}; that of a point stands in its tooltip and in the table.")
     return " ".join(sentences)
@@ -143,7 +143,7 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
     shown = _with_texts(rows)
     limits = (float(shown["energy_per_token_j"].to_numpy().min()), float(shown["energy_per_token_j"].to_numpy().max()))
     domain = [limits[0] / ROOM[0], limits[1] * ROOM[1]]
-    sizes = rows.sort("size")["size_name"].unique(maintain_order=True).to_list()
+    sizes = rows.sort("size", "size_name")["size_name"].unique(maintain_order=True).to_list()
     y = alt.Y("size_name:N", title=None, sort=sizes, axis=alt.Axis(labelFontWeight=600))
     x = alt.X(
         "energy_per_token_j:Q",
@@ -210,15 +210,16 @@ def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
 def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with the words beside their marks, `number`, `n` and `saves`, and where they stand: `place`, `is_least`."""
     least, most = (
-        pl.col("energy_per_token_j") == end.over("size") for end in (pl.col("energy_per_token_j").min(), pl.col("energy_per_token_j").max())
+        pl.col("energy_per_token_j") == end.over("size_name")
+        for end in (pl.col("energy_per_token_j").min(), pl.col("energy_per_token_j").max())
     )
     # The next larger mark of its row, where words in the middle of both would touch; the largest has its words at its right.
-    next_ = (pl.col("energy_per_token_j").shift(by).over("size").alias(name) for by, name in ((-1, "larger"), (1, "smaller")))
-    rows = rows.sort("size", "energy_per_token_j").with_columns(next_).sort("size", "step", maintain_order=True)
+    next_ = (pl.col("energy_per_token_j").shift(by).over("size_name").alias(name) for by, name in ((-1, "larger"), (1, "smaller")))
+    rows = rows.sort("size", "size_name", "energy_per_token_j").with_columns(next_).sort("size", "size_name", "step", maintain_order=True)
     crowded = (least & (pl.col("larger") < CLOSE * pl.col("energy_per_token_j"))) | (
         most & (pl.col("energy_per_token_j") < CLOSE * pl.col("smaller"))
     )
-    is_close = (pl.col("larger") < CLOSE * pl.col("energy_per_token_j")) & (pl.col("larger") < pl.col("larger").max().over("size"))
+    is_close = (pl.col("larger") < CLOSE * pl.col("energy_per_token_j")) & (pl.col("larger") < pl.col("larger").max().over("size_name"))
     part = shape.each(rows["saved"], lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", pl.String)
     return rows.with_columns(
         shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),

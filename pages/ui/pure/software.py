@@ -21,7 +21,7 @@ FEWEST = intervals.FEWEST_UNITS
 
 
 def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFrame:
-    """Adds names, intervals and what each step saves against the first of its row.
+    """Adds names, intervals and what each step saves against the first of its row: that of its size and its weights, pretrained or random.
 
     Args:
         steps: rows of the query `software_steps`.
@@ -35,12 +35,16 @@ def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFr
         whether the eager loop of the size is of protocol 1.x, whose few answers hold a cold one: what is saved is then at most that.
     """
     first = pl.when(pl.col("step") == 1).then
-    by = ["gpu_model", "size"]
+    by = ["gpu_model", "size", "weights"]
     halves = [_halves(row, known) for row in steps.iter_rows(named=True)]
-    of_eager = {(row["gpu_model"], row["size"]): _cards(row) for row in steps.filter(pl.col("step") == 1).iter_rows(named=True)}
-    cards = [_alike(_cards(row), of_eager.get((row["gpu_model"], row["size"]))) for row in steps.iter_rows(named=True)]
+    of_eager = {tuple(row[key] for key in by): _cards(row) for row in steps.filter(pl.col("step") == 1).iter_rows(named=True)}
+    cards = [_alike(_cards(row), of_eager.get(tuple(row[key] for key in by))) for row in steps.iter_rows(named=True)]
+    sizes = shape.each(steps["size"], lambda size: f"{figure(size, 2)}B", pl.String)
     named = steps.with_columns(
-        shape.each(steps["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"),
+        pl.when(pl.col("weights") == "dummy", pl.col("weights").n_unique().over("gpu_model", "size") > 1)
+        .then(pl.format("{} random", sizes))
+        .otherwise(sizes)
+        .alias("size_name"),
         pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),
         (pl.col("units") < FEWEST).alias("few"),
         pl.Series("within", [within for within, _, _ in halves], dtype=pl.Float64),
@@ -108,8 +112,8 @@ def gpus(rows: pl.DataFrame) -> list[str]:
 
 
 def comparable(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows of sizes with at least two steps: the others compare nothing."""
-    return rows.filter(pl.len().over("gpu_model", "size") > 1)
+    """The rows of sizes with at least two steps of one kind of weights: the others compare nothing."""
+    return rows.filter(pl.len().over("gpu_model", "size", "weights") > 1)
 
 
 def share(part: float) -> str:

@@ -93,6 +93,10 @@ def steps(runs_kept: str) -> pl.DataFrame:
 
 def test_one_run_stands_for_each_step_of_a_size(steps: pl.DataFrame) -> None:
     chosen = steps.select("size", "step", pl.col("result_id").str.strip_prefix("run:")).rows()
+    assert steps.filter(pl.col("weights") == "pretrained").select("step", "result_id").rows() == [(2, "run:real")], (
+        "never beside random ones"
+    )
+    chosen = [row for row in chosen if row[2] != "real"]
     assert chosen == [
         (0.6, 2, "small-searched"),
         (8.0, 1, "eager"),
@@ -100,11 +104,12 @@ def test_one_run_stands_for_each_step_of_a_size(steps: pl.DataFrame) -> None:
         (8.0, 3, "batch-8"),
         (8.0, 4, "batch-32"),
         (8.0, 5, "server-128"),
-    ], "newest protocol, weights of the row, the loop that takes least (the default of equals), 16 bits, one GPU, best concurrency"
+    ], "newest protocol, the loop that takes least (the default of equals), 16 bits, one GPU, best concurrency"
     assert steps.filter(pl.col("step") == 1).select("runs", "choices").row(0) == (1, 2)
-    assert steps.filter(pl.col("size") == 8, pl.col("step") == 2).select("runs", "answers").row(0) == (2, 26), (
-        "runs of a setup count together"
-    )
+    assert steps.filter(pl.col("size") == 8, pl.col("step") == 2, pl.col("weights") == "dummy").select("runs", "answers").row(0) == (
+        2,
+        26,
+    ), "runs of a setup count together"
 
 
 def test_joules_per_token_are_ratios_of_sums_and_of_the_steady_state(steps: pl.DataFrame) -> None:
@@ -162,14 +167,17 @@ def test_what_is_saved_is_against_the_eager_loop_of_the_size(steps: pl.DataFrame
     assert rows.filter(pl.col("size") == 0.6)["saved"].item() is None
     drawn = software.comparable(rows)
     assert set(drawn["size"]) == {8.0}
-    assert room.left_out(rows, drawn).endswith(": 0.6B.")
-    assert f"**{software.share(server['saved'])}** (8B) on a server." in room.headline(drawn)
+    assert room.left_out(rows, drawn).endswith(": 0.6B, 8B.")
+    assert f"**{software.share(server['saved'])}** (8B random) on a server." in room.headline(drawn)
+    assert "Random weights have a row of their own" in room.unlike(drawn)
+    real = rows.filter(pl.col("weights") == "pretrained").row(0, named=True)
+    assert (real["size_name"], real["saved"]) == ("8B", None), "a pretrained step is not held against an eager loop of random weights"
     assert not room.cold(drawn) and "at most" not in room.headline(drawn)
     cold = software.comparable(software.complete(steps.with_columns(harness_version=pl.lit("1.1"))))
     assert room.cold(cold) == room.COLD.format(sizes="")
     assert "less energy, at most by " in room.headline(cold), "a cold first answer is in the eager loop"
     mixed = drawn.with_columns(pl.when(pl.col("step") == 1).then(pl.lit("1.1")).otherwise("harness_version").alias("harness_version"))
-    assert "Steps differ in protocol at 8B." in room.unlike(mixed)
+    assert "Steps differ in protocol at 8B random." in room.unlike(mixed)
 
 
 def test_a_run_without_a_steady_state_stands_with_its_whole_window(tmp_path: Path) -> None:
