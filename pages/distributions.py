@@ -118,7 +118,7 @@ def show_prompts_of_bars(view: View, bins: pl.DataFrame, chosen: pl.DataFrame, a
         if bar in clicked
     ]
     rows = pl.concat(found).head(room.MOST_OF_BARS)
-    st.subheader(f"The {rows.height:,} prompts of the bars", anchor=False)
+    st.header(f"The {rows.height:,} prompts of the bars", anchor=False)
     if cut := words.first_of(int(chosen["count"].sum()), room.MOST_OF_BARS, "prompts", "choose fewer bars for the others"):
         st.caption(cut)
     tables.show(rows, room.BEHIND_BARS, alt="The prompts behind the bars that were clicked")

@@ -63,12 +63,12 @@ def show_chart(rows: pl.DataFrame) -> None:
 
 
 view = frame.begin("Can I have the rows?")
-st.subheader("The rows of the filters", anchor=False)
+st.header("The rows of the filters", anchor=False)
 st.markdown(room.EXPORT)
 offer_files(view, controls.one_of("Rows", "rows", list(room.EXPORTS), 260))
 scope.say_footer(data.results(view), view)
 
-st.subheader("Ask in SQL", anchor=False)
+st.header("Ask in SQL", anchor=False)
 if switches.is_on(switches.SQL):
     st.markdown(room.SQL)
     sql = ask_sql()

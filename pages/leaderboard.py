@@ -98,7 +98,7 @@ def show_row(row: dict[str, Any], view: View) -> None:
     ways = [(f"{page}?{urlencode(link)}", label) for page, label, link in room.links(row)]
     ways += [(site.address(page, link), label) for page, label, link in room.together(pl.DataFrame([row], infer_schema_length=None))]
     ways += [(row["url"], "Where it was published")] if (row["url"] or "").startswith("https://") else []
-    st.html(site.links(ways))
+    st.html(site.links(ways, "Ways on"))
     with st.expander("All that is known about this result"):
         known = pl.DataFrame([row], infer_schema_length=None).drop("energy_is", "spread", strict=False)
         tables.show(detail.upright(known), detail.UPRIGHT, alt="All numbers of the result")
@@ -128,7 +128,7 @@ def _offer(ticked: pl.DataFrame) -> None:
     if ticked.is_empty():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(site.links([(site.address(page, link), label) for page, label, link in room.together(ticked)]))
+        st.html(site.links([(site.address(page, link), label) for page, label, link in room.together(ticked)], "With the ticked rows"))
         if ticked.height == 1:
             st.button("Its facts", key="facts", on_click=st.query_params.update, args=({ROW: ticked["result_id"].item()},))
         if ticked.height > room.MOST_COMPARED:

@@ -9,7 +9,7 @@ from prompt_joules.pages.ui.pure.words import plain
 
 def head(anchor: str) -> None:
     """The heading of a section, with the address that links lead to."""
-    st.subheader(room.SECTIONS[anchor], anchor=anchor)
+    st.header(room.SECTIONS[anchor], anchor=anchor)
 
 
 view = frame.begin("How was it measured?")

@@ -74,12 +74,12 @@ def show_texts(answers: pl.DataFrame) -> None:
     if asked.is_empty() and kept.is_empty():
         st.markdown("The texts of prompt and answers were not kept in these runs.")
         return
-    st.subheader("The prompt", anchor=False)
+    st.header("The prompt", anchor=False)
     for text in asked.head(room.MOST_PROMPTS):
         tables.verbatim(text)
     if len(asked) > room.MOST_PROMPTS:
         st.caption(f"And {words.count(len(asked) - room.MOST_PROMPTS, 'more text')} with this id, in the download.")
-    st.subheader("The answers", anchor=False)
+    st.header("The answers", anchor=False)
     for place, (heading, text) in enumerate(room.different(kept)[: room.MOST_TEXTS]):
         tables.verbatim(text, label=heading, is_open=place == 0)
     if more := room.more_texts(kept):

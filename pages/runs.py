@@ -94,7 +94,7 @@ else:
 
 totals = room.totals(data.load("run_totals", selection))
 if not totals.is_empty():
-    st.subheader("Totals of other tools", anchor=False)
+    st.header("Totals of other tools", anchor=False)
     st.caption(
         "Other tools counted the energy of these whole runs without prompts or tokens. The totals are in no average, and no "
         "filter acts on them."
@@ -112,6 +112,6 @@ if loaded.open:
         show_first(files, room.FILES, "Files in the warehouse, newest first", "files", "the table `ingested_files` has all")
 rejects = room.with_short_paths(data.load("rejects", selection))
 if not rejects.is_empty():
-    st.subheader("Rows refused", anchor=False)
+    st.header("Rows refused", anchor=False)
     alt = "Rows that the ingest refused, with the reason"
     show_first(rejects, room.REJECTS, alt, "rows", f"`{commands.INGEST} rejects` lists all")

@@ -42,7 +42,7 @@ if every.is_empty():
     scope.end_without_rows(view)
 show_like_for_like(view, room.with_edition(every))
 
-st.subheader("All results, by edition and GPU", anchor=False)
+st.header("All results, by edition and GPU", anchor=False)
 view = controls.band(view, every, default="3 to 10")
 rows = room.with_edition(data.results(view))
 metric = NUMBERS[view.measure.key]

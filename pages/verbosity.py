@@ -113,14 +113,14 @@ def show_change_of_means(view: View, sides: Sides) -> None:
     draw.show(draw.of(drawings.of_means, summary.head(room.MOST_TABLES)), alt=alt)
     st.caption(words.first_of(summary.height, room.MOST_TABLES, "tables", "filters lead to the others"))
     glance.explained(room.changes(summary.head(room.MOST_TABLES), sides.kind), room.GROSS_ONLY if view.measure.above_idle else "")
-    st.subheader("Model by model", anchor=False)
+    st.header("Model by model", anchor=False)
     sets = room.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
     view = view.narrowed(among("set", (controls.one_of("Table", "table", shape.names(sets, "set")),)))
     rows = view.rows(sets)
     name = "model_name" if sides.kind != "model" else "engine"
     alt = "Mean energy of a response on both sides, one line per model, largest saving on top"
     chosen = pick.show_chart(draw.of(drawings.dumbbells, rows, name), rows, alt, "dumbbells", field=name)
-    st.subheader("Shorter answers, or cheaper tokens?", anchor=False)
+    st.header("Shorter answers, or cheaper tokens?", anchor=False)
     st.markdown(room.SPLIT)
     draw.show(draw.of(drawings.split, rows, name), alt="Change in energy as effects of length and of J/token, one bar per model")
     alt = "Energy, length and J/token on both sides, per model"

@@ -24,7 +24,7 @@ def show_curves(view: View, rows: pl.DataFrame) -> None:
     Args:
         rows: of the GPU, from `lines.complete`.
     """
-    st.subheader(lines.TITLE, anchor=False)
+    st.header(lines.TITLE, anchor=False)
     size = controls.view("at", lines.sizes(rows), lines.richest(rows), label="Size", is_labelled=False)
     shown = rows.filter(pl.col("size_name") == size)
     st.markdown(lines.headline(shown))

@@ -12,6 +12,7 @@ ABOUT = "How to read it"
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; padding-bottom: 4rem; }
 [data-testid="stHeading"] h1 { padding: 0 0 0.45rem; line-height: 1.15; }
+[data-testid="stHeading"] h2 { padding: 0.5rem 0 0.6rem; }
 .st-key-headline p { font-size: 1.1rem; line-height: 1.45; }
 </style>"""
 

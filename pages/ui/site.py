@@ -73,16 +73,18 @@ def follow_old_links(page: Page) -> None:
         st.switch_page("pages/leaderboard.py", query_params={key: st.query_params.get_all(key) for key in st.query_params})
 
 
-def links(targets: list[tuple[str, str]]) -> str:
+def links(targets: list[tuple[str, str]], name: str = "Views") -> str:
     """HTML of links to views of this app, as a row of chips.
 
     Plain links, since `st.page_link` does not set filters that are on screen, and Markdown links open a new tab.
 
     Args:
         targets: address and label of each; both are escaped.
+        name: what readers of screens call them; no two on a page are alike.
     """
-    anchors = (f'<a href="{escape(address)}">{escape(label)}</a>' for address, label in targets)
-    return f'{LINKS_STYLE}<nav class="views" aria-label="Views">{" ".join(anchors)}</nav>'
+    anchors = " ".join(f'<a href="{escape(address)}">{escape(label)}</a>' for address, label in targets)
+    one_of_many = f'<nav class="views" aria-label="{escape(name)}">{anchors}</nav>'
+    return LINKS_STYLE + (one_of_many if len(targets) > 1 else f'<div class="views">{anchors}</div>')
 
 
 def sentences(targets: list[tuple[str, str]]) -> str:

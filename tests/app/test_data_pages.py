@@ -209,7 +209,7 @@ def test_methods_shows_the_system_prompts_and_every_definition(open_page: Open) 
     numbers = table(app)
     assert numbers["column"].to_list() == list(METRICS) and numbers["meaning"].to_list() == [metric.meaning for metric in METRICS.values()]
     assert {"gpqa", "lm-arena-chat", "sourcegraph-fim", "code"} <= set(re.findall(r"- \*\*([\w-]+)\*\*:", text(app)))
-    assert [head.anchor for head in app.subheader] == list(methods.SECTIONS)
+    assert [head.anchor for head in app.header] == list(methods.SECTIONS)
     assert {"Is this accurate?", "Why is it null?", "Can I compare across GPUs?"} <= {frame.label for frame in app.expander}
     assert f"Prompt Joules {create.project_version()}, Which model" in text(app)
 
