@@ -60,7 +60,7 @@ SERVERS = {"vllm": "vLLM", "sglang": "SGLang", "llama.cpp": "llama.cpp"}
 POINTS = (
     "select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.dtype, coalesce(runs.top_k, 0) as top_k, "
     "list_contains(runs.reasons, 'seeded-requests') as seeded, runs.harness_version, runs.batch_size, runs.concurrency, runs.seed, "
-    "count(*) as answers, avg(output_tokens) as each, any_value(runs.batch_size) * sum(output_tokens) / sum(latency_s) as speed, "
+    "count(*) as answers, avg(output_tokens) as each, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed, "
     "sum(energy_j) / sum(output_tokens) as joules, any_value(steady_energy_j / steady_output_tokens) as steady "
     "from requests join runs using (run_number) left join run_notes on run_notes.run_id = runs.run_id "
     "where runs.model_id = $model and runs.harness_version like '2.%' and runs.gpu = 'H200' and requests.valid group by all"

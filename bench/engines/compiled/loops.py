@@ -1,8 +1,8 @@
 """The loops that the compiled engine can run, and the choice among them by time or by joules.
 
-The fastest kernel is not the most frugal one. With `coordinate_descent_tuning` inductor turns a one-row matrix product into
+The fastest kernel need not be the most frugal one. With `coordinate_descent_tuning` inductor turns a one-row matrix product into
 products and sums on the plain cores, which draws more power for the same bytes: on an H200 a model of 8 billion parameters then
-makes 205 token/s at 686 W, and 197 token/s at 508 W when cuBLAS multiplies stacked projections (docs/measurement.md, `--tune`).
+makes 205 token/s at 686 W, and 197 token/s at 508 W when cuBLAS multiplies stacked projections (docs/log.md, 2026-11-29).
 """
 
 from collections.abc import Callable, Sequence
