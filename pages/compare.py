@@ -83,7 +83,7 @@ if chosen.height < 2:
 
 asked = view
 view = view.narrowed(among("result_id", chosen["result_id"]))
-units = data.load("units", view.selection, results="\n".join(chosen["result_id"]), above_idle=measure.above_idle, pooled=True)
+units = data.load("units", view.selection, results="\n".join(chosen["result_id"]), idle=measure.idle, pooled=True)
 luck = data.luck(chosen["harness_version"])
 compared = comparison.compared(chosen, units, measure, luck)
 found = naming.in_short(chosen.select("result_id", "label", "energy_is").join(compared, on="result_id", maintain_order="left"))

@@ -22,7 +22,7 @@ def lengths() -> tuple[float, float]:
 
 def fitted(view: View, results: pl.Series) -> pl.DataFrame:
     """The fits of results by their ids."""
-    sums = data.load("cost_units", view.selection, results="\n".join(results), pooled=True, above_idle=view.measure.above_idle)
+    sums = data.load("cost_units", view.selection, results="\n".join(results), pooled=True, idle=view.measure.idle)
     return cost.fits(sums, data.luck())
 
 
@@ -33,7 +33,7 @@ def fitted_by_name(view: View, known: pl.DataFrame) -> pl.DataFrame:
 
 
 view = frame.begin("What does an answer of any length cost?")
-idle = {"above_idle": view.measure.above_idle}
+idle = {"idle": view.measure.idle}
 known = naming.with_label(data.load("cost_results", view.selection))
 if known.is_empty():
     hint = f"A fit needs eight prompts that were alone on the GPU. {words.NEEDS_PROMPTS}"
@@ -56,7 +56,7 @@ prompts = data.load("cost_prompts", view.selection, result=fit["result_id"], **c
 alt = "Measured energy of each prompt against its response length, and what the fit gives for the mean prompt length"
 line = {key: fit[key] for key in ("fixed_j", "input_token_j", "output_token_j", "mean_in", "grows")}
 chosen = pick.show_chart(draw.of(room.measured_against_fit, prompts, line), prompts, alt, "fit", field="prompt_id", noun="prompts")
-glance.explained(room.cost(**idle), room.said(fit, prompts.height), certainty.of_runs(data.luck(drawn["harness_version"])))
+glance.explained(room.cost(view.measure), room.said(fit, prompts.height), certainty.of_runs(data.luck(drawn["harness_version"])))
 alt, label = "Prompts whose energy is farthest from the fit", "The prompts, farthest from the fit first"
 pick.show_behind(chosen, prompts, room.RESIDUALS, alt, "fit", one, label, field="prompt_id")
 alt = "Energy of a response before its first token, per input token and per output token, with intervals"

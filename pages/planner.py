@@ -131,7 +131,7 @@ def energy_of(chosen: pl.DataFrame, view: View, length: float | None) -> tuple[t
     measure = view.measure if whole else view.per("output token").measure
     factor = 1.0 if whole else joules / row["token_j"]
     rows = chosen if whole else chosen.with_columns(pl.col("token_j").alias(measure.key))
-    units = data.load("units", view.selection, results=row["result_id"], above_idle=measure.above_idle, pooled=True)
+    units = data.load("units", view.selection, results=row["result_id"], idle=measure.idle, pooled=True)
     energy = comparison.compared(rows, units, measure, data.luck(chosen["harness_version"])).row(0, named=True)
     value, low, high = comparison.band(energy)
     return (value * factor, low * factor, high * factor), energy, factor, kind

@@ -13,6 +13,7 @@ from prompt_joules.pages.ui.of import verbosity_charts as drawings
 from prompt_joules.pages.ui.pure import certainty, naming, shape, words
 from prompt_joules.pages.ui.pure.narrowings import Pooled, Sides, among
 from prompt_joules.pages.ui.pure.view import View
+from prompt_joules.warehouse.energy_shown import GROSS
 from prompt_joules.warehouse.selection import TEXT_FILTERS
 from prompt_joules.warehouse.statistics import pairs, summaries
 
@@ -50,7 +51,7 @@ def first_pair(form: str, view: View, kind: str, names: list[str]) -> tuple[str,
     rows = data.load("leaderboard", free_of(view, kind).selection)
     alike = [pair for pair in room.first_sides(rows, kind, form == room.OF_PAIRS) if set(pair) <= set(names)]
     name = "contrast_prompts" if form == room.OF_PAIRS else "contrast_published"
-    asked = {"above_idle": False} if form == room.OF_PAIRS else {}
+    asked = {"idle": GROSS} if form == room.OF_PAIRS else {}
     return next((pair for pair in alike[:TRIED] if contrast(name, view, Sides(kind, *pair), **asked)[1].height), None)
 
 
@@ -65,7 +66,7 @@ def first_contrast(view: View) -> str:
     return room.OF_PAIRS if contrast("contrast_published", view, Sides("task"))[1].is_empty() else room.OF_MEANS
 
 
-def contrast(name: str, view: View, sides: Sides, **parameters: bool) -> tuple[View, pl.DataFrame]:
+def contrast(name: str, view: View, sides: Sides, **parameters: str) -> tuple[View, pl.DataFrame]:
     """Rows of a query of two sides, and the view that they are; the filter of what differs keeps rows in which one side passes it.
 
     Args:
@@ -81,8 +82,7 @@ def contrast(name: str, view: View, sides: Sides, **parameters: bool) -> tuple[V
 
 def show_change_of_pairs(view: View, sides: Sides) -> None:
     """Our own prompts, each on two sides: the median change in energy with its interval, in words, as a chart and as a table."""
-    above_idle = view.measure.above_idle
-    view, found = contrast("contrast_prompts", view, sides, above_idle=above_idle)
+    view, found = contrast("contrast_prompts", view, sides, idle=view.measure.idle)
     if found.is_empty():
         st.info(room.NO_PAIRS, icon=":material/info:")
         return
@@ -90,7 +90,7 @@ def show_change_of_pairs(view: View, sides: Sides) -> None:
     glance.headline(room.headline_of_pairs(changes))
     draw.show(draw.of(drawings.paired, changes), alt="Change in energy of the same prompts from A to B with its interval")
     glance.explained(
-        room.pairs(changes, above_idle),
+        room.pairs(changes, view.measure),
         words.alike(naming.alike(changes["label"])),
         "" if changes["shared"].all() else room.AS_SPENT,
         room.DIVIDED if changes["shared"].any() else "",
@@ -112,7 +112,7 @@ def show_change_of_means(view: View, sides: Sides) -> None:
     alt = "Change in energy from A to B over the models of each published table, with its interval"
     draw.show(draw.of(drawings.of_means, summary.head(room.MOST_TABLES)), alt=alt)
     st.caption(words.first_of(summary.height, room.MOST_TABLES, "tables", "filters lead to the others"))
-    glance.explained(room.changes(summary.head(room.MOST_TABLES), sides.kind), room.GROSS_ONLY if view.measure.above_idle else "")
+    glance.explained(room.changes(summary.head(room.MOST_TABLES), sides.kind), room.GROSS_ONLY if view.measure.idle != GROSS else "")
     st.header("Model by model", anchor=False)
     sets = room.in_sets(published, ("source", "gpu_model", "task", "a", "b"))
     view = view.narrowed(among("set", (controls.one_of("Table", "table", shape.names(sets, "set")),)))

@@ -14,6 +14,8 @@ import polars as pl
 
 from prompt_joules.bench.record import SCHEMA_VERSION, polars_schema
 
+IDLE_W = {"gross": 0.0, "above idle": 78.0, "above active idle": 101.0}
+"""What is taken off the energy of these rows, by the name of the switch."""
 SCHEMA: dict[str, Any] = polars_schema()
 START = datetime(2026, 1, 5, 12, 0, 0, tzinfo=UTC)
 
@@ -55,6 +57,7 @@ def _setup(run_id: str) -> dict[str, Any]:
         "dram_energy_source": "none",
         "host_energy_reason": "no RAPL on this machine",
         "idle_power_w": 78.0,
+        "active_idle_power_w": 101.0,
         "environment": json.dumps({"driver": "580.159.04"}),
     }
 

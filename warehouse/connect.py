@@ -23,7 +23,7 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.warehouse import create, errors, places
+from prompt_joules.warehouse import create, errors, places, switches
 from prompt_joules.warehouse.errors import (
     BrokenWarehouse,
     ForbiddenWarehouse,
@@ -35,7 +35,7 @@ from prompt_joules.warehouse.errors import (
 )
 from prompt_joules.warehouse.places import Place
 
-VARIABLE = "PROMPT_JOULES_WAREHOUSE"
+VARIABLE = switches.WAREHOUSE
 MEMORY_LIMIT = "2GB"
 # The memory limit of all questions together, cached parts of the file included. At ten million prompts no named
 # question needs more; one that does goes on through a temporary file.
@@ -69,6 +69,11 @@ _PINNED: ContextVar[Held | None] = ContextVar("pinned", default=None)
 def default_warehouse() -> str:
     """The path in PROMPT_JOULES_WAREHOUSE, or warehouse.duckdb in the current folder."""
     return os.environ.get(VARIABLE) or "warehouse.duckdb"
+
+
+def is_named() -> bool:
+    """Whether somebody named the warehouse: PROMPT_JOULES_WAREHOUSE is set."""
+    return bool(os.environ.get(VARIABLE))
 
 
 def place_of(path: str) -> Place:

@@ -1,6 +1,6 @@
-"""What "energy" means on screen: which statistic, per what, gross or above idle. One choice for all pages.
+"""What "energy" means on screen: which statistic, per what, gross, above idle or above active idle. One choice for all pages.
 
-Knows the 50 combinations as metrics; the numbers come from `results` or the query `energies`.
+Knows the 75 combinations as metrics; the numbers come from `results` or the query `energies`.
 """
 
 from collections.abc import Collection
@@ -14,17 +14,19 @@ STATISTICS = ("mean", "median", "p90", "p95", "p99")
 PER = ("response", "output token", "total token", "word", "character")
 # Energy per token is meaningful for random weights too.
 TOKENS = ("output token", "total token")
-GROSS, ABOVE_IDLE = "gross", "above idle"
+# All of it; less what the GPU drew before the model was loaded; less what it drew loaded and waiting.
+GROSS, ABOVE_IDLE, ABOVE_ACTIVE_IDLE = IDLE = ("gross", "above idle", "above active idle")
 UNITS = {"response": "J", "output token": "J/token", "total token": "J/token", "word": "J/word", "character": "J/character"}
 # Combinations that every configuration has as a column of `results`.
 KEPT = {
-    ("mean", "response", False): "energy_j",
-    ("median", "response", False): "energy_median_j",
-    ("p90", "response", False): "energy_p90_j",
-    ("p95", "response", False): "energy_p95_j",
-    ("p99", "response", False): "energy_p99_j",
-    ("mean", "response", True): "energy_above_idle_j",
-    ("mean", "output token", False): "energy_per_token_j",
+    ("mean", "response", GROSS): "energy_j",
+    ("median", "response", GROSS): "energy_median_j",
+    ("p90", "response", GROSS): "energy_p90_j",
+    ("p95", "response", GROSS): "energy_p95_j",
+    ("p99", "response", GROSS): "energy_p99_j",
+    ("mean", "response", ABOVE_IDLE): "energy_above_idle_j",
+    ("mean", "response", ABOVE_ACTIVE_IDLE): "energy_above_active_idle_j",
+    ("mean", "output token", GROSS): "energy_per_token_j",
 }
 
 
@@ -35,39 +37,44 @@ class Measure:
     Attributes:
         statistic: one of STATISTICS, over prompts; a mean is a ratio of sums.
         per: one of PER, what the energy is divided by.
-        above_idle: less idle power × latency.
+        idle: one of IDLE; above idle is less idle power × latency, above active idle less active idle power × latency.
     """
 
     statistic: str = STATISTICS[0]
     per: str = PER[0]
-    above_idle: bool = False
+    idle: str = GROSS
 
     @property
     def key(self) -> str:
         """The column that holds it: a metric of `results`, or a name of its own."""
-        idle = "_above_idle" if self.above_idle else ""
+        idle = "" if self.idle == GROSS else f"_{self.idle.replace(' ', '_')}"
         own = f"energy{idle}_{self.statistic}_per_{self.per.replace(' ', '_')}_j"
-        return KEPT.get((self.statistic, self.per, self.above_idle), own)
+        return KEPT.get((self.statistic, self.per, self.idle), own)
 
     @property
     def is_kept(self) -> bool:
         """Whether `results` has the column."""
-        return (self.statistic, self.per, self.above_idle) in KEPT
+        return (self.statistic, self.per, self.idle) in KEPT
 
     @property
     def words(self) -> str:
         """As people say it, e.g. "p95 of the energy above idle per word"."""
-        return f"{self.statistic} of the {'energy above idle' if self.above_idle else 'gross energy'} per {self.per}"
+        return f"{self.statistic} of the {self.energy} per {self.per}"
 
-    def parameters(self) -> dict[str, str | bool]:
+    @property
+    def energy(self) -> str:
+        """Which energy: "gross energy", "energy above idle" or "energy above active idle"."""
+        return "gross energy" if self.idle == GROSS else f"energy {self.idle}"
+
+    def parameters(self) -> dict[str, str]:
         """The parameters of the query `energies`."""
-        return {"statistic": self.statistic, "per": self.per, "above_idle": self.above_idle}
+        return {"statistic": self.statistic, "per": self.per, "idle": self.idle}
 
     def metric(self) -> Metric:
         """Label, unit and meaning, like those of METRICS."""
         if self.is_kept:
             return METRICS[self.key]
-        label = "Energy" + (" above idle" if self.above_idle else "") + (f" {self.statistic}" if self.statistic != "mean" else "")
+        label = "Energy" + ("" if self.idle == GROSS else f" {self.idle}") + (f" {self.statistic}" if self.statistic != "mean" else "")
         over = {"mean": "Σ energy / Σ", "median": "50th percentile of energy over"}.get(
             self.statistic, f"{self.statistic[1:]}th percentile of energy over"
         )
@@ -84,7 +91,7 @@ FORCED = "random weights: the lengths of the answers were forced"
 MEASURED, DIVIDED, ESTIMATED = KINDS = ("measured", "divided by a rule", "estimated")
 MARKS = {MEASURED: "", DIVIDED: "÷", ESTIMATED: "≈"}
 DEFAULT = Measure()
-EVERY = tuple(Measure(statistic, per, idle) for idle in (False, True) for per in PER for statistic in STATISTICS)
+EVERY = tuple(Measure(statistic, per, idle) for idle in IDLE for per in PER for statistic in STATISTICS)
 # Every number that a table or an axis can show.
 NUMBERS: dict[str, Metric] = (
     METRICS
@@ -93,15 +100,13 @@ NUMBERS: dict[str, Metric] = (
 )
 
 
-# The mean energy of an answer above the power of a loaded GPU that waits: a column to look at, no way to state energy.
-ACTIVE_IDLE = "energy_above_active_idle_j"
 BY_KEY = {measure.key: measure for measure in EVERY}
 
 
 def of_answers(key: str) -> bool:
     """Whether a number is made of the energies of single answers. A mean per token is not: it is that of a run over all its tokens."""
     measure = BY_KEY.get(key)
-    return key == ACTIVE_IDLE or (measure is not None and (measure.per == DEFAULT.per or measure.statistic != "mean"))
+    return measure is not None and (measure.per == DEFAULT.per or measure.statistic != "mean")
 
 
 def shared(columns: Collection[str]) -> pl.Expr:
@@ -164,7 +169,8 @@ def joined(rows: pl.DataFrame, energies: pl.DataFrame, measure: Measure) -> pl.D
 def per_prompt(measure: Measure) -> pl.Expr:
     """The energy (J) of one answer by this measure; the statistic needs more than one and does not matter. Null where parts are missing.
 
-    The frame needs `energy_j`, `energy_above_idle_j`, `input_tokens`, `output_tokens`, `output_words` and `output_chars`.
+    The frame needs `energy_j`, the energy above the idle power that is asked for, `input_tokens`, `output_tokens`, `output_words` and
+    `output_chars`.
     """
     parts = {
         "response": pl.lit(1),
@@ -173,5 +179,5 @@ def per_prompt(measure: Measure) -> pl.Expr:
         "word": pl.col("output_words"),
         "character": pl.col("output_chars"),
     }[measure.per]
-    joules = pl.col("energy_above_idle_j" if measure.above_idle else "energy_j")
+    joules = pl.col(Measure(idle=measure.idle).key)
     return pl.when(parts > 0).then(joules / parts)

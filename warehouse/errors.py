@@ -1,10 +1,11 @@
 """What can be wrong with a warehouse. Each error says what it is, where, and what to run next."""
 
+import os
 import shlex
 
 import duckdb
 
-from prompt_joules.warehouse import commands, places
+from prompt_joules.warehouse import commands, places, switches
 
 # Errors of a question that the warehouse is to blame for.
 OF_THE_WAREHOUSE = (
@@ -29,9 +30,9 @@ class NoWarehouse(WarehouseError):
     """There is no file at the path, or no warehouse in the lake yet."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(
-            f"There is no warehouse at {path}. Make one: {commands.INGEST} {commands.SHIPPED_NAME} results --warehouse {shlex.quote(path)}"
-        )
+        named = f", which {switches.WAREHOUSE} names" if path and os.environ.get(switches.WAREHOUSE) == path else ""
+        make = f"{commands.INGEST} {commands.SHIPPED_NAME} results --warehouse {shlex.quote(path)}"
+        super().__init__(f"There is no warehouse at {path}{named}. Make one: {make}")
 
 
 class OldWarehouse(WarehouseError):

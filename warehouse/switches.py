@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+WAREHOUSE = "PROMPT_JOULES_WAREHOUSE"
 SQL, TEXTS = "PROMPT_JOULES_SQL", "PROMPT_JOULES_TEXTS"
 SERVERS = "PROMPT_JOULES_SERVERS"
 METRICS, SIGN_IN = "PROMPT_JOULES_METRICS", "PROMPT_JOULES_SIGN_IN"
@@ -27,7 +28,7 @@ class Variable:
 
 
 VARIABLES: tuple[Variable, ...] = (
-    Variable("PROMPT_JOULES_WAREHOUSE", "a file or a lake", "`warehouse.duckdb` in the current folder", "the default of `--warehouse`"),
+    Variable(WAREHOUSE, "a file or a lake", "`warehouse.duckdb` in the current folder", "the default of `--warehouse`"),
     Variable(SQL, "on, off", "on", "the box for SQL on the page Export and SQL"),
     Variable(TEXTS, "on, off", "on", "words of prompts and answers on the pages, in downloads and in SQL"),
     Variable(METRICS, "on, off", "off", "`/metrics` for Prometheus"),
@@ -45,13 +46,28 @@ needs."""
 
 
 def is_on(variable: str) -> bool:
-    """Whether something is on that is on by default: SQL, the box for statements of visitors; TEXTS, the words of prompts and answers."""
-    return _said(variable) not in OFF
+    """Whether something is on that is on by default: SQL, the box for statements of visitors; TEXTS, the words of prompts and answers.
+
+    A value that is no switch is a slip of somebody who wanted the other one: it closes what is open.
+    """
+    return _said(variable) in ("", *ON)
 
 
 def is_switched_on(variable: str) -> bool:
-    """Whether something is on that is off by default: METRICS, figures for Prometheus; SIGN_IN, a page of its own before all others."""
-    return _said(variable) in ON
+    """Whether something is on that is off by default: METRICS, figures for Prometheus; SIGN_IN, a page of its own before all others.
+
+    A value that is no switch closes too: visitors sign in, and there are no figures.
+    """
+    said = _said(variable)
+    return said in ON or (variable == SIGN_IN and said not in ("", *OFF))
+
+
+def fault() -> str | None:
+    """What is wrong with the first switch whose value is none; None where all can be read."""
+    for name in (SQL, TEXTS, METRICS, SIGN_IN):
+        if _said(name) not in ("", *ON, *OFF):
+            return f"{name} is {os.environ[name][:60]!r}: it can be on or off."
+    return None
 
 
 def servers() -> str:

@@ -216,14 +216,17 @@ from judged
 -- Idle power comes out of a list by the number of the run and not by a join, which may change the order of the rows and with it the last digit of a mean.
 insert into run_summary by name
 with idle as (
-    select list(own_idle_power(runs.idle_power_w, runs.energy_attribution) order by numbers.run_number) as powers_w
+    select
+        list(own_idle_power(runs.idle_power_w, runs.energy_attribution) order by numbers.run_number) as powers_w,
+        list(own_idle_power(runs.active_idle_power_w, runs.energy_attribution) order by numbers.run_number) as active_powers_w
     from range(1, (select max(run_number) + 1 from runs)) as numbers (run_number)
     left join runs on runs.run_number = numbers.run_number
 ),
 answers as (
     select
         requests.*,
-        above_idle(requests.energy_j, requests.latency_s, idle.powers_w[requests.run_number]) as energy_above_idle_j
+        above_idle(requests.energy_j, requests.latency_s, idle.powers_w[requests.run_number]) as energy_above_idle_j,
+        above_idle(requests.energy_j, requests.latency_s, idle.active_powers_w[requests.run_number]) as energy_above_active_idle_j
     from measured_requests as requests
     cross join idle
     where requests.valid
@@ -245,24 +248,107 @@ metrics as (
         energy_per_word_j,
         power_w,
         energy_above_idle_j,
+        energy_above_active_idle_j,
         divided_energy(
-            'energy_mean_per_total_token_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+            'energy_mean_per_total_token_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
         ) as energy_mean_per_total_token_j,
         divided_energy(
-            'energy_mean_per_character_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+            'energy_mean_per_character_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
         ) as energy_mean_per_character_j,
         divided_energy(
-            'energy_above_idle_mean_per_output_token_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+            'energy_above_idle_mean_per_output_token_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
         ) as energy_above_idle_mean_per_output_token_j,
         divided_energy(
-            'energy_above_idle_mean_per_total_token_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+            'energy_above_idle_mean_per_total_token_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
         ) as energy_above_idle_mean_per_total_token_j,
         divided_energy(
-            'energy_above_idle_mean_per_word_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
+            'energy_above_idle_mean_per_word_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
         ) as energy_above_idle_mean_per_word_j,
         divided_energy(
-            'energy_above_idle_mean_per_character_j', energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars
-        ) as energy_above_idle_mean_per_character_j
+            'energy_above_idle_mean_per_character_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
+        ) as energy_above_idle_mean_per_character_j,
+        divided_energy(
+            'energy_above_active_idle_mean_per_output_token_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
+        ) as energy_above_active_idle_mean_per_output_token_j,
+        divided_energy(
+            'energy_above_active_idle_mean_per_total_token_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
+        ) as energy_above_active_idle_mean_per_total_token_j,
+        divided_energy(
+            'energy_above_active_idle_mean_per_word_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
+        ) as energy_above_active_idle_mean_per_word_j,
+        divided_energy(
+            'energy_above_active_idle_mean_per_character_j',
+            energy_j,
+            energy_above_idle_j,
+            energy_above_active_idle_j,
+            output_tokens,
+            input_tokens,
+            output_words,
+            output_chars
+        ) as energy_above_active_idle_mean_per_character_j
     from answers
 ),
 -- A column a metric: one pass over the answers.

@@ -75,7 +75,7 @@ def _need_home() -> None:
 
 def _app(words: list[str]) -> int:
     from prompt_joules.bench import screen
-    from prompt_joules.warehouse import connect, errors
+    from prompt_joules.warehouse import connect, errors, switches
 
     parser = argparse.ArgumentParser("prompt-joules app", description=APP_USAGE, allow_abbrev=False)
     parser.add_argument(
@@ -94,7 +94,7 @@ def _app(words: list[str]) -> int:
     address = [] if any(word.startswith("--server.address") for word in more) else ["--server.address", options.host]
     words = ["--server.port", options.port, *address, *more]
     _need_home()
-    if fault := _fault(words):
+    if fault := switches.fault() or _fault(words):
         print(fault, file=sys.stderr)
         return 2
     silent = options.json or options.quiet
@@ -117,13 +117,27 @@ def _warehouse(named: str | None, *, quiet: bool = False) -> str:
     from prompt_joules import first_warehouse
     from prompt_joules.warehouse import connect
 
-    if named is None and os.environ.get(connect.VARIABLE):
-        return os.environ[connect.VARIABLE]
+    if named is None and connect.is_named():
+        _say_what_is_missing(connect.default_warehouse())
+        return connect.default_warehouse()
     if named is None and not Path(connect.default_warehouse()).exists():
         return str(first_warehouse.ready(lambda text: None if quiet else print(text, file=sys.stderr)))
     path = named or connect.default_warehouse()
     connect.once(path).close()
     return path if connect.place_of(path).shared else str(Path(path).absolute())
+
+
+def _say_what_is_missing(path: str) -> None:
+    """The app of a service may start before its warehouse is made, and shows then what is missing; whoever starts it reads it here."""
+    from prompt_joules.warehouse import connect, errors
+
+    try:
+        if not connect.place_of(path).shared:
+            connect.version_now(path)
+    except errors.NoWarehouse as error:
+        print(f"{error}\nThe app starts, and says so on every page.", file=sys.stderr)
+    except errors.WarehouseError:
+        pass  # the pages say it
 
 
 def _fault(words: list[str]) -> str | None:

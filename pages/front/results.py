@@ -75,14 +75,21 @@ class Results:
         return f"Results({self.warehouse!r})"
 
     def leaderboard(
-        self, statistic: str = "mean", per: str = "response", *, above_idle: bool = False, **filters: Unpack[Filters]
+        self,
+        statistic: str = "mean",
+        per: str = "response",
+        *,
+        above_idle: bool = False,
+        above_active_idle: bool = False,
+        **filters: Unpack[Filters],
     ) -> pl.DataFrame:
         """One row per configuration, published or measured, least energy first.
 
         Args:
             statistic: mean, median, p90, p95 or p99 over prompts.
             per: what the energy is divided by: response, output token, total token, word or character.
-            above_idle: without the energy that the idle GPU would have used.
+            above_idle: without the energy that the idle GPU would have used, before the model was loaded.
+            above_active_idle: without that of the loaded GPU that waits; not together with `above_idle`.
             filters: see `Filters`.
 
         Returns:
@@ -90,10 +97,12 @@ class Results:
             `measure_reason` where it is not known. Energies that were modelled are `estimated_energy_j`, never energy_j.
 
         Raises:
-            UnknownValue: there is no such statistic, denominator or value of a filter.
+            UnknownValue: there is no such statistic, denominator or value of a filter, or both idle powers are to be taken off.
         """
         measure = Measure(
-            named.one_of("statistic", statistic, energy_shown.STATISTICS), named.one_of("per", per, energy_shown.PER), above_idle
+            named.one_of("statistic", statistic, energy_shown.STATISTICS),
+            named.one_of("per", per, energy_shown.PER),
+            _idle(above_idle, above_active_idle),
         )
         selection = self._selection(filters)
         rows = query.load("leaderboard", selection, self.warehouse)
@@ -106,12 +115,21 @@ class Results:
         """One row per prompt answered in our own runs, by run and order: columns of `bench/record.csv` and what is derived from them."""
         return query.load("prompts", self._selection(filters), self.warehouse)
 
-    def pairs(self, a: str = "chat", b: str = "chat-concise", *, above_idle: bool = False, **filters: Unpack[Filters]) -> pl.DataFrame:
+    def pairs(
+        self,
+        a: str = "chat",
+        b: str = "chat-concise",
+        *,
+        above_idle: bool = False,
+        above_active_idle: bool = False,
+        **filters: Unpack[Filters],
+    ) -> pl.DataFrame:
         """What going from task A to task B does to the energy of the same prompts, one row per setup of ours that has both.
 
         Args:
             a, b: two tasks.
-            above_idle: without the energy that the idle GPU would have used.
+            above_idle: without the energy that the idle GPU would have used, before the model was loaded.
+            above_active_idle: without that of the loaded GPU that waits; not together with `above_idle`.
             filters: see `Filters`; `task` is not one of them.
 
         Returns:
@@ -120,14 +138,14 @@ class Results:
             together; `more_share`, and the means on both sides; see `columns`.
 
         Raises:
-            UnknownValue: there is no such task, or no such value of a filter.
+            UnknownValue: there is no such task, no such value of a filter, or both idle powers are to be taken off.
         """
         tasks = query.options(self.warehouse).filter(pl.col("kind") == "task")["value"].to_list()
         sides = {"a": named.one_of("a", a, tasks), "b": named.one_of("b", b, tasks)}
         if "task" in filters:
             raise UnknownValue("pairs() compares two tasks, a and b; there is no filter `task`.")
         selection = self._selection(filters)
-        asked = {"contrast": "task", "above_idle": above_idle, **sides}
+        asked = {"contrast": "task", "idle": _idle(above_idle, above_active_idle), **sides}
         known = runs.known(query.load("repetitions", None, self.warehouse))
         return paired_prompts.paired(query.load("contrast_prompts", selection, self.warehouse, **asked), known)
 
@@ -195,3 +213,10 @@ class Results:
         if unknown := filters.keys() - Filters.__annotations__.keys():
             named.one_of("filter", next(iter(unknown)), Filters.__annotations__)
         return named.selection(filters, query.options(self.warehouse))
+
+
+def _idle(above_idle: bool, above_active_idle: bool) -> str:
+    """Which idle power is taken off. Raises UnknownValue: both are."""
+    if above_idle and above_active_idle:
+        raise UnknownValue("Energy is above idle or above active idle, not both: give one of above_idle and above_active_idle.")
+    return energy_shown.ABOVE_ACTIVE_IDLE if above_active_idle else energy_shown.ABOVE_IDLE if above_idle else energy_shown.GROSS

@@ -86,7 +86,7 @@ def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:
         rows: the results of a view that is `Pooled`.
     """
     measure = view.measure
-    spreads = pooled.spreads(load("spreads", Selection(), per=measure.per, above_idle=measure.above_idle))
+    spreads = pooled.spreads(load("spreads", Selection(), per=measure.per, idle=measure.idle))
     found = pooled.with_intervals(rows, spreads, measure.key, load("repetitions", Selection()), luck())
     has_interval = measure.statistic == DEFAULT.statistic and measure.per == DEFAULT.per
     if measure.key == "energy_per_token_j":
@@ -100,7 +100,7 @@ def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:
 
 def with_intervals_of_answers(answers: pl.DataFrame) -> pl.DataFrame:
     """Rows of the query `answers` with `value_low` and `value_high`, the 95 % interval of J of an answer of our own runs."""
-    spreads = pooled.spreads(load("spreads", Selection(), per=DEFAULT.per, above_idle=False))
+    spreads = pooled.spreads(load("spreads", Selection(), per=DEFAULT.per, idle=DEFAULT.idle))
     return pooled.with_intervals(answers, spreads, "answer_j", load("repetitions", Selection()), luck())
 
 
@@ -167,7 +167,7 @@ def _against_themselves(path: str, version: tuple[int, int]) -> pl.DataFrame:
     every = Selection(weights=())
     runs_known = query.load("repetitions", None, path)
     chosen = aa.telling(runs_known)
-    asked: dict[str, object] = {"results": "\n".join(chosen["result_id"]), "pooled": False, "above_idle": False}
+    asked: dict[str, object] = {"results": "\n".join(chosen["result_id"]), "pooled": False, "idle": DEFAULT.idle}
     units, sums = (query.load(name, every, path, **asked) for name in ("units", "cost_units"))
     return aa.shares(aa.checks(units, sums, runs_known))
 

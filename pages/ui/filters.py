@@ -12,7 +12,7 @@ import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui.pure import models, words
-from prompt_joules.warehouse.energy_shown import ABOVE_IDLE, DEFAULT, GROSS, PER, STATISTICS, Measure
+from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, IDLE, PER, STATISTICS, Measure
 from prompt_joules.warehouse.named import there_are
 from prompt_joules.warehouse.selection import Selection
 
@@ -28,7 +28,7 @@ MANY: dict[str, tuple[str, str]] = {
 WEIGHTS = ("pretrained", "dummy", "both")
 VALID = ("only", "all")
 # How energy is stated, on every page: URL key → its values, the default first.
-ENERGY: dict[str, tuple[str, ...]] = {"statistic": STATISTICS, "per": PER, "idle": (GROSS, ABOVE_IDLE)}
+ENERGY: dict[str, tuple[str, ...]] = {"statistic": STATISTICS, "per": PER, "idle": IDLE}
 # The widget that shows models by name.
 NAMED = "model_named"
 # Widgets with one value: what stands for no choice.
@@ -79,7 +79,7 @@ def _frame(label: str, key: str, widgets: Iterable[str]) -> Iterator[bool]:
 
 
 def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
-    """Draw the switches of how energy is stated: the statistic over prompts, per what, gross or above idle.
+    """Draw the switches of how energy is stated: the statistic over prompts, per what, gross or above an idle power.
 
     Args:
         acting: the keys of ENERGY that the page follows; the others are switched off, and their values have no effect.
@@ -100,14 +100,17 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
         )
         about = "Published tables have the energy per response and token."
         per = st.selectbox("Energy per", PER, key="per", bind="query-params", help=about, disabled=off["per"])
-        about = "above idle: less what the GPU drew before the model was loaded, where that is known. Above active idle is a column."
+        about = (
+            "above idle: less what the GPU drew before the model was loaded. above active idle: less what it drew loaded and waiting. "
+            "Each where it was recorded."
+        )
         idle = _one("idle", "Idle power", ENERGY["idle"], about, disabled=off["idle"])
         if any(off.values()) or why:
             st.caption(words.ignored([name for key, name in NAMES.items() if off[key]], why))
     return Measure(
         statistic if statistic and not off["statistic"] else STATISTICS[0],
         per if per and not off["per"] else PER[0],
-        idle == ABOVE_IDLE and not off["idle"],
+        GROSS if off["idle"] else idle,
     )
 
 

@@ -97,13 +97,18 @@ def _reasons(hidden: pl.DataFrame) -> str:
 
 def show_no_warehouse(error: errors.WarehouseError) -> None:
     """In place of the page: what is wrong with the warehouse and the command that makes one."""
-    titles = {errors.NoWarehouse: "No results yet", errors.OldWarehouse: "The results are from another version"}
+    path = connect.default_warehouse()
+    misnamed = isinstance(error, errors.NoWarehouse) and connect.is_named() and not connect.place_of(path).shared
+    none = "There is no file of that name" if misnamed else "No results yet"
+    titles = {errors.NoWarehouse: none, errors.OldWarehouse: "The results are from another version"}
     st.title(titles.get(type(error), "The results cannot be read"), anchor=False)
     st.error(plain(str(error).split(" Make one:")[0].split(" Rebuild it")[0]), icon=":material/database_off:")
     if not isinstance(error, errors.NoWarehouse | errors.OldWarehouse | errors.BrokenWarehouse):
         return  # a new one would be no remedy
     command = f"{commands.INGEST} {commands.SHIPPED_NAME}"
     rebuild = "" if isinstance(error, errors.NoWarehouse) else " --rebuild"
-    st.markdown("Load the results that come with the project, then reload this page:")
-    st.code(f"{command} --warehouse {shlex.quote(connect.default_warehouse())}{rebuild}", language="bash")
+    if misnamed:
+        st.markdown(f"If another file was meant, set `{connect.VARIABLE}` (or `--warehouse`) to it and start the server again.")
+    st.markdown(f"{'If not, load' if misnamed else 'Load'} the results that come with the project, then reload this page:")
+    st.code(f"{command} --warehouse {shlex.quote(path)}{rebuild}", language="bash")
     st.markdown(f"To add measurements of your own, name their folder too: `{command} results`.")

@@ -37,6 +37,7 @@ def rows() -> pl.DataFrame:
         "energy_source": "none",
         "energy_edges": None,
         "idle_power_w": None,
+        "active_idle_power_w": None,
         "energy_reason": f"{SCRIPT} {LATEX} {BOLD}",
     }
 

@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from prompt_joules.ingest import loading
 from prompt_joules.pages.ui import site
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.energy_shown import EVERY, Measure
+from tests import factories
 from tests.app import warehouse
 from tests.app.conftest import Open, opened, table, text
 
@@ -28,12 +30,33 @@ def measured(measure: Measure) -> float:
         "word": rows["output_words"].to_numpy(),
         "character": rows["output_chars"].to_numpy(),
     }
-    idle_w = 78.0 if measure.above_idle else 0.0
+    idle_w = factories.IDLE_W[measure.idle]
     joules = rows["energy_j"].to_numpy() - idle_w * rows["latency_s"].to_numpy()
     if measure.statistic == "mean":
         return float(joules.sum() / parts[measure.per].sum())
     level = {"median": 50, "p90": 90, "p95": 95, "p99": 99}[measure.statistic]
     return float(np.percentile(joules / parts[measure.per], level))
+
+
+def without_active_idle(folder: Path, *runs: str) -> Path:
+    """The made warehouse with runs of protocol 1.1, which did not measure active idle power."""
+    rows = warehouse.measured_rows()
+    old = rows["run_id"].is_in(runs)
+    rows = rows.with_columns(active_idle_power_w=pl.when(~old).then(pl.col("active_idle_power_w")))
+    factories.write(rows, folder / "results" / "part-00000.parquet")
+    loading.ingest([str(folder / "results")], str(folder / "w.duckdb"))
+    return folder / "w.duckdb"
+
+
+def test_what_was_not_measured_awake_is_null_with_a_reason(tmp_path: Path) -> None:
+    path = without_active_idle(tmp_path, "run-small")
+    for statistic, per in (("mean", "response"), ("mean", "word"), ("p95", "output token")):
+        measure = Measure(statistic, per, "above active idle")
+        rows = query.load("energies", None, str(path), **measure.parameters())
+        found = {row["result_id"]: (row["value"], row["reason"]) for row in rows.iter_rows(named=True)}
+        assert found["run:run-small"] == (None, "no active idle power was recorded")
+        assert found["run:run-big"] == (pytest.approx(measured(measure)), None)
+        assert found["run:run-cpu"] == (None, "no energy counter on this machine")
 
 
 def test_the_leaderboard_by_another_statistic(open_page: Open) -> None:
@@ -58,18 +81,19 @@ def test_every_statistic_denominator_and_idle_is_that_of_the_rows(app_warehouse:
         assert ours["value"] == pytest.approx(measured(measure)), measure
         assert (rows["value"].is_null() == rows["reason"].is_not_null()).all(), "what is not known has a reason, what is known has none"
         published = rows.filter(pl.col("result_id").str.starts_with("published"), pl.col("value").is_not_null())
-        known = measure.statistic == "mean" and not measure.above_idle and measure.per in ("response", "output token")
+        known = measure.statistic == "mean" and measure.idle == "gross" and measure.per in ("response", "output token")
         assert (published.height > 0) == known, measure
 
 
+@pytest.mark.parametrize("idle", ["above idle", "above active idle"])
 @pytest.mark.parametrize("page", ["leaderboard", "energy_vs_parameters", "tradeoffs"])
-def test_the_switches_hold_on_every_page(open_page: Open, page: str) -> None:
-    app = opened(open_page(page, source="Prompt Joules", band="All sizes", **SWITCHED), "energy-and-parameters")
+def test_the_switches_hold_on_every_page(open_page: Open, page: str, idle: str) -> None:
+    app = opened(open_page(page, source="Prompt Joules", band="All sizes", **SWITCHED | {"idle": idle}), "energy-and-parameters")
     assert not app.exception
-    measure = Measure("p90", "word", True)
+    measure = Measure("p90", "word", idle)
     big = table(app).filter(pl.col("model_name") == "big-1B").row(0, named=True)
     assert big[measure.key] == pytest.approx(measured(measure))
-    assert "p90 of the energy above idle per word (J/word)" in text(app)
+    assert f"p90 of the energy {idle} per word (J/word)" in text(app)
 
 
 def test_three_years_divides_by_tokens_unless_asked_otherwise(open_page: Open) -> None:
@@ -86,17 +110,19 @@ def test_compare_by_a_percentile_has_an_interval(open_page: Open) -> None:
     assert "the p90 of the gross energy per word of" in text(app)
 
 
-def test_distributions_offer_the_energy_of_the_switches(open_page: Open) -> None:
-    app = open_page("distributions", model="org/big-1B", per="word", idle="above idle", form="Percentiles")
-    opened(app, f"percentiles-{Measure(per='word', above_idle=True).key}")
+@pytest.mark.parametrize("idle", ["above idle", "above active idle"])
+def test_distributions_offer_the_energy_of_the_switches(open_page: Open, idle: str) -> None:
+    app = open_page("distributions", model="org/big-1B", per="word", idle=idle, form="Percentiles")
+    opened(app, f"percentiles-{Measure(per='word', idle=idle).key}")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
-    each = (rows["energy_j"] - 78 * rows["latency_s"]) / rows["output_words"]
+    each = (rows["energy_j"] - factories.IDLE_W[idle] * rows["latency_s"]) / rows["output_words"]
     assert table(app)["p50"].item() == pytest.approx(each.quantile(0.5, "linear"))
 
 
-def test_above_idle_is_refused_with_the_reason_where_none_was_recorded(open_page: Open) -> None:
-    app = open_page(source="ML.ENERGY v1", idle="above idle")
-    assert "known only where idle power was recorded" in app.warning[0].value
+@pytest.mark.parametrize("name", ["idle", "active idle"])
+def test_above_idle_is_refused_with_the_reason_where_none_was_recorded(open_page: Open, name: str) -> None:
+    app = open_page(source="ML.ENERGY v1", idle=f"above {name}")
+    assert f"known only where {name} power was recorded" in app.warning[0].value
     assert table(app).height == 65
 
 
@@ -119,7 +145,7 @@ def test_switches_that_do_not_act_on_a_page_are_off_and_say_why(open_page: Open,
     assert off == {key: key not in acting for key in off}
     assert why in text(app)
     measure = app.session_state["asked_for"].measure
-    assert measure.above_idle == ("idle" in acting)
+    assert measure.idle == (SWITCHED["idle"] if "idle" in acting else "gross")
     assert measure.statistic == ("p90" if "statistic" in acting else "mean")
     assert measure.per == ("word" if "per" in acting else "response")
 
@@ -129,27 +155,30 @@ def switches(app: AppTest) -> dict[str, Any]:
     return {"statistic": app.selectbox(key="statistic"), "per": app.selectbox(key="per"), "idle": app.segmented_control(key="idle")}
 
 
-def test_the_planner_above_idle(open_page: Open) -> None:
+@pytest.mark.parametrize(("idle", "which"), [("above idle", "idle GPU"), ("above active idle", "GPU that is loaded and waits")])
+def test_the_planner_above_idle(open_page: Open, idle: str, which: str) -> None:
     label = "big-1B · H100 · FP16 · chat · transformers-eager · batch 1 · default · protocol 1 · Prompt Joules"
-    app = open_page("planner", result=label, requests="1000", pue="1.0", idle="above idle")
-    assert table(app)["kwh"][0] == pytest.approx(measured(Measure(above_idle=True)) * 1000 / 3.6e6)
-    assert "above the power of the idle GPU" in text(app)
-    assert "Nothing matches" in open_page("planner", source="ML.ENERGY v1", idle="above idle").warning[-1].value
+    app = open_page("planner", result=label, requests="1000", pue="1.0", idle=idle)
+    assert table(app)["kwh"][0] == pytest.approx(measured(Measure(idle=idle)) * 1000 / 3.6e6)
+    assert f"above the power of the {which}" in text(app)
+    assert "Nothing matches" in open_page("planner", source="ML.ENERGY v1", idle=idle).warning[-1].value
 
 
-def test_pairs_above_idle(open_page: Open) -> None:
-    app = opened(open_page("verbosity", source="Prompt Joules", idle="above idle"), "pairs")
-    rows = warehouse.measured_rows().with_columns(pl.col("energy_j") - 78 * pl.col("latency_s"))
+@pytest.mark.parametrize("idle", ["above idle", "above active idle"])
+def test_pairs_above_idle(open_page: Open, idle: str) -> None:
+    app = opened(open_page("verbosity", source="Prompt Joules", idle=idle), "pairs")
+    rows = warehouse.measured_rows().with_columns(pl.col("energy_j") - factories.IDLE_W[idle] * pl.col("latency_s"))
     a, b = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-small-concise"))
     change = a.join(b, on="prompt_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series()
     assert table(app)["median_change"].item() == pytest.approx(100 * change.median())
-    assert "published tables record no idle power" in text(open_page("verbosity", idle="above idle"))
+    assert "published tables record no idle power" in text(open_page("verbosity", idle=idle))
 
 
-def test_the_cost_of_a_token_above_idle(open_page: Open) -> None:
-    app = opened(open_page("cost_of_a_token", model="org/big-1B", idle="above idle"), "cost-of-a-token")
+@pytest.mark.parametrize("idle", ["above idle", "above active idle"])
+def test_the_cost_of_a_token_above_idle(open_page: Open, idle: str) -> None:
+    app = opened(open_page("cost_of_a_token", model="org/big-1B", idle=idle), "cost-of-a-token")
     rows = warehouse.measured_rows().filter(pl.col("run_id") == "run-big", pl.col("status") == "ok")
     across = rows.select(pl.lit(1.0), pl.col("input_tokens"), pl.col("output_tokens")).to_numpy()
-    joules = (rows["energy_j"] - 78 * rows["latency_s"]).to_numpy()
+    joules = (rows["energy_j"] - factories.IDLE_W[idle] * rows["latency_s"]).to_numpy()
     assert table(app)["output_token_j"].item() == pytest.approx(np.linalg.lstsq(across, joules, rcond=None)[0][2])
-    assert "the energy above idle of a response is fitted" in text(app)
+    assert f"the energy {idle} of a response is fitted" in text(app)

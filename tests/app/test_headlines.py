@@ -22,7 +22,7 @@ def test_the_first_sides_are_those_that_most_results_have_with_all_else_alike() 
 
 
 def test_the_headline_of_pairs_keeps_batches_apart(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = query.load("contrast_prompts", None, str(shipped_warehouse), contrast="task", a="", b="", above_idle=False)
+    found = query.load("contrast_prompts", None, str(shipped_warehouse), contrast="task", a="", b="", idle="gross")
     changes = pairs.paired(found)
     said = verbosity.headline_of_pairs(changes)
     chat = changes.filter(pl.col("a") == "chat", ~pl.col("shared"))["median_change"]

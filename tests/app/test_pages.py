@@ -48,11 +48,24 @@ def test_opens_without_an_exception_and_every_chart_is_valid(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_without_a_warehouse_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
-    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(tmp_path / "none.duckdb"))
+    monkeypatch.delenv("PROMPT_JOULES_WAREHOUSE", raising=False)
+    monkeypatch.chdir(tmp_path)
     app = open_app(page)
     assert not app.exception
     assert app.title[0].value == "No results yet"
     assert "python -m ingest warehouse/data --warehouse" in app.code[0].value
+    assert not app.dataframe
+
+
+def test_a_warehouse_that_was_named_and_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "no such folder" / "none.duckdb"
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(path))
+    app = open_app()
+    assert not app.exception
+    assert app.title[0].value == "There is no file of that name"
+    assert app.error[0].value.replace("\\", "") == f"There is no warehouse at {path}, which PROMPT_JOULES_WAREHOUSE names."
+    assert "If another file was meant, set `PROMPT_JOULES_WAREHOUSE`" in text(app)
+    assert app.code[0].value == f"python -m ingest warehouse/data --warehouse '{path}'"
     assert not app.dataframe
 
 

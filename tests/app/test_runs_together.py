@@ -58,7 +58,7 @@ def test_a_plan_is_made_with_all_runs(setup: pl.DataFrame) -> None:
 def test_a_point_has_its_interval_and_says_how_many_runs_it_is(setup: pl.DataFrame, shipped_warehouse: Path) -> None:
     path = str(shipped_warehouse)
     own = query.load("leaderboard", Selection(models=(OURS["model"],), gpus=("H200",)), path)
-    asked = {"per": "response", "above_idle": False}
+    asked = {"per": "response", "idle": "gross"}
     known = query.load("repetitions", None, path)
     rows = pooled.with_intervals(pooled.pooled(own), pooled.spreads(query.load("spreads", None, path, **asked)), "energy_j", known)
     y = "energy_per_token_j"

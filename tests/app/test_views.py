@@ -55,8 +55,8 @@ def _published(view: View) -> pl.DataFrame:
 
 
 def _pairs(view: View) -> pl.DataFrame:
-    sides, above_idle = _sides(view), view.measure.above_idle
-    asked = {"contrast": sides.kind, "a": sides.a, "b": sides.b, "above_idle": above_idle}
+    sides, idle = _sides(view), view.measure.idle
+    asked = {"contrast": sides.kind, "a": sides.a, "b": sides.b, "idle": idle}
     return view.rows(data.load("contrast_prompts", view.selection, **asked)).select("a", "b", "model_name", "pairs", "energy_a_j")
 
 
@@ -77,7 +77,7 @@ def _among(view: View, column: str) -> tuple[str, ...]:
 
 
 def _residuals(view: View) -> pl.DataFrame:
-    (result,), idle = _among(view, "result_id"), {"above_idle": view.measure.above_idle}
+    (result,), idle = _among(view, "result_id"), {"idle": view.measure.idle}
     fit = cost.fits(data.load("cost_units", view.selection, results=result, pooled=True, **idle), data.luck()).row(0, named=True)
     asked = {"a": fit["fixed_j"], "b": fit["input_token_j"], "c": fit["output_token_j"]}
     return data.load("cost_prompts", view.selection, result=result, **asked, **idle).select("prompt_id", "energy_j", "residual_j")
@@ -90,7 +90,7 @@ def _of_bars(view: View) -> pl.DataFrame:
 
 
 def _fits(view: View) -> pl.DataFrame:
-    sums = data.load("cost_units", view.selection, results="", pooled=True, above_idle=view.measure.above_idle)
+    sums = data.load("cost_units", view.selection, results="", pooled=True, idle=view.measure.idle)
     return view.rows(cost.fits(sums, data.luck())).select("result_id", "fixed_j", "answers")
 
 
@@ -125,7 +125,7 @@ def _curves(view: View) -> pl.DataFrame:
 def _plan(view: View) -> pl.DataFrame:
     assumed = next(narrowing for narrowing in view.narrowings if isinstance(narrowing, Planned))
     chosen = data.results(view)
-    units = data.load("units", view.selection, results=chosen["result_id"][0], above_idle=view.measure.above_idle, pooled=True)
+    units = data.load("units", view.selection, results=chosen["result_id"][0], idle=view.measure.idle, pooled=True)
     energy = comparison.compared(chosen, units, view.measure, data.luck(chosen["harness_version"])).row(0, named=True)
     return workload.workload(comparison.band(energy), assumed.requests, assumed.overhead, assumed.price, assumed.intensity)
 

@@ -27,6 +27,7 @@ def measured_rows() -> pl.DataFrame:
         "energy_edges": None,
         "energy_reason": "no energy counter on this machine",
         "idle_power_w": None,
+        "active_idle_power_w": None,
     }
     return pl.concat(
         [

@@ -44,7 +44,7 @@ PARAMETERS = {
     "finished": True,
     "statistic": "mean",
     "per": "response",
-    "above_idle": False,
+    "idle": "gross",
     "low": 0.0,
     "high": 1e6,
     "series": "SmolLM2-135M-Instruct",

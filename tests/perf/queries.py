@@ -67,7 +67,7 @@ def cases(warehouse: Path) -> dict[str, Case]:
     ).fetchall()
     connection.close()
     (name_a, model_a), (name_b, _) = models
-    contrast = {"contrast": "model", "a": name_a, "b": name_b, "finished": False, "above_idle": False}
+    contrast = {"contrast": "model", "a": name_a, "b": name_b, "finished": False, "idle": "gross"}
     over_prompts = _over_prompts(runs, contrast, Selection(models=(model_a,), weights=(), only_valid=False))
     return dict(sorted((over_prompts | _over_runs(contrast)).items()))
 
@@ -80,8 +80,8 @@ def _over_prompts(runs: Sequence[str], contrast: dict[str, object], one_model: S
     of_units = (*lengths, "prompt_id", "repetition", "window_id", *counted)
     return {
         "contrast_prompts": _prompts("prompt_id", "repetition", "energy_j", "output_tokens", "finish_reason", **contrast),
-        "cost_prompts": _prompts("prompt_id", *lengths, above_idle=False, result=results[0], a=1.0, b=0.1, c=3.0),
-        "cost_units": _prompts("prompt_id", *lengths, selection=Selection(), above_idle=False, results=results[0], pooled=True),
+        "cost_prompts": _prompts("prompt_id", *lengths, idle="gross", result=results[0], a=1.0, b=0.1, c=3.0),
+        "cost_units": _prompts("prompt_id", *lengths, selection=Selection(), idle="gross", results=results[0], pooled=True),
         "distribution": _prompts("energy_j", **METRIC),
         "distribution_bins": _prompts("energy_j", **METRIC),
         "hidden": _prompts("reasons"),
@@ -91,7 +91,7 @@ def _over_prompts(runs: Sequence[str], contrast: dict[str, object], one_model: S
         "prompts": _prompts(*metrics, selection=one_model),
         "prompts_between": _prompts(*metrics, metric="energy_j", by="model", prompt_set="", series=contrast["a"], low=1000.0, high=1100.0),
         "run_windows": _prompts("gpu_temperature_c", "energy_j", "energy_error_j", run=runs[0]),
-        "units": _prompts(*of_units, results="\n".join(results), above_idle=False, pooled=True),
+        "units": _prompts(*of_units, results="\n".join(results), idle="gross", pooled=True),
         "variances": _prompts("prompt_id", *lengths),
     }
 
@@ -102,7 +102,7 @@ def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
         "columns": Case("meta", ("schema_version",)),
         "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
         "cost_results": Case("runs", ("run_id", "measured", "energy_attribution")),
-        "energies": Case("run_summary", ("run_id", "metric", "p95"), {"per": "output token", "statistic": "p95", "above_idle": True}),
+        "energies": Case("run_summary", ("run_id", "metric", "p95"), {"per": "output token", "statistic": "p95", "idle": "above idle"}),
         "ingested_files": Case("ingested_files", ("file_id", "path", "sha256")),
         "leaderboard": Case("run_summary", ("run_id", "metric", "mean", "p50", "p90", "p95", "p99")),
         "meta": Case("meta", ("schema_version", "project_version")),
@@ -116,7 +116,7 @@ def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
         "setups": Case("runs", ("run_id", "environment")),
         "software_curves": Case("run_summary", ("run_id", "metric", "mean")),
         "software_steps": Case("run_summary", ("run_id", "metric", "mean")),
-        "spreads": Case("run_summary", ("run_id", "metric", "mean", "p5", "p50", "p95", "p99"), {"per": "response", "above_idle": False}),
+        "spreads": Case("run_summary", ("run_id", "metric", "mean", "p5", "p50", "p95", "p99"), {"per": "response", "idle": "gross"}),
         "tasks": Case("tasks", ("task",)),
     }
 

@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 from prompt_joules.bench.record import NAMES
 from prompt_joules.warehouse import query
-from prompt_joules.warehouse.energy_shown import PER
+from prompt_joules.warehouse.energy_shown import IDLE, PER, Measure
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import cost
 from tests import factories, warehouses
@@ -175,6 +175,7 @@ def several_runs() -> st.SearchStrategy[pl.DataFrame]:
             "prompt_set_sha256": st.sampled_from([None, "0" * 64]),
             "energy_attribution": st.sampled_from(["exclusive", "shared"]),
             "idle_power_w": st.sampled_from([None, 78.0]),
+            "active_idle_power_w": st.sampled_from([None, 101.0]),
         }
     )
     one = st.tuples(setup, st.lists(changes(), min_size=1, max_size=12))
@@ -200,26 +201,27 @@ def loaded(rows: pl.DataFrame) -> Iterator[str]:
 
 
 def counted(warehouse: str, only_valid: bool) -> pl.DataFrame:
-    """The answers that a selection counts, with their energy above idle."""
-    own = "case when runs.energy_attribution is distinct from 'shared' then runs.idle_power_w end"
+    """The answers that a selection counts, with their energy above idle and above active idle."""
+    own = "case when runs.energy_attribution is distinct from 'shared' then runs.{}_power_w end"
+    above = ", ".join(f"requests.energy_j - {own.format(name)} * latency_s as energy_above_{name}_j" for name in ("idle", "active_idle"))
     rows = warehouses.rows(
         Path(warehouse),
         f"select 'run:' || runs.run_id as result_id, requests.*, requests.valid and runs.valid as counts, "
-        f"requests.energy_j - {own} * latency_s as energy_above_idle_j from requests join runs using (run_id) where status = 'ok'",
+        f"{above} from requests join runs using (run_id) where status = 'ok'",
     )
     return rows.filter(pl.col("counts")) if only_valid else rows
 
 
 @FEW
-@given(several_runs(), st.booleans(), st.booleans(), st.sampled_from(PER))
-def test_what_the_ingest_sums_is_what_the_rows_give(rows: pl.DataFrame, only_valid: bool, above_idle: bool, per: str) -> None:
+@given(several_runs(), st.booleans(), st.sampled_from(IDLE), st.sampled_from(PER))
+def test_what_the_ingest_sums_is_what_the_rows_give(rows: pl.DataFrame, only_valid: bool, idle: str, per: str) -> None:
     chosen = Selection(weights=(), only_valid=only_valid)
     with loaded(rows) as warehouse:
         answers = counted(warehouse, only_valid)
         assert_list_of_prompts(warehouse, chosen, answers)
-        assert_percentile(warehouse, chosen, answers, above_idle, per)
-        assert_fits(warehouse, chosen, answers, above_idle)
-        for metric in ("energy_j", "energy_above_idle_j", "output_tokens"):
+        assert_percentile(warehouse, chosen, answers, idle, per)
+        assert_fits(warehouse, chosen, answers, idle)
+        for metric in ("energy_j", "energy_above_idle_j", "energy_above_active_idle_j", "output_tokens"):
             assert_distribution(warehouse, chosen, answers, metric)
 
 
@@ -240,7 +242,7 @@ def assert_list_of_prompts(warehouse: str, chosen: Selection, answers: pl.DataFr
     assert_frame_equal(found.select(expected.columns), expected, check_row_order=False, check_dtypes=False)
 
 
-def assert_percentile(warehouse: str, chosen: Selection, answers: pl.DataFrame, above_idle: bool, per: str) -> None:
+def assert_percentile(warehouse: str, chosen: Selection, answers: pl.DataFrame, idle: str, per: str) -> None:
     parts = {
         "response": pl.lit(1),
         "output token": pl.col("output_tokens"),
@@ -248,8 +250,8 @@ def assert_percentile(warehouse: str, chosen: Selection, answers: pl.DataFrame, 
         "word": pl.col("output_words"),
         "character": pl.col("output_chars"),
     }[per]
-    joules = pl.col("energy_above_idle_j" if above_idle else "energy_j")
-    found = query.load("energies", chosen, warehouse, per=per, statistic="p95", above_idle=above_idle).drop_nulls("value")
+    joules = pl.col(Measure(idle=idle).key)
+    found = query.load("energies", chosen, warehouse, per=per, statistic="p95", idle=idle).drop_nulls("value")
     expected = (
         answers.with_columns(parts.alias("parts"), joules.alias("joules"))
         .filter(pl.col("parts") > 0, pl.col("joules").is_not_null())
@@ -259,10 +261,10 @@ def assert_percentile(warehouse: str, chosen: Selection, answers: pl.DataFrame, 
     assert dict(found.select("result_id", "value").iter_rows()) == pytest.approx(dict(expected.iter_rows()), rel=1e-9, abs=1e-9)
 
 
-def assert_fits(warehouse: str, chosen: Selection, answers: pl.DataFrame, above_idle: bool) -> None:
+def assert_fits(warehouse: str, chosen: Selection, answers: pl.DataFrame, idle: str) -> None:
     """Sums of the runs whose prompts were alone on the GPU, as shares of what the numbers reach; and a fit of them is a number or none."""
-    energy = "energy_above_idle_j" if above_idle else "energy_j"
-    found = query.load("cost_units", chosen, warehouse, results="", pooled=False, above_idle=above_idle)
+    energy = Measure(idle=idle).key
+    found = query.load("cost_units", chosen, warehouse, results="", pooled=False, idle=idle)
     alone = warehouses.rows(Path(warehouse), "select 'run:' || run_id as result_id from runs where energy_attribution = 'exclusive'")
     complete = answers.drop_nulls([energy, "input_tokens", "output_tokens"]).join(alone, on="result_id")
     assert set(found["result_id"]) == set(complete["result_id"])

@@ -11,7 +11,7 @@ from prompt_joules import command, completion
 from prompt_joules.bench.__main__ import main as bench
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.ingest.__main__ import COMMANDS
-from prompt_joules.warehouse import create
+from prompt_joules.warehouse import create, switches
 from tests import factories, warehouses
 
 DOCUMENT = (warehouses.ROOT / "docs" / "commands.md").read_text()
@@ -73,6 +73,41 @@ def test_the_app_says_where_it_is(desk: Path, monkeypatch: pytest.MonkeyPatch, c
     assert json.loads(said.out) == {"warehouse": str(desk / "warehouse.duckdb"), "host": "127.0.0.1", "port": "8600"} and said.err == ""
     assert command.main(["app", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_app_says_that_the_warehouse_in_the_variable_is_missing(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_serve", lambda words: 0)
+    for name, said in (
+        ("none.duckdb", "There is no warehouse at none.duckdb, which PROMPT_JOULES_WAREHOUSE names."),
+        ("warehouse.duckdb", ""),
+    ):
+        monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", name)
+        assert command.main(["app", "--json"]) == 0
+        printed = capsys.readouterr()
+        assert json.loads(printed.out)["warehouse"] == name
+        assert printed.err.startswith(said) and bool(printed.err) == bool(said)
+    assert command.main(["export", "rows.csv"]) == 0
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", "none.duckdb")
+    assert command.main(["export", "rows.csv"]) == 2
+    assert "which PROMPT_JOULES_WAREHOUSE names. Make one: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["SQL", "TEXTS", "SIGN_IN", "METRICS"])
+def test_a_switch_with_a_slip_closes_and_the_app_does_not_start(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variable = f"PROMPT_JOULES_{name}"
+    asked = switches.is_on if name in ("SQL", "TEXTS") else switches.is_switched_on
+    found = {}
+    for value in ("", "on", "Yes", "off", "0", "of", "disabled"):
+        monkeypatch.setenv(variable, value)
+        found[value] = asked(variable)
+    slip = name == "SIGN_IN"
+    assert found == {"": asked is switches.is_on, "on": True, "Yes": True, "off": False, "0": False, "of": slip, "disabled": slip}
+    assert command.main(["app"]) == 2
+    assert capsys.readouterr().err == f"{variable} is 'disabled': it can be on or off.\n"
 
 
 def test_a_completion_is_a_document_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

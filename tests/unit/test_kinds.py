@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.pure import axes, naming, shape, theme
-from prompt_joules.warehouse.energy_shown import DIVIDED, ESTIMATED, EVERY, MEASURED, Measure, kind, of_answers
+from prompt_joules.warehouse.energy_shown import DIVIDED, ESTIMATED, EVERY, IDLE, MEASURED, Measure, kind, of_answers
 
 ROWS = pl.DataFrame(
     {
@@ -34,7 +34,7 @@ def test_how_a_number_is_known(key: str, kinds: list[str | None]) -> None:
 
 def test_only_a_mean_per_token_or_word_is_that_of_a_whole_run() -> None:
     assert {measure for measure in EVERY if not of_answers(measure.key)} == {
-        Measure("mean", per, idle) for per in ("output token", "total token", "word", "character") for idle in (False, True)
+        Measure("mean", per, idle) for per in ("output token", "total token", "word", "character") for idle in IDLE
     }
     assert not of_answers("latency_s")
 

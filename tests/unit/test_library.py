@@ -58,8 +58,15 @@ def test_the_leaderboard_is_what_the_published_table_says(results: pj.Results) -
 
 
 def test_another_statistic_is_a_column_with_a_reason_where_it_is_not_known(results: pj.Results) -> None:
-    board = results.leaderboard("p95", "word", above_idle=True, task="chat")
-    key = "energy_above_idle_p95_per_word_j"
+    for idle in ("above_idle", "above_active_idle"):
+        board = results.leaderboard("p95", "word", **{idle: True}, task="chat")  # type: ignore[arg-type]
+        assert_known(board, f"energy_{idle}_p95_per_word_j")
+    with pytest.raises(UnknownValue, match="above idle or above active idle, not both"):
+        results.leaderboard(above_idle=True, above_active_idle=True)
+
+
+def assert_known(board: pl.DataFrame, key: str) -> None:
+    """Some have it, least first; the others a reason."""
     assert board.filter(pl.col("source") == "ML.ENERGY v1")[key].null_count() > 0
     assert (board[key].is_null() == board["measure_reason"].is_not_null()).all()
     known = board[key].drop_nulls()

@@ -22,6 +22,7 @@ def answers(batch: int, joules: list[float | None], engine: str = "vllm") -> pl.
     of_each = {"energy_j": joules, "energy_error_j": [None if value is None else 1.0 for value in joules]}
     lengths = {name: [10 * (place + 1) for place in range(len(joules))] for name in ("output_tokens", "input_tokens", "output_words")}
     texts = {"output_chars": [40] * len(joules), "energy_reason": [None] * len(joules), "energy_above_idle_j": [None] * len(joules)}
+    texts |= {"energy_above_active_idle_j": [None] * len(joules)}
     return pl.DataFrame(of_each | lengths | texts).with_columns(pl.lit(value).alias(name) for name, value in alike.items())
 
 

@@ -32,6 +32,7 @@ select
     run_number,
     run_id,
     own_idle_power_w,
+    own_active_idle_power_w,
     series_name(grouped_by, model_name, task, gpu_model, num_gpus, dtype, engine, batch_size, prompt_set, weights, harness_version) as series,
     dense_rank() over (order by series)::integer as series_number
 from selected_runs(selection)
@@ -58,6 +59,7 @@ select
         energy_per_word_j,
         power_w,
         above_idle(energy_j, latency_s, labels.own_idle_power_w),
+        above_idle(energy_j, latency_s, labels.own_active_idle_power_w),
         output_words,
         output_chars
     ) as value

@@ -1,26 +1,30 @@
--- The numbers of one answer: ratios, energy above idle, and any metric by its name.
+-- The numbers of one answer: ratios, energy above idle and above active idle, and any metric by its name.
 
 -- Ratios. Null when the divisor is null or not positive, never infinite.
 create macro ratio(upper, lower) as case when lower > 0 then upper / lower end;
 create macro time_per_output_token(latency_s, ttft_s, output_tokens) as
     case when output_tokens >= 2 then (latency_s - ttft_s) / (output_tokens - 1) end;
 
--- The power (W) of the idle GPU that is taken off the energy of a run's responses; null where requests shared the GPU: it belongs to all of them.
+-- The power (W) that is taken off the energy of a run's responses, of the idle GPU or of the loaded one that waits; null where requests shared the GPU: it
+-- belongs to all of them.
 create macro own_idle_power(idle_power_w, energy_attribution) as case when energy_attribution is distinct from 'shared' then idle_power_w end;
+
+-- The idle power that a page takes off, by the name of its switch: `above idle`, before the model was loaded, or `above active idle`, loaded and waiting.
+create macro idle_power_of(idle, idle_power_w, active_idle_power_w) as case when idle = 'above active idle' then active_idle_power_w else idle_power_w end;
 
 -- Energy above the power of the idle GPU; null where that is not known.
 create macro above_idle(energy_j, latency_s, own_idle_power_w) as energy_j - own_idle_power_w * latency_s;
 
--- The energy of one answer as a page shows it: all of it, or what is above the power of the idle GPU.
-create macro shown_energy(is_above_idle, energy_j, latency_s, own_idle_power_w) as case
-    when is_above_idle then above_idle(energy_j, latency_s, own_idle_power_w)
-    else energy_j
+-- The energy of one answer as a page shows it: all of it (`gross`), or what is above the idle power.
+create macro shown_energy(idle, energy_j, latency_s, own_idle_power_w) as case
+    when idle = 'gross' then energy_j
+    else above_idle(energy_j, latency_s, own_idle_power_w)
 end;
 
 -- The metric in `run_summary` that is the energy of one answer, divided as a page shows it.
-create macro metric_per(per, is_above_idle) as case
-    when per = 'response' then case when is_above_idle then 'energy_above_idle_j' else 'energy_j' end
-    when is_above_idle then 'energy_above_idle_mean_per_' || replace(per, ' ', '_') || '_j'
+create macro metric_per(per, idle) as case
+    when per = 'response' then case when idle = 'gross' then 'energy_j' else 'energy_' || replace(idle, ' ', '_') || '_j' end
+    when idle != 'gross' then 'energy_' || replace(idle, ' ', '_') || '_mean_per_' || replace(per, ' ', '_') || '_j'
     when per = 'output token' then 'energy_per_token_j'
     when per = 'word' then 'energy_per_word_j'
     else 'energy_mean_per_' || replace(per, ' ', '_') || '_j'
@@ -64,10 +68,16 @@ select
 from requests;
 
 -- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names.
-create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars) as ratio(
-    case when starts_with(metric, 'energy_above_idle') then energy_above_idle_j else energy_j end,
+create macro divided_energy(
+    metric, energy_j, energy_above_idle_j, energy_above_active_idle_j, output_tokens, input_tokens, output_words, output_chars
+) as ratio(
     case
-        when metric = 'energy_above_idle_j' then 1
+        when starts_with(metric, 'energy_above_idle') then energy_above_idle_j
+        when starts_with(metric, 'energy_above_active_idle') then energy_above_active_idle_j
+        else energy_j
+    end,
+    case
+        when metric in ('energy_above_idle_j', 'energy_above_active_idle_j') then 1
         when ends_with(metric, '_per_output_token_j') then output_tokens
         when ends_with(metric, '_per_total_token_j') then input_tokens::bigint + output_tokens
         when ends_with(metric, '_per_word_j') then output_words
@@ -78,7 +88,7 @@ create macro divided_energy(metric, energy_j, energy_above_idle_j, output_tokens
 -- One per-prompt metric by its name, also the energy divided as a name says; null for a name that does not exist.
 create macro prompt_value(
     metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w,
-    energy_above_idle_j, output_words, output_chars
+    energy_above_idle_j, energy_above_active_idle_j, output_words, output_chars
 ) as case metric
     when 'energy_j' then energy_j
     when 'energy_error_j' then energy_error_j
@@ -91,5 +101,5 @@ create macro prompt_value(
     when 'throughput_tps' then throughput_tps
     when 'energy_per_word_j' then energy_per_word_j
     when 'power_w' then power_w
-    else divided_energy(metric, energy_j, energy_above_idle_j, output_tokens, input_tokens, output_words, output_chars)
+    else divided_energy(metric, energy_j, energy_above_idle_j, energy_above_active_idle_j, output_tokens, input_tokens, output_words, output_chars)
 end;

@@ -20,7 +20,8 @@ select
     runs.prompt_set,
     runs.prompt_set_sha256,
     runs.harness_version,
-    own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
+    own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w,
+    own_idle_power(runs.active_idle_power_w, runs.energy_attribution) as own_active_idle_power_w
 from runs
 join models on models.model_id = runs.model_id;
 
@@ -58,6 +59,7 @@ select
     requests.energy_per_token_j,
     requests.energy_per_word_j,
     above_idle(requests.energy_j, requests.latency_s, runs.own_idle_power_w) as energy_above_idle_j,
+    above_idle(requests.energy_j, requests.latency_s, runs.own_active_idle_power_w) as energy_above_active_idle_j,
     requests.tpot_s,
     requests.throughput_tps,
     requests.power_w

@@ -5,7 +5,7 @@
 -- divided among prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token), card and
 -- calibration of the runs of both sides, and what their pairs weigh. In means and totals every prompt
 -- counts once (`weight`), however often it was asked: some runs are of the first prompts alone.
--- With $above_idle the energy is that above the power of the idle GPU.
+-- The energy is `gross`, `above idle` or `above active idle`, as $idle says.
 with sides as (from sides_of($contrast, $a, $b)),
 setups as (
     select
@@ -86,7 +86,12 @@ answered as (
         requests.prompt_id,
         requests.repetition,
         requests.window_id,
-        shown_energy($above_idle, requests.energy_j, requests.latency_s, own_idle_power(runs.idle_power_w, runs.energy_attribution)) as joules,
+        shown_energy(
+            $idle,
+            requests.energy_j,
+            requests.latency_s,
+            own_idle_power(idle_power_of($idle, runs.idle_power_w, runs.active_idle_power_w), runs.energy_attribution)
+        ) as joules,
         requests.output_tokens,
         requests.finish_reason = 'length' as cut,
         runs.energy_attribution is not distinct from 'shared' as shared

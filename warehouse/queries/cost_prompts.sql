@@ -1,14 +1,14 @@
 -- One row per answer of the run $result, and of the runs that repeat it, with energy: its measured energy, what E = a + b · in + c · out gives, and the
 -- difference; the largest first.
 -- At most 400 answers, as many as a chart has room for: the 100 farthest from the fit, and 300 of the others by a hash, whatever they cost.
--- With $above_idle the energy is that above the power of the idle GPU.
+-- The energy is `gross`, `above idle` or `above active idle`, as $idle says.
 with chosen as (
     select
         row_number() over () as place,
         prompt_id,
         input_tokens,
         output_tokens,
-        case when $above_idle then energy_above_idle_j else energy_j end as energy_j,
+        case $idle when 'above idle' then energy_above_idle_j when 'above active idle' then energy_above_active_idle_j else energy_j end as energy_j,
         $a::double + $b::double * input_tokens + $c::double * output_tokens as fitted_j
     from selected_prompts($selection)
     where status = 'ok'

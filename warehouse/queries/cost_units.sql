@@ -1,6 +1,6 @@
 -- One row per result named in $results (ids, one a line; empty: every selected run of ours), run of its setup and unit: the sums from which
 -- E = a + b · input tokens + c · output tokens is fitted. What repeats a run counts with it where $pooled. Only prompts that were alone on the GPU: a divided energy would show
--- the rule by which it was divided. A unit is a prompt; more than 1,000 of them are dealt into 1,000. With $above_idle E is the energy above the power of the idle GPU.
+-- the rule by which it was divided. A unit is a prompt; more than 1,000 of them are dealt into 1,000. E is above the idle power that $idle names.
 -- Numbers stand for results, prompt sets and pairs of result and run, and the runs are known before prompts are read: names, and prompts of other runs, would take most of the time.
 with wanted as materialized (
     select
@@ -13,7 +13,7 @@ with wanted as materialized (
         alike.card,
         alike.harness_version,
         alike.calibration,
-        own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
+        own_idle_power(idle_power_of($idle, runs.idle_power_w, runs.active_idle_power_w), runs.energy_attribution) as own_idle_power_w
     from selected_runs($selection) as chosen
     join repetitions as named on named.run_number = chosen.run_number
     join repetitions as alike
@@ -30,7 +30,7 @@ answered as materialized (
         requests.prompt_id,
         requests.input_tokens::double as tokens_in,
         requests.output_tokens::double as tokens_out,
-        shown_energy($above_idle, requests.energy_j, requests.latency_s, wanted.own_idle_power_w) as joules
+        shown_energy($idle, requests.energy_j, requests.latency_s, wanted.own_idle_power_w) as joules
     from requests
     join wanted on wanted.run_number = requests.run_number
     where requests.status = 'ok'

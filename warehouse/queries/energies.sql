@@ -1,4 +1,4 @@
--- One row per configuration: `value`, the $statistic of its energy (J) per $per, above the power of the idle GPU where $above_idle; null with a `reason`.
+-- One row per configuration: `value`, the $statistic of its energy (J) per $per, `gross`, `above idle` or `above active idle` as $idle says; null with a `reason`.
 -- A mean is a ratio of sums, a percentile is that of each prompt's own ratio. Published tables have means only.
 -- Percentiles of valid prompts are kept by the ingest. Prompts are read for a mean, and of runs with prompts that are not valid where these count.
 with chosen as (
@@ -13,7 +13,7 @@ with chosen as (
         runs.run_id,
         runs.run_number,
         runs.energy_attribution,
-        runs.idle_power_w,
+        idle_power_of($idle, runs.idle_power_w, runs.active_idle_power_w) as idle_power_w,
         $statistic = 'mean' or (runs.ok > runs.counted and not $selection.only_valid) as is_read
     from selected_results($selection) as results
     left join runs on 'run:' || runs.run_id = results.result_id
@@ -21,7 +21,7 @@ with chosen as (
 divided as (
     select
         requests.run_number,
-        shown_energy($above_idle, requests.energy_j, requests.latency_s, own_idle_power(chosen.idle_power_w, chosen.energy_attribution)) as joules,
+        shown_energy($idle, requests.energy_j, requests.latency_s, own_idle_power(chosen.idle_power_w, chosen.energy_attribution)) as joules,
         case $per
             when 'response' then 1
             when 'output token' then requests.output_tokens
@@ -51,7 +51,7 @@ kept as (
         case $statistic when 'p90' then p90 when 'p95' then p95 when 'p99' then p99 else p50 end as statistic
     from run_summary
     where $statistic != 'mean'
-        and metric = metric_per($per, $above_idle)
+        and metric = metric_per($per, $idle)
 ),
 valued as (
     select
@@ -59,7 +59,7 @@ valued as (
         case
             when chosen.origin = 'measured' and chosen.is_read then read.statistic
             when chosen.origin = 'measured' then kept.statistic
-            when $above_idle or $statistic != 'mean' then null
+            when $idle != 'gross' or $statistic != 'mean' then null
             when $per = 'response' then chosen.energy_j
             when $per = 'output token' then chosen.energy_per_token_j
             when $per = 'total token' then ratio(chosen.energy_j, chosen.input_tokens + chosen.output_tokens)
@@ -73,12 +73,13 @@ select
     valued.value,
     case
         when valued.value is not null then null
-        when valued.origin = 'published' and $above_idle then 'the source records no idle power'
+        when valued.origin = 'published' and $idle != 'gross' then 'the source records no idle power'
         when valued.origin = 'published' and $statistic != 'mean' then 'the source gives averages only'
         when valued.origin = 'published' and $per not in ('response', 'output token') then 'the source does not count ' || $per || 's'
         when valued.energy_reason is not null then valued.energy_reason
-        when $above_idle and valued.energy_attribution = 'shared' then 'idle power belongs to all requests that shared the GPU'
-        when $above_idle and valued.idle_power_w is null then 'no idle power was recorded'
+        when $idle != 'gross' and valued.energy_attribution = 'shared' then 'idle power belongs to all requests that shared the GPU'
+        when $idle = 'above idle' and valued.idle_power_w is null then 'no idle power was recorded'
+        when $idle = 'above active idle' and valued.idle_power_w is null then 'no active idle power was recorded'
         else 'the answers have no ' || $per || 's'
     end as reason
 from valued

@@ -33,6 +33,7 @@ select
     requests.output_words,
     requests.output_chars,
     above_idle(requests.energy_j, requests.latency_s, runs.own_idle_power_w) as energy_above_idle_j,
+    above_idle(requests.energy_j, requests.latency_s, runs.own_active_idle_power_w) as energy_above_active_idle_j,
     ratio(requests.energy_j, requests.output_tokens) as energy_per_token_j,
     ratio(requests.energy_j, requests.latency_s) as power_w,
     requests.latency_s,

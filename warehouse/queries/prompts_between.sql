@@ -6,7 +6,7 @@ with valued as (
         labels.series,
         prompt_value(
             $metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w,
-            energy_above_idle_j, output_words, output_chars
+            energy_above_idle_j, energy_above_active_idle_j, output_words, output_chars
         ) as value
     from selected_prompts($selection) as prompts
     join selected_series($by, $prompt_set, '', $selection) as labels on labels.run_number = prompts.run_number

@@ -2,7 +2,7 @@
 -- of ours counts with it where $pooled. A unit is what was measured by itself: a prompt alone on the GPU, or a window whose energy is divided among its prompts (`shared`).
 -- Units are dealt into at most 1,000 of either kind, so that a bootstrap costs the same for any number of prompts; up to 1,000 have one each. The same prompt,
 -- and a window of the same prompts, is the same unit in every run, so that runs can be drawn together.
--- With $above_idle the energy is that above the power of the idle GPU.
+-- The energy is `gross`, `above idle` or `above active idle`, as $idle says.
 -- Numbers stand for results, prompt sets and pairs of result and run: grouping and sorting answers by names would take most of the time.
 with wanted as materialized (
     select
@@ -15,7 +15,7 @@ with wanted as materialized (
         alike.card,
         alike.calibration,
         runs.energy_attribution is not distinct from 'shared' as shared,
-        own_idle_power(runs.idle_power_w, runs.energy_attribution) as own_idle_power_w
+        own_idle_power(idle_power_of($idle, runs.idle_power_w, runs.active_idle_power_w), runs.energy_attribution) as own_idle_power_w
     from repetitions as chosen
     join repetitions as alike
         on case when $pooled then alike.setup = chosen.setup else alike.run_number = chosen.run_number end
@@ -32,7 +32,7 @@ answered as materialized (
         requests.prompt_id,
         requests.repetition,
         requests.window_id,
-        shown_energy($above_idle, requests.energy_j, requests.latency_s, wanted.own_idle_power_w) as joules,
+        shown_energy($idle, requests.energy_j, requests.latency_s, wanted.own_idle_power_w) as joules,
         requests.output_tokens,
         requests.input_tokens::bigint + requests.output_tokens as total_tokens,
         requests.output_words,

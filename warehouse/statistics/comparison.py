@@ -67,7 +67,7 @@ def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT
 
     Args:
         rows: rows of `results`, the first is what the others are compared with; needs `result_id` and the column of the measure.
-        units: rows of the query `units`, gross or above idle like the measure. A percentile has an interval where every unit is one prompt.
+        units: rows of the query `units`, of the idle power of the measure. A percentile has an interval where every unit is one prompt.
         measure: which energy.
         known: the luck of the runs of all setups that were repeated.
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, theme
 from prompt_joules.pages.ui.pure.words import count, figure, minus
-from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.energy_shown import GROSS, NUMBERS, Measure
 
 FITS = (
     "shown_as",
@@ -37,9 +37,9 @@ COST = (
 NO_FIT = "No fit: the answers of this result have fewer than five different lengths, or vary too little to tell what a token costs."
 
 
-def cost(above_idle: bool) -> str:
+def cost(measure: Measure) -> str:
     """What is fitted."""
-    return COST.format(energy="the energy above idle" if above_idle else "the energy")
+    return COST.format(energy="the energy" if measure.idle == GROSS else f"the {measure.energy}")
 
 
 def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: float, tokens_out: float) -> str:

@@ -8,11 +8,16 @@ import polars as pl
 from prompt_joules.pages.ui.pure import certainty, naming
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import electricity, energy_shown
-from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.energy_shown import ABOVE_ACTIVE_IDLE, ABOVE_IDLE, GROSS, Measure
 
 AMOUNTS = ("kwh", "money", "co2_kg")
 COUNTRIES = ("country", "grid_g_per_kwh", "grid_year", "price_per_kwh", "currency", "price_period", "price_source")
 OWN = "My own numbers"
+ABOVE = {
+    GROSS: "",
+    ABOVE_IDLE: ", above the power of the idle GPU",
+    ABOVE_ACTIVE_IDLE: ", above the power of the GPU that is loaded and waits",
+}
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "CNY", "INR", "JPY", "KRW", "AUD", "CAD", "BRL", "SGD")
 # Keys of the selects from which a result follows, in order, and the columns that they choose by.
 CHOICES = {"plan_model": "planned_model", "plan_gpu": "planned_gpu", "plan_batch": "planned_batch", "plan_result": "rest"}
@@ -62,7 +67,7 @@ def planned(row: Mapping[str, Any], joules: float, kind: str, band: str, request
         requests: responses a day.
         length: tokens of an answer where they were given.
     """
-    idle = ", above the power of the idle GPU" if measure.above_idle else ""
+    idle = ABOVE[measure.idle]
     how = {energy_shown.MEASURED: "measured", energy_shown.DIVIDED: "measured for many at once and divided by a rule"}.get(kind)
     if how is None:
         tokens = length or row["output_tokens"]

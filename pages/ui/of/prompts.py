@@ -8,7 +8,7 @@ import polars as pl
 from prompt_joules.pages.ui.pure import charts, naming, theme, words
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import energy_shown
-from prompt_joules.warehouse.energy_shown import DEFAULT, UNITS, Measure, per_prompt
+from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, UNITS, Measure, per_prompt
 
 LISTED = ("prompt_id", "prompt_text", "times_run_mean", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
 NUMBERS_OF_SETUPS = ("p50", "minimum", "maximum")
@@ -61,7 +61,7 @@ def named(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     rows = naming.in_short(naming.with_label(energy_shown.without_forced(answers)))
     rows = rows.with_columns(energy_shown.kind("energy_j", rows.columns).alias("energy_is"))
     key = "energy_j"
-    if (measure.per, measure.above_idle) != (DEFAULT.per, DEFAULT.above_idle):
+    if (measure.per, measure.idle) != (DEFAULT.per, DEFAULT.idle):
         key = "shown_j"
         rows = rows.with_columns(per_prompt(measure).alias(key))
     order = pl.col("energy_is").cast(pl.Enum(list(energy_shown.KINDS)))
@@ -75,7 +75,7 @@ def with_error(answers: pl.DataFrame, measure: Measure) -> pl.DataFrame:
         answers: of `named`.
     """
     shown_j = per_prompt(measure)
-    half = pl.col("energy_error_j") * per_prompt(replace(measure, above_idle=False)) / pl.col("energy_j")
+    half = pl.col("energy_error_j") * per_prompt(replace(measure, idle=GROSS)) / pl.col("energy_j")
     values = (shown_j.alias("value"), (shown_j - half).clip(0).alias("value_low"), (shown_j + half).alias("value_high"))
     return answers.filter(shown_j.is_not_null()).with_columns(values)
 

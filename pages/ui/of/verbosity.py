@@ -7,6 +7,7 @@ import polars as pl
 
 from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.words import percent, plain
+from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, Measure
 
 # What Concise or verbose? can show.
 CONTRASTS = OF_MEANS, OF_PAIRS, OF_ONE_SIZE = "Published averages", "The same prompts", "Models of one size"
@@ -171,7 +172,7 @@ def headline_of_means(summary: pl.DataFrame, kind: str) -> str:
 def headline_of_pairs(changes: pl.DataFrame) -> str:
     """What going from side A to side B does to the same prompts, as they were spent: from the least to the most over the setups."""
     if changes.height == 1:
-        return pairs(changes, above_idle=False).removeprefix("- ")
+        return pairs(changes, DEFAULT).removeprefix("- ")
     parts = []
     alone = changes.filter(~pl.col("shared"))
     for a, b in alone.select("a", "b").unique(maintain_order=True).rows():
@@ -243,13 +244,14 @@ def _change(row: dict[str, Any], kind: str) -> str:
     return f"{change} (median over {row['count']} {noun}{interval}). **{row['more']} of {row['count']}** {noun} use more."
 
 
-def pairs(changes: pl.DataFrame, above_idle: bool) -> str:
+def pairs(changes: pl.DataFrame, measure: Measure) -> str:
     """What going from side A to side B does to the same prompt, one item per setup.
 
     Args:
         changes: rows of `pairs.paired` with `shown_as`.
+        measure: of what energy they are.
     """
-    energy = "the energy above idle" if above_idle else "the energy"
+    energy = "the energy" if measure.idle == GROSS else f"the {measure.energy}"
     return words.first_lines(changes, lambda row: _pair(row, energy))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.warehouse import create
-from prompt_joules.warehouse.energy_shown import UNITS, Measure
+from prompt_joules.warehouse.energy_shown import GROSS, UNITS, Measure
 
 MOST_LINES = 6
 SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
@@ -62,8 +62,8 @@ def stated(measure: Measure, rows: pl.DataFrame) -> str:
     shown = f"Energy is shown as {measure.words} ({UNITS[measure.per]})."
     if not lacking:
         return shown
-    if measure.above_idle:
-        why = "where idle power was recorded and the GPU was not shared"
+    if measure.idle != GROSS:
+        why = f"where {measure.idle.removeprefix('above ')} power was recorded and the GPU was not shared"
     elif measure.statistic != "mean":
         why = "where single prompts were kept"
     else:
@@ -73,8 +73,7 @@ def stated(measure: Measure, rows: pl.DataFrame) -> str:
 
 def stated_of_prompts(measure: Measure) -> str:
     """Which energy of a prompt is offered first."""
-    idle = "energy above idle" if measure.above_idle else "gross energy"
-    return f"The switches of the sidebar ask for the {idle} per {measure.per} ({UNITS[measure.per]})."
+    return f"The switches of the sidebar ask for the {measure.energy} per {measure.per} ({UNITS[measure.per]})."
 
 
 def ignored(names: list[str], why: str) -> str:

@@ -15,7 +15,7 @@ from tests.unit.queries.made import EVERYTHING
 EXTRA = {
     **{"result": "", "results": "", "run": "", "search": "", "prompt": "", "prompt_set": "", "only_series": "", "series": ""},
     **{"contrast": "task", "a": "", "b": "", "c": 0.0, "pooled": True},
-    **{"statistic": "mean", "per": "response", "above_idle": False, "low": 0.0, "high": 1.0},
+    **{"statistic": "mean", "per": "response", "idle": "gross", "low": 0.0, "high": 1.0},
 }
 
 

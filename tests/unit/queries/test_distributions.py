@@ -142,7 +142,7 @@ def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
         assert found["top5_share"][0] == pytest.approx(ordered[-1] / total)
 
 
-@pytest.mark.parametrize("metric", ["energy_j", "energy_above_idle_j"])
+@pytest.mark.parametrize("metric", ["energy_j", "energy_above_idle_j", "energy_above_active_idle_j"])
 def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> None:
     shapes = {
         "wide": lambda chance: 10 ** chance.uniform(-6, 6),
@@ -162,7 +162,10 @@ def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> Non
     factories.write(factories.frame(rows), tmp_path / "rows" / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     found = query.load("distribution", None, str(tmp_path / "w.duckdb"), metric=metric, by="model", prompt_set="", only_series="")
-    made = factories.frame(rows).with_columns(energy_above_idle_j=pl.col("energy_j") - pl.col("idle_power_w") * pl.col("latency_s"))
+    above = {
+        f"energy_above_{name}_j": pl.col("energy_j") - pl.col(f"{name}_power_w") * pl.col("latency_s") for name in ("idle", "active_idle")
+    }
+    made = factories.frame(rows).with_columns(**above)
     assert sorted(found["series"]) == sorted(name for name, *_ in runs)
     for row in found.iter_rows(named=True):
         values = np.sort(made.filter(pl.col("model_name") == row["series"])[metric].to_numpy())

@@ -40,7 +40,9 @@ def test_prompts_and_their_answers(warehouse: str) -> None:
     assert answers["energy_j"].to_list() == pytest.approx(one["energy_j"].sort().to_list())
     for name in ("energy_per_token_j", "power_w"):
         assert sorted(answers[name]) == pytest.approx(sorted(one[name]))
-    assert sorted(answers["energy_above_idle_j"]) == pytest.approx(sorted(one["energy_j"] - one["idle_power_w"] * one["latency_s"]))
+    for name in ("idle", "active_idle"):
+        above = one["energy_j"] - one[f"{name}_power_w"] * one["latency_s"]
+        assert sorted(answers[f"energy_above_{name}_j"]) == pytest.approx(sorted(above))
     assert answers["output_text"].to_list() == ["Answer 5."] * one.height
     assert query.load("prompt_list", None, warehouse, search="question 7?")["prompt_id"].to_list() == ["prompt-00007"]
 
@@ -128,12 +130,12 @@ def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> No
     assert_frame_equal(found, expected, check_dtypes=False)
 
 
-@pytest.mark.parametrize("above_idle", [False, True])
-def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, above_idle: bool) -> None:
-    asked = {"results": "run:run-a", "pooled": False, "above_idle": above_idle}
+@pytest.mark.parametrize("idle", factories.IDLE_W)
+def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, idle: str) -> None:
+    asked = {"results": "run:run-a", "pooled": False, "idle": idle}
     fit = cost.fits(query.load("cost_units", None, warehouse, **asked)).row(0, named=True)
     rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
-    rows = rows.with_columns(pl.col("energy_j") - (78.0 * pl.col("latency_s") if above_idle else 0.0))
+    rows = rows.with_columns(pl.col("energy_j") - factories.IDLE_W[idle] * pl.col("latency_s"))
     across = np.column_stack([np.ones(rows.height), rows["input_tokens"], rows["output_tokens"]])
     found, *_ = np.linalg.lstsq(across, rows["energy_j"].to_numpy(), rcond=None)
     assert [fit[key] for key in cost.COEFFICIENTS] == pytest.approx(list(found))
@@ -143,7 +145,7 @@ def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, above_idle:
     for name, place in zip(cost.COEFFICIENTS, np.eye(3), strict=True):
         half = np.hypot(direct.at(place)[1], 0.003 * fit[name])
         assert fit[f"{name}_high"] - fit[name] == pytest.approx(half, rel=1e-6), "the meter may be off in all of it"
-    prompts = query.load("cost_prompts", None, warehouse, result="run:run-a", above_idle=above_idle, a=found[0], b=found[1], c=found[2])
+    prompts = query.load("cost_prompts", None, warehouse, result="run:run-a", idle=idle, a=found[0], b=found[1], c=found[2])
     residuals = rows["energy_j"].to_numpy() - across @ found
     assert prompts["residual_j"].abs().max() == pytest.approx(np.abs(residuals).max())
     assert prompts.height == rows.height + 1, "and the only prompt of run-d, which repeats run-a"
@@ -153,7 +155,7 @@ def test_of_many_answers_the_farthest_from_the_fit_are_drawn_and_others_by_chanc
     rows = factories.records(1000, "run-1").with_columns(energy_j=1000.0 + pl.int_range(1000))
     factories.write(rows, tmp_path / "run-1.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    asked = {"result": "run:run-1", "above_idle": False, "a": 1000.0, "b": 0.0, "c": 0.0}
+    asked = {"result": "run:run-1", "idle": "gross", "a": 1000.0, "b": 0.0, "c": 0.0}
     drawn = query.load("cost_prompts", None, str(tmp_path / "w.duckdb"), **asked)["residual_j"].to_list()
     assert len(drawn) == len(set(drawn)) == 400 and drawn == sorted(drawn, reverse=True)
     assert drawn[:100] == [999.0 - place for place in range(100)]
@@ -171,7 +173,7 @@ def test_only_prompts_that_were_alone_are_fitted_and_repeated_runs_together(tmp_
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     results = query.load("cost_results", None, str(tmp_path / "w.duckdb"))
     assert results.select("result_id", "runs", "prompts").rows() == [("run:run-2", 2, 40)], "of the same age the larger id is the newest"
-    every = {"results": "", "above_idle": False}
+    every = {"results": "", "idle": "gross"}
     together = query.load("cost_units", None, str(tmp_path / "w.duckdb"), pooled=True, **every)
     assert set(together["result_id"]) == {"run:run-1", "run:run-2", "run:run-4"}
     fit = cost.fits(together).filter(pl.col("result_id") == "run:run-2").row(0, named=True)

@@ -126,7 +126,7 @@ def test_energy_above_a_waiting_gpu_is_a_number_of_its_own(tmp_path: Path) -> No
     runs = {
         "alone": factories.records(9, "alone", active_idle_power_w=101.0),
         "shared": factories.records(8, "shared", active_idle_power_w=101.0, energy_attribution="shared", batch_size=8, window_id=0),
-        "unknown": factories.records(5, "unknown", task="instruct"),
+        "unknown": factories.records(5, "unknown", task="instruct", active_idle_power_w=None),
     }
     for name, rows in runs.items():
         factories.write(rows, tmp_path / name / "part-0.parquet")

@@ -26,8 +26,8 @@ def test_published_sides(warehouse: str) -> None:
     assert split.to_list() == pytest.approx(rows["energy_effect_log"].to_list())
 
 
-@pytest.mark.parametrize("above_idle", [False, True])
-def test_pairs_of_prompts(tmp_path: Path, above_idle: bool) -> None:
+@pytest.mark.parametrize("idle", factories.IDLE_W)
+def test_pairs_of_prompts(tmp_path: Path, idle: str) -> None:
     wordy = [factories.record("run-1", index) for index in range(40)]
     brief = [factories.record("run-2", index, task="chat-concise") for index in range(40)]
     older = [factories.record("run-0", index, started_at=factories.START - timedelta(days=1)) for index in range(40)]
@@ -38,10 +38,10 @@ def test_pairs_of_prompts(tmp_path: Path, above_idle: bool) -> None:
     for rows in (wordy, brief, older, longer):
         factories.write(factories.frame(rows), tmp_path / str(rows[0]["run_id"]) / "part-0.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=above_idle)
-    idle = pl.col("idle_power_w") * pl.col("latency_s") if above_idle else 0.0
+    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, idle=idle)
+    idle_j = factories.IDLE_W[idle] * pl.col("latency_s")
     a, b = (
-        factories.frame(rows).filter(pl.col("energy_j").is_not_null()).with_columns(pl.col("energy_j") - idle) for rows in (wordy, brief)
+        factories.frame(rows).filter(pl.col("energy_j").is_not_null()).with_columns(pl.col("energy_j") - idle_j) for rows in (wordy, brief)
     )
     expected = a.join(b, on="prompt_id", suffix="_b").sort("prompt_id")
     row = found.row(0, named=True)
@@ -78,7 +78,7 @@ def test_runs_of_one_pass_are_matched_and_the_others_newest_with_newest(tmp_path
     for rows in runs:
         factories.write(rows, tmp_path / f"{rows['run_id'][0]}.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=False).row(0, named=True)
+    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, idle="gross").row(0, named=True)
     assert row["pairs"] == 30, "a-3 has no partner"
     by_run = {str(rows["run_id"][0]): rows["energy_j"].to_list() for rows in runs}
     matched = [("a-1", "b-2"), ("a-2", "b-1"), ("a-4", "b-3")]
@@ -103,7 +103,7 @@ def test_a_prompt_counts_once_however_often_it_was_asked(tmp_path: Path) -> None
             ]
             factories.write(factories.frame(rows), tmp_path / f"{task}-{turn}.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=False)
+    found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, idle="gross")
     row = pairs.paired(found).row(0, named=True)
     assert (row["pairs"], row["energy_a_j"], row["energy_b_j"]) == (48, pytest.approx(100), pytest.approx((4 * 50 + 8 * 100) / 12))
     assert (row["change"], row["total_change"]) == (pytest.approx(-4 / 24), pytest.approx(-4 / 24))
@@ -118,7 +118,7 @@ def test_a_run_that_has_no_pair_is_no_run_of_the_contrast(tmp_path: Path) -> Non
     lost = factories.records(8, "b-2", task="chat-concise", pass_id="y", energy_j=None, energy_reason="the counter was lost")
     factories.write(lost, tmp_path / "b-2.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=False).row(0, named=True)
+    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, idle="gross").row(0, named=True)
     assert row["pairs"] == 8 and row["dropped"] == 8
     assert [(run["turn"], run["is_b"], run["weight"]) for run in row["runs"]] == [("x", False, 8), ("x", True, 8)]
 
@@ -130,7 +130,7 @@ def test_of_divided_energy_the_windows_are_listed(tmp_path: Path) -> None:
         ]
         factories.write(factories.frame(rows), tmp_path / f"{run}.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, above_idle=False).row(0, named=True)
+    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, idle="gross").row(0, named=True)
     windows = pl.DataFrame(row["windows"])
     assert row["shared"] and row["pair_list"] is None
     assert windows.height == 10 and windows["answers"].to_list() == [4] * 10
@@ -140,7 +140,7 @@ def test_of_divided_energy_the_windows_are_listed(tmp_path: Path) -> None:
 
 
 def test_units_add_up_to_the_run(warehouse: str) -> None:
-    units = query.load("units", None, warehouse, results="run:run-a\nrun:none", above_idle=False, pooled=False)
+    units = query.load("units", None, warehouse, results="run:run-a\nrun:none", idle="gross", pooled=False)
     rows = shown().filter(pl.col("run_id") == "run-a", pl.col("energy_j").is_not_null())
     assert units.height == units["prompts"].sum() == rows.height
     assert units["energy_j"].sum() == pytest.approx(rows["energy_j"].sum())
@@ -154,7 +154,7 @@ def test_a_prompt_is_the_same_unit_in_every_run(tmp_path: Path) -> None:
         rows = [factories.record(run, index, energy_j=float(index + 1), task=run) for index in prompts]
         factories.write(factories.frame(rows), tmp_path / "in" / f"{run}.parquet")
     warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
-    units = query.load("units", None, str(tmp_path / "w.duckdb"), results="run:one\nrun:other", above_idle=False, pooled=True)
+    units = query.load("units", None, str(tmp_path / "w.duckdb"), results="run:one\nrun:other", idle="gross", pooled=True)
     by_unit = {key: part["energy_j"].to_list() for (key,), part in units.group_by("unit")}
     assert len(by_unit) == 60 and sorted(len(energies) for energies in by_unit.values()) == [1] * 40 + [2] * 20
     assert all(len(set(energies)) == 1 for energies in by_unit.values()), "the same energy is the same prompt"
@@ -166,7 +166,7 @@ def test_many_prompts_are_dealt_into_units_in_the_order_of_their_sets_and_ids(tm
         rows = factories.records(size, name, prompt_set=name, prompt_set_sha256=name * 64, energy_j=1.0)
         factories.write(rows.with_columns(energy_j=pl.int_range(1.0, size + 1.0)), tmp_path / f"{name}.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    asked = {"results": "run:z\nrun:a", "above_idle": False, "pooled": True}
+    asked = {"results": "run:z\nrun:a", "idle": "gross", "pooled": True}
     rows = pl.concat(
         pl.DataFrame(
             {
@@ -191,7 +191,7 @@ def test_runs_that_repeat_each_other_are_units_of_one_result(tmp_path: Path) -> 
     again = [factories.record("four", index, repetition=times, sequence=30 * times + index) for times, index in places]
     factories.write(factories.frame(again), tmp_path / "four.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    asked = {"results": "run:one", "above_idle": False}
+    asked = {"results": "run:one", "idle": "gross"}
     together = query.load("units", None, str(tmp_path / "w.duckdb"), pooled=True, **asked)
     assert together["run_number"].n_unique() == 3 and together["prompts"].sum() == 120 and together["unit"].n_unique() == 30
     assert together.group_by("unit").len()["len"].to_list() == [4] * 30, "one row for each run and repetition"
@@ -208,7 +208,7 @@ def test_a_window_is_the_unit_of_a_batch(tmp_path: Path) -> None:
         factories.write(factories.frame(run), tmp_path / f"{run[0]['run_id']}.parquet")
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     results = "\n".join(f"run:run-{number}" for number in (1, 2, 3))
-    units = query.load("units", None, str(tmp_path / "w.duckdb"), results=results, above_idle=False, pooled=True)
+    units = query.load("units", None, str(tmp_path / "w.duckdb"), results=results, idle="gross", pooled=True)
     assert units["shared"].all() and units["prompts"].to_list() == [4] * 15
     of = {name: set(part["unit"]) for (name,), part in units.group_by("result_id")}
     assert of["run:run-1"] == of["run:run-2"], "windows of the same prompts, whatever their numbers"
@@ -274,6 +274,6 @@ def test_top_k_keeps_two_runs_from_being_alike(tmp_path: Path) -> None:
     sampling = query.load("setups", None, str(tmp_path / "w.duckdb"))["sampling"].unique().sort().to_list()
     plain = "temperature 0.7, top-p 1.0, repetition penalty 1.0"
     assert sampling == [plain, f"{plain}, top-k 40"]
-    sides = {"contrast": "task", "a": "chat-concise", "b": "chat", "above_idle": False}
+    sides = {"contrast": "task", "a": "chat-concise", "b": "chat", "idle": "gross"}
     found = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **sides)
     assert found.select("pairs", "energy_a_j", "energy_b_j").rows() == [(4, 11.0, 10.0)]

@@ -18,7 +18,7 @@ def shipped(shipped_warehouse: Path) -> pl.DataFrame:
     """Every shipped run against itself."""
     path = shipped_warehouse
     every, of_runs = Selection(weights=()), query.load("repetitions", None, str(path))
-    asked = {"pooled": False, "above_idle": False}
+    asked = {"pooled": False, "idle": "gross"}
     own = query.load("units", every, str(path), results="\n".join(of_runs["result_id"]), **asked)
     return aa.checks(own, query.load("cost_units", every, str(path), results="", **asked), of_runs, splits=4)
 

@@ -13,7 +13,7 @@ from prompt_joules.warehouse.statistics import intervals, pooled
 from prompt_joules.warehouse.statistics import runs as luck
 from tests import factories, warehouses
 
-ASKED = {"per": "response", "above_idle": False}
+ASKED = {"per": "response", "idle": "gross"}
 
 
 @pytest.fixture(scope="module")
