@@ -166,6 +166,23 @@ def joined(rows: pl.DataFrame, energies: pl.DataFrame, measure: Measure) -> pl.D
     return rows.drop(measure.key, strict=False).join(found, on="result_id", how="left", maintain_order="left")
 
 
+def with_reason(rows: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    """Rows of `results` with `measure_reason`, why they lack an energy above an idle power that `results` has a column of.
+
+    The words are those of the query `energies`, which reads every prompt.
+    """
+    if measure.idle == GROSS:
+        return rows
+    words = (
+        pl.when(pl.col(measure.key).is_not_null()).then(pl.lit(None, pl.String))
+        .when(pl.col("origin") == "published").then(pl.lit("the source records no idle power"))
+        .when(pl.col("energy_reason").is_not_null()).then(pl.col("energy_reason"))
+        .when(shared(rows.columns)).then(pl.lit("idle power belongs to all requests that shared the GPU"))
+        .otherwise(pl.lit(f"no {measure.idle.removeprefix('above ')} power was recorded"))
+    )  # fmt: skip
+    return rows.with_columns(words.alias("measure_reason"))
+
+
 def per_prompt(measure: Measure) -> pl.Expr:
     """The energy (J) of one answer by this measure; the statistic needs more than one and does not matter. Null where parts are missing.
 

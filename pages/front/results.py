@@ -107,7 +107,7 @@ class Results:
         selection = self._selection(filters)
         rows = query.load("leaderboard", selection, self.warehouse)
         if measure.is_kept:
-            return rows.sort(measure.key, nulls_last=True, maintain_order=True)
+            return energy_shown.with_reason(rows, measure).sort(measure.key, nulls_last=True, maintain_order=True)
         energies = query.load("energies", selection, self.warehouse, **measure.parameters())
         return energy_shown.joined(rows, energies, measure).sort(measure.key, nulls_last=True, maintain_order=True)
 

@@ -74,6 +74,8 @@ def results(view: View) -> pl.DataFrame:
     measure = view.measure
     if not measure.is_kept:
         rows = energy_shown.joined(rows, load("energies", view.selection, **measure.parameters()), measure)
+    else:
+        rows = energy_shown.with_reason(rows, measure)
     rows = energy_shown.without_forced(rows)
     return view.rows(rows if measure == DEFAULT else rows.sort(measure.key, nulls_last=True, maintain_order=True))
 

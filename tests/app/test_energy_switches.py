@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from prompt_joules.ingest import loading
 from prompt_joules.pages.ui import site
 from prompt_joules.warehouse import query
-from prompt_joules.warehouse.energy_shown import EVERY, Measure
+from prompt_joules.warehouse.energy_shown import EVERY, Measure, with_reason
 from tests import factories
 from tests.app import warehouse
 from tests.app.conftest import Open, opened, table, text
@@ -38,9 +38,13 @@ def measured(measure: Measure) -> float:
     return float(np.percentile(joules / parts[measure.per], level))
 
 
-def without_active_idle(folder: Path, *runs: str) -> Path:
-    """The made warehouse with runs of protocol 1.1, which did not measure active idle power."""
+def without_active_idle(folder: Path, *runs: str, shared: str = "") -> Path:
+    """The made warehouse with runs of protocol 1.1, which did not measure active idle power, and one whose answers shared the GPU."""
     rows = warehouse.measured_rows()
+    rows = rows.with_columns(
+        energy_attribution=pl.when(pl.col("run_id") == shared).then(pl.lit("shared")).otherwise("energy_attribution"),
+        batch_size=pl.when(pl.col("run_id") == shared).then(pl.lit(8, pl.Int16)).otherwise("batch_size"),
+    )
     old = rows["run_id"].is_in(runs)
     rows = rows.with_columns(active_idle_power_w=pl.when(~old).then(pl.col("active_idle_power_w")))
     factories.write(rows, folder / "results" / "part-00000.parquet")
@@ -57,6 +61,18 @@ def test_what_was_not_measured_awake_is_null_with_a_reason(tmp_path: Path) -> No
         assert found["run:run-small"] == (None, "no active idle power was recorded")
         assert found["run:run-big"] == (pytest.approx(measured(measure)), None)
         assert found["run:run-cpu"] == (None, "no energy counter on this machine")
+
+
+@pytest.mark.parametrize("idle", ["above idle", "above active idle"])
+def test_the_mean_of_an_answer_has_the_reasons_of_the_other_statistics(tmp_path: Path, idle: str) -> None:
+    path = str(without_active_idle(tmp_path, "run-small", shared="run-small-concise"))
+    measure = Measure(idle=idle)
+    rows = with_reason(query.load("leaderboard", None, path), measure)
+    every = query.load("energies", None, path, **measure.parameters())
+    found = dict(rows.select("result_id", "measure_reason").iter_rows())
+    assert found == dict(every.select("result_id", "reason").iter_rows()) and len(set(found.values())) >= 3
+    assert (rows[measure.key].is_null() == rows["measure_reason"].is_not_null()).all()
+    assert "measure_reason" not in with_reason(rows.drop("measure_reason"), Measure()).columns
 
 
 def test_the_leaderboard_by_another_statistic(open_page: Open) -> None:
