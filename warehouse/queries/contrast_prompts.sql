@@ -1,10 +1,10 @@
 -- One row per setup of ours that answered the same prompts on both sides, A and B; a pair is a prompt answered on both with energy measured, cut short or not.
--- $contrast (task, model, engine or gpu) is what differs; with $a empty the sides are every task and its concise twin. Runs that repeat each other are matched:
--- those of one pass, else newest with newest.
+-- $contrast (task, model, engine or gpu) is what differs; with $a empty the sides are every task and its concise twin. Runs that are alike in all
+-- else are matched: those of one pass, else newest with newest.
 -- `pairs` lists the pairs: a number for the prompt, energy and length of both answers, and whether each was cut short. `windows` lists, for energy that was
 -- divided among prompts, the windows of both sides (`is_b`), with a number for the prompts that were answered in it. `runs` lists ln(J/token), card and
--- calibration of the runs of both sides, and what their pairs weigh. In means and totals every prompt
--- counts once (`weight`), however often it was asked: some runs are of the first prompts alone.
+-- calibration of the runs of both sides, and what their pairs weigh. In means and totals every prompt counts once (`weight`), however often it was asked: some
+-- runs are of the first prompts alone.
 -- The energy is `gross`, `above idle` or `above active idle`, as $idle says.
 with sides as (from sides_of($contrast, $a, $b)),
 setups as (
@@ -46,6 +46,21 @@ setups as (
             penalty := runs.repetition_penalty,
             dtype := runs.dtype,
             shared := runs.energy_attribution is not distinct from 'shared',
+            origin := runs.source,
+            gpus := coalesce(runs.num_gpus, 0),
+            edges := coalesce(runs.energy_edges, ''),
+            rate := coalesce(try_cast(runs.environment as json) ->> '$.request_rate', ''),
+            counter := case when $contrast != 'gpu' then coalesce(runs.energy_source, '') end,
+            power_limit := case when $contrast != 'gpu' then coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') end,
+            version := case when $contrast != 'engine' then coalesce(runs.engine_version, '') end,
+            seeded := case when $contrast != 'engine' then coalesce(try_cast(runs.environment as json) ->> '$.request_seed', '') end,
+            backend := case
+                when $contrast != 'engine' then coalesce(try_cast(runs.environment as json) ->> '$.server_setup.attention_backend', '')
+            end,
+            revision := case when $contrast != 'model' then coalesce(runs.model_revision, '') end,
+            weights_format := case when $contrast != 'model' then coalesce(runs.weights_format, '') end,
+            template := case when $contrast in ('task', 'gpu') then coalesce(runs.prompt_template, '') end,
+            options := case when $contrast in ('task', 'gpu') then server_options(runs.environment) end,
             model := case when $contrast != 'model' then runs.model_id end,
             gpu := case when $contrast != 'gpu' then runs.gpu end,
             task := case when $contrast != 'task' then runs.task end,
@@ -56,26 +71,47 @@ setups as (
     join repetitions on repetitions.run_number = chosen.run_number
     join models on models.model_id = runs.model_id
 ),
--- Runs that are matched have the same turn: that of their pass, or how many newer ones there are.
+-- Runs that are matched have the same turn: that of a pass that has both sides, or how many newer ones there are. A pass of one side alone matches nothing:
+-- runs of two models, engines or GPUs have passes of their own, and so have tasks that were measured one after the other.
+passes as (
+    select
+        sides.a,
+        sides.b,
+        setups.*,
+        case
+            when min(setups.side) over same_pass != max(setups.side) over same_pass then setups.pass_id
+        end as common_pass
+    from sides
+    join setups on setups.side in (sides.a, sides.b)
+    window same_pass as (partition by sides.a, sides.b, setups.alike, setups.pass_id)
+),
 turns as (
     select
         *,
+        common_pass is not null as is_pass,
         coalesce(
-            pass_id,
-            'newest ' || row_number() over (partition by side, alike, pass_id is null order by started_at desc, run_id desc)
+            common_pass,
+            'newest ' || row_number() over (partition by a, b, side, alike, common_pass is null order by started_at desc, run_id desc)
         ) as turn
-    from setups
+    from passes
 ),
 matched as (
     select
         a.run_number as run_a,
         b.run_number as run_b,
         dense_rank() over (order by sides.a, sides.b, a.alike) as contrast,
+        sides.a,
+        sides.b,
         a.turn
     from sides
-    join turns as a on a.side = sides.a
+    join turns as a
+        on a.a = sides.a
+        and a.b = sides.b
+        and a.side = sides.a
     join turns as b
-        on b.side = sides.b
+        on b.a = sides.a
+        and b.b = sides.b
+        and b.side = sides.b
         and b.alike = a.alike
         and b.turn = a.turn
     where a.run_number != b.run_number
@@ -154,9 +190,9 @@ turns_paired as (
 ),
 -- Both sides of every contrast, one row per run.
 ends as (
-    select contrast, turn, run_a as run_number, false as is_b from matched
+    select contrast, a, b, turn, run_a as run_number, false as is_b from matched
     union all
-    select contrast, turn, run_b, true from matched
+    select contrast, a, b, turn, run_b, true from matched
 ),
 divided as (
     select
@@ -191,7 +227,7 @@ run_lists as (
             struct_pack(
                 is_b := ends.is_b,
                 turn := ends.turn,
-                is_pass := turns.pass_id is not null,
+                is_pass := turns.is_pass,
                 ln := ln(turns.energy_per_token_j),
                 card := turns.card,
                 calibration := turns.calibration,
@@ -204,7 +240,10 @@ run_lists as (
         min(ends.run_number) filter (where not ends.is_b) as first_a,
         min(ends.run_number) filter (where ends.is_b) as first_b
     from ends
-    join turns on turns.run_number = ends.run_number
+    join turns
+        on turns.run_number = ends.run_number
+        and turns.a = ends.a
+        and turns.b = ends.b
     left join turns_paired
         on turns_paired.contrast = ends.contrast
         and turns_paired.turn = ends.turn
@@ -246,8 +285,8 @@ select
     run_lists.runs
 from summed
 join run_lists using (contrast)
-join turns as first_a on first_a.run_number = run_lists.first_a
-join turns as first_b on first_b.run_number = run_lists.first_b
+join setups as first_a on first_a.run_number = run_lists.first_a
+join setups as first_b on first_b.run_number = run_lists.first_b
 left join divided using (contrast)
 order by
     gpu_model,

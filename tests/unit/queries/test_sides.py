@@ -112,6 +112,51 @@ def test_a_prompt_counts_once_however_often_it_was_asked(tmp_path: Path) -> None
     assert weights["pass 0"] == pytest.approx(4 / 8 + 8 / 2) and weights["pass 7"] == pytest.approx(4 / 8)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("num_gpus", 2),
+        ("weights_format", "gguf:Q4_1 dequantised"),
+        ("model_revision", "another"),
+        ("prompt_template", "another"),
+        ("energy_edges", "plain"),
+        ("engine_version", "99.0"),
+        ("environment", '{"gpus": [{"power_limit_w": 300}]}'),
+        ("environment", '{"request_rate": 4}'),
+        ("environment", '{"request_seed": true}'),
+        ("environment", '{"server_setup": {"options": ["--quantization", "fp8"]}}'),
+    ],
+)
+def test_sides_that_differ_in_more_than_what_is_asked_are_no_pair(tmp_path: Path, column: str, value: object) -> None:
+    factories.write(factories.records(8, "a-1"), tmp_path / "a.parquet")
+    factories.write(factories.records(8, "b-1", task="chat-concise"), tmp_path / "b.parquet")
+    factories.write(
+        factories.records(8, "b-2", task="chat-concise", started_at=factories.START + timedelta(days=1), **{column: value}),
+        tmp_path / "c.parquet",
+    )
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **OF_TASKS, idle="gross").row(0, named=True)
+    assert row["pairs"] == 8
+    expected = factories.records(8, "b-1", task="chat-concise")["energy_j"]
+    assert sorted(pair["energy_b_j"] for pair in row["pair_list"]) == pytest.approx(expected.sort().to_list()), (
+        "b-2 is newer, and not alike"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "column", "sides"), [("engine", "engine", ("eager", "compiled")), ("task", "task", ("chat", "chat-concise"))]
+)
+def test_a_pass_of_one_side_alone_keeps_nobody_from_a_match(tmp_path: Path, kind: str, column: str, sides: tuple[str, str]) -> None:
+    for place, side in enumerate(sides):
+        rows = factories.records(8, f"run-{place}", pass_id=f"pass {place}", **{column: side})
+        factories.write(rows, tmp_path / f"{place}.parquet")
+    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    asked = {"contrast": kind, "a": sides[0], "b": sides[1], "idle": "gross"}
+    row = query.load("contrast_prompts", None, str(tmp_path / "w.duckdb"), **asked).row(0, named=True)
+    assert row["pairs"] == 8
+    assert [(run["turn"], run["is_pass"]) for run in row["runs"]] == [("newest 1", False)] * 2
+
+
 def test_a_run_that_has_no_pair_is_no_run_of_the_contrast(tmp_path: Path) -> None:
     for run, task, pass_id in (("a-1", "chat", "x"), ("b-1", "chat-concise", "x"), ("a-2", "chat", "y")):
         factories.write(factories.records(8, run, task=task, pass_id=pass_id), tmp_path / f"{run}.parquet")
