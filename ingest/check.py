@@ -36,12 +36,9 @@ def check(warehouse: str) -> list[Verdict]:
         WarehouseError: the warehouse cannot be read.
     """
     into = {reader.name: reader.into for reader in FORMATS}
-    connection = connect.once(warehouse)
-    try:
+    with connect.once(warehouse) as connection:
         found = connection.execute(statement("check")).fetchall()
         orphans = connection.execute(statement("orphans")).fetchall()
-    finally:
-        connection.close()
     where = lake.path_of if connect.place_of(warehouse).shared else Path(warehouse).absolute().parent.joinpath
     verdicts = [
         _verdict(where(name), name, sha256, _counted_wrong(into.get(kind, ""), accepted, rejected, dict(zip(TABLES, counts, strict=True))))

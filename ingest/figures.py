@@ -7,9 +7,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
-import polars as pl
-
 from prompt_joules.ingest import loading
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
 from prompt_joules.ingest.statements import statement
@@ -34,12 +31,9 @@ def write(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
         report = loading.ingest(paths, warehouse, rebuild=True)
         if report.status:
             raise NoFigures(f"Some of {', '.join(paths)} cannot be loaded whole; {commands.INGEST} says what.")
-        connection = connect.once(warehouse)
-        try:
-            figures = _rows(connection, "publish_figures")
-            scores = _rows(connection, "publish_quality")
-        finally:
-            connection.close()
+        with connect.once(warehouse) as connection:
+            figures = connection.sql(statement("publish_figures")).pl()
+            scores = connection.sql(statement("publish_quality")).pl()
     if figures.is_empty():
         raise NoFigures(f"There are no published figures in {', '.join(paths)}.")
     Path(out).mkdir(parents=True, exist_ok=True)
@@ -53,8 +47,3 @@ def write(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
             rows.select(list(schema)).write_csv(file_of_rows)
         written.append((path, rows.height))
     return written
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
-    rows: pl.DataFrame = connection.sql(statement(name)).pl()
-    return rows

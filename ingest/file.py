@@ -83,11 +83,8 @@ def _only_one(target: Path, say: Say) -> Iterator[None]:
 
 def _known(warehouse: str) -> tuple[dict[str, str], dict[str, str]]:
     """sha256 → path of the files that need not be read again, and the files that it notes as refused. Raises errors.WarehouseError."""
-    connection = connect.once(warehouse)
-    try:
+    with connect.once(warehouse) as connection:
         return known_hashes(connection), refused.noted(connection)
-    finally:
-        connection.close()
 
 
 def _build(
@@ -98,8 +95,7 @@ def _build(
     try:
         if not fresh:
             copy(target, building)
-        connection = duckdb.connect(building, config={"memory_limit": MEMORY_LIMIT, "storage_compatibility_version": STORAGE})
-        try:
+        with duckdb.connect(building, config={"memory_limit": MEMORY_LIMIT, "storage_compatibility_version": STORAGE}) as connection:
             connection.execute("set timezone = 'UTC'")
             if fresh:
                 create.empty(connection)
@@ -107,8 +103,6 @@ def _build(
             refused.write(connection, notes())
             derive.require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.into == "requests"])
             connection.execute("checkpoint")
-        finally:
-            connection.close()
         _swap(building, target)
     finally:
         _clear(building)

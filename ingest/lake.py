@@ -83,14 +83,11 @@ def load(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], *, sa
 
 @contextlib.contextmanager
 def _writer(warehouse: str, place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, **places.UNCHECKED})
-    try:
+    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, **places.UNCHECKED}) as connection:
         connection.execute("set timezone = 'UTC'")
         with _conflicts():
             connect.attach(connection, warehouse, place, read_only=False)
         yield connection
-    finally:
-        connection.close()
 
 
 @contextlib.contextmanager
@@ -214,8 +211,7 @@ def _load_here(
     Returns:
         The runs whose totals were computed.
     """
-    here = duckdb.connect(local, config={"memory_limit": MEMORY_LIMIT})
-    try:
+    with duckdb.connect(local, config={"memory_limit": MEMORY_LIMIT}) as here:
         here.execute("set timezone = 'UTC'")
         create.empty(here)
         for table in SMALL_TABLES:
@@ -225,8 +221,6 @@ def _load_here(
             _seed(connection, here, "run_summary", "from run_summary where list_contains($runs, run_id)", runs=sorted(runs))
         fill(here, news, name, report, step=step)
         return [run for (run,) in here.execute("select run_id from touched order by run_id").fetchall()]
-    finally:
-        here.close()
 
 
 def _seed(connection: duckdb.DuckDBPyConnection, here: duckdb.DuckDBPyConnection, table: str, sql: str, **parameters: object) -> None:

@@ -121,12 +121,9 @@ def version_now(path: str) -> Version:
 
 
 def _snapshot(path: str, place: Place) -> int:
-    connection = _memory(place)
-    try:
+    with _memory(place) as connection:
         attach(connection, path, place, read_only=True)
         return snapshot(connection)
-    finally:
-        connection.close()
 
 
 def snapshot(connection: duckdb.DuckDBPyConnection) -> int:

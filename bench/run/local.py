@@ -55,17 +55,16 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
     require_writable(config.out)
     prompts = choose_prompts(load_prompts(config.prompts), config.limit)
     chosen = plan(config)
-    probe = open_meter(chosen.device, config.edges, config.replay)
-    try:
-        with planned(config, prompts, lambda own, task: run_identity(own, chosen, prompts, task, probe), console) as passes:
-            if not passes:
-                return 0
-            machine = _machine_facts(config, chosen, probe, passes)
-            engine = _loaded(config, chosen, console)
-            _set_loop(engine, passes, config, probe, machine, console)
-            return work_on_all(passes, lambda its: LocalWork(its.config, console, chosen, engine, machine), console)
-    finally:
-        probe.close()
+    with (
+        contextlib.closing(open_meter(chosen.device, config.edges, config.replay)) as probe,
+        planned(config, prompts, lambda own, task: run_identity(own, chosen, prompts, task, probe), console) as passes,
+    ):
+        if not passes:
+            return 0
+        machine = _machine_facts(config, chosen, probe, passes)
+        engine = _loaded(config, chosen, console)
+        _set_loop(engine, passes, config, probe, machine, console)
+        return work_on_all(passes, lambda its: LocalWork(its.config, console, chosen, engine, machine), console)
 
 
 def _loaded(config: RunConfig, chosen: Plan, console: Console) -> Engine:

@@ -3,6 +3,7 @@
 It does not know what the code does with the device: all its work between a question and its answer is counted.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -124,11 +125,9 @@ def record(
         machine = {"idle_power_w": probe.power_w(IDLE_SECONDS), "environment": machine_facts() | probe.environment()}
         return OwnWork(its.config, console, ask, count, device, said, machine, replay)
 
-    try:
+    with contextlib.closing(probe):
         require_writable(config.out)
         return _worked_on(config, chosen, identity, work, console)
-    finally:
-        probe.close()
 
 
 def _worked_on(

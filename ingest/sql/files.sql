@@ -7,9 +7,7 @@ from ingested_files
 
 -- name: known_files
 -- One row per file that need not be read again. One of which nothing was accepted is read again: a later version, or another day, may read more.
-select
-    sha256,
-    path
+select sha256, path
 from ingested_files
 where accepted > 0
     or rejected = 0
@@ -70,8 +68,6 @@ select * from incoming_rejects
 
 -- name: refused
 -- One row per file that could not be read: its name, and why.
-select
-    path,
-    reason
+select path, reason
 from rejects
 where file_id is null

@@ -63,9 +63,7 @@ select
     min(setup) filter (where problem is null) as least_setup,
     max(setup) filter (where problem is null) as largest_setup
 from judged($files, $now)
-group by
-    filename,
-    run_id
+group by filename, run_id
 
 -- name: records_files
 -- One row per incoming file: the newest schema version and the bytes of its texts.
@@ -103,10 +101,7 @@ from per_run
 -- name: records_broken
 -- One row per incoming row that breaks the contract: the first problem found, as "column: what is wrong".
 insert into broken
-select
-    filename,
-    "row",
-    problem
+select filename, "row", problem
 from judged($files, $now)
 where problem is not null
 
@@ -114,11 +109,7 @@ where problem is not null
 -- One row per incoming row whose setup is not that of its run: the setup most rows have, or the one already in the warehouse.
 insert into broken
 with setups as (
-    select
-        filename,
-        "row",
-        run_id,
-        setup
+    select filename, "row", run_id, setup
     from judged($files, $now)
     anti join broken using (filename, "row")
 ),
@@ -134,13 +125,9 @@ known as (
 ),
 -- Of several equally frequent setups the one with the least hash counts: which rows stay must not depend on the order of files.
 usual as (
-    select
-        run_id,
-        setup
+    select run_id, setup
     from setups
-    group by
-        run_id,
-        setup
+    group by run_id, setup
     qualify row_number() over (partition by run_id order by count(*) desc, setup) = 1
 )
 select
@@ -164,13 +151,7 @@ limit 1
 -- One row per incoming row whose run, task, prompt and repetition are in an earlier row of these files, or in the warehouse already.
 insert into broken
 with arrived as (
-    select
-        filename,
-        "row",
-        run_id,
-        task,
-        prompt_id,
-        repetition
+    select filename, "row", run_id, task, prompt_id, repetition
     from incoming($files)
     anti join broken using (filename, "row")
 ),
@@ -181,12 +162,7 @@ numbered as (
     from arrived
 ),
 known as (
-    select distinct
-        run_id,
-        task,
-        prompt_id,
-        repetition,
-        true as is_known
+    select distinct run_id, task, prompt_id, repetition, true as is_known
     from requests
     where run_id in (select run_id from arrived)
 )

@@ -81,24 +81,7 @@ select
     batch.file_id,
     numbered.run_number,
     request_is_valid(incoming.status, incoming.throttled) as valid,
-    request_reasons(
-        incoming.status,
-        incoming.finish_reason,
-        incoming.throttled,
-        incoming.energy_j,
-        incoming.energy_error_j,
-        incoming.energy_reason,
-        incoming.energy_attribution,
-        incoming.output_tokens,
-        incoming.power_capped,
-        incoming.warm,
-        incoming.loop_share,
-        incoming.neighbour_power_w,
-        incoming.idle_power_w,
-        incoming.host_load,
-        incoming.cached_tokens,
-        incoming.input_tokens
-    ) as reasons
+    request_reasons(incoming) as reasons
 from incoming($files) as incoming
 join batch using (filename)
 join numbered using (run_id)

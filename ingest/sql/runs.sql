@@ -128,9 +128,7 @@ windows as (
         and window_id is not null
         and run_id between $first and $last
         and run_id in (select run_id from touched)
-    group by
-        run_id,
-        window_id
+    group by run_id, window_id
 ),
 busy as (
     select
@@ -182,24 +180,7 @@ judged as (
         run_notes.books_ratio,
         run_notes.counter_step_s,
         run_notes.finished,
-        run_reasons(
-            prompts,
-            ok,
-            counted,
-            measured,
-            resolved,
-            truncated,
-            throttled,
-            idle_power_w,
-            books_ratio,
-            finished,
-            weights,
-            power_capped,
-            cold,
-            looped,
-            beside_busy,
-            draws_one_by_one(counted.engine, counted.concurrency, counted.harness_version, counted.environment)
-        ) as reasons
+        draws_one_by_one(counted.engine, counted.concurrency, counted.harness_version, counted.environment) as seeded
     from counted
     join ingested_files using (file_id)
     left join gaps using (run_id)
@@ -207,7 +188,8 @@ judged as (
     left join run_notes using (run_id)
 )
 select
-    * exclude (divided),
+    * exclude (divided, seeded),
+    run_reasons(judged) as reasons,
     run_is_valid(reasons) as valid
 from judged
 

@@ -182,15 +182,12 @@ class Results:
         Raises:
             duckdb.Error: what is wrong with the text.
         """
-        connection = connect.once(self.warehouse)
-        try:
+        with connect.once(self.warehouse) as connection:
             relation = connection.sql(text, params=parameters or None)
             if relation is None:
                 raise duckdb.InvalidInputException("Only a statement that gives rows can be asked, e.g. a SELECT.")
             rows: pl.DataFrame = relation.pl()
             return rows
-        finally:
-            connection.close()
 
     def columns(self, rows: pl.DataFrame | None = None) -> pl.DataFrame:
         """What columns mean.

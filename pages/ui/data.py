@@ -152,18 +152,6 @@ def forget() -> None:
         kept.clear()
 
 
-@st.cache_data(max_entries=256, max_size="96MB", show_spinner="Reading the warehouse …")
-def _load(
-    name: str,
-    selection: Selection,
-    parameters: tuple[tuple[str, str | bool | float], ...],
-    path: str,
-    version: tuple[int, int],
-) -> pl.DataFrame:
-    """Keyed by question, filters and version of the file."""
-    return query.load(name, selection, path, **dict(parameters))
-
-
 @st.cache_data(max_entries=2, show_spinner="Comparing runs with themselves …")
 def _against_themselves(path: str, version: tuple[int, int]) -> pl.DataFrame:
     every = Selection(weights=())

@@ -68,13 +68,8 @@ select
     window_id,
     sum(hash(prompt_id) % 1000000007)::bigint as answered_together
 from (
-    select distinct
-        requests.run_number,
-        requests.window_id,
-        requests.prompt_id
+    select distinct requests.run_number, requests.window_id, requests.prompt_id
     from requests
     where requests.energy_attribution = 'shared'
 )
-group by
-    run_number,
-    window_id;
+group by run_number, window_id;

@@ -68,9 +68,4 @@ qualify row_number() over (
         answer_j,
         result_id
 ) = 1
-order by
-    gpu_model,
-    task,
-    params_total_b nulls last,
-    answer_j,
-    model_id
+order by gpu_model, task, params_total_b nulls last, answer_j, model_id

@@ -7,6 +7,4 @@ select
 from duckdb_columns()
 where database_name = current_database()
     and not internal
-order by
-    table_name,
-    column_index
+order by table_name, column_index

@@ -288,9 +288,4 @@ join run_lists using (contrast)
 join setups as first_a on first_a.run_number = run_lists.first_a
 join setups as first_b on first_b.run_number = run_lists.first_b
 left join divided using (contrast)
-order by
-    gpu_model,
-    a,
-    b,
-    change,
-    first_a.run_id
+order by gpu_model, a, b, change, first_a.run_id

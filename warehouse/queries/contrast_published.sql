@@ -45,10 +45,4 @@ join selected as b
     and ($contrast = 'task' or b.task = a.task)
     and ($contrast = 'model' or b.model_id = a.model_id)
     and ($contrast = 'engine' or b.engine = a.engine)
-order by
-    a.source,
-    gpu_model,
-    sides.a,
-    sides.b,
-    change,
-    a.model_id
+order by a.source, gpu_model, sides.a, sides.b, change, a.model_id

@@ -30,31 +30,19 @@ valued as materialized (
 ),
 farthest as (
     from valued
-    order by
-        abs(residual_j) desc,
-        prompt_id
+    order by abs(residual_j) desc, prompt_id
     limit 100
 ),
 others as (
     from valued
     anti join farthest using (place)
-    order by
-        hash(prompt_id, energy_j),
-        place
+    order by hash(prompt_id, energy_j), place
     limit 300
 )
-select
-    prompt_id,
-    input_tokens,
-    output_tokens,
-    energy_j,
-    fitted_j,
-    residual_j
+select prompt_id, input_tokens, output_tokens, energy_j, fitted_j, residual_j
 from (
     from farthest
     union all
     from others
 )
-order by
-    abs(residual_j) desc,
-    prompt_id
+order by abs(residual_j) desc, prompt_id

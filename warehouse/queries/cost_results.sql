@@ -34,7 +34,4 @@ from alone
 window same_setup as (partition by setup)
 qualify row_number() over (partition by setup order by started_at desc, run_id desc) = 1
     and sum(measured) over same_setup >= 8
-order by
-    batch_size is distinct from 1,
-    prompts desc,
-    result_id
+order by batch_size is distinct from 1, prompts desc, result_id

@@ -65,9 +65,7 @@ sums as (
     join prompts
         on prompts.set_number = answered.set_number
         and prompts.prompt_id = answered.prompt_id
-    group by
-        answered.pair,
-        prompts.unit
+    group by answered.pair, prompts.unit
 )
 select
     wanted.result_id,
@@ -79,7 +77,4 @@ select
     sums.* exclude (pair)
 from sums
 join wanted on wanted.pair = sums.pair
-order by
-    wanted.result_number,
-    wanted.run_number,
-    sums.unit
+order by wanted.result_number, wanted.run_number, sums.unit

@@ -160,6 +160,4 @@ join labels using (series_number)
 join alike using (series_number)
 left join percentiles using (series_number)
 left join curves using (series_number)
-order by
-    p50 nulls last,
-    labels.series
+order by p50 nulls last, labels.series

@@ -2,9 +2,7 @@
 -- With $prompt_set only the prompts of that set, with $only_series (a JSON list) only those series.
 -- With $log the bins are equally wide in the logarithm; $low is above 0 then.
 with labels as (
-    select distinct
-        series_number,
-        series
+    select distinct series_number, series
     from selected_series($by, $prompt_set, $only_series, $selection)
 ),
 edges as (
@@ -31,6 +29,4 @@ select
 from counted
 join labels using (series_number)
 cross join edges
-order by
-    series,
-    bin_low
+order by series, bin_low

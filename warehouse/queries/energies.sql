@@ -83,6 +83,4 @@ select
         else 'the answers have no ' || $per || 's'
     end as reason
 from valued
-order by
-    valued.value nulls last,
-    valued.result_id
+order by valued.value nulls last, valued.result_id

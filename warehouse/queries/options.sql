@@ -46,8 +46,4 @@ select
     bool_and(is_random) as is_random
 from choices
 group by all
-order by
-    kind,
-    count desc,
-    label,
-    value
+order by kind, count desc, label, value

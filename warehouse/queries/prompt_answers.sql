@@ -7,10 +7,7 @@ with places as (
     where requests.prompt_id = $prompt
         and requests.status = 'ok'
         and (requests.valid or not $selection.only_valid)
-    order by
-        requests.energy_j nulls last,
-        runs.run_id,
-        requests.sequence
+    order by requests.energy_j nulls last, runs.run_id, requests.sequence
     limit 500
 )
 select
@@ -48,7 +45,4 @@ select
 from requests
 join labelled_runs as runs on runs.run_number = requests.run_number
 where requests.rowid in (select place from places)
-order by
-    requests.energy_j nulls last,
-    runs.run_id,
-    requests.sequence
+order by requests.energy_j nulls last, runs.run_id, requests.sequence

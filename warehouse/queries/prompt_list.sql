@@ -13,9 +13,7 @@ with chosen as (
         case when alone then ratio(runs.energy_j_total, runs.measured) end as mean_j,
         case when runs.texts > 0 and $texts then runs.run_number end as text_run,
         dense_rank() over (
-            order by
-                runs.prompt_set,
-                coalesce(runs.prompt_set_sha256, runs.run_number::varchar)
+            order by runs.prompt_set, coalesce(runs.prompt_set_sha256, runs.run_number::varchar)
         )::integer as text_of
     from runs
     join selected_runs($selection) as selected on selected.run_number = runs.run_number
@@ -39,19 +37,14 @@ answered as materialized (
     join (select run_number, text_of, alone, mean_j, text_run from chosen) as chosen on chosen.run_number = requests.run_number
     where requests.status = 'ok'
         and (requests.valid or not $selection.only_valid)
-    group by
-        requests.prompt_id,
-        chosen.text_of
+    group by requests.prompt_id, chosen.text_of
 ),
 -- Only what is looked for needs the texts of all prompts. One text each is taken before it is searched, or DuckDB would search those of all runs.
 found as (
     select answered.*
     from answered
     left join (
-        select
-            run_number,
-            prompt_id,
-            prompt_text
+        select run_number, prompt_id, prompt_text
         from requests
         where $search != ''
             and run_number in (select text_run from answered)
@@ -75,9 +68,7 @@ listed as (
         sum(found.output_tokens) / sum(found.outputs) as output_tokens
     from found
     join (select distinct text_of, prompt_set from chosen) as sets using (text_of)
-    group by
-        found.prompt_id,
-        sets.prompt_set
+    group by found.prompt_id, sets.prompt_set
     order by
         max(found.text_run) is null,
         times_run_mean desc nulls last,
@@ -86,10 +77,7 @@ listed as (
     limit 200
 ),
 models as (
-    select distinct
-        requests.prompt_id,
-        chosen.text_of,
-        chosen.model_id
+    select distinct requests.prompt_id, chosen.text_of, chosen.model_id
     from requests
     join chosen on chosen.run_number = requests.run_number
     where requests.prompt_id in (select prompt_id from listed)
@@ -103,9 +91,7 @@ texts as (
         max(requests.prompt_text) as prompt_text
     from requests
     join listed on listed.text_run = requests.run_number and listed.prompt_id = requests.prompt_id
-    group by
-        listed.prompt_id,
-        listed.prompt_set
+    group by listed.prompt_id, listed.prompt_set
 )
 select
     listed.prompt_id,

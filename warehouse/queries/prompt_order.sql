@@ -16,9 +16,7 @@ from requests
 join chosen on chosen.run_number = requests.run_number
 where requests.status = 'ok'
     and (requests.valid or not $selection.only_valid)
-group by
-    requests.prompt_id,
-    chosen.set_number
+group by requests.prompt_id, chosen.set_number
 order by
     max(chosen.has_texts) desc,
     avg(requests.energy_j / chosen.mean_j) desc nulls last,

@@ -16,8 +16,5 @@ with valued as (
 select *
 from valued
 where value between $low and $high
-order by
-    value desc,
-    run_id,
-    sequence
+order by value desc, run_id, sequence
 limit 500

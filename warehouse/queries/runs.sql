@@ -10,6 +10,4 @@ join results on results.result_id = 'run:' || runs.run_id
 where is_kept(
     runs.model_id, runs.gpu, runs.task, runs.engine, runs.source, runs.batch_size, runs.weights, runs.valid, $selection
 )
-order by
-    runs.started_at desc,
-    runs.run_id
+order by runs.started_at desc, runs.run_id

@@ -9,6 +9,4 @@ left join run_summary
     on run_summary.run_id = runs.run_id
     and run_summary.metric = coalesce((select any_value(metric) from run_summary where metric = $metric), 'energy_j')
 group by labels.series
-order by
-    prompts desc,
-    labels.series
+order by prompts desc, labels.series

@@ -98,9 +98,4 @@ qualify row_number() over (
         candidates.started_at desc,
         candidates.result_id
 ) = 1
-order by
-    candidates.gpu_model,
-    size,
-    candidates.weights = 'dummy',
-    candidates.weights,
-    candidates.step
+order by candidates.gpu_model, size, candidates.weights = 'dummy', candidates.weights, candidates.step

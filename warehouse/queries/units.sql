@@ -63,9 +63,7 @@ windows as (
             any_value(set_number) as set_number,
             sum(hash(prompt_id) % 1000000007) as answered_together
         from (select distinct run_number, window_id, set_number, prompt_id from answered where shared)
-        group by
-            run_number,
-            window_id
+        group by run_number, window_id
     )
 ),
 dealt as (
@@ -99,10 +97,7 @@ sums as (
         sum(output_words)::bigint as output_words,
         sum(output_chars)::bigint as output_chars
     from dealt
-    group by
-        pair,
-        case when not shared then repetition end,
-        unit
+    group by pair, case when not shared then repetition end, unit
 )
 select
     wanted.result_id,
@@ -114,8 +109,4 @@ select
     sums.* exclude (pair)
 from sums
 join wanted on wanted.pair = sums.pair
-order by
-    wanted.result_number,
-    sums.unit,
-    wanted.run_number,
-    sums.repetition
+order by wanted.result_number, sums.unit, wanted.run_number, sums.repetition

@@ -4,9 +4,7 @@
 -- Of runs with one seed only the newest counts: they draw the same answers. `within` is over answers to one prompt, `between` over the means of prompts;
 -- `answers_squared` is the sum of the squares of how many answers each prompt has.
 with counted as (
-    select
-        repetitions.run_number,
-        repetitions.setup
+    select repetitions.run_number, repetitions.setup
     from repetitions
     join runs on runs.run_number = repetitions.run_number
     where repetitions.valid
@@ -48,10 +46,7 @@ prompts as (
         avg(distance) as mean,
         var_pop(distance) * count(*) as within
     from distances
-    group by
-        setup,
-        "number",
-        prompt_id
+    group by setup, "number", prompt_id
 )
 select
     setup,
@@ -64,6 +59,4 @@ select
 from prompts
 group by all
 having count(*) >= 5
-order by
-    setup,
-    "number"
+order by setup, "number"
