@@ -7,17 +7,8 @@ import sys
 EXTRAS = {
     **dict.fromkeys(
         (
-            "torch",
-            "transformers",
-            "accelerate",
-            "fastchat",
-            "zeus",
-            "pynvml",
-            "gguf",
-            "sentencepiece",
-            "huggingface_hub",
-            "httpx",
-            "psutil",
+            *("torch", "transformers", "accelerate", "fastchat", "zeus", "pynvml"),
+            *("gguf", "sentencepiece", "huggingface_hub", "httpx", "psutil"),
         ),
         "bench",
     ),

@@ -25,17 +25,8 @@ LICENCE = "Apache-2.0"
 # The same bytes for the same results, whenever they are bundled.
 WHEN = (2020, 1, 1, 0, 0, 0)
 SHOWN = (
-    "run_id",
-    "model_name",
-    "gpu",
-    "task",
-    "engine",
-    "batch_size",
-    "prompts",
-    "energy_j",
-    "energy_per_token_j",
-    "books_ratio",
-    "verdict",
+    *("run_id", "model_name", "gpu", "task", "engine", "batch_size"),
+    *("prompts", "energy_j", "energy_per_token_j", "books_ratio", "verdict"),
 )
 
 

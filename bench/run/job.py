@@ -22,17 +22,8 @@ from prompt_joules.bench.run.window import Item
 from prompt_joules.bench.tasks import TASKS
 
 _ASKED = (
-    "max_new_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "repetition_penalty",
-    "seed",
-    "repetitions",
-    "nickname",
-    "text",
-    "edges",
-    "engine",
+    *("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed"),
+    *("repetitions", "nickname", "text", "edges", "engine"),
 )
 
 

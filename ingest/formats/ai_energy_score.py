@@ -21,13 +21,8 @@ BATCH = {"model_name", "reasoning_state", "gpu_energy_wh", "successful_prompts",
 FLAT = {"config_model", "energy_gpu_energy_wh", "summary_successful_prompts"}
 REPORT = {"config", "summary", "energy", "backend_info", "metrics_metadata"}
 SUMMED = (
-    "total_prompts",
-    "successful_prompts",
-    "failed_prompts",
-    "avg_latency_seconds",
-    "avg_time_to_first_token",
-    "total_prompt_tokens",
-    "total_completion_tokens",
+    *("total_prompts", "successful_prompts", "failed_prompts", "avg_latency_seconds"),
+    *("avg_time_to_first_token", "total_prompt_tokens", "total_completion_tokens"),
 )
 # Its tasks whose input and output are text.
 TEXT_TASKS = ("text_generation", "reasoning", "summarization")

@@ -29,18 +29,8 @@ MOST_KEPT = 96 * 2**20
 # Queries that read the energy of every prompt: of ten millions that takes tenths of a second, and a visitor sees why he waits. A sign for
 # every query would cost the browser more than most queries take.
 SLOW = {
-    "contrast_prompts",
-    "cost_prompts",
-    "cost_units",
-    "distribution",
-    "distribution_bins",
-    "prompt_answers",
-    "prompt_list",
-    "prompt_order",
-    "prompts",
-    "prompts_between",
-    "units",
-    "variances",
+    *("contrast_prompts", "cost_prompts", "cost_units", "distribution", "distribution_bins", "prompt_answers"),
+    *("prompt_list", "prompt_order", "prompts", "prompts_between", "units", "variances"),
 }
 _ROWS = Kept(MOST_KEPT)
 _LOCK = threading.Lock()

@@ -11,21 +11,8 @@ from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import aa, variance
 
 COMPARED = (
-    "shown_as",
-    "energy_mark",
-    "value",
-    "value_low",
-    "value_high",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-    "ratio_within_low",
-    "ratio_within_high",
-    "rank_low",
-    "rank_high",
-    "runs",
-    "units",
-    "basis",
+    *("shown_as", "energy_mark", "value", "value_low", "value_high", "ratio", "ratio_low", "ratio_high"),
+    *("ratio_within_low", "ratio_within_high", "rank_low", "rank_high", "runs", "units", "basis"),
 )
 BOOTSTRAP = (
     "Intervals are 95 % intervals by bootstrap over what was measured by itself, prompts or whole batches; results that answered the same "

@@ -10,23 +10,9 @@ from prompt_joules.pages.ui.pure.words import count, figure, minus
 from prompt_joules.warehouse.energy_shown import GROSS, NUMBERS, Measure
 
 FITS = (
-    "shown_as",
-    "units",
-    "answers",
-    "runs",
-    "fixed_j",
-    "fixed_j_low",
-    "fixed_j_high",
-    "input_token_j",
-    "input_token_j_low",
-    "input_token_j_high",
-    "output_token_j",
-    "output_token_j_low",
-    "output_token_j_high",
-    "grows",
-    "below_zero",
-    "residual_j",
-    "explained",
+    *("shown_as", "units", "answers", "runs", "fixed_j", "fixed_j_low", "fixed_j_high", "input_token_j"),
+    *("input_token_j_low", "input_token_j_high", "output_token_j", "output_token_j_low", "output_token_j_high", "grows"),
+    *("below_zero", "residual_j", "explained"),
 )
 RESIDUALS = ("prompt_id", "energy_j", "fitted_j", "residual_j", "input_tokens", "output_tokens")
 COST = (

@@ -12,17 +12,8 @@ from prompt_joules.warehouse.energy_shown import NUMBERS
 
 SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 COSTS = (
-    "energy_j",
-    "energy_per_token_j",
-    "energy_above_active_idle_j",
-    "throughput_tps",
-    "latency_s",
-    "output_tokens",
-    "power_w",
-    "quality_mean",
-    "arc",
-    "hellaswag",
-    "truthfulqa",
+    *("energy_j", "energy_per_token_j", "energy_above_active_idle_j", "throughput_tps", "latency_s", "output_tokens"),
+    *("power_w", "quality_mean", "arc", "hellaswag", "truthfulqa"),
 )
 NO_LINE = "No line is drawn: it needs five different points of one colour, edition, batch size and task, at three different places."
 TOKEN = "energy_per_token_j"

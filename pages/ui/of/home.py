@@ -19,19 +19,8 @@ SIXTEEN_BITS = ("float16", "bfloat16")
 OPEN = "over 40"
 COLUMNS = (
     *("model_name", "band", "answer_j", "kind", "configurations", "params_total_b", "num_gpus", "dtype", "batch_size"),
-    *(
-        "energy_per_token_j",
-        "output_tokens",
-        "engine",
-        "prompts",
-        "runs",
-        "value_low",
-        "value_high",
-        "between_runs",
-        "prompt_set",
-        "harness_version",
-        "source",
-    ),
+    *("energy_per_token_j", "output_tokens", "engine", "prompts", "runs", "value_low", "value_high", "between_runs"),
+    *("prompt_set", "harness_version", "source"),
 )
 
 

@@ -26,28 +26,9 @@ PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("methods", "How it was measured", {}),
 )
 COLUMNS = (
-    "model_name",
-    "gpu_model",
-    "energy_j",
-    "pareto",
-    "range_bar",
-    "engine",
-    "batch_size",
-    "interval",
-    "prompts",
-    "energy_per_token_j",
-    "token_interval",
-    "task",
-    "output_tokens",
-    "throughput_tps",
-    "latency_s",
-    "params_total_b",
-    "runs_of",
-    "model_url",
-    "source",
-    "quality_mean",
-    "energy_reason",
-    "measure_reason",
+    *("model_name", "gpu_model", "energy_j", "pareto", "range_bar", "engine", "batch_size", "interval", "prompts"),
+    *("energy_per_token_j", "token_interval", "task", "output_tokens", "throughput_tps", "latency_s", "params_total_b"),
+    *("runs_of", "model_url", "source", "quality_mean", "energy_reason", "measure_reason"),
 )
 # Columns for those who look closer.
 MORE = (

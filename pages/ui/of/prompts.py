@@ -13,22 +13,8 @@ from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, UNITS, Measure,
 LISTED = ("prompt_id", "prompt_text", "times_run_mean", "energy_j", "answers", "models", "input_tokens", "output_tokens", "prompt_set")
 NUMBERS_OF_SETUPS = ("p50", "minimum", "maximum")
 ANSWERS = (
-    "model_name",
-    "task",
-    "gpu_model",
-    "engine",
-    "energy_j",
-    "shown_j",
-    "energy_error_j",
-    "output_tokens",
-    "energy_per_token_j",
-    "power_w",
-    "latency_s",
-    "cut",
-    "input_tokens",
-    "reasons",
-    "energy_reason",
-    "prompt_set",
+    *("model_name", "task", "gpu_model", "engine", "energy_j", "shown_j", "energy_error_j", "output_tokens"),
+    *("energy_per_token_j", "power_w", "latency_s", "cut", "input_tokens", "reasons", "energy_reason", "prompt_set"),
 )
 SETUPS = ("model_name", "task", "gpu_model", "engine", "batch_size", "answers", "energy_mark", *NUMBERS_OF_SETUPS, "output_tokens")
 MOST_DRAWN, MOST_TEXTS, MOST_PROMPTS = 20, 8, 3

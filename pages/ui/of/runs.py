@@ -7,42 +7,13 @@ import polars as pl
 from prompt_joules.pages.ui.pure.words import figure
 
 RUNS = (
-    "model_name",
-    "task",
-    "verdict",
-    "remarks",
-    "adds_up",
-    "energy_error_j",
-    "idle_power_w",
-    "gpu_model",
-    "engine",
-    "batch_size",
-    "prompt_set",
-    "harness_version",
-    "prompts",
-    "measured",
-    "truncated",
-    "failed",
-    "properties",
-    "energy_j_total",
-    "energy_reason",
-    "started_at",
-    "clock",
-    "run_id",
+    *("model_name", "task", "verdict", "remarks", "adds_up", "energy_error_j", "idle_power_w", "gpu_model", "engine"),
+    *("batch_size", "prompt_set", "harness_version", "prompts", "measured", "truncated", "failed", "properties"),
+    *("energy_j_total", "energy_reason", "started_at", "clock", "run_id"),
 )
 TOTALS = (
-    "source",
-    "project",
-    "part",
-    "ended_at",
-    "duration_s",
-    "gpu_energy_j",
-    "power_w",
-    "gpu_model",
-    "num_gpus",
-    "cpu_energy_j",
-    "dram_energy_j",
-    "run_id",
+    *("source", "project", "part", "ended_at", "duration_s", "gpu_energy_j", "power_w", "gpu_model", "num_gpus"),
+    *("cpu_energy_j", "dram_energy_j", "run_id"),
 )
 # Every remark of a run as people say it; `reason_codes` has the sentence behind it.
 SAID = {

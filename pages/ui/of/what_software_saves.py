@@ -23,34 +23,10 @@ TOUCHING = 1.2
 # Words that a phone has no room for.
 WIDE_ONLY: dict[str, Any] = {"opacity": alt.ExprRef(f"{ends.IS_WIDE} ? 1 : 0")}
 COLUMNS = (
-    *(
-        "size_name",
-        "model_name",
-        "step_name",
-        "energy_per_token_j",
-        "token_low_j",
-        "token_high_j",
-        "token_within_low_j",
-        "token_within_high_j",
-        "saved",
-        "saved_low",
-        "saved_high",
-        "runs",
-        "units",
-    ),
-    *(
-        "answers",
-        "measured_on",
-        "basis",
-        "harness_version",
-        "weights",
-        "engine",
-        "batch_size",
-        "concurrency",
-        "dtype",
-        "task",
-        "prompt_set",
-    ),
+    *("size_name", "model_name", "step_name", "energy_per_token_j", "token_low_j", "token_high_j", "token_within_low_j"),
+    *("token_within_high_j", "saved", "saved_low", "saved_high", "runs", "units"),
+    *("answers", "measured_on", "basis", "harness_version", "weights", "engine"),
+    *("batch_size", "concurrency", "dtype", "task", "prompt_set"),
 )
 ABOUT = (
     "Energy is measured for whole answers, whole batches and the full window of a server, and divided by all output tokens of these: "

@@ -14,18 +14,8 @@ ABOUT = (
 )
 HIGH = 380
 COLUMNS = (
-    *(
-        "size_name",
-        "engine",
-        "batch_size",
-        "energy_per_token_j",
-        "throughput_tps",
-        "itl_p50_s",
-        "answers",
-        "runs",
-        "between_runs",
-        "measured_on",
-    ),
+    *("size_name", "engine", "batch_size", "energy_per_token_j", "throughput_tps"),
+    *("itl_p50_s", "answers", "runs", "between_runs", "measured_on"),
     *("model_name", "weights", "dtype", "task", "prompt_set", "harness_version"),
 )
 
