@@ -75,8 +75,15 @@ def concise(results: pj.Results) -> list[str]:
     chat = newest_pairs(results, "default", "chat", "chat-concise")
     low, high = signed(chat["median_change_low"]), signed(chat["median_change_high"])
     assert chat["median_change_low"] < 0 < chat["median_change_high"]
+    seeds = results.sql(
+        "select distinct seed from runs where model_id = $model and gpu = 'H200' and task = 'instruct' and prompt_set = 'default' and "
+        "engine = $engine and harness_version = $protocol and batch_size = 1",
+        model=SMOLLM,
+        engine=own["engine"],
+        protocol=own["harness_version"],
+    )
     return [
-        f"took a median of {saved(own)}; runs: {own['runs_a']}) for the same shipped prompt",
+        f"took a median of {saved(own)}; runs: {own['runs_a']}, of {seeds.height} seeds) for the same shipped prompt",
         f"{saved(sharegpt)}; runs: {sharegpt['runs_a']}) for a ShareGPT prompt",
         f"changed nothing that could be seen: {low} to {high} %",
     ]
@@ -164,18 +171,33 @@ def runs(results: pj.Results) -> list[str]:
 
 
 def cards(results: pj.Results) -> list[str]:
-    """J/token of the 135M model on several cards of one kind, in the loop that ran on most, on the prompts that all answered."""
+    """J/token of the 135M model on several cards of one kind, in the loop that ran on most, on the prompts that all answered: by card, by
+    card within each experiment, and by run on the card with most runs."""
     rows = answers_of_four_tasks(results).with_columns(pl.format("{} {}", "harness_version", "engine").alias("way"))
     rows = common(first_of(rows, "way", "card"), "card")
-    each = rows.group_by("card").agg(
-        (pl.col("energy_j").sum() / pl.col("output_tokens").sum()).alias("joules"), pl.col("output_tokens").mean().alias("length")
-    )
-    low, high = each.sort("joules").row(0, named=True), each.sort("joules").row(-1, named=True)
+    each = per_token(rows, "card")
+    low, high = each.row(0, named=True), each.row(-1, named=True)
+    experiments = [per_token(part, "card") for _, part in rows.group_by("experiment_id") if part["card"].n_unique() > 1]
+    dear, cheap = sorted(experiments, key=lambda part: float(part["joules"].max()), reverse=True)  # type: ignore[arg-type]
+    assert cheap["joules"].max() < dear["joules"].min(), "no card is in both, and all of one are dearer"  # type: ignore[operator]
+    several = rows.filter(pl.col("pass_id").n_unique().over("card") == pl.col("pass_id").n_unique().over("card").max())
+    assert several["card"].n_unique() == 1
+    one = per_token(several, "pass_id")
     return [
         f"on the same {rows['prompt_id'].n_unique()} prompts and four tasks the H200s that we had (cards: {each.height}) took "
         f"{low['joules']:.3f} to {high['joules']:.3f} J per token (+{100 * (high['joules'] / low['joules'] - 1):.0f} %; answers of "
-        f"{low['length']:.0f} and {high['length']:.0f} tokens)"
+        f"{low['length']:.0f} and {high['length']:.0f} tokens)",
+        f"The dearer cards ({dear.height}) ran one experiment with {dear['joules'].min():.3f} to {dear['joules'].max():.3f}, "
+        "the cheaper ones "
+        f"({cheap.height}) another with {cheap['joules'].min():.3f} to {cheap['joules'].max():.3f}",
+        f"{one.height} runs on one card took {one['joules'].min():.3f} to {one['joules'].max():.3f}",
     ]
+
+
+def per_token(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+    """J/token and mean length by a column, the cheapest first."""
+    sums = (pl.col("energy_j").sum() / pl.col("output_tokens").sum()).alias("joules"), pl.col("output_tokens").mean().alias("length")
+    return rows.group_by(by).agg(*sums).sort("joules")
 
 
 LENGTH = 600
