@@ -34,11 +34,7 @@ having count(*) > 0
 -- name: check
 -- One row per ingested file: what was counted when it was loaded, and how many rows of each table point to it now.
 select
-    path,
-    sha256,
-    format,
-    accepted,
-    rejected,
+    path, sha256, format, accepted, rejected,
     (select count(*) from requests where requests.file_id = ingested_files.file_id) as requests,
     (select count(*) from published where published.file_id = ingested_files.file_id) as published,
     (select count(*) from quality where quality.file_id = ingested_files.file_id) as quality,

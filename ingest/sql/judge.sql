@@ -25,10 +25,7 @@ from (
 -- The setup is what a run's rows must have in common: `records.COMMON`, in the order of the table `requests`.
 create or replace temp macro judged(files, now_at) as table
 select
-    filename,
-    "row",
-    schema_version,
-    run_id,
+    filename, "row", schema_version, run_id,
     hash(*columns(getvariable('common'))) as setup,
     {text_bytes} as bytes,
     case

@@ -19,33 +19,12 @@ select
     concat_ws(
         ':',
         'published',
-        source,
-        gpu_model,
-        num_gpus,
-        task,
-        published_model_id,
-        engine,
-        dtype,
-        batch_size,
-        concurrency,
-        parallelism,
-        repetition,
+        source, gpu_model, num_gpus, task, published_model_id, engine, dtype, batch_size, concurrency,
+        parallelism, repetition,
         case
             when generation not in ('v1', 'v2', 'v3') then left(md5(row(
-                prompts,
-                mean_batch_size,
-                energy_j,
-                estimated_energy_j,
-                energy_per_token_j,
-                throughput_tps,
-                output_tokens,
-                input_tokens,
-                latency_s,
-                ttft_s,
-                tpot_s,
-                itl_p50_s,
-                itl_p99_s,
-                power_w,
+                prompts, mean_batch_size, energy_j, estimated_energy_j, energy_per_token_j, throughput_tps,
+                output_tokens, input_tokens, latency_s, ttft_s, tpot_s, itl_p50_s, itl_p99_s, power_w,
                 harness_version
             )::varchar), 8)
         end

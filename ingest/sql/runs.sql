@@ -172,14 +172,8 @@ judged as (
         canonical_model(loaded_model_id, model_name) as model_id,
         case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
         coalesce(getvariable('sources')[ingested_files.format], ingested_files.format) as source,
-        gaps.itl_p50_s,
-        gaps.itl_p99_s,
-        run_notes.books_counter_j,
-        run_notes.books_windows_j,
-        run_notes.books_gaps_j,
-        run_notes.books_ratio,
-        run_notes.counter_step_s,
-        run_notes.finished,
+        gaps.itl_p50_s, gaps.itl_p99_s, run_notes.books_counter_j, run_notes.books_windows_j,
+        run_notes.books_gaps_j, run_notes.books_ratio, run_notes.counter_step_s, run_notes.finished,
         draws_one_by_one(counted.engine, counted.concurrency, counted.harness_version, counted.environment) as seeded
     from counted
     join ingested_files using (file_id)
@@ -208,7 +202,11 @@ answers as (
     select
         requests.*,
         above_idle(requests.energy_j, requests.latency_s, idle.powers_w[requests.run_number]) as energy_above_idle_j,
-        above_idle(requests.energy_j, requests.latency_s, idle.active_powers_w[requests.run_number]) as energy_above_active_idle_j
+        above_idle(requests.energy_j, requests.latency_s, idle.active_powers_w[requests.run_number]) as energy_above_active_idle_j,
+        struct_pack(
+            energy_j := requests.energy_j, energy_above_idle_j := energy_above_idle_j, energy_above_active_idle_j := energy_above_active_idle_j,
+            output_tokens := output_tokens, input_tokens := input_tokens, output_words := output_words, output_chars := output_chars
+        ) as parts
     from measured_requests as requests
     cross join idle
     where requests.valid
@@ -217,120 +215,21 @@ answers as (
 ),
 metrics as (
     select
-        run_id,
-        energy_j,
-        energy_error_j,
-        energy_per_token_j,
+        run_id, energy_j, energy_error_j, energy_per_token_j,
         output_tokens::double as output_tokens,
         input_tokens::double as input_tokens,
-        latency_s,
-        ttft_s,
-        tpot_s,
-        throughput_tps,
-        energy_per_word_j,
-        power_w,
-        energy_above_idle_j,
+        latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w, energy_above_idle_j,
         energy_above_active_idle_j,
-        divided_energy(
-            'energy_mean_per_total_token_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_mean_per_total_token_j,
-        divided_energy(
-            'energy_mean_per_character_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_mean_per_character_j,
-        divided_energy(
-            'energy_above_idle_mean_per_output_token_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_above_idle_mean_per_output_token_j,
-        divided_energy(
-            'energy_above_idle_mean_per_total_token_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_above_idle_mean_per_total_token_j,
-        divided_energy(
-            'energy_above_idle_mean_per_word_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_above_idle_mean_per_word_j,
-        divided_energy(
-            'energy_above_idle_mean_per_character_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_above_idle_mean_per_character_j,
-        divided_energy(
-            'energy_above_active_idle_mean_per_output_token_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_above_active_idle_mean_per_output_token_j,
-        divided_energy(
-            'energy_above_active_idle_mean_per_total_token_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_above_active_idle_mean_per_total_token_j,
-        divided_energy(
-            'energy_above_active_idle_mean_per_word_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_above_active_idle_mean_per_word_j,
-        divided_energy(
-            'energy_above_active_idle_mean_per_character_j',
-            energy_j,
-            energy_above_idle_j,
-            energy_above_active_idle_j,
-            output_tokens,
-            input_tokens,
-            output_words,
-            output_chars
-        ) as energy_above_active_idle_mean_per_character_j
+        divided_energy('energy_mean_per_total_token_j', parts) as energy_mean_per_total_token_j,
+        divided_energy('energy_mean_per_character_j', parts) as energy_mean_per_character_j,
+        divided_energy('energy_above_idle_mean_per_output_token_j', parts) as energy_above_idle_mean_per_output_token_j,
+        divided_energy('energy_above_idle_mean_per_total_token_j', parts) as energy_above_idle_mean_per_total_token_j,
+        divided_energy('energy_above_idle_mean_per_word_j', parts) as energy_above_idle_mean_per_word_j,
+        divided_energy('energy_above_idle_mean_per_character_j', parts) as energy_above_idle_mean_per_character_j,
+        divided_energy('energy_above_active_idle_mean_per_output_token_j', parts) as energy_above_active_idle_mean_per_output_token_j,
+        divided_energy('energy_above_active_idle_mean_per_total_token_j', parts) as energy_above_active_idle_mean_per_total_token_j,
+        divided_energy('energy_above_active_idle_mean_per_word_j', parts) as energy_above_active_idle_mean_per_word_j,
+        divided_energy('energy_above_active_idle_mean_per_character_j', parts) as energy_above_active_idle_mean_per_character_j
     from answers
 ),
 -- A column a metric: one pass over the answers.
@@ -349,12 +248,7 @@ summed as (
     group by run_id
 )
 select
-    run_id,
-    metric,
-    numbers.prompts,
-    numbers.mean,
-    numbers.stddev,
-    numbers.minimum,
+    run_id, metric, numbers.prompts, numbers.mean, numbers.stddev, numbers.minimum,
     numbers.levels[1] as p5,
     numbers.levels[2] as p25,
     numbers.levels[3] as p50,

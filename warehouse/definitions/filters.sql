@@ -29,10 +29,7 @@ where is_kept(model_id, gpu_model, task, engine, source, batch_size, weights, va
 -- list of series only those.
 create macro selected_series(grouped_by, set_name, some_series, selection) as table
 select
-    run_number,
-    run_id,
-    own_idle_power_w,
-    own_active_idle_power_w,
+    run_number, run_id, own_idle_power_w, own_active_idle_power_w,
     series_name(grouped_by, model_name, task, gpu_model, num_gpus, dtype, engine, batch_size, prompt_set, weights, harness_version) as series,
     dense_rank() over (order by series)::integer as series_number
 from selected_runs(selection)
@@ -46,18 +43,8 @@ select
     labels.series_number,
     requests.repetition,
     prompt_value(
-        metric,
-        energy_j,
-        energy_error_j,
-        energy_per_token_j,
-        output_tokens,
-        input_tokens,
-        latency_s,
-        ttft_s,
-        tpot_s,
-        throughput_tps,
-        energy_per_word_j,
-        power_w,
+        metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s,
+        tpot_s, throughput_tps, energy_per_word_j, power_w,
         above_idle(energy_j, latency_s, labels.own_idle_power_w),
         above_idle(energy_j, latency_s, labels.own_active_idle_power_w),
         output_words,
@@ -94,13 +81,8 @@ create macro side_of(contrast, task, model_name, engine, gpu_model) as
 create macro software_setups(selection) as table
 select
     results.*,
-    runs.measured,
-    runs.energy_j_total,
-    runs.measured_output_tokens_total,
-    runs.output_tokens_total,
-    runs.busy_s_total,
-    runs.token_units,
-    runs.token_log_error,
+    runs.measured, runs.energy_j_total, runs.measured_output_tokens_total, runs.output_tokens_total,
+    runs.busy_s_total, runs.token_units, runs.token_log_error,
     calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
     run_notes.steady_energy_j,
     run_notes.steady_output_tokens,

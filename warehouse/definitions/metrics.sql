@@ -67,21 +67,20 @@ select
     ratio(energy_j, latency_s) as power_w
 from requests;
 
--- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names.
-create macro divided_energy(
-    metric, energy_j, energy_above_idle_j, energy_above_active_idle_j, output_tokens, input_tokens, output_words, output_chars
-) as ratio(
+-- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names. `parts` is a struct
+-- of its energies and of what they are divided by.
+create macro divided_energy(metric, parts) as ratio(
     case
-        when starts_with(metric, 'energy_above_idle') then energy_above_idle_j
-        when starts_with(metric, 'energy_above_active_idle') then energy_above_active_idle_j
-        else energy_j
+        when starts_with(metric, 'energy_above_idle') then parts.energy_above_idle_j
+        when starts_with(metric, 'energy_above_active_idle') then parts.energy_above_active_idle_j
+        else parts.energy_j
     end,
     case
         when metric in ('energy_above_idle_j', 'energy_above_active_idle_j') then 1
-        when ends_with(metric, '_per_output_token_j') then output_tokens
-        when ends_with(metric, '_per_total_token_j') then input_tokens::bigint + output_tokens
-        when ends_with(metric, '_per_word_j') then output_words
-        when ends_with(metric, '_per_character_j') then output_chars
+        when ends_with(metric, '_per_output_token_j') then parts.output_tokens
+        when ends_with(metric, '_per_total_token_j') then parts.input_tokens::bigint + parts.output_tokens
+        when ends_with(metric, '_per_word_j') then parts.output_words
+        when ends_with(metric, '_per_character_j') then parts.output_chars
     end
 );
 
@@ -101,5 +100,8 @@ create macro prompt_value(
     when 'throughput_tps' then throughput_tps
     when 'energy_per_word_j' then energy_per_word_j
     when 'power_w' then power_w
-    else divided_energy(metric, energy_j, energy_above_idle_j, energy_above_active_idle_j, output_tokens, input_tokens, output_words, output_chars)
+    else divided_energy(metric, struct_pack(
+        energy_j := energy_j, energy_above_idle_j := energy_above_idle_j, energy_above_active_idle_j := energy_above_active_idle_j,
+        output_tokens := output_tokens, input_tokens := input_tokens, output_words := output_words, output_chars := output_chars
+    ))
 end;

@@ -33,30 +33,10 @@ kinds as (
     qualify row_number() over (partition by coalesce(setup, result_id), kind order by result_id) = 1
 )
 select
-    gpu_model,
-    task,
-    model_id,
-    model_name,
-    params_total_b,
-    answer_j,
-    kind,
+    gpu_model, task, model_id, model_name, params_total_b, answer_j, kind,
     count(*) over of_model as configurations,
-    num_gpus,
-    dtype,
-    batch_size,
-    engine,
-    source,
-    origin,
-    weights,
-    prompts,
-    runs,
-    between_runs,
-    setup,
-    output_tokens,
-    energy_per_token_j,
-    harness_version,
-    prompt_set,
-    result_id
+    num_gpus, dtype, batch_size, engine, source, origin, weights, prompts, runs, between_runs, setup,
+    output_tokens, energy_per_token_j, harness_version, prompt_set, result_id
 from kinds
 window of_model as (partition by gpu_model, task, model_id)
 qualify row_number() over (

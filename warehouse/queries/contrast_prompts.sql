@@ -17,17 +17,8 @@ setups as (
         models.params_total_b,
         runs.model_id,
         runs.gpu as gpu_model,
-        runs.num_gpus,
-        runs.dtype,
-        runs.task,
-        runs.engine,
-        runs.prompt_set,
-        runs.source,
-        runs.started_at,
-        runs.batch_size,
-        runs.weights,
-        runs.harness_version,
-        runs.prompts,
+        runs.num_gpus, runs.dtype, runs.task, runs.engine, runs.prompt_set, runs.source, runs.started_at,
+        runs.batch_size, runs.weights, runs.harness_version, runs.prompts,
         runs.energy_attribution is not distinct from 'shared' as shared,
         repetitions.energy_per_token_j,
         repetitions.card,
@@ -118,10 +109,7 @@ matched as (
 ),
 answered as (
     select
-        requests.run_number,
-        requests.prompt_id,
-        requests.repetition,
-        requests.window_id,
+        requests.run_number, requests.prompt_id, requests.repetition, requests.window_id,
         shown_energy(
             $idle,
             requests.energy_j,
@@ -212,10 +200,7 @@ divided as (
             on shared_windows.run_number = answered.run_number
             and shared_windows.window_id is not distinct from answered.window_id
         group by
-            ends.contrast,
-            ends.is_b,
-            ends.run_number,
-            shared_windows.window_id,
+            ends.contrast, ends.is_b, ends.run_number, shared_windows.window_id,
             shared_windows.answered_together
     )
     group by contrast
@@ -250,14 +235,8 @@ run_lists as (
     group by ends.contrast
 )
 select
-    first_a.source,
-    first_a.batch_size,
-    first_a.prompt_set,
-    first_a.harness_version,
-    first_a.weights,
-    first_a.dtype,
-    first_a.num_gpus,
-    first_a.shared,
+    first_a.source, first_a.batch_size, first_a.prompt_set, first_a.harness_version, first_a.weights,
+    first_a.dtype, first_a.num_gpus, first_a.shared,
     first_a.side as a,
     first_b.side as b,
     case when $contrast != 'gpu' then first_a.gpu_model end as gpu_model,
@@ -277,12 +256,7 @@ select
     ln(summed.energy_b_j_total / summed.energy_a_j_total) as energy_effect_log,
     ln(summed.tokens_b_total / summed.tokens_a_total) as length_effect_log,
     ln((summed.energy_b_j_total / summed.tokens_b_total) / (summed.energy_a_j_total / summed.tokens_a_total)) as token_effect_log,
-    summed.cut_a,
-    summed.cut_b,
-    summed.cut_either,
-    summed.pair_list,
-    divided.windows,
-    run_lists.runs
+    summed.cut_a, summed.cut_b, summed.cut_either, summed.pair_list, divided.windows, run_lists.runs
 from summed
 join run_lists using (contrast)
 join setups as first_a on first_a.run_number = run_lists.first_a

@@ -12,11 +12,7 @@ with selected as (
 ),
 sides as (from sides_of($contrast, $a, $b))
 select
-    sides.a,
-    sides.b,
-    a.source,
-    a.generation,
-    a.batch_size,
+    sides.a, sides.b, a.source, a.generation, a.batch_size,
     case when $contrast != 'gpu' then a.gpu_model end as gpu_model,
     case when $contrast != 'task' then a.task end as task,
     case when $contrast != 'model' then a.model_name end as model_name,

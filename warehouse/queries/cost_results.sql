@@ -3,11 +3,7 @@
 with alone as (
     select
         chosen.*,
-        repetitions.setup,
-        runs.dtype,
-        runs.num_gpus,
-        runs.measured,
-        runs.started_at
+        repetitions.setup, runs.dtype, runs.num_gpus, runs.measured, runs.started_at
     from selected_runs($selection) as chosen
     join repetitions on repetitions.run_number = chosen.run_number
     join runs on runs.run_number = chosen.run_number
@@ -16,17 +12,7 @@ with alone as (
 )
 select
     'run:' || run_id as result_id,
-    model_id,
-    model_name,
-    gpu_model,
-    num_gpus,
-    dtype,
-    task,
-    engine,
-    batch_size,
-    source,
-    prompt_set,
-    weights,
+    model_id, model_name, gpu_model, num_gpus, dtype, task, engine, batch_size, source, prompt_set, weights,
     harness_version,
     count(*) over same_setup as runs,
     sum(measured) over same_setup as prompts

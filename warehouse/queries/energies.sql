@@ -3,16 +3,8 @@
 -- Percentiles of valid prompts are kept by the ingest. Prompts are read for a mean, and of runs with prompts that are not valid where these count.
 with chosen as (
     select
-        results.result_id,
-        results.origin,
-        results.energy_j,
-        results.energy_per_token_j,
-        results.input_tokens,
-        results.output_tokens,
-        results.energy_reason,
-        runs.run_id,
-        runs.run_number,
-        runs.energy_attribution,
+        results.result_id, results.origin, results.energy_j, results.energy_per_token_j, results.input_tokens,
+        results.output_tokens, results.energy_reason, runs.run_id, runs.run_number, runs.energy_attribution,
         idle_power_of($idle, runs.idle_power_w, runs.active_idle_power_w) as idle_power_w,
         $statistic = 'mean' or (runs.ok > runs.counted and not $selection.only_valid) as is_read
     from selected_results($selection) as results

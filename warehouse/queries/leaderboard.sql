@@ -4,7 +4,4 @@ from selected_results($selection)
 order by
     energy_j nulls last,
     estimated_energy_j nulls last,
-    model_name,
-    gpu_model,
-    task,
-    result_id
+    model_name, gpu_model, task, result_id

@@ -2,16 +2,7 @@
 -- whether all of its weights are random.
 with found as materialized (
     select
-        model_id,
-        model_name,
-        family,
-        params_total_b,
-        gpu_model,
-        task,
-        engine,
-        source,
-        batch_size,
-        weights
+        model_id, model_name, family, params_total_b, gpu_model, task, engine, source, batch_size, weights
     from results
 ),
 choices as (

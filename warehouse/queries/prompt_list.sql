@@ -99,10 +99,7 @@ select
     left(any_value(texts.prompt_text), 200) as prompt_text,
     listed.answers,
     count(distinct models.model_id) as models,
-    listed.times_run_mean,
-    listed.energy_j,
-    listed.input_tokens,
-    listed.output_tokens
+    listed.times_run_mean, listed.energy_j, listed.input_tokens, listed.output_tokens
 from listed
 join models
     on models.prompt_id = listed.prompt_id

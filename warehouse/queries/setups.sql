@@ -1,9 +1,6 @@
 -- One row per selected configuration: the keys on which two must agree to be comparable, as text; empty where the source does not say.
 select
-    results.result_id,
-    results.source,
-    results.task,
-    results.gpu_model,
+    results.result_id, results.source, results.task, results.gpu_model,
     coalesce(results.num_gpus::varchar, '') as num_gpus,
     results.engine,
     coalesce(runs.engine_version, '') as engine_version,

@@ -25,10 +25,7 @@ usual as (
         first(task order by points desc, weights, task) as task
     from (
         select
-            gpu_model,
-            size,
-            weights,
-            task,
+            gpu_model, size, weights, task,
             count(distinct (engine, precision, batch_size)) as points
         from candidates
         group by all
@@ -36,11 +33,7 @@ usual as (
     group by all
 )
 select
-    candidates.gpu_model,
-    candidates.size,
-    candidates.engine,
-    candidates.precision,
-    candidates.batch_size,
+    candidates.gpu_model, candidates.size, candidates.engine, candidates.precision, candidates.batch_size,
     coalesce(candidates.steady_j, candidates.token_j) as energy_per_token_j,
     case
         when starts_with(candidates.engine, 'transformers-') and candidates.batch_size = 1 then 'answers, each measured'
@@ -48,20 +41,9 @@ select
         when candidates.steady_j is not null then 'steady state of a server'
         else 'whole window of a server'
     end as measured_on,
-    candidates.answers,
-    candidates.runs,
-    candidates.between_runs,
-    candidates.throughput_tps,
-    candidates.itl_p50_s,
-    candidates.model_id,
-    candidates.model_name,
-    weights,
-    candidates.dtype,
-    candidates.task,
-    candidates.harness_version,
-    candidates.source,
-    candidates.origin,
-    candidates.prompt_set,
+    candidates.answers, candidates.runs, candidates.between_runs, candidates.throughput_tps,
+    candidates.itl_p50_s, candidates.model_id, candidates.model_name, weights, candidates.dtype,
+    candidates.task, candidates.harness_version, candidates.source, candidates.origin, candidates.prompt_set,
     candidates.result_id
 from candidates
 join usual using (gpu_model, size, weights)

@@ -68,19 +68,9 @@ select
     candidates.answers,
     candidates.runs,
     count(*) over of_step as choices,
-    candidates.model_id,
-    candidates.model_name,
-    candidates.params_total_b,
-    candidates.engine,
-    candidates.batch_size,
-    candidates.concurrency,
-    candidates.weights,
-    candidates.dtype,
-    candidates.task,
-    candidates.harness_version,
-    candidates.source,
-    candidates.origin,
-    candidates.prompt_set,
+    candidates.model_id, candidates.model_name, candidates.params_total_b, candidates.engine,
+    candidates.batch_size, candidates.concurrency, candidates.weights, candidates.dtype, candidates.task,
+    candidates.harness_version, candidates.source, candidates.origin, candidates.prompt_set,
     candidates.result_id
 from of_loops as candidates
 where candidates.step is not null

@@ -10,10 +10,7 @@ with wanted as materialized (
         dense_rank() over (order by chosen.run_id)::integer as result_number,
         row_number() over (order by chosen.run_id, alike.run_number)::integer as pair,
         dense_rank() over (order by runs.prompt_set)::integer as set_number,
-        alike.run_number,
-        alike.pass_id,
-        alike.card,
-        alike.calibration,
+        alike.run_number, alike.pass_id, alike.card, alike.calibration,
         runs.energy_attribution is not distinct from 'shared' as shared,
         own_idle_power(idle_power_of($idle, runs.idle_power_w, runs.active_idle_power_w), runs.energy_attribution) as own_idle_power_w
     from repetitions as chosen
@@ -25,13 +22,8 @@ with wanted as materialized (
 ),
 answered as materialized (
     select
-        wanted.pair,
-        wanted.run_number,
-        wanted.set_number,
-        wanted.shared,
-        requests.prompt_id,
-        requests.repetition,
-        requests.window_id,
+        wanted.pair, wanted.run_number, wanted.set_number, wanted.shared, requests.prompt_id,
+        requests.repetition, requests.window_id,
         shown_energy($idle, requests.energy_j, requests.latency_s, wanted.own_idle_power_w) as joules,
         requests.output_tokens,
         requests.input_tokens::bigint + requests.output_tokens as total_tokens,
@@ -100,12 +92,7 @@ sums as (
     group by pair, case when not shared then repetition end, unit
 )
 select
-    wanted.result_id,
-    wanted.run_number,
-    wanted.pass_id,
-    wanted.card,
-    wanted.calibration,
-    wanted.shared,
+    wanted.result_id, wanted.run_number, wanted.pass_id, wanted.card, wanted.calibration, wanted.shared,
     sums.* exclude (pair)
 from sums
 join wanted on wanted.pair = sums.pair
