@@ -38,7 +38,9 @@ def cheapest(points: Sequence[tuple[int, Sequence[Path]]], asked: str) -> str:
 
 
 def _point(level: int, folders: Sequence[Path], limits: tuple[slo.Limit, ...]) -> dict[str, Any]:
-    rows = pl.concat([pl.read_parquet(folder / "part-*.parquet", columns=_COLUMNS) for folder in folders])
+    # One by one: a run that an earlier version began has parts without the columns that came later.
+    parts = [path for folder in folders for path in sorted(folder.glob("part-*.parquet"))]
+    rows = pl.concat([pl.read_parquet(path, columns=_COLUMNS) for path in parts])
     steady = [state for folder in folders for session in read_run(folder).sessions if (state := _steady(session))]
     tokens, joules = sum(state["output_tokens"] for state in steady), sum(state["energy_j"] for state in steady)
     measured = rows.filter(pl.col("energy_j").is_not_null())

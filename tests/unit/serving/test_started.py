@@ -24,9 +24,10 @@ from prompt_joules.bench import errors, slo
 from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.engines import server_facts, servers
 from prompt_joules.bench.engines.servers import RUNTIMES, gguf_of
-from prompt_joules.bench.run import deaths
+from prompt_joules.bench.run import deaths, points
 from prompt_joules.bench.run.folder import read_run
 from prompt_joules.bench.run.served import not_fed, run_served
+from tests import warehouses
 from tests.fake_runtime import LAST_WORDS
 from tests.unit.serving.served import rows
 
@@ -73,6 +74,21 @@ def test_several_concurrencies_on_one_server_are_runs_of_their_own(vllm: RunConf
     said = console.export_text()
     assert said.count("Starting vllm") == 1
     assert "cheapest" in said and "tpot=1s" in said
+
+
+def test_a_run_that_an_earlier_version_began_has_its_point(vllm: RunConfig, tmp_path: Path) -> None:
+    """Parts of one run differ by a column that came later."""
+    run_served(vllm, Console(quiet=True))
+    (part,) = vllm.out.glob("*/part-*.parquet")
+    before, frame = points.cheapest([(1, [part.parent])], "tpot=1s"), pl.read_parquet(part)
+    frame.head(2).drop("stream_end_s").write_parquet(part)
+    frame.tail(-2).write_parquet(part.with_name("part-00001.parquet"))
+    assert points.cheapest([(1, [part.parent])], "tpot=1s") == before
+    rows_of = [pl.read_parquet(path).height for path in sorted(part.parent.glob("part-*.parquet"))]
+    assert rows_of == [2, 4] and run_served(vllm, Console(quiet=True)) == 0
+    assert warehouses.ingest(vllm.out, into=tmp_path / "w.duckdb").status == 0
+    kept = warehouses.rows(tmp_path / "w.duckdb", "select stream_end_s is null as lacks from requests order by sequence")
+    assert kept["lacks"].to_list() == [True] * 2 + [False] * 4
 
 
 def test_a_concurrency_can_ask_its_own_number_of_prompts(vllm: RunConfig) -> None:
