@@ -7,8 +7,8 @@ import polars as pl
 from prompt_joules.pages.ui.pure.words import figure
 
 RUNS = (
-    *("model_name", "task", "verdict", "remarks", "adds_up", "energy_error_j", "idle_power_w", "gpu_model", "engine"),
-    *("batch_size", "prompt_set", "harness_version", "prompts", "measured", "truncated", "failed", "properties"),
+    *("model_name", "task", "verdict", "remarks", "adds_up", "energy_error_j", "idle_power_w", "active_idle_power_w", "gpu_model"),
+    *("engine", "batch_size", "prompt_set", "harness_version", "prompts", "measured", "truncated", "failed", "properties"),
     *("energy_j_total", "energy_reason", "started_at", "clock", "run_id"),
 )
 TOTALS = (
