@@ -80,9 +80,15 @@ with counted as (
         sum(latency_s) filter (where valid and energy_j is not null) as measured_latency_s_total,
         max(repetition) + 1 as answers_per_prompt,
         count(*) filter (where valid and energy_j is not null and output_tokens is not null) as alone,
-        sum(energy_j * energy_j) filter (where valid and output_tokens is not null) as energy_squares,
-        sum(energy_j * output_tokens) filter (where valid) as energy_tokens,
-        sum(output_tokens::double * output_tokens) filter (where valid and energy_j is not null) as token_squares,
+        {
+            uu: sum(energy_j * energy_j) filter (where valid and output_tokens is not null),
+            ul: sum(energy_j * output_tokens) filter (where valid),
+            ll: sum(output_tokens::double * output_tokens) filter (where valid and energy_j is not null),
+            uuu: sum(energy_j * energy_j * energy_j) filter (where valid and output_tokens is not null),
+            uul: sum(energy_j * energy_j * output_tokens) filter (where valid),
+            ull: sum(energy_j * output_tokens * output_tokens) filter (where valid),
+            lll: sum(output_tokens::double * output_tokens * output_tokens) filter (where valid and energy_j is not null)
+        } as powers,
         sum(output_tokens) filter (where valid) as output_tokens_total,
         sum(latency_s) filter (where valid) as latency_s_total
     from requests
@@ -135,16 +141,22 @@ busy as (
         run_id,
         sum(seconds) as seconds,
         count(joules) as units,
-        sum(joules * joules) as energy_squares,
-        sum(joules * tokens) as energy_tokens,
-        sum(tokens * tokens) as token_squares
+        {
+            uu: sum(joules * joules),
+            ul: sum(joules * tokens),
+            ll: sum(tokens * tokens),
+            uuu: sum(joules * joules * joules),
+            uul: sum(joules * joules * tokens),
+            ull: sum(joules * tokens * tokens),
+            lll: sum(tokens * tokens * tokens)
+        } as powers
     from windows
     group by run_id
 ),
 judged as (
     select
         -- Files of record version 1 have top-k in their environment, and there only when it was on.
-        counted.* exclude (file_id, causes, batch_size, clocked, alone, energy_squares, energy_tokens, token_squares)
+        counted.* exclude (file_id, causes, batch_size, clocked, alone, powers)
         replace (
             coalesce(counted.top_k, try_cast(try_cast(counted.environment as json) ->> '$.top_k' as integer)) as top_k,
             engine_name(counted.run_id, counted.engine, counted.environment) as engine
@@ -161,13 +173,12 @@ judged as (
         counted.energy_attribution is not distinct from 'shared' as divided,
         case when energy_j_total > 0 then case when divided then busy.units else counted.alone // answers_per_prompt end end as token_units,
         -- Answers to one prompt count as one: how much they are alike nobody knows here.
-        case when divided then 1 else sqrt(answers_per_prompt) end * log_error_of_ratio(
+        log_error_of_ratio(
             case when divided then busy.units else counted.alone end,
+            case when divided then 1 else answers_per_prompt end,
             energy_j_total,
             measured_output_tokens_total,
-            case when divided then busy.energy_squares else counted.energy_squares end,
-            case when divided then busy.energy_tokens else counted.energy_tokens end,
-            case when divided then busy.token_squares else counted.token_squares end
+            case when divided then busy.powers else counted.powers end
         ) as token_log_error,
         canonical_model(loaded_model_id, model_name) as model_id,
         case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,

@@ -99,7 +99,7 @@ def saved(answers: int, spread: float) -> Scenario:
             token, error = kept.select("energy_per_token_j", "token_log_error").row(0)
             logs = [{"ln": float(np.log(token)), "card": "one"}]
             row = {"gpu_model": "one", "size": 1.0, "step": place + 1, "energy_per_token_j": token, "log_error": error, "logs": logs}
-            rows.append(row | {"units": answers, "calibration": 0.0, "runs": 1, "harness_version": "2.1"})
+            rows.append(row | {"units": answers, "calibration": 0.0, "runs": 1, "harness_version": "2.1", "weights": "dummy"})
         found = software.complete(pl.DataFrame(rows), of_others(repetitions(spread, 4, 3, chance))).row(1, named=True)
         return holds(found["saved_low"], found["saved_high"], expected)
 

@@ -141,14 +141,14 @@ def runs_in_a_table(own: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     spreads, kept = [], []
     for (run,), part in own.group_by("run_number", maintain_order=True):
         energy, tokens = part["energy_j"].to_numpy(), part["output_tokens"].to_numpy().astype(float)
-        away = energy / energy.sum() - tokens / tokens.sum()
+        of_energy, of_tokens = energy / energy.sum(), tokens / tokens.sum()
         count = len(energy)
         spreads.append({"answers": count, "mean": energy.mean(), "stddev": energy.std(ddof=1), "spread": [1.0] * 7})
         kept.append(
             {
                 "result_id": f"run {run}",
                 "energy_per_token_j": energy.sum() / tokens.sum(),
-                "token_log_error": float(np.sqrt(count / (count - 1) * (away**2).sum())),
+                "token_log_error": float(np.sqrt(count / (count - 1) * ((of_energy - of_tokens) ** 2 * (1 + of_energy + of_tokens)).sum())),
                 "token_units": count,
                 "calibration": 0.0,
                 "measured": count,

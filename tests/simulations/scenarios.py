@@ -4,10 +4,12 @@ import numpy as np
 
 from tests.simulations.contrasts import of_pairs, total_of_batches
 from tests.simulations.fits import coefficient, coefficient_of_runs, expected_energy, percentile, percentile_of_steps, saved, served, slope
-from tests.simulations.measurements import Scenario
+from tests.simulations.measurements import Scenario, World
 from tests.simulations.ratios import off_by_the_meter, ratio, ratio_alone, ratio_of_batches, ratio_of_cards, ratio_of_percentiles
 from tests.simulations.values import in_a_table, runs_alone, value_across_runs, value_of_one_run
 
+FAR_APART = World(length=400.0, between_prompts=0.8, between_samples=0.9, longest=2048)
+"""Lengths as those of the shipped prompts with 2,048 new tokens: half of the energy may be in a tenth of the answers."""
 SCENARIOS: dict[str, Scenario] = {
     **{f"mean energy, one run, {n} prompts": value_of_one_run(n) for n in (5, 10, 20, 100)},
     **{f"J/token, one run, {n} prompts": value_of_one_run(n, "output token") for n in (5, 10, 20, 100)},
@@ -34,6 +36,7 @@ SCENARIOS: dict[str, Scenario] = {
     "J/token in a table, three runs, spread 8 %, 100 prompts": in_a_table(100, 3, 0.08, "output token"),
     "J/token in a table, one run, spread 4 % and uneven, 100 prompts": in_a_table(100, 1, 0.04, "output token", uneven=0.5),
     "J/token in a table, three runs, spread 4 % and uneven, 100 prompts": in_a_table(100, 3, 0.04, "output token", uneven=0.5),
+    "J/token in a table, one run, lengths far apart, 20 prompts": in_a_table(20, 1, 0.0, "output token", world=FAR_APART),
     "J/token of a server, two runs, spread 8 %": served(2, 0.08),
     "ratio, one run each, spread 8 % known from others, 100 prompts": ratio(100, 1, 0.08),
     "ratio, one run each, spread 2 % known from others, 20 prompts": ratio(20, 1, 0.02),

@@ -48,11 +48,20 @@ create macro error_of_mean(answers, mean_j, energy_squares, error_squares, calib
 create macro squares(count, mean, stddev) as count * mean * mean + (count - 1) * power(coalesce(stddev, 0), 2);
 
 -- The standard error of the logarithm of a ratio of two sums over units, from the sums and those of their squares and products; null for fewer than two units.
-create macro log_error_of_ratio(units, upper, lower, upper_squares, products, lower_squares) as case
+-- That of a jackknife, to the third power of the shares of a unit: a unit that is a large part of both sums counts for more than its residual shows, as the
+-- ratio leans on it. `sums` has squares, products and third powers of the units; `alike`
+-- of them, answers to one prompt, count as one.
+create macro log_error_of_ratio(units, alike, upper, lower, sums) as case
     when units > 1 and upper > 0 and lower > 0
         then sqrt(
-            units / (units - 1)
-            * greatest(upper_squares / (upper * upper) - 2 * products / (upper * lower) + lower_squares / (lower * lower), 0)
+            alike * units / (units - 1)
+            * greatest(
+                sums.uu / (upper * upper) - 2 * sums.ul / (upper * lower) + sums.ll / (lower * lower)
+                + alike * (
+                    sums.uuu / power(upper, 3) - sums.uul / (power(upper, 2) * lower) - sums.ull / (upper * power(lower, 2)) + sums.lll / power(lower, 3)
+                ),
+                0
+            )
         )
 end;
 

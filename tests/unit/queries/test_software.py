@@ -126,8 +126,8 @@ def test_the_spread_is_that_between_what_was_measured_by_itself(steps: pl.DataFr
     errors = []
     for run in TOGETHER.get(name, (name,)):
         alone = RUNS[run].group_by(by).agg(pl.col("energy_j", "output_tokens").sum())
-        pull = alone["energy_j"] / alone["energy_j"].sum() - alone["output_tokens"] / alone["output_tokens"].sum()
-        errors.append(math.sqrt(alone.height / (alone.height - 1) * (pull**2).sum()))
+        x, y = (alone[name] / alone[name].sum() for name in ("energy_j", "output_tokens"))
+        errors.append(math.sqrt(alone.height / (alone.height - 1) * ((x - y) ** 2 * (1 + x + y)).sum()))
     error = sum(errors) / len(errors)
     assert (row["units"], row["few"]) == (units, units < 5)
     assert row["log_error"] == pytest.approx(error)

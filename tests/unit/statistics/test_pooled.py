@@ -92,8 +92,8 @@ def test_the_interval_counts_a_prompt_once_and_adds_the_runs(three_runs: Path) -
 def token_error(alone: pl.DataFrame) -> float:
     """The standard error of ln(J/token) over prompts, or windows, by itself."""
     energy, tokens = alone["energy_j"].to_numpy(), alone["output_tokens"].to_numpy().astype(float)
-    away = energy / energy.sum() - tokens / tokens.sum()
-    return float(np.sqrt(len(away) / (len(away) - 1) * (away**2).sum()))
+    x, y = energy / energy.sum(), tokens / tokens.sum()
+    return float(np.sqrt(len(x) / (len(x) - 1) * ((x - y) ** 2 * (1 + x + y)).sum()))
 
 
 def test_joules_per_token_have_an_interval_over_prompts_and_runs(three_runs: Path) -> None:
