@@ -198,13 +198,7 @@ def _known_runs(connection: duckdb.DuckDBPyConnection, touched: Sequence[str]) -
 
 
 def _load_here(
-    connection: duckdb.DuckDBPyConnection,
-    local: Path,
-    runs: set[str],
-    news: Sequence[Found],
-    name: Namer,
-    report: Report,
-    step: Step,
+    connection: duckdb.DuckDBPyConnection, local: Path, runs: set[str], news: Sequence[Found], name: Namer, report: Report, step: Step
 ) -> list[str]:
     """Load files into a new warehouse of this machine that knows the small tables of the lake and the rows of some runs.
 

@@ -143,13 +143,7 @@ def show_where_the_joules_go(steps: pl.DataFrame) -> None:
 
 
 def show(
-    form: str,
-    view: View,
-    asked: Mapping[str, str],
-    found: pl.DataFrame,
-    names: Mapping[str, str],
-    table: pl.DataFrame,
-    log: bool,
+    form: str, view: View, asked: Mapping[str, str], found: pl.DataFrame, names: Mapping[str, str], table: pl.DataFrame, log: bool
 ) -> None:
     """The headline and one of the four views.
 

@@ -10,13 +10,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 # URL key → field, in the order in which a link and a sentence name them.
-TEXT_FILTERS: dict[str, str] = {
-    "model": "models",
-    "gpu": "gpus",
-    "task": "tasks",
-    "engine": "engines",
-    "source": "sources",
-}
+TEXT_FILTERS: dict[str, str] = {"model": "models", "gpu": "gpus", "task": "tasks", "engine": "engines", "source": "sources"}
 LABELS: dict[str, str] = {"model": "model", "gpu": "GPU", "task": "task", "engine": "engine", "source": "source"}
 KNOWN_WEIGHTS = ("pretrained", "dummy")
 DEFAULT_WEIGHTS = ("pretrained",)

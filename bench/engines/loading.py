@@ -55,11 +55,7 @@ class Plan:
     @property
     def versions(self) -> dict[str, str]:
         """Versions of what runs the model."""
-        return {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        }
+        return {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__}
 
 
 def plan(config: RunConfig) -> Plan:

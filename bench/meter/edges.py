@@ -79,14 +79,7 @@ class Aligned:
 
 
 def aligned_energy(
-    start: Step,
-    begun_s: float,
-    ended_s: float,
-    after: Step,
-    later: Step,
-    *,
-    steps: CounterSteps,
-    waiting_w: float | None = None,
+    start: Step, begun_s: float, ended_s: float, after: Step, later: Step, *, steps: CounterSteps, waiting_w: float | None = None
 ) -> Aligned:
     """The energy of one device from `begun_s` to `ended_s`, from the steps around it.
 

@@ -102,12 +102,7 @@ def _apple_host() -> Host:
     if first.cpu_total_mj is None:
         return no_host("this chip reports no CPU energy")
     has_dram = first.dram_mj is not None
-    return Host(
-        "apple-soc",
-        "apple-soc" if has_dram else "none",
-        None if has_dram else "this chip reports no memory energy",
-        read,
-    )
+    return Host("apple-soc", "apple-soc" if has_dram else "none", None if has_dram else "this chip reports no memory energy", read)
 
 
 def _joules(value_mj: Any) -> float | None:

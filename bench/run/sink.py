@@ -59,11 +59,7 @@ class PartSink:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        rows_per_part: int = 64,
-        seconds_per_part: float = 60.0,
-        clock: Callable[[], float] = time.monotonic,
+        self, folder: Path, rows_per_part: int = 64, seconds_per_part: float = 60.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.folder = folder
         self._rows_per_part = rows_per_part

@@ -81,10 +81,7 @@ def run_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
     if not said.keys() >= FLAT:
         return "is no whole report of ai_energy_benchmarks"
     devices = str(said.get("config_device_ids") or "").split(",")
-    setup = {
-        "engine": said.get("config_backend") or "unknown",
-        "num_gpus": len([device for device in devices if device.strip()]),
-    }
+    setup = {"engine": said.get("config_backend") or "unknown", "num_gpus": len([device for device in devices if device.strip()])}
     totals = {name: said.get(f"summary_{name}") for name in SUMMED} | {"gpu_energy_wh": said["energy_gpu_energy_wh"]}
     return of_totals(totals, said["config_model"], f"of {said.get('config_dataset')}", setup)
 

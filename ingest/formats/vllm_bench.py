@@ -85,11 +85,7 @@ def times_of(ttft: Any, gaps: Any, tokens: Any, chat: bool = False) -> dict[str,
         return {"ttft_s": ttft, "latency_s": None, "itl_s": None}
     empty_first = len(gaps) >= tokens and bool(gaps) and gaps[0] > ttft
     kept = gaps[1:] if chat and len(gaps) > 1 and gaps[0] < AT_ONCE * statistics.median(gaps[1:]) else gaps
-    return {
-        "ttft_s": None if empty_first else ttft,
-        "latency_s": ttft + sum(gaps),
-        "itl_s": between(kept, tokens),
-    }
+    return {"ttft_s": None if empty_first else ttft, "latency_s": ttft + sum(gaps), "itl_s": between(kept, tokens)}
 
 
 def refuse_torn(run: Mapping[str, Any], tool: str) -> None:

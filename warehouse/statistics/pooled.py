@@ -76,12 +76,7 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
     mean = (pl.col("mean") * weight).sum() / weight.sum()
     squares = ((weight - 1) * pl.col("stddev").fill_null(0) ** 2 + weight * pl.col("mean") ** 2).sum()
     found = each.group_by("setup").agg(
-        pl.col("divided").any(),
-        weight.sum(),
-        pl.col("answers_per_prompt").sum(),
-        mean.alias("mean"),
-        squares.alias("squares"),
-        *levels,
+        pl.col("divided").any(), weight.sum(), pl.col("answers_per_prompt").sum(), mean.alias("mean"), squares.alias("squares"), *levels
     )
     variance = (pl.col("squares") - pl.col("answers") * pl.col("mean") ** 2) / (pl.col("answers") - 1)
     spread = pl.concat_list(f"level_{place}" for place in range(LEVELS))

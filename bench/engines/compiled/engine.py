@@ -84,12 +84,7 @@ class CompiledEngine(TransformersEngine):
         ids, mask = padded([prompt.inputs for prompt in prompts])
         with self._faults(prompts[0].input_tokens):
             decoded = self._decoder_for(sampling).generate(
-                ids,
-                mask,
-                sampling.max_new_tokens,
-                frozenset(self._stop_token_ids()),
-                prompts[0].seed,
-                self._stop_text(),
+                ids, mask, sampling.max_new_tokens, frozenset(self._stop_token_ids()), prompts[0].seed, self._stop_text()
             )
         return [_generation(decoded, row) for row in range(len(prompts))]
 

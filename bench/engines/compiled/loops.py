@@ -109,12 +109,7 @@ def tune(attempt: Callable[[Loop], Trial], aim: Aim, most_loss: float, say: Call
     for loop in LOOPS:
         trials.append(attempt(loop))
         say(_words(trials[-1]))
-    return {
-        "loop": choose(trials, aim, most_loss).loop,
-        "aim": aim,
-        "most_loss": most_loss,
-        "trials": [asdict(trial) for trial in trials],
-    }
+    return {"loop": choose(trials, aim, most_loss).loop, "aim": aim, "most_loss": most_loss, "trials": [asdict(trial) for trial in trials]}
 
 
 def _words(trial: Trial) -> str:

@@ -93,12 +93,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     )
     colour = theme.colour("gpu_model", "GPU", points)
     beside = ends.drawn(named, across, y, scale, colour)
-    layers = [
-        *_lines(points, x, y, across, up),
-        *axes.bars(points, across, y, colour),
-        *beside,
-        theme.pickable(dots, box=("x", "y")),
-    ]
+    layers = [*_lines(points, x, y, across, up), *axes.bars(points, across, y, colour), *beside, theme.pickable(dots, box=("x", "y"))]
     if (cheapest := points.filter("inside").sort(y, maintain_order=True).head(1)).height:
         ring = alt.Chart(cheapest.select(x, y)).mark_point(size=320, filled=False, strokeWidth=2.5, color=theme.INK)
         layers.append(ring.encode(x=across, y=up))

@@ -11,13 +11,7 @@ from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, Measure
 
 # What Concise or verbose? can show.
 CONTRASTS = OF_MEANS, OF_PAIRS, OF_ONE_SIZE = "Published averages", "The same prompts", "Models of one size"
-SIDES = {
-    "Each task with its concise twin": "task",
-    "Two tasks": "task",
-    "Two models": "model",
-    "Two engines": "engine",
-    "Two GPUs": "gpu",
-}
+SIDES = {"Each task with its concise twin": "task", "Two tasks": "task", "Two models": "model", "Two engines": "engine", "Two GPUs": "gpu"}
 # A task and its concise twin in few words, other sides in full.
 TWIN = pl.col("b") == pl.format("{}-concise", "a")
 SIDES_IN_WORDS = pl.when(TWIN).then(pl.format("{} to concise", "a")).otherwise(pl.format("{} to {}", "a", "b"))

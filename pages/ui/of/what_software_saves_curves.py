@@ -29,8 +29,7 @@ def complete(curves: pl.DataFrame) -> pl.DataFrame:
     several = curves.filter(pl.col("batch_size").n_unique().over("gpu_model", "size", "engine", pl.col("precision").fill_null("")) > 1)
     name = pl.concat_str(pl.col("engine").replace(software.ENGINES), naming.precision("precision"), separator=" · ", ignore_nulls=True)
     return several.with_columns(
-        shape.each(several["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"),
-        name.alias("name"),
+        shape.each(several["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"), name.alias("name")
     )
 
 
@@ -84,12 +83,7 @@ def curves(rows: pl.DataFrame) -> theme.Chart:
         axis=alt.Axis(values=places, format="d", labelOverlap=True),
     )
     joules = alt.Scale(type="log", nice=False, padding=ends.PADDING)
-    y = alt.Y(
-        "energy_per_token_j:Q",
-        title="J per output token",
-        scale=joules,
-        axis=axes.axis_of(True, rows["energy_per_token_j"]),
-    )
+    y = alt.Y("energy_per_token_j:Q", title="J per output token", scale=joules, axis=axes.axis_of(True, rows["energy_per_token_j"]))
     texts = {"name": "Engine", "model_name": "Model", "measured_on": "Measured on", "weights": "Weights", "harness_version": "Protocol"}
     numbers = {"batch_size": "At once", "energy_per_token_j": "J/token", "throughput_tps": "token/s", "answers": "Answers", "runs": "Runs"}
     tips = [

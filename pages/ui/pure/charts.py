@@ -23,10 +23,7 @@ PERCENT = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", 
 # A scale with one name, which gives a mark the first colour of the theme as outline and fill.
 ONE_COLOUR = alt.Scale(domain=["mark"])
 # The marks of the kinds of number: full where measured, pale where divided, hollow with dots where estimated.
-FILL = [
-    {"test": f"datum.few || datum.energy_is === '{ESTIMATED}'", "value": 0},
-    {"test": f"datum.energy_is === '{DIVIDED}'", "value": 0.3},
-]
+FILL = [{"test": f"datum.few || datum.energy_is === '{ESTIMATED}'", "value": 0}, {"test": f"datum.energy_is === '{DIVIDED}'", "value": 0.3}]
 
 
 def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | None]], nothing: float | None = None) -> theme.Chart:
