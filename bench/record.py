@@ -20,29 +20,17 @@ ColumnType = Literal["int16", "int32", "int64", "float32", "float64", "string", 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the contract.
+    """One column of the contract."""
 
-    Attributes:
-        name: column name in Parquet and in the warehouse.
-        type: storage type, as Arrow spells it.
-        unit: SI unit, or "" for counts, names and flags.
-        meaning: one line for documentation and column help.
-        required: a row with null here breaks the contract and is rejected by the ingest.
-        setup: the value is the same in every row of a run.
-        choices: of a text, the only ones that there are; empty: any.
-        least: of a number, the smallest that there is; None: any that is finite.
-        most: of a number, the largest that there is, and what is said of a larger one.
-    """
-
-    name: str
-    type: ColumnType
-    unit: str
-    meaning: str
-    required: bool
-    setup: bool
-    choices: tuple[str, ...]
-    least: float | None
-    most: tuple[float, str] | None
+    name: str  # column name in Parquet and in the warehouse
+    type: ColumnType  # storage type, as Arrow spells it
+    unit: str  # SI unit, or "" for counts, names and flags
+    meaning: str  # one line for documentation and column help
+    required: bool  # a row with null here breaks the contract and is rejected by the ingest
+    setup: bool  # the value is the same in every row of a run
+    choices: tuple[str, ...]  # of a text, the only ones that there are; empty: any
+    least: float | None  # of a number, the smallest that there is; None: any that is finite
+    most: tuple[float, str] | None  # of a number, the largest that there is, and what is said of a larger one
 
 
 def _column(row: dict[str, str]) -> Column:

@@ -20,15 +20,10 @@ _LIMIT = re.compile(r"(ttft|tpot|latency)\s*[=<]\s*(\d+(?:\.\d+)?)\s*(ms|s)")
 
 @dataclass(frozen=True)
 class Limit:
-    """The longest time allowed.
+    """The longest time allowed."""
 
-    Attributes:
-        what: ttft, tpot or latency.
-        seconds: the limit, s.
-    """
-
-    what: str
-    seconds: float
+    what: str  # ttft, tpot or latency
+    seconds: float  # the limit, s
 
 
 def parse(text: str) -> tuple[Limit, ...]:

@@ -8,19 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Task:
-    """A way of asking.
+    """A way of asking."""
 
-    Attributes:
-        name: as stored in the `task` column.
-        system: the system prompt.
-        style: "chat" (roles of a conversation) or "instruct" (an instruction and a response).
-        verbose_twin: for a concise task, the task it is compared with; None for a verbose one.
-    """
-
-    name: str
-    system: str
-    style: str
-    verbose_twin: str | None = None
+    name: str  # as stored in the `task` column
+    system: str  # the system prompt
+    style: str  # "chat" (roles of a conversation) or "instruct" (an instruction and a response)
+    verbose_twin: str | None = None  # for a concise task, the task it is compared with; None for a verbose one
 
 
 _CHAT = (

@@ -36,15 +36,10 @@ class NotBundled(Exception):
 
 @dataclass(frozen=True)
 class Bundle:
-    """What was checked.
+    """What was checked."""
 
-    Attributes:
-        runs: one row per run, with the columns SHOWN and `notes`, the codes of docs/verdicts.md.
-        path: the zip; None when nothing was written.
-    """
-
-    runs: pl.DataFrame
-    path: Path | None
+    runs: pl.DataFrame  # one row per run, with the columns SHOWN and `notes`, the codes of docs/verdicts.md
+    path: Path | None  # the zip; None when nothing was written
 
 
 def bundle(paths: Sequence[str], out: str | None, by: str = "", licence: str = LICENCE) -> Bundle:

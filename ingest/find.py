@@ -26,25 +26,15 @@ class NoSuchPath(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """A file whose format is known.
+    """A file whose format is known."""
 
-    Attributes:
-        path: the file, where it can be read now.
-        called: the file as a person knows it, e.g. inside a zip.
-        format: its reader.
-        sha256: hash of its bytes.
-        size: bytes.
-        stamp: see `stamp`, when it was hashed; another one later means that it changed.
-        model: what its user said of the model, for results that name none.
-    """
-
-    path: Path
-    called: Path
-    format: Format
-    sha256: str
-    size: int
-    stamp: tuple[int, int, int]
-    model: str | None = None
+    path: Path  # the file, where it can be read now
+    called: Path  # the file as a person knows it, e.g. inside a zip
+    format: Format  # its reader
+    sha256: str  # hash of its bytes
+    size: int  # bytes
+    stamp: tuple[int, int, int]  # see `stamp`, when it was hashed; another one later means that it changed
+    model: str | None = None  # what its user said of the model, for results that name none
 
 
 @dataclass(frozen=True)

@@ -30,15 +30,10 @@ class HubError(Exception):
 
 @dataclass(frozen=True)
 class Address:
-    """A dataset on the Hub.
+    """A dataset on the Hub."""
 
-    Attributes:
-        repo: `organisation/name`.
-        revision: a branch, a tag or a commit; None means the newest state.
-    """
-
-    repo: str
-    revision: str | None = None
+    repo: str  # `organisation/name`
+    revision: str | None = None  # a branch, a tag or a commit; None means the newest state
 
     def __str__(self) -> str:
         return f"{PREFIX}{self.repo}" + (f"@{self.revision}" if self.revision else "")

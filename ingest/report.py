@@ -21,17 +21,11 @@ class Line:
 
 @dataclass
 class Report:
-    """What an ingest did.
+    """What an ingest did."""
 
-    Attributes:
-        lines: one per file.
-        seconds: wall clock.
-        changed: whether a new warehouse was put in place.
-    """
-
-    lines: list[Line] = field(default_factory=list)
-    seconds: float = 0.0
-    changed: bool = False
+    lines: list[Line] = field(default_factory=list)  # one per file
+    seconds: float = 0.0  # wall clock
+    changed: bool = False  # whether a new warehouse was put in place
 
     @property
     def refused(self) -> dict[str, str]:

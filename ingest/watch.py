@@ -41,17 +41,11 @@ def require_fit(every_s: float, *, rebuild: bool) -> None:
 
 @dataclass
 class Looks:
-    """What was seen of files, from one look to the next.
+    """What was seen of files, from one look to the next."""
 
-    Attributes:
-        paths: files and folders.
-        done: files that were loaded or refused, as they were then.
-        before: files that are not done, as they were at the last look.
-    """
-
-    paths: Sequence[str]
-    done: dict[Path, Stamp] = field(default_factory=dict)
-    before: dict[Path, Stamp] = field(default_factory=dict)
+    paths: Sequence[str]  # files and folders
+    done: dict[Path, Stamp] = field(default_factory=dict)  # files that were loaded or refused, as they were then
+    before: dict[Path, Stamp] = field(default_factory=dict)  # files that are not done, as they were at the last look
 
     def whole(self) -> dict[Path, Stamp]:
         """Files that are not done and did not change since the last look. Raises find.NoSuchPath."""

@@ -44,15 +44,10 @@ class _Bounded(io.BufferedReader):
 
 @dataclass
 class Unpacked:
-    """The zips that were unpacked for one ingest.
+    """The zips that were unpacked for one ingest."""
 
-    Attributes:
-        folder: a temporary folder with a folder for each.
-        archives: folder → the zip.
-    """
-
-    folder: Path
-    archives: dict[Path, Path] = field(default_factory=dict)
+    folder: Path  # a temporary folder with a folder for each
+    archives: dict[Path, Path] = field(default_factory=dict)  # folder → the zip
 
     def files(self, archive: Path) -> list[Path]:
         """Unpack the files of a zip that an ingest looks at, sorted.

@@ -32,17 +32,11 @@ KEPT = {
 
 @dataclass(frozen=True)
 class Measure:
-    """One way to state the energy of a configuration.
+    """One way to state the energy of a configuration."""
 
-    Attributes:
-        statistic: one of STATISTICS, over prompts; a mean is a ratio of sums.
-        per: one of PER, what the energy is divided by.
-        idle: one of IDLE; above idle is less idle power × latency, above active idle less active idle power × latency.
-    """
-
-    statistic: str = STATISTICS[0]
-    per: str = PER[0]
-    idle: str = GROSS
+    statistic: str = STATISTICS[0]  # one of STATISTICS, over prompts; a mean is a ratio of sums
+    per: str = PER[0]  # one of PER, what the energy is divided by
+    idle: str = GROSS  # one of IDLE; above idle is less idle power × latency, above active idle less active idle power × latency
 
     @property
     def key(self) -> str:

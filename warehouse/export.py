@@ -40,20 +40,14 @@ class Said(Protocol):
 
 @dataclass
 class Facts:
-    """What a header says about rows, gathered part by part.
+    """What a header says about rows, gathered part by part."""
 
-    Attributes:
-        rows: how many there are.
-        sources, licences: those that occur.
-        unlicensed: whether a row has no licence.
-        digest: over names, types and values.
-    """
-
-    rows: int = 0
+    rows: int = 0  # how many there are
+    # sources, licences: those that occur.
     sources: set[str] = field(default_factory=set)
     licences: set[str] = field(default_factory=set)
-    unlicensed: bool = False
-    digest: Any = field(default_factory=hashlib.sha256)
+    unlicensed: bool = False  # whether a row has no licence
+    digest: Any = field(default_factory=hashlib.sha256)  # over names, types and values
     schema: pl.Schema | None = None
 
     def add(self, part: pl.DataFrame) -> None:

@@ -15,33 +15,19 @@ OURS = "Prompt Joules, docs/verdicts.md and warehouse/definitions"
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of the warehouse.
+    """One number of the warehouse."""
 
-    Attributes:
-        key: column in `results` or `prompts`.
-        label: what people call it.
-        unit: unit in storage, base SI; "" for a count.
-        display_unit: unit on screen.
-        display_factor: storage × factor = screen.
-        better: which way is better, or None when neither.
-        formula: how it is computed.
-        source: who defined it.
-        meaning: one or two sentences for the column help.
-        decimals: digits after the point on screen.
-        of_prompts: whether one prompt has it: what the distribution queries take as $metric.
-    """
-
-    key: str
-    label: str
-    unit: str
-    display_unit: str
-    display_factor: float
-    better: Literal["lower", "higher"] | None
-    formula: str
-    source: str
-    meaning: str
-    decimals: int
-    of_prompts: bool = False
+    key: str  # column in `results` or `prompts`
+    label: str  # what people call it
+    unit: str  # unit in storage, base SI; "" for a count
+    display_unit: str  # unit on screen
+    display_factor: float  # storage × factor = screen
+    better: Literal["lower", "higher"] | None  # which way is better, or None when neither
+    formula: str  # how it is computed
+    source: str  # who defined it
+    meaning: str  # one or two sentences for the column help
+    decimals: int  # digits after the point on screen
+    of_prompts: bool = False  # whether one prompt has it: what the distribution queries take as $metric
 
     @property
     def title(self) -> str:

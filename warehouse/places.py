@@ -35,17 +35,11 @@ class BadPlace(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """A parsed `--warehouse`.
+    """A parsed `--warehouse`."""
 
-    Attributes:
-        kind: file, lake or cloud.
-        address: what ATTACH gets: a path, `ducklake:postgres:…`, `md:name`.
-        data_path: where a lake keeps its Parquet; None: where its catalog says.
-    """
-
-    kind: str
-    address: str
-    data_path: str | None = None
+    kind: str  # file, lake or cloud
+    address: str  # what ATTACH gets: a path, `ducklake:postgres:…`, `md:name`
+    data_path: str | None = None  # where a lake keeps its Parquet; None: where its catalog says
 
     @property
     def shared(self) -> bool:

@@ -62,27 +62,16 @@ def parts_of(words: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which configurations to look at. An empty tuple means all of them.
+    """Which configurations to look at. An empty tuple means all of them."""
 
-    Attributes:
-        models: canonical model ids.
-        gpus: GPU names; "CPU" stands for rows without a GPU.
-        tasks: task names.
-        engines: how the model was run.
-        sources: who measured, e.g. "ML.ENERGY v1" or "Prompt Joules".
-        batch_sizes: prompts per batch.
-        weights: "pretrained", "dummy" (random weights), or () for both.
-        only_valid: leave out rows and runs whose verdict is not valid.
-    """
-
-    models: tuple[str, ...] = ()
-    gpus: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    engines: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    batch_sizes: tuple[int, ...] = ()
-    weights: tuple[str, ...] = DEFAULT_WEIGHTS
-    only_valid: bool = True
+    models: tuple[str, ...] = ()  # canonical model ids
+    gpus: tuple[str, ...] = ()  # GPU names; "CPU" stands for rows without a GPU
+    tasks: tuple[str, ...] = ()  # task names
+    engines: tuple[str, ...] = ()  # how the model was run
+    sources: tuple[str, ...] = ()  # who measured, e.g. "ML.ENERGY v1" or "Prompt Joules"
+    batch_sizes: tuple[int, ...] = ()  # prompts per batch
+    weights: tuple[str, ...] = DEFAULT_WEIGHTS  # "pretrained", "dummy" (random weights), or () for both
+    only_valid: bool = True  # leave out rows and runs whose verdict is not valid
 
     def one_prompt_at_a_time(self) -> "Selection":
         """Batch size 1 and task chat, unless the filters choose batch sizes; filters that choose tasks keep them."""

@@ -12,19 +12,12 @@ ON, OFF = ("on", "1", "yes", "true"), ("off", "0", "no", "false")
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of the environment that the programs read.
+    """A variable of the environment that the programs read."""
 
-    Attributes:
-        name: as it is set.
-        values: what it may be.
-        otherwise: what holds where it is not set.
-        meaning: one line for the documentation.
-    """
-
-    name: str
-    values: str
-    otherwise: str
-    meaning: str
+    name: str  # as it is set
+    values: str  # what it may be
+    otherwise: str  # what holds where it is not set
+    meaning: str  # one line for the documentation
 
 
 VARIABLES: tuple[Variable, ...] = (

@@ -47,15 +47,10 @@ _SPARE: dict[bool, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True)
 class Answer:
-    """What a statement gave.
+    """What a statement gave."""
 
-    Attributes:
-        rows: at most MOST_ROWS rows and MOST_BYTES; what is no number, text, truth value or date is text.
-        cut: there were more rows than that.
-    """
-
-    rows: pl.DataFrame
-    cut: bool
+    rows: pl.DataFrame  # at most MOST_ROWS rows and MOST_BYTES; what is no number, text, truth value or date is text
+    cut: bool  # there were more rows than that
 
 
 def run(sql: str, warehouse: str, seconds: float = MOST_SECONDS, most_rows: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> Answer:

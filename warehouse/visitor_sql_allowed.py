@@ -40,19 +40,12 @@ class RefusedSql(Exception):
 
 @dataclass(frozen=True)
 class Names:
-    """What is there to be asked.
+    """What is there to be asked."""
 
-    Attributes:
-        tables: tables and views of the warehouse.
-        macros: its own functions in an expression, in lower case.
-        table_macros: its own functions after FROM, in lower case.
-        taken: tables and views of DuckDB itself: no part of a statement may borrow their names.
-    """
-
-    tables: frozenset[str]
-    macros: frozenset[str]
-    table_macros: frozenset[str]
-    taken: frozenset[str]
+    tables: frozenset[str]  # tables and views of the warehouse
+    macros: frozenset[str]  # its own functions in an expression, in lower case
+    table_macros: frozenset[str]  # its own functions after FROM, in lower case
+    taken: frozenset[str]  # tables and views of DuckDB itself: no part of a statement may borrow their names
 
 
 def names(connection: duckdb.DuckDBPyConnection) -> Names:

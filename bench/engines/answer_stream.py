@@ -50,30 +50,19 @@ class RequestFailed(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer.
+    """A whole answer."""
 
-    Attributes:
-        text: the answer, reasoning included.
-        stamps_s: monotonic time at which each piece of text arrived; a piece is usually one token.
-        finished_s: monotonic time at which the server said that it was done.
-        finish_reason: stop or length.
-        input_tokens, output_tokens: the server's count; None if it gave none.
-        model: what the server calls the model that answered; None if it does not say.
-        cached_tokens: prompt tokens that it took from its cache of prefixes; None if it does not say.
-        fingerprint: `system_fingerprint`: which build or setup answered; None if it does not say.
-        done_s: monotonic time of `[DONE]`, which ends the stream after the last text; None if none came.
-    """
-
-    text: str
-    stamps_s: tuple[float, ...]
-    finished_s: float
-    finish_reason: str
+    text: str  # the answer, reasoning included
+    stamps_s: tuple[float, ...]  # monotonic time at which each piece of text arrived; a piece is usually one token
+    finished_s: float  # monotonic time at which the server said that it was done
+    finish_reason: str  # stop or length
+    # input_tokens, output_tokens: the server's count; None if it gave none.
     input_tokens: int | None
     output_tokens: int | None
-    model: str | None = None
-    cached_tokens: int | None = None
-    fingerprint: str | None = None
-    done_s: float | None = None
+    model: str | None = None  # what the server calls the model that answered; None if it does not say
+    cached_tokens: int | None = None  # prompt tokens that it took from its cache of prefixes; None if it does not say
+    fingerprint: str | None = None  # `system_fingerprint`: which build or setup answered; None if it does not say
+    done_s: float | None = None  # monotonic time of `[DONE]`, which ends the stream after the last text; None if none came
 
     @property
     def last_s(self) -> float:

@@ -27,21 +27,13 @@ class PromptFailed(Exception):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn, as it is applied: nothing is taken over from the model's own defaults.
+    """How tokens are drawn, as it is applied: nothing is taken over from the model's own defaults."""
 
-    Attributes:
-        temperature: 0 takes the likeliest token.
-        top_p: 1 is off.
-        top_k: 0 is off.
-        repetition_penalty: 1 is off.
-        max_new_tokens: longest answer (tokens).
-    """
-
-    temperature: float = 0.7
-    top_p: float = 1.0
-    top_k: int = 0
-    repetition_penalty: float = 1.0
-    max_new_tokens: int = 512
+    temperature: float = 0.7  # 0 takes the likeliest token
+    top_p: float = 1.0  # 1 is off
+    top_k: int = 0  # 0 is off
+    repetition_penalty: float = 1.0  # 1 is off
+    max_new_tokens: int = 512  # longest answer (tokens)
 
     @property
     def draw(self) -> tuple[float, float, int, float]:
@@ -51,51 +43,31 @@ class Sampling:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a loaded model says of itself.
+    """What a loaded model says of itself."""
 
-    Attributes:
-        params_total_b: parameters, tied ones counted once (1e9).
-        params_active_b: parameters used per token (1e9); None for a mixture whose routing is not known.
-        weights_format: what the weights were loaded from; None where it is not known.
-        dtype: number format in which the weights are kept; None where it is that of the plan.
-    """
-
-    params_total_b: float
-    params_active_b: float | None
-    weights_format: str | None = None
-    dtype: str | None = None
+    params_total_b: float  # parameters, tied ones counted once (1e9)
+    params_active_b: float | None  # parameters used per token (1e9); None for a mixture whose routing is not known
+    weights_format: str | None = None  # what the weights were loaded from; None where it is not known
+    dtype: str | None = None  # number format in which the weights are kept; None where it is that of the plan
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prompt ready to run: on the device, and the sampling seeded.
+    """A prompt ready to run: on the device, and the sampling seeded."""
 
-    Attributes:
-        inputs: what the engine's own `generate` takes.
-        input_tokens: prompt length, template included (tokens).
-        seed: of this prompt's sampling.
-    """
-
-    inputs: Any
-    input_tokens: int
-    seed: int
+    inputs: Any  # what the engine's own `generate` takes
+    input_tokens: int  # prompt length, template included (tokens)
+    seed: int  # of this prompt's sampling
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One answer.
+    """One answer."""
 
-    Attributes:
-        token_ids: generated tokens, the stop token included.
-        stamps_s: monotonic time at which each token reached the host; as many as `token_ids`.
-        finish_reason: stop, length or error.
-        error: why, for `error`.
-    """
-
-    token_ids: tuple[int, ...]
-    stamps_s: tuple[float, ...]
-    finish_reason: str
-    error: str | None = None
+    token_ids: tuple[int, ...]  # generated tokens, the stop token included
+    stamps_s: tuple[float, ...]  # monotonic time at which each token reached the host; as many as `token_ids`
+    finish_reason: str  # stop, length or error
+    error: str | None = None  # why, for `error`
 
 
 class Engine(Protocol):

@@ -26,31 +26,18 @@ _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be loaded, known before it is.
+    """What will be loaded, known before it is."""
 
-    Attributes:
-        model_id: hub id, or the folder's name (its path does not travel with the rows).
-        source: what `from_pretrained` gets.
-        gguf_file: file inside `source`, or None.
-        revision: commit of the hub, or SHA-256 over the weights' files; None where neither is known.
-        weights: pretrained or dummy.
-        device: cuda or cpu.
-        dtype: in which the model computes, e.g. float16.
-        engine: its name, e.g. transformers-eager.
-        engine_version: of transformers.
-        model_config: the model's transformers config.
-    """
-
-    model_id: str
-    source: str
-    gguf_file: str | None
-    revision: str | None
-    weights: str
-    device: str
-    dtype: str
-    engine: str
-    engine_version: str
-    model_config: Any
+    model_id: str  # hub id, or the folder's name (its path does not travel with the rows)
+    source: str  # what `from_pretrained` gets
+    gguf_file: str | None  # file inside `source`, or None
+    revision: str | None  # commit of the hub, or SHA-256 over the weights' files; None where neither is known
+    weights: str  # pretrained or dummy
+    device: str  # cuda or cpu
+    dtype: str  # in which the model computes, e.g. float16
+    engine: str  # its name, e.g. transformers-eager
+    engine_version: str  # of transformers
+    model_config: Any  # the model's transformers config
 
     @property
     def versions(self) -> dict[str, str]:

@@ -50,21 +50,13 @@ _SAID = {
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a server says of itself; what it does not say is empty or None.
+    """What a server says of itself; what it does not say is empty or None."""
 
-    Attributes:
-        models: those it lists.
-        version: its name and version.
-        answered_as: what it called the model of its first answer.
-        owner: who owns the model, by its list: with vLLM "vllm", with llama.cpp "llamacpp", ...
-        fingerprint: of the build or setup that gave the first answer.
-    """
-
-    models: tuple[str, ...]
-    version: str | None
-    answered_as: str | None = None
-    owner: str | None = None
-    fingerprint: str | None = None
+    models: tuple[str, ...]  # those it lists
+    version: str | None  # its name and version
+    answered_as: str | None = None  # what it called the model of its first answer
+    owner: str | None = None  # who owns the model, by its list: with vLLM "vllm", with llama.cpp "llamacpp", ..
+    fingerprint: str | None = None  # of the build or setup that gave the first answer
 
     def other_model(self, asked: str) -> str | None:
         """The model that answered, if it is not the one asked for. A path and its last part are one name; `@revision` does not count."""

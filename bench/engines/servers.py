@@ -42,36 +42,22 @@ _DYING_S = 5.0
 
 @dataclass(frozen=True)
 class Runtime:
-    """How one kind of server is started.
+    """How one kind of server is started."""
 
-    Attributes:
-        name: value of `--engine`.
-        find: the beginning of its command, or None where it is not installed.
-        options: what the protocol asks of it, given the run and the name under which it is to serve.
-        install: what to type where it is missing.
-    """
-
-    name: str
-    find: Callable[[], list[str] | None]
-    options: Callable[[RunConfig, str], list[str]]
-    install: str
+    name: str  # value of `--engine`
+    find: Callable[[], list[str] | None]  # the beginning of its command, or None where it is not installed
+    options: Callable[[RunConfig, str], list[str]]  # what the protocol asks of it, given the run and the name under which it is to serve
+    install: str  # what to type where it is missing
 
 
 @dataclass(frozen=True)
 class Started:
-    """A server that answers.
+    """A server that answers."""
 
-    Attributes:
-        base_url: of its OpenAI-compatible API.
-        name: under which it serves the model.
-        options: its options as given, paths left out: they say what ran and travel with the rows.
-        log: what it has printed so far.
-    """
-
-    base_url: str
-    name: str
-    options: tuple[str, ...]
-    log: Path
+    base_url: str  # of its OpenAI-compatible API
+    name: str  # under which it serves the model
+    options: tuple[str, ...]  # its options as given, paths left out: they say what ran and travel with the rows
+    log: Path  # what it has printed so far
 
 
 def _module(name: str, *words: str) -> Callable[[], list[str] | None]:

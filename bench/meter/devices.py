@@ -16,23 +16,14 @@ IDLE_FOR_S = 2.0
 
 @dataclass(frozen=True)
 class Device:
-    """One device and its counter.
+    """One device and its counter."""
 
-    Attributes:
-        name: as people know it.
-        source: the method, or `none`.
-        step_s: time between two steps of the counter, s.
-        resolution_j: smallest change of the counter, J.
-        idle_power_w: mean power just now, W; idle power only if nothing runs.
-        reason: why there is no counter, or what else to know.
-    """
-
-    name: str
-    source: str
-    step_s: float | None = None
-    resolution_j: float | None = None
-    idle_power_w: float | None = None
-    reason: str | None = None
+    name: str  # as people know it
+    source: str  # the method, or `none`
+    step_s: float | None = None  # time between two steps of the counter, s
+    resolution_j: float | None = None  # smallest change of the counter, J
+    idle_power_w: float | None = None  # mean power just now, W; idle power only if nothing runs
+    reason: str | None = None  # why there is no counter, or what else to know
 
 
 def find_devices() -> list[Device]:

@@ -34,18 +34,13 @@ DETECT_FOR_S = 2.0
 
 @dataclass(frozen=True)
 class Step:
-    """The moment at which a counter moved.
+    """The moment at which a counter moved."""
 
-    Attributes:
-        t_s: middle of the two reads between which it moved, s.
-        gap_s: time between those reads, s: the moment is known to half of it. Where this process was kept waiting in the first of them, for
-            how long it was counts twice: the counter may have moved before the time of that read was noted.
-        energy_j: what the counter shows from then on, J.
-    """
-
-    t_s: float
+    t_s: float  # middle of the two reads between which it moved, s
+    # Time between those reads, s: the moment is known to half of it. Where this process was kept waiting in the first of them, for how long
+    # it was counts twice: the counter may have moved before the time of that read was noted.
     gap_s: float
-    energy_j: float
+    energy_j: float  # what the counter shows from then on, J
 
 
 @dataclass(frozen=True)
@@ -109,19 +104,15 @@ def aligned_energy(
 
 @dataclass
 class Reader:
-    """Reads a counter against a clock. Clock and sleep are given, so that tests need not wait.
-
-    Attributes:
-        sharp_s: a move between two reads further apart is left out, as its moment is not known: this process was kept waiting. The fifth
-            such read in a row counts.
-        usual_s: a read that takes longer was kept waiting.
-    """
+    """Reads a counter against a clock. Clock and sleep are given, so that tests need not wait."""
 
     counter: Counter
     clock: Callable[[], float]
     sleep: Callable[[float], None]
+    # A move between two reads further apart is left out, as its moment is not known: this process was kept waiting. The fifth such read in
+    # a row counts.
     sharp_s: float = math.inf
-    usual_s: float = math.inf
+    usual_s: float = math.inf  # a read that takes longer was kept waiting
 
     def steps(self, needed: int, timeout_s: float, not_before_s: float = -math.inf) -> list[list[Step]]:
         """Wait until every device has moved `needed` times, moves before `not_before_s` not counted, and return the moves of each.

@@ -23,18 +23,12 @@ OTHER_BITS = {
 
 @dataclass(frozen=True)
 class State:
-    """The GPUs at one moment.
+    """The GPUs at one moment."""
 
-    Attributes:
-        temperature_c: of the hottest GPU, °C.
-        throttled: a GPU had lowered its clocks for heat or power brake; the software power cap does not count.
-        power_capped: a GPU had lowered its clocks to keep to its power limit.
-        neighbour_power_w: of the busiest GPU of this host that is not measured, W; None where there is none or it is not known.
-    """
-
-    temperature_c: float | None = None
-    throttled: bool | None = None
-    power_capped: bool | None = None
+    temperature_c: float | None = None  # of the hottest GPU, °C
+    throttled: bool | None = None  # a GPU had lowered its clocks for heat or power brake; the software power cap does not count
+    power_capped: bool | None = None  # a GPU had lowered its clocks to keep to its power limit
+    # Of the busiest GPU of this host that is not measured, W; None where there is none or it is not known.
     neighbour_power_w: float | None = None
 
 

@@ -28,19 +28,12 @@ def _difference(later: float | None, earlier: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Host:
-    """The counters of CPU and memory.
+    """The counters of CPU and memory."""
 
-    Attributes:
-        cpu_source: `rapl`, `apple-soc` or `none`.
-        dram_source: the same for memory.
-        reason: why one or both are missing; None if both are there.
-        read: gives the energy so far.
-    """
-
-    cpu_source: str
-    dram_source: str
-    reason: str | None
-    read: Callable[[], HostEnergy]
+    cpu_source: str  # `rapl`, `apple-soc` or `none`
+    dram_source: str  # the same for memory
+    reason: str | None  # why one or both are missing; None if both are there
+    read: Callable[[], HostEnergy]  # gives the energy so far
 
 
 def no_host(reason: str) -> Host:

@@ -27,31 +27,18 @@ class SharedGpu(UserWarning):
 
 @dataclass(frozen=True)
 class Reading:
-    """What one window used.
+    """What one window used."""
 
-    Attributes:
-        energy_j: GPU energy, J; None if it could not be measured.
-        edge_j: half-width of the part of its error that is this window's own, J.
-        calibration: the part that all windows of the meter have in common, relative.
-        reason: why the energy is None.
-        cpu_energy_j: CPU package energy, J; not part of `energy_j`.
-        dram_energy_j: memory energy, J; not part of `energy_j`.
-        temperature_c: hottest GPU right after the window, °C.
-        throttled: clocks were lowered for heat or power brake at the window's end.
-        power_capped: clocks were lowered to keep to the power limit at the window's end.
-        neighbour_power_w: of the busiest other GPU of the host, W.
-    """
-
-    energy_j: float | None = None
-    edge_j: float | None = None
-    calibration: float | None = None
-    reason: str | None = None
-    cpu_energy_j: float | None = None
-    dram_energy_j: float | None = None
-    temperature_c: float | None = None
-    throttled: bool | None = None
-    power_capped: bool | None = None
-    neighbour_power_w: float | None = None
+    energy_j: float | None = None  # GPU energy, J; None if it could not be measured
+    edge_j: float | None = None  # half-width of the part of its error that is this window's own, J
+    calibration: float | None = None  # the part that all windows of the meter have in common, relative
+    reason: str | None = None  # why the energy is None
+    cpu_energy_j: float | None = None  # CPU package energy, J; not part of `energy_j`
+    dram_energy_j: float | None = None  # memory energy, J; not part of `energy_j`
+    temperature_c: float | None = None  # hottest GPU right after the window, °C
+    throttled: bool | None = None  # clocks were lowered for heat or power brake at the window's end
+    power_capped: bool | None = None  # clocks were lowered to keep to the power limit at the window's end
+    neighbour_power_w: float | None = None  # of the busiest other GPU of the host, W
 
     @property
     def error_j(self) -> float | None:

@@ -18,15 +18,10 @@ class ReplayFileBroken(MeterError):
 
 @dataclass(frozen=True)
 class Trace:
-    """A recorded counter.
+    """A recorded counter."""
 
-    Attributes:
-        gpu_models: one name per device.
-        points: per device, (seconds, mJ) pairs; time rises, the counter never falls.
-    """
-
-    gpu_models: tuple[str, ...]
-    points: tuple[tuple[tuple[float, float], ...], ...]
+    gpu_models: tuple[str, ...]  # one name per device
+    points: tuple[tuple[tuple[float, float], ...], ...]  # per device, (seconds, mJ) pairs; time rises, the counter never falls
 
 
 def load_trace(path: Path) -> Trace:

@@ -49,17 +49,11 @@ class Prompt:
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Prompts in the order of their file.
+    """Prompts in the order of their file."""
 
-    Attributes:
-        name: `default`, or the file's name without its ending.
-        sha256: hash of all ids and texts, in order; the same prompts give the same hash whatever the file looks like.
-        prompts: at least one.
-    """
-
-    name: str
-    sha256: str
-    prompts: tuple[Prompt, ...]
+    name: str  # `default`, or the file's name without its ending
+    sha256: str  # hash of all ids and texts, in order; the same prompts give the same hash whatever the file looks like
+    prompts: tuple[Prompt, ...]  # at least one
 
 
 def load_prompts(name_or_path: str) -> PromptSet:

@@ -38,27 +38,16 @@ class ShareGptConfig:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of the conversations: counts that add up to `read`.
+    """What became of the conversations: counts that add up to `read`."""
 
-    Attributes:
-        read: conversations in the dump.
-        later_pieces: parts of a conversation after its first, in a dump whose long conversations are split (`id_0`, `id_1`, ...).
-        no_human_turn: nobody asked anything, or the entry is no conversation.
-        empty: nothing left of the first turn after HTML was turned into text.
-        not_english: see `is_english`.
-        unusable: NUL or half a surrogate pair in it.
-        not_drawn: fit, but left out by the draw.
-        written: prompts in the file.
-    """
-
-    read: int
-    later_pieces: int
-    no_human_turn: int
-    empty: int
-    not_english: int
-    unusable: int
-    not_drawn: int
-    written: int
+    read: int  # conversations in the dump
+    later_pieces: int  # parts of a conversation after its first, in a dump whose long conversations are split (`id_0`, `id_1`, ...)
+    no_human_turn: int  # nobody asked anything, or the entry is no conversation
+    empty: int  # nothing left of the first turn after HTML was turned into text
+    not_english: int  # see `is_english`
+    unusable: int  # NUL or half a surrogate pair in it
+    not_drawn: int  # fit, but left out by the draw
+    written: int  # prompts in the file
 
 
 def convert_sharegpt(config: ShareGptConfig) -> Summary:

@@ -30,21 +30,13 @@ _PROBE = "Why is the sea salt?"
 
 @dataclass(frozen=True)
 class Template:
-    """A way to write a prompt for one model and one task.
+    """A way to write a prompt for one model and one task."""
 
-    Attributes:
-        name: as recorded: fastchat:NAME, tokenizer, or plain.
-        render: the user's prompt → the whole text.
-        special_tokens: the tokenizer adds its own (BOS, or EOS for an encoder); False where the text has them.
-        stop_strings: an answer ends when one of these appears in it.
-        stop_token_ids: or with one of these tokens, besides the model's own.
-    """
-
-    name: str
-    render: Callable[[str], str]
-    special_tokens: bool = True
-    stop_strings: tuple[str, ...] = ()
-    stop_token_ids: tuple[int, ...] = ()
+    name: str  # as recorded: fastchat:NAME, tokenizer, or plain
+    render: Callable[[str], str]  # the user's prompt → the whole text
+    special_tokens: bool = True  # the tokenizer adds its own (BOS, or EOS for an encoder); False where the text has them
+    stop_strings: tuple[str, ...] = ()  # an answer ends when one of these appears in it
+    stop_token_ids: tuple[int, ...] = ()  # or with one of these tokens, besides the model's own
 
 
 def choose_template(model_name: str, tokenizer: Any, task: Task) -> Template:

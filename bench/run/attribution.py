@@ -105,18 +105,13 @@ class SharedEnergy:
 
 @dataclass(frozen=True)
 class Flight:
-    """One request as a server's steady state needs it.
+    """One request as a server's steady state needs it."""
 
-    Attributes:
-        start_s, end_s: in flight, monotonic.
-        stamps_s: when pieces of the answer arrived.
-        output_tokens: as the server counted them; None for a failed request.
-    """
-
+    # start_s, end_s: in flight, monotonic.
     start_s: float
     end_s: float
-    stamps_s: tuple[float, ...]
-    output_tokens: int | None
+    stamps_s: tuple[float, ...]  # when pieces of the answer arrived
+    output_tokens: int | None  # as the server counted them; None for a failed request
 
 
 def steady_state(flights: list[Flight], full: int | None, energy: SharedEnergy, no_energy: str | None = None) -> dict[str, object]:

@@ -55,16 +55,11 @@ def execution_order(prompts: PromptSet, repetitions: int, seed: int) -> tuple[tu
 
 @dataclass(frozen=True)
 class Pass:
-    """One go over the prompts: the runs of its tasks, whose prompts are answered in turns.
+    """One go over the prompts: the runs of its tasks, whose prompts are answered in turns."""
 
-    Attributes:
-        config: what was asked for, with the seed of this pass.
-        jobs: the runs that are not finished.
-        experiment_id, pass_id: the columns.
-    """
-
-    config: RunConfig
-    jobs: tuple[Job, ...]
+    config: RunConfig  # what was asked for, with the seed of this pass
+    jobs: tuple[Job, ...]  # the runs that are not finished
+    # experiment_id, pass_id: the columns.
     experiment_id: str
     pass_id: str
 

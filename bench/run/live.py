@@ -59,17 +59,11 @@ class Server:
 
 @dataclass(frozen=True)
 class Moment:
-    """An answer on its way.
+    """An answer on its way."""
 
-    Attributes:
-        text: so far.
-        seconds: since the request went out.
-        energy_j: what the counter has shown since (J); None where there is none.
-    """
-
-    text: str = ""
-    seconds: float = 0.0
-    energy_j: float | None = None
+    text: str = ""  # so far
+    seconds: float = 0.0  # since the request went out
+    energy_j: float | None = None  # what the counter has shown since (J); None where there is none
 
 
 def servers(text: str) -> tuple[Server, ...]:
@@ -129,24 +123,18 @@ class Turns:
 
 @dataclass
 class Asked:
-    """A question on its way to one server, in a thread of its own, so that drawing its moments does not delay the measurement.
-
-    Attributes:
-        experiment_id: what a pair shares; a new one where none is given.
-        row: as in a results file, once the answer is whole.
-        fault: why there is none, for the person who asked.
-    """
+    """A question on its way to one server, in a thread of its own, so that drawing its moments does not delay the measurement."""
 
     server: Server
     question: str
-    experiment_id: str = ""
+    experiment_id: str = ""  # what a pair shares; a new one where none is given
     task: str = "chat"
     most_tokens: int = 256
     seed: int = 0
     timeout_s: float = 120.0
     replay: Path | None = None
-    row: Row | None = None
-    fault: str | None = None
+    row: Row | None = None  # as in a results file, once the answer is whole
+    fault: str | None = None  # why there is none, for the person who asked
 
     def __post_init__(self) -> None:
         self.experiment_id = self.experiment_id or uuid7()

@@ -58,15 +58,10 @@ def of_row(row: Mapping[str, Any]) -> dict[str, float]:
 
 @dataclass
 class Logs:
-    """The trackers of a command.
+    """The trackers of a command."""
 
-    Attributes:
-        console: where it is said that one has failed.
-        logs: those that work, by name.
-    """
-
-    console: Console
-    logs: dict[str, Log]
+    console: Console  # where it is said that one has failed
+    logs: dict[str, Log]  # those that work, by name
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def tell(self, what: Callable[[Log], None]) -> None:

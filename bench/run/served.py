@@ -51,23 +51,15 @@ FED = 0.9
 
 @dataclass(frozen=True)
 class ServedWork:
-    """A server that answers; see `prompt_joules.bench.run.session.Work`.
-
-    Attributes:
-        base_url: of the server, with a slash at its end.
-        model_id: the model as the server names it; of a path only the last part, because paths do not travel with the rows.
-        facts: what the server says of itself.
-        setup: how it was started and what it printed of itself; {} for one that ran already.
-        environment: JSON, the column.
-    """
+    """A server that answers; see `prompt_joules.bench.run.session.Work`."""
 
     config: RunConfig
     console: Console
-    base_url: str
-    model_id: str
-    facts: ServerFacts
-    setup: dict[str, Any]
-    environment: str
+    base_url: str  # of the server, with a slash at its end
+    model_id: str  # the model as the server names it; of a path only the last part, because paths do not travel with the rows
+    facts: ServerFacts  # what the server says of itself
+    setup: dict[str, Any]  # how it was started and what it printed of itself; {} for one that ran already
+    environment: str  # JSON, the column
     at_once: bool = True
 
     @property

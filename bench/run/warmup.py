@@ -34,17 +34,11 @@ TEXTS = (
 
 @dataclass(frozen=True)
 class WarmUp:
-    """How a warm-up ended.
+    """How a warm-up ended."""
 
-    Attributes:
-        costs: J/token of each answer after the first, s/token without a counter.
-        answers: how many there were.
-        warm: whether the last two agreed.
-    """
-
-    costs: tuple[float, ...] = ()
-    answers: int = 0
-    warm: bool = False
+    costs: tuple[float, ...] = ()  # J/token of each answer after the first, s/token without a counter
+    answers: int = 0  # how many there were
+    warm: bool = False  # whether the last two agreed
 
     @property
     def columns(self) -> Row:

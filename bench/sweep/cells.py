@@ -27,17 +27,11 @@ class BadSweep(errors.BenchError):
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination.
+    """One combination."""
 
-    Attributes:
-        label: what tells it from the other cells, for people.
-        config: the options.
-        arguments: the same as a command line, after `python -m bench`.
-    """
-
-    label: str
-    config: RunConfig
-    arguments: tuple[str, ...]
+    label: str  # what tells it from the other cells, for people
+    config: RunConfig  # the options
+    arguments: tuple[str, ...]  # the same as a command line, after `python -m bench`
 
     @property
     def folder(self) -> Path:

@@ -26,15 +26,10 @@ ROW = " row"
 
 @dataclass(frozen=True)
 class Adapted:
-    """A file in the contract's types.
+    """A file in the contract's types."""
 
-    Attributes:
-        numbers: number in the source file, from 1, of each row that was kept; None when all were.
-        rejects: rows that were not kept, each with its first problem.
-    """
-
-    numbers: list[int] | None
-    rejects: list[Reject]
+    numbers: list[int] | None  # number in the source file, from 1, of each row that was kept; None when all were
+    rejects: list[Reject]  # rows that were not kept, each with its first problem
 
 
 def fits(wanted: ColumnType, found: pa.DataType) -> bool:

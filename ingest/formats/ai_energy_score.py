@@ -13,7 +13,7 @@ from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source
 from prompt_joules.ingest.formats.fields import first_of, measured, number, share
-from prompt_joules.ingest.formats.figures import Figure, each_run, format_of
+from prompt_joules.ingest.formats.figures import Run, each_run, format_of
 from prompt_joules.ingest.formats.foreign import whole
 
 TABLE = {"model", "total_gpu_energy", "energy_score"}
@@ -50,7 +50,7 @@ def row_of(run: Mapping[str, Any], task: str) -> Mapping[str, Any] | str:
     }
 
 
-def table_of(source: Source, content: Content) -> Iterator[Figure | Reject]:
+def table_of(source: Source, content: Content) -> Iterator[Run | Reject]:
     """The figures of a table; the task is in the name of the file, nowhere else."""
     name = Path(source.name).name.split(".")[0].lower()
     task = next((task for task in TEXT_TASKS if task in name.replace("-", "_")), None)

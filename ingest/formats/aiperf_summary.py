@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from prompt_joules.ingest.formats import aiperf
-from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
 from prompt_joules.ingest.formats.fields import first_text
-from prompt_joules.ingest.formats.figures import Figure, format_of
+from prompt_joules.ingest.formats.figures import Run, format_of
 from prompt_joules.ingest.formats.foreign import count_of, dug, is_number
 from prompt_joules.ingest.formats.units import in_base
 from prompt_joules.ingest.front.content import beside
@@ -91,14 +91,14 @@ def _is_summary(content: Content) -> bool:
     return bool({"aiperf_version", "request_latency"} & content.keys) and aiperf.model_of(content.json) is not None
 
 
-def _read(source: Source, content: Content) -> list[Figure | Reject]:
+def _read(source: Source, content: Content) -> list[Run]:
     summary = content.json
     model = aiperf.model_of(summary) if isinstance(summary, dict) else None
     if model is None:
         raise Unreadable("is no AIPerf summary that names a model")
     figure = figure_of(summary, model)
     # A summary without energy says nothing that the requests beside it do not say.
-    return [] if figure["energy_j"] is None and requests_beside(source.path) else [Figure(1, figure)]
+    return [] if figure["energy_j"] is None and requests_beside(source.path) else [(1, figure)]
 
 
 FORMAT = format_of(
@@ -141,11 +141,11 @@ def _is_genai(content: Content) -> bool:
     return content.kind == "document" and content.keys >= {"input_config", "request_latency"} and _genai_model(content.json) is not None
 
 
-def _read_genai(_: Source, content: Content) -> list[Figure | Reject]:
+def _read_genai(_: Source, content: Content) -> list[Run]:
     model = _genai_model(content.json)
     if model is None:
         raise Unreadable("is no genai-perf summary that names a model")
-    return [Figure(1, genai_figure_of(content.json, model))]
+    return [(1, genai_figure_of(content.json, model))]
 
 
 GENAI = format_of(

@@ -25,23 +25,14 @@ def finite(value: Any) -> float:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that is about to be loaded.
+    """A file that is about to be loaded."""
 
-    Attributes:
-        file_id: its number in the warehouse.
-        path: where it is now.
-        name: how the warehouse calls it.
-        sha256: hash of its bytes.
-        size: bytes.
-        model: what its user said of the model, for results that name none.
-    """
-
-    file_id: int
-    path: Path
-    name: str
-    sha256: str
-    size: int
-    model: str | None = None
+    file_id: int  # its number in the warehouse
+    path: Path  # where it is now
+    name: str  # how the warehouse calls it
+    sha256: str  # hash of its bytes
+    size: int  # bytes
+    model: str | None = None  # what its user said of the model, for results that name none
 
     def named(self, run: Mapping[str, Any]) -> Mapping[str, Any]:
         """A run with the model under `model_id`, where it says none itself and the user did."""
@@ -67,40 +58,24 @@ def one_by_one(load: Callable[[duckdb.DuckDBPyConnection, Source], Loaded]) -> L
 
 @dataclass(frozen=True)
 class Facts:
-    """What people are told of a format.
+    """What people are told of a format."""
 
-    Attributes:
-        name: as stored in `ingested_files` and shown to people.
-        meaning: one line for `prompt-joules ingest formats`.
-        tried: the versions of its tool whose files were read; empty for files of this project and for tables of any origin.
-        source: who measured its requests; its name unless given.
-    """
-
-    name: str
-    meaning: str
-    tried: str = ""
-    source: str = ""
+    name: str  # as stored in `ingested_files` and shown to people
+    meaning: str  # one line for `prompt-joules ingest formats`
+    tried: str = ""  # the versions of its tool whose files were read; empty for files of this project and for tables of any origin
+    source: str = ""  # who measured its requests; its name unless given
 
 
 @dataclass(frozen=True)
 class Format:
-    """A source format. A module-level value of this type registers it.
+    """A source format. A module-level value of this type registers it."""
 
-    Attributes:
-        facts: its name, and what people are told of it.
-        recognises: whether a file is of this format.
-        load: loads files of this format inside the caller's transaction; raises Unreadable for the first bad one.
-        into: the table whose rows `Loaded.accepted` counts; empty when it counts something else.
-        batch: how many files one call of `load` should get.
-        rank: formats look at a file, and load, from the lowest to the highest; formats of one rank in the order of their modules.
-    """
-
-    facts: Facts
-    recognises: Callable[[Content], bool]
-    load: Load
-    into: str = ""
-    batch: int = 1
-    rank: int = 0
+    facts: Facts  # its name, and what people are told of it
+    recognises: Callable[[Content], bool]  # whether a file is of this format
+    load: Load  # loads files of this format inside the caller's transaction; raises Unreadable for the first bad one
+    into: str = ""  # the table whose rows `Loaded.accepted` counts; empty when it counts something else
+    batch: int = 1  # how many files one call of `load` should get
+    rank: int = 0  # formats look at a file, and load, from the lowest to the highest; formats of one rank in the order of their modules
 
     @property
     def name(self) -> str:

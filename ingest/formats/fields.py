@@ -20,17 +20,11 @@ LATEST = 4e9
 
 @dataclass(frozen=True)
 class At:
-    """Where a value stands.
+    """Where a value stands."""
 
-    Attributes:
-        paths: keys on the way to it, in the order in which they are tried.
-        factor: what its unit is in ours; None for what has no unit: text, a count, a value that is already ours.
-        over: keys on the way to what it is divided by, for a mean out of a sum.
-    """
-
-    paths: tuple[Path, ...]
-    factor: float | None = None
-    over: Path | None = None
+    paths: tuple[Path, ...]  # keys on the way to it, in the order in which they are tried
+    factor: float | None = None  # what its unit is in ours; None for what has no unit: text, a count, a value that is already ours
+    over: Path | None = None  # keys on the way to what it is divided by, for a mean out of a sum
 
     def value(self, said: Any) -> Any:
         """The value in base units, None where it is not there. A tool that averages over nothing writes 0: with a unit that is null."""

@@ -4,7 +4,6 @@ A reader gives figures in base units under the names of `FIGURES_SCHEMA`. What a
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -19,18 +18,10 @@ UNSAID: dict[str, Any] = {"gpu_model": "unknown", "num_gpus": 0, "licence": "as 
 BROKEN = "is no whole JSON object"
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One run of a file: its line, or its number from 1, and its values under the names of `FIGURES_SCHEMA`."""
-
-    number: int
-    values: Mapping[str, Any]
-
-
+# A run of a file: its line, or its number from 1, and its values under the names of `FIGURES_SCHEMA`, or a sentence on why it is no figure.
+Run = tuple[int, Mapping[str, Any] | str]
 # What a reader makes of a file.
-Read = Callable[[Source, Content], Iterable[Figure | Reject]]
-
-
+Read = Callable[[Source, Content], Iterable[Run | Reject]]
 # The values of a run, or a sentence on why it is no figure.
 FigureOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | str]
 
@@ -43,7 +34,7 @@ def each_run(figure_of: FigureOf, needs: Collection[str] = ()) -> Read:
         needs: names that every run must have, whatever their values; one that lacks any is refused.
     """
 
-    def read(source: Source, content: Content) -> Iterator[Figure | Reject]:
+    def read(source: Source, content: Content) -> Iterator[Run | Reject]:
         runs: Iterable[tuple[int, dict[str, Any] | None]]
         if content.kind == "table":
             table = read_table(source, content.header)
@@ -52,8 +43,7 @@ def each_run(figure_of: FigureOf, needs: Collection[str] = ()) -> Read:
         else:
             runs = content.objects()
         for line, run in runs:
-            values = BROKEN if run is None else _values(source.named(run), figure_of, needs)
-            yield Reject(line, None, values) if isinstance(values, str) else Figure(line, values)
+            yield line, BROKEN if run is None else _values(source.named(run), figure_of, needs)
 
     return read
 
@@ -63,15 +53,23 @@ def _values(run: Mapping[str, Any], figure_of: FigureOf, needs: Collection[str])
     return f"lacks {', '.join(absent)}" if absent else figure_of(run)
 
 
-def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable[Figure | Reject], *, may_be_empty: bool = False) -> Loaded:
+def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable[Run | Reject], *, may_be_empty: bool = False) -> Loaded:
     """Load the figures of a file. Raises Unreadable when it holds no run at all, unless it may."""
-    items = list(found)
-    if not items and not may_be_empty:
+    numbers: list[int] = []
+    figures: list[Mapping[str, Any]] = []
+    rejects: list[Reject] = []
+    for item in found:
+        if isinstance(item, Reject):
+            rejects.append(item)
+        elif isinstance(item[1], str):
+            rejects.append(Reject(item[0], None, item[1]))
+        else:
+            numbers.append(item[0])
+            figures.append(UNSAID | {**item[1]})
+    if not figures and not rejects and not may_be_empty:
         raise Unreadable("holds no run")
-    figures = [item for item in items if isinstance(item, Figure)]
-    cells = cells_of([UNSAID | {**figure.values} for figure in figures], list(FIGURES_SCHEMA))
-    numbered = cells.with_columns(pl.Series(LINE, [figure.number for figure in figures], dtype=pl.Int64))
-    return store_figures(connection, source, numbered, [item for item in items if isinstance(item, Reject)])
+    cells = cells_of(figures, list(FIGURES_SCHEMA)).with_columns(pl.Series(LINE, numbers, dtype=pl.Int64))
+    return store_figures(connection, source, cells, rejects)
 
 
 def format_of(facts: Facts, *, recognises: Callable[[Content], bool], read: Read, may_be_empty: bool = False, batch: int = 1) -> Format:

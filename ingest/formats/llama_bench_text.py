@@ -8,9 +8,9 @@ import csv
 import re
 from collections.abc import Iterator
 
-from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
 from prompt_joules.ingest.formats.fields import number
-from prompt_joules.ingest.formats.figures import Figure, format_of
+from prompt_joules.ingest.formats.figures import Run, format_of
 from prompt_joules.ingest.formats.llama_bench import KEYS, figure_of, weights_of
 from prompt_joules.ingest.front.table import LONGEST_LINE
 from prompt_joules.ingest.front.unpack import lines_of
@@ -22,7 +22,7 @@ GENERATES = re.compile(r"tg(\d+)(?: @ d(\d+))?")
 BUILD = re.compile(r"build: (\S+) \((\d+)\)")
 
 
-def _statements(source: Source, content: Content) -> Iterator[Figure | Reject]:
+def _statements(source: Source, content: Content) -> Iterator[Run]:
     for line, text in lines_of(content.path, LONGEST_LINE):
         if text is None or not text.startswith("INSERT"):
             continue
@@ -32,10 +32,10 @@ def _statements(source: Source, content: Content) -> Iterator[Figure | Reject]:
         run = dict(zip(names, cells, strict=False))
         whole = found is not None and len(names) == len(cells) and run.keys() >= KEYS
         values = figure_of(run) if whole else "is no whole statement of llama-bench"
-        yield Reject(line, None, values) if isinstance(values, str) else Figure(line, values)
+        yield line, values
 
 
-def _table(source: Source, content: Content) -> Iterator[Figure | Reject]:
+def _table(source: Source, content: Content) -> Iterator[Run]:
     lines = [(line, text) for line, text in lines_of(content.path, LONGEST_LINE) if text is not None]
     built = next((found for _, text in lines if (found := BUILD.fullmatch(text.strip()))), None)
     version = f"{built[2] if built and built[2] != '0' else 'unknown'} ({built[1] if built else 'unknown'}), table"
@@ -44,9 +44,9 @@ def _table(source: Source, content: Content) -> Iterator[Figure | Reject]:
     for line, cells in others:
         row = dict(zip(names, cells, strict=False))
         if len(cells) != len(names):
-            yield Reject(line, None, f"has {len(cells)} cells, the header has {len(names)}")
+            yield line, f"has {len(cells)} cells, the header has {len(names)}"
         elif (tested := GENERATES.fullmatch(row["test"])) is not None:
-            yield Figure(
+            yield (
                 line,
                 {
                     "source": "llama.cpp",
@@ -68,7 +68,7 @@ def _is_sql(content: Content) -> bool:
     return bool(content.header) and content.header[0].startswith(MADE)
 
 
-def _read(source: Source, content: Content) -> Iterator[Figure | Reject]:
+def _read(source: Source, content: Content) -> Iterator[Run]:
     found = list(_statements(source, content) if _is_sql(content) else _table(source, content))
     if not found:
         raise Unreadable("holds no test that generates tokens")

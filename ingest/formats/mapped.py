@@ -57,25 +57,16 @@ class Transposed:
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """A mapping file.
+    """A mapping file."""
 
-    Attributes:
-        columns: our column → theirs.
-        values: values that are equal in every row.
-        figures: a row holds the means of a run, not a request.
-        long: the columns of a long table that name a metric and hold its value; None for a table with a column a metric.
-        transposed: of a table with a column a result; None for one with a row a result.
-        decimal: the decimal mark of numbers.
-        dates: order of day and month in dates that do not say it.
-    """
-
-    columns: Mapping[str, Taken]
-    values: Mapping[str, Any]
-    figures: bool = False
+    columns: Mapping[str, Taken]  # our column → theirs
+    values: Mapping[str, Any]  # values that are equal in every row
+    figures: bool = False  # a row holds the means of a run, not a request
+    # The columns of a long table that name a metric and hold its value; None for a table with a column a metric.
     long: tuple[str, str] | None = None
-    transposed: Transposed | None = None
-    decimal: str = "."
-    dates: str | None = None
+    transposed: Transposed | None = None  # of a table with a column a result; None for one with a row a result
+    decimal: str = "."  # the decimal mark of numbers
+    dates: str | None = None  # order of day and month in dates that do not say it
 
     @property
     def types(self) -> Mapping[str, str]:
@@ -227,7 +218,7 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source, mapping: Column
     rejects = [*torn, *doubled, *unfit]
     if not mapping.figures:
         return store_requests(connection, source, in_runs(rows, mapping), rejects)
-    named = [figures.Figure(row.number, {"published_model_id": row.values.get("model_id")} | dict(row.values)) for row in rows]
+    named = [(row.number, {"published_model_id": row.values.get("model_id")} | dict(row.values)) for row in rows]
     return figures.store(connection, source, [*named, *rejects])
 
 

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
 from prompt_joules.ingest.formats.fields import positive
-from prompt_joules.ingest.formats.figures import Figure, format_of
+from prompt_joules.ingest.formats.figures import Run, format_of
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
 
 JOULES_PER_KWH = 3.6e6
@@ -132,13 +132,13 @@ def _report(content: Any) -> Mapping[str, Any] | None:
     return report if fits else None
 
 
-def _read(source: Source, content: Content) -> list[Figure | Reject]:
+def _read(source: Source, content: Content) -> list[Run]:
     report = _report(content.json)
     if report is None:
         raise Unreadable("is not a whole optimum-benchmark report")
     inside = content.json.get("config")
     config = inside if isinstance(inside, dict) else companion(source.path.with_name("benchmark_config.json"), "the model")
-    return [Figure(1, figure_of(report, config))]
+    return [(1, figure_of(report, config))]
 
 
 FORMAT = format_of(

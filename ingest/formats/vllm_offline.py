@@ -8,9 +8,9 @@ and answers together, so it is a figure only where all prompts and all answers h
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
 from prompt_joules.ingest.formats.fields import measured
-from prompt_joules.ingest.formats.figures import Figure, format_of
+from prompt_joules.ingest.formats.figures import Run, format_of
 from prompt_joules.ingest.formats.foreign import dug, is_number
 
 LATENCY = {"avg_latency", "latencies", "percentiles"}
@@ -97,17 +97,16 @@ def plain(result: Mapping[str, Any], model: str) -> Mapping[str, Any] | str:
     }
 
 
-def _read(source: Source, content: Content) -> Iterator[Figure | Reject]:
+def _read(source: Source, content: Content) -> Iterator[Run]:
     if content.keys >= LATENCY or content.keys >= THROUGHPUT:
         if source.model is None or content.keys >= THROUGHPUT:
             raise Unreadable(PLAIN if content.keys >= LATENCY else MIXED)
-        latency = plain(content.first, source.model)
-        yield Reject(1, None, latency) if isinstance(latency, str) else Figure(1, latency)
+        yield 1, plain(content.first, source.model)
         return
     for number, record in content.objects():
         values = "is no whole record" if record is None or not record.keys() >= RECORD else figure_of(record)
         if values is not None:
-            yield Reject(number, None, values) if isinstance(values, str) else Figure(number, values)
+            yield number, values
 
 
 def _recognises(content: Content) -> bool:

@@ -59,15 +59,10 @@ def beside(path: Path) -> Path:
 
 @dataclass(frozen=True)
 class Content:
-    """What is in one file. Nothing is read before it is asked for.
+    """What is in one file. Nothing is read before it is asked for."""
 
-    Attributes:
-        path: the file.
-        size: its bytes.
-    """
-
-    path: Path
-    size: int
+    path: Path  # the file
+    size: int  # its bytes
 
     @classmethod
     def of(cls, path: Path) -> "Content":

@@ -32,17 +32,11 @@ class Reject:
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file.
+    """A CSV file."""
 
-    Attributes:
-        cells: one row per line with cells, all text; an empty cell is null; the column LINE holds the line's number.
-        rejects: lines that are no row.
-        doubled: names that several columns have; `cells` has the first of them.
-    """
-
-    cells: pl.DataFrame
-    rejects: list[Reject]
-    doubled: frozenset[str]
+    cells: pl.DataFrame  # one row per line with cells, all text; an empty cell is null; the column LINE holds the line's number
+    rejects: list[Reject]  # lines that are no row
+    doubled: frozenset[str]  # names that several columns have; `cells` has the first of them
 
 
 @dataclass(frozen=True)

@@ -34,19 +34,12 @@ WIDE = "2000"
 
 @dataclass(frozen=True)
 class Command:
-    """What can follow a command.
+    """What can follow a command."""
 
-    Attributes:
-        words: of the command line, e.g. ("bench", "run"); () is the program itself.
-        commands: that come next.
-        options: with what each does.
-        values: of an option: the only ones that there are.
-    """
-
-    words: tuple[str, ...]
-    commands: tuple[str, ...] = ()
-    options: dict[str, str] = field(default_factory=dict)
-    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    words: tuple[str, ...]  # of the command line, e.g. ("bench", "run"); () is the program itself
+    commands: tuple[str, ...] = ()  # that come next
+    options: dict[str, str] = field(default_factory=dict)  # with what each does
+    values: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of an option: the only ones that there are
 
     @property
     def name(self) -> str:

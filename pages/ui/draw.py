@@ -21,17 +21,11 @@ from prompt_joules.pages.ui.pure import theme
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart ready for the browser.
+    """A chart ready for the browser."""
 
-    Attributes:
-        spec: its Vega-Lite specification as JSON, without data.
-        data: each of its frames as an Arrow stream, by the name that the specification has for it.
-        selections: the names of the selections that a visitor can make.
-    """
-
-    spec: str
-    data: dict[str, bytes]
-    selections: tuple[str, ...]
+    spec: str  # its Vega-Lite specification as JSON, without data
+    data: dict[str, bytes]  # each of its frames as an Arrow stream, by the name that the specification has for it
+    selections: tuple[str, ...]  # the names of the selections that a visitor can make
 
 
 def of(make: Callable[..., theme.Chart], *arguments: object) -> Drawn:

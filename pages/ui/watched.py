@@ -37,13 +37,9 @@ CHANGED = Gauge("prompt_joules_warehouse_changed_seconds", "When the file of the
 
 @dataclass
 class Run:
-    """One run of a page's script.
+    """One run of a page's script."""
 
-    Attributes:
-        outcome: ok; stopped, by the page or because the visitor asked for something else; again, the script starts anew; no-warehouse;
-            error.
-    """
-
+    # Ok; stopped, by the page or because the visitor asked for something else; again, the script starts anew; no-warehouse; error.
     outcome: str = "ok"
 
 

@@ -39,23 +39,14 @@ DENOMINATORS = {
 
 @dataclass(frozen=True)
 class Side:
-    """One configuration as its units give it.
+    """One configuration as its units give it."""
 
-    Attributes:
-        value: its energy by the measure (J); None where it is not known.
-        runs: its runs, by pass, or by run where it was measured alone; empty for a published average.
-        units: how many units it has.
-        sums: for a mean, its sums unit by unit.
-        draws: for a percentile, draws of its logarithm.
-        meter: what measured it.
-    """
-
-    value: float | None
-    runs: Mapping[str, runs.Run]
-    units: int
-    sums: Sums | None = None
-    draws: Floats | None = None
-    meter: Meter = field(default_factory=Meter)
+    value: float | None  # its energy by the measure (J); None where it is not known
+    runs: Mapping[str, runs.Run]  # its runs, by pass, or by run where it was measured alone; empty for a published average
+    units: int  # how many units it has
+    sums: Sums | None = None  # for a mean, its sums unit by unit
+    draws: Floats | None = None  # for a percentile, draws of its logarithm
+    meter: Meter = field(default_factory=Meter)  # what measured it
 
 
 def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT, known: runs.Known = runs.NOTHING) -> pl.DataFrame:

@@ -34,23 +34,14 @@ class Cards(Enum):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A positive number and what can put it off.
+    """A positive number and what can put it off."""
 
-    Attributes:
-        value: the number; None where it is not known.
-        draws: draws of its logarithm over units; None without an interval.
-        luck: what the runs add; None where nothing is known.
-        calibration: how far the meter can be off in all of it alike, relative, half-width.
-        runs: how many runs are behind it, of the side that has fewest.
-        cards: what the interval has to do with their cards.
-    """
-
-    value: float | None
-    draws: Floats | None = None
-    luck: runs.Spread | None = None
-    runs: int = 0
-    calibration: float = 0.0
-    cards: Cards = Cards.MEASURED
+    value: float | None  # the number; None where it is not known
+    draws: Floats | None = None  # draws of its logarithm over units; None without an interval
+    luck: runs.Spread | None = None  # what the runs add; None where nothing is known
+    runs: int = 0  # how many runs are behind it, of the side that has fewest
+    calibration: float = 0.0  # how far the meter can be off in all of it alike, relative, half-width
+    cards: Cards = Cards.MEASURED  # what the interval has to do with their cards
 
     @property
     def basis(self) -> str | None:
@@ -115,15 +106,10 @@ def calibration_of_ratio(first: "Meter", second: "Meter") -> float:
 
 @dataclass(frozen=True)
 class Meter:
-    """What measured a configuration.
+    """What measured a configuration."""
 
-    Attributes:
-        cards: the GPUs of its runs; None is one that nobody recorded.
-        calibration: how far the meter can be off in all of it alike, relative, half-width.
-    """
-
-    cards: frozenset[str | None] = frozenset()
-    calibration: float = 0.0
+    cards: frozenset[str | None] = frozenset()  # the GPUs of its runs; None is one that nobody recorded
+    calibration: float = 0.0  # how far the meter can be off in all of it alike, relative, half-width
 
 
 def meter_of(rows: pl.DataFrame) -> Meter:

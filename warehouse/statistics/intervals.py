@@ -24,15 +24,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sums:
-    """The two sums of one configuration, unit by unit; 0 and 0 where it does not have the unit.
+    """The two sums of one configuration, unit by unit; 0 and 0 where it does not have the unit."""
 
-    Attributes:
-        upper: energy (J) of each unit.
-        lower: what it is divided by: answers, tokens, words.
-    """
-
-    upper: Floats
-    lower: Floats
+    upper: Floats  # energy (J) of each unit
+    lower: Floats  # what it is divided by: answers, tokens, words
 
     @property
     def value(self) -> float:

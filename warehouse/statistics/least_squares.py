@@ -14,19 +14,12 @@ from prompt_joules.warehouse.statistics.intervals import Floats, student
 
 @dataclass(frozen=True)
 class Fit:
-    """Coefficients and how far they can be off.
+    """Coefficients and how far they can be off."""
 
-    Attributes:
-        coefficients: p numbers.
-        covariance: p × p.
-        clusters: how many clusters were left out in turn.
-        left: the sum of the squares that the fit leaves.
-    """
-
-    coefficients: Floats
-    covariance: Floats
-    clusters: int
-    left: float
+    coefficients: Floats  # p numbers
+    covariance: Floats  # p × p
+    clusters: int  # how many clusters were left out in turn
+    left: float  # the sum of the squares that the fit leaves
 
     def at(self, place: Floats) -> tuple[float, float]:
         """What the fit gives at p regressors, and half the width of its 95 % interval."""

@@ -40,19 +40,12 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Spread:
-    """A standard deviation of ln(J/token) between runs, and how well it is known.
+    """A standard deviation of ln(J/token) between runs, and how well it is known."""
 
-    Attributes:
-        sd: 0.05 is about 5 %.
-        freedom: degrees of freedom behind it: setups whose prompts were answered in turns share the luck of their passes and count once.
-        setups: how many setups it was measured on.
-        runs: how many runs of these; 0 where it is of others than those that are asked about.
-    """
-
-    sd: float
-    freedom: int
-    setups: int = 0
-    runs: int = 0
+    sd: float  # 0.05 is about 5 %
+    freedom: int  # degrees of freedom behind it: setups whose prompts were answered in turns share the luck of their passes and count once
+    setups: int = 0  # how many setups it was measured on
+    runs: int = 0  # how many runs of these; 0 where it is of others than those that are asked about
 
     @property
     def reach(self) -> float:
@@ -80,19 +73,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the luck of runs from all setups that were run more than once: A/A data.
+    """What is known of the luck of runs from all setups that were run more than once: A/A data."""
 
-    Attributes:
-        alone: the spread between runs of one setup on one card.
-        in_turns: the spread of the difference between two setups whose prompts were answered in turns, from pass to pass.
-        cards: the spread between cards of one kind, less that between runs; in an interval of two sides on unlike cards from
-            ENOUGH_CARDS cards on, else an interval is about the cards that were measured.
-        of_protocols: the same from the runs of one major version of the protocol: "1", "2".
-    """
-
-    alone: Spread | None = None
+    alone: Spread | None = None  # the spread between runs of one setup on one card
+    # The spread of the difference between two setups whose prompts were answered in turns, from pass to pass.
     in_turns: Spread | None = None
+    # The spread between cards of one kind, less that between runs; in an interval of two sides on unlike cards from ENOUGH_CARDS cards on,
+    # else an interval is about the cards that were measured.
     cards: Spread | None = None
+    # The same from the runs of one major version of the protocol: "1", "2".
     of_protocols: Mapping[str, "Known"] = field(default_factory=dict)
 
     def of(self, protocols: Iterable[str | None]) -> "Known":

@@ -16,19 +16,12 @@ SHORTEST = 256
 
 @dataclass
 class Step:
-    """One way to run a decode step: over the first `length` tokens of the buffers.
+    """One way to run a decode step: over the first `length` tokens of the buffers."""
 
-    Attributes:
-        length: tokens that it can see; the rest of the buffers is not read.
-        layers: parts of the buffers' layers.
-        visible: [batch, 1, 1, length], True where a token may be looked at; a part of the buffers' own.
-        graph: the captured CUDA graph; None on a CPU.
-    """
-
-    length: int
-    layers: list[LayerCache]
-    visible: Tensor
-    graph: Any = None
+    length: int  # tokens that it can see; the rest of the buffers is not read
+    layers: list[LayerCache]  # parts of the buffers' layers
+    visible: Tensor  # [batch, 1, 1, length], True where a token may be looked at; a part of the buffers' own
+    graph: Any = None  # the captured CUDA graph; None on a CPU
 
 
 @dataclass

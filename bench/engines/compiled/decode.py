@@ -40,17 +40,11 @@ HELD = 4
 
 @dataclass(frozen=True)
 class Decoded:
-    """What one static batch produced.
+    """What one static batch produced."""
 
-    Attributes:
-        tokens: generated tokens of each request, the stop token included.
-        finish: "stop", "length", or "error" (the logits were not finite) of each request.
-        stamps_s: monotonic clock when the tokens of each step had reached the host; the first entry is the first token.
-    """
-
-    tokens: list[list[int]]
-    finish: list[str]
-    stamps_s: list[float]
+    tokens: list[list[int]]  # generated tokens of each request, the stop token included
+    finish: list[str]  # "stop", "length", or "error" (the logits were not finite) of each request
+    stamps_s: list[float]  # monotonic clock when the tokens of each step had reached the host; the first entry is the first token
 
 
 class StaticDecoder:

@@ -16,19 +16,12 @@ Aim = Literal["speed", "energy"]
 
 @dataclass(frozen=True)
 class Loop:
-    """One way to run a decode step.
+    """One way to run a decode step."""
 
-    Attributes:
-        name: as stored with the rows.
-        compiled: layers go through `torch.compile`; without it only the CUDA graph saves launches.
-        coordinate_descent: inductor searches its kernels for speed, matrix products of one row among them.
-        stacked: projections of one input are one matrix, see `stacked.py`.
-    """
-
-    name: str
-    compiled: bool
-    coordinate_descent: bool = False
-    stacked: bool = False
+    name: str  # as stored with the rows
+    compiled: bool  # layers go through `torch.compile`; without it only the CUDA graph saves launches
+    coordinate_descent: bool = False  # inductor searches its kernels for speed, matrix products of one row among them
+    stacked: bool = False  # projections of one input are one matrix, see `stacked.py`
 
 
 STACKED = Loop("stacked", compiled=True, stacked=True)
@@ -45,21 +38,13 @@ LOOPS = (
 
 @dataclass(frozen=True)
 class Trial:
-    """What a loop did in its trial window.
+    """What a loop did in its trial window."""
 
-    Attributes:
-        loop: its name.
-        tokens_per_s: generated tokens over the window's time.
-        energy_per_token_j: joules of the window over its tokens; None where there is no meter.
-        error_j: half-width of the error bar of `energy_per_token_j`.
-        reason: why the loop could not be tried, or has no joules.
-    """
-
-    loop: str
-    tokens_per_s: float | None = None
-    energy_per_token_j: float | None = None
-    error_j: float | None = None
-    reason: str | None = None
+    loop: str  # its name
+    tokens_per_s: float | None = None  # generated tokens over the window's time
+    energy_per_token_j: float | None = None  # joules of the window over its tokens; None where there is no meter
+    error_j: float | None = None  # half-width of the error bar of `energy_per_token_j`
+    reason: str | None = None  # why the loop could not be tried, or has no joules
 
 
 def engine_name(loop: str) -> str:

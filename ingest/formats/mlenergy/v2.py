@@ -7,9 +7,9 @@ by its requests. Energy per token is that over the mean length. The task stands 
 from collections.abc import Mapping
 from typing import Any
 
-from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
 from prompt_joules.ingest.formats.fields import at, positive, taken
-from prompt_joules.ingest.formats.figures import Figure, format_of
+from prompt_joules.ingest.formats.figures import Run, format_of
 
 KEYS = {"Model", "GPU", "TP", "PP", "Energy/req (J)", "Avg Output Tokens", "Max BS (reqs)"}
 TASKS = ("chat", "code")
@@ -55,11 +55,11 @@ def _task(source: Source) -> str:
     return task
 
 
-def _read(source: Source, content: Content) -> list[Figure | Reject]:
+def _read(source: Source, content: Content) -> list[Run]:
     found = content.json
     if not isinstance(found, dict) or not found.keys() >= KEYS:
         raise Unreadable("is not a whole v2 result")
-    return [Figure(1, figure_of(found, _task(source)))]
+    return [(1, figure_of(found, _task(source)))]
 
 
 FORMAT = format_of(

@@ -13,7 +13,7 @@ import duckdb
 
 from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, content_of, finite, one_by_one
 from prompt_joules.ingest.formats.fields import at, taken
-from prompt_joules.ingest.formats.figures import Figure, format_of
+from prompt_joules.ingest.formats.figures import Run, format_of
 from prompt_joules.ingest.formats.foreign import is_number
 from prompt_joules.ingest.formats.published import name_models
 
@@ -84,14 +84,14 @@ def _recognises(content: Content) -> bool:
     return isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and rows[0].keys() >= CONFIGURATION_KEYS
 
 
-def _read(_: Source, content: Content) -> Iterator[Figure | Reject]:
+def _read(_: Source, content: Content) -> Iterator[Run | Reject]:
     found = content.json
     if not isinstance(found, dict) or not isinstance(found.get("configurations"), list):
         raise Unreadable("is not a whole v3 result")
     if found["task"] not in TEXT_TASKS:
         yield Reject(None, "task", f"is {found['task']}, which does not make text from text")
         return
-    yield from (Figure(number, figure) for number, figure in enumerate(figures_of(found), 1))
+    yield from enumerate(figures_of(found), 1)
 
 
 def _is_index(content: Content) -> bool:

@@ -85,7 +85,7 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
         raise Unreadable("is a v3 benchmark result whose `results` are not objects")
     task = next((part for part in reversed(source.path.parts[:-1]) if part in TEXT_TASKS), "mlenergy-v3")
     setup = setup_of(content, task, source)
-    figure = figures.store(connection, source, [figures.Figure(1, figure_of(content, task))])
+    figure = figures.store(connection, source, [(1, figure_of(content, task))])
     rows = (Row(index + 1, setup | row_of(result, index)) for index, result in enumerate(results))
     requests = store_requests(connection, source, rows)
     return Loaded(source, requests.accepted, requests.rejected + figure.rejected)

@@ -13,17 +13,11 @@ import polars as pl
 
 @dataclass
 class Kept:
-    """Frames by what was asked, of so many bytes together; those that nobody asked for the longest go first.
+    """Frames by what was asked, of so many bytes together; those that nobody asked for the longest go first."""
 
-    Attributes:
-        most_bytes: how many bytes are kept.
-        rows: what is kept.
-        bytes: how many these are.
-    """
-
-    most_bytes: int
-    rows: OrderedDict[Hashable, pl.DataFrame] = field(default_factory=OrderedDict)
-    bytes: int = 0
+    most_bytes: int  # how many bytes are kept
+    rows: OrderedDict[Hashable, pl.DataFrame] = field(default_factory=OrderedDict)  # what is kept
+    bytes: int = 0  # how many these are
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _turns: dict[Hashable, threading.Lock] = field(default_factory=dict)
 

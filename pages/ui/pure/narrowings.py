@@ -40,13 +40,9 @@ Way = tuple[tuple[str, Any], ...]
 
 @dataclass(frozen=True)
 class Narrowing:
-    """A rule that keeps only some of the rows, besides the filters.
+    """A rule that keeps only some of the rows, besides the filters."""
 
-    Attributes:
-        without: how to end it; empty where the page needs it.
-    """
-
-    without: Way = field(default=(), compare=False, kw_only=True)
+    without: Way = field(default=(), compare=False, kw_only=True)  # how to end it; empty where the page needs it
 
     def words(self) -> str:
         """As a person would say it, in a form that `read` understands."""
@@ -85,18 +81,13 @@ class Contains(Narrowing):
 
 @dataclass(frozen=True)
 class Within(Narrowing):
-    """Rows with a number between two ends; a row that lacks it is out.
+    """Rows with a number between two ends; a row that lacks it is out."""
 
-    Attributes:
-        key: of NUMBERS.
-        low, high: in screen units; None where it is open.
-        above: whether the low end itself is out.
-    """
-
-    key: str
+    key: str  # of NUMBERS
+    # low, high: in screen units; None where it is open.
     low: float | None = None
     high: float | None = None
-    above: bool = False
+    above: bool = False  # whether the low end itself is out
 
     def words(self) -> str:
         ends = [f"{'above' if self.above else 'at least'} {_number(self.low)}"] if self.low is not None else []
@@ -215,18 +206,13 @@ class Pooled(Narrowing):
 
 @dataclass(frozen=True)
 class Sides(Narrowing):
-    """Comparisons of a side A with a side B.
+    """Comparisons of a side A with a side B."""
 
-    Attributes:
-        kind: what differs: task, model, engine or gpu.
-        a, b: the sides; empty for every task and its concise twin.
-        some: of which one side must be one; empty for any.
-    """
-
-    kind: str
+    kind: str  # what differs: task, model, engine or gpu
+    # a, b: the sides; empty for every task and its concise twin.
     a: str = ""
     b: str = ""
-    some: tuple[str, ...] = ()
+    some: tuple[str, ...] = ()  # of which one side must be one; empty for any
 
     def words(self) -> str:
         sides = f"from {self.kind} {quoted(self.a)} to {quoted(self.b)}" if self.a else "from each task to its concise twin"
@@ -265,22 +251,15 @@ class Grouped(Narrowing):
 
 @dataclass(frozen=True)
 class Planned(Narrowing):
-    """All rows, as what a workload of their answers uses.
+    """All rows, as what a workload of their answers uses."""
 
-    Attributes:
-        requests: responses a day.
-        overhead: PUE.
-        price, currency: money per kWh.
-        intensity: g CO₂e per kWh.
-        length: tokens of an answer; None: as measured.
-    """
-
-    requests: float
-    overhead: float
+    requests: float  # responses a day
+    overhead: float  # PUE
+    # price, currency: money per kWh.
     price: float
     currency: str
-    intensity: float
-    length: float | None = None
+    intensity: float  # g CO₂e per kWh
+    length: float | None = None  # tokens of an answer; None: as measured
 
     def words(self) -> str:
         tokens = "" if self.length is None else f" of {_number(self.length)} tokens"

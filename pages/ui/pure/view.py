@@ -19,17 +19,11 @@ MEASURES = {f"energy as {measure.words}": measure for measure in EVERY}
 
 @dataclass(frozen=True)
 class View:
-    """What a page shows.
+    """What a page shows."""
 
-    Attributes:
-        selection: the filters, with what the page sets of its own, e.g. one prompt at a time.
-        narrowings: what else leaves only some of the rows, in order.
-        measure: which energy.
-    """
-
-    selection: Selection = EVERYTHING
-    narrowings: tuple[Narrowing, ...] = ()
-    measure: Measure = DEFAULT
+    selection: Selection = EVERYTHING  # the filters, with what the page sets of its own, e.g. one prompt at a time
+    narrowings: tuple[Narrowing, ...] = ()  # what else leaves only some of the rows, in order
+    measure: Measure = DEFAULT  # which energy
 
     def narrowed(self, *more: Narrowing) -> "View":
         """The view with more narrowings."""
