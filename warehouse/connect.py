@@ -182,10 +182,7 @@ def _once(path: str, place: Place, snapshot_version: int | None) -> duckdb.DuckD
 def reading(path: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only view of the warehouse as it is now, for one question; closed at the end. Of a lake, one snapshot.
 
-    Do not change the instance's settings: others read through it.
-
-    Raises:
-        WarehouseError: as `once`.
+    Do not change the instance's settings: others read through it. Raises WarehouseError: as `once`.
     """
     held = _PINNED.get()
     if held is not None and held.path == path:

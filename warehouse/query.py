@@ -30,11 +30,7 @@ def names() -> list[str]:
 
 
 def text(name: str) -> str:
-    """The SQL of a named query.
-
-    Raises:
-        UnknownQuery: names the query and lists those that exist.
-    """
+    """The SQL of a named query. Raises UnknownQuery: names the query and lists those that exist."""
     if name not in names():
         raise UnknownQuery(f"There is no query {name!r}. There are: {', '.join(names())}.")
     return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")

@@ -46,11 +46,7 @@ class Plan:
 
 
 def plan(config: RunConfig) -> Plan:
-    """Decide device and number format, and find the model.
-
-    Raises:
-        NoGpu, NoSuchFolder, ModelNotFound, ModelUnreadable, NoGguf.
-    """
+    """Decide device and number format, and find the model. Raises NoGpu, NoSuchFolder, ModelNotFound, ModelUnreadable, NoGguf."""
     device = config.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

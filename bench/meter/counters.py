@@ -67,10 +67,7 @@ def gpu_indices(device: str, visible: int) -> tuple[int, ...]:
     """Which visible GPUs a device name means.
 
     `cuda` is the first GPU, as in PyTorch; `cuda:1` one GPU; `cuda:0,1` several; `cuda:all` and `server` every visible
-    GPU, because a server on this host may use any of them.
-
-    Raises:
-        NoSuchGpu: the name is not understood, or there are fewer GPUs.
+    GPU, because a server on this host may use any of them. Raises NoSuchGpu: the name is not understood, or there are fewer GPUs.
     """
     name, _, wanted = device.partition(":")
     if visible == 0:

@@ -199,11 +199,7 @@ def client_of(base_url: str, in_flight: int) -> httpx.AsyncClient:
 
 
 async def first_contact(config: RunConfig, base_url: str) -> ServerFacts:
-    """See that the server is there and answers one token for the model and options of this run.
-
-    Raises:
-        ServerDown, ServerRefused.
-    """
+    """See that the server is there and answers one token for the model and options of this run. Raises ServerDown, ServerRefused."""
     sampling = dataclasses.replace(config.sampling, max_new_tokens=1)
     body = request_body(config.model, TASKS[config.tasks[0]], "Hello", None, sampling, fixed_length=config.dummy_weights)
     facts, attempt = ServerFacts((), None), 0

@@ -76,11 +76,7 @@ class CompiledEngine(TransformersEngine):
             self._decoder_for(sampling).prepare(len(prompts), longest + sampling.max_new_tokens)
 
     def generate(self, prompts: Sequence[Prepared], sampling: Sampling) -> list[Generation]:
-        """Answer one static batch.
-
-        Raises:
-            PromptFailed: it does not fit the memory, or the model broke on it.
-        """
+        """Answer one static batch. Raises PromptFailed: it does not fit the memory, or the model broke on it."""
         ids, mask = padded([prompt.inputs for prompt in prompts])
         with self._faults(prompts[0].input_tokens):
             decoded = self._decoder_for(sampling).generate(
