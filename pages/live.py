@@ -1,12 +1,13 @@
 """What does my own question cost, here and now? Only where a server is configured (`PROMPT_JOULES_SERVERS`)."""
 
 from collections.abc import Sequence
+from html import escape
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from prompt_joules.bench.run import live
-from prompt_joules.pages.ui import frame
+from prompt_joules.pages.ui import frame, glance
 from prompt_joules.pages.ui.of import live as room
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import switches
@@ -31,7 +32,7 @@ def ask_form(known: Sequence[live.Server]) -> tuple[str, list[live.Server], int]
             first = st.selectbox("First", names, 0, width=260)
             second = st.selectbox("Second", names, min(1, len(names) - 1), width=260)
             longest = st.selectbox("Longest answer (token)", room.LENGTHS, 2, width=180)
-            st.form_submit_button("Ask both", on_click=st.session_state.update, kwargs={"live_sent": True})
+            st.form_submit_button("Ask both", type="primary", on_click=st.session_state.update, kwargs={"live_sent": True})
     if not st.session_state.pop("live_sent", False) or not question.strip():
         return None
     chosen = [known[names.index(name)] for name in (first, second)]
@@ -43,7 +44,9 @@ def ask_both(question: str, chosen: Sequence[live.Server], longest: int, places:
     asked: list[live.Asked] = []
     with turns().taken():
         for server, place in zip(chosen, places, strict=True):
-            place.markdown(f"{room.title(server.label, server.model)}  \n{room.WAITS}")
+            with place.container():
+                st.markdown(room.title(server.label, server.model))
+                say(room.NOTHING_YET, room.WAITS)
         for server, place in zip(chosen, places, strict=True):
             pair = asked[0].experiment_id if asked else ""
             one = live.Asked(server, question, pair, most_tokens=longest).start()
@@ -58,6 +61,12 @@ def ask_both(question: str, chosen: Sequence[live.Server], longest: int, places:
     return asked
 
 
+def say(number: str, line: str) -> None:
+    """The joules of a server, large, and what is known besides in the line below."""
+    st.html(f'<p class="joules">{escape(number)}</p>')
+    st.markdown(line)
+
+
 def show(place: DeltaGenerator, one: live.Asked) -> None:
     """An answer, on its way or whole, or why there is none."""
     moment = one.moment()
@@ -66,7 +75,8 @@ def show(place: DeltaGenerator, one: live.Asked) -> None:
         if one.fault is not None:
             st.error(plain(room.sentence(one.fault, one.server.label)), icon=":material/error:")
         else:
-            st.markdown(room.measured(one.row) if one.row is not None else room.so_far(moment.text, moment.seconds, moment.energy_j))
+            said = room.measured(one.row) if one.row is not None else room.so_far(moment.text, moment.seconds, moment.energy_j)
+            say(*said)
         if one.fault is not None and not moment.text:
             # A part that is drawn anew keeps what stood below it: an empty place removes the box of the answer.
             st.empty()
@@ -75,24 +85,29 @@ def show(place: DeltaGenerator, one: live.Asked) -> None:
             st.text(moment.text or "…")
 
 
-def show_end(asked: Sequence[live.Asked]) -> None:
-    """What the pair shows, and its rows as a file."""
+def show_end(asked: Sequence[live.Asked], above: DeltaGenerator) -> None:
+    """What the pair shows, above the answers, and its rows as a file."""
     rows = live.told(asked)
     if len(rows) == len(asked):
-        st.markdown(room.verdict(rows, [one.server.label for one in asked]))
+        with above.container():
+            glance.headline(room.verdict(rows, [one.server.label for one in asked]))
     if rows:
         about = "A results file: `python -m ingest FILE` loads it into a warehouse, with question and answers."
         st.download_button("Keep as rows (Parquet)", live.parquet(rows), "prompt-joules-live.parquet", on_click="ignore", help=about)
 
 
 frame.begin("What does my own question cost?")
+st.html(room.STYLE)
 try:
     known = live.servers(switches.servers())
 except live.BadServers as error:
     st.error(f"{switches.SERVERS}: {plain(str(error))}", icon=":material/error:")
     st.stop()
 sent = ask_form(known)
+above = st.empty()
 places = [column.empty() for column in st.columns(2)]
+below = st.container()
+st.caption(room.ABOUT)  # before the answers come: what is not drawn yet is pale
 if sent is not None:
     st.session_state.pop(KEPT, None)
     try:
@@ -103,5 +118,5 @@ else:
     for place, one in zip(places, st.session_state.get(KEPT, []), strict=False):
         show(place, one)
 if KEPT in st.session_state:
-    show_end(st.session_state[KEPT])
-st.caption(room.ABOUT)
+    with below:
+        show_end(st.session_state[KEPT], above)

@@ -18,7 +18,7 @@ from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 # Streamlit writes white on the primary colour; in the dark theme that colour is too pale for white words.
 # The words of its charts are paler than what can be read by everybody (4.5:1), and a page on paper needs no sidebar.
 TAGS_STYLE = """<style>
-[data-tag] { color: light-dark(#FFFFFF, #10171D) !important; }
+[data-tag], button[kind^="primary"] { color: light-dark(#FFFFFF, #10171D) !important; }
 .st-key-unseen { display: none !important; }
 svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-legend-title) text { fill: light-dark(#4F5761, #B9C1CA); }
 @media (max-width: 640px) {

@@ -21,6 +21,8 @@ NOT_KNOWN = "not known"
 # What the table of 2023 says of its prompts in words, not in its rows.
 PROMPTS_OF_V1 = "ShareGPT (2,978)"
 ROW_HEIGHT, LINE_HEIGHT = 35, 16
+# px of a letter in a table and of what stands beside words; words of so many letters are never cut.
+LETTER, BESIDE_WORDS, SHORT_WORDS = 7, 22, 36
 TALLEST = 563
 # The most rows of a list, which a browser can take at once. Downloads have all.
 MOST_LISTED = 1000
@@ -71,8 +73,19 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
                 known[name][0], help=known[name][1], format="YYYY-MM-DD HH:mm", timezone="UTC"
             )
         elif name in known:
-            configured[name] = st.column_config.Column(known[name][0], help=known[name][1], pinned=True if name == "model_name" else None)
+            configured[name] = st.column_config.Column(
+                known[name][0], help=known[name][1], pinned=True if name == "model_name" else None, width=_wide(known[name][0], rows[name])
+            )
     return configured
+
+
+def _wide(title: str, values: pl.Series) -> int | None:
+    """The width (px) that short words need; None for long ones and what is no text. Streamlit measures the first rows alone, and cuts the
+    others."""
+    if values.dtype != pl.String:
+        return None
+    longest = max(len(title), values.str.len_chars().max() or 0)
+    return BESIDE_WORDS + LETTER * longest if longest <= SHORT_WORDS else None
 
 
 def _number(label: str, explanation: str, decimals: int, width: int | None = None) -> ColumnConfig:

@@ -65,6 +65,11 @@ def text(app: AppTest) -> str:
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
+def htmls(app: AppTest) -> str:
+    """All HTML on the page."""
+    return "\n".join(str(element.proto.body) for element in app.get("html"))
+
+
 def table(app: AppTest, position: int = 0) -> pl.DataFrame:
     """What one table on the page holds."""
     return pl.from_pandas(app.dataframe[position].value)

@@ -8,10 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from prompt_joules.pages.ui import cards, tables
-from tests.app.conftest import FIGURES, Open, opened, text
+from tests.app.conftest import FIGURES, Open, htmls, opened, text
 
 TITLES = {
     "model_name": "Model",
@@ -27,11 +26,6 @@ TITLES = {
     "range_bar": "p5 to p95",
     "remarks": "Remarks",
 }
-
-
-def htmls(app: AppTest) -> str:
-    """All HTML on the page."""
-    return "\n".join(str(element.proto.body) for element in app.get("html"))
 
 
 def test_a_card_has_the_name_four_numbers_and_the_rest_behind_a_tap(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from prompt_joules.bench.meter.opening import AbsentMeter, open_meter
 from prompt_joules.bench.run import live
 from prompt_joules.pages.ui.of import live as room
-from tests.app.conftest import Open, text
+from tests.app.conftest import Open, htmls, text
 from tests.fake_server import FakeServer, serving, stream, whole
 
 
@@ -50,7 +50,7 @@ def test_two_answers_with_joules_words_and_joules_per_word(open_page: Open, pair
     asked(app)
     assert not app.exception and not app.error
     said = text(app)
-    assert said.count("J per word") == 2 and " ± " in said and "**brief** answered for" in said
+    assert said.count("J per word") == 2 and htmls(app).count(" J ± ") == 2 and "**brief** answered for" in said
     assert [server.bodies[0]["messages"][-1]["content"] for server in pair] == ["Why is the sky blue?"] * 2
     assert pair[0].arrived_s[0] < pair[1].arrived_s[0] and pair[0].most_at_once == 1, "one after the other"
     kept = app.session_state["live_pair"]
@@ -97,4 +97,13 @@ def test_a_folder_on_the_server_is_named_by_its_last_part_and_a_fault_is_a_sente
     assert room.title("smollm2", "/models/smollm2") == "**smollm2**"
     assert room.sentence("no whole answer within 120 s", "eager") == "No whole answer within 120 s."
     assert room.sentence("gone does not answer: is its server running?", "gone") == "gone does not answer: is its server running?"
-    assert room.so_far("", 3.0, None) == "waits for the first word · 3.0 s"
+    assert room.so_far("", 3.0, None) == ("– J", "waits for the first word · 3.0 s")
+
+
+def test_the_joules_stand_alone_above_a_line_with_the_rest() -> None:
+    assert room.so_far("two words", 2.0, 1234.0) == ("1,230 J", "so far · 2 words · 2.0 s")
+    assert room.so_far("two words", 2.0, None) == ("– J", "joules not known · 2 words · 2.0 s")
+    row = {"energy_j": 50.0, "energy_error_j": 1.5, "output_words": 10, "output_tokens": 12, "latency_s": 2.0, "finish_reason": "stop"}
+    assert room.measured(row) == ("50 J ± 1.5", "10 words · **5 J per word** · 12 tokens · 2.0 s")
+    number, line = room.measured(row | {"energy_j": None, "energy_reason": "no GPU driver answers"})
+    assert number == "– J" and line.startswith("joules not measured · 10 words") and "no GPU driver answers" in line

@@ -69,6 +69,10 @@ def test_the_headline_names_an_interval_only_where_there_is_one() -> None:
     known = pl.DataFrame([step(2, 0.5, 0.45, 0.55)])
     assert room.span(known) == "**50 %** (8B)"
     assert room.sure(known) == " With a 95 % interval: 50 % (45 to 55 %), compiled at 8B."
+    other = pl.DataFrame(
+        [step(2, 0.5, 0.45, 0.55), step(2, 0.9, 0.89, 0.91) | {"size": 9.0, "size_name": "9B", "cards": software.OTHER_CARDS}]
+    )
+    assert room.sure(other) == room.sure(known), "on the same cards first, then the closest"
     assert "No size" in room.sure(known.with_columns(pl.lit(None, pl.Float64).alias("saved_low")))
 
 

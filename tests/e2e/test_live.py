@@ -36,6 +36,7 @@ def test_two_answers_stream_side_by_side_and_are_kept(e2e_warehouse: Path, visit
             keep = visitor.page.get_by_role("button", name="Keep as rows")
             keep.wait_for()
             visitor.settle().assert_accessible()
+            visitor.wears("dark").assert_accessible(colours_only=True)
             with visitor.page.expect_download() as waiting:
                 keep.click()
             waiting.value.save_as(tmp_path / "pair.parquet")

@@ -18,6 +18,12 @@ ABOUT = (
 
 
 WAITS = "waits for its turn"
+# In the place of joules that nobody has.
+NOTHING_YET = "– J"
+# The joules are what one looks at while they count up; figures of one width keep them from trembling.
+STYLE = """<style>
+p.joules { margin: 0 0 -0.75rem; font-size: 2rem; font-weight: 650; line-height: 1.2; font-variant-numeric: tabular-nums; }
+</style>"""
 
 
 def title(label: str, model: str) -> str:
@@ -32,24 +38,25 @@ def sentence(fault: str, label: str) -> str:
     return start if start.endswith(("?", ".")) else f"{start}."
 
 
-def so_far(text: str, seconds: float, joules: float | None) -> str:
-    """The line above an answer that is on its way."""
+def so_far(text: str, seconds: float, joules: float | None) -> tuple[str, str]:
+    """The large number above an answer that is on its way, and the line below it."""
     words = len(text.split())
     if not words:
-        return f"waits for the first word · {seconds:.1f} s"
-    energy = "joules not known" if joules is None else f"**{figure(joules, 3)} J** so far"
-    return f"{energy} · {count(words, 'word')} · {seconds:.1f} s"
+        return NOTHING_YET, f"waits for the first word · {seconds:.1f} s"
+    energy, beside = (NOTHING_YET, "joules not known") if joules is None else (f"{figure(joules, 3)} J", "so far")
+    return energy, f"{beside} · {count(words, 'word')} · {seconds:.1f} s"
 
 
-def measured(row: Mapping[str, Any]) -> str:
-    """The line above a whole answer: joules with their error or the reason why there are none, words, J per word, tokens, seconds.
+def measured(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The large number above a whole answer, joules with their error, and the line below it: words, J per word, tokens, seconds, and the
+    reason where there are no joules.
 
     Args:
         row: of a results file.
     """
     joules, words = row["energy_j"], row["output_words"]
-    parts = [f"**{figure(joules, 3)} J** ± {figure(row['energy_error_j'], 2)}"] if joules is not None else ["**joules not measured**"]
-    parts += [count(words, "word")]
+    energy = f"{figure(joules, 3)} J ± {figure(row['energy_error_j'], 2)}" if joules is not None else NOTHING_YET
+    parts = [count(words, "word")] if joules is not None else ["joules not measured", count(words, "word")]
     if joules is not None and words:
         parts.append(f"**{figure(joules / words, 3)} J per word**")
     parts += [
@@ -58,7 +65,7 @@ def measured(row: Mapping[str, Any]) -> str:
     ]
     why = f"  \nWhy there are no joules: {plain((row['energy_reason'] or 'not said').rstrip('.'))}." if joules is None else ""
     cut = "  \nCut short at the length limit." if row["finish_reason"] == "length" else ""
-    return " · ".join(parts) + why + cut
+    return energy, " · ".join(parts) + why + cut
 
 
 def verdict(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:

@@ -68,7 +68,8 @@ def span(rows: pl.DataFrame) -> str:
 
 
 def sure(known: pl.DataFrame) -> str:
-    """What is known with an interval, of the first step that has one, at the size where it is closest; it begins with a space.
+    """What is known with an interval, of the first step that has one, at the size where it is closest, on the same cards where one is; it
+    begins with a space.
 
     Args:
         known: rows of `software.complete` with `saved`.
@@ -76,7 +77,8 @@ def sure(known: pl.DataFrame) -> str:
     with_ends = known.filter(pl.col("saved_low").is_not_null(), pl.col("saved_high").is_not_null())
     if with_ends.is_empty():
         return " No size has enough measurements for a 95 % interval."
-    row = with_ends.sort("step", pl.col("saved_high") - pl.col("saved_low"), "size").row(0, named=True)
+    same, wide = pl.col("cards") == software.SAME_CARDS, pl.col("saved_high") - pl.col("saved_low")
+    row = with_ends.sort("step", ~same, wide, "size").row(0, named=True)
     low, high = (software.share(row[end]) for end in ("saved_low", "saved_high"))
     named = f"{row['step_name'].lower()} at {row['size_name']}"
     on = "" if row["cards"] == software.SAME_CARDS else f", {row['cards']}: how much of it is of the cards is not known"
@@ -120,7 +122,7 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
     limits = (float(shown["energy_per_token_j"].to_numpy().min()), float(shown["energy_per_token_j"].to_numpy().max()))
     domain = [limits[0] / ROOM[0], limits[1] * ROOM[1]]
     sizes = rows.sort("size", "size_name")["size_name"].unique(maintain_order=True).to_list()
-    y = alt.Y("size_name:N", title=None, sort=sizes, axis=alt.Axis(labelFontWeight=600))
+    y = alt.Y("size_name:N", title=None, sort=sizes, axis=alt.Axis(labelFontWeight=600, labelExpr="split(datum.label, ' ')"))
     x = alt.X(
         "energy_per_token_j:Q",
         title="J per output token, logarithmic",

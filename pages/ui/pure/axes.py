@@ -1,7 +1,6 @@
 """Axes, tooltips and heights that charts share."""
 
 import math
-from typing import Any
 
 import altair as alt
 import polars as pl
@@ -53,8 +52,9 @@ def axis_of(log: bool, values: pl.Series | None = None) -> alt.Axis:
     """
     if not log or (values is not None and _narrow(values)):
         return alt.Axis(format=",.6~g", tickCount=6)
-    at: dict[str, Any] = {} if values is None else {"values": round_ticks(values)}
-    return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6, **at)
+    if values is None:
+        return alt.Axis(labelExpr=ROUND_LABELS, tickCount=6)
+    return alt.Axis(labelExpr=ROUND_LABELS, values=round_ticks(values))  # with a count of ticks Vega would leave every second one out
 
 
 def round_ticks(values: pl.Series) -> list[float]:
