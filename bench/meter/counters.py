@@ -48,15 +48,10 @@ class CounterLost(MeterError):
 
 
 class Counter(Protocol):
-    """One energy counter per device, read together.
+    """One energy counter per device, read together."""
 
-    Attributes:
-        source: the method, as stored in `energy_source`.
-        gpu_models: one name per counted device.
-    """
-
-    source: str
-    gpu_models: tuple[str, ...]
+    source: str  # the method, as stored in `energy_source`
+    gpu_models: tuple[str, ...]  # one name per counted device
 
     def read_j(self) -> tuple[float, ...]:
         """Energy counted so far, in J, one value per device. Raises CounterLost."""

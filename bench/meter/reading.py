@@ -49,24 +49,15 @@ class Reading:
 
 
 class Meter:
-    """Measures windows: `begin()`, the response, device synchronized, `end()`. What is below is a meter without a counter.
+    """Measures windows: `begin()`, the response, device synchronized, `end()`. What is below is a meter without a counter."""
 
-    Attributes:
-        source: the `energy_source` column.
-        edges: `plain`, `aligned`, or None without a counter.
-        calibration: the part of the error that all windows have in common, relative; None without a counter.
-        reason: why this meter cannot give joules; None if it can.
-        gpu_model: name of the GPU; names joined by " + " if they differ.
-        num_gpus: how many are summed; 0 without a GPU.
-        cpu_source, dram_source, host_reason: the same for CPU and memory.
-    """
-
-    source: str
-    edges: str | None
-    calibration: float | None
-    reason: str | None
-    gpu_model: str | None
-    num_gpus: int
+    source: str  # the `energy_source` column
+    edges: str | None  # `plain`, `aligned`, or None without a counter
+    calibration: float | None  # the part of the error that all windows have in common, relative; None without a counter
+    reason: str | None  # why this meter cannot give joules; None if it can
+    gpu_model: str | None  # name of the GPU; names joined by " + " if they differ
+    num_gpus: int  # how many are summed; 0 without a GPU
+    # cpu_source, dram_source, host_reason: the same for CPU and memory.
     cpu_source: str
     dram_source: str
     host_reason: str | None

@@ -19,6 +19,8 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.files import write_atomically
 
 RUN_FILE = "run.json"
+# What run.json holds besides the id, which is the name of its folder.
+_SAVED = ("fingerprint", "finished", "prompts", "identity", "setup", "sessions")
 _PATIENCE_S = 0.2
 
 
@@ -56,15 +58,7 @@ class Run:
 
     def save(self) -> None:
         """Write run.json, atomically. Raises DiskFull, NotWritable."""
-        content = {
-            "run_id": self.run_id,
-            "fingerprint": self.fingerprint,
-            "finished": self.finished,
-            "prompts": self.prompts,
-            "identity": self.identity,
-            "setup": self.setup,
-            "sessions": self.sessions,
-        }
+        content = {"run_id": self.run_id} | {name: getattr(self, name) for name in _SAVED}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.folder / RUN_FILE, json.dumps(content, indent=2, default=str).encode() + b"\n")
@@ -77,15 +71,7 @@ def read_run(folder: Path) -> Run:
     path = folder / RUN_FILE
     try:
         content = json.loads(path.read_bytes())
-        return Run(
-            folder,
-            content["fingerprint"],
-            content["identity"],
-            content["setup"],
-            content["prompts"],
-            content["finished"],
-            content["sessions"],
-        )
+        return Run(folder, **{name: content[name] for name in _SAVED})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise errors.RunUnreadable(path, str(error)) from error
 

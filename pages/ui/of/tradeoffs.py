@@ -59,7 +59,7 @@ def _named(groups: pl.DataFrame) -> pl.DataFrame:
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
     first: list[str | pl.Expr] = [RANDOM_MODEL, gpu]
     groups = groups.with_columns(pl.concat_str(first, separator=" · ", ignore_nulls=True).alias("label"))
-    for part in (ENGINE, pl.col("task"), naming.PRECISION, pl.col("prompt_set"), protocol):
+    for part in (ENGINE, pl.col("task"), naming.precision("dtype"), pl.col("prompt_set"), protocol):
         tells = part.n_unique().over("label") > 1
         longer = pl.concat_str("label", part, separator=" · ", ignore_nulls=True)
         groups = groups.with_columns(pl.when(tells).then(longer).otherwise("label").alias("label"))

@@ -17,7 +17,6 @@ UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
 RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
 # The number format of the weights as people write it, like the macro `precision_label`; null where the source does not say.
 PRECISIONS = {"float32": "FP32", "float16": "FP16", "bfloat16": "BF16", "float8": "FP8"}
-PRECISION = pl.col("dtype").str.to_lowercase().replace(PRECISIONS).str.to_uppercase()
 
 
 def precision(column: str) -> pl.Expr:
@@ -38,7 +37,7 @@ def gpu(columns: Collection[str]) -> pl.Expr:
     name = pl.col("gpu_model").fill_null("CPU")
     if "num_gpus" in columns:
         name = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", name)).otherwise(name)
-    return pl.concat_str([name, PRECISION], separator=" · ", ignore_nulls=True) if "dtype" in columns else name
+    return pl.concat_str([name, precision("dtype")], separator=" · ", ignore_nulls=True) if "dtype" in columns else name
 
 
 def provenance(columns: Collection[str]) -> pl.Expr:
