@@ -57,6 +57,7 @@ with counted as (
         min(requests.started_at) as started_at,
         max(requests.started_at + to_microseconds(round(1e6 * coalesce(requests.latency_s, 0))::bigint)) as ended_at,
         max(requests.environment) filter (where contains(requests.environment, '"clock"')) as clocked,
+        bool_or(requests.device <> 'server' and contains(requests.environment, '"gpu_shared": true')) as accompanied,
         count(*) as prompts,
         count(*) filter (where status = 'ok') as ok,
         count(*) filter (where status = 'failed') as failed,
@@ -193,7 +194,7 @@ judged as (
     left join run_notes using (run_id)
 )
 select
-    * exclude (divided, seeded),
+    * exclude (divided, seeded, accompanied),
     run_reasons(judged) as reasons,
     run_is_valid(reasons) as valid
 from judged

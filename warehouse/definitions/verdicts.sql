@@ -49,7 +49,8 @@ create macro draws_one_by_one(engine, concurrency, harness_version, environment)
         try_cast(harness_version as double) < 2.2
     );
 
--- The reasons that hold for one row of `runs`, with `seeded`, whether it drew its tokens one by one.
+-- The reasons that hold for one row of `runs`, with `seeded`, whether it drew its tokens one by one, and `accompanied`, whether another process was on the
+-- measured GPU when a session began; a server is one itself.
 create macro run_reasons(run) as list_filter(
     [
         case when run.counted = 0 then 'no-valid-rows' end,
@@ -67,6 +68,7 @@ create macro run_reasons(run) as list_filter(
         case when run.cold > 0 then 'cold' end,
         case when run.looped > run_share() * run.ok then 'looped' end,
         case when run.beside_busy > run_share() * run.ok then 'beside-busy' end,
+        case when run.accompanied then 'other-process' end,
         case when run.seeded then 'seeded-requests' end
     ],
     lambda code: code is not null
@@ -106,6 +108,7 @@ values
     ('cold', 'run', false, 'Some answers were measured before the warm-up had become steady.'),
     ('looped', 'run', false, 'More than 10 % of the answers repeat themselves.'),
     ('beside-busy', 'run', false, 'Another GPU of the host, or the host itself, was busy during more than 10 % of the responses.'),
+    ('other-process', 'run', false, 'Another process was on the measured GPU: what it did is in the joules.'),
     (
         'seeded-requests',
         'run',

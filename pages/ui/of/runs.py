@@ -32,6 +32,7 @@ SAID = {
     "cold": "Measured before it was warm",
     "looped": "Answers repeat themselves",
     "beside-busy": "Others were busy on the host",
+    "other-process": "Another process on the GPU",
     "seeded-requests": "vLLM drew tokens request by request",
 }
 # The kinds of runs, worst first: what a run is called, and what its remarks have among them. A run is of the first kind that fits. What
@@ -39,7 +40,7 @@ SAID = {
 INVALID, DOUBTFUL, ROUGH, SOUND, ALL = "Invalid", "To check", "Rough", "Sound", "All"
 OF_KIND = {
     INVALID: ("no-valid-rows", "books", "throttled"),
-    DOUBTFUL: ("no-energy", "failed", "unfinished", "cold", "beside-busy", "power-capped", "seeded-requests"),
+    DOUBTFUL: ("no-energy", "failed", "unfinished", "cold", "beside-busy", "other-process", "power-capped", "seeded-requests"),
     ROUGH: ("not-resolved", "too-few-prompts"),
     SOUND: ("no-idle-power", "truncated", "looped", "dummy-weights"),
 }
