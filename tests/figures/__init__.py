@@ -12,4 +12,5 @@ FIGURES: tuple[Figure, ...] = (
     *readme.FIGURES,
     *documents.FIGURES,
     Figure(neighbours.table_of_neighbours, documents.MEASUREMENT, "| setup, one card |"),
+    Figure(neighbours.reach_of_neighbours, documents.MEASUREMENT),
 )

@@ -68,6 +68,15 @@ def table_of_neighbours(results: pj.Results) -> list[str]:
     return [_line(row) for row in found.iter_rows(named=True)] or [NONE]
 
 
+def reach_of_neighbours(results: pj.Results) -> list[str]:
+    """Whether an effect is shown, and how large one could be: the ends of the intervals of the table."""
+    known = runs.known(query.load("repetitions", None, results.warehouse))
+    found = beside_and_alone(results.sql(ANSWERS), known).drop_nulls("ratio_low")
+    least, most = float(found["ratio_low"].min()) - 1, float(found["ratio_high"].max()) - 1  # type: ignore[arg-type]
+    assert (found["ratio_low"] < 1).all() and (found["ratio_high"] > 1).all(), "every interval holds 0"
+    return [f"single intervals reach from {100 * least:.0f} to +{100 * most:.0f} %".replace("-", "−")]
+
+
 def _line(row: dict[str, object]) -> str:
     ratio, low, high = (float(row[name]) - 1 if row[name] is not None else None for name in ("ratio", "ratio_low", "ratio_high"))  # type: ignore[arg-type]
     interval = f" ({_percent(low)} to {_percent(high)} %)" if low is not None and high is not None else ""
