@@ -8,7 +8,7 @@ from typing import NoReturn
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import controls, data, downloads, draw, frame, pick, scope, tables
+from prompt_joules.pages.ui import controls, data, downloads, draw, frame, glance, pick, scope, tables
 from prompt_joules.pages.ui.of import distributions as room
 from prompt_joules.pages.ui.of import distributions_charts as drawings
 from prompt_joules.pages.ui.pure import certainty, naming, shape, words
@@ -78,7 +78,11 @@ def say_what_differs(view: View, by: str) -> None:
     """Say on what the runs of the chart differ, besides what its series stand for."""
     setups = view.rows(data.load("setups", view.selection).filter(pl.col("result_id").str.starts_with("run:")))
     keys = comparison.differing(setups).filter(~pl.col("key").is_in(room.SERIES_KEYS[by])) if setups.height else setups.clear()
-    if not keys.is_empty():
+    if keys.is_empty():
+        return
+    if room.are_usual(keys):
+        st.caption(room.mixed(keys))
+    else:
         st.warning(room.mixed(keys), icon=":material/rule:")
 
 
@@ -156,7 +160,7 @@ def show(
         log: whether the axis is logarithmic.
     """
     metric, series = NUMBERS[asked["metric"]], shape.names(table, "shown_as")
-    st.markdown(room.headline(table, metric))
+    glance.headline(room.headline(table, metric))
     if form == room.OF_BARS:
         show_histogram(view, asked, found, names, log)
     elif form == room.OF_PERCENTILES:
@@ -225,9 +229,8 @@ if forced:
 frame.say_measure_of_prompts(view)
 if room.is_divided(own, key):
     st.caption(room.DIVIDED)
-st.markdown(room.spreads(table, metric))
+glance.explained(room.spreads(table, metric), "" if of_joules else room.OFF_BY, label=room.IN_WORDS)
 if not of_joules:
-    st.caption(room.OFF_BY)
     columns = ("shown_as", "prompts", "unmeasured", *room.LEVELS)
     alt = f"Percentiles of {metric.title}"
     listed = view.narrowed(Grouped(by), among("series", measured["series"]))

@@ -53,7 +53,7 @@ st.caption(room.OVER_TIME + (room.RANDOM if shape.has_random_weights(rows) else 
 published = rows.filter(pl.col("origin") == "published")
 steps = summaries.levels(published, metric.key, by).join(room.batches(published, by), on=by).sort(by)
 alone = summaries.levels(rows.filter(pl.col("batch_size") == 1), metric.key, ["edition", "gpu_model", "engine"])
-st.markdown(room.hidden(steps, metric) + room.alone(alone, metric))
+glance.explained(room.hidden(steps, metric) + room.alone(alone, metric), label="The medians in words")
 
 groups = ["edition", "gpu_model", "engine"]
 summary = summaries.levels(chosen, metric.key, groups).join(room.batches(chosen, groups), on=groups).sort(groups)

@@ -113,18 +113,19 @@ def formula(view: View, columns: Sequence[str], told: DeltaGenerator | None = No
     return view.narrowed(Computed(text.strip()))
 
 
-def one_of(label: str, key: str, choices: Sequence[str], width: int = 420) -> str:
+def one_of(label: str, key: str, choices: Sequence[str], width: int = 420, about: str | None = None) -> str:
     """One of several; the first is the default."""
-    return st.selectbox(label, choices, key=key, bind="query-params", width=width) or choices[0]
+    return st.selectbox(label, choices, key=key, bind="query-params", width=width, help=about) or choices[0]
 
 
 def one_result(rows: pl.DataFrame, width: int) -> pl.DataFrame:
     """One result by its `label`."""
-    return rows.filter(pl.col("label") == one_of("Result", "result", listed(rows["label"], "result"), width))
+    choices, cut = listed(rows["label"], "result")
+    return rows.filter(pl.col("label") == one_of("Result", "result", choices, width, cut))
 
 
-def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> list[str]:
-    """The names of a list: as many as it can have, and those that the link or the start asks for. Says where the list is cut.
+def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> tuple[list[str], str | None]:
+    """The names of a list: as many as it can have, and those that the link or the start asks for; where it is cut, else None.
 
     Args:
         key: of the widget.
@@ -132,9 +133,8 @@ def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> list[str]:
     """
     listed = labels.head(tables.MOST_LISTED)
     asked = [*first, *st.query_params.get_all(key)]
-    if cut := words.first_of(labels.len(), tables.MOST_LISTED, "results", "filters lead to the others"):
-        st.caption(cut)
-    return pl.concat([listed, labels.filter(labels.is_in(asked) & ~labels.is_in(listed.implode()))]).to_list()
+    cut = words.first_of(labels.len(), tables.MOST_LISTED, "results", "filters lead to the others")
+    return pl.concat([listed, labels.filter(labels.is_in(asked) & ~labels.is_in(listed.implode()))]).to_list(), cut or None
 
 
 def number(label: str, key: str, default: float, low: float, high: float, explanation: str) -> float:

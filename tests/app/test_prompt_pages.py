@@ -323,8 +323,11 @@ def test_of_many_results_the_first_can_be_chosen_and_what_a_link_asks_for(open_p
     app = open_page("cost_of_a_token", result=every[-1])
     assert app.selectbox(key="result").options == [every[0], every[-1]]
     assert app.selectbox(key="result").value == every[-1]
-    assert any(caption.value.startswith(f"The first 1 of {len(every)} results are listed") for caption in app.caption)
+    assert app.selectbox(key="result").help.startswith(f"The first 1 of {len(every)} results are listed")
     app = open_page("compare")
+    assert "results are listed" in app.multiselect(key="results").help and "are listed" not in text(app), (
+        "behind the sign, not above the answer"
+    )
     chosen = app.multiselect(key="results").value
     assert len(chosen) == 2, "what the page starts with can be chosen as well"
     assert set(chosen) <= set(app.multiselect(key="results").options)

@@ -47,6 +47,7 @@ BOXES = (
 )
 # What no filter chooses: what several of one kind differ in is part of what is shown.
 UNCHOSEN = {"card": "on several cards of one kind", "kernels": "of kernels that were compiled anew"}
+IN_WORDS = "How far apart, series by series"
 OFF_BY = (
     "Percentiles are off by at most 0.5 % of their value, with few prompts by far less: prompts are counted in narrow buckets, not sorted."
 )
@@ -269,10 +270,15 @@ def cut(share: float | None) -> str:
 
 def mixed(keys: pl.DataFrame) -> str:
     """On what the runs of a chart differ."""
-    if set(keys["key"]) <= UNCHOSEN.keys():
+    if are_usual(keys):
         said = " and ".join(UNCHOSEN[key] for key in keys["key"])
         return f"The runs shown were {said}: how these differ is in what is drawn."
     return f"The runs shown are not alike in {words.listed(keys)}: choose one setup, or one task, for a fair comparison."
+
+
+def are_usual(keys: pl.DataFrame) -> bool:
+    """Whether runs differ only in what nobody chooses: that is no fault of a chart."""
+    return set(keys["key"]) <= UNCHOSEN.keys()
 
 
 def some_series(shown: int, known: int, usual: bool) -> str:

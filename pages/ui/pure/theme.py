@@ -52,7 +52,7 @@ IN_WORDS = "datum.label + (datum.label == 'measured' ? ' (full)' : datum.label =
 OTHER = "other"
 LEGEND_LINE = 19
 # Of a name in a legend (px): a letter, and its symbol with what is around it.
-LETTER_WIDE, SYMBOL_WIDE = 7, 30
+LETTER_WIDE, SYMBOL_WIDE = 8, 34
 
 
 def own_colours(values: pl.Series) -> list[str]:
