@@ -77,7 +77,8 @@ def compared(rows: pl.DataFrame, units: pl.DataFrame, measure: Measure = DEFAULT
     values = [_value(side, drawn, known) for side in sides]
     between = {(first, second): _ratio(sides[first], sides[second], drawn, known) for first, second in combinations(range(len(sides)), 2)}
     ratios = [Estimate(1.0 if sides[0].value else None)] + [between[0, place] for place in range(1, len(sides))]
-    ranks = _ranks(between, [side.value for side in sides])
+    unsure = [bool(side.runs) and value.draws is None for side, value in zip(sides, values, strict=True)]
+    ranks = _ranks(between, [side.value for side in sides], unsure)
     schema: dict[str, pl.DataType] = {"result_id": pl.String()} | dict.fromkeys(
         [f"{name}{end}" for name in ("value", "ratio") for end in ENDS], pl.Float64()
     )
@@ -143,17 +144,23 @@ def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimat
     return Estimate(side.value / first.value, draws, luck, fewest, calibration_of_ratio(first.meter, side.meter), cards)
 
 
-def _ranks(between: Mapping[tuple[int, int], Estimate], values: Sequence[float | None]) -> list[dict[str, int | None]]:
+def _ranks(
+    between: Mapping[tuple[int, int], Estimate], values: Sequence[float | None], unsure: Sequence[bool]
+) -> list[dict[str, int | None]]:
     """The interval of the rank of each configuration, from the ratios of all pairs; one without a value has none.
 
     Args:
         between: the ratio of the second to the first of each pair.
         values: of the configurations.
+        unsure: whether a configuration was measured too seldom for an interval: it may be before or behind any other. A published average,
+            which has none either, stands where its value does.
     """
     count = len(values)
     behind = [np.zeros(intervals.RESAMPLES, dtype=int) for _ in values]
     for (first, second), ratio in between.items():
         draws = ratio.whole(count + second + count * first)
+        if unsure[first] or unsure[second]:
+            draws = np.where(np.arange(intervals.RESAMPLES) % 2 == unsure[second], 1.0, -1.0)
         if draws is not None:
             behind[first] += draws < 0
             behind[second] += draws > 0

@@ -216,6 +216,17 @@ def test_keys_that_differ_are_named() -> None:
     assert comparison.differing(setups).rows() == [("engine", "vllm", "not stated")]
 
 
+def test_a_result_of_too_few_prompts_has_no_rank_of_its_own() -> None:
+    chance = np.random.default_rng(5)
+    a, b = 10.0 + chance.normal(size=50), 30.0 + chance.normal(size=50)
+    one_prompt = pl.concat([units("few", 11.0 + chance.normal(size=1), run=10 + place) for place in range(6)])
+    found = comparison.compared(rows(a=10.0, b=30.0, few=11.0, published=15.0), pl.concat([units("a", a), units("b", b, 200), one_prompt]))
+    few = found.row(2, named=True)
+    assert (few["units"], few["ratio_low"], few["rank_low"], few["rank_high"]) == (1, None, 1, 4)
+    others = found.filter(pl.col("result_id") != "few").select("rank_low", "rank_high").rows()
+    assert others == [(1, 2), (3, 4), (2, 3)], "it may be before or behind each of them"
+
+
 def test_ranks_are_no_surer_than_ratios() -> None:
     chance, sure, known = np.random.default_rng(7), 0, runs.Known(runs.Spread(0.05, 4, 2, 6))
     for times in np.geomspace(0.4, 2.5, 60):
