@@ -16,11 +16,11 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from prompt_joules.bench.files import make_names_durable
-from prompt_joules.ingest import derive, refused, zips
+from prompt_joules.ingest import derive, zips
 from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news
 from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
-from prompt_joules.ingest.report import Report, Say, Step
+from prompt_joules.ingest.report import Report, Say, Step, refused_before, refused_now, write_refused
 from prompt_joules.warehouse import connect, create
 
 BLOCK = 1024 * 1024
@@ -52,7 +52,7 @@ def load(warehouse: str, found: Sequence[Found], passed: Sequence[Passed], *, re
         news = pick_news(found, known, name, report)
 
         def notes() -> dict[str, str]:
-            return refused.now(noted, looked, report.refused, lambda path: not zips.exists(target.parent / path))
+            return refused_now(noted, looked, report.refused, lambda path: not zips.exists(target.parent / path))
 
         if news or fresh or notes() != noted:
             _build(target, news, name, report, notes, fresh=fresh, step=step)
@@ -84,7 +84,7 @@ def _only_one(target: Path, say: Say) -> Iterator[None]:
 def _known(warehouse: str) -> tuple[dict[str, str], dict[str, str]]:
     """sha256 → path of the files that need not be read again, and the files that it notes as refused. Raises errors.WarehouseError."""
     with connect.once(warehouse) as connection:
-        return known_hashes(connection), refused.noted(connection)
+        return known_hashes(connection), refused_before(connection)
 
 
 def _build(
@@ -100,7 +100,7 @@ def _build(
             if fresh:
                 create.empty(connection)
             fill(connection, news, name, report, step=step)
-            refused.write(connection, notes())
+            write_refused(connection, notes())
             derive.require_sound(connection, "problems", requests=[reader.name for reader in FORMATS if reader.into == "requests"])
             connection.execute("checkpoint")
         _swap(building, target)

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import duckdb
 
-from prompt_joules.ingest import derive, refused, zips
+from prompt_joules.ingest import derive, zips
 from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news
 from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
-from prompt_joules.ingest.report import Report, Say, Step
+from prompt_joules.ingest.report import Report, Say, Step, refused_before, refused_now, write_refused
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import connect, create, errors, places
 from prompt_joules.warehouse.places import Place
@@ -141,7 +141,7 @@ def _transaction(
     """Load what is new and commit; whether anything was. Raises Conflict."""
     with _conflicts():
         connection.execute("begin")
-        noted = refused.noted(connection)
+        noted = refused_before(connection)
         news = pick_news(found, known_hashes(connection), name_of, report)
         if changes := bool(news) or _notes(noted, looked, report) != noted:
             connection.execute("update meta set project_version = $1", [create.project_version()])
@@ -149,14 +149,14 @@ def _transaction(
             with tempfile.TemporaryDirectory(prefix="prompt-joules-") as folder:
                 _load(connection, place, Path(folder), news, report, step)
         if changes:
-            refused.write(connection, _notes(noted, looked, report))
+            write_refused(connection, _notes(noted, looked, report))
         connection.execute("commit")
     return changes
 
 
 def _notes(noted: dict[str, str], looked: set[str], report: Report) -> dict[str, str]:
     """What to note of refused files; those of other machines stay."""
-    return refused.now(noted, looked, report.refused, is_gone)
+    return refused_now(noted, looked, report.refused, is_gone)
 
 
 def is_gone(name: str) -> bool:

@@ -1,7 +1,13 @@
-"""What an ingest did: one line a file."""
+"""What an ingest did: one line a file. Files that could not be read stand in the warehouse, too, as rows of `rejects` without a number of a
+file, until they are read or gone: every ingest looks at them again, so what is noted is what the last one found.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+
+import duckdb
+
+from prompt_joules.ingest.statements import statement
 
 Say = Callable[[str], None]
 Step = Callable[[int, int], None]
@@ -36,3 +42,30 @@ class Report:
     def status(self) -> int:
         """Exit status: 1 when a row or a whole file was refused, else 0."""
         return int(any(line.rejected or line.state == "unreadable" for line in self.lines))
+
+
+def refused_before(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Name of a file → why it was refused, as the warehouse has it."""
+    return dict(connection.execute(statement("refused")).fetchall())
+
+
+def refused_now(
+    before: Mapping[str, str], looked: Collection[str], found: Mapping[str, str], is_gone: Callable[[str], bool]
+) -> dict[str, str]:
+    """What should be noted after an ingest.
+
+    Args:
+        before: what is noted.
+        looked: names of all files that this ingest looked at.
+        found: those of them that it refused, and why.
+        is_gone: whether a file is known to exist no longer.
+    """
+    kept = {name: why for name, why in before.items() if name not in looked and not is_gone(name)}
+    return kept | dict(found)
+
+
+def write_refused(connection: duckdb.DuckDBPyConnection, refused: Mapping[str, str]) -> None:
+    """Note these files and no others."""
+    connection.execute("delete from rejects where file_id is null")
+    for name, why in sorted(refused.items()):
+        connection.execute(statement("reject"), {"file_id": None, "path": name, "row": None, "column": None, "reason": why})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
-from prompt_joules.ingest.formats.fields import between, failed, first_text, moment, positive
+from prompt_joules.ingest.formats.fields import between, failed, first_text, in_base, moment, positive
 from prompt_joules.ingest.formats.foreign import (
     Row,
     companion,
@@ -24,7 +24,6 @@ from prompt_joules.ingest.formats.foreign import (
     to_server,
     whole,
 )
-from prompt_joules.ingest.formats.units import in_base
 from prompt_joules.ingest.front.content import beside
 
 DEFAULT = "profile_export_aiperf.json"

@@ -11,10 +11,9 @@ from typing import Any
 
 from prompt_joules.ingest.formats import aiperf
 from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
-from prompt_joules.ingest.formats.fields import first_text
+from prompt_joules.ingest.formats.fields import first_text, in_base
 from prompt_joules.ingest.formats.figures import Run, format_of
 from prompt_joules.ingest.formats.foreign import count_of, dug, is_number
-from prompt_joules.ingest.formats.units import in_base
 from prompt_joules.ingest.front.content import beside
 
 VENDORS = ("nvidia", "amd")

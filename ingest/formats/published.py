@@ -123,6 +123,20 @@ def each_result(scores_of: Callable[[Mapping[str, Any]], Iterable[Mapping[str, A
     return one_by_one(load)
 
 
+def of_table(
+    used: Collection[str],
+    store: Callable[[duckdb.DuckDBPyConnection, Source, pl.DataFrame, Sequence[Reject]], Loaded],
+    convert: Callable[[Source, pl.DataFrame], pl.DataFrame] = lambda _, cells: cells,
+) -> Load:
+    """A loader of CSV files; `used` are the columns that must not be there twice, `convert` gives the cells under our names."""
+
+    def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
+        table = read_table(source, used)
+        return store(connection, source, convert(source, table.cells), table.rejects)
+
+    return one_by_one(load)
+
+
 def store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], how: str) -> Loaded:
     """Load checked rows by the statement `how`, and note what was refused."""
     connection.register("incoming_figures", rows.to_arrow())
@@ -149,27 +163,17 @@ def name_models(connection: duckdb.DuckDBPyConnection, source: Source, rows: Seq
     return Loaded(source, len(rows), 0)
 
 
-def _load_figures(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
-    table = read_table(source, FIGURES_SCHEMA)
-    return store_figures(connection, source, table.cells, table.rejects)
-
-
-def _load_quality(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
-    table = read_table(source, QUALITY_SCHEMA)
-    return store_quality(connection, source, table.cells, table.rejects)
-
-
 FIGURES = Format(
     Facts("figures", "figures.csv: published aggregates as this project ships them"),
     into="published",
     recognises=lambda content: set(FIGURES_REQUIRED) <= set(content.header),
-    load=one_by_one(_load_figures),
+    load=of_table(FIGURES_SCHEMA, store_figures),
     rank=-1,
 )
 QUALITY = Format(
     Facts("quality", "quality.csv: benchmark scores as this project ships them"),
     into="quality",
     recognises=lambda content: set(QUALITY_REQUIRED) <= set(content.header),
-    load=one_by_one(_load_quality),
+    load=of_table(QUALITY_SCHEMA, store_quality),
     rank=-1,
 )

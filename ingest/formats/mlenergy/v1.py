@@ -6,13 +6,12 @@ ratio, not total tokens over total time, and is kept as published. GPU and task 
 """
 
 import re
-from pathlib import Path
 
 import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Source, Unreadable, content_of, finite, one_by_one
-from prompt_joules.ingest.formats.published import name_models, read_table, store_figures, store_quality
+from prompt_joules.ingest.formats.published import name_models, of_table, store_figures, store_quality
 from prompt_joules.ingest.front.table import LINE
 
 SOURCE = "ML.ENERGY v1"
@@ -26,9 +25,9 @@ LARGEST_MODELS = 1024 * 1024
 MODEL_KEYS = {"url", "nickname", "params"}
 
 
-def figures_of(path: Path, cells: pl.DataFrame) -> pl.DataFrame:
+def figures_of(source: Source, cells: pl.DataFrame) -> pl.DataFrame:
     """The rows of one benchmark table in the columns of `figures.csv`; cells stay text. Raises Unreadable."""
-    match = FILE_NAME.fullmatch(path.name)
+    match = FILE_NAME.fullmatch(source.path.name)
     if match is None:
         raise Unreadable("is a v1 table whose name does not say the GPU and the task (<GPU>_<task>_benchmark.csv)")
     return cells.select(
@@ -54,22 +53,12 @@ def figures_of(path: Path, cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def quality_of(cells: pl.DataFrame) -> pl.DataFrame:
+def quality_of(_: Source, cells: pl.DataFrame) -> pl.DataFrame:
     """The rows of score.csv in the columns of `quality.csv`: three a model, in the file's order; cells stay text."""
     long = cells.unpivot(index=[LINE, "model"], on=list(SCORE_HEADER[1:]), variable_name="benchmark", value_name="score")
     return long.sort(LINE, maintain_order=True).select(
         LINE, pl.col("model").alias("published_model_id"), "benchmark", "score", pl.lit(SOURCE).alias("source")
     )
-
-
-def _load_benchmark(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
-    table = read_table(source, BENCHMARK_HEADER)
-    return store_figures(connection, source, figures_of(source.path, table.cells), table.rejects)
-
-
-def _load_scores(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
-    table = read_table(source, SCORE_HEADER)
-    return store_quality(connection, source, quality_of(table.cells), table.rejects)
 
 
 def _is_models(content: Content) -> bool:
@@ -94,13 +83,13 @@ BENCHMARK = Format(
     Facts("mlenergy-v1", "ML.ENERGY v1 <GPU>_<task>_benchmark.csv", "the tables of 2023 (real files)"),
     into="published",
     recognises=lambda content: content.header == BENCHMARK_HEADER,
-    load=one_by_one(_load_benchmark),
+    load=of_table(BENCHMARK_HEADER, store_figures, figures_of),
 )
 SCORES = Format(
     Facts("mlenergy-v1-scores", "ML.ENERGY v1 score.csv", "the tables of 2023 (real files)"),
     into="quality",
     recognises=lambda content: content.header == SCORE_HEADER,
-    load=one_by_one(_load_scores),
+    load=of_table(SCORE_HEADER, store_quality, quality_of),
 )
 MODELS = Format(
     Facts("mlenergy-v1-models", "ML.ENERGY v1 and v2 models.json", "the tables of 2023 (real files)"),

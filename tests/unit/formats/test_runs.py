@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prompt_joules.ingest.formats import aiperf_summary, llama_bench, units, vllm_offline, vllm_runs
+from prompt_joules.ingest.formats import aiperf_summary, fields, llama_bench, vllm_offline, vllm_runs
 from tests import warehouses
 
 DATA = warehouses.DATA
@@ -200,4 +200,4 @@ def test_counts_that_are_none_break_nothing(count: object, prompts: int | None) 
 
 
 def test_a_unit_that_is_no_text_is_no_unit() -> None:
-    assert units.in_base({"unit": ["ms"], "avg": 5.0}) == "5.0 ['ms']"
+    assert fields.in_base({"unit": ["ms"], "avg": 5.0}) == "5.0 ['ms']"
