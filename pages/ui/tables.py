@@ -84,7 +84,7 @@ def _wide(title: str, values: pl.Series) -> int | None:
     others."""
     if values.dtype != pl.String:
         return None
-    longest = max(len(title), *map(len, values.drop_nulls()))
+    longest = max([len(title), *map(len, values.drop_nulls())])
     return BESIDE_WORDS + LETTER * longest if longest <= SHORT_WORDS else None
 
 
