@@ -217,7 +217,7 @@ def _pair(row: dict[str, Any], energy: str) -> str:
     interval = certainty.interval(row, "median_change", percent)
     said = (
         f"- **{plain(row['shown_as'])}**: {energy} of the same prompt changes by **{percent(row['median_change'])}** (median of "
-        f"{row['pairs']:,} pairs{f'; {interval}' if interval else ''}); {row['more']:,} of {row['pairs']:,} prompts cost more. "
+        f"{row['pairs']:,} pairs{f'; {interval}' if interval else ''}); {row['more']:,} of {row['pairs']:,} pairs cost more. "
         f"{certainty.verdict(row, 'median_change', nothing=0)}"
     )
     if not row["cut_either"] or not row["whole_pairs"]:
