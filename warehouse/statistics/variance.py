@@ -15,7 +15,7 @@ MEANINGS = {
     SAMPLE: "which answer the model draws to one prompt",
     BOTH: "which prompt is asked, and which answer is drawn to it: no prompt was answered with two seeds",
     RUN: "two runs of one setup on one card",
-    CARD: "two cards of one kind",
+    CARD: "two cards of one kind, and what else changed from one to the other: host, day, compiled kernels",
 }
 NUMBERS = ("energy_j", "output_tokens", "energy_per_token_j")
 SCHEMA = {"number": pl.String, "part": pl.String, "sd": pl.Float64, "share": pl.Float64, "freedom": pl.Int64, "setups": pl.Int64}

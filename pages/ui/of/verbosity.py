@@ -40,9 +40,9 @@ SPLIT = (
 )
 GROSS_ONLY = "Published averages and the chart of models of one size show the gross energy: published tables record no idle power."
 AS_SPENT = (
-    "A mark is the median change of the pairs of a setup. Every pair counts as it was spent, answers that were cut at the length limit "
-    "included. Beside it stands the median of the pairs whose answers are both whole (a hollow mark); the table also has the bounds "
-    "between which the median would lie, whatever the cut answers would have cost."
+    "A mark is the median change of the pairs of a setup. Every prompt counts once, however many runs asked it, and every pair as it was "
+    "spent, answers that were cut at the length limit included. Beside it stands the median of the pairs whose answers are both "
+    "whole (a hollow mark); the table also has the bounds between which the median would lie, whatever the cut answers would have cost."
 )
 DIVIDED = (
     "On a server, and where several prompts are answered at once, the energy is divided among them by a rule, so a single prompt says "
