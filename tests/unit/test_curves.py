@@ -93,6 +93,12 @@ def test_a_long_name_has_two_lines_for_phones_parted_where_its_parts_are() -> No
     assert f"{first} · {second}" == name
     assert max(len(first), len(second)) < 52, "as even as its parts allow"
     assert charts.in_two("x" * 80) is None, "one part is not torn"
+    found = pl.DataFrame(
+        {"shown_as": ["A40 · chat", name], "said": ["", ""], "value": [1.0, 2.0], "value_low": [1.0, 2.0], "value_high": [1.0, 2.0]}
+    )
+    layers = charts.forest(found, "Energy (J)", {"shown_as": ("Result", None)}).layer
+    (parted,) = {tuple(layer.data["in_two"]) for layer in layers if "in_two" in getattr(layer.data, "columns", ())}
+    assert parted[0] == "A40\nchat" and parted[1] == f"{first}\n{second}", "names of one chart are alike in size"
 
 
 def test_an_axis_ends_where_the_points_end_and_names_begin() -> None:

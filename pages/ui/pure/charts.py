@@ -40,7 +40,9 @@ def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | 
     known = {"value_within_low": None, "value_within_high": None, "energy_is": "", "few": False, "is_total": False, "whole": None}
     rows = found.with_columns(pl.lit(value).alias(name) for name, value in known.items() if name not in found.columns)
     rows = rows.with_columns(pl.lit("mark").alias("mark"), *_ends(rows, "value_low", "value_high"))
-    rows = rows.with_columns(shape.each(rows["shown_as"], in_two, pl.String).alias("in_two"))
+    is_long = any(in_two(name) for name in rows["shown_as"])
+    two = (lambda name: in_two(name, 0)) if is_long else in_two
+    rows = rows.with_columns(shape.each(rows["shown_as"], two, pl.String).alias("in_two"))
     rows = rows.with_columns(_ends(rows, "value_within_low", "value_within_high"))
     log = nothing is None and far_apart(rows)
     scale = alt.Scale(type="log" if log else "linear", domain=_domain(rows, nothing, log), nice=False)
@@ -95,13 +97,15 @@ def _rows_of(
     ]
 
 
-def in_two(name: str) -> str | None:
-    """A long name on two lines, parted where its parts are; None where it has room on one.
+def in_two(name: str, longest: int = LONGEST) -> str | None:
+    """A long name on two lines, parted where its parts are; None where it has room on one. Names of one chart are alike: where one is long,
+    `forest` parts all.
 
     Args:
         name: parts joined by " · ".
+        longest: letters that have room on one line.
     """
-    if len(name) <= LONGEST:
+    if len(name) <= longest:
         return None
     parts = name.split(" · ")
     halves = [(" · ".join(parts[:count]), " · ".join(parts[count:])) for count in range(1, len(parts))]
