@@ -6,13 +6,13 @@ torch and a machine that measures needs no Streamlit.
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from difflib import get_close_matches
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -166,26 +166,9 @@ def _serve(words: list[str]) -> int:
     return int(streamlit.main(["run", str(script), *words], prog_name="prompt-joules app", standalone_mode=False) or 0)
 
 
-def _bench(words: list[str]) -> int:
-    from prompt_joules.bench.__main__ import main as bench
-
-    return bench(words, prog="prompt-joules bench")
-
-
-def _measure(words: list[str]) -> int:
-    from prompt_joules.bench.meter.process import main as measure
-
-    return measure(words)
-
-
-def _ingest(words: list[str]) -> int:
-    from prompt_joules.ingest.__main__ import main as ingest
-
-    return ingest(words)
-
-
-def _ingest_to(task: str, words: list[str]) -> int:
-    return _ingest([task, *words])
+def _main_of(module: str, *first: str, **named: str) -> Callable[[list[str]], int]:
+    """The command line of a module, which is imported when it runs; `first` are words before those of the person."""
+    return lambda words: int(importlib.import_module(f"prompt_joules.{module}").main([*first, *words], **named))
 
 
 def _completion(words: list[str]) -> int:
@@ -196,11 +179,9 @@ def _completion(words: list[str]) -> int:
 
 PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "app": _app,
-    "bench": _bench,
-    "measure": _measure,
-    "ingest": _ingest,
-    "export": partial(_ingest_to, "export"),
-    "bundle": partial(_ingest_to, "bundle"),
-    "publish": partial(_ingest_to, "publish"),
+    "bench": _main_of("bench.__main__", prog="prompt-joules bench"),
+    "measure": _main_of("bench.meter.process"),
+    "ingest": _main_of("ingest.__main__"),
+    **{task: _main_of("ingest.__main__", task) for task in ("export", "bundle", "publish")},
     "completion": _completion,
 }

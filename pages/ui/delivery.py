@@ -7,14 +7,16 @@ import asyncio
 import ctypes
 import gzip
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib import import_module
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.starlette import App
 
+RawHeaders = list[tuple[bytes, bytes]]
 M_ARENA_MAX, POOLS = -8, 2
 KINDS = ("text/javascript", "application/javascript", "text/css")
 
@@ -57,7 +59,7 @@ class Compressed:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.kept: dict[str, tuple[list[tuple[bytes, bytes]], bytes]] = {}
+        self.kept: dict[str, tuple[RawHeaders, bytes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not _takes_gzip(scope):
@@ -65,28 +67,33 @@ class Compressed:
         elif scope["path"] in self.kept:
             await _answer(send, *self.kept[scope["path"]])
         else:
-            await self.app(scope, receive, self._keeping(scope["path"], send))
+            await self.app(scope, receive, whole(send, _never_changes, partial(self._compressed, scope["path"])))
 
-    def _keeping(self, path: str, send: Send) -> Send:
-        """A `send` that holds a file back until it is whole, then keeps and sends it compressed."""
-        headers = MutableHeaders()
-        parts: list[bytes] = []
+    async def _compressed(self, path: str, start: Message, content: bytes) -> tuple[RawHeaders, bytes]:
+        headers = MutableHeaders(raw=list(start["headers"]))
+        body = await asyncio.to_thread(gzip.compress, content, 6)
+        headers.update({"content-encoding": "gzip", "content-length": str(len(body))})
+        headers.add_vary_header("accept-encoding")
+        self.kept[path] = (headers.raw, body)
+        return self.kept[path]
 
-        async def keep(message: Message) -> None:
-            if message["type"] == "http.response.start" and _never_changes(message):
-                headers.raw.extend(message["headers"])
-            elif not headers:
-                await send(message)
-            else:
-                parts.append(message.get("body", b""))
-                if not message.get("more_body", False):
-                    body = await asyncio.to_thread(gzip.compress, b"".join(parts), 6)
-                    headers.update({"content-encoding": "gzip", "content-length": str(len(body))})
-                    headers.add_vary_header("accept-encoding")
-                    self.kept[path] = (headers.raw, body)
-                    await _answer(send, headers.raw, body)
 
-        return keep
+def whole(send: Send, wanted: Callable[[Message], bool], changed: Callable[[Message, bytes], Awaitable[tuple[RawHeaders, bytes]]]) -> Send:
+    """A `send` that holds a response back until it is whole, where its start is `wanted`; then headers and body are those of `changed`."""
+    held: list[Message] = []
+    parts: list[bytes] = []
+
+    async def hold(message: Message) -> None:
+        if message["type"] == "http.response.start" and wanted(message):
+            held.append(message)
+        elif not held:
+            await send(message)
+        else:
+            parts.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                await _answer(send, *await changed(held[0], b"".join(parts)))
+
+    return hold
 
 
 def _takes_gzip(scope: Scope) -> bool:
@@ -103,6 +110,6 @@ def _never_changes(start: Message) -> bool:
     return start["status"] == 200 and plain and "immutable" in headers.get("cache-control", "")
 
 
-async def _answer(send: Send, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def _answer(send: Send, headers: RawHeaders, body: bytes) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

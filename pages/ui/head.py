@@ -4,6 +4,7 @@ Streamlit sends one HTML page for all addresses, called “Streamlit”. This na
 """
 
 import re
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from prompt_joules.pages.ui import site
+from prompt_joules.pages.ui import delivery, site
 
 PICTURE = Path(__file__).parent / "preview.png"
 PICTURE_SIZE = (1200, 630)
@@ -30,32 +31,17 @@ class Named:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        whole = scope["type"] == "http" and scope["method"] == "GET" and "http.response.pathsend" not in scope.get("extensions", {})
-        await self.app(scope, receive, _naming(scope, send) if whole else send)
+        is_whole = scope["type"] == "http" and scope["method"] == "GET" and "http.response.pathsend" not in scope.get("extensions", {})
+        await self.app(scope, receive, delivery.whole(send, _is_page, partial(_named, scope)) if is_whole else send)
 
 
-def _naming(scope: Scope, send: Send) -> Send:
-    """A `send` that holds an HTML page back until it is whole."""
-    held: list[Message] = []
-    parts: list[bytes] = []
-
-    async def name(message: Message) -> None:
-        if message["type"] == "http.response.start" and _is_page(message):
-            held.append(message)
-        elif not held:
-            await send(message)
-        else:
-            parts.append(message.get("body", b""))
-            if not message.get("more_body", False):
-                body = b"".join(parts).replace(TITLE, head(scope).encode(), 1)
-                headers = MutableHeaders(raw=list(held[0]["headers"]))
-                headers["content-length"] = str(len(body))
-                # These headers are about the file on disk: a browser would keep an old head.
-                del headers["etag"], headers["last-modified"]
-                await send({**held[0], "headers": headers.raw})
-                await send({"type": "http.response.body", "body": body})
-
-    return name
+async def _named(scope: Scope, start: Message, content: bytes) -> tuple[delivery.RawHeaders, bytes]:
+    body = content.replace(TITLE, head(scope).encode(), 1)
+    headers = MutableHeaders(raw=list(start["headers"]))
+    headers["content-length"] = str(len(body))
+    # These headers are about the file on disk: a browser would keep an old head.
+    del headers["etag"], headers["last-modified"]
+    return headers.raw, body
 
 
 def _is_page(start: Message) -> bool:
