@@ -138,8 +138,7 @@ paired as (
         b.output_tokens as tokens_b,
         coalesce(a.cut, false) as cut_a,
         coalesce(b.cut, false) as cut_b,
-        a.shared,
-        1 / count(*) over (partition by matched.contrast, a.prompt_id) as weight
+        a.shared
     from matched
     join answered as a on a.run_number = matched.run_a
     join answered as b
@@ -150,7 +149,8 @@ paired as (
 numbered as (
     select
         *,
-        (dense_rank() over (partition by contrast order by prompt_id))::integer as prompt
+        (dense_rank() over (partition by contrast order by prompt_id))::integer as prompt,
+        1 / count(*) over (partition by contrast order by prompt_id groups between current row and current row) as weight
     from paired
 ),
 summed as (
@@ -174,7 +174,7 @@ summed as (
 ),
 -- What the pairs of each turn weigh: a run without one is not among the runs of the contrast.
 turns_paired as (
-    select contrast, turn, sum(weight) as weight from paired group by contrast, turn
+    select contrast, turn, sum(weight) as weight from numbered group by contrast, turn
 ),
 -- Both sides of every contrast, one row per run.
 ends as (
