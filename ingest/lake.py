@@ -207,7 +207,7 @@ def _load_here(
     """
     with duckdb.connect(local, config={"memory_limit": MEMORY_LIMIT}) as here:
         here.execute("set timezone = 'UTC'")
-        create.empty(here)
+        create.empty(here, comments=False)
         for table in SMALL_TABLES:
             _seed(connection, here, table, f"from {table}")
         if runs:

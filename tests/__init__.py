@@ -1,9 +1,13 @@
-"""One thread for each process of the tests, set before anything is imported that starts threads as it is loaded.
+"""Variables of every process of the tests, set before anything is imported that reads them as it is loaded.
 
-Threads of a small product of matrices, or of a tiny model, wait for one another more than they work: the simulations of the intervals took
-119 s of CPU with two threads and 63 with one.
+One thread: threads of a small product of matrices, or of a tiny model, wait for one another more than they work. The simulations of the
+intervals took 119 s of CPU with two threads and 63 with one.
+
+The compiler of torch believes that the C++ compiler knows the instructions of this processor, and compiles nothing to find out. It chooses
+the same: where nothing was compiled before, the tests of the compiled engine take 22 s of CPU instead of 35.
 """
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")

@@ -3,7 +3,9 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from prompt_joules import first_warehouse
@@ -25,6 +27,23 @@ with contextlib.suppress(ImportError):  # the environment of the lake has none
 def empty_warehouses_are_copies(make_once: MakeOnce) -> Iterator[None]:
     """Copy the first empty warehouse of a session wherever a test needs one."""
     with empty_warehouse.copied(make_once("empty", empty_warehouse.template) / "empty.duckdb"):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_of_the_older_duckdb() -> Iterator[None]:
+    """In the environment of the lake, instances of DuckDB that a test opens in its own process have one thread: a sixth less CPU.
+
+    What rows of several threads could do to a result is tried with the newer DuckDB, and by the programs that the tests of lakes start.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if duckdb.__version__.startswith("1."):
+            connect = duckdb.connect
+
+            def with_one_thread(*words: Any, config: dict[str, Any] | None = None, **more: Any) -> duckdb.DuckDBPyConnection:
+                return connect(*words, config={**(config or {}), "threads": 1}, **more)
+
+            patch.setattr(duckdb, "connect", with_one_thread)
         yield
 
 

@@ -26,9 +26,9 @@ def copied(path: Path) -> Iterator[None]:
     DuckDB 1.5 makes each anew: it would copy macros in a syntax that it has given up.
     """
 
-    def copy(connection: duckdb.DuckDBPyConnection, *, keys: bool = True) -> None:
-        if not keys:
-            made(connection, keys=keys)
+    def copy(connection: duckdb.DuckDBPyConnection, *, keys: bool = True, comments: bool = True) -> None:
+        if not (keys and comments):
+            made(connection, keys=keys, comments=comments)
             return
         ((name,),) = connection.execute("select current_database()").fetchall()
         target = '"' + name.replace('"', '""') + '"'

@@ -119,6 +119,16 @@ def test_a_lake_gets_the_tables_without_their_keys() -> None:
     assert connection.execute(comments).fetchall() == keyed.execute(comments).fetchall()
 
 
+def test_a_warehouse_that_nobody_opens_has_the_same_tables_without_comments() -> None:
+    whole, bare = duckdb.connect(), duckdb.connect()
+    create.empty(whole)
+    create.empty(bare, comments=False)
+    columns = "select table_name, column_name, data_type, is_nullable from duckdb_columns() where not internal order by all"
+    assert bare.execute(columns).fetchall() == whole.execute(columns).fetchall()
+    said = "select count(comment) from duckdb_columns() where not internal"
+    assert bare.execute(said).fetchall() == [(0,)] != whole.execute(said).fetchall()
+
+
 @pytest.mark.parametrize("words", ["Transaction conflict - another transaction", "could not serialize access", "database is locked"])
 def test_conflicts_are_known_by_their_words(words: str) -> None:
     assert lake.is_conflict(duckdb.TransactionException(words))
