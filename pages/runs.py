@@ -23,8 +23,9 @@ def show_detail(selection: Selection, chosen: pl.DataFrame) -> None:
     meanings = dict(columns.select("column", "meaning").iter_rows())
     row = chosen.row(0, named=True)
     st.subheader(f"{plain(row['model_name'])} on {plain(row['gpu'] or '')}, {plain(row['task'] or '')}", anchor=False)
-    if said := [*row["remarks"], *row["properties"]]:
-        st.markdown(f"{'Counts' if row['valid'] else '**Does not count**'}. {row['verdict']}. {plain('; '.join(said))}.")
+    lists = (("Remarks", row["remarks"]), ("Properties", row["properties"]))
+    said = [f"{name}: {plain('; '.join(each))}." for name, each in lists if len(each)]
+    st.markdown(" ".join(("Counts." if row["valid"] else "**Does not count**.", *said)))
     windows = detail.upright(data.load("run_windows", selection, run=row["run_id"]))
     told = detail.upright(chosen.drop("environment", "remarks", "properties", "verdict", "adds_up"), meanings)
     known = pl.concat([windows, detail.environment(row["environment"]), told])
