@@ -207,8 +207,7 @@ def show_report(report: Report, warehouse: str, *, in_one_line: bool = False) ->
 def _per_file(lines: list[Line]) -> Table:
     table = Table("file", "format", "state", *(Column(name, justify="right") for name in ("accepted", "rejected")), "note")
     for line in lines:
-        cells = (line.path, line.format, line.state, f"{line.accepted:,}", f"{line.rejected:,}", line.why)
-        table.add_row(*cells)
+        table.add_row(line.path, line.format, line.state, f"{line.accepted:,}", f"{line.rejected:,}", line.why)
     return table
 
 

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,12 +181,9 @@ class Asked:
         try:
             base_url = server_url(self.server.url)
             facts = asyncio.run(first_contact(config, base_url))
-            meter = meter_of(config, base_url)
-            try:
+            with closing(meter_of(config, base_url)) as meter:
                 work = described(config, base_url, facts, {}, meter, screen.console(quiet=True))
                 self.row = asyncio.run(self._measured(work, meter))
-            finally:
-                meter.close()
         except errors.ServerDown:  # its text has the address, which a visitor must not see
             self.fault = f"{self.server.label} does not answer: is its server running?"
         except (errors.BenchError, MeterError, RequestFailed) as error:

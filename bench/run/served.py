@@ -128,8 +128,7 @@ def _measure(config: RunConfig, prompts: PromptSet, address: str, setup: dict[st
     """Every concurrency asked for, one after the other, on the server at this address. Returns as `run_served`."""
     base_url, statuses, points = server_url(address), [], []
     facts = asyncio.run(first_contact(config, base_url))
-    meter = meter_of(config, base_url)
-    try:
+    with contextlib.closing(meter_of(config, base_url)) as meter:
         for level, asked in config.points:
             some = choose_prompts(prompts, asked)
             again = max(config.repetitions, math.ceil((asked or 0) / len(some.prompts)))
@@ -142,8 +141,6 @@ def _measure(config: RunConfig, prompts: PromptSet, address: str, setup: dict[st
             points.append((level, [job.run.folder for its in passes for job in its.jobs]))
             if statuses[-1] == 130:
                 return 130
-    finally:
-        meter.close()
     if config.slo:
         console.print(cheapest(points, config.slo), soft_wrap=True, highlight=False)
     return min(statuses)

@@ -9,6 +9,7 @@ from typing import Any
 
 from prompt_joules.ingest.formats import scales
 from prompt_joules.ingest.formats.base import Facts, Format, Unreadable
+from prompt_joules.ingest.formats.fields import first_text
 from prompt_joules.ingest.formats.foreign import dug
 from prompt_joules.ingest.formats.published import each_result
 
@@ -19,8 +20,7 @@ AVERAGE = ":_average"
 def model_of(content: Mapping[str, Any]) -> str:
     """The model's name, with what makes it another one. Raises Unreadable when the result names none."""
     general, config = content.get("config_general"), dug(content, "config_general", "model_config")
-    named = (dug(general, "model_name"), dug(config, "model_name"), dug(config, "pretrained"))
-    model = next((name for name in named if isinstance(name, str) and name), None)
+    model = first_text(general, "model_name", "model_config.model_name", "model_config.pretrained")
     if model is None:
         raise Unreadable("is a lighteval result that names no model")
     revision, adapter = dug(config, "revision"), dug(config, "adapter_weights") or dug(config, "delta_weights")

@@ -9,6 +9,7 @@ from typing import Any
 
 from prompt_joules.ingest.formats import scales
 from prompt_joules.ingest.formats.base import Content, Facts, Format, Unreadable
+from prompt_joules.ingest.formats.fields import first_text
 from prompt_joules.ingest.formats.foreign import dug
 from prompt_joules.ingest.formats.published import each_result
 
@@ -45,8 +46,7 @@ def scores_of(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def model_of(content: Mapping[str, Any]) -> str:
     """The model's name, with what was laid over it. Raises Unreadable when the result names none."""
     arguments = _arguments(dug(content, "config", "model_args"))
-    named = (arguments.get("pretrained"), arguments.get("model"), content.get("model_name"), arguments.get("path"))
-    model = next((name for name in named if isinstance(name, str) and name), None)
+    model = first_text({**content, "by": arguments}, "by.pretrained", "by.model", "model_name", "by.path")
     if model is None:
         raise Unreadable("is an lm-eval result that names no model")
     revision = arguments.get("revision")
