@@ -3,7 +3,6 @@
 A page with an error is no picture.
 """
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from prompt_joules.pages.ui import head
 from tests import warehouses
-from tests.e2e.conftest import Visitor, watched
+from tests.e2e.conftest import Visitor, installed, watched
 from tests.servers import ROOT, served
 
 WIDE = 1366
@@ -24,7 +23,7 @@ PICTURES = {"home": ("", 1290), "software": ("what_software_saves", 900), "verbo
 def take(address: str, into: Path) -> None:
     """Open every view in a browser of its own and keep what a visitor sees first."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=installed(), args=["--no-sandbox"])
 
         def visit(wide: int, high: int) -> Visitor:
             return Visitor(watched(browser.new_page(viewport={"width": wide, "height": high})), address)

@@ -71,6 +71,11 @@ GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgr
 THEMES: dict[Theme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 29)"}
 
 
+def installed() -> str | None:
+    """The Chromium of this machine; None for the one that Playwright has installed."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 class Visitor:
     """A browser page, made by `watched`, that remembers what went wrong."""
 
@@ -178,9 +183,8 @@ def context() -> Iterator[BrowserContext]:
     Playwright keeps an event loop open until it stops, and other tests start loops of their own: so it stops with the file.
     """
     with sync_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, BROWSERS)), None)
         try:
-            launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            launched = playwright.chromium.launch(executable_path=installed(), args=FLAGS)
         except Error:
             pytest.skip("There is no Chromium: run `make test`, or tests/install_chromium.sh.")
         context = launched.new_context(accept_downloads=True)

@@ -28,6 +28,7 @@ from prompt_joules.bench import record
 from prompt_joules.ingest import loading
 from prompt_joules.pages.ui.site import SECTIONS
 from prompt_joules.warehouse import create
+from tests.e2e.conftest import installed
 from tests.perf import crowd, ingest
 from tests.servers import ROOT, Server, served
 
@@ -235,8 +236,7 @@ def main(arguments: list[str] | None = None) -> None:
     wanted = options.pages or list(questions)
     files = [make(options.folder, rows) for rows in (options.few, options.rows)]
     with sync_playwright() as playwright, ExitStack() as open_:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium") or installed(), args=["--no-sandbox"])
         floors = [
             (open_.enter_context(site(files[0], options.folder, FLOOR, program)), Times()) for program in ("stock_server", "timed_server")
         ]
