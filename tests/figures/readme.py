@@ -260,6 +260,25 @@ def batches(results: pj.Results) -> list[str]:
     return [
         f"all four tasks of the same {prompts:,} prompts took {rows['kj'].min():.0f} to {rows['kj'].max():.0f} kJ",
         f"wrote {percent(fewer)} % fewer tokens than its twin",
+        *served(results),
+    ]
+
+
+def served(results: pj.Results) -> list[str]:
+    """All ShareGPT prompts on vLLM with 128 in flight: what the GPU took for each of two tasks."""
+    rows = results.sql(
+        "select runs.task, sum(energy_j) as joules, sum(output_tokens) as tokens, count(*) as prompts, any_value(runs.harness_version) as "
+        "protocol, any_value(runs.max_new_tokens) as most from requests join runs using (run_number) where runs.gpu = 'H200' and "
+        "runs.engine = 'vllm' and runs.concurrency = 128 and runs.model_id = $model and runs.prompt_set = 'sharegpt' group by runs.task",
+        model=SMOLLM,
+    )
+    of = {row["task"]: row for row in rows.iter_rows(named=True)}
+    verbose, concise = of["instruct"], of["instruct-concise"]
+    assert verbose["prompts"] == concise["prompts"]
+    return [
+        f"protocol {verbose['protocol']}, at most {verbose['most']:,} tokens, one run each",
+        f"took {verbose['joules'] / 1000:.1f} kJ for all {verbose['prompts']:,} as instruct and {concise['joules'] / 1000:.1f} as "
+        f"instruct-concise: {signed(concise['joules'] / verbose['joules'] - 1)} % for {signed(concise['tokens'] / verbose['tokens'] - 1)} % tokens",
     ]
 
 

@@ -1,6 +1,7 @@
 """AIPerf beside ours: the table of docs/engines.md out of the times that were kept."""
 
 import json
+import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,15 @@ def test_the_table_of_clients_is_made_of_the_times_that_were_kept() -> None:
     text = (warehouses.ROOT / "docs/engines.md").read_text(encoding="utf-8")
     assert marked.stands_as_table(beside.table(made), text, beside.HEADING)
     assert {len(turn["answers"]) for turn in made["turns"]} == {beside.PROMPTS} and len(made["turns"]) == 2 * len(beside.TURNS)
+
+
+def test_the_table_of_turns_is_made_of_the_times_that_were_kept() -> None:
+    made = json.loads((warehouses.ROOT / "docs/figures/clients-vllm.json").read_text(encoding="utf-8"))
+    text = (warehouses.ROOT / "docs/engines.md").read_text(encoding="utf-8")
+    assert all(line in text for line in beside_running.table(made))
+    for turn in made["turns"]:
+        columns = zip(*turn["answers"], strict=True)
+        assert [statistics.median(column) for column in columns] == pytest.approx(list(turn["median"].values()), abs=0.001)
 
 
 def test_a_client_is_compared_with_the_log_of_the_server() -> None:
