@@ -12,7 +12,7 @@ from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
 from tests.app.conftest import open_app, opened, table, text
 
-LARGEST = "llama-3.1-70b"
+LARGEST = "llama-3.1-70b-shape"
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_the_sentence_and_the_table_are_what_the_runs_say(runs: pl.DataFrame) ->
     app = opened(open_app("what_software_saves"), "what-software-saves")
     assert not app.exception
     eager, compiled = (of(runs, "H200", LARGEST, f"transformers-{loop}", 1) for loop in ("eager", "compiled"))
-    assert f"less energy, at most by **{100 * (1 - compiled / eager):.0f} %** (71B) to **" in text(app), "from the size that gains least"
-    row = table(app).filter(pl.col("size_name") == "71B", pl.col("step_name") == "Compiled").row(0, named=True)
+    assert f"less energy, at most by **{100 * (1 - compiled / eager):.0f} %** (69B) to **" in text(app), "from the size that gains least"
+    row = table(app).filter(pl.col("size_name") == "69B", pl.col("step_name") == "Compiled").row(0, named=True)
     assert row["energy_per_token_j"] == pytest.approx(compiled)
     assert row["saved"] == pytest.approx(100 * (1 - compiled / eager))
     few = table(app).filter(pl.col("units") < 5)
@@ -82,7 +82,7 @@ def test_curves_of_a_size_are_those_of_its_engines(runs: pl.DataFrame) -> None:
     shown = table(app, -1)
     assert set(shown["engine"]) >= {"transformers-eager", "transformers-compiled"}
     row = shown.filter(pl.col("engine") == "transformers-compiled", pl.col("batch_size") == 32).row(0, named=True)
-    assert row["energy_per_token_j"] == pytest.approx(of(runs, "H200", "llama-3.1-8b", "transformers-compiled", 32))
+    assert row["energy_per_token_j"] == pytest.approx(of(runs, "H200", "Llama-3.1-8B-shape", "transformers-compiled", 32))
 
 
 def test_every_mark_has_its_n(shipped_warehouse: Path) -> None:
