@@ -275,10 +275,11 @@ def served(results: pj.Results) -> list[str]:
     of = {row["task"]: row for row in rows.iter_rows(named=True)}
     verbose, concise = of["instruct"], of["instruct-concise"]
     assert verbose["prompts"] == concise["prompts"]
+    joules, tokens = (signed(concise[name] / verbose[name] - 1) for name in ("joules", "tokens"))
     return [
         f"protocol {verbose['protocol']}, at most {verbose['most']:,} tokens, one run each",
         f"took {verbose['joules'] / 1000:.1f} kJ for all {verbose['prompts']:,} as instruct and {concise['joules'] / 1000:.1f} as "
-        f"instruct-concise: {signed(concise['joules'] / verbose['joules'] - 1)} % for {signed(concise['tokens'] / verbose['tokens'] - 1)} % tokens",
+        f"instruct-concise: {joules} % for {tokens} % tokens",
     ]
 
 
