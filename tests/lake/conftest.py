@@ -145,7 +145,7 @@ def new_lake(postgres: Postgres, bucket: str) -> Callable[..., Lake]:
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one_run(new_lake: NewLake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake with a run of the name "before". Copy it: `new_lake(one_run)`."""
     made = new_lake()
