@@ -99,11 +99,11 @@ def unlike(rows: pl.DataFrame) -> str:
 
 
 def cold(rows: pl.DataFrame) -> str:
-    """What is wrong with eager loops of protocol 1.x, and the sizes without one; nothing where there is none."""
-    if not rows["is_cold"].any():
+    """What is wrong with eager loops of protocol 1.x, and the sizes with one where not all have one; nothing where there is none."""
+    sizes = rows.filter("is_cold")["size_name"].unique(maintain_order=True).to_list()
+    if not sizes:
         return ""
-    warm = rows.filter(~pl.col("is_cold"))["size_name"].unique(maintain_order=True).to_list()
-    return COLD.format(sizes=f" (all sizes but {', '.join(warm)})" if warm else "")
+    return COLD.format(sizes="" if rows["is_cold"].all() else f" ({', '.join(sizes)})")
 
 
 def left_out(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:

@@ -175,6 +175,8 @@ def test_what_is_saved_is_against_the_eager_loop_of_the_size(steps: pl.DataFrame
     assert not room.cold(drawn) and "at most" not in room.headline(drawn)
     cold = software.comparable(software.complete(steps.with_columns(harness_version=pl.lit("1.1"))))
     assert room.cold(cold) == room.COLD.format(sizes="")
+    some = pl.concat([drawn, cold.with_columns(size_name=pl.lit("15B"))])
+    assert room.cold(some) == room.COLD.format(sizes=" (15B)"), "the sizes with a cold first answer are named"
     assert "less energy, at most by " in room.headline(cold), "a cold first answer is in the eager loop"
     mixed = drawn.with_columns(pl.when(pl.col("step") == 1).then(pl.lit("1.1")).otherwise("harness_version").alias("harness_version"))
     assert "Steps differ in protocol at 8B random." in room.unlike(mixed)
