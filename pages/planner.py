@@ -156,7 +156,10 @@ frame.say_measure(results, asked)
 words = room.planned(chosen.row(0, named=True), joules[0], kind, room.band_words(energy, factor), requests, length, view.measure)
 st.markdown(words)
 tables.show(
-    plan, room.columns(joules), alt="Estimated energy, money and emissions a day, a month and a year, with a band where there is one"
+    plan,
+    room.columns(joules),
+    alt="Estimated energy, money and emissions a day, a month and a year, with a band where there is one",
+    titles={"money": f"Money ({currency})"},
 )
 downloads.offer(plan, "plan", view.narrowed(Planned(requests, overhead, price, currency, intensity, length)))
 st.markdown(room.assumptions(length, st.session_state.get("country")))

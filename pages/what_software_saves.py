@@ -48,7 +48,7 @@ drawn = software.comparable(steps)
 glance.headline(room.headline(drawn))
 draw.show(draw.of(room.staircase, drawn), alt=room.alternative(drawn))
 st.caption(" ".join(part for part in (room.BOUNDARY, room.cold(drawn)) if part))
-glance.explained(room.ABOUT, room.unlike(drawn), room.left_out(steps, drawn))
+glance.explained(room.each_step(drawn), room.ABOUT, room.unlike(drawn), room.left_out(steps, drawn))
 alt = "J/token by size and step of software, with intervals, the number of measurements, and what each step saves"
 pick.show_framed(steps, room.COLUMNS, alt, "what-software-saves", view, "The numbers, with what each was measured on")
 curves = lines.complete(data.load("software_curves", view.selection))

@@ -14,6 +14,7 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import connect, energy_shown, errors
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
+from prompt_joules.warehouse.selection import Selection
 
 # Streamlit writes white on the primary colour; in the dark theme that colour is too pale for white words.
 # The words of its charts are paler than what can be read by everybody (4.5:1), and a page on paper needs no sidebar.
@@ -40,7 +41,10 @@ schemapi.disable_debug_mode()
 
 
 def run(page: Page) -> None:
-    """Draw the filters and run the page, all of one version of the warehouse; without a readable one, say what to run instead."""
+    """Draw the filters and run the page, all of one version of the warehouse; without a readable one, say what to run instead.
+
+    A page that reads no rows runs without a warehouse too, and without filters then.
+    """
     site.follow_old_links(page)
     st.html(TAGS_STYLE + glance.STYLE)
     if sign_in.is_needed():
@@ -51,6 +55,9 @@ def run(page: Page) -> None:
             with connect.pinned(connect.default_warehouse()):
                 _draw(page)
         except errors.WarehouseError as error:
+            if page.url_path == site.LIVE[0]:
+                _draw_without_rows(page)
+                return
             run.outcome = "no-warehouse"
             scope.show_no_warehouse(error)
 
@@ -59,9 +66,18 @@ def _draw(page: Page) -> None:
     selection, notes = filters.sidebar(data.options())
     acting, why = site.SWITCHES.get(page.url_path or site.HOME, (tuple(filters.ENERGY), ""))
     measure = filters.energy(acting, why)
+    _run(page, View(selection, measure=measure), acting, notes)
+
+
+def _draw_without_rows(page: Page) -> None:
+    _run(page, View(Selection()), (), [])
+
+
+def _run(page: Page, view: View, acting: tuple[str, ...], notes: list[str]) -> None:
+    """Run the page for a view, whose filters have been drawn."""
     sign_in.show_who()
     st.sidebar.html(SCRIPTS, unsafe_allow_javascript=True)
-    st.session_state["asked_for"] = View(selection, measure=measure)
+    st.session_state["asked_for"] = view
     st.session_state["acting"] = acting
     st.session_state["notes"] = notes
     st.session_state["in_frame"] = True

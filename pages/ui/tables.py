@@ -1,6 +1,6 @@
 """Tables and texts: how a column is shown, and a text as it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -112,6 +112,7 @@ def show(
     modes: Iterable[SelectionMode] = ("single-row",),
     opens: tuple[str, str] | None = None,
     lines: int = 1,
+    titles: Mapping[str, str] | None = None,
 ) -> Any:
     """A table: what is missing says so, links lead only to the web, names are shown as text. With a `key` one row can be clicked, or what
     the `modes` say. On a phone a wide table is a list of cards; where rows open something, their names are links to it.
@@ -119,6 +120,7 @@ def show(
     Args:
         lines: of words that a row has room for.
         opens: how the address names a row that is opened, and the column with its value; needed with a `key`.
+        titles: of columns whose own would say too little here, e.g. money without its currency.
     """
     rows, listed_columns = shape.marked(named_gpus(rows), shape.shown(rows, columns))
     listed = rows.select(listed_columns)
@@ -133,11 +135,15 @@ def show(
     missing = "–" if metric or shape.has_random_weights(rows) else _missing(listed, rows)
     if (key is None or opens) and cards.wanted(listed.columns):
         links = [opened.link(opens[0], value) for value in rows[opens[1]].head(cards.MOST_CARDS)] if opens else []
-        return cards.show(shape.on_screen(listed), {name: _title(name) for name in listed.columns}, missing, alt, links)
+        called = {name: _title(name) for name in listed.columns} | dict(titles or {})
+        return cards.show(shape.on_screen(listed), called, missing, alt, links)
     high = ROW_HEIGHT + LINE_HEIGHT * (lines - 1)
+    configured = config(listed, metric)
+    for name, title in (titles or {}).items():
+        configured[name]["label"] = title
     return st.dataframe(
         shape.on_screen(listed),
-        column_config=config(listed, metric),
+        column_config=configured,
         hide_index=True,
         key=key,
         on_select="rerun" if key else "ignore",

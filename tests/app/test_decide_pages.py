@@ -1,5 +1,6 @@
 """Compare and Planner: numbers against polars."""
 
+import json
 import re
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def test_a_country_sets_grid_price_and_money_with_source_and_year(open_page: Ope
     assert "in 2023 (Ember" in text(app) and "EUR/kWh in 2024-S2 (Eurostat" in text(app)
     app.selectbox(key="country").set_value("United States").run()
     assert (app.number_input(key="price").value, app.selectbox(key="currency").value) == (0.0806, "USD")
+    assert json.loads(app.dataframe[0].proto.columns)["money"]["label"] == "Money (USD)", "the table names the currency too"
     year = table(app).row(2, named=True)
     assert year["co2_kg"] == pytest.approx(year["kwh"] * 369.5 / 1000) and year["money"] == pytest.approx(year["kwh"] * 0.0806)
     app.selectbox(key="country").set_value("Japan").run()

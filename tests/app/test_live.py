@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from prompt_joules.bench.meter.opening import AbsentMeter, open_meter
 from prompt_joules.bench.run import live
 from prompt_joules.pages.ui.of import live as room
-from tests.app.conftest import Open, htmls, text
+from tests.app.conftest import Open, htmls, open_app, text
 from tests.fake_server import FakeServer, serving, stream, whole
 
 
@@ -107,3 +107,14 @@ def test_the_joules_stand_alone_above_a_line_with_the_rest() -> None:
     assert room.measured(row) == ("50 J ± 1.5", "10 words · **5 J per word** · 12 tokens · 2.0 s")
     number, line = room.measured(row | {"energy_j": None, "energy_reason": "no GPU driver answers"})
     assert number == "– J" and line.startswith("joules not measured · 10 words") and "no GPU driver answers" in line
+
+
+def test_live_reads_no_rows_and_needs_no_warehouse(
+    pair: tuple[FakeServer, FakeServer], counter: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(tmp_path / "none.duckdb"))
+    app = open_app("live")
+    assert not app.exception and not app.error and app.title[0].value == "What does my own question cost?"
+    asked(app)
+    assert not app.error and text(app).count("J per word") == 2
+    assert open_app("leaderboard").error, "pages of rows still say what is missing"

@@ -168,16 +168,22 @@ def test_what_is_saved_is_against_the_eager_loop_of_the_size(steps: pl.DataFrame
     drawn = software.comparable(rows)
     assert set(drawn["size"]) == {8.0}
     assert room.left_out(rows, drawn).endswith(": 0.6B, 8B.")
-    assert f"**{software.share(server['saved'])}** (8B random) on a server." in room.headline(drawn)
+    assert f"**{software.share(server['saved'])}** (8B random) on a server." in room.each_step(drawn)
+    assert room.headline(drawn).startswith(f"**{software.share(server['saved'])}** less energy per token on a server than"), (
+        "the number first"
+    )
+    assert "less with compiling alone." in room.headline(drawn)
+    assert len(room.headline(drawn)) < 200, "two lines of a desktop"
     assert "Random weights have a row of their own" in room.unlike(drawn)
     real = rows.filter(pl.col("weights") == "pretrained").row(0, named=True)
     assert (real["size_name"], real["saved"]) == ("8B", None), "a pretrained step is not held against an eager loop of random weights"
-    assert not room.cold(drawn) and "at most" not in room.headline(drawn)
+    assert not room.cold(drawn) and "at most" not in room.headline(drawn) + room.each_step(drawn)
     cold = software.comparable(software.complete(steps.with_columns(harness_version=pl.lit("1.1"))))
     assert room.cold(cold) == room.COLD.format(sizes="")
     some = pl.concat([drawn, cold.with_columns(size_name=pl.lit("15B"))])
     assert room.cold(some) == room.COLD.format(sizes=" (15B)"), "the sizes with a cold first answer are named"
-    assert "less energy, at most by " in room.headline(cold), "a cold first answer is in the eager loop"
+    assert "less energy, at most by " in room.each_step(cold), "a cold first answer is in the eager loop"
+    assert room.headline(cold).startswith("At most **")
     mixed = drawn.with_columns(pl.when(pl.col("step") == 1).then(pl.lit("1.1")).otherwise("harness_version").alias("harness_version"))
     assert "Steps differ in protocol at 8B random." in room.unlike(mixed)
 
