@@ -220,14 +220,15 @@ def _folder(parts: Iterator[pl.DataFrame], options: Export, selection: Selection
 
 
 def _report(options: Export, rows: pl.DataFrame, header: dict[str, Any]) -> int:
-    """Configurations in the words of others. Raises NothingMeasured, OSError."""
+    """Configurations in the words of others. Raises NothingMeasured, WarehouseError, OSError."""
     out, measured = Path(options.out), rows.filter(pl.col("energy_j").is_not_null())
     if measured.is_empty():
         raise NothingMeasured(f"No configuration has a measured energy: {header['filter']}.")
     match options.written_as:
         case "boamps":
+            known = {row["result_id"]: row for row in query.load("measured_answers", None, options.warehouse).iter_rows(named=True)}
             for row in measured.iter_rows(named=True):
-                report = reports.boamps(row, options.country, create.project_version())
+                report = reports.boamps(row, options.country, create.project_version(), known.get(row["result_id"]))
                 _write(out / reports.file_name(row["result_id"]), _json(report))
         case "sci":
             found = [reports.sci(row, options.carbon_intensity, options.embodied) for row in rows.iter_rows(named=True)]

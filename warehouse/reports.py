@@ -18,14 +18,16 @@ LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
 LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 
 
-def boamps(row: dict[str, Any], country: str | None, version: str) -> dict[str, Any]:
-    """A BoAmps report of one configuration whose energy is known.
+def boamps(row: dict[str, Any], country: str | None, version: str, measured: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A BoAmps report of one configuration whose energy is known. It is about the answers that have energy, and no others.
 
     Args:
         row: of the question `leaderboard`, with `energy_j` (J per answer) not null.
         country: where the machine stood; nobody but the person who measured knows.
         version: of this project.
+        measured: of the question `measured_answers`, where some of the answers have no energy.
     """
+    row = row | (measured or {})
     answers = row["prompts"] or 1  # where the source gives none, the report is about one answer, the mean one
     report = {
         "header": {

@@ -105,6 +105,7 @@ def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
         "energies": Case("run_summary", ("run_id", "metric", "p95"), {"per": "output token", "statistic": "p95", "idle": "above idle"}),
         "ingested_files": Case("ingested_files", ("file_id", "path", "sha256")),
         "leaderboard": Case("run_summary", ("run_id", "metric", "mean", "p50", "p90", "p95", "p99")),
+        "measured_answers": Case("runs", ("run_id", "measured", "counted", "measured_output_tokens_total")),
         "meta": Case("meta", ("schema_version", "project_version")),
         "options": Case("runs", ("model_id", "gpu", "task", "engine", "batch_size", "weights")),
         "reason_codes": Case("reason_codes", ("code",)),

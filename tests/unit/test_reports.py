@@ -34,6 +34,23 @@ def test_boamps_reports_what_was_measured(warehouse: Path, tmp_path: Path) -> No
     assert {"taskStage", "taskFamily", "algorithms", "dataset"} <= set(report["task"])
 
 
+def test_boamps_reports_the_answers_that_have_energy(tmp_path: Path) -> None:
+    """Ten of 25 answers lost theirs: a report of 25 would multiply the mean of 15."""
+    gone = {"energy_j": None, "energy_error_j": None, "energy_error_edge_j": None, "energy_reason": "the counter did not answer"}
+    rows = factories.frame([factories.record(index=index, **(gone if index < 10 else {})) for index in range(25)])
+    factories.write(rows, tmp_path / "in" / "part-1.parquet")
+    warehouse = tmp_path / "w.duckdb"
+    assert run(tmp_path / "in", "--warehouse", warehouse) == 0
+    assert run("export", tmp_path / "reports", "--as", "boamps", "--warehouse", warehouse) == 0
+    (path,) = (tmp_path / "reports").iterdir()
+    report, kept = json.loads(path.read_text()), rows.filter(pl.col("energy_j").is_not_null())
+    assert report["task"]["nbRequest"] == 15
+    assert report["measures"][0]["powerConsumption"] == pytest.approx(kept["energy_j"].sum() / 3.6e6)
+    assert report["measures"][0]["measurementDuration"] == pytest.approx(kept["latency_s"].sum())
+    tokens = {part["dataUsage"]: part["dataQuantity"] for part in report["task"]["dataset"]}
+    assert tokens == pytest.approx({"input": kept["input_tokens"].sum(), "output": kept["output_tokens"].sum()})
+
+
 def test_boamps_says_of_other_peoples_figures_only_what_they_say() -> None:
     names = (
         "model_name model_url params_total_b engine dtype input_tokens output_tokens harness_version started_at clock licence num_gpus "
