@@ -187,7 +187,7 @@ create table runs (
     token_log_error double, -- standard error of ln(J/token) over these, within the run; null for fewer than two
     output_tokens_total bigint, -- token: sum over valid rows
     latency_s_total double, -- s: sum over valid rows
-    busy_s_total double, -- s: time in which a valid row was being answered; as latency_s_total, but a batch or a server's session counts once
+    busy_s_total double, -- s: time in which a valid row was being answered: answers that overlap count once; null where nobody knows whether they do
     itl_p50_s double, -- s: median gap between tokens of valid rows
     itl_p99_s double, -- s: 99th percentile of the gaps
     books_counter_j double, -- J: counter over the whole run

@@ -154,6 +154,32 @@ busy as (
     from windows
     group by run_id
 ),
+-- Requests of other tools have no windows. Where several may be in flight their latencies overlap: each adds the time after those that began before it.
+in_flight as (
+    select
+        run_id,
+        started_at,
+        started_at + to_microseconds(round(1e6 * latency_s)::bigint) as ended_at,
+        greatest(
+            started_at,
+            max(ended_at) over (partition by run_id order by started_at, sequence rows between unbounded preceding and 1 preceding)
+        ) as free_at
+    from requests
+    where valid
+        and window_id is null
+        and latency_s is not null
+        and (batch_size > 1 or concurrency > 1 or (concurrency is null and device = 'server'))
+        and run_id between $first and $last
+        and run_id in (select run_id from touched)
+),
+answering as (
+    select
+        run_id,
+        count(distinct started_at) = 1 and count(*) > 1 as started_together,
+        sum(date_diff('microseconds', free_at, ended_at)) filter (where ended_at > free_at) / 1e6 as seconds
+    from in_flight
+    group by run_id
+),
 judged as (
     select
         -- Files of record version 1 have top-k in their environment, and there only when it was on.
@@ -163,7 +189,14 @@ judged as (
             engine_name(counted.run_id, counted.engine, counted.environment) as engine
         ),
         clock_of(clocked) as clock,
-        coalesce(busy.seconds, counted.latency_s_total) as busy_s_total,
+        case
+            when busy.seconds is not null then busy.seconds
+            when answering.run_id is null then counted.latency_s_total
+            -- A file without starts gives all of its requests one time. Its tool may say how long the run took.
+            when clock_of(clocked) = 'time of the file' or (clock_of(clocked) <> 'UTC' and answering.started_together)
+                then nullif(try_cast(try_cast(counted.environment as json) ->> '$.duration' as double), 0)
+            else answering.seconds
+        end as busy_s_total,
         -- Requests sent at a rate pile up in the server: their mean number in flight counts. The concurrency is only an upper limit.
         case
             when try_cast(counted.environment as json) ->> '$.request_rate' is not null and busy.seconds > 0
@@ -191,6 +224,7 @@ judged as (
     join ingested_files using (file_id)
     left join gaps using (run_id)
     left join busy using (run_id)
+    left join answering using (run_id)
     left join run_notes using (run_id)
 )
 select

@@ -50,3 +50,47 @@ def test_requests_of_guidellm(folder: str, version: str, tmp_path: Path) -> None
     assert "503 Service Unavailable" in failed["reason"] and failed["latency_s"] is None
     assert {(row["model_id"], row["concurrency"], row["harness_version"]) for row in rows} == {(MODEL, 2, version)}
     assert len({row["run_id"] for row in rows}) == 1
+
+
+def throughputs(folder: Path, tmp_path: Path) -> list[float | None]:
+    """Tokens a second of each run of a folder."""
+    warehouse = tmp_path / "throughput.duckdb"
+    warehouse.unlink(missing_ok=True)
+    assert warehouses.ingest(folder, into=warehouse).status == 0
+    return warehouses.rows(warehouse, "select throughput_tps from results where origin = 'measured' order by result_id")[
+        "throughput_tps"
+    ].to_list()
+
+
+def test_the_time_of_requests_in_flight_together_counts_once(tmp_path: Path) -> None:
+    """Three requests at once: their latencies sum to 0.53 s, and the server answered for 0.18 s."""
+    lines = [json.loads(line) for line in (REAL / "aiperf_0_5" / "profile_export.jsonl").read_text().splitlines()]
+    answered = [line for line in lines if not line.get("error")]
+    began = [line["metadata"]["request_start_ns"] / 1e9 for line in answered]
+    ended = [start + line["metrics"]["request_latency"]["value"] / 1e3 for start, line in zip(began, answered, strict=True)]
+    assert sum(end - start for start, end in zip(began, ended, strict=True)) > 2 * (max(ended) - min(began))
+    assert throughputs(REAL / "aiperf_0_5", tmp_path) == pytest.approx([8 * 3 / (max(ended) - min(began))], rel=1e-4)
+
+
+def test_pauses_between_requests_do_not_count(tmp_path: Path) -> None:
+    """Two pairs that overlap, half a second of pause between the pairs: 0.3 s of answering each."""
+    run = json.loads((REAL / "vllm_0_22" / "serve-chat.json").read_text())
+    run |= {"start_times": [10.0, 10.1, 10.8, 10.9], "ttfts": [0.1] * 4, "itls": [[0.1]] * 4, "output_lens": [30] * 4, "duration": 2.0}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "r.json").write_text(json.dumps(run))
+    assert throughputs(tmp_path / "in", tmp_path) == pytest.approx([120 / 0.6])
+
+
+def test_without_starts_the_tool_says_how_long_its_run_took(tmp_path: Path) -> None:
+    """SGLang writes no time of a request; vLLM wrote none either. Without a duration nobody knows the throughput."""
+    lines = (warehouses.DATA / "sglang_bench" / "sglang_0105_3_64_3.jsonl").read_text().splitlines()
+    (tmp_path / "sglang").mkdir()
+    (tmp_path / "sglang" / "r.jsonl").write_text("\n".join(lines))
+    assert throughputs(tmp_path / "sglang", tmp_path) == [json.loads(line)["output_throughput"] for line in lines]
+    run = json.loads((REAL / "vllm_0_22" / "serve-chat.json").read_text())
+    del run["start_times"]
+    (tmp_path / "vllm").mkdir()
+    (tmp_path / "vllm" / "r.json").write_text(json.dumps(run))
+    assert throughputs(tmp_path / "vllm", tmp_path) == [sum(run["output_lens"]) / run["duration"]]
+    (tmp_path / "vllm" / "r.json").write_text(json.dumps(run | {"duration": None}))
+    assert throughputs(tmp_path / "vllm", tmp_path) == [None]
