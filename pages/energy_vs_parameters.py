@@ -5,7 +5,7 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import energy_vs_parameters as room
-from prompt_joules.pages.ui.pure import shape, words
+from prompt_joules.pages.ui.pure import naming, shape, words
 from prompt_joules.pages.ui.pure.narrowings import Known, Pooled
 from prompt_joules.warehouse.statistics import lines as fitted
 
@@ -44,12 +44,13 @@ if points.is_empty():
     frame.say_measure(rows, asked, drawn=y)
     scope.end_without_rows(view, "No row has both numbers: choose another metric.")
 
-alone = room.of_themselves(points, (x, y))
+drawn = points.with_columns(naming.engine())
+alone = room.of_themselves(drawn, (x, y))
 lines = fitted.lines(shape.on_screen(alone), x, y, room.apart(colour), log)
 per_token = fitted.lines(shape.on_screen(alone.filter(pl.col(room.TOKEN) > 0)), x, room.TOKEN, room.apart(colour), log)
 glance.headline(room.headline(lines, x, y, log) + room.of_a_token(lines, per_token, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with lines of least squares"
-chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(points), x, y, colour, log, lines), points, alt, "scatter")
+chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(drawn), x, y, colour, log, lines), points, alt, "scatter")
 frame.say_measure(rows, asked, drawn=y)
 glance.explained(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height), words.ONE_POINT)
 scope.say_footer(points, view, more=scope.missing(rows, points))

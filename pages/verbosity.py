@@ -35,11 +35,15 @@ def ask_sides(form: str, view: View) -> Sides:
         return Sides(kind)
     names = data.options().filter(pl.col("kind") == kind)["label"].drop_nulls().unique().sort().to_list()
     first = first_pair(form, view, kind, names)
+    if kind == "engine":
+        ids = {naming.engine_of(name): name for name in names}
+        names, first = list(ids), first and (naming.engine_of(first[0]), naming.engine_of(first[1]))
     a, b = (
         st.selectbox(label, names, index=names.index(side), key=f"{label.lower()}_{kind}", bind="query-params", width=230)
         for label, side in zip("AB", first or (names[0], names[min(1, len(names) - 1)]), strict=True)
     )
-    return Sides(kind, a or names[0], b or names[0])
+    a, b = a or names[0], b or names[0]
+    return Sides(kind, ids[a], ids[b]) if kind == "engine" else Sides(kind, a, b)
 
 
 def first_pair(form: str, view: View, kind: str, names: list[str]) -> tuple[str, str] | None:
@@ -87,9 +91,19 @@ def show_change_of_pairs(view: View, sides: Sides) -> None:
         st.info(room.NO_PAIRS, icon=":material/info:")
         return
     changes = room.pair_labels(pairs.paired(found, data.luck()))
-    glance.headline(room.headline_of_pairs(changes))
-    draw.show(draw.of(drawings.paired, changes), alt="Change in energy of the same prompts from A to B with its interval")
+    changes = room.in_groups(changes)
+    late, early = changes.filter(~pl.col("is_early")), changes.filter("is_early")
+    alt = "Change in energy of the same prompts from A to B with its interval"
+    glance.headline(room.said_of_pairs(late))
+    draw.show(draw.of(drawings.paired, late), alt=alt)
+    if early.height:
+        frame_ = st.expander(f"{room.EARLY}: {words.count(early.height, 'setup')}", key="early-frame", on_change="rerun")
+        if frame_.open:
+            with frame_:
+                st.caption(room.ABOUT_EARLY)
+                draw.show(draw.of(drawings.paired, early), alt=f"{alt}, of protocol 1.x")
     glance.explained(
+        room.headline_of_pairs(changes) if changes.height > 1 else "",
         room.pairs(changes, view.measure),
         words.alike(naming.alike(changes["label"])),
         "" if changes["shared"].all() else room.AS_SPENT,

@@ -4,14 +4,14 @@ Each widget is bound to the URL under its public key, so a link restores the vie
 is in the URL.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui.pure import models, words
+from prompt_joules.pages.ui.pure import models, naming, words
 from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, IDLE, PER, STATISTICS, Measure
 from prompt_joules.warehouse.named import there_are
 from prompt_joules.warehouse.selection import Selection
@@ -29,8 +29,13 @@ WEIGHTS = ("pretrained", "dummy", "both")
 VALID = ("only", "all")
 # How energy is stated, on every page: URL key → its values, the default first.
 ENERGY: dict[str, tuple[str, ...]] = {"statistic": STATISTICS, "per": PER, "idle": IDLE}
-# The widget that shows models by name.
-NAMED = "model_named"
+# The widgets that show models and engines by name.
+NAMED = "{}_named"
+# Filters whose values have names: id → name.
+BY_NAME: dict[str, Callable[[pl.DataFrame], Mapping[str, str]]] = {
+    "model": models.names,
+    "engine": lambda options: {name: naming.engine_of(name) for name in values_of("engine", options)},
+}
 # Widgets with one value: what stands for no choice.
 DEFAULTS = {"weights": WEIGHTS[0], "valid": VALID[0], **{key: values[0] for key, values in ENERGY.items()}}
 NAMES = {"statistic": "the statistic", "per": "the denominator", "idle": "idle power"}
@@ -137,24 +142,26 @@ def _many(key: str, options: pl.DataFrame) -> list[str]:
     label, explanation = MANY[key]
     about: dict[str, Any] = {"help": explanation, "placeholder": "All", "wrap": True}
     values = values_of(key, options)
-    if key == "model":
-        return _models(label, values, models.names(options), about)
+    if key in BY_NAME:
+        return _by_name(key, values, BY_NAME[key](options), about)
     chosen: list[str] = st.multiselect(label, values, key=key, bind="query-params", **about)
     return chosen
 
 
-def _models(label: str, ids: list[str], names: Mapping[str, str], about: Mapping[str, Any]) -> list[str]:
-    """Models are chosen by name and stand in the address by id. A widget writes into the address what it shows, so a hidden widget writes
-    the ids."""
-    with st.container(key="unseen"):
-        chosen: list[str] = st.multiselect("Models by id", ids, key="model", bind="query-params", label_visibility="collapsed")
-    st.session_state[NAMED] = chosen
-    named: list[str] = st.multiselect(label, ids, key=NAMED, format_func=names.__getitem__, on_change=_take_names, **about)
+def _by_name(key: str, ids: list[str], names: Mapping[str, str], about: Mapping[str, Any]) -> list[str]:
+    """Models and engines are chosen by name and stand in the address by id. A widget writes into the address what it shows, so a hidden
+    widget writes the ids."""
+    label, shown = MANY[key][0], NAMED.format(key)
+    with st.container(key=f"unseen-{key}"):
+        chosen: list[str] = st.multiselect(f"{label}s by id", ids, key=key, bind="query-params", label_visibility="collapsed")
+    st.session_state[shown] = chosen
+    take: dict[str, Any] = {"on_change": _take_names, "args": (key,)}
+    named: list[str] = st.multiselect(label, ids, key=shown, format_func=names.__getitem__, **take, **about)
     return named
 
 
-def _take_names() -> None:
-    st.session_state["model"] = st.session_state[NAMED]
+def _take_names(key: str) -> None:
+    st.session_state[key] = st.session_state[NAMED.format(key)]
 
 
 def _one(key: str, label: str, choices: tuple[str, ...], explanation: str, disabled: bool = False) -> str:

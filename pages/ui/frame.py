@@ -20,7 +20,7 @@ from prompt_joules.warehouse.selection import Selection
 # The words of its charts are paler than what can be read by everybody (4.5:1), and a page on paper needs no sidebar.
 TAGS_STYLE = """<style>
 [data-tag], button[kind^="primary"] { color: light-dark(#FFFFFF, #10171D) !important; }
-.st-key-unseen { display: none !important; }
+[class*="st-key-unseen"] { display: none !important; }
 svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-legend-title) text { fill: light-dark(#4F5761, #B9C1CA); }
 @media (max-width: 640px) {
   [data-testid="stButtonGroup"] :has(> button) { flex-wrap: wrap !important; overflow: visible !important; }
@@ -46,6 +46,7 @@ def run(page: Page) -> None:
     A page that reads no rows runs without a warehouse too, and without filters then.
     """
     site.follow_old_links(page)
+    site.follow_old_names(page)
     st.html(TAGS_STYLE + glance.STYLE)
     if sign_in.is_needed():
         sign_in.show()

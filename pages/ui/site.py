@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from prompt_joules.pages.ui.pure import naming
 from prompt_joules.warehouse import switches
 
 LINKS_STYLE = """<style>
@@ -48,6 +49,8 @@ SWITCHES: dict[str, tuple[tuple[str, ...], str]] = {row["page"]: (tuple(row["swi
 # Old links to the root mean the table of results: the parameters they had besides filters. Those of ranges begin with the last.
 OF_THE_LEADERBOARD = ("show", "search", "columns", "formula")
 RANGE = "range_"
+# Parameters whose value may be the name of an engine or a prompt set alone.
+OF_ONE_PART = ("series", "a_engine", "b_engine")
 
 
 def navigation(position: Literal["sidebar", "hidden"] = "sidebar") -> Page:
@@ -71,6 +74,17 @@ def follow_old_links(page: Page) -> None:
     """Lead links to a view of the table of results from the root, where it stood, to where it is. Comes before any widget."""
     if page.url_path in ("", HOME) and any(key in OF_THE_LEADERBOARD or key.startswith(RANGE) for key in st.query_params):
         st.switch_page("pages/leaderboard.py", query_params={key: st.query_params.get_all(key) for key in st.query_params})
+
+
+def follow_old_names(page: Page) -> None:
+    """Give names of results in a link, made when names held the ids of engines and prompt sets, the names of now. Before any widget."""
+    asked = {key: st.query_params.get_all(key) for key in st.query_params}
+    now = {
+        key: [naming.in_words(value) if " · " in value or key in OF_ONE_PART else value for value in values]
+        for key, values in asked.items()
+    }
+    if now != asked:
+        st.switch_page(f"pages/{page.url_path or HOME}.py", query_params=now)
 
 
 def links(targets: list[tuple[str, str]], name: str = "Views") -> str:

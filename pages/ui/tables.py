@@ -130,6 +130,9 @@ def show(
     listed = _with_prompts_of_v1(listed, rows)
     unknown = {"prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
+    listed = listed.with_columns(naming.engine(name) for name in ("engine", "a", "b") if name in listed.columns)
+    if "prompt_set" in listed.columns:
+        listed = listed.with_columns(naming.prompt_set())
     if "weights" in listed.columns:
         listed = listed.with_columns(pl.col("weights").replace("dummy", "random"))
     missing = "–" if metric or shape.has_random_weights(rows) else _missing(listed, rows)

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.of import prompts, verbosity
+from prompt_joules.pages.ui.of import verbosity_charts as drawings
 from prompt_joules.pages.ui.pure import words
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.energy_shown import Measure
@@ -25,6 +26,18 @@ def test_the_headline_of_pairs_keeps_batches_apart(shipped_warehouse: Path, monk
     found = query.load("contrast_prompts", None, str(shipped_warehouse), contrast="task", a="", b="", idle="gross")
     changes = pairs.paired(found)
     said = verbosity.headline_of_pairs(changes)
+    first = verbosity.in_groups(verbosity.pair_labels(changes))
+    late = first.filter(~pl.col("is_early"))
+    assert not late["harness_version"].str.starts_with("1.").any() and first["is_early"].any(), "protocol 1.x is folded"
+    assert late["group"].n_unique() == 2 and late["shared"].is_sorted(), "totals of servers together, after single answers"
+    heads = drawings.paired(late).layer[-2].data.filter("is_head")["shown_as"].to_list()
+    assert heads[0].startswith("One answer at a time: ") and heads[1].startswith("A server or batches, the machine's total: ")
+    matters = verbosity.said_of_pairs(late)
+    across = late.filter(pl.col("a") == "instruct", ~pl.col("shared"), pl.min_horizontal("runs_a", "runs_b") > 1)["median_change"]
+    assert matters.startswith(
+        f"From instruct to concise: **{-100 * across.max():.0f} to {-100 * across.min():.0f} % less energy** across runs"
+    )
+    assert "From chat to concise: no difference is shown" in matters and len(matters) < 260
     chat = changes.filter(pl.col("a") == "chat", ~pl.col("shared"))["median_change"]
     batches = changes.filter("shared")["total_change"]
     assert f"{words.percent(chat.min())} to {words.percent(chat.max())}" in said

@@ -180,7 +180,7 @@ def test_a_preset_leads_to_a_view_with_an_answer(
         assert app.markdown[0].value.startswith("Mostly **because one says more than another**"), "the answer comes first"
         assert "because one says more than another" in text(app)
     if label == "H100: eager against compiled":
-        assert "**transformers-eager** uses **" in text(app).replace("\\", "")
+        assert "**Eager** uses **" in text(app).replace("\\", "")
         assert table(app, -1)["ratio"][1] > 1.5
     if label.startswith("One card"):
         assert text(app).count("energy per token grows as parameters") >= 1
@@ -246,9 +246,11 @@ def test_filters_of_a_closed_frame_are_made_when_it_opens_and_where_a_link_has_a
     assert made(app) == set()
     assert made(opened(app, "more-filters")) == {"engine", "batch", "weights"}
     app.multiselect(key="engine").set_value(["vllm"]).run()
-    assert set(table(app)["engine"]) == {"vllm"}
+    assert set(table(app)["engine"]) == {"vLLM"}
+    shown = app.multiselect(key="engine_named")
+    assert shown.value == ["vllm"] and "vLLM" in shown.options and "vllm" not in shown.options, "by name; the link keeps the id"
     app.session_state["more-filters-frame"] = False
-    assert set(table(app.run())["engine"]) == {"vllm"}, "a filter that acts stays when its frame is closed"
+    assert set(table(app.run())["engine"]) == {"vLLM"}, "a filter that acts stays when its frame is closed"
     app = open_page(per="output token")
     assert made(app) == {"statistic", "per"}
     app.selectbox(key="per").set_value("response").run()
@@ -258,7 +260,7 @@ def test_filters_of_a_closed_frame_are_made_when_it_opens_and_where_a_link_has_a
 def test_points_are_chosen_by_name_without_a_mouse(open_page: Open) -> None:
     app = opened(open_page("energy_vs_parameters", gpu="A40", task="chat"), "energy-and-parameters")
     before = table(app).height
-    app.multiselect(key="scatter_names").set_value(["vicuna-7B · A40 · FP16 · chat · transformers-eager · batch 1 · ML.ENERGY v1"]).run()
+    app.multiselect(key="scatter_names").set_value(["vicuna-7B · A40 · FP16 · chat · Eager · batch 1 · ML.ENERGY v1"]).run()
     assert table(app)["model_name"].to_list() == ["vicuna-7B"]
     assert f"1 of {before} rows chosen" in text(app)
 

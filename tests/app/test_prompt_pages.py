@@ -157,8 +157,8 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
     app = open_page("distributions", form="Percentiles")
     setups = app.selectbox(key="setup").options
     assert setups == [
-        "H100 · transformers-eager · batch 1 · prompts of default",
-        "CPU · transformers-eager · batch 1 · prompts of default",
+        "H100 · Eager · batch 1 · built-in prompts",
+        "CPU · Eager · batch 1 · built-in prompts",
         "All setups together",
     ]
     opened(app, "percentiles-energy_j", "percentiles-latency_s")
@@ -280,7 +280,7 @@ def test_of_few_prompts_marks_are_hollow_and_of_very_few_there_is_no_interval() 
 def test_models_of_one_size_are_alike_in_all_else(open_page: Open) -> None:
     app = open_page("verbosity", view="Models of one size")
     sets = app.selectbox(key="iso").options
-    assert sets[0] == "ML.ENERGY v1 · A40 · chat · transformers-eager · batch 1"
+    assert sets[0] == "ML.ENERGY v1 · A40 · chat · Eager · batch 1"
     assert any("batch 192" in name for name in sets), "other batch sizes can be chosen"
     assert not any(name.startswith("Prompt Joules") for name in sets), "one model of a size says nothing about models"
     rows = pl.DataFrame(

@@ -168,7 +168,7 @@ def test_a_curve_joins_what_is_alike_in_all_but_how_many_are_answered_at_once() 
     found = tradeoffs.with_curves(pl.DataFrame(rows).with_row_index("result_id"))
     assert found["curve"].to_list() == ["vLLM"] * 3 + ["SGLang"] * 3 + [None] * 2, "two sizes are no curve"
     again = pl.DataFrame([row | {"prompt_set": name} for row in rows[:3] for name in ("default", "sharegpt")]).with_row_index("result_id")
-    assert set(tradeoffs.with_curves(again)["curve"]) == {"default", "sharegpt"}, "one name, two curves: more of the name"
+    assert set(tradeoffs.with_curves(again)["curve"]) == {"built-in prompts", "ShareGPT"}, "one name, two curves: more of the name"
     ends = pl.DataFrame([row | {"energy": 8.0 / row["batch_size"], "speed": 1.0} for row in rows]).with_row_index("result_id")
     ends = ends.rename({"energy": "energy_per_token_j", "speed": "itl_p50_s"})
     slower = pl.when(engine="sglang", batch_size=32).then(2.0).otherwise("itl_p50_s").alias("itl_p50_s")

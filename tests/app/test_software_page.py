@@ -80,8 +80,8 @@ def test_curves_of_a_size_are_those_of_its_engines(runs: pl.DataFrame) -> None:
     app = opened(open_app("what_software_saves", at="8B"), "answers-at-once")
     assert not app.exception
     shown = table(app, -1)
-    assert set(shown["engine"]) >= {"transformers-eager", "transformers-compiled"}
-    row = shown.filter(pl.col("engine") == "transformers-compiled", pl.col("batch_size") == 32).row(0, named=True)
+    assert set(shown["engine"]) >= {"Eager", "Compiled"}
+    row = shown.filter(pl.col("engine") == "Compiled", pl.col("batch_size") == 32).row(0, named=True)
     assert row["energy_per_token_j"] == pytest.approx(of(runs, "H200", "Llama-3.1-8B-shape", "transformers-compiled", 32))
 
 

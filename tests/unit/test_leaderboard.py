@@ -100,7 +100,7 @@ def test_where_weights_are_from(weights: str, form: str | None, origin: str, sai
 )
 def test_a_row_says_whether_the_gpu_kept_to_its_power_limit(share: float | None, said: str) -> None:
     row = ROW | {"origin": "measured", "provenance": "random", "power_capped_share": share}
-    assert room.about(row) == f"vllm; batch 1; weights: random; a; {said}"
+    assert room.about(row) == f"vLLM; batch 1; weights: random; a; {said}"
     assert "power" not in room.about(row | {"origin": "published"})
 
 

@@ -83,8 +83,8 @@ def in_setups(rows: pl.DataFrame) -> pl.DataFrame:
     Args:
         rows: rows of `results` of our own runs.
     """
-    batch, prompts = pl.format("batch {}", pl.col("batch_size")), pl.format("prompts of {}", pl.col("prompt_set"))
-    setup = pl.concat_str("gpu_model", "engine", batch, prompts, naming.RANDOM, separator=" · ", ignore_nulls=True)
+    batch, prompts = pl.format("batch {}", pl.col("batch_size")), naming.prompts_of()
+    setup = pl.concat_str("gpu_model", naming.engine(), batch, prompts, naming.RANDOM, separator=" · ", ignore_nulls=True)
     first = (pl.col("energy_j").is_null().all(), (pl.col("batch_size") != 1).all(), -pl.col("prompts").sum().cast(pl.Int64), pl.len())
     named = rows.with_columns(setup.alias("setup"))
     ranked = named.group_by("setup").agg(place.alias(f"place_{n}") for n, place in enumerate(first)).sort(r"^place_.*$", "setup")

@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import shape, theme
+from prompt_joules.pages.ui.pure import naming, shape, theme
 from prompt_joules.pages.ui.pure.kinds import KINDS, joules
 
 # The height of a bar (px) and of the axis.
@@ -100,6 +100,7 @@ def with_heads(rows: pl.DataFrame) -> pl.DataFrame:
     beyond = pl.when(inside).then("answer_j").otherwise(pl.max_horizontal(ends))
     again = pl.int_range(pl.len()).over("row")
     # A name that occurs again gets characters without width, so that it is another name.
+    rows = rows.with_columns(naming.engine()) if "engine" in rows.columns else rows
     listed = rows.with_columns(pl.col("model_name").alias("row"), words.alias("words"), inside.alias("inside"), beyond.alias("words_at"))
     listed = listed.with_columns((pl.col("row") + pl.lit("\u2060").repeat_by(again).list.join("")).alias("row"))
     parts = []

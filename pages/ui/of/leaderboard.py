@@ -119,7 +119,7 @@ def least(rows: pl.DataFrame, key: str) -> str:
 def about(row: dict[str, Any]) -> str:
     """What a row is of: engine, batch size, weights, source; and whether the GPU kept to its power limit."""
     parts = [
-        row["engine"] or "engine not stated",
+        naming.engine_of(row["engine"]) if row["engine"] else "engine not stated",
         f"batch {row['batch_size'] or 'not stated'}",
         f"weights: {row['provenance']}",
         row["source"],

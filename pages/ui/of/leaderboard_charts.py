@@ -7,7 +7,7 @@ from urllib.parse import quote
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, certainty, theme
+from prompt_joules.pages.ui.pure import axes, certainty, naming, theme
 from prompt_joules.warehouse.energy_shown import DEFAULT, DIVIDED, MEASURED, NUMBERS
 from prompt_joules.warehouse.metrics import Metric
 
@@ -98,7 +98,8 @@ def curve(rows: pl.DataFrame, metric: Metric) -> theme.Chart:
     Args:
         rows: of `leaderboard.curve_of`.
     """
-    drawn = theme.coloured(rows.with_columns(pl.col(metric.key) * metric.display_factor), "engine", theme.own_colours(rows["engine"]))
+    named = rows.with_columns(pl.col(metric.key) * metric.display_factor, naming.engine())
+    drawn = theme.coloured(named, "engine", theme.own_colours(named["engine"]))
     ticks = alt.Axis(values=drawn["batch_size"].unique().sort().to_list(), format="d", labelOverlap="greedy", grid=False)
     x = alt.X("batch_size:Q", title="Batch size", scale=alt.Scale(type="log", nice=False, padding=16), axis=ticks)
     y = alt.Y(

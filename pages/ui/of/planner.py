@@ -38,7 +38,7 @@ def plannable(rows: pl.DataFrame, key: str, names: Mapping[str, str]) -> pl.Data
         pl.col("task") != "chat", maintain_order=True
     )
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
-    rest: list[str | pl.Expr] = ["task", "engine", "prompt_set", protocol, "source"]
+    rest: list[str | pl.Expr] = ["task", naming.engine(), naming.prompt_set(), protocol, "source"]
     named = naming.with_label(known).with_columns(
         pl.col("model_id").replace(dict(names)).alias("planned_model"),
         naming.gpu(known.columns).alias("planned_gpu"),

@@ -120,6 +120,6 @@ def alone(levels: pl.DataFrame, metric: Metric) -> str:
         return ""
     parts = [
         f"{figure(row['p50'], 3)} on {plain(row['gpu_model'])} ({plain(row['edition'])}, {plain(row['engine'])}, n = {row['count']})"
-        for row in levels.iter_rows(named=True)
+        for row in levels.with_columns(naming.engine()).iter_rows(named=True)
     ]
     return f"\n- **One prompt at a time**, median in {metric.display_unit}: {'; '.join(parts)}."

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, ends, naming, software, theme
+from prompt_joules.pages.ui.pure import axes, ends, naming, theme
 from prompt_joules.pages.ui.pure.narrowings import Within
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
@@ -25,7 +25,7 @@ ALIKE = (
 )
 FEWEST_SIZES = 3
 RANDOM_MODEL = pl.when(pl.col("weights") == "dummy").then(pl.format("{} (random)", "model_name")).otherwise("model_name")
-ENGINE = pl.col("engine").replace(software.ENGINES)
+ENGINE = naming.engine()
 BEST = ("model_name", "frontier", "gpu_model", "engine", "batch_size", "task", "params_total_b", "source")
 SPEEDS = ("itl_p50_s", "tpot_s", "ttft_s", "latency_s", "throughput_tps")
 OF_EACH = "The best configuration of each model within the limits"
@@ -59,7 +59,7 @@ def _named(groups: pl.DataFrame) -> pl.DataFrame:
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
     first: list[str | pl.Expr] = [RANDOM_MODEL, gpu]
     groups = groups.with_columns(pl.concat_str(first, separator=" · ", ignore_nulls=True).alias("label"))
-    for part in (ENGINE, pl.col("task"), naming.precision("dtype"), pl.col("prompt_set"), protocol):
+    for part in (ENGINE, pl.col("task"), naming.precision("dtype"), naming.prompt_set(), protocol):
         tells = part.n_unique().over("label") > 1
         longer = pl.concat_str("label", part, separator=" · ", ignore_nulls=True)
         groups = groups.with_columns(pl.when(tells).then(longer).otherwise("label").alias("label"))
@@ -171,7 +171,7 @@ def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str
         return f"**None** of {shown:,} configurations is within the limits: raise one of them."
     row = best.row(0, named=True)
     numbers = " and ".join(f"{figure(row[key] * NUMBERS[key].display_factor, 3)} {NUMBERS[key].display_unit}" for key in (y, x))
-    place = f"{plain(naming.gpu_of(row))}, {plain(software.ENGINES.get(row['engine'], row['engine']))}, batch size {row['batch_size']}"
+    place = f"{plain(naming.gpu_of(row))}, {plain(naming.engine_of(row['engine']))}, batch size {row['batch_size']}"
     random = ", random weights" if row.get("weights") == "dummy" else ""
     least = f"Least: **{plain(row['model_name'])}** ({place}{random}) with {numbers}."
     return f"**{passing:,}** of {shown:,} configurations are within the limits. {least}"

@@ -14,7 +14,8 @@ CONTRASTS = OF_MEANS, OF_PAIRS, OF_ONE_SIZE = "Published averages", "The same pr
 SIDES = {"Each task with its concise twin": "task", "Two tasks": "task", "Two models": "model", "Two engines": "engine", "Two GPUs": "gpu"}
 # A task and its concise twin in few words, other sides in full.
 TWIN = pl.col("b") == pl.format("{}-concise", "a")
-SIDES_IN_WORDS = pl.when(TWIN).then(pl.format("{} to concise", "a")).otherwise(pl.format("{} to {}", "a", "b"))
+FROM_TO = pl.format("{} to {}", naming.engine("a"), naming.engine("b"))
+SIDES_IN_WORDS = pl.when(TWIN).then(pl.format("{} to concise", "a")).otherwise(FROM_TO)
 MOST_TABLES = 6
 # What two results must share to be two sides of one thing.
 ALIKE = ("source", "model_id", "gpu_model", "num_gpus", "dtype", "task", "engine", "batch_size", "prompt_set", "weights", "harness_version")
@@ -44,6 +45,10 @@ AS_SPENT = (
     "spent, answers that were cut at the length limit included. Beside it stands the median of the pairs whose answers are both "
     "whole (a hollow mark); the table also has the bounds between which the median would lie, whatever the cut answers would have cost."
 )
+SERVERS = ("vllm", "sglang", "openai", "llama.cpp", "transformers serve")
+ONE_BY_ONE, TOTALS = "One answer at a time", "A server or batches, the machine's total"
+EARLY = "Runs of protocol 1.x"
+ABOUT_EARLY = "Measured by an earlier protocol. A thin bar has the spread between runs, a thick one that within them."
 DIVIDED = (
     "On a server, and where several prompts are answered at once, the energy is divided among them by a rule, so a single prompt says "
     "nothing there: a short answer saves at the expense of the long ones beside it. The energy of all batches together is compared (a "
@@ -63,9 +68,36 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
         changes: rows of `pairs.paired`.
     """
     batch, protocol = pl.format("batch {}", "batch_size"), pl.format("protocol {}", "harness_version")
-    parts = [SIDES_IN_WORDS, "model_name", naming.gpu(changes.columns), "task", "engine", batch, "prompt_set", naming.RANDOM, protocol]
+    parts = [SIDES_IN_WORDS, "model_name", naming.gpu(changes.columns), "task", naming.engine(), batch]
+    parts += [naming.prompt_set(), naming.RANDOM, protocol]
     named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     return naming.in_short(naming.numbered(named)).sort("a", "b", "shared", maintain_order=True)
+
+
+def in_groups(changes: pl.DataFrame) -> pl.DataFrame:
+    """Rows in the order of the chart: what was measured one answer at a time, then totals of servers and batches; those of protocol 1.x
+    last. In each group the sides that change most come first, of them the setups of most runs.
+
+    Args:
+        changes: rows of `pair_labels`.
+
+    Returns:
+        The rows with `is_early` (protocol 1.x, where others are of a later one), and with `group`, what its rows share, which their
+        `shown_as` then lack.
+    """
+    early = pl.col("harness_version").str.starts_with("1.")
+    rows = changes.with_columns((early & ~early.all()).alias("is_early"))
+    change, sides, runs = pl.coalesce("median_change", "total_change"), ("is_early", "a", "b"), pl.min_horizontal("runs_a", "runs_b")
+    rows = rows.sort("is_early", "shared", -change.abs().max().over(*sides), -runs.cast(pl.Int64), change, nulls_last=True)
+    parts = []
+    for part in rows.partition_by("is_early", "shared", maintain_order=True):
+        alike, kind = naming.alike(part["label"]), TOTALS if part["shared"][0] else ONE_BY_ONE
+        head = kind if part.height == 1 or not alike else f"{kind}: {alike}"
+        parts.append(naming.in_short(part).with_columns(pl.lit(head).alias("group")))
+    named = pl.concat(parts)
+    # A name that occurs again in another group gets characters without width, so that it is another name.
+    again = pl.int_range(pl.len()).over("is_early", "shown_as")
+    return named.with_columns((pl.col("shown_as") + pl.lit("\u2060").repeat_by(again).list.join("")).alias("shown_as"))
 
 
 def first_sides(rows: pl.DataFrame, kind: str, ours: bool) -> list[tuple[str, str]]:
@@ -97,7 +129,7 @@ def labels_of_means(summary: pl.DataFrame, kind: str) -> pl.DataFrame:
         summary: rows of `pairs.change_of_means`.
     """
     noun = "models" if kind != "model" else "results"
-    parts = [SIDES_IN_WORDS, "gpu_model", "task", "engine", pl.format("batch {}", "batch_size"), "source"]
+    parts = [SIDES_IN_WORDS, "gpu_model", "task", naming.engine(), pl.format("batch {}", "batch_size"), "source"]
     named = summary.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
     counted = pl.format("{} of {} {} use more", "more", "count", pl.lit(noun))
     return naming.in_short(naming.numbered(named)).with_columns(pl.format("{} · {}", "shown_as", counted).alias("shown_as"))
@@ -119,6 +151,42 @@ def headline_of_means(summary: pl.DataFrame, kind: str) -> str:
         parts.append(f"**{percent(row['median_change'])}** from {plain(row['a'])} to {plain(row['b'])}{task} ({of})")
     place = " · ".join(plain(str(first[name])) for name in ("gpu_model", "source") if first[name] is not None)
     return f"{place}: the energy of a response changes by {'; by '.join(parts)}."
+
+
+def said_of_pairs(changes: pl.DataFrame) -> str:
+    """What matters of the same prompts: for each two sides what the setups of several runs show, or all where none has several; beside it
+    the total of servers and batches. The sides that change most come first.
+
+    Args:
+        changes: rows of `in_groups` that are drawn first.
+    """
+    if changes.height == 1:
+        return pairs(changes, DEFAULT).removeprefix("- ")
+    said = []
+    for a, b in changes.select("a", "b").unique(maintain_order=True).rows():
+        rows = changes.filter(pl.col("a") == a, pl.col("b") == b)
+        alone, totals = rows.filter(~pl.col("shared")), rows.filter("shared")
+        several = alone.filter(pl.min_horizontal("runs_a", "runs_b") > 1)
+        shown, how = (several, "across runs") if several.height else (alone, "one answer at a time")
+        parts = [f"{_less(shown, 'median_change')} {how} ({words.count(shown.height, 'setup')})"] if alone.height else []
+        if totals.height:
+            where = "on a server" if (totals["engine"].is_in(SERVERS)).all() else "on a server or in batches"
+            parts.append(f"{_less(totals, 'total_change')} in all {where} ({words.count(totals.height, 'setup')})")
+        to = "concise" if b == f"{a}-concise" else naming.in_words(b)
+        said.append(f"From {plain(naming.in_words(a))} to {plain(to)}: {'; '.join(parts)}.")
+    return " ".join(said)
+
+
+def _less(rows: pl.DataFrame, key: str) -> str:
+    """How much less or more, from the least to the most, as a median of pairs or in all; whether it is a difference at all."""
+    values = rows[key].drop_nulls()
+    ends = rows.select(f"{key}_low", f"{key}_high").drop_nulls()
+    none = ends.height > 0 and ((ends[f"{key}_low"] <= 0) & (ends[f"{key}_high"] >= 0)).all()
+    low, high = sorted((float(values.to_numpy().min()), float(values.to_numpy().max())), key=abs)
+    if none or low * high <= 0:
+        return f"no difference is shown, {_range(values)}," if none else _range(values)
+    shares = [f"{100 * abs(end):.0f}" for end in (low, high)]
+    return f"**{' to '.join(dict.fromkeys(shares))} % {'less' if high < 0 else 'more'} energy**"
 
 
 def headline_of_pairs(changes: pl.DataFrame) -> str:
@@ -148,7 +216,7 @@ def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
 
     One prompt at a time comes first, then the largest set.
     """
-    texts = {"batch_size": pl.format("batch {}", "batch_size"), "prompt_set": pl.format("prompts of {}", "prompt_set")}
+    texts = {"batch_size": pl.format("batch {}", "batch_size"), "prompt_set": naming.prompts_of(), "engine": naming.engine()}
     named = rows.with_columns(
         pl.concat_str([texts.get(name, pl.col(name)) for name in by], separator=" · ", ignore_nulls=True).alias("set")
     )

@@ -1,9 +1,11 @@
 """The charts of Concise or verbose?: changes of pairs, both sides, the split, lines of equal energy. Frames hold screen units."""
 
+import json
+
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, charts, labels, shape, theme
+from prompt_joules.pages.ui.pure import axes, charts, labels, naming, shape, theme
 from prompt_joules.pages.ui.pure.words import percent
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
@@ -41,13 +43,24 @@ def paired(changes: pl.DataFrame) -> theme.Chart:
     A hollow mark is the median of the pairs whose answers are both whole, a square the change of all batches together.
 
     Args:
-        changes: rows of `pairs.paired` with `label` and `shown_as`.
+        changes: rows of `pairs.paired` with `label` and `shown_as`; with several of `group`, each has a line of words above its rows.
     """
     values = {f"value{end}": pl.coalesce(f"median_change{end}", f"total_change{end}") for end in ENDS}
+    heads = changes["group"].unique(maintain_order=True).to_list() if "group" in changes.columns else []
+    more = ["group"] if len(heads) > 1 else []
     drawn = changes.select(
-        "label", "shown_as", "pairs", pl.col("whole_change").alias("whole"), pl.col("shared").alias("is_total"), **values
+        *more, "label", "shown_as", "pairs", pl.col("whole_change").alias("whole"), pl.col("shared").alias("is_total"), **values
     )
-    return charts.forest(with_words(drawn), CHANGE, TIPS, nothing=0)
+    said = with_words(drawn)
+    if more:
+        parts = [part for head in heads for part in (_head(head), said.filter(pl.col("group") == head).drop("group"))]
+        said = pl.concat(parts, how="diagonal_relaxed").with_columns(pl.col("is_head", "is_total").fill_null(False))
+    return charts.forest(said, CHANGE, TIPS, nothing=0)
+
+
+def _head(group: str) -> pl.DataFrame:
+    """A row of words alone, above the rows of a group."""
+    return pl.DataFrame({"shown_as": [group], "said": [""], "is_head": [True]})
 
 
 def of_means(summary: pl.DataFrame) -> theme.Chart:
@@ -73,7 +86,7 @@ def dumbbells(rows: pl.DataFrame, name: str) -> theme.Chart:
         rows: rows of `contrast_published`, one per `name`.
         name: the column that names a row.
     """
-    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
+    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list(), axis=_names_axis(rows[name]))
     x = alt.X("energy_j:Q", title=NUMBERS["energy_j"].title, axis=axes.axis_of(False), scale=alt.Scale(zero=True))
     a, b = rows["a"][0], rows["b"][0]
     ends = pl.concat(
@@ -109,6 +122,12 @@ def dumbbells(rows: pl.DataFrame, name: str) -> theme.Chart:
     return theme.finish(alt.layer(bars, theme.pickable(dots, name)), axes.rows_high(rows[name]))
 
 
+def _names_axis(names: pl.Series) -> alt.Axis:
+    """An axis of names, on which engines have those that people call them."""
+    said = {name: naming.in_words(name) for name in names}
+    return alt.Axis(labelExpr=f"{json.dumps(said)}[datum.label] || datum.label") if any(key != said[key] for key in said) else alt.Axis()
+
+
 def split(rows: pl.DataFrame, name: str) -> theme.Chart:
     """The change of energy as a sum of two effects: more or fewer tokens, and a different energy per token.
 
@@ -120,7 +139,7 @@ def split(rows: pl.DataFrame, name: str) -> theme.Chart:
     long = rows.unpivot(list(effects), index=[name, "energy_effect_log"], variable_name="effect", value_name="value").with_columns(
         pl.col("effect").replace(effects), pl.col("value") * 100, pl.col("energy_effect_log") * 100
     )
-    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list())
+    y = alt.Y(f"{name}:N", title=None, sort=rows[name].to_list(), axis=_names_axis(rows[name]))
     bars = (
         alt.Chart(long)
         .mark_bar(opacity=0.85)

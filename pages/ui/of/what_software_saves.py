@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, ends, shape, software, theme
+from prompt_joules.pages.ui.pure import axes, ends, naming, shape, software, theme
 from prompt_joules.pages.ui.pure.words import figure, plain
 
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross")
@@ -228,7 +228,7 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
         pl.when(pl.col("step") == SERVER)
-        .then(pl.format("{}, {} at once", pl.col("engine").replace(software.ENGINES), "batch_size"))
+        .then(pl.format("{}, {} at once", naming.engine(), "batch_size"))
         .otherwise(pl.format("n = {}", "units"))
         .alias("n"),
         pl.when((most | least) & ~crowded.fill_null(False) & pl.col("token_low_j").is_not_null())
@@ -243,6 +243,7 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("beside"))
         .otherwise(pl.lit("between"))
         .alias("place"),
+        naming.engine(),
         least.alias("is_least"),
         pl.when(pl.col("eager_j").is_null()).then(pl.lit("no eager run")).otherwise(part.fill_null("nothing")).alias("saves"),
     )

@@ -27,7 +27,7 @@ def complete(curves: pl.DataFrame) -> pl.DataFrame:
         curves: rows of the query `software_curves`.
     """
     several = curves.filter(pl.col("batch_size").n_unique().over("gpu_model", "size", "engine", pl.col("precision").fill_null("")) > 1)
-    name = pl.concat_str(pl.col("engine").replace(software.ENGINES), naming.precision("precision"), separator=" · ", ignore_nulls=True)
+    name = pl.concat_str(naming.engine(), naming.precision("precision"), separator=" · ", ignore_nulls=True)
     return several.with_columns(
         shape.each(several["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"), name.alias("name")
     )

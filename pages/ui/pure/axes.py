@@ -130,7 +130,8 @@ def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
     weights = naming.provenance(rows.columns).alias("weights_are")
     runs = pl.col("runs").cast(pl.String) if "runs" in rows.columns else pl.lit(None, pl.String)
     said = runs.fill_null("published average" if "runs" in rows.columns else "–").alias("runs_are")
-    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), weights, kind.alias("energy_is"), said)
+    engines = [naming.engine()] if "engine" in rows.columns else []
+    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), *engines, weights, kind.alias("energy_is"), said)
 
 
 def with_ends(rows: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -22,6 +22,7 @@ NUMBERS_WIDE = 0.17
 PERCENT = alt.Axis(labelExpr="datum.value ? format(datum.value, '+~%') : '0%'", tickCount=6, labelFlush=False)
 # A scale with one name, which gives a mark the first colour of the theme as outline and fill.
 ONE_COLOUR = alt.Scale(domain=["mark"])
+HEAVY = alt.ExprRef("datum.is_head ? 600 : 400")
 # The marks of the kinds of number: full where measured, pale where divided, hollow with dots where estimated.
 FILL = [{"test": f"datum.few || datum.energy_is === '{ESTIMATED}'", "value": 0}, {"test": f"datum.energy_is === '{DIVIDED}'", "value": 0.3}]
 
@@ -32,12 +33,14 @@ def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | 
 
     Args:
         found: `shown_as`, no two alike, `said` (the number in words), `value`, `value_low`, `value_high`; where they are known
-            `value_within_low`, `value_within_high`, `energy_is`, `few` (hollow), `is_total` (a square), `whole` (a second, grey mark).
+            `value_within_low`, `value_within_high`, `energy_is`, `few` (hollow), `is_total` (a square), `whole` (a second, grey
+            mark), `is_head` (words of a group, without a number).
         title: what the value is, with its unit.
         tips: columns of the tooltip: title, and the format of a number.
         nothing: where there is no change: a dashed line. The axis is then one of percent, else logarithmic where values lie far apart.
     """
     known = {"value_within_low": None, "value_within_high": None, "energy_is": "", "few": False, "is_total": False, "whole": None}
+    known |= {"is_head": False}
     rows = found.with_columns(pl.lit(value).alias(name) for name, value in known.items() if name not in found.columns)
     rows = rows.with_columns(pl.lit("mark").alias("mark"), *_ends(rows, "value_low", "value_high"))
     is_long = any(in_two(name) for name in rows["shown_as"])
@@ -87,8 +90,11 @@ def _rows_of(
         )
     # Names are clipped, because a long one would squeeze the chart on a phone; there it has two lines.
     two = f"width < {NARROW} && datum.in_two"
-    lift, size = (alt.ExprRef(f"{two} ? {small} : {usual}") for small, usual in ((ABOVE + 2 - LINE, ABOVE), (SMALL, 12)))
-    name = base.mark_text(align="left", baseline="bottom", dy=lift, fontSize=size, lineHeight=LINE, lineBreak="\n", clip=True)
+    size = alt.ExprRef(f"{two} ? {SMALL} : 12")
+    lift = alt.ExprRef(f"datum.is_head ? {BELOW} : {two} ? {ABOVE + 2 - LINE} : {ABOVE}")
+    name = base.mark_text(
+        align="left", baseline="bottom", dy=lift, fontSize=size, lineHeight=LINE, lineBreak="\n", clip=True, fontWeight=HEAVY
+    )
     number = base.mark_text(align="right", dy=BELOW, fontSize=12, fontWeight="bold", color=theme.INK)
     return [
         *layers,

@@ -16,6 +16,10 @@ UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
 # What marks a model whose weights are random.
 RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
 # The number format of the weights as people write it, like the macro `precision_label`; null where the source does not say.
+# What people call engines and prompt sets; the others keep their names. Filters, links and files have the ids.
+ENGINES = {"transformers-eager": "Eager", "transformers-compiled": "Compiled", "vllm": "vLLM", "sglang": "SGLang"}
+VARIANTS = {f"{engine}:": ENGINES[engine] for engine in ("transformers-eager", "transformers-compiled")}
+PROMPT_SETS = {"default": "built-in prompts", "sharegpt-200": "200 of ShareGPT", "sharegpt": "ShareGPT"}
 PRECISIONS = {"float32": "FP32", "float16": "FP16", "bfloat16": "BF16", "float8": "FP8"}
 
 
@@ -26,6 +30,42 @@ def precision(column: str) -> pl.Expr:
         column: its name; as in a file, e.g. "bfloat16" or "fp8".
     """
     return pl.col(column).str.to_lowercase().replace(PRECISIONS).str.to_uppercase()
+
+
+def engine(column: str = "engine") -> pl.Expr:
+    """An engine as people call it: `transformers-compiled:searched` is "Compiled (searched)".
+
+    Args:
+        column: its name; other texts in it stay as they are.
+    """
+    named = pl.col(column).replace(ENGINES)
+    for prefix, name in VARIANTS.items():
+        variant = pl.format("{} ({})", pl.lit(name), pl.col(column).str.strip_prefix(prefix))
+        named = pl.when(pl.col(column).str.starts_with(prefix)).then(variant).otherwise(named)
+    return named.alias(column)
+
+
+def engine_of(name: str) -> str:
+    """An engine as people call it, as `engine`."""
+    said: str = pl.DataFrame({"engine": [name]}).select(engine())["engine"][0]
+    return said
+
+
+def prompt_set(column: str = "prompt_set") -> pl.Expr:
+    """A prompt set as people call it."""
+    return pl.col(column).replace(PROMPT_SETS)
+
+
+def prompts_of() -> pl.Expr:
+    """What a setup of a prompt set is called: "built-in prompts", "prompts of mmlu"."""
+    called = pl.col("prompt_set").replace_strict(PROMPT_SETS, default=None, return_dtype=pl.String)
+    return pl.coalesce(called, pl.format("prompts of {}", "prompt_set"))
+
+
+def in_words(name: str) -> str:
+    """A name of parts, with engines and prompt sets as people call them."""
+    sets = PROMPT_SETS | {f"prompts of {name}": said for name, said in PROMPT_SETS.items()}
+    return " · ".join(engine_of(part) if part.startswith(tuple(ENGINES)) else sets.get(part, part) for part in name.split(" · "))
 
 
 def gpu(columns: Collection[str]) -> pl.Expr:
@@ -77,7 +117,7 @@ def with_setup(rows: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`: everything that names a result; runs and answers of one setup have one name."""
     protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
     batch = pl.format("batch {}", "batch_size")
-    parts: list[str | pl.Expr] = ["model_name", gpu(rows.columns), "task", "engine", batch, "prompt_set", RANDOM, protocol, "source"]
+    parts: list[str | pl.Expr] = ["model_name", gpu(rows.columns), "task", engine(), batch, prompt_set(), RANDOM, protocol, "source"]
     return rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
 
 
@@ -120,14 +160,14 @@ def short(names: Iterable[str]) -> dict[str, str]:
     """Names without the parts that all of them share; a name that would be empty, or is the only one, stays whole."""
     names = list(names)
     alike = shared(names)
-    return {name: " · ".join(part for part in name.split(" · ") if part not in alike) or name for name in names}
+    return {name: in_words(" · ".join(part for part in name.split(" · ") if part not in alike) or name) for name in names}
 
 
 def alike(names: Iterable[str]) -> str:
     """What several names share, in the order of the first."""
     names = list(names)
     found = shared(names)
-    return " · ".join(part for part in names[0].split(" · ") if part in found) if names else ""
+    return in_words(" · ".join(part for part in names[0].split(" · ") if part in found)) if names else ""
 
 
 def with_short_names(rows: pl.DataFrame, names: Mapping[str, str], column: str = "series") -> pl.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from prompt_joules.pages.ui.pure import naming
 from prompt_joules.pages.ui.pure.models import SEPARATORS, squeezed
 from prompt_joules.warehouse import visitor_formula
 from prompt_joules.warehouse.energy_shown import NUMBERS
@@ -70,6 +71,8 @@ class Contains(Narrowing):
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
         places = [pl.col(name).fill_null("").str.replace_all(SEPARATORS.pattern, "") for name in SEARCHED if name in rows.columns]
+        # Engines are found by either name.
+        places += [naming.engine().fill_null("").str.replace_all(SEPARATORS.pattern, "")] if "engine" in rows.columns else []
         haystack = pl.concat_str(places, separator=" ").str.to_lowercase()
         return rows.filter(haystack.str.contains(squeezed(word), literal=True) for word in self.text.split())
 

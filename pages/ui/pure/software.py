@@ -12,8 +12,6 @@ from prompt_joules.warehouse.statistics.estimates import ONE_RUN, Cards, basis_o
 
 # The steps of the query `software_steps`, by number.
 STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
-# What people call an engine; the others keep their names.
-ENGINES = {"transformers-eager": "eager loop", "transformers-compiled": "compiled loop", "vllm": "vLLM", "sglang": "SGLang"}
 # How the cards of a step and of the eager loop are alike.
 SAME_CARDS, OTHER_CARDS, NO_CARDS = "on the same cards", "on different cards", "on cards that were not recorded"
 # Fewer measurements than this have no interval and a hollow mark.

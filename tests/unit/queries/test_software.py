@@ -220,10 +220,10 @@ def test_one_run_stands_for_each_engine_and_number_of_answers_at_once(runs_kept:
     assert lines.sizes(pl.concat([rows, small])) == ["0.1B", "8B"], "small sizes first"
     assert lines.richest(pl.concat([rows, small])) == "8B", "the size with most engines is shown first"
     quantised = curves.with_columns(precision=pl.when(pl.col("engine") == "vllm").then(pl.lit("Q4_1")))
-    assert set(lines.complete(quantised)["name"]) == {"compiled loop", "vLLM · Q4_1"}
-    assert set(rows["name"]) == {"compiled loop", "vLLM"}
+    assert set(lines.complete(quantised)["name"]) == {"Compiled", "vLLM · Q4_1"}
+    assert set(rows["name"]) == {"Compiled", "vLLM"}
     alone, batch = (rows_of(name)["energy_j"].sum() / rows_of(name)["output_tokens"].sum() for name in ("compiled", "batch-32"))
-    assert f"**vLLM**: **{figure(0.2, 2)} J/token at 128**; compiled loop:" in lines.headline(rows)
+    assert f"**vLLM**: **{figure(0.2, 2)} J/token at 128**; Compiled:" in lines.headline(rows)
     if batch == curves.filter(pl.col("engine") == "transformers-compiled")["energy_per_token_j"].min():
         assert f"({software.share(1 - batch / alone)} less than one at a time)" in lines.headline(rows)
     assert lines.curves(rows).to_dict()

@@ -1,0 +1,37 @@
+"""What people call engines and prompt sets."""
+
+import polars as pl
+import pytest
+
+from prompt_joules.pages.ui.pure import naming
+from prompt_joules.pages.ui.pure.narrowings import Contains
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ("transformers-eager", "Eager"),
+        ("transformers-compiled:searched", "Compiled (searched)"),
+        ("vllm", "vLLM"),
+        ("llama.cpp", "llama.cpp"),
+        ("an engine of others", "an engine of others"),
+    ],
+)
+def test_an_engine_has_one_name(engine: str, said: str) -> None:
+    assert naming.engine_of(engine) == said == naming.engine_of(said)
+    assert naming.in_words(f"chat · {engine} · batch 1") == f"chat · {said} · batch 1"
+    rows = pl.DataFrame(
+        {"model_name": ["m"], "model_id": ["m"], "gpu_model": ["H200"], "task": ["chat"], "engine": [engine], "source": ["a"]}
+    )
+    assert Contains(engine).apply(rows).height == Contains(said).apply(rows).height == 1, "found by either name"
+
+
+def test_an_engine_that_is_not_known_stays_unknown() -> None:
+    rows = pl.DataFrame({"engine": [None, "vllm"]}, schema={"engine": pl.String})
+    assert rows.select(naming.engine())["engine"].to_list() == [None, "vLLM"]
+
+
+def test_names_of_results_say_sets_in_words_and_of_old_links_too() -> None:
+    assert naming.in_words("m · transformers-compiled:searched · sharegpt-200") == "m · Compiled (searched) · 200 of ShareGPT"
+    assert naming.in_words("H100 · prompts of default") == "H100 · built-in prompts"
+    assert naming.short(["a · vllm · x", "a · transformers-eager · x"]) == {"a · vllm · x": "vLLM", "a · transformers-eager · x": "Eager"}
