@@ -3,7 +3,7 @@
 Both send the same payloads in turns (AIPerf, ours, ours, AIPerf). A busy machine stretches the same answer from turn to turn, so what a
 client says of a request is compared with what the server's log says of it. `--save` keeps the times, no texts; `--table` makes the table of
 docs/engines.md out of them. AIPerf is installed elsewhere, because its packages are not the project's. With `--base-url` the server is one
-that runs already, of any kind: `tests.perf.beside_running`.
+that runs already, of any kind, and clients take more turns, ours with and without its meter: `tests.perf.beside_running`.
 """
 
 import argparse
@@ -164,24 +164,35 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, help="with --base-url: a folder with the model's tokenizer")
     parser.add_argument("--prompts", type=int, default=64, help="with --base-url: requests a turn")
     parser.add_argument("--tokens", type=int, default=256, help="with --base-url: tokens of every answer")
+    parser.add_argument(
+        "--client", choices=beside_running.CLIENTS, action="append", help="with --base-url: repeat it; the first is the base"
+    )
+    parser.add_argument("--turns", type=int, default=5, help="with --base-url: of each client at each level")
+    parser.add_argument("--seed", type=int, default=0, help="with --base-url: of the order of the turns")
     parser.add_argument("--aiperf", help="the program")
     parser.add_argument("--at-once", type=int, nargs="+", help="with --server 1 4, with --base-url 1 8")
     parser.add_argument("--save", type=Path, help="where the times are kept")
     parser.add_argument("--table", type=Path, help="print the table of times that were kept")
     options = parser.parse_args()
+    clients = tuple(dict.fromkeys(options.client or beside_running.DEFAULT_CLIENTS))
+    if options.turns < 1:
+        parser.error("--turns: 1 or more; an interval needs 2")
     if options.table:
         made = json.loads(options.table.read_text(encoding="utf-8"))
-    elif options.base_url and options.model and options.tokenizer and options.aiperf:
+    elif options.base_url and options.model and (beside_running.AIPERF not in clients or (options.tokenizer and options.aiperf)):
         address = options.base_url.rstrip("/").removesuffix("/v1")
         asked_of = beside_running.Asked(address, options.model, options.tokenizer, options.aiperf, options.prompts, options.tokens)
-        made = beside_running.turns(asked_of, options.at_once or [1, 8])
+        made = beside_running.turns(asked_of, options.at_once or [1, 8], clients, options.turns, options.seed)
     elif options.server and options.model and options.aiperf:
         made = turns([options.server], Path(options.model), options.aiperf, options.at_once or [1, 4])
     else:
-        parser.error("--server, --model and --aiperf; or --base-url, --model, --tokenizer and --aiperf; or --table")
+        parser.error("--server, --model and --aiperf; or --base-url, --model and, for AIPerf, --tokenizer and --aiperf; or --table")
     if options.save:
         options.save.write_text(json.dumps(made) + "\n", encoding="utf-8")
-    print("\n".join((beside_running.table if "ours_over_aiperf" in made else table)(made)))
+    on_running = "clients" in made
+    print("\n".join((beside_running.table if on_running else table)(made)))
+    if on_running:
+        print("\n".join(beside_running.verdicts(made)))
 
 
 if __name__ == "__main__":

@@ -1,36 +1,70 @@
-"""AIPerf and our client in turns on a server that runs already: what `python -m tests.perf.beside --base-url URL` does.
+"""Clients in turns on a server that runs already: what `python -m tests.perf.beside --base-url URL` does.
 
-Every turn sends the same prompts with the same fields and `ignore_eos`, so that all answers are of one length. Such a server
-keeps no log of its own to compare with: each client's medians of all requests stand beside the other's. A first turn of ours at
-each level is not counted, so that no client meets a server that is cold, or prefixes that only the other one finds in its cache.
+The clients are AIPerf, ours, and ours without one of the things that it does beside the requests (`OURS`). Every turn sends the same
+prompts with the same fields and `ignore_eos`, so that all answers are of one length. A round is one turn of each client in random order; a
+first turn of ours at each level is not counted, so that no client meets a server that is cold, or prefixes that only another one finds in
+its cache.
+
+Such a server keeps no log of its own to compare with. The medians of two clients' turns of one round are divided, and the mean of the
+logarithms has a t interval over rounds: what drifts from round to round is in both turns.
 """
 
 import asyncio
+import contextlib
 import json
+import math
 import os
 import platform
+import random
 import statistics
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import polars as pl
 from rich.console import Console
+from scipy.stats import t as student
 
 from prompt_joules.bench import SERVED_HARNESS_VERSION, errors
 from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines import server_facts
 from prompt_joules.bench.engines.openai import request_body
 from prompt_joules.bench.engines.server_facts import ServerFacts, describe, dialect_of
+from prompt_joules.bench.meter.opening import AbsentMeter
 from prompt_joules.bench.prompts.sets import load_prompts
+from prompt_joules.bench.run import served, traffic
 from prompt_joules.bench.run.job import choose_prompts
 from prompt_joules.bench.run.served import client_of, run_served
 from prompt_joules.bench.tasks import TASKS
 
-TURNS = ("AIPerf", "ours", "ours", "AIPerf")
+
+@dataclass(frozen=True)
+class Ours:
+    """Our client with or without what it does beside the requests."""
+
+    meter: bool = True  # reads the energy counter of all GPUs
+    poll_s: float | None = None  # pause between two readings; None: as it is
+    metrics: bool = True  # asks the server for `/metrics` every second
+
+
+AIPERF = "AIPerf"
+OURS = {
+    "ours": Ours(),
+    "ours, no meter": Ours(meter=False),
+    "ours, meter every 50 ms": Ours(poll_s=0.05),
+    "ours, no /metrics": Ours(metrics=False),
+    "ours, requests alone": Ours(meter=False, metrics=False),
+}
+CLIENTS = (AIPERF, *OURS)
+DEFAULT_CLIENTS = (AIPERF, "ours", "ours, no meter")
+AGREE = 0.02
+"""Two clients agree when the whole interval of their ratio lies this near to 1."""
 TIMES = {"ttft_ms": "time_to_first_token", "itl_ms": "inter_token_latency", "latency_ms": "request_latency"}
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Taken out of AIPerf's environment: with one of them set, 0.13 takes a folder for a name on the Hub and refuses it."""
@@ -44,16 +78,16 @@ class Asked:
     Attributes:
         address: of the server, without `/v1`.
         model: the server's name for it.
-        tokenizer: a folder; AIPerf loads one even where it counts by the server's `usage`.
-        program: AIPerf.
+        tokenizer: a folder, for AIPerf, which loads one even where it counts by the server's `usage`.
+        program: AIPerf; None where it takes no turn.
         prompts: how many of the shipped ones, as instruct.
         tokens: of every answer.
     """
 
     address: str
     model: str
-    tokenizer: Path
-    program: str
+    tokenizer: Path | None
+    program: str | None
     prompts: int
     tokens: int
 
@@ -79,9 +113,16 @@ def facts_of(asked: Asked) -> ServerFacts:
     return asyncio.run(asking())
 
 
-def ours(asked: Asked, at_once: int, folder: Path) -> dict[str, Any]:
+def ours(asked: Asked, at_once: int, folder: Path, how: Ours = OURS["ours"]) -> dict[str, Any]:
     """A turn of our client: its answers, and what AIPerf does not say. Raises BenchError: an answer failed."""
-    status = run_served(asked.config(at_once, folder / "rows"), Console(quiet=True))
+    with contextlib.ExitStack() as changed:
+        if not how.meter:
+            changed.enter_context(mock.patch.object(served, "meter_of", lambda *_: AbsentMeter("a turn without the meter")))
+        if how.poll_s is not None:
+            changed.enter_context(mock.patch.object(traffic, "_POLL_S", how.poll_s))
+        if not how.metrics:
+            changed.enter_context(mock.patch.object(server_facts, "SAMPLED_S", math.inf))
+        status = run_served(asked.config(at_once, folder / "rows"), Console(quiet=True))
     rows = pl.read_parquet(folder / "rows" / "*" / "part-*.parquet").sort("sequence")
     failed = rows.filter(pl.col("status") != "ok")
     if status or not failed.is_empty():
@@ -108,7 +149,11 @@ def aiperf(asked: Asked, dialect: str | None, at_once: int, folder: Path) -> dic
     words += ["--input-file", str(payloads), "--custom-dataset-type", "raw-payload", "--use-server-token-count"]
     words += ["--dataset-sampling-strategy", "sequential", "--no-gpu-telemetry", "--no-server-metrics", "--no-auto-plot"]
     done = subprocess.run(
-        [asked.program, *words, "--artifact-dir", str(folder / "aiperf")], check=False, capture_output=True, text=True, env=environment()
+        [str(asked.program), *words, "--artifact-dir", str(folder / "aiperf")],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(),
     )
     kept = folder / "aiperf" / "profile_export.jsonl"
     if done.returncode or not kept.is_file():
@@ -133,59 +178,119 @@ def turn(answers: list[Answer], tokens: list[int]) -> dict[str, Any]:
     }
 
 
-def turns(asked: Asked, levels: list[int]) -> dict[str, Any]:
-    """Both clients in turns at every level, and what they ran with."""
-    facts = facts_of(asked)
+def turns(asked: Asked, levels: list[int], clients: Sequence[str] = DEFAULT_CLIENTS, rounds: int = 5, seed: int = 0) -> dict[str, Any]:
+    """The clients in turns at every level, and what they ran with.
+
+    Args:
+        levels: requests at once.
+        clients: of `CLIENTS`; the others are compared with the first.
+        rounds: turns of each client at a level.
+        seed: of the order within each round.
+    """
+    facts, order = facts_of(asked), random.Random(seed)
     found = []
     with tempfile.TemporaryDirectory() as name:
         for at_once in levels:
             warm = Path(name) / f"{at_once}-warm-up"
             warm.mkdir()
             ours(asked, at_once, warm)
-            for place, client in enumerate(TURNS):
-                folder = Path(name) / f"{at_once}-{place}"
-                folder.mkdir()
-                seen = ours(asked, at_once, folder) if client == "ours" else aiperf(asked, dialect_of(facts.owner), at_once, folder)
-                found.append({"client": client, "at_once": at_once, **seen})
-    version = subprocess.run([asked.program, "--version"], check=False, capture_output=True, text=True, env=environment()).stdout
-    versions = {"aiperf": version.strip(), "protocol": SERVED_HARNESS_VERSION, "httpx": httpx.__version__}
+            for place in range(rounds):
+                for client in order.sample(clients, len(clients)):
+                    folder = Path(name) / f"{at_once}-{place}-{CLIENTS.index(client)}"
+                    folder.mkdir()
+                    how = OURS.get(client)
+                    seen = ours(asked, at_once, folder, how) if how else aiperf(asked, dialect_of(facts.owner), at_once, folder)
+                    found.append({"client": client, "at_once": at_once, "round": place, **seen})
+    versions = {"protocol": SERVED_HARNESS_VERSION, "httpx": httpx.__version__, "python": platform.python_version()}
+    if AIPERF in clients:
+        told = subprocess.run([str(asked.program), "--version"], check=False, capture_output=True, text=True, env=environment())
+        versions["aiperf"] = told.stdout.strip()
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "server": facts.version or facts.owner,
         "model": asked.model,
         "prompts": asked.prompts,
         "tokens": asked.tokens,
-        "versions": versions | {"python": platform.python_version()},
+        "seed": seed,
+        "versions": versions,
         "times": list(TIMES),
+        "clients": list(clients),
         "turns": found,
-        "ours_over_aiperf": apart(found),
     }
 
 
-def apart(turns_of: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """By level: the median of all our requests over that of all of AIPerf's, less 1."""
+@dataclass(frozen=True)
+class Ratio:
+    """One client's times over another's, less 1: the mean over rounds and the ends of its 95 % interval (None where there is one round)."""
 
-    def median(client: str, at_once: int, place: int) -> float:
-        of = [turn for turn in turns_of if (turn["client"], turn["at_once"]) == (client, at_once)]
-        return statistics.median(answer[place] for turn in of for answer in turn["answers"])
+    mean: float
+    low: float | None
+    high: float | None
 
-    levels = dict.fromkeys(turn["at_once"] for turn in turns_of)
+    @property
+    def verdict(self) -> str:
+        """Whether the clients agree within `AGREE`: shown, refused, or open where the interval allows both."""
+        if self.low is None or self.high is None:
+            return "open"
+        if self.low >= -AGREE and self.high <= AGREE:
+            return "shown"
+        return "refused" if self.low > AGREE or self.high < -AGREE else "open"
+
+
+def ratio(ours_of: Sequence[float], theirs: Sequence[float]) -> Ratio:
+    """Medians of turns, paired by round, > 0: the geometric mean of their ratios with a t interval of 95 %."""
+    logs = [math.log(a / b) for a, b in zip(ours_of, theirs, strict=True)]
+    mean = statistics.fmean(logs)
+    if len(logs) < 2:
+        return Ratio(math.expm1(mean), None, None)
+    half = float(student.ppf(0.975, len(logs) - 1)) * statistics.stdev(logs) / math.sqrt(len(logs))
+    return Ratio(math.expm1(mean), math.expm1(mean - half), math.expm1(mean + half))
+
+
+def compared(made: dict[str, Any]) -> dict[tuple[str, int, str], Ratio]:
+    """By client, level and name of a time: every client but the first over the first."""
+    base, *others = made["clients"]
+    levels = dict.fromkeys(turn["at_once"] for turn in made["turns"])
     return {
-        str(level): {name: round(median("ours", level, place) / median("AIPerf", level, place) - 1, 5) for place, name in enumerate(TIMES)}
+        (client, level, name): ratio(_medians(made, client, level, name), _medians(made, base, level, name))
         for level in levels
+        for client in others
+        for name in TIMES
     }
+
+
+def _medians(made: dict[str, Any], client: str, level: int, name: str) -> list[float]:
+    """Of a client's turns at a level, by round."""
+    its = [turn for turn in made["turns"] if (turn["client"], turn["at_once"]) == (client, level)]
+    return [turn["median"][name] for turn in sorted(its, key=lambda turn: turn["round"])]
 
 
 def table(made: dict[str, Any]) -> list[str]:
-    """The rows of a table: medians of each turn (ms), and ours over AIPerf's."""
+    """The rows of a table: medians of each turn (ms) by round, then each client over the first with its interval."""
+    ratios, base = compared(made), made["clients"][0]
     lines = []
-    for level, of in made["ours_over_aiperf"].items():
-        for client in dict.fromkeys(TURNS):
-            its = [turn["median"] for turn in made["turns"] if (turn["client"], str(turn["at_once"])) == (client, level)]
-            cells = [", ".join(f"{median[name]:.2f}" for median in its) for name in TIMES]
-            lines.append("| " + " | ".join([client, level, *cells]) + " |")
-        lines.append("| " + " | ".join(["ours over AIPerf", level, *(percent(of[name]) for name in TIMES)]) + " |")
+    for level in dict.fromkeys(turn["at_once"] for turn in made["turns"]):
+        for client in made["clients"]:
+            cells = [", ".join(f"{median:.2f}" for median in _medians(made, client, level, name)) for name in TIMES]
+            lines.append("| " + " | ".join([client, str(level), *cells]) + " |")
+        for client in made["clients"][1:]:
+            cells = [_words(ratios[client, level, name]) for name in TIMES]
+            lines.append("| " + " | ".join([f"{client} over {base}", str(level), *cells]) + " |")
     return lines
+
+
+def verdicts(made: dict[str, Any]) -> list[str]:
+    """One line a comparison: whether it agrees within `AGREE`."""
+    base = made["clients"][0]
+    return [
+        f"{client} over {base}, {level} at once, {name}: within {AGREE:.0%} is {its.verdict}"
+        for (client, level, name), its in compared(made).items()
+    ]
+
+
+def _words(its: Ratio) -> str:
+    ends = "" if its.low is None or its.high is None else f" ({percent(its.low)} to {percent(its.high)})"
+    return percent(its.mean) + ends
 
 
 def percent(share: float) -> str:

@@ -1,5 +1,7 @@
 """The benchmark of the queries covers each of them, with columns that exist."""
 
+import argparse
+import itertools
 import re
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from prompt_joules.warehouse import create, query
 from tests import factories, warehouses
-from tests.perf import pages, queries, table, window_share
+from tests.perf import client_delay, pages, queries, table, window_share
 
 
 def test_every_named_query_is_timed(tmp_path: Path) -> None:
@@ -83,3 +85,31 @@ def test_a_warehouse_that_is_kept_outlives_comments_and_no_change_of_its_tables(
         changed.write_text(schema.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
         monkeypatch.setattr(create, "SOURCES", (changed, *create.SOURCES[1:]))
         assert (pages.key() == before) == stays
+
+
+def test_a_token_is_late_by_what_it_took_longer_than_the_quickest_of_its_answer() -> None:
+    sent_s, read_s = [10.0, 10.1, 10.2, 10.3], [3.5, 3.6, 3.9, 3.75]
+    gaps_s = [later - earlier for earlier, later in itertools.pairwise(read_s)]
+    assert client_delay.delays_s(sent_s, gaps_s) == pytest.approx([0.05, 0.05, 0.25, 0.0])
+
+
+def test_a_turn_of_the_delays_of_our_client_reads_what_the_server_wrote(tmp_path: Path) -> None:
+    with client_delay.server_of(5, 0.01) as address:
+        for place, read_s in enumerate((None, 0.001)):
+            found, ratio = client_delay.turn(address, read_s, 2, 4, 5, tmp_path / str(place))
+            assert len(found) == 4 * 5 and min(found) == 0 and 0.1 < ratio < 10
+
+
+def test_the_ways_to_compute_the_attention_of_a_step_agree(tmp_path: Path) -> None:
+    step_parts = pytest.importorskip("tests.perf.step_parts", reason="needs the bench extra: make test installs it")
+    transformers = pytest.importorskip("transformers")
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    model = transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(**shape, vocab_size=128)).eval()
+    options = argparse.Namespace(loop="stacked", room=320, batch=[1, 3], repeats=1, compile=False, tb_per_s=1.0)
+    found = step_parts.measured(model, options)
+    assert [(line["batch"], line["length"]) for line in found] == [(1, 256), (1, 320), (3, 256), (3, 320)]
+    for line in found:
+        assert list(line["attention"]) == [name for name, (_, compiled) in step_parts.WAYS.items() if not compiled]
+        assert all(isinstance(each, float) for each in line["attention"].values()) and max(line["apart"].values()) < 1e-5
+        assert line["bound of keys and values"] == 2 * line["batch"] * 2 * 2 * line["length"] * 8 * 4 / 1e9
+    assert len(step_parts.lines(found)) == 2 + len(found)

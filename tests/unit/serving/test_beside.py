@@ -1,6 +1,8 @@
 """AIPerf beside ours: the table of docs/engines.md out of the times that were kept."""
 
+import dataclasses
 import json
+import math
 import statistics
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,10 @@ pytest.importorskip("uvicorn", reason="needs the test extra: make test installs 
 from fastapi.responses import Response
 
 from prompt_joules.bench import errors
+from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.engines import server_facts
+from prompt_joules.bench.run import served, traffic
+from prompt_joules.bench.run.served import run_served
 from tests import warehouses
 from tests.fake_server import FakeServer, event, stream
 from tests.figures import marked
@@ -54,6 +60,24 @@ def test_the_table_of_turns_is_made_of_the_times_that_were_kept() -> None:
         assert [statistics.median(column) for column in columns] == pytest.approx(list(turn["median"].values()), abs=0.001)
 
 
+def test_the_interval_of_two_clients_is_over_rounds() -> None:
+    assert beside_running.ratio([11.0], [10.0]) == beside_running.Ratio(pytest.approx(0.1), None, None)
+    drifting, base = [10.1, 20.2, 40.4], [10.0, 20.0, 40.0]
+    its = beside_running.ratio(drifting, base)
+    assert (its.mean, its.low, its.high) == pytest.approx((0.01, 0.01, 0.01)), "what drifts from round to round is in both turns"
+    its = beside_running.ratio([math.exp(0.1), math.exp(0.2), math.exp(0.3)], [1.0, 1.0, 1.0])
+    half = 4.302653 * 0.1 / math.sqrt(3)
+    assert (its.mean, its.low, its.high) == pytest.approx((math.expm1(0.2), math.expm1(0.2 - half), math.expm1(0.2 + half)), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.02, 0.02, "shown"), (0.021, 0.3, "refused"), (-0.3, -0.021, "refused"), (-0.01, 0.03, "open"), (None, None, "open")],
+)
+def test_two_clients_agree_where_the_whole_interval_does(low: float | None, high: float | None, verdict: str) -> None:
+    assert beside_running.Ratio(0.01, low, high).verdict == verdict
+
+
 def test_a_client_is_compared_with_the_log_of_the_server() -> None:
     log = """slot print_timing: id 3 | task 0 | prompt eval time =     900.00 ms /    41 tokens
 slot print_timing: id 3 | task 0 |        eval time =    1200.00 ms /    16 tokens
@@ -89,8 +113,10 @@ def server() -> Iterator[FakeServer]:
 
 def test_clients_take_turns_on_a_server_that_runs(server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    made = beside_running.turns(_asked(tmp_path, server.url), [1, 2])
-    assert [(turn["client"], turn["at_once"]) for turn in made["turns"]] == [(client, level) for level in (1, 2) for client in beside.TURNS]
+    made = beside_running.turns(_asked(tmp_path, server.url), [1, 2], ("AIPerf", "ours"), rounds=2)
+    places = {(turn["client"], turn["at_once"], turn["round"]) for turn in made["turns"]}
+    assert places == {(client, level, place) for client in ("AIPerf", "ours") for level in (1, 2) for place in (0, 1)}
+    assert len(made["turns"]) == len(places)
     assert {(turn["requests"], turn["output_tokens"]) for turn in made["turns"]} == {(4, 4 * TOKENS)}
     assert len(server.bodies) == 2 * 3 * 4, "ours: a turn that does not count, and two that do"
     for turn in made["turns"]:
@@ -100,11 +126,43 @@ def test_clients_take_turns_on_a_server_that_runs(server: FakeServer, tmp_path: 
             ttft, gap, latency = turn["answers"][0]
             assert latency - ttft == pytest.approx(gap * (TOKENS - 1), abs=0.01) and gap > 4
             assert turn["stream_end_after_latency_ms"] > 8
-    of_ours = sorted(answer[1] for turn in made["turns"] if (turn["client"], turn["at_once"]) == ("ours", 1) for answer in turn["answers"])
-    assert made["ours_over_aiperf"]["1"]["itl_ms"] == pytest.approx((of_ours[3] + of_ours[4]) / 2 / 2 - 1, abs=1e-4)
+    of_ours = [turn["median"]["itl_ms"] for turn in made["turns"] if (turn["client"], turn["at_once"]) == ("ours", 1)]
+    its = beside_running.compared(made)["ours", 1, "itl_ms"]
+    assert its.mean == pytest.approx(math.sqrt(of_ours[0] * of_ours[1]) / 2 - 1) and its.verdict in {"refused", "open"}
     assert made["versions"]["aiperf"] == "0.13.0" and made["server"] == "vllm 9.9" and made["tokens"] == TOKENS
     kept = json.loads(json.dumps(made))
     assert [line.split(" | ")[0] for line in beside_running.table(kept)] == ["| AIPerf", "| ours", "| ours over AIPerf"] * 2
+    assert len(beside_running.verdicts(kept)) == 2 * 3
+
+
+def test_ours_takes_turns_without_its_meter_and_without_figures_of_the_server(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, float, float]] = []
+
+    def run(config: RunConfig, console: object) -> int:
+        reason = str(served.meter_of(config, str(config.base_url)).reason)
+        seen.append((reason == "a turn without the meter", traffic._POLL_S, server_facts.SAMPLED_S))
+        return run_served(config, console)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(beside_running, "run_served", run)
+    own = tuple(beside_running.OURS)
+    asked = dataclasses.replace(_asked(tmp_path, server.url), program=None, tokenizer=None)
+    made = beside_running.turns(asked, [1], own, rounds=1, seed=3)
+    found = dict(zip([turn["client"] for turn in made["turns"]], seen[1:], strict=True))
+    assert found == {
+        "ours": (False, 0.01, 1.0),
+        "ours, no meter": (True, 0.01, 1.0),
+        "ours, meter every 50 ms": (False, 0.05, 1.0),
+        "ours, no /metrics": (False, 0.01, math.inf),
+        "ours, requests alone": (True, 0.01, math.inf),
+    }
+    assert seen[0] == found["ours"] and "aiperf" not in made["versions"]
+    assert [turn["client"] for turn in made["turns"]] != list(own), "the order is drawn"
+    again = beside_running.turns(
+        dataclasses.replace(_asked(tmp_path, server.url), program=None, tokenizer=None), [1], own, rounds=1, seed=3
+    )
+    assert [turn["client"] for turn in again["turns"]] == [turn["client"] for turn in made["turns"]]
 
 
 def test_a_client_that_loses_a_request_ends_it(server: FakeServer, tmp_path: Path) -> None:

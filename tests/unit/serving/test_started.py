@@ -286,6 +286,16 @@ def test_figures_of_three_servers_are_read_under_one_name() -> None:
     assert server_facts.parse(text) == {"running": 7.0}
 
 
+def test_only_the_figures_that_are_kept_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = "# TYPE vllm:generation_tokens_total counter\nvllm:generation_tokens_total 9\nvllm:num_requests_running 2\n"
+    others = "".join(f"# HELP vllm:h{at} of it\n# TYPE vllm:h{at} gauge\nvllm:h{at} {at}\n" for at in range(300))
+    parsed = []
+    parser = server_facts.text_string_to_metric_families
+    monkeypatch.setattr(server_facts, "text_string_to_metric_families", lambda text: parsed.append(text) or parser(text))
+    assert server_facts.parse(others + own + others) == {"generation_tokens": 9.0, "running": 2.0}
+    assert parsed == [own]
+
+
 def test_the_parameters_of_random_weights_are_those_of_the_shape(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
     from tests.tiny_models import llama
