@@ -160,7 +160,7 @@ def parse(text: str) -> dict[str, float]:
     """The figures we keep, out of Prometheus' text format; several series of one name (engines, models) are summed. Raises ValueError."""
     values: dict[str, float] = {}
     named = {series: name for table in (GAUGES, COUNTERS) for name, all_series in table.items() for series in all_series}
-    ours = tuple(named)  # the others are left out first: to parse all 900 lines of vLLM kept the thread that reads the answers for 13 ms
+    ours = tuple(named)  # the others are left out first: parsing 900 lines, as vLLM has, kept the thread that reads answers for 13 ms
     text = "".join(line for line in text.splitlines(keepends=True) if line.removeprefix("# TYPE ").startswith(ours))
     for family in text_string_to_metric_families(text):
         name = named.get(family.name.removesuffix("_total"))
