@@ -65,12 +65,17 @@ def figure_of(summary: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 
 def times_of(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures that AIPerf and genai-perf write alike: means over the answered requests."""
+    """The figures that AIPerf and genai-perf write alike: means over the answered requests.
+
+    A prompt is as long as the server counted, with the template. J/token and throughput are over AIPerf's own count of the answers, which
+    therefore stays.
+    """
+    prompt = in_base(summary.get("usage_prompt_tokens"))
     return {
         "prompts": count_of(in_base(summary.get("request_count"))),
         "throughput_tps": in_base(summary.get("output_token_throughput")),
         "output_tokens": in_base(summary.get("output_sequence_length")),
-        "input_tokens": in_base(summary.get("input_sequence_length")),
+        "input_tokens": in_base(summary.get("input_sequence_length")) if prompt is None else prompt,
         "latency_s": in_base(summary.get("request_latency")),
         "ttft_s": in_base(summary.get("time_to_first_token")),
         "tpot_s": in_base(summary.get("inter_token_latency")),

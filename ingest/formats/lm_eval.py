@@ -10,7 +10,7 @@ from typing import Any
 from prompt_joules.ingest.formats import scales
 from prompt_joules.ingest.formats.base import Content, Facts, Format, Unreadable
 from prompt_joules.ingest.formats.fields import first_text
-from prompt_joules.ingest.formats.foreign import dug
+from prompt_joules.ingest.formats.foreign import dug, is_number
 from prompt_joules.ingest.formats.published import each_result
 
 KEYS = {"results", "versions", "config"}
@@ -21,7 +21,7 @@ COARSER = ("load_in_8bit", "load_in_4bit", "gptq", "autogptq", "gptqmodel", "qua
 
 def scores_of(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The rows of `quality.csv` that a results file stands for."""
-    model, source = model_of(content), _source(content)
+    model = model_of(content)
     for task, scores in content["results"].items():
         if not isinstance(scores, dict):
             continue
@@ -39,7 +39,7 @@ def scores_of(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 "stderr": stderr,
                 "fewshot": _fewshot(content, task),
                 "version": dug(content, "versions", task),
-                "source": source,
+                "source": _source(content, task),
             }
 
 
@@ -72,11 +72,25 @@ def _fewshot(content: Mapping[str, Any], task: str) -> Any:
     return own if own is not None else dug(content, "config", "num_fewshot")
 
 
-def _source(content: Mapping[str, Any]) -> str:
+def _source(content: Mapping[str, Any], task: str) -> str:
+    """The tool, and which part of the task was run. The configuration names `--limit` alone; of `--samples` the counts tell."""
     limit = dug(content, "config", "limit")
     version = content.get("lm_eval_version")
     name = f"lm-eval {version}" if isinstance(version, str) else "lm-eval"
-    return name if limit is None else f"{name}, limit {limit}"
+    if limit is not None:
+        return f"{name}, limit {limit}"
+    parts = _parts(content)
+    if task in parts:
+        return f"{name}, {parts[task]} samples"
+    # What has no counts is a group of tasks.
+    return f"{name}, part of the samples" if parts and dug(content, "n-samples", task) is None else name
+
+
+def _parts(content: Mapping[str, Any]) -> dict[str, str]:
+    """The tasks of which only some samples were run: how many of how many."""
+    counts = content.get("n-samples")
+    known = {task: (dug(count, "effective"), dug(count, "original")) for task, count in counts.items()} if isinstance(counts, dict) else {}
+    return {task: f"{run} of {there}" for task, (run, there) in known.items() if is_number(run) and is_number(there) and run < there}
 
 
 def _recognises(content: Content) -> bool:

@@ -12,7 +12,7 @@ from prompt_joules.ingest.formats import vllm_bench, vllm_runs
 from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source
 from prompt_joules.ingest.formats.fields import Fields, at, at_rate, first_text, number, positive, spread, taken
 from prompt_joules.ingest.formats.figures import format_of_runs
-from prompt_joules.ingest.formats.foreign import Row, count_of, dug, environment, format_of, run_name, to_server
+from prompt_joules.ingest.formats.foreign import Row, count_of, dug, environment, format_of, is_number, run_name, to_server
 
 KEYS = {"backend", "dataset_name", "duration", "completed", "total_output_tokens"}
 REASON = "SGLang bench_serving does not measure energy"
@@ -46,7 +46,10 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         return NAMELESS
     if not answered:
         return "has no answered request"
-    return taken(FIELDS, run) | {
+    figures = taken(FIELDS, run)
+    if run.get("mean_ttft_ms") == run.get("mean_e2e_latency_ms") and count_of(number(run.get("total_output_tokens"))) != answered:
+        figures["ttft_s"] = None
+    return figures | {
         "source": "SGLang",
         "generation": "sglang",
         "published_model_id": model_of(run),
@@ -57,6 +60,14 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
         "prompts": answered,
         "harness_version": version_of(run) + at_rate(run.get("request_rate")),
     }
+
+
+def is_streamed(run: Mapping[str, Any]) -> bool:
+    """Whether answers came in chunks. With `--disable-stream` SGLang writes the latency as the time to first token.
+
+    A stream of one chunk holds a token, and perhaps the one that stops.
+    """
+    return any(run["itls"]) or not any(is_number(tokens) and tokens > 2 for tokens in run["output_lens"])
 
 
 def setup_of(run: Mapping[str, Any], run_id: str) -> dict[str, Any]:
@@ -97,9 +108,10 @@ def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator
             continue
         vllm_bench.refuse_torn(run, "SGLang")
         setup = setup_of(run, run_name("sglang-bench", source) + (f":{place}" if place else ""))
+        untimed = {} if is_streamed(run) else {"ttft_s": None}
         for index in range(len(run["ttfts"])):
             number += 1
-            yield Row(number, setup | row_of(run, index))
+            yield Row(number, setup | row_of(run, index) | untimed)
 
 
 FORMAT = format_of(

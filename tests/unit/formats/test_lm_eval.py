@@ -43,3 +43,21 @@ def test_the_real_lm_eval_results(warehouse: Path) -> None:
     scores = warehouses.rows(warehouse, "select model_id, metric, score, fewshot from quality order by metric").rows()
     model = "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert scores == [(model, "acc", 75.0, 0), (model, "acc_norm", 50.0, 0)]
+
+
+def test_samples_that_were_chosen_are_a_part_of_a_task(tmp_path: Path, warehouse: Path) -> None:
+    """`--samples` stands in no configuration, only in the counts."""
+    content = {
+        "results": {"a": {"acc,none": 0.5}, "b": {"acc,none": 0.25}, "both": {"acc,none": 0.375}},
+        "versions": {"a": 1, "b": 1},
+        "config": {"model_args": "pretrained=org/M", "limit": None},
+        "n-samples": {"a": {"original": 100, "effective": 50}, "b": {"original": 100, "effective": 100}},
+        "lm_eval_version": "0.4.13",
+    }
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    assert warehouses.rows(warehouse, "select benchmark, source from quality order by all").rows() == [
+        ("a", "lm-eval 0.4.13, 50 of 100 samples"),
+        ("b", "lm-eval 0.4.13"),
+        ("both", "lm-eval 0.4.13, part of the samples"),
+    ]

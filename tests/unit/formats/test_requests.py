@@ -52,6 +52,18 @@ def test_sglang_without_details(warehouse: Path) -> None:
     assert at_rate["harness_version"] == "sglang-bench-serving 0.5.6, 2 requests/s"
 
 
+def test_sglang_without_a_stream_has_no_time_to_first_token(tmp_path: Path, warehouse: Path) -> None:
+    """`--disable-stream`: the tool writes the latency as the time to first token."""
+    run = json.loads((DATA / "sglang_bench" / "sglang_0105_3_64_3.jsonl").read_text().splitlines()[0])
+    run |= {"itls": [[], [], []], "ttfts": [0.14, 0.24, 0.0]}
+    (tmp_path / "r.jsonl").write_text(json.dumps(run) + "\n")
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    assert [(row["ttft_s"], row["latency_s"]) for row in requests(warehouse)] == [(None, 0.14), (None, 0.24), (None, None)]
+    means = json.loads((DATA / "sglang_bench" / "means.jsonl").read_text().splitlines()[0])
+    figure = sglang_bench.figure_of(means | {"mean_ttft_ms": means["mean_e2e_latency_ms"]})
+    assert isinstance(figure, dict) and (figure["ttft_s"], figure["latency_s"]) == (None, pytest.approx(0.2))
+
+
 def test_sglang_that_names_no_model_says_how_to_add_it(tmp_path: Path, warehouse: Path) -> None:
     assert warehouses.ingest(CASES / "sglang", into=warehouse).status == 1
     assert warehouses.rejects(warehouse) == [(1, None, sglang_bench.NAMELESS)]

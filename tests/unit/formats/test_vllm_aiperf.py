@@ -107,3 +107,14 @@ def test_the_real_aiperf_export(warehouse: Path) -> None:
     assert 1000 * run["ttft_s"] == pytest.approx(summary["time_to_first_token"]["avg"])
     # One answer has a token more by the server's count than by AIPerf's own.
     assert 1000 * run["tpot_s"] == pytest.approx(summary["inter_token_latency"]["avg"], rel=0.005)
+
+
+def test_prompts_of_an_aiperf_summary_are_as_long_as_the_server_counted(tmp_path: Path, warehouse: Path) -> None:
+    """With the template, as its requests are; an older summary gives AIPerf's own count alone."""
+    summary = json.loads((DATA / "cases" / "aiperf013-energy" / "profile_export_aiperf.json").read_text())
+    summary["input_sequence_length"] = {"unit": "tokens", "avg": 69.5}
+    for usage, wanted in ((None, 69.5), (99.5, 99.5)):
+        summary["usage_prompt_tokens"] = {"unit": "tokens", "avg": usage}
+        (tmp_path / "profile_export_aiperf.json").write_text(json.dumps(summary))
+        assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+        assert warehouses.rows(warehouse, "select input_tokens from published").row(0) == (wanted,)
