@@ -98,7 +98,7 @@ def _over_prompts(runs: Sequence[str], contrast: dict[str, object], one_model: S
 
 def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
     return {
-        "answers": Case("runs", ("run_id", "energy_attribution")),
+        "answers": Case("runs", ("run_id", "energy_attribution", "measured", "measured_output_tokens_total")),
         "columns": Case("meta", ("schema_version",)),
         "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
         "cost_results": Case("runs", ("run_id", "measured", "energy_attribution")),

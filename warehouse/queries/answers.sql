@@ -7,6 +7,9 @@ with each as (
     select
         results.*,
         coalesce(results.energy_j, results.estimated_energy_j) as joules,
+        -- An answer without energy weighs nothing in a mean of energies.
+        coalesce(runs.measured, results.prompts) as weighed,
+        coalesce(runs.measured_output_tokens_total, results.output_tokens * results.prompts) as tokens,
         case
             when results.energy_j is null then 'estimated'
             when results.batch_size > 1 or runs.energy_attribution = 'shared' then 'divided'
@@ -19,13 +22,13 @@ with each as (
 ),
 kinds as (
     select
-        each.* replace (
-            case when count(*) over alike = 1 then energy_per_token_j else sum(joules * prompts) over alike / sum(output_tokens * prompts) over alike end
+        each.* exclude (weighed, tokens) replace (
+            case when count(*) over alike = 1 then energy_per_token_j else sum(joules * weighed) over alike / sum(tokens) over alike end
                 as energy_per_token_j,
             case when count(*) over alike = 1 then output_tokens else sum(output_tokens * prompts) over alike / sum(prompts) over alike end as output_tokens,
             (sum(prompts) over alike)::bigint as prompts
         ),
-        case when count(*) over alike = 1 then joules else sum(joules * prompts) over alike / sum(prompts) over alike end as answer_j,
+        case when count(*) over alike = 1 then joules else sum(joules * weighed) over alike / sum(weighed) over alike end as answer_j,
         case when origin = 'measured' then count(*) over alike end as runs,
         stddev_samp(ln(nullif(energy_per_token_j, 0))) over alike as between_runs
     from each

@@ -137,3 +137,21 @@ def test_energy_above_a_waiting_gpu_is_a_number_of_its_own(tmp_path: Path) -> No
     assert of == {"run:alone": pytest.approx(expected), "run:shared": None, "run:unknown": None}
     forced = energy_shown.without_forced(found.with_columns(weights=pl.lit("dummy")))
     assert forced["energy_above_active_idle_j"].null_count() == forced.height, "the length of an answer of random weights was forced"
+
+
+def test_answers_without_energy_weigh_nothing_in_a_mean_over_runs(tmp_path: Path) -> None:
+    """Two runs of one setup, one of which lost the energy of all but five answers."""
+    gone = {"energy_j": None, "energy_error_j": None, "energy_error_edge_j": None, "energy_reason": "the counter did not answer"}
+    runs = [
+        factories.frame([factories.record(run, index, **(gone if run == "b" and index >= 5 else {})) for index in range(20)])
+        for run in "ab"
+    ]
+    for name, run in zip("ab", runs, strict=True):
+        factories.write(run, tmp_path / "in" / name / "part-1.parquet")
+    warehouse = tmp_path / "w.duckdb"
+    assert warehouses.ingest(tmp_path / "in", into=warehouse).status == 0
+    row = query.load("answers", None, str(warehouse)).row(0, named=True)
+    known = pl.concat(runs).filter(pl.col("energy_j").is_not_null())
+    assert (row["runs"], row["prompts"], known.height) == (2, 40, 25)
+    assert row["answer_j"] == pytest.approx(known["energy_j"].mean())
+    assert row["energy_per_token_j"] == pytest.approx(known["energy_j"].sum() / known["output_tokens"].sum())
