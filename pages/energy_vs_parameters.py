@@ -35,7 +35,7 @@ with more:
 rows = data.results(view)
 with axes:
     x = controls.metric("Across", "x", controls.axes(rows, room.SIZES))
-    y = controls.metric("Up", "y", controls.axes(rows, (view.measure.key, *room.COSTS)))
+    y = controls.metric("Up", "y", controls.axes(rows, (room.first_cost(view.measure), *room.COSTS)))
 
 asked = view
 view = view.narrowed(Known((x, y), positive=log))

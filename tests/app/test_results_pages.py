@@ -63,7 +63,7 @@ def test_search_combines_with_the_filters(open_page: Open) -> None:
 
 
 def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
-    app = opened(open_page("energy_vs_parameters", gpu="A40"), "energy-and-parameters")
+    app = opened(open_page("energy_vs_parameters", gpu="A40", y="Energy (J)"), "energy-and-parameters")
     figures = pl.read_csv(FIGURES).filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat")
     shown = table(app).select(pl.col("params_total_b", "energy_j").log())
     slope = shown.select(pl.cov("params_total_b", "energy_j") / pl.col("params_total_b").var()).item()
@@ -84,10 +84,13 @@ def test_the_answer_of_bigger_models_is_the_line_of_most_points(open_page: Open)
     ).row(0)
     assert f"Twice the parameters: **{words.figure(2**slope, 2)}×** the energy per token" in said
     assert f"R² {correlation**2:.2f}; 23 points" in said
-    said = text(open_page("energy_vs_parameters", gpu="A40"))
+    opening = open_page("energy_vs_parameters", gpu="A40")
+    assert opening.selectbox(key="y").value == "Energy per token (J/token)" and not opening.exception
+    assert f"Twice the parameters: **{words.figure(2**slope, 2)}×** the energy per token" in text(opening), "the page opens with a growth"
+    said = text(open_page("energy_vs_parameters", gpu="A40", y="Energy (J)"))
     assert "**No clear growth** of energy with parameters" in said
     assert f"A token does cost more: **{words.figure(2**slope, 2)}×** for twice the parameters" in said
-    linear = text(open_page("energy_vs_parameters", gpu="A40", log="false"))
+    linear = text(open_page("energy_vs_parameters", gpu="A40", y="Energy (J)", log="false"))
     assert "A token does" not in linear, "the twofold is that of a power law"
 
 

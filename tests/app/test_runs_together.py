@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.of import energy_vs_parameters, tradeoffs
-from prompt_joules.pages.ui.pure import axes, shape
+from prompt_joules.pages.ui.pure import axes, naming, shape
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import lines, pooled, runs
@@ -63,7 +63,7 @@ def test_a_point_has_its_interval_and_says_how_many_runs_it_is(setup: pl.DataFra
     rows = pooled.with_intervals(pooled.pooled(own), pooled.spreads(query.load("spreads", None, path, **asked)), "energy_j", known)
     y = "energy_per_token_j"
     drawn = axes.with_ends(axes.with_texts(rows, y), y)
-    (several,) = drawn.filter(engine=OURS["engine"], task="chat").iter_rows(named=True)
+    (several,) = drawn.filter(engine=naming.engine_of(OURS["engine"]), task="chat").iter_rows(named=True)
     assert several["runs_are"] == str(setup["run_number"].n_unique())
     assert several["end_low"] < several[y] < several["end_high"]
     logs = setup.group_by("run_number").agg((pl.col("energy_j").sum() / pl.col("output_tokens").sum()).log().alias("ln"))["ln"].to_list()

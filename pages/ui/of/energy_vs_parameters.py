@@ -8,7 +8,7 @@ import polars as pl
 from prompt_joules.pages.ui.pure import axes, theme, words
 from prompt_joules.pages.ui.pure.words import figure, minus, plain
 from prompt_joules.warehouse import energy_shown
-from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.energy_shown import DEFAULT, NUMBERS, Measure
 
 SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 COSTS = (
@@ -18,6 +18,16 @@ COSTS = (
 NO_LINE = "No line is drawn: it needs five different points of one colour, edition, batch size and task, at three different places."
 TOKEN = "energy_per_token_j"
 COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
+
+
+def first_cost(measure: Measure) -> str:
+    """What the page opens with, a key of NUMBERS: J/token, since answers of larger models differ in length too; the energy that the
+    switches ask for, where they ask for another than the usual one.
+
+    Args:
+        measure: of what energy the page is.
+    """
+    return TOKEN if measure == DEFAULT else measure.key
 
 
 def apart(colour: str) -> list[str]:
