@@ -1,14 +1,18 @@
 """The benchmark of the queries covers each of them, with columns that exist."""
 
 import argparse
+import collections
 import itertools
 import re
+import statistics
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from prompt_joules.warehouse import create, query
 from tests import factories, warehouses
+from tests.figures import marked
 from tests.perf import client_delay, pages, queries, table, window_share
 
 
@@ -113,3 +117,23 @@ def test_the_ways_to_compute_the_attention_of_a_step_agree(tmp_path: Path) -> No
         assert all(isinstance(each, float) for each in line["attention"].values()) and max(line["apart"].values()) < 1e-5
         assert line["bound of keys and values"] == 2 * line["batch"] * 2 * 2 * line["length"] * 8 * 4 / 1e9
     assert len(step_parts.lines(found)) == 2 + len(found)
+
+
+def test_the_times_of_steps_by_length_are_those_of_the_rows() -> None:
+    columns = ["model_id", "model_name", "engine", "harness_version", "batch_size", "window_id", "sequence", "input_tokens", "itl_s"]
+    times: dict[tuple[int, int], list[float]] = collections.defaultdict(list)
+    for path in (warehouses.SHIPPED / "measured" / "h200").rglob("*.parquet"):
+        rows = pl.scan_parquet(path).select(columns)
+        mine = (pl.col("model_name") == "llama-3.2-1b-shape") & (pl.col("engine") == "transformers-compiled")
+        for (_, batch), answers in rows.filter(mine & pl.col("itl_s").is_not_null()).collect().group_by("window_id", "batch_size"):
+            for answer in answers.partition_by("sequence") if batch == 1 else [answers]:
+                longest = answer["input_tokens"].max()
+                for step, gap_s in enumerate(max(answer["itl_s"].to_list(), key=len), 1):
+                    length = next(some for some in (256, 512, 640) if longest + step <= some)
+                    times[batch, length].append(1000 * gap_s)
+    ms = {key: f"{statistics.median(gaps):.2f}" for key, gaps in times.items()}
+    words = (
+        f"{ms[1, 256]} and {ms[1, 512]} ms (one answer, never above 512), {ms[8, 256]}, {ms[8, 512]} and {ms[8, 640]} ms (8), and "
+        f"{ms[32, 256]}, {ms[32, 512]} and {ms[32, 640]} ms (32)"
+    )
+    assert marked.stands(words, (warehouses.ROOT / "docs/engines.md").read_text(encoding="utf-8")), words
