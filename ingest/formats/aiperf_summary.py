@@ -34,10 +34,26 @@ def energy_of(summary: Mapping[str, Any], what: str) -> Any:
     return sum(known) if known and all(is_number(value) for value in known) else next(iter(known), None)
 
 
+def has_counter(gpu: Mapping[str, Any]) -> bool:
+    """Whether the counter of a GPU was read."""
+    metrics = gpu.get("metrics")
+    return isinstance(metrics, dict) and any(COUNTER in name for name in metrics)
+
+
+def problem_of(gpus: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why an energy is not that of these GPUs. AIPerf adds up the counters that it read, by vendor, and does not compare its endpoints."""
+    vendors = {str(gpu.get("platform")) for gpu in gpus}
+    if any(len({has_counter(gpu) for gpu in gpus if str(gpu.get("platform")) == vendor}) > 1 for vendor in vendors):
+        return "gives the energy of some of its GPUs alone: AIPerf leaves out those whose energy counter it did not read"
+    known = [(str(gpu.get("hostname")), str(gpu["gpu_uuid"])) for gpu in gpus if gpu.get("gpu_uuid")]
+    if len(set(known)) < len(known):
+        return "counts the energy of a GPU more than once: several endpoints of its telemetry report the same one"
+    return None
+
+
 def method_of(gpus: Sequence[Mapping[str, Any]]) -> str:
     """How the energy came about: each GPU's own counter, or its mean power over the time."""
-    counted = [any(COUNTER in name for name in metrics) for gpu in gpus if isinstance(metrics := gpu.get("metrics"), dict)]
-    return "energy counters" if counted and all(counted) else "mean power × time"
+    return "energy counters" if gpus and all(map(has_counter, gpus)) else "mean power × time"
 
 
 def figure_of(summary: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -101,6 +117,9 @@ def _read(source: Source, content: Content) -> list[Run]:
     if model is None:
         raise Unreadable("is no AIPerf summary that names a model")
     figure = figure_of(summary, model)
+    problem = None if figure["energy_j"] is None else problem_of(gpus_of(summary))
+    if problem is not None:
+        return [(1, problem)]
     # A summary without energy says nothing that the requests beside it do not say.
     return [] if figure["energy_j"] is None and requests_beside(source.path) else [(1, figure)]
 

@@ -118,3 +118,24 @@ def test_prompts_of_an_aiperf_summary_are_as_long_as_the_server_counted(tmp_path
         (tmp_path / "profile_export_aiperf.json").write_text(json.dumps(summary))
         assert warehouses.ingest(tmp_path, into=warehouse).status == 0
         assert warehouses.rows(warehouse, "select input_tokens from published").row(0) == (wanted,)
+
+
+def test_energy_of_some_gpus_alone_is_refused(tmp_path: Path, warehouse: Path) -> None:
+    """AIPerf adds up the counters that it could read; one of two GPUs is not the machine's energy."""
+    summary = json.loads((DATA / "cases" / "aiperf013-energy" / "profile_export_aiperf.json").read_text())
+    del summary["telemetry_data"]["endpoints"]["127.0.0.1:18732"]["gpus"]["gpu_1"]["metrics"]["nvidia_energy_consumption"]
+    (tmp_path / "profile_export_aiperf.json").write_text(json.dumps(summary))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    ((row, column, reason),) = warehouses.rejects(warehouse)
+    assert (row, column, reason[:41]) == (1, None, "gives the energy of some of its GPUs alon")
+    assert warehouses.rows(warehouse, "from published").is_empty()
+
+
+def test_energy_of_a_gpu_that_two_endpoints_report_is_refused(tmp_path: Path, warehouse: Path) -> None:
+    summary = json.loads((DATA / "cases" / "aiperf013-energy" / "profile_export_aiperf.json").read_text())
+    endpoints = summary["telemetry_data"]["endpoints"]
+    endpoints["127.0.0.1:9401"] = endpoints["127.0.0.1:18732"]
+    (tmp_path / "profile_export_aiperf.json").write_text(json.dumps(summary))
+    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    ((row, column, reason),) = warehouses.rejects(warehouse)
+    assert (row, column, reason[:46]) == (1, None, "counts the energy of a GPU more than once: sev")
