@@ -17,7 +17,7 @@ from tests.servers import ROOT, served
 WIDE = 1366
 SIDEBAR = 300
 # File in docs/images → the view, and how high its picture is (px).
-PICTURES = {"home": ("", 1290), "software": ("what_software_saves", 900), "verbosity": ("verbosity?source=Prompt+Joules", 1290)}
+PICTURES = {"home": ("", 1290), "software": ("what_software_saves", 900), "verbosity": ("verbosity?source=Prompt+Joules", 1040)}
 
 
 def take(address: str, into: Path) -> None:
