@@ -111,7 +111,7 @@ def test_ticked_rows_of_the_leaderboard_are_compared(server: str, visit: Visit) 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_chart_is_saved_as_png_and_as_svg_from_its_menu(server: str, visit: Visit, tmp_path: Path, dark: bool) -> None:
-    visitor = visit(server, dark=dark).open("energy_vs_parameters?gpu=A40")
+    visitor = visit(server, dark=dark).open("energy_vs_parameters?gpu=A40&y=Energy+%28J%29")
     made = {}
     for kind in ("PNG", "SVG"):
         visitor.page.locator("[data-testid=stVegaLiteChart]").first.hover()

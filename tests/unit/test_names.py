@@ -31,6 +31,24 @@ def test_an_engine_that_is_not_known_stays_unknown() -> None:
     assert rows.select(naming.engine())["engine"].to_list() == [None, "vLLM"]
 
 
+def test_one_row_without_a_name_is_named_by_what_it_has() -> None:
+    row = {
+        "model_name": "m",
+        "gpu_model": "A40",
+        "num_gpus": 1,
+        "dtype": None,
+        "task": "chat",
+        "engine": None,
+        "batch_size": 1,
+        "prompt_set": None,
+    }
+    row |= {"weights": None, "harness_version": None, "source": "ML.ENERGY v1"}
+    rows = pl.DataFrame([row], infer_schema_length=None)
+    assert rows.schema["prompt_set"] == pl.Null, "a row out of a dictionary has columns without a type"
+    assert naming.with_label(rows)["label"].to_list() == ["m · A40 · chat · batch 1 · ML.ENERGY v1"]
+    assert rows.select(naming.prompts_of())["prompt_set"].to_list() == [None]
+
+
 def test_names_of_results_say_sets_in_words_and_of_old_links_too() -> None:
     assert naming.in_words("m · transformers-compiled:searched · sharegpt-200") == "m · Compiled (searched) · 200 of ShareGPT"
     assert naming.in_words("H100 · prompts of default") == "H100 · built-in prompts"

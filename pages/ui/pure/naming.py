@@ -29,7 +29,7 @@ def precision(column: str) -> pl.Expr:
     Args:
         column: its name; as in a file, e.g. "bfloat16" or "fp8".
     """
-    return pl.col(column).str.to_lowercase().replace(PRECISIONS).str.to_uppercase()
+    return pl.col(column).cast(pl.String).str.to_lowercase().replace(PRECISIONS).str.to_uppercase()
 
 
 def engine(column: str = "engine") -> pl.Expr:
@@ -38,10 +38,11 @@ def engine(column: str = "engine") -> pl.Expr:
     Args:
         column: its name; other texts in it stay as they are.
     """
-    named = pl.col(column).replace(ENGINES)
+    told = pl.col(column).cast(pl.String)  # a column of one row without a name has no type
+    named = told.replace(ENGINES)
     for prefix, name in VARIANTS.items():
-        variant = pl.format("{} ({})", pl.lit(name), pl.col(column).str.strip_prefix(prefix))
-        named = pl.when(pl.col(column).str.starts_with(prefix)).then(variant).otherwise(named)
+        variant = pl.format("{} ({})", pl.lit(name), told.str.strip_prefix(prefix))
+        named = pl.when(told.str.starts_with(prefix)).then(variant).otherwise(named)
     return named.alias(column)
 
 
@@ -53,12 +54,12 @@ def engine_of(name: str) -> str:
 
 def prompt_set(column: str = "prompt_set") -> pl.Expr:
     """A prompt set as people call it."""
-    return pl.col(column).replace(PROMPT_SETS)
+    return pl.col(column).cast(pl.String).replace(PROMPT_SETS)  # as in `engine`
 
 
 def prompts_of() -> pl.Expr:
     """What a setup of a prompt set is called: "built-in prompts", "prompts of mmlu"."""
-    called = pl.col("prompt_set").replace_strict(PROMPT_SETS, default=None, return_dtype=pl.String)
+    called = pl.col("prompt_set").cast(pl.String).replace_strict(PROMPT_SETS, default=None, return_dtype=pl.String)
     return pl.coalesce(called, pl.format("prompts of {}", "prompt_set"))
 
 
