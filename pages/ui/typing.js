@@ -13,9 +13,17 @@
     return isFilter ? window.history.pushState(state, unused, address) : replace(state, unused, address);
   };
 
-  // Styles of the app move the sections to which Streamlit has scrolled before them.
-  const section = () => document.getElementById(decodeURIComponent(window.location.hash.slice(1)));
-  if (window.location.hash) requestAnimationFrame(() => requestAnimationFrame(() => section()?.scrollIntoView()));
+  // Styles, charts and tables that come later move the section to which Streamlit has scrolled: follow it until the visitor acts.
+  if (window.location.hash) {
+    const named = decodeURIComponent(window.location.hash.slice(1));
+    const begin = () => requestAnimationFrame(() => document.getElementById(named)?.scrollIntoView());
+    const grown = new ResizeObserver(begin);
+    const stop = () => grown.disconnect();
+    for (const act of ["wheel", "touchstart", "pointerdown", "keydown"]) window.addEventListener(act, stop, { once: true, capture: true });
+    grown.observe(document.querySelector("[data-testid=stMainBlockContainer]") ?? document.body);
+    requestAnimationFrame(begin);
+    setTimeout(stop, 15000);
+  }
 
   // In the capturing phase: the widget reads the box after us.
   document.addEventListener("input", ({ target }) => {

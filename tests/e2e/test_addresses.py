@@ -169,6 +169,15 @@ def test_a_link_to_a_section_begins_with_its_heading(server: str, visit: Visit) 
     edge = "document.querySelector('[data-testid=stHeader]').getBoundingClientRect().bottom"
     there = f"document.getElementById('questions').getBoundingClientRect().top - {edge}"
     visitor.page.wait_for_function(f"Math.abs({there}) < 20", timeout=20_000)
+    taller = "document.querySelector('[data-testid=stMainBlockContainer] h1').style.marginBottom = "
+    visitor.page.evaluate(f"{taller}'400px'")  # as a chart that comes late
+    visitor.page.wait_for_function(f"Math.abs({there}) < 20", timeout=20_000)
+    visitor.page.mouse.move(900, 500)
+    visitor.page.mouse.wheel(0, -300)
+    visitor.page.wait_for_function(f"{there} > 100", timeout=20_000)
+    visitor.page.evaluate(f"{taller}'500px'")
+    visitor.page.wait_for_timeout(300)
+    assert visitor.page.evaluate(there) > 100, "a visitor who has scrolled stays where they are"
     visitor.assert_sound()
 
 
