@@ -2,14 +2,15 @@
 
 SHAPE is one of bench/shapes (random weights, made on the device) or a config.json. One line a batch and length: the step as the engine runs
 it (a CUDA graph), and its parts, each captured alone, over buffers of all layers, so that none finds its keys in a cache. `products` is the
-attention that the compiled layers have; the others are ways to compute the same. `bound` is what weights, keys and values take to be read
-once. Parts alone need not add up to the step: in it, small kernels are fused.
+attention that the compiled layers have for one answer; the others are ways to compute the same. `bound` is what weights, keys and values
+take to be read once. Parts alone need not add up to the step: in it, small kernels are fused.
 """
 
 import argparse
 import itertools
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,55 +18,41 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.compiled import layers
+from prompt_joules.bench.engines.compiled import attention, layers
 from prompt_joules.bench.engines.compiled.buffers import Buffers, Step
 from prompt_joules.bench.engines.compiled.decode import StaticDecoder
 from prompt_joules.bench.engines.compiled.draw import choose
 from prompt_joules.bench.engines.compiled.loops import LOOPS, by_name
 
-NOBODY = torch.nn.Identity()
-"""The module that asks for an attention, of which decoding looks at nothing."""
 SHAPES = Path(layers.__file__).parents[2] / "shapes"
-Attention = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""From query [batch, heads, 1, dim], keys and values [batch, key heads, length, dim] and what is visible [batch, 1, 1, length] to
-[batch, heads, dim]."""
 
 
-def engine(query: Tensor, key: Tensor, value: Tensor, visible: Tensor) -> Tensor:
-    """The engine's own: products and sums where it is compiled, matrix products where not."""
-    return layers.decode_attention(NOBODY, query, key, value, visible)[0].squeeze(1)
+def within(backend: SDPBackend) -> attention.Way:
+    """`sdpa_grouped` by one of PyTorch's kernels alone."""
+
+    def way(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float) -> Tensor:
+        with sdpa_kernel(backend):
+            return attention.sdpa_grouped(query, key, value, visible, scaling)
+
+    return way
 
 
-def matmul(query: Tensor, key: Tensor, value: Tensor, visible: Tensor) -> Tensor:
-    """Matrix products of the heads of a group with their keys, which each product reads once."""
-    batch, heads, _, dim = query.shape
-    grouped = query.view(batch, key.shape[1], -1, dim)
-    scores = (grouped @ key.transpose(2, 3)).float() * dim**-0.5
-    return (scores.masked_fill(~visible, float("-inf")).softmax(-1).to(value.dtype) @ value).reshape(batch, heads, dim)
-
-
-def sdpa(query: Tensor, key: Tensor, value: Tensor, visible: Tensor) -> Tensor:
-    """PyTorch's own choice of a kernel."""
-    return scaled_dot_product_attention(query, key, value, attn_mask=visible, enable_gqa=True).squeeze(2)
-
-
-def sdpa_grouped(query: Tensor, key: Tensor, value: Tensor, visible: Tensor) -> Tensor:
-    """The same with the heads of a group as the rows of one query, so that no kernel has to know groups."""
-    batch, heads, _, dim = query.shape
-    return scaled_dot_product_attention(query.view(batch, key.shape[1], -1, dim), key, value, attn_mask=visible).reshape(batch, heads, dim)
-
-
-WAYS: dict[str, tuple[Attention, bool]] = {
-    "products": (engine, True),
-    "matmul": (matmul, False),
-    "matmul, compiled": (matmul, True),
-    "sdpa": (sdpa, False),
-    "sdpa, grouped": (sdpa_grouped, False),
+WAYS: dict[str, tuple[attention.Way, bool]] = {
+    "products": (attention.products, True),
+    "matmul": (attention.matmul, False),
+    "matmul, compiled": (attention.matmul, True),
+    "sdpa": (attention.sdpa, False),
+    "sdpa, grouped": (attention.sdpa_grouped, False),
+    "sdpa, grouped, math": (within(SDPBackend.MATH), False),
+    "sdpa, grouped, efficient": (within(SDPBackend.EFFICIENT_ATTENTION), False),
+    "sdpa, grouped, cudnn": (within(SDPBackend.CUDNN_ATTENTION), False),
+    "flex": (attention.flex, True),
+    "split": (attention.split.attend, True),
 }
-"""Ways to compute the attention of a step, and whether they are compiled."""
+"""Ways to compute the attention of a step, and whether they are compiled: alone here, with its layer in the engine."""
 
 
 def milliseconds(work: Callable[[], object], repeats: int, on_gpu: bool) -> float:
@@ -98,44 +85,66 @@ def clocked(run: Callable[[], object], repeats: int, on_gpu: bool) -> float:
     return statistics.median(times)
 
 
-def attentions(step: Step, heads: int, repeats: int, compiling: bool) -> tuple[dict[str, float | str], dict[str, float]]:
+def attentions(step: Step, heads: int, options: argparse.Namespace, compiling: bool) -> tuple[dict[str, float | str], dict[str, float]]:
     """Times (ms) of the attention of all layers by way, or why there is none; and how far each way is from the first."""
     keys = step.layers[0].keys
     batch, _, _, dim = keys.shape
     query = torch.randn(batch, heads, 1, dim, dtype=keys.dtype, device=keys.device)
     times: dict[str, float | str] = {}
     answers: dict[str, Tensor] = {}
-    for name, (way, compiled) in WAYS.items():
+    for name in options.ways:
+        way, compiled = WAYS[name]
         if compiled and not compiling:
             continue
         torch._dynamo.reset()
         attend = torch.compile(way, fullgraph=True, dynamic=False) if compiled else way
 
-        def work(attend: Attention = attend) -> None:
+        def work(attend: attention.Way = attend) -> None:
             for layer in step.layers:
-                attend(query, layer.keys, layer.values, step.visible)
+                attend(query, layer.keys, layer.values, step.visible, dim**-0.5)
 
         try:
-            answers[name] = attend(query, keys, step.layers[0].values, step.visible).clone()
-            times[name] = milliseconds(work, repeats, keys.is_cuda)
-        except RuntimeError as error:  # a kernel that this card or PyTorch lacks
+            answers[name] = attend(query, keys, step.layers[0].values, step.visible, dim**-0.5).clone()
+            times[name] = milliseconds(work, options.repeats, keys.is_cuda)
+        except Exception as error:  # a kernel that this card or PyTorch lacks; its compiler has errors of many classes
             times[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-    first = next(iter(answers.values()))
+    first = next(iter(answers.values()), torch.zeros(0))
     return times, {name: float((answer - first).abs().max()) for name, answer in answers.items()}
 
 
-def parts(decoder: StaticDecoder, buffers: Buffers, step: Step, repeats: int, compiling: bool, bandwidth: float) -> dict[str, Any]:
+def parts(decoder: StaticDecoder, buffers: Buffers, step: Step, options: argparse.Namespace) -> dict[str, Any]:
     """One line: the step of this length and its parts, ms."""
-    model, on_gpu, batch = decoder.model, decoder.on_gpu, buffers.batch
+    model, batch = decoder.model, buffers.batch
     config = model.config.get_text_config(decoder=True)
     for layer in buffers.layers:
         layer.keys.normal_()
         layer.values.normal_()
-    buffers.visible[:] = torch.arange(buffers.length, device=decoder.device) < step.length
+    filled = max(1, round(step.length * options.filled))
+    buffers.visible[:] = torch.arange(buffers.length, device=decoder.device) < filled
+    weights = sum(each.numel() * each.element_size() for each in model.parameters())
+    cache = sum(2 * layer.keys.numel() * layer.keys.element_size() for layer in step.layers)
+    line = {
+        "batch": batch,
+        "length": step.length,
+        "filled": filled,
+        "bound": (weights + cache) / options.tb_per_s / 1e9,
+        "bound of keys and values": cache / options.tb_per_s / 1e9,
+    }
+    if not options.attention_alone:
+        line |= around(decoder, buffers, step, filled, options.repeats)
+    compiling = decoder.on_gpu or options.compile
+    line["attention"], line["apart"] = attentions(step, config.num_attention_heads, options, compiling)
+    return line
+
+
+def around(decoder: StaticDecoder, buffers: Buffers, step: Step, filled: int, repeats: int) -> dict[str, float]:
+    """The step and its parts other than the attention, ms."""
+    model, on_gpu, batch = decoder.model, decoder.on_gpu, buffers.batch
+    config = model.config.get_text_config(decoder=True)
 
     def whole() -> None:
-        buffers.slot.fill_(step.length - 1)
-        buffers.position.fill_(step.length - 1)
+        buffers.slot.fill_(filled - 1)
+        buffers.position.fill_(filled - 1)
         decoder._step(buffers, step.length)
 
     head = model.get_output_embeddings()
@@ -144,40 +153,35 @@ def parts(decoder: StaticDecoder, buffers: Buffers, step: Step, repeats: int, co
     new = torch.randn_like(step.layers[0].keys[:, :, :1])
 
     def write() -> None:
-        buffers.slot.fill_(step.length - 1)
+        buffers.slot.fill_(filled - 1)
         for layer in step.layers:
             layer.update(new, new)
 
-    ways, apart = attentions(step, config.num_attention_heads, repeats, compiling)
-    weights = sum(each.numel() * each.element_size() for each in model.parameters())
-    cache = sum(2 * layer.keys.numel() * layer.keys.element_size() for layer in step.layers)
     return {
-        "batch": batch,
-        "length": step.length,
         "step": clocked(whole, repeats, on_gpu),
         "head": milliseconds(lambda: head(hidden), repeats, on_gpu),
         "draw": milliseconds(lambda: choose(logits, decoder.sampling, None), repeats, on_gpu),
         "writes": milliseconds(write, repeats, on_gpu),
         "to host": clocked(lambda: decoder._to_host(buffers), repeats, on_gpu),
-        "attention": ways,
-        "apart": apart,
-        "bound": (weights + cache) / bandwidth / 1e9,
-        "bound of keys and values": cache / bandwidth / 1e9,
     }
 
 
-def measured(model: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """All lines."""
+def measured(model: Any, options: argparse.Namespace, keep: Callable[[list[dict[str, Any]]], None] = len) -> list[dict[str, Any]]:
+    """All lines; `keep` gets those so far after each."""
     loop = by_name(options.loop)
     decoder = StaticDecoder(model, Sampling(max_new_tokens=options.room), loop=loop)
     decoder.size(options.room)
-    found = []
+    found: list[dict[str, Any]] = []
+    begun_s = time.perf_counter()
     with torch.inference_mode():
         for batch in options.batch:
-            buffers = decoder._reserve(batch, options.room)
+            allocated = decoder._allocate if options.attention_alone else decoder._reserve
+            buffers = allocated(batch, options.room)
             for step in buffers.steps:
-                compiling = decoder.on_gpu or options.compile
-                found.append(parts(decoder, buffers, step, options.repeats, compiling, options.tb_per_s))
+                if step.length not in (options.length or [step.length]) or time.perf_counter() - begun_s > options.seconds:
+                    continue
+                found.append(parts(decoder, buffers, step, options))
+                keep(found)
             decoder._held.clear()
             del buffers, step
     return found
@@ -186,7 +190,7 @@ def measured(model: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
 def lines(found: list[dict[str, Any]]) -> list[str]:
     """A table, ms."""
     ways = dict.fromkeys(itertools.chain.from_iterable(line["attention"] for line in found))
-    names = ["step", "bound", "bound of keys and values", "head", "draw", "writes", "to host"]
+    names = [name for name in ("step", "bound", "bound of keys and values", "head", "draw", "writes", "to host") if name in found[0]]
     rows = [["batch", "length", *names, *(f"attention: {way}" for way in ways)]]
     for line in found:
         times = [*(line[name] for name in names), *(line["attention"].get(way) for way in ways)]
@@ -210,6 +214,11 @@ def main() -> None:
     parser.add_argument("--tb-per-s", type=float, default=4.8, help="the card's memory bandwidth, for the bound; 4.8 is an H200's")
     parser.add_argument("--compile", action="store_true", help="compile the attention on a CPU too")
     parser.add_argument("--save", type=Path)
+    parser.add_argument("--attention-alone", action="store_true", help="no step, head or draw: compiles the attention, not the layers")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY", help=f"some of {', '.join(WAYS)}")
+    parser.add_argument("--length", type=int, nargs="+", help="only steps over so many tokens")
+    parser.add_argument("--filled", type=float, default=1.0, help="share of a step's tokens that is visible")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no line later than this")
     options = parser.parse_args()
     path = Path(options.shape)
     config = AutoConfig.from_pretrained(path if path.is_file() else SHAPES / f"{options.shape}.json")
@@ -218,11 +227,18 @@ def main() -> None:
     dtype = torch.float16 if options.device.startswith("cuda") else torch.float32
     with torch.device(options.device):
         model = AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
-    found = measured(model, options)
-    if options.save:
-        device = torch.cuda.get_device_name(options.device) if options.device.startswith("cuda") else "cpu"
-        told = {"shape": options.shape, "device": device, "torch": torch.__version__, "loop": options.loop, "lines": found}
-        options.save.write_text(json.dumps(told) + "\n", encoding="utf-8")
+    device = torch.cuda.get_device_name(options.device) if options.device.startswith("cuda") else "cpu"
+    begun_s = time.perf_counter()
+
+    def keep(found: list[dict[str, Any]]) -> None:
+        print(
+            f"{time.perf_counter() - begun_s:.0f} s: batch {found[-1]['batch']}, length {found[-1]['length']}", file=sys.stderr, flush=True
+        )
+        if options.save:
+            told = {"shape": options.shape, "device": device, "torch": torch.__version__, "loop": options.loop, "lines": found}
+            options.save.write_text(json.dumps(told) + "\n", encoding="utf-8")
+
+    found = measured(model, options, keep)
     print("\n".join(lines(found)))
 
 

@@ -109,12 +109,15 @@ def test_the_ways_to_compute_the_attention_of_a_step_agree(tmp_path: Path) -> No
     transformers = pytest.importorskip("transformers")
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
     model = transformers.AutoModelForCausalLM.from_config(transformers.LlamaConfig(**shape, vocab_size=128)).eval()
-    options = argparse.Namespace(loop="stacked", room=320, batch=[1, 3], repeats=1, compile=False, tb_per_s=1.0)
+    plain = ["matmul", "sdpa", "sdpa, grouped", "sdpa, grouped, math"]
+    rest = {"length": None, "filled": 0.9, "seconds": 60.0, "attention_alone": False, "ways": [*plain, "sdpa, grouped, cudnn", "flex"]}
+    options = argparse.Namespace(loop="stacked", room=320, batch=[1, 3], repeats=1, compile=False, tb_per_s=1.0, **rest)
     found = step_parts.measured(model, options)
     assert [(line["batch"], line["length"]) for line in found] == [(1, 256), (1, 320), (3, 256), (3, 320)]
     for line in found:
-        assert list(line["attention"]) == [name for name, (_, compiled) in step_parts.WAYS.items() if not compiled]
-        assert all(isinstance(each, float) for each in line["attention"].values()) and max(line["apart"].values()) < 1e-5
+        assert list(line["attention"]) == options.ways[:-1], "what is compiled is left out on a CPU"
+        assert "RuntimeError" in line["attention"]["sdpa, grouped, cudnn"], "a kernel that is not there is a word"
+        assert list(line["apart"]) == plain and max(line["apart"].values()) < 1e-5 and "step" in line
         assert line["bound of keys and values"] == 2 * line["batch"] * 2 * 2 * line["length"] * 8 * 4 / 1e9
     assert len(step_parts.lines(found)) == 2 + len(found)
 

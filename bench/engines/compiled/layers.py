@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prompt_joules.bench.engines.compiled import attention
+
 ATTENTION = "prompt_joules_static"
 PREFILL_ATTENTION = "sdpa"
 """What `decode_attention` gives a prefill to, as transformers calls it."""
@@ -38,20 +40,11 @@ def decode_attention(
         _require_plain(attention_mask, options)
         result: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return result
-    batch, heads, _, dim = query.shape
-    groups = key.shape[1]
-    grouped = query.view(batch, groups, heads // groups, dim)
-    scaling = options.get("scaling") or dim**-0.5
+    scaling = options.get("scaling") or query.shape[3] ** -0.5
     visible = attention_mask.view(attention_mask.shape[0], 1, 1, -1)
-    if torch.compiler.is_compiling():
-        # Products and sums fuse into two reductions that read keys and values once; a one-row matrix product would not.
-        scores = (grouped.unsqueeze(3).float() * key.unsqueeze(2).float()).sum(-1) * scaling
-        weights = scores.masked_fill(~visible, float("-inf")).softmax(-1)
-        mixed = (weights.unsqueeze(-1) * value.unsqueeze(2).float()).sum(3).to(value.dtype)
-    else:
-        scores = (grouped @ key.transpose(2, 3)).float() * scaling
-        mixed = scores.masked_fill(~visible, float("-inf")).softmax(-1).to(value.dtype) @ value
-    return mixed.reshape(batch, 1, heads, dim), None
+    # A compiler fuses products and sums; without one they would fill the memory.
+    way = attention.products if torch.compiler.is_compiling() else attention.matmul
+    return way(query, key, value, visible, scaling).unsqueeze(1), None
 
 
 def _require_plain(attention_mask: Tensor | None, options: dict[str, Any]) -> None:
