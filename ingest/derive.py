@@ -37,6 +37,7 @@ def refresh_runs(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("set variable sources = map($formats, $sources)", {"formats": list(sources), "sources": list(sources.values())})
     connection.execute(statement("models_of_runs"))
     connection.execute(statement("models_named"))
+    alike = runs_alike(connection, [run for (run,) in connection.execute("select run_id from touched order by run_id").fetchall()])
     connection.execute("delete from runs where run_id in (select run_id from touched)")
     for table in SUMMARIES:
         connection.execute(f"delete from {table} where run_id in (select run_id from touched)")
@@ -45,6 +46,7 @@ def refresh_runs(connection: duckdb.DuckDBPyConnection) -> None:
             _summarise(connection, first, last)
         except ODD_VALUES as error:
             raise _culprit(connection, first, last) from error
+    refresh_evened(connection, alike)
     refresh_results(connection)
 
 
@@ -65,6 +67,22 @@ def _culprit(connection: duckdb.DuckDBPyConnection, first: str, last: str) -> Ex
         finally:
             connection.execute("rollback")
     return UnsoundBuild(f"Runs from {first} to {last} can be summed one by one and not together.")
+
+
+def runs_alike(connection: duckdb.DuckDBPyConnection, touched: Sequence[str]) -> list[str]:
+    """Some runs, and those that the warehouse has of their setups now: a run that goes leaves the others with other weights."""
+    found = connection.execute(statement("runs_alike"), {"touched": list(touched)}).fetchall()
+    return sorted({*touched, *(run for (run,) in found)})
+
+
+def refresh_evened(connection: duckdb.DuckDBPyConnection, alike: Sequence[str]) -> None:
+    """Compute again the sums in which every prompt counts once, for the setups of some runs.
+
+    Args:
+        alike: of `runs_alike`, asked before the runs were written anew.
+    """
+    for name in ("evened_gone", "evened"):
+        connection.execute(statement(name), {"touched": list(alike)})
 
 
 def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:

@@ -243,7 +243,9 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
         differs = f"select {key} from (from local.{table} except from {lake}.{table})"
         connection.execute(f"delete from {lake}.{table} where {key} in ({differs})")
         connection.execute(f"insert into {lake}.{table} by name from local.{table} anti join {lake}.{table} using ({key})")
+    alike = derive.runs_alike(connection, touched)
     for table in OF_RUNS:
         connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [touched])
         connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, run_id)", [touched])
+    derive.refresh_evened(connection, alike)
     derive.refresh_results(connection)

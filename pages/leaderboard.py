@@ -18,7 +18,7 @@ from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.selection import Selection
-from prompt_joules.warehouse.statistics import pooled, summaries
+from prompt_joules.warehouse.statistics import summaries
 
 # How the address names the row whose dialog is open.
 ROW = "row"
@@ -88,7 +88,7 @@ def show_row(row: dict[str, Any], view: View) -> None:
     for column, (label, value, note) in zip(st.columns(4), room.facts(row, energy), strict=False):
         column.metric(label, value, help=note)
         column.caption(plain(note))
-    of_model = pooled.pooled(data.load("leaderboard", Selection(models=(row["model_id"],), weights=())))
+    of_model = data.results(View(Selection(models=(row["model_id"],), weights=()), (Pooled(),)))
     curve = room.curve_of(of_model, row)
     metric = NUMBERS["energy_per_token_j"]
     if curve.height:

@@ -13,7 +13,7 @@ import polars as pl
 
 from prompt_joules.bench.record import COLUMNS, Column, ColumnType
 
-SCHEMA_VERSION = 34
+SCHEMA_VERSION = 35
 HERE = Path(__file__).parent
 # In the order in which they are created: each uses only what stands before it.
 TOPICS = ("verdicts", "names", "metrics", "repetitions", "results", "filters")

@@ -156,7 +156,7 @@ def joined(rows: pl.DataFrame, energies: pl.DataFrame, measure: Measure) -> pl.D
         rows: rows of `results`.
         energies: rows of the query `energies` for this measure.
     """
-    found = energies.rename({"value": measure.key, "reason": "measure_reason"})
+    found = energies.select("result_id", pl.col("value").alias(measure.key), pl.col("reason").alias("measure_reason"))
     return rows.drop(measure.key, strict=False).join(found, on="result_id", how="left", maintain_order="left")
 
 

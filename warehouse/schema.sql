@@ -219,6 +219,30 @@ create table run_summary (
     primary key (run_id, metric)
 );
 
+-- One row per run of a setup whose prompts were not all asked equally often, each alone on the GPU: sums over the valid rows of the run in which every prompt of
+-- the setup counts alike. An answer weighs by one over how many answers its prompt has in all valid runs of the setup; the weights of a setup add up to its answers.
+create table evened (
+    run_id varchar primary key, -- the run
+    answers double not null, -- valid rows, weighed
+    output_tokens double not null, -- token
+    input_tokens double, -- token
+    latency_s double, -- s
+    busy_s double, -- s: the time in which prompts were being answered; null where it is not that of the answers one after another
+    ttfts double not null, -- rows with a time to first token, weighed
+    ttft_s double, -- s
+    tpots double not null, -- rows with a time per output token, weighed
+    tpot_s double, -- s
+    measured double not null, -- rows with an energy, weighed; the sums that follow are of these
+    energy_j double, -- J
+    energy_above_idle_j double, -- J: above the power of the idle GPU
+    energy_above_active_idle_j double, -- J: above the power of the loaded GPU that waits
+    measured_output_tokens double, -- token
+    measured_total_tokens double, -- token: input and output
+    measured_words double, -- words of the answers
+    measured_chars double, -- characters of the answers
+    measured_latency_s double -- s
+);
+
 -- One row per configuration: a published aggregate, or one run of ours. What a leaderboard needs, computed at ingest from the view `configurations`, so
 -- that it costs the number of rows that are shown and not a plan over eight tables.
 create table results (

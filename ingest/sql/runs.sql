@@ -306,6 +306,116 @@ select
 from (unpivot summed on columns(* exclude run_id) into name metric value numbers)
 where numbers.prompts > 0
 
+-- name: runs_alike
+-- One row per run of the setups of some runs.
+select alike.run_id
+from repetitions as alike
+where alike.setup in (select setup from repetitions where list_contains($touched, run_id))
+
+-- name: evened_gone
+-- Forget what is kept of the setups of some runs, and of runs that are no more.
+delete from evened
+where run_id not in (select run_id from runs)
+    or run_id in (
+        select alike.run_id
+        from repetitions as alike
+        where alike.setup in (select setup from repetitions where list_contains($touched, run_id))
+    )
+
+-- name: evened
+-- One row per run of a setup of some runs whose prompts were asked unequally often; docs/statistics.md says why. Most setups are known to be even by one pass
+-- over their prompts without a group for each: each of their runs asked the same ones as often.
+insert into evened by name
+with alike as materialized (
+    select
+        repetitions.run_number,
+        repetitions.run_id,
+        dense_rank() over (order by repetitions.setup) as setup_number,
+        own_idle_power(runs.idle_power_w, runs.energy_attribution) as idle_power_w,
+        own_idle_power(runs.active_idle_power_w, runs.energy_attribution) as active_idle_power_w,
+        runs.busy_s_total = runs.latency_s_total as one_by_one
+    from repetitions
+    join runs on runs.run_number = repetitions.run_number
+    where repetitions.valid
+        and runs.energy_attribution is distinct from 'shared'
+        and repetitions.setup in (select setup from repetitions where list_contains($touched, run_id))
+    qualify count(*) over (partition by repetitions.setup) > 1 or max(runs.answers_per_prompt) over (partition by repetitions.setup) > 1
+),
+asked as (
+    select
+        requests.run_number,
+        count(*) as answers,
+        max(requests.repetition) + 1 as times,
+        sum(hash(requests.prompt_id)::hugeint) as which
+    from requests
+    join alike on alike.run_number = requests.run_number
+    where requests.valid
+    group by requests.run_number
+),
+doubtful as (
+    select alike.setup_number
+    from alike
+    join asked on asked.run_number = alike.run_number
+    group by alike.setup_number
+    having count(distinct (asked.answers, asked.which)) > 1 or max(asked.times) > 1
+),
+counts as (
+    select
+        alike.setup_number,
+        requests.prompt_id,
+        count(*) as answers
+    from requests
+    join alike on alike.run_number = requests.run_number
+    where requests.valid
+        and alike.setup_number in (select setup_number from doubtful)
+    group by alike.setup_number, requests.prompt_id
+),
+uneven as (
+    select
+        setup_number,
+        sum(answers) / count(*) as per_prompt
+    from counts
+    group by setup_number
+    having min(answers) != max(answers)
+),
+weighed as (
+    select
+        requests.*,
+        alike.idle_power_w as own_idle_power_w,
+        alike.active_idle_power_w as own_active_idle_power_w,
+        alike.one_by_one,
+        uneven.per_prompt / counts.answers as weight
+    from measured_requests as requests
+    join alike on alike.run_number = requests.run_number
+    join uneven on uneven.setup_number = alike.setup_number
+    join counts
+        on counts.setup_number = alike.setup_number
+        and counts.prompt_id = requests.prompt_id
+    where requests.valid
+)
+select
+    run_id,
+    sum(weight) as answers,
+    sum(weight * output_tokens) as output_tokens,
+    sum(weight * input_tokens) as input_tokens,
+    sum(weight * latency_s) as latency_s,
+    case when any_value(one_by_one) then sum(weight * latency_s) end as busy_s,
+    coalesce(sum(weight) filter (where ttft_s is not null), 0) as ttfts,
+    sum(weight * ttft_s) as ttft_s,
+    coalesce(sum(weight) filter (where tpot_s is not null), 0) as tpots,
+    sum(weight * tpot_s) as tpot_s,
+    coalesce(sum(weight) filter (where energy_j is not null), 0) as measured,
+    sum(weight * energy_j) as energy_j,
+    sum(weight * above_idle(energy_j, latency_s, own_idle_power_w)) as energy_above_idle_j,
+    sum(weight * above_idle(energy_j, latency_s, own_active_idle_power_w)) as energy_above_active_idle_j,
+    sum(weight * output_tokens) filter (where energy_j is not null) as measured_output_tokens,
+    sum(weight * (input_tokens + output_tokens)) filter (where energy_j is not null) as measured_total_tokens,
+    sum(weight * output_words) filter (where energy_j is not null) as measured_words,
+    sum(weight * output_chars) filter (where energy_j is not null) as measured_chars,
+    sum(weight * latency_s) filter (where energy_j is not null) as measured_latency_s
+from weighed
+group by run_id
+
 -- name: results
 -- All rows of `results`. Of runs of ours those that ship with the project ($shipped) have its licence.
 insert into results by name

@@ -58,16 +58,23 @@ def ask(sql: str) -> visitor_sql.Answer:
 def results(view: View) -> pl.DataFrame:
     """The configurations of a view with the energy that it asks for, least first; those that lack it stay, last.
 
-    The energy of an answer of random weights is not among them: its length was forced.
+    The energy of an answer of random weights is not among them: its length was forced. Where the view has one row per setup, every prompt
+    counts once in its means.
     """
     rows = load("leaderboard", view.selection)
     measure = view.measure
     if not measure.is_kept:
-        rows = energy_shown.joined(rows, load("energies", view.selection, **measure.parameters()), measure)
+        energies = load("energies", view.selection, **measure.parameters())
+        parts = energies.select("result_id", pl.col("parts").alias(pooled.PARTS))
+        rows = energy_shown.joined(rows, energies, measure).join(parts, on="result_id", how="left", maintain_order="left")
     else:
         rows = energy_shown.with_reason(rows, measure)
     rows = energy_shown.without_forced(rows)
-    return view.rows(rows if measure == DEFAULT else rows.sort(measure.key, nulls_last=True, maintain_order=True))
+    rows = rows if measure == DEFAULT else rows.sort(measure.key, nulls_last=True, maintain_order=True)
+    evened = load("evened", Selection())
+    if evened.height:
+        rows = rows.join(evened, on="result_id", how="left", maintain_order="left")
+    return view.rows(rows).drop(pooled.WEIGHTS, strict=False)
 
 
 def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:

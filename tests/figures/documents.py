@@ -183,6 +183,28 @@ def waiting(results: pj.Results) -> list[str]:
     ]
 
 
+def asked_unevenly(results: pj.Results) -> list[str]:
+    """What a mean of answers gave instead of one of prompts, where a setup asked some prompts more often."""
+    rows = results.sql(
+        "select sum(e.energy_j) / sum(e.measured) as mean_j, sum(e.energy_j) / sum(e.measured_output_tokens) as token_j, "
+        "sum(r.energy_j_total) / sum(r.measured) as mean_of_answers_j, "
+        "sum(r.energy_j_total) / sum(r.measured_output_tokens_total) as token_of_answers_j "
+        "from evened as e join runs as r using (run_id) join repetitions as p on p.run_id = e.run_id group by p.setup"
+    )
+    counts = results.sql(
+        "select min(answers) as least, max(answers) as most from (select p.setup, q.prompt_id, count(*) as answers from requests as q "
+        "join evened as e using (run_id) join repetitions as p on p.run_id = e.run_id where q.valid group by all)"
+    ).row(0)
+    less = 100 * (rows["mean_j"] / rows["mean_of_answers_j"] - 1)
+    token = 100 * (rows["token_j"] / rows["token_of_answers_j"] - 1)
+    assert less.min() > 0 and token.min() > 0  # type: ignore[operator]
+    return [
+        f"setups (of the shipped ones: {rows.height}) with {counts[0]} to {counts[1]} answers a prompt",
+        f"a mean of prompts is {less.min():.0f} to {less.max():.0f} % above one of answers, "
+        f"J/token {token.min():.1f} to {token.max():.1f} %",
+    ]
+
+
 def published(results: pj.Results) -> list[str]:
     """How many figures of which models the tables have."""
     rows = results.sql(
@@ -215,4 +237,5 @@ FIGURES = (
     Figure(first_of_a_length, MEASUREMENT),
     Figure(waiting, MEASUREMENT),
     Figure(published, DATA),
+    Figure(asked_unevenly, "docs/statistics.md"),
 )

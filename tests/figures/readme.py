@@ -102,7 +102,9 @@ def lengths_of_pairs(results: pj.Results) -> list[str]:
 
 def setups(results: pj.Results, **alike: object) -> pl.DataFrame:
     """The setups of ours that are so, their runs taken together, with the 95 % interval of J/token: rows of the Leaderboard."""
-    rows = pooled.pooled(query.load("leaderboard", Selection(weights=()), results.warehouse)).filter(**alike)
+    each = query.load("leaderboard", Selection(weights=()), results.warehouse)
+    evened = query.load("evened", None, results.warehouse)
+    rows = pooled.pooled(each.join(evened, on="result_id", how="left", maintain_order="left")).filter(**alike)
     asked = {"per": "response", "idle": "gross"}
     spread = pooled.spreads(query.load("spreads", Selection(weights=()), results.warehouse, **asked))
     return pooled.with_intervals(rows, spread, "energy_j", query.load("repetitions", None, results.warehouse))

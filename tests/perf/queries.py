@@ -104,6 +104,7 @@ def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
         "cost_results": Case("runs", ("run_id", "measured", "energy_attribution")),
         "energies": Case("run_summary", ("run_id", "metric", "p95"), {"per": "output token", "statistic": "p95", "idle": "above idle"}),
         "ingested_files": Case("ingested_files", ("file_id", "path", "sha256")),
+        "evened": Case("evened", ("run_id", "energy_j")),
         "leaderboard": Case("run_summary", ("run_id", "metric", "mean", "p50", "p90", "p95", "p99")),
         "measured_answers": Case("runs", ("run_id", "measured", "counted", "measured_output_tokens_total")),
         "meta": Case("meta", ("schema_version", "project_version")),

@@ -90,9 +90,10 @@ def units(
             "shared": np.zeros(len(run), bool),
             "card": _all("one", len(run)),
             "calibration": np.zeros(len(run)),
-            "prompts": np.ones(len(run), np.int32),
+            "answers": np.ones(len(run), np.int32),
+            "prompts": np.full(len(run), 1 / len(lucks)),
         }
-    )
+    ).with_columns(pl.col("energy_j", "output_tokens") * (1 / len(lucks)))
 
 
 def of_sizes(own: pl.DataFrame, sizes: tuple[int, ...]) -> pl.DataFrame:
@@ -104,7 +105,9 @@ def of_sizes(own: pl.DataFrame, sizes: tuple[int, ...]) -> pl.DataFrame:
     if not sizes:
         return own
     place = pl.col("run_number") - pl.col("run_number").min()
-    return own.filter(pl.col("unit") < place.replace_strict(dict(enumerate(sizes))))
+    left = own.filter(pl.col("unit") < place.replace_strict(dict(enumerate(sizes))))
+    # Every prompt counts once, however many of the runs are left that asked it.
+    return left.with_columns(pl.col("energy_j", "output_tokens", "prompts") / pl.col("prompts").sum().over("unit"))
 
 
 def _all(word: str | None, count: int) -> pl.Series:
@@ -128,6 +131,7 @@ def windows(
         card=pl.lit("one"),
         calibration=pl.lit(0.0),
         shared=pl.lit(True),
+        answers=pl.lit(size),
         prompts=pl.lit(size),
     )
 
@@ -140,7 +144,7 @@ def runs_in_a_table(own: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """
     spreads, kept = [], []
     for (run,), part in own.group_by("run_number", maintain_order=True):
-        energy, tokens = part["energy_j"].to_numpy(), part["output_tokens"].to_numpy().astype(float)
+        energy, tokens = (part.select(pl.col(name) / pl.col("prompts")).to_series().to_numpy() for name in ("energy_j", "output_tokens"))
         of_energy, of_tokens = energy / energy.sum(), tokens / tokens.sum()
         count = len(energy)
         spreads.append({"answers": count, "mean": energy.mean(), "stddev": energy.std(ddof=1), "spread": [1.0] * 7})

@@ -132,7 +132,7 @@ def in_a_table(
         spreads, kept = runs_in_a_table(own)
         energy, tokens = float(own["energy_j"].sum()), float(own["output_tokens"].sum())
         row = {"setup": "own", "origin": "measured", "harness_version": "2.0"}
-        table = pl.DataFrame([row | {"energy_j": energy / len(own), "energy_per_token_j": energy / tokens}])
+        table = pl.DataFrame([row | {"energy_j": energy / float(own["prompts"].sum()), "energy_per_token_j": energy / tokens}])
         others = [repetitions(sd, 1, 3, chance).with_columns(setup=pl.lit(f"other {place}")) for place, sd in enumerate(each[1:])]
         known = pl.concat([kept, *others], how="diagonal_relaxed")
         found = pooled.with_intervals(table, pooled.spreads(spreads), "energy_j", known).row(0, named=True)

@@ -76,13 +76,17 @@ where side_a != '';
 create macro side_of(contrast, task, model_name, engine, gpu_model) as
     case contrast when 'task' then task when 'model' then model_name when 'engine' then engine when 'gpu' then gpu_model end;
 
--- One row per selected run of ours on one GPU with a known number format and J/token: its result, its sums, `size` (billion parameters, two digits), `protocol`
--- (the number before the dot), and `precision`, the number format where it is not of 16 bits.
+-- One row per selected run of ours on one GPU with a known number format and J/token: its result, its sums, in which every prompt of its setup counts once,
+-- `size` (billion parameters, two digits), `protocol` (the number before the dot), and `precision`, the number format where it is not of 16 bits.
 create macro software_setups(selection) as table
 select
     results.*,
-    runs.measured, runs.energy_j_total, runs.measured_output_tokens_total, runs.output_tokens_total,
-    runs.busy_s_total, runs.token_units, runs.token_log_error,
+    runs.measured,
+    coalesce(evened.energy_j, runs.energy_j_total) as energy_j_total,
+    coalesce(evened.measured_output_tokens, runs.measured_output_tokens_total) as measured_output_tokens_total,
+    case when evened.busy_s is null then runs.output_tokens_total else evened.output_tokens end as output_tokens_total,
+    coalesce(evened.busy_s, runs.busy_s_total) as busy_s_total,
+    runs.token_units, runs.token_log_error,
     calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
     run_notes.steady_energy_j,
     run_notes.steady_output_tokens,
@@ -92,6 +96,7 @@ select
 from selected_results(selection) as results
 join runs on 'run:' || runs.run_id = results.result_id
 left join run_notes on run_notes.run_id = runs.run_id
+left join evened on evened.run_id = runs.run_id
 where results.source = own_source()
     and results.num_gpus = 1
     and results.dtype is not null

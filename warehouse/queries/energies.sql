@@ -1,5 +1,6 @@
 -- One row per configuration: `value`, the $statistic of its energy (J) per $per, `gross`, `above idle` or `above active idle` as $idle says; null with a `reason`.
--- A mean is a ratio of sums, a percentile is that of each prompt's own ratio. Published tables have means only.
+-- A mean is a ratio of sums, and `parts` what it is divided by (answers, tokens, words); a percentile is that of each prompt's own ratio. Published tables have
+-- means only.
 -- Percentiles of valid prompts are kept by the ingest. Prompts are read for a mean, and of runs with prompts that are not valid where these count.
 with chosen as (
     select
@@ -32,7 +33,8 @@ read as (
         case
             when $statistic = 'mean' then ratio(sum(joules), sum(case when joules is not null then parts end))
             else quantile_cont(joules / parts, case $statistic when 'p90' then 0.9 when 'p95' then 0.95 when 'p99' then 0.99 else 0.5 end)
-        end as statistic
+        end as statistic,
+        case when $statistic = 'mean' then sum(case when joules is not null then parts end) end::double as parts
     from divided
     where parts > 0
     group by run_number
@@ -48,6 +50,7 @@ kept as (
 valued as (
     select
         chosen.*,
+        read.parts,
         case
             when chosen.origin = 'measured' and chosen.is_read then read.statistic
             when chosen.origin = 'measured' then kept.statistic
@@ -63,6 +66,7 @@ valued as (
 select
     valued.result_id,
     valued.value,
+    valued.parts,
     case
         when valued.value is not null then null
         when valued.origin = 'published' and $idle != 'gross' then 'the source records no idle power'

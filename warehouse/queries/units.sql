@@ -1,5 +1,6 @@
--- One row per result named in $results (ids, one a line), run of its setup, repetition and unit: sums over the answers of the unit. What repeats a run
--- of ours counts with it where $pooled. A unit is what was measured by itself: a prompt alone on the GPU, or a window whose energy is divided among its prompts (`shared`).
+-- One row per result named in $results (ids, one a line), run of its setup, repetition and unit: `answers`, and sums over the answers of the unit in which
+-- every prompt counts once, however often the result asked it: an answer weighs by one over how many answers its prompt has, that of a divided window by 1.
+-- What repeats a run of ours counts with it where $pooled. A unit is what was measured by itself: a prompt alone on the GPU, or a window whose energy is divided among its prompts (`shared`).
 -- Units are dealt into at most 1,000 of either kind, so that a bootstrap costs the same for any number of prompts; up to 1,000 have one each. The same prompt,
 -- and a window of the same prompts, is the same unit in every run, so that runs can be drawn together.
 -- The energy is `gross`, `above idle` or `above active idle`, as $idle says.
@@ -22,7 +23,7 @@ with wanted as materialized (
 ),
 answered as materialized (
     select
-        wanted.pair, wanted.run_number, wanted.set_number, wanted.shared, requests.prompt_id,
+        wanted.pair, wanted.result_number, wanted.run_number, wanted.set_number, wanted.shared, requests.prompt_id,
         requests.repetition, requests.window_id,
         shown_energy($idle, requests.energy_j, requests.latency_s, wanted.own_idle_power_w) as joules,
         requests.output_tokens,
@@ -37,10 +38,14 @@ answered as materialized (
 ),
 prompts as (
     select
+        result_number,
         set_number,
         prompt_id,
-        (row_number() over (order by set_number, prompt_id) - 1) % 1000 as unit
-    from (select distinct set_number, prompt_id from answered where not shared)
+        1 / count(*) as weight,
+        (dense_rank() over (order by set_number, prompt_id) - 1) % 1000 as unit
+    from answered
+    where not shared
+    group by result_number, set_number, prompt_id
 ),
 -- The prompts of a window as one number that does not depend on their order.
 windows as (
@@ -60,16 +65,19 @@ windows as (
 ),
 dealt as (
     select
-        answered.* exclude (run_number, set_number, prompt_id, window_id),
+        answered.* exclude (result_number, run_number, set_number, prompt_id, window_id),
+        prompts.weight,
         prompts.unit
     from answered
     join prompts
-        on prompts.set_number = answered.set_number
+        on prompts.result_number = answered.result_number
+        and prompts.set_number = answered.set_number
         and prompts.prompt_id = answered.prompt_id
     where not answered.shared
     union all
     select
-        answered.* exclude (run_number, set_number, prompt_id, window_id),
+        answered.* exclude (result_number, run_number, set_number, prompt_id, window_id),
+        1 as weight,
         windows.unit
     from answered
     join windows
@@ -82,12 +90,13 @@ sums as (
         pair,
         case when not shared then repetition end as repetition,
         unit,
-        count(*) as prompts,
-        sum(joules) as energy_j,
-        sum(output_tokens)::bigint as output_tokens,
-        sum(total_tokens)::bigint as total_tokens,
-        sum(output_words)::bigint as output_words,
-        sum(output_chars)::bigint as output_chars
+        count(*) as answers,
+        sum(weight) as prompts,
+        sum(weight * joules) as energy_j,
+        sum(weight * output_tokens) as output_tokens,
+        sum(weight * total_tokens) as total_tokens,
+        sum(weight * output_words) as output_words,
+        sum(weight * output_chars) as output_chars
     from dealt
     group by pair, case when not shared then repetition end, unit
 )

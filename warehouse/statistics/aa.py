@@ -133,7 +133,7 @@ def _compared(a: pl.DataFrame, b: pl.DataFrame, results: list[str], of: str, kno
 
 def _paired(a: pl.DataFrame, b: pl.DataFrame, results: list[str], known: runs.Known) -> Iterator[dict[str, Any]]:
     """Two runs as the two sides of pairs: the same prompts, answered twice."""
-    if a["shared"].any() or a["prompts"].max() != 1:
+    if a["shared"].any() or a["answers"].max() != 1:
         return
     both = a.join(b, on=["unit", "repetition"], suffix="_b", nulls_equal=True).filter(pl.col("energy_j") > 0, pl.col("energy_j_b") > 0)
     if both.is_empty():

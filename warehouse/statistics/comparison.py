@@ -116,7 +116,7 @@ def _side(value: float | None, own: pl.DataFrame, every: pl.DataFrame, measure: 
         upper, lower = (sums[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
         totals = Sums(upper, lower)
         return Side(totals.value, own_runs, count, sums=totals, meter=meter)
-    if counted["prompts"].max() != 1 or counted["shared"].any():
+    if counted["answers"].max() != 1 or counted["shared"].any():
         return Side(value, own_runs, count, meter=meter)
     each = (counted["energy_j"] / counted[parts]).to_numpy().astype(float)
     middle, low, high = percentiles.clustered(each, LEVELS[measure.statistic], counted["unit"].to_numpy())

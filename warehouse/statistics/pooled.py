@@ -1,7 +1,8 @@
 """Runs of one setup as one result: what they have together, and how far they lie apart.
 
-A mean is that over all answers of the runs, J/token a ratio of sums. Percentiles of several runs are the mean of theirs: the answers
-themselves are not read.
+In a mean every prompt counts once, however often it was asked: answers to a prompt that several runs asked weigh together as much as the
+one answer to another. J/token is a ratio of such sums. Percentiles of several runs are the mean of theirs: the answers themselves are not
+read.
 """
 
 import math
@@ -10,13 +11,32 @@ from typing import Any
 
 import polars as pl
 
-from prompt_joules.warehouse.energy_shown import BY_KEY
+from prompt_joules.warehouse.energy_shown import BY_KEY, GROSS
 from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.statistics import runs as luck
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, student
 
 # A ratio, and the column that weighs it: the pooled ratio is that of the weighted means.
 RATIOS = {"energy_per_token_j": "output_tokens", "throughput_tps": "latency_s", "power_w": "latency_s"}
+# Means whose sums the query `evened` has, over what; `_evened` adds the energies.
+EVENED = {
+    "output_tokens": ("output_tokens", "answers"),
+    "input_tokens": ("input_tokens", "answers"),
+    "latency_s": ("latency_s", "answers"),
+    "ttft_s": ("ttft_s", "ttfts"),
+    "tpot_s": ("tpot_s", "tpots"),
+    "throughput_tps": ("output_tokens", "busy_s"),
+    "power_w": ("energy_j", "measured_latency_s"),
+}
+EVENED_PER = {
+    "response": "measured",
+    "output token": "measured_output_tokens",
+    "total token": "measured_total_tokens",
+    "word": "measured_words",
+    "character": "measured_chars",
+}
+# The columns that weigh a run: the sums of the query `evened`, and what the energy of the query `energies` was divided by.
+EVEN, PARTS = WEIGHTS = ("evened", "measure_parts")
 LEVELS = 7
 VALUE_ENDS, TOKEN_ENDS = ("value_low", "value_high"), ("token_low_j", "token_high_j")
 
@@ -25,7 +45,8 @@ def pooled(rows: pl.DataFrame) -> pl.DataFrame:
     """One row per setup of ours; published results stay as they are.
 
     Args:
-        rows: rows of `results`, with any energy of `energy_shown`.
+        rows: rows of `results`, with any energy of `energy_shown`; `evened` of that query for runs of setups whose prompts were asked
+            unequally often, without which every answer counts once; `measure_parts`, the `parts` of the query `energies`.
 
     Returns:
         The rows in the order of the first of each setup, with `runs`, how many runs are in it (null where it was published), and
@@ -35,10 +56,11 @@ def pooled(rows: pl.DataFrame) -> pl.DataFrame:
     if {"runs", "between_runs"} <= set(rows.columns):
         return rows
     known = rows.with_columns(pl.coalesce("setup", "result_id").alias("together"), pl.int_range(pl.len()).alias("place"))
-    numbers = [name for name in rows.columns if name in (METRICS.keys() | BY_KEY.keys()) and name != "prompts"]
-    others = [name for name in rows.columns if name not in (*numbers, "prompts", "reasons")]
-    weight = pl.col("prompts").fill_null(1).cast(pl.Float64)
-    means = [_mean(pl.col(name), weight * _divisor(name, rows.columns)).cast(rows.schema[name]).alias(name) for name in numbers]
+    kept = [name for name in rows.columns if name not in WEIGHTS]
+    numbers = [name for name in kept if name in (METRICS.keys() | BY_KEY.keys()) and name != "prompts"]
+    others = [name for name in kept if name not in (*numbers, "prompts", "reasons")]
+    has_evened = EVEN in rows.columns and rows[EVEN].null_count() < rows.height
+    means = [_mean(name, rows.columns, has_evened).cast(rows.schema[name]).alias(name) for name in numbers]
     each = known.group_by("together").agg(
         pl.col(others).sort_by("place").first(),
         *means,
@@ -48,16 +70,38 @@ def pooled(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("energy_per_token_j").filter(pl.col("energy_per_token_j") > 0).log().std().alias("between_runs"),
         pl.col("place").min().alias("first_place"),
     )
-    return each.sort("first_place").select(*rows.columns, "runs", "between_runs")
+    return each.sort("first_place").select(*kept, "runs", "between_runs")
 
 
-def _mean(value: pl.Expr, weight: pl.Expr) -> pl.Expr:
-    """The weighted mean over the rows that have the value; a single row's as it is, null where none has it."""
-    total = pl.when(value.is_not_null()).then(weight).sum()
-    return pl.when(value.count() == 1).then(value.drop_nulls().first()).when(total > 0).then((value * weight).sum() / total)
+def _mean(name: str, columns: Sequence[str], has_evened: bool) -> pl.Expr:
+    """The mean of a number over the rows that have it; a single row's as it is, null where none has it.
+
+    A row weighs by its prompts, or as `evened` says: its sum and what that is divided by.
+    """
+    value, weight = pl.col(name), pl.col("prompts").fill_null(1).cast(pl.Float64) * _divisor(name, columns)
+    weight = pl.when(value.is_not_null()).then(weight)
+    total, is_single = (value * weight), value.count() == 1
+    if has_evened and (fields := _evened(name)) is not None:
+        above, below = (pl.col(EVEN).struct.field(field) for field in fields)
+        is_evened = value.is_not_null() & above.is_not_null() & (below > 0)
+        total, weight = pl.when(is_evened).then(above).otherwise(total), pl.when(is_evened).then(below).otherwise(weight)
+        is_single = is_single & ~is_evened.any()
+    return pl.when(is_single).then(value.drop_nulls().first()).when(weight.sum() > 0).then(total.sum() / weight.sum())
+
+
+def _evened(name: str) -> tuple[str, str] | None:
+    """The fields of `evened` that a mean is the ratio of; None for a number that it does not have."""
+    measure = BY_KEY.get(name)
+    if measure is None or measure.statistic != "mean":
+        return EVENED.get(name)
+    energy = "energy_j" if measure.idle == GROSS else f"energy_{measure.idle.replace(' ', '_')}_j"
+    return energy, EVENED_PER[measure.per]
 
 
 def _divisor(name: str, columns: Sequence[str]) -> pl.Expr:
+    measure = BY_KEY.get(name)
+    if PARTS in columns and measure is not None and not measure.is_kept and measure.statistic == "mean":
+        return pl.col(PARTS) / pl.col("prompts").fill_null(1)
     over = RATIOS.get(name)
     return pl.col(over).cast(pl.Float64) if over in columns and over is not None else pl.lit(1.0)
 

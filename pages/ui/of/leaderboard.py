@@ -38,7 +38,8 @@ MORE = (
 # The numbers that can be narrowed to a range on the leaderboard.
 RANGES = ("params_total_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 POOLED = (
-    "Runs of one setup are one row: means over all their answers, which “Prompts” counts; percentiles are the mean over the runs. The 95 % "
+    "Runs of one setup are one row: means in which every prompt counts once, however often it was asked; “Prompts” counts the answers. "
+    "Percentiles are the mean of those of the runs; Compare and Distributions take them over all answers. The 95 % "
     "intervals are those of the mean and of J/token over prompts and runs; there is none below five prompts and for published averages. "
     "Divided energy has none of an answer, but one of J/token over its windows."
 )

@@ -238,7 +238,9 @@ def test_runs_that_repeat_each_other_are_units_of_one_result(tmp_path: Path) -> 
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     asked = {"results": "run:one", "idle": "gross"}
     together = query.load("units", None, str(tmp_path / "w.duckdb"), pooled=True, **asked)
-    assert together["run_number"].n_unique() == 3 and together["prompts"].sum() == 120 and together["unit"].n_unique() == 30
+    assert together["run_number"].n_unique() == 3 and together["answers"].sum() == 120 and together["unit"].n_unique() == 30
+    once = together.group_by("unit").agg(pl.col("prompts").sum())["prompts"]
+    assert once.to_list() == pytest.approx([1.0] * 30), "every prompt counts once"
     assert together.group_by("unit").len()["len"].to_list() == [4] * 30, "one row for each run and repetition"
     alone = query.load("units", None, str(tmp_path / "w.duckdb"), pooled=False, **asked)
     assert alone["run_number"].n_unique() == 1 and alone["prompts"].sum() == 30
@@ -254,7 +256,7 @@ def test_a_window_is_the_unit_of_a_batch(tmp_path: Path) -> None:
     warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
     results = "\n".join(f"run:run-{number}" for number in (1, 2, 3))
     units = query.load("units", None, str(tmp_path / "w.duckdb"), results=results, idle="gross", pooled=True)
-    assert units["shared"].all() and units["prompts"].to_list() == [4] * 15
+    assert units["shared"].all() and units["prompts"].to_list() == units["answers"].to_list() == [4] * 15
     of = {name: set(part["unit"]) for (name,), part in units.group_by("result_id")}
     assert of["run:run-1"] == of["run:run-2"], "windows of the same prompts, whatever their numbers"
     assert not of["run:run-1"] & of["run:run-3"]

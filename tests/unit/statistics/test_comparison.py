@@ -30,6 +30,7 @@ def units(
             "run_number": run,
             "unit": range(first, first + len(values)),
             "shared": False,
+            "answers": 1,
             "prompts": 1,
             "energy_j": values,
             "output_tokens": tokens,

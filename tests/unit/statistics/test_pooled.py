@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from prompt_joules.warehouse import query
+from prompt_joules.warehouse.energy_shown import EVERY, Measure, joined
 from prompt_joules.warehouse.selection import Selection
-from prompt_joules.warehouse.statistics import intervals, pooled
+from prompt_joules.warehouse.statistics import comparison, intervals, pooled
 from prompt_joules.warehouse.statistics import runs as luck
 from tests import factories, warehouses
 
@@ -46,7 +47,7 @@ def test_runs_of_one_setup_are_one_row(three_runs: Path) -> None:
     (row,) = found.filter(task="chat").iter_rows(named=True)
     every = warehouses.rows(three_runs, "from requests where task = 'chat'")
     assert (row["prompts"], row["runs"]) == (every.height, 3)
-    assert row["energy_j"] == pytest.approx(every["energy_j"].mean())
+    assert row["energy_j"] == pytest.approx(every["energy_j"].mean()), "without the sums of `evened` every answer counts once"
     assert row["output_tokens"] == pytest.approx(every["output_tokens"].mean())
     assert row["energy_per_token_j"] == pytest.approx(every["energy_j"].sum() / every["output_tokens"].sum())
     each = every.group_by("run_id").agg((pl.col("energy_j").sum() / pl.col("output_tokens").sum()).log().alias("ln"))["ln"]
@@ -54,6 +55,70 @@ def test_runs_of_one_setup_are_one_row(three_runs: Path) -> None:
     one = found.filter(task="instruct").row(0, named=True)
     assert (one["runs"], one["between_runs"]) == (1, None)
     assert one["energy_j"] == rows.filter(task="instruct")["energy_j"].item(), "a run by itself stays as it is"
+
+
+def asked_with_parts(path: Path, measure: Measure) -> pl.DataFrame:
+    """The rows that a page pools, by any mean energy."""
+    rows, energies = results(path), query.load("energies", None, str(path), **measure.parameters())
+    if not measure.is_kept:
+        rows = joined(rows, energies, measure)
+    rows = rows.join(energies.select("result_id", pl.col("parts").alias(pooled.PARTS)), on="result_id", how="left", maintain_order="left")
+    return rows.join(query.load("evened", None, str(path)), on="result_id", how="left", maintain_order="left")
+
+
+@pytest.mark.parametrize("measure", [measure for measure in EVERY if measure.statistic == "mean"], ids=lambda measure: measure.words)
+def test_a_prompt_counts_once_on_every_page(three_runs: Path, measure: Measure) -> None:
+    """The first six prompts were asked three times, the others once or twice: a mean of answers would be one of other prompts."""
+    asked = {"results": "run:run-0", "idle": measure.idle, "pooled": True}
+    (row,) = pooled.pooled(asked_with_parts(three_runs, measure)).filter(task="chat").iter_rows(named=True)
+    named = pl.DataFrame([{"result_id": "run:run-0", measure.key: row[measure.key]}])
+    compared = comparison.compared(named, query.load("units", None, str(three_runs), **asked), measure).row(0, named=True)
+    every = warehouses.rows(three_runs, "from requests where task = 'chat'").with_columns(
+        joules=pl.col("energy_j") - factories.IDLE_W[measure.idle] * pl.col("latency_s"),
+        total_tokens=pl.col("input_tokens") + pl.col("output_tokens"),
+        prompts=1.0,
+    )
+    below = comparison.DENOMINATORS[measure.per]
+    each = every.group_by("prompt_id").agg(pl.col("joules", below).mean())
+    expected = each["joules"].sum() / each[below].sum()
+    assert every["joules"].sum() / every[below].sum() != pytest.approx(expected, rel=1e-4)
+    assert (row[measure.key], compared["value"]) == (pytest.approx(expected), pytest.approx(expected))
+
+
+def test_home_has_the_same_means(three_runs: Path) -> None:
+    (row,) = pooled.pooled(asked_with_parts(three_runs, Measure())).filter(task="chat").iter_rows(named=True)
+    home = query.load("answers", None, str(three_runs)).filter(task="chat").row(0, named=True)
+    each = (
+        warehouses.rows(three_runs, "from requests where task = 'chat'")
+        .group_by("prompt_id")
+        .agg(pl.col("energy_j", "output_tokens", "latency_s", "ttft_s").mean())
+    )
+    assert (home["answer_j"], home["output_tokens"]) == (pytest.approx(row["energy_j"]), pytest.approx(row["output_tokens"]))
+    assert home["energy_per_token_j"] == pytest.approx(row["energy_per_token_j"])
+    for name in ("output_tokens", "latency_s", "ttft_s"):
+        assert row[name] == pytest.approx(each[name].mean())
+    assert row["throughput_tps"] == pytest.approx(each["output_tokens"].sum() / each["latency_s"].sum())
+    assert row["power_w"] == pytest.approx(each["energy_j"].sum() / each["latency_s"].sum())
+
+
+def test_what_every_prompt_counts_follows_the_files(tmp_path: Path) -> None:
+    """A run that comes or goes changes the weights of the others of its setup; setups that asked evenly have none."""
+    into = tmp_path / "w.duckdb"
+    for seed, count in enumerate((4, 4, 6)):
+        factories.write(factories.records(count, f"run-{seed}", seed=seed), tmp_path / f"run-{seed}" / "part-0.parquet")
+    kept = "from evened order by run_id"
+    warehouses.ingest(tmp_path / "run-0", tmp_path / "run-1", into=into)
+    assert warehouses.rows(into, kept).is_empty()
+    warehouses.ingest(tmp_path / "run-2", into=into)
+    found = warehouses.rows(into, kept)
+    assert found["run_id"].to_list() == ["run-0", "run-1", "run-2"]
+    per_prompt = 14 / 6
+    assert found["answers"].to_list() == pytest.approx([4 * per_prompt / 3, 4 * per_prompt / 3, 4 * per_prompt / 3 + 2 * per_prompt])
+    whole = warehouses.ingest(tmp_path, into=tmp_path / "at-once.duckdb")
+    assert whole.status == 0 and warehouses.rows(tmp_path / "at-once.duckdb", kept).equals(found)
+    factories.write(factories.records(4, "run-2", seed=2), tmp_path / "run-2" / "part-0.parquet")
+    warehouses.ingest(tmp_path / "run-2", into=into)
+    assert warehouses.rows(into, kept).is_empty(), "the run was replaced by one of the same prompts"
 
 
 def test_what_was_published_stays_as_it_is(shipped_warehouse: Path) -> None:
