@@ -13,6 +13,7 @@ from prompt_joules.pages.ui.of import verbosity_charts as drawings
 from prompt_joules.pages.ui.pure import certainty, naming, shape, words
 from prompt_joules.pages.ui.pure.narrowings import Pooled, Sides, among
 from prompt_joules.pages.ui.pure.view import View
+from prompt_joules.warehouse import called
 from prompt_joules.warehouse.energy_shown import GROSS
 from prompt_joules.warehouse.selection import TEXT_FILTERS
 from prompt_joules.warehouse.statistics import pairs, summaries
@@ -36,8 +37,8 @@ def ask_sides(form: str, view: View) -> Sides:
     names = data.options().filter(pl.col("kind") == kind)["label"].drop_nulls().unique().sort().to_list()
     first = first_pair(form, view, kind, names)
     if kind == "engine":
-        ids = {naming.engine_of(name): name for name in names}
-        names, first = list(ids), first and (naming.engine_of(first[0]), naming.engine_of(first[1]))
+        ids = {called.engine(name): name for name in names}
+        names, first = list(ids), first and (called.engine(first[0]), called.engine(first[1]))
     a, b = (
         st.selectbox(label, names, index=names.index(side), key=f"{label.lower()}_{kind}", bind="query-params", width=230)
         for label, side in zip("AB", first or (names[0], names[min(1, len(names) - 1)]), strict=True)

@@ -9,9 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote
 
+from prompt_joules.warehouse.called import AS_THEY_ARE, OF_ENGINES, Names
+
 # URL key → field, in the order in which a link and a sentence name them.
 TEXT_FILTERS: dict[str, str] = {"model": "models", "gpu": "gpus", "task": "tasks", "engine": "engines", "source": "sources"}
 LABELS: dict[str, str] = {"model": "model", "gpu": "GPU", "task": "task", "engine": "engine", "source": "source"}
+# What values of filters are called in sentences; the others are called what they are.
+CALLED = {"engines": OF_ENGINES}
 KNOWN_WEIGHTS = ("pretrained", "dummy")
 DEFAULT_WEIGHTS = ("pretrained",)
 LONGEST_VALUE = 300
@@ -32,27 +36,40 @@ class UnclearWords(Exception):
     """A sentence about filters has a part that no filter says."""
 
 
-def said(value: str) -> str:
-    """A value as it stands in a sentence about filters: as it is, or in “quotes” where it would not be read back as it is."""
-    if not UNCLEAR.search(value):
-        return value
+def said(value: str, names: Names = AS_THEY_ARE) -> str:
+    """A value as it stands in a sentence about filters: by its name, in “quotes” where that would not be read back as it is.
+
+    Args:
+        names: what values of its kind are called; the name of another stands with signs that `heard` takes as they are.
+    """
+    for shown in (names.name(value), value):
+        if names.id(shown) == value and not UNCLEAR.search(shown):
+            return shown
     escaped = "".join(quote(sign) if sign in ',;“”"%\r\n\t' else sign for sign in value)
-    return f"“{escaped}”"
+    is_taken_for_another = escaped == value and names.id(value) != value
+    return f"“{_every_sign(value) if is_taken_for_another else escaped}”"
 
 
-def heard(words: str) -> str:
+def _every_sign(value: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in value.encode())
+
+
+def heard(words: str, names: Names = AS_THEY_ARE) -> str:
     """The value that `said` wrote."""
-    return unquote(words[1:-1]) if words.startswith("“") else words
+    if not words.startswith("“"):
+        return names.id(words)
+    inner = words[1:-1]
+    return unquote(inner) if "%" in inner else names.id(inner)
 
 
-def one_of(values: Sequence[str]) -> str:
+def one_of(values: Sequence[str], names: Names = AS_THEY_ARE) -> str:
     """Values as a list in words: "A40 or “a, b”"."""
-    return " or ".join(map(said, values))
+    return " or ".join(said(value, names) for value in values)
 
 
-def heard_one_of(words: str) -> tuple[str, ...]:
+def heard_one_of(words: str, names: Names = AS_THEY_ARE) -> tuple[str, ...]:
     """The values that `one_of` listed."""
-    return tuple(map(heard, re.split(r" or (?=(?:[^“”]|“[^“”]*”)*$)", words)))
+    return tuple(heard(part, names) for part in re.split(r" or (?=(?:[^“”]|“[^“”]*”)*$)", words))
 
 
 def parts_of(words: str) -> list[str]:
@@ -97,7 +114,8 @@ class Selection:
     def words_of(self, key: str) -> str:
         """One filter, by its URL key, as a person would say it."""
         if key in TEXT_FILTERS:
-            return f"{LABELS[key]} {one_of(getattr(self, TEXT_FILTERS[key]))}"
+            field = TEXT_FILTERS[key]
+            return f"{LABELS[key]} {one_of(getattr(self, field), CALLED.get(field, AS_THEY_ARE))}"
         if key == "batch":
             return f"batch size {' or '.join(map(str, self.batch_sizes))}"
         return WEIGHTS_WORDS.get(self.weights, WEIGHTS_WORDS[()]) if key == "weights" else VALID_WORDS[self.only_valid]
@@ -123,7 +141,8 @@ class Selection:
         for part in parts_of(words):
             label = next((label for label in labels if part.startswith(label)), None)
             if label:
-                found[labels[label]] = heard_one_of(part.removeprefix(label))
+                field = labels[label]
+                found[field] = heard_one_of(part.removeprefix(label), CALLED.get(field, AS_THEY_ARE))
             elif part.startswith("batch size "):
                 batches = tuple(int(size) for size in part.removeprefix("batch size ").split(" or "))
             elif part in WEIGHTS_WORDS.values():

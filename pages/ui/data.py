@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import polars as pl
@@ -15,6 +16,7 @@ import streamlit as st
 
 from prompt_joules.pages.ui import watched
 from prompt_joules.pages.ui.pure.kept import Kept
+from prompt_joules.pages.ui.pure.narrowings import Pooled
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import connect, energy_shown, query, visitor_sql, visitor_sql_memory
 from prompt_joules.warehouse.energy_shown import DEFAULT
@@ -61,6 +63,13 @@ def results(view: View) -> pl.DataFrame:
     The energy of an answer of random weights is not among them: its length was forced. Where the view has one row per setup, every prompt
     counts once in its means.
     """
+    first = view.narrowings[:1] if view.narrowings[:1] == (Pooled(),) else ()
+    rows = _ROWS.get(("results", view.selection, view.measure, first, *_place()), lambda: _with_energy(replace(view, narrowings=first)))
+    return replace(view, narrowings=view.narrowings[len(first) :]).rows(rows)
+
+
+def _with_energy(view: View) -> pl.DataFrame:
+    """What `results` makes of rows before it narrows them: a page asks for that several times, and pooling takes longer than the rest."""
     rows = load("leaderboard", view.selection)
     measure = view.measure
     if not measure.is_kept:
@@ -85,7 +94,7 @@ def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:
         rows: the results of a view that is `Pooled`.
     """
     measure = view.measure
-    spreads = pooled.spreads(load("spreads", Selection(), per=measure.per, idle=measure.idle))
+    spreads = _spreads(measure.per, measure.idle)
     found = pooled.with_intervals(rows, spreads, measure.key, load("repetitions", Selection()), luck())
     has_interval = measure.statistic == DEFAULT.statistic and measure.per == DEFAULT.per
     if measure.key == "energy_per_token_j":
@@ -99,8 +108,12 @@ def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:
 
 def with_intervals_of_answers(answers: pl.DataFrame) -> pl.DataFrame:
     """Rows of the query `answers` with `value_low` and `value_high`, the 95 % interval of J of an answer of our own runs."""
-    spreads = pooled.spreads(load("spreads", Selection(), per=DEFAULT.per, idle=DEFAULT.idle))
-    return pooled.with_intervals(answers, spreads, "answer_j", load("repetitions", Selection()), luck())
+    return pooled.with_intervals(answers, _spreads(DEFAULT.per, DEFAULT.idle), "answer_j", load("repetitions", Selection()), luck())
+
+
+def _spreads(per: str, idle: str) -> pl.DataFrame:
+    """`pooled.spreads` of all setups, kept."""
+    return _ROWS.get(("spreads of setups", per, idle, *_place()), lambda: pooled.spreads(load("spreads", Selection(), per=per, idle=idle)))
 
 
 def options() -> pl.DataFrame:

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui.pure import models, naming, words
+from prompt_joules.pages.ui.pure import models, words
+from prompt_joules.warehouse import called
 from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, IDLE, PER, STATISTICS, Measure
 from prompt_joules.warehouse.named import there_are
 from prompt_joules.warehouse.selection import Selection
@@ -26,15 +27,17 @@ MANY: dict[str, tuple[str, str]] = {
     "batch": ("Batch size", "Prompts answered together; all when empty."),
 }
 WEIGHTS = ("pretrained", "dummy", "both")
+WEIGHTS_NAMES = ("pretrained", "random", "both")
+ABOUT_WEIGHTS = "The energy of random weights is real, and their text is not."
 VALID = ("only", "all")
 # How energy is stated, on every page: URL key → its values, the default first.
 ENERGY: dict[str, tuple[str, ...]] = {"statistic": STATISTICS, "per": PER, "idle": IDLE}
-# The widgets that show models and engines by name.
+# The widgets that show models, engines and weights by name.
 NAMED = "{}_named"
 # Filters whose values have names: id → name.
 BY_NAME: dict[str, Callable[[pl.DataFrame], Mapping[str, str]]] = {
     "model": models.names,
-    "engine": lambda options: {name: naming.engine_of(name) for name in values_of("engine", options)},
+    "engine": lambda options: {name: called.engine(name) for name in values_of("engine", options)},
 }
 # Widgets with one value: what stands for no choice.
 DEFAULTS = {"weights": WEIGHTS[0], "valid": VALID[0], **{key: values[0] for key, values in ENERGY.items()}}
@@ -57,9 +60,7 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
         with _frame("More filters", "more-filters", ("engine", "batch", "weights", "valid")) as is_open:
             if is_open:
                 chosen |= {key: _many(key, options) for key in ("engine", "batch")}
-                about = "dummy: random weights, whose energy is real and whose text is not."
-                weights = st.selectbox("Weights", WEIGHTS, key="weights", bind="query-params", help=about)
-                chosen["weights"] = [weights or WEIGHTS[0]]
+                chosen["weights"] = [_weights()]
                 chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
     selection, _ = Selection.from_query(chosen)
     random = options.filter(pl.col("is_random"))["value"]
@@ -158,6 +159,17 @@ def _by_name(key: str, ids: list[str], names: Mapping[str, str], about: Mapping[
     take: dict[str, Any] = {"on_change": _take_names, "args": (key,)}
     named: list[str] = st.multiselect(label, ids, key=shown, format_func=names.__getitem__, **take, **about)
     return named
+
+
+def _weights() -> str:
+    """Pretrained, random or both weights, by name; as of models and engines a hidden widget has the address."""
+    with st.container(key="unseen-weights"):
+        chosen = st.selectbox("Weights by id", WEIGHTS, key="weights", bind="query-params", label_visibility="collapsed")
+    st.session_state[NAMED.format("weights")] = chosen or WEIGHTS[0]
+    take: dict[str, Any] = {"on_change": _take_names, "args": ("weights",)}
+    names = dict(zip(WEIGHTS, WEIGHTS_NAMES, strict=True))
+    st.selectbox("Weights", WEIGHTS, key=NAMED.format("weights"), format_func=names.__getitem__, help=ABOUT_WEIGHTS, **take)
+    return chosen or WEIGHTS[0]
 
 
 def _take_names(key: str) -> None:

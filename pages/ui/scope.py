@@ -9,7 +9,7 @@ import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import data, site
-from prompt_joules.pages.ui.pure import words
+from prompt_joules.pages.ui.pure import models, words
 from prompt_joules.pages.ui.pure.narrowings import Way
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
@@ -29,7 +29,7 @@ def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = 
         hint: what the page needs, in words.
         count: how many rows the page would have with another view.
     """
-    st.warning(f"Nothing matches: {plain(view.asked().on_screen())}. {hint}", icon=":material/filter_alt_off:")
+    st.warning(f"Nothing matches: {plain(_on_screen(view.asked()))}. {hint}", icon=":material/filter_alt_off:")
     ways = [(words_, way, found) for words_, other, way in ways_out(view) if (found := count(other))]
     with st.container(horizontal=True):
         for words_, way, found in ways:
@@ -43,12 +43,25 @@ def ways_out(view: View) -> list[tuple[str, View, Way]]:
     found: list[tuple[str, View, Way]] = []
     for key, without in view.selection.without_each().items():
         if key in st.query_params:
-            found.append((view.selection.words_of(key), view.over(without), ((key, BLANK.get(key, [])),)))
+            words_ = _named(view).selection.words_of(key)
+            found.append((words_, view.over(without), ((key, BLANK.get(key, [])),)))
     for narrowing in view.narrowings:
         if narrowing.without:
             others = tuple(other for other in view.narrowings if other is not narrowing)
             found.append((narrowing.words(), replace(view, narrowings=others), narrowing.without))
     return found
+
+
+def _named(view: View) -> View:
+    """The view with the names of models, as their filter has them, in place of the ids: for people to read alone."""
+    if not view.selection.models:
+        return view
+    names = models.names(data.options())
+    return view.over(replace(view.selection, models=tuple(names.get(model, model) for model in view.selection.models)))
+
+
+def _on_screen(view: View) -> str:
+    return _named(view).on_screen()
 
 
 def _go(way: Way) -> None:
@@ -67,14 +80,15 @@ def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", mor
     """
     ours = drawn.is_empty() or any((drawn[name] == value).any() for name, value in words.OURS.items() if name in drawn.columns)
     hidden = data.load("hidden", view.selection) if ours else pl.DataFrame()
-    chosen = ", ".join(part for part in parts_of(view.asked().on_screen()) if part not in USUAL) or "all"
+    chosen = ", ".join(part for part in parts_of(_on_screen(view.asked())) if part not in USUAL) or "all"
     shown = f"{words.drawn(drawn, noun)}; shown: {plain(chosen)}."
     left_out = f"{words.count(int(hidden['count'].sum()), 'prompt')} hidden." if hidden.height else ""
     asides = [narrowing.words() for narrowing in view.narrowings if narrowing not in view.asked().narrowings]
     about = [words.places(drawn), f"Rows: {plain(', '.join(asides))}." if asides else "", _reasons(hidden), words.SCOPE]
     line = " ".join(part for part in (more, shown, left_out, "GPU energy only.") if part)
     st.caption(line, help=" ".join(part for part in about if part))
-    st.html(site.copies(words.source_line(view.on_screen(), drawn), words.citation(view.on_screen(), drawn)))
+    whole = _on_screen(view)
+    st.html(site.copies(words.source_line(whole, drawn), words.citation(whole, drawn)))
 
 
 def missing(rows: pl.DataFrame, drawn: pl.DataFrame) -> str:

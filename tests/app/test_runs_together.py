@@ -5,9 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from prompt_joules.pages.ui import data
 from prompt_joules.pages.ui.of import energy_vs_parameters, tradeoffs
-from prompt_joules.pages.ui.pure import axes, naming, shape
-from prompt_joules.warehouse import query
+from prompt_joules.pages.ui.pure import axes, shape
+from prompt_joules.warehouse import called, query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import lines, pooled, runs
 from tests import warehouses
@@ -63,7 +64,7 @@ def test_a_point_has_its_interval_and_says_how_many_runs_it_is(setup: pl.DataFra
     rows = pooled.with_intervals(pooled.pooled(own), pooled.spreads(query.load("spreads", None, path, **asked)), "energy_j", known)
     y = "energy_per_token_j"
     drawn = axes.with_ends(axes.with_texts(rows, y), y)
-    (several,) = drawn.filter(engine=naming.engine_of(OURS["engine"]), task="chat").iter_rows(named=True)
+    (several,) = drawn.filter(engine=called.engine(OURS["engine"]), task="chat").iter_rows(named=True)
     assert several["runs_are"] == str(setup["run_number"].n_unique())
     assert several["end_low"] < several[y] < several["end_high"]
     logs = setup.group_by("run_number").agg((pl.col("energy_j").sum() / pl.col("output_tokens").sum()).log().alias("ln"))["ln"].to_list()
@@ -80,3 +81,25 @@ def test_a_point_has_its_interval_and_says_how_many_runs_it_is(setup: pl.DataFra
     published = axes.with_ends(axes.with_texts(drawn.drop("end_low", "end_high").with_columns(runs=pl.lit(None, pl.Int64)), y), y)
     assert set(published["runs_are"]) == {"published average"}
     assert axes.with_ends(rows, "params_total_b")["end_low"].null_count() == rows.height
+
+
+@pytest.mark.parametrize("page", ["tradeoffs", "energy_vs_parameters", "leaderboard"])
+def test_runs_are_put_together_once_for_a_page_and_not_again_for_the_next(
+    app_warehouse: Path, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(app_warehouse))
+    asked: list[tuple[str, ...]] = []
+    whole = pooled.pooled
+
+    def watched(rows: pl.DataFrame) -> pl.DataFrame:
+        if "between_runs" not in rows.columns:
+            asked.append(tuple(rows["result_id"]))
+        return whole(rows)
+
+    monkeypatch.setattr(pooled, "pooled", watched)
+    data.forget()
+    assert not open_app(page).exception
+    assert asked and len(asked) == len(set(asked)), "each selection of results once"
+    asked.clear()
+    assert not open_app(page).exception
+    assert asked == []

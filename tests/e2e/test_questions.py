@@ -14,7 +14,7 @@ from playwright.sync_api import Locator
 
 from prompt_joules.pages.ui import site
 from prompt_joules.pages.ui.pure.words import figure
-from prompt_joules.warehouse import electricity
+from prompt_joules.warehouse import called, electricity
 from tests import warehouses
 from tests.e2e.conftest import Visitor
 from tests.servers import served
@@ -269,9 +269,10 @@ def test_how_different_one_prompt_is_from_the_next(asker: Asker, shipped_warehou
     asker.go("Distributions")
     said = re.search(r"One answer in twenty has at least ([\d,.]+) J, one in twenty at most ([\d,.]+).*?\(([\w-]+)", asker.read())
     assert said
-    drawn = re.search(r"shown: GPU (\w+), engine ([\w:-]+), batch size (\d+), prompts of ([\w-]+)", asker.read())
+    drawn = re.search(r"shown: GPU (\w+), engine ([^,]+), batch size (\d+), prompt set ([^.]+)\.", asker.read())
     assert drawn
-    gpu, engine, batch, prompts = drawn.groups()
+    gpu, batch = drawn[1], drawn[3]
+    engine, prompts = called.engine_id(drawn[2]), called.prompt_set_id(drawn[4])
     sql = f"""select quantile_cont(energy_j, 0.95), quantile_cont(energy_j, 0.05) from requests join runs using (run_id)
         where runs.task = '{said[3]}' and runs.gpu = '{gpu}' and runs.prompt_set = '{prompts}' and runs.batch_size = {batch}
         and runs.engine = '{engine}' and runs.weights = 'pretrained' and requests.status = 'ok' and requests.valid"""

@@ -30,7 +30,10 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12
 TRICKY = st.sampled_from(
     ["a, b", "a or b", "“a”", 'say "x"', "50 %", "a; b", " a", "a and b", "x\ty", "=1+1", "only valid rows", "task chat"]
 )
-TEXTS = st.one_of(TEXT, TRICKY)
+# Ids that have names, and what bears the name of another.
+ENGINES = ["transformers-eager", "transformers-compiled:searched", "transformers-compiled:a, b", "transformers-compiled:", "vllm", "vLLM"]
+NAMED = st.sampled_from([*ENGINES, "Eager", "Compiled (x)", "Compiled (a or b)", "default", "built-in prompts", "ShareGPT", "%45ager"])
+TEXTS = st.one_of(TEXT, TRICKY, NAMED)
 SOME = st.lists(TEXTS, min_size=1, max_size=3, unique=True).map(tuple)
 KEYS = st.sampled_from(sorted(NUMBERS))
 POSITIVE = st.floats(min_value=0, max_value=1e12, allow_nan=False).map(lambda value: value + 0.0)

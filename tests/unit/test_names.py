@@ -5,6 +5,7 @@ import pytest
 
 from prompt_joules.pages.ui.pure import naming
 from prompt_joules.pages.ui.pure.narrowings import Contains
+from prompt_joules.warehouse import called
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from prompt_joules.pages.ui.pure.narrowings import Contains
     ],
 )
 def test_an_engine_has_one_name(engine: str, said: str) -> None:
-    assert naming.engine_of(engine) == said == naming.engine_of(said)
+    assert called.engine(engine) == said == called.engine(said)
     assert naming.in_words(f"chat · {engine} · batch 1") == f"chat · {said} · batch 1"
     rows = pl.DataFrame(
         {"model_name": ["m"], "model_id": ["m"], "gpu_model": ["H200"], "task": ["chat"], "engine": [engine], "source": ["a"]}

@@ -7,7 +7,7 @@ import polars as pl
 
 from prompt_joules.pages.ui.pure import naming, shape
 from prompt_joules.pages.ui.pure.words import figure, plain
-from prompt_joules.warehouse import energy_shown
+from prompt_joules.warehouse import called, energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 # Views worth a first look: page, label, the filters of the link.
@@ -120,7 +120,7 @@ def least(rows: pl.DataFrame, key: str) -> str:
 def about(row: dict[str, Any]) -> str:
     """What a row is of: engine, batch size, weights, source; and whether the GPU kept to its power limit."""
     parts = [
-        naming.engine_of(row["engine"]) if row["engine"] else "engine not stated",
+        called.engine(row["engine"]) if row["engine"] else "engine not stated",
         f"batch {row['batch_size'] or 'not stated'}",
         f"weights: {row['provenance']}",
         row["source"],

@@ -7,6 +7,8 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.pure.headings import LABELS
+from prompt_joules.warehouse import called
+from prompt_joules.warehouse.called import ENGINES, PROMPT_SETS, VARIANTS
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
 UNIT_OF_NAME = re.compile(r"_(j|w|s|c|mhz)(?=_|$)")
@@ -16,10 +18,6 @@ UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
 # What marks a model whose weights are random.
 RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
 # The number format of the weights as people write it, like the macro `precision_label`; null where the source does not say.
-# What people call engines and prompt sets; the others keep their names. Filters, links and files have the ids.
-ENGINES = {"transformers-eager": "Eager", "transformers-compiled": "Compiled", "vllm": "vLLM", "sglang": "SGLang"}
-VARIANTS = {f"{engine}:": ENGINES[engine] for engine in ("transformers-eager", "transformers-compiled")}
-PROMPT_SETS = {"default": "built-in prompts", "sharegpt-200": "200 of ShareGPT", "sharegpt": "ShareGPT"}
 PRECISIONS = {"float32": "FP32", "float16": "FP16", "bfloat16": "BF16", "float8": "FP8"}
 
 
@@ -46,12 +44,6 @@ def engine(column: str = "engine") -> pl.Expr:
     return named.alias(column)
 
 
-def engine_of(name: str) -> str:
-    """An engine as people call it, as `engine`."""
-    said: str = pl.DataFrame({"engine": [name]}).select(engine())["engine"][0]
-    return said
-
-
 def prompt_set(column: str = "prompt_set") -> pl.Expr:
     """A prompt set as people call it."""
     return pl.col(column).cast(pl.String).replace(PROMPT_SETS)  # as in `engine`
@@ -59,14 +51,14 @@ def prompt_set(column: str = "prompt_set") -> pl.Expr:
 
 def prompts_of() -> pl.Expr:
     """What a setup of a prompt set is called: "built-in prompts", "prompts of mmlu"."""
-    called = pl.col("prompt_set").cast(pl.String).replace_strict(PROMPT_SETS, default=None, return_dtype=pl.String)
-    return pl.coalesce(called, pl.format("prompts of {}", "prompt_set"))
+    known = pl.col("prompt_set").cast(pl.String).replace_strict(PROMPT_SETS, default=None, return_dtype=pl.String)
+    return pl.coalesce(known, pl.format("prompts of {}", "prompt_set"))
 
 
 def in_words(name: str) -> str:
     """A name of parts, with engines and prompt sets as people call them."""
     sets = PROMPT_SETS | {f"prompts of {name}": said for name, said in PROMPT_SETS.items()}
-    return " · ".join(engine_of(part) if part.startswith(tuple(ENGINES)) else sets.get(part, part) for part in name.split(" · "))
+    return " · ".join(called.engine(part) if part.startswith(tuple(ENGINES)) else sets.get(part, part) for part in name.split(" · "))
 
 
 def gpu(columns: Collection[str]) -> pl.Expr:

@@ -11,6 +11,7 @@ import polars as pl
 from prompt_joules.pages.ui.pure import naming
 from prompt_joules.pages.ui.pure.models import SEPARATORS, squeezed
 from prompt_joules.warehouse import visitor_formula
+from prompt_joules.warehouse.called import AS_THEY_ARE, OF_ENGINES, OF_PROMPT_SETS, Names
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.selection import UnclearWords, heard, heard_one_of, one_of, said
 from prompt_joules.warehouse.statistics import pooled
@@ -21,7 +22,7 @@ NAME_OF = {key: metric.title if TITLES.count(metric.title) == 1 else key for key
 KEY_OF = {name: key for key, name in NAME_OF.items()}
 # Columns of which a page shows some values only, and what they are called in a sentence.
 CALLED = {
-    "prompt_set": "prompts of",
+    "prompt_set": "prompt set",
     "generation": "edition",
     "result_id": "result",
     "prompt_id": "prompt",
@@ -34,6 +35,8 @@ CALLED = {
     "run_id": "run",
     "answer": "answer",
 }
+# What their values are called; the others are called what they are.
+NAMES = {"prompt_set": OF_PROMPT_SETS, "engine": OF_ENGINES}
 SEARCHED = ("model_name", "model_id", "gpu_model", "task", "engine", "source")
 # Keys of widgets, and the values with which a narrowing ends.
 Way = tuple[tuple[str, Any], ...]
@@ -143,7 +146,7 @@ class Among(Narrowing):
     values: tuple[str, ...]
 
     def words(self) -> str:
-        return f"{CALLED[self.column]} {one_of(self.values)}"
+        return f"{CALLED[self.column]} {one_of(self.values, NAMES.get(self.column, AS_THEY_ARE))}"
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.filter(pl.col(self.column).is_in(self.values))
@@ -151,7 +154,7 @@ class Among(Narrowing):
     @classmethod
     def read(cls, words: str) -> Self | None:
         column = next((column for column, name in CALLED.items() if words.startswith(f"{name} ")), None)
-        return cls(column, heard_one_of(words.removeprefix(f"{CALLED[column]} "))) if column else None
+        return cls(column, heard_one_of(words.removeprefix(f"{CALLED[column]} "), NAMES.get(column, AS_THEY_ARE))) if column else None
 
 
 @dataclass(frozen=True)
@@ -218,8 +221,10 @@ class Sides(Narrowing):
     some: tuple[str, ...] = ()  # of which one side must be one; empty for any
 
     def words(self) -> str:
-        sides = f"from {self.kind} {quoted(self.a)} to {quoted(self.b)}" if self.a else "from each task to its concise twin"
-        one = f" where one of them is {one_of(self.some)}" if self.some else ""
+        names = NAMES.get(self.kind, AS_THEY_ARE)
+        a, b = quoted(self.a, names), quoted(self.b, names)
+        sides = f"from {self.kind} {a} to {b}" if self.a else "from each task to its concise twin"
+        one = f" where one of them is {one_of(self.some, names)}" if self.some else ""
         return f"{sides}{one}"
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -233,8 +238,10 @@ class Sides(Narrowing):
         found = re.fullmatch(rf"{sides}(?: where one of them is (.+?))?", words)
         if not found:
             return None
-        kind, a, b = (found[1], heard(found[2]), heard(found[3])) if found[1] else ("task", "", "")
-        return cls(kind, a, b, heard_one_of(found[4]) if found[4] else ())
+        kind = found[1] or "task"
+        names = NAMES.get(kind, AS_THEY_ARE)
+        a, b = (heard(found[2], names), heard(found[3], names)) if found[1] else ("", "")
+        return cls(kind, a, b, heard_one_of(found[4], names) if found[4] else ())
 
 
 @dataclass(frozen=True)
@@ -296,9 +303,9 @@ def among(column: str, values: Iterable[str]) -> Among:
     return Among(column, tuple(values))
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, names: Names = AS_THEY_ARE) -> str:
     """A value that always stands in quotes."""
-    words = said(text)
+    words = said(text, names)
     return words if words.startswith("“") else f"“{words}”"
 
 
