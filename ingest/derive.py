@@ -7,6 +7,7 @@ import duckdb
 from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create, export
+from prompt_joules.warehouse.metrics import PROMPT_METRICS
 
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
@@ -33,6 +34,7 @@ class UnsoundBuild(Exception):
 def refresh_runs(connection: duckdb.DuckDBPyConnection) -> None:
     """Compute totals, percentiles and verdicts of the touched runs. Raises CannotSum; the same call goes on when that run is gone."""
     connection.execute("set variable setup = $names", {"names": [column.name for column in create.SETUP]})
+    connection.execute("set variable prompt_metrics = $names", {"names": PROMPT_METRICS})
     sources = {reader.name: reader.facts.source for reader in FORMATS if reader.facts.source}
     connection.execute("set variable sources = map($formats, $sources)", {"formats": list(sources), "sources": list(sources.values())})
     connection.execute(statement("models_of_runs"))

@@ -1,6 +1,8 @@
 """What an empty warehouse is made of: the tables of `schema.sql`, the definitions of every derived number and verdict, and a version.
 
-The columns of a record are written once, in `bench/record.csv`; here they become columns of the tables `requests` and `runs`.
+The columns of a record are written once, in `bench/record.csv`; here they become columns of the tables `requests` and `runs`. Metrics are
+written once, in `metrics.csv`; here they become columns of `results`. Of a definition, a line with {metric} stands for a line a metric of
+one prompt.
 """
 
 import re
@@ -12,8 +14,9 @@ import duckdb
 import polars as pl
 
 from prompt_joules.bench.record import COLUMNS, Column, ColumnType
+from prompt_joules.warehouse.metrics import METRICS, PROMPT_METRICS, RESULT_METRICS
 
-SCHEMA_VERSION = 35
+SCHEMA_VERSION = 36
 HERE = Path(__file__).parent
 # In the order in which they are created: each uses only what stands before it.
 TOPICS = ("verdicts", "names", "metrics", "repetitions", "results", "filters")
@@ -39,6 +42,9 @@ POLARS: dict[str, type[pl.DataType]] = {
     "double": pl.Float64,
     "timestamp": pl.Datetime,
 }
+# Numbers that `results` does not list itself.
+NUMBERS = tuple(METRICS[key] for key in RESULT_METRICS if key != "prompts")
+EACH_METRIC = re.compile(r"^.*\{metric\}.*\n", re.MULTILINE)
 KEYS = re.compile(r",\s*primary key \([^)]*\)|( primary key| unique)(?=,|$)", re.MULTILINE)
 TABLE = re.compile(r"^create table (\w+) \((.*?)^\);", re.MULTILINE | re.DOTALL)
 COLUMN = re.compile(r"^ +(\w+) (\w+)", re.MULTILINE)
@@ -56,10 +62,15 @@ def empty(connection: duckdb.DuckDBPyConnection, *, keys: bool = True, comments:
     schema, *definitions = (path.read_text(encoding="utf-8") for path in SOURCES)
     meanings = [_comments(table, MEANING.findall(columns)) for table, columns in TABLE.findall(schema)]
     meanings += [_comments("requests", _said(COLUMNS)), _comments("runs", _said(SETUP))]
-    tables = re.sub(" -- .*", "", schema).format(record=_listed(COLUMNS, required=True), setup=_listed(SETUP, required=False))
+    meanings += [_comments("results", ((number.key, number.in_words) for number in NUMBERS))]
+    tables = re.sub(" -- .*", "", schema).format(
+        record=_listed(COLUMNS, required=True),
+        setup=_listed(SETUP, required=False),
+        metrics=",\n    ".join(f"{number.key} double" for number in NUMBERS),
+    )
     connection.execute("begin")
     connection.execute(tables if keys else KEYS.sub("", tables))
-    for part in (*(meanings if comments else ()), *definitions):
+    for part in (*(meanings if comments else ()), *map(_for_each_metric, definitions)):
         connection.execute(part)
     connection.execute(
         "insert into meta (schema_version, project_version) values ($schema_version, $project_version)",
@@ -72,6 +83,11 @@ def columns_of(table: str, *, without: Iterable[str]) -> dict[str, type[pl.DataT
     """The columns of a table of `schema.sql` with their types in polars, but for some."""
     found = dict(TABLE.findall(SOURCES[0].read_text(encoding="utf-8")))[table]
     return {name: POLARS[kind] for name, kind in COLUMN.findall(found) if name not in without}
+
+
+def _for_each_metric(definition: str) -> str:
+    """A definition whose lines with {metric} are there once for each metric of one prompt."""
+    return EACH_METRIC.sub(lambda line: "".join(line[0].replace("{metric}", key) for key in PROMPT_METRICS), definition)
 
 
 def _listed(columns: Iterable[Column], *, required: bool) -> str:

@@ -244,7 +244,7 @@ create table evened (
 );
 
 -- One row per configuration: a published aggregate, or one run of ours. What a leaderboard needs, computed at ingest from the view `configurations`, so
--- that it costs the number of rows that are shown and not a plan over eight tables.
+-- that it costs the number of rows that are shown and not a plan over eight tables. Its numbers are those of warehouse/metrics.csv, put in by create.py.
 create table results (
     result_id varchar primary key, -- published:source:gpu:task:model:…, or run: and the id of the run
     origin varchar not null, -- published or measured
@@ -261,31 +261,10 @@ create table results (
     concurrency integer, -- requests in flight
     prompt_set varchar, -- name of the prompt set; null where it was published
     prompts bigint, -- prompts behind the averages
-    energy_j double, -- J: mean GPU energy of a response, measured
-    energy_median_j double, -- J: median over prompts; null where it was published, like the other percentiles
-    energy_p90_j double, -- J: 90th percentile over prompts
-    energy_p95_j double, -- J: 95th percentile over prompts
-    energy_p99_j double, -- J: 99th percentile over prompts
-    energy_error_j double, -- J: half-width: how far the mean of energy_j can be off because of the meter, see macro error_of_mean
-    estimated_energy_j double, -- J: mean GPU energy of a response, modelled
-    energy_per_token_j double, -- J/token: as published, else total energy over total output tokens
-    throughput_tps double, -- token/s: as published, else total output tokens over the time in which prompts were being answered
-    output_tokens double, -- token: mean length of a response
-    input_tokens double, -- token: mean length of a prompt
-    latency_s double, -- s: mean time of a response
-    ttft_s double, -- s: mean time to first token
-    tpot_s double, -- s: mean time per output token
-    itl_p50_s double, -- s: median gap between tokens
-    itl_p99_s double, -- s: 99th percentile of the gaps
-    power_w double, -- W: mean GPU power
-    idle_power_w double, -- W: GPU power before the run; null where it was published
-    energy_above_idle_j double, -- J: mean energy of a response above the power of the idle GPU; null where requests shared the GPU
-    energy_above_active_idle_j double, -- J: mean energy of a response above the power of the loaded GPU that waits; null where requests shared the GPU, and where nobody measured it
+    {metrics},
     energy_reason varchar, -- why energy_j is null
     valid boolean not null, -- counts in comparisons; published figures do
     reasons varchar[] not null, -- codes of reason_codes that hold for the run
-    truncated_share double, -- share of the answers that hit the length limit
-    power_capped_share double, -- share of the answers during which a GPU kept to its power limit; null where it was not recorded
     edges varchar, -- how the window's edges meet the counter's steps: plain or aligned
     harness_version varchar, -- version of the measuring protocol
     licence varchar, -- licence of the figure: of a published one, and of a run that ships with the project
@@ -297,11 +276,5 @@ create table results (
     setup varchar, -- shared by runs that are alike in all but seed, time, host and card; null where it was published
     model_name varchar not null, -- name of the model
     model_url varchar, -- the model's page
-    family varchar not null, -- family of the model
-    params_total_b double, -- 1e9: parameters, all of them
-    params_active_b double, -- 1e9: parameters used per token; equal to the total for dense models
-    arc double, -- %: score in ARC; null for random weights, like the other scores
-    hellaswag double, -- %: score in HellaSwag
-    truthfulqa double, -- %: score in TruthfulQA
-    quality_mean double -- %: mean of the three scores
+    family varchar not null -- family of the model
 );

@@ -261,11 +261,9 @@ answers as (
 ),
 metrics as (
     select
-        run_id, energy_j, energy_error_j, energy_per_token_j,
-        output_tokens::double as output_tokens,
-        input_tokens::double as input_tokens,
-        latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w, energy_above_idle_j,
-        energy_above_active_idle_j,
+        run_id,
+        columns(getvariable('prompt_metrics'))::double,
+        energy_error_j, energy_above_idle_j, energy_above_active_idle_j,
         divided_energy('energy_mean_per_total_token_j', parts) as energy_mean_per_total_token_j,
         divided_energy('energy_mean_per_character_j', parts) as energy_mean_per_character_j,
         divided_energy('energy_above_idle_mean_per_output_token_j', parts) as energy_above_idle_mean_per_output_token_j,

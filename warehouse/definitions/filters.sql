@@ -36,6 +36,17 @@ from selected_runs(selection)
 where (set_name = '' or prompt_set = set_name)
     and (some_series = '' or list_contains(from_json(nullif(some_series, ''), '["VARCHAR"]'), series));
 
+-- Rows of `prompts` that a Selection keeps, with `value`, that of one metric.
+create macro valued_prompts(metric, selection) as table
+select
+    *,
+    prompt_value(
+        metric,
+        {metric},
+        energy_error_j, energy_above_idle_j, energy_above_active_idle_j, output_words, output_chars
+    ) as value
+from selected_prompts(selection);
+
 -- One row per selected prompt that did not fail: the number of its series, its repetition and the value of one metric (null: not measured). Numbers, since
 -- grouping millions of rows by a name costs more than reading them.
 create macro selected_values(metric, grouped_by, set_name, some_series, selection) as table
@@ -43,12 +54,13 @@ select
     labels.series_number,
     requests.repetition,
     prompt_value(
-        metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s,
-        tpot_s, throughput_tps, energy_per_word_j, power_w,
-        above_idle(energy_j, latency_s, labels.own_idle_power_w),
-        above_idle(energy_j, latency_s, labels.own_active_idle_power_w),
-        output_words,
-        output_chars
+        metric,
+        requests.{metric},
+        requests.energy_error_j,
+        above_idle(requests.energy_j, requests.latency_s, labels.own_idle_power_w),
+        above_idle(requests.energy_j, requests.latency_s, labels.own_active_idle_power_w),
+        requests.output_words,
+        requests.output_chars
     ) as value
 from measured_requests as requests
 join selected_series(grouped_by, set_name, some_series, selection) as labels on labels.run_number = requests.run_number

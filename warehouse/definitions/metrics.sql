@@ -65,7 +65,7 @@ create macro log_error_of_ratio(units, alike, upper, lower, sums) as case
         )
 end;
 
--- One row per prompt answered, with every per-prompt metric that follows from the row alone.
+-- One row per prompt answered, with every metric of one prompt. A metric that is no column of `requests` is defined here and in no other place.
 create view measured_requests as
 select
     *,
@@ -93,22 +93,14 @@ create macro divided_energy(metric, parts) as ratio(
     end
 );
 
--- One per-prompt metric by its name, also the energy divided as a name says; null for a name that does not exist.
+-- The value of one metric of a prompt by its name, also of energy divided as a name says; null for a name that does not exist.
 create macro prompt_value(
-    metric, energy_j, energy_error_j, energy_per_token_j, output_tokens, input_tokens, latency_s, ttft_s, tpot_s, throughput_tps, energy_per_word_j, power_w,
-    energy_above_idle_j, energy_above_active_idle_j, output_words, output_chars
+    metric,
+    {metric},
+    energy_error_j, energy_above_idle_j, energy_above_active_idle_j, output_words, output_chars
 ) as case metric
-    when 'energy_j' then energy_j
+    when '{metric}' then {metric}
     when 'energy_error_j' then energy_error_j
-    when 'energy_per_token_j' then energy_per_token_j
-    when 'output_tokens' then output_tokens::double
-    when 'input_tokens' then input_tokens::double
-    when 'latency_s' then latency_s
-    when 'ttft_s' then ttft_s
-    when 'tpot_s' then tpot_s
-    when 'throughput_tps' then throughput_tps
-    when 'energy_per_word_j' then energy_per_word_j
-    when 'power_w' then power_w
     else divided_energy(metric, struct_pack(
         energy_j := energy_j, energy_above_idle_j := energy_above_idle_j, energy_above_active_idle_j := energy_above_active_idle_j,
         output_tokens := output_tokens, input_tokens := input_tokens, output_words := output_words, output_chars := output_chars

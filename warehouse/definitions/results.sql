@@ -21,15 +21,11 @@ select
     requests.finish_reason,
     requests.valid and runs.valid as valid,
     requests.reasons, runs.model_id, runs.model_name, runs.family, runs.gpu_model, runs.task, runs.engine,
-    runs.source, runs.batch_size, runs.weights, runs.prompt_set, runs.harness_version, requests.energy_j,
-    requests.energy_error_j, requests.input_tokens, requests.output_tokens, requests.output_words,
-    requests.output_chars, requests.latency_s, requests.ttft_s, requests.energy_per_token_j,
-    requests.energy_per_word_j,
+    runs.source, runs.batch_size, runs.weights, runs.prompt_set, runs.harness_version,
+    requests.{metric},
+    requests.energy_error_j, requests.output_words, requests.output_chars,
     above_idle(requests.energy_j, requests.latency_s, runs.own_idle_power_w) as energy_above_idle_j,
-    above_idle(requests.energy_j, requests.latency_s, runs.own_active_idle_power_w) as energy_above_active_idle_j,
-    requests.tpot_s,
-    requests.throughput_tps,
-    requests.power_w
+    above_idle(requests.energy_j, requests.latency_s, runs.own_active_idle_power_w) as energy_above_active_idle_j
 from measured_requests as requests
 join labelled_runs as runs on runs.run_number = requests.run_number;
 
@@ -49,23 +45,11 @@ from (
 )
 group by model_id;
 
--- One row per run: averages and percentiles from run_summary, side by side.
+-- One row per run: `over`, its distributions from run_summary by the name of the metric, such as over['ttft_s'].mean; null for a metric that it lacks.
 create view run_metrics as
 select
     run_id,
-    max(mean) filter (where metric = 'energy_j') as energy_j,
-    max(p50) filter (where metric = 'energy_j') as energy_median_j,
-    max(p90) filter (where metric = 'energy_j') as energy_p90_j,
-    max(p95) filter (where metric = 'energy_j') as energy_p95_j,
-    max(p99) filter (where metric = 'energy_j') as energy_p99_j,
-    max(prompts) filter (where metric = 'energy_error_j') as energy_errors,
-    max(squares(prompts, mean, stddev)) filter (where metric = 'energy_error_j') as energy_error_squares,
-    max(squares(prompts, mean, stddev)) filter (where metric = 'energy_j') as energy_squares,
-    max(mean) filter (where metric = 'output_tokens') as output_tokens,
-    max(mean) filter (where metric = 'input_tokens') as input_tokens,
-    max(mean) filter (where metric = 'latency_s') as latency_s,
-    max(mean) filter (where metric = 'ttft_s') as ttft_s,
-    max(mean) filter (where metric = 'tpot_s') as tpot_s
+    map(list(metric), list(struct_pack(prompts, mean, p50, p90, p95, p99, squares := squares(prompts, mean, stddev)))) as over
 from run_summary
 group by run_id;
 
@@ -123,23 +107,30 @@ select
     runs.concurrency::integer as concurrency,
     runs.prompt_set,
     runs.counted as prompts,
-    run_metrics.energy_j, run_metrics.energy_median_j, run_metrics.energy_p90_j, run_metrics.energy_p95_j,
-    run_metrics.energy_p99_j,
+    over['energy_j'].mean as energy_j,
+    over['energy_j'].p50 as energy_median_j,
+    over['energy_j'].p90 as energy_p90_j,
+    over['energy_j'].p95 as energy_p95_j,
+    over['energy_j'].p99 as energy_p99_j,
     error_of_mean(
-        run_metrics.energy_errors, run_metrics.energy_j, run_metrics.energy_squares,
-        run_metrics.energy_error_squares,
+        over['energy_error_j'].prompts, over['energy_j'].mean, over['energy_j'].squares, over['energy_error_j'].squares,
         calibration_of(runs.energy_error_calibration, runs.energy_edges),
         case
             when runs.energy_attribution is distinct from 'shared' then 1
-            when runs.concurrency > 1 then run_metrics.energy_errors
-            else least(runs.batch_size, run_metrics.energy_errors)
+            when runs.concurrency > 1 then over['energy_error_j'].prompts
+            else least(runs.batch_size, over['energy_error_j'].prompts)
         end
     ) as energy_error_j,
     null::double as estimated_energy_j,
     ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
     ratio(runs.output_tokens_total, runs.busy_s_total) as throughput_tps,
-    run_metrics.output_tokens, run_metrics.input_tokens, run_metrics.latency_s, run_metrics.ttft_s,
-    run_metrics.tpot_s, runs.itl_p50_s, runs.itl_p99_s,
+    over['output_tokens'].mean as output_tokens,
+    over['input_tokens'].mean as input_tokens,
+    over['latency_s'].mean as latency_s,
+    over['ttft_s'].mean as ttft_s,
+    over['tpot_s'].mean as tpot_s,
+    runs.itl_p50_s,
+    runs.itl_p99_s,
     case
         when runs.busy_s_total = runs.latency_s_total then ratio(runs.energy_j_total, runs.measured_latency_s_total)
         when runs.measured = runs.counted then ratio(runs.energy_j_total, runs.busy_s_total)

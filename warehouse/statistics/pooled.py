@@ -16,8 +16,6 @@ from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.statistics import runs as luck
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, student
 
-# A ratio, and the column that weighs it: the pooled ratio is that of the weighted means.
-RATIOS = {"energy_per_token_j": "output_tokens", "throughput_tps": "latency_s", "power_w": "latency_s"}
 # Means whose sums the query `evened` has, over what; `_evened` adds the energies.
 EVENED = {
     "output_tokens": ("output_tokens", "answers"),
@@ -102,7 +100,7 @@ def _divisor(name: str, columns: Sequence[str]) -> pl.Expr:
     measure = BY_KEY.get(name)
     if PARTS in columns and measure is not None and not measure.is_kept and measure.statistic == "mean":
         return pl.col(PARTS) / pl.col("prompts").fill_null(1)
-    over = RATIOS.get(name)
+    over = METRICS[name].divisor if name in METRICS else None
     return pl.col(over).cast(pl.Float64) if over in columns and over is not None else pl.lit(1.0)
 
 

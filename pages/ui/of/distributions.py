@@ -13,7 +13,7 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import TOKENS, Measure
-from prompt_joules.warehouse.metrics import PROMPT_METRICS, Metric
+from prompt_joules.warehouse.metrics import METRICS, PROMPT_METRICS, Metric
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS
 
 # What Distributions can show.
@@ -23,8 +23,6 @@ MOST_SERIES = 8
 # The most prompts of clicked bars that are listed.
 MOST_OF_BARS = 500
 AXES = ("automatic", "linear", "logarithmic")
-# Numbers of a prompt that follow from how long its answer is, or from what it says.
-OF_LENGTH = ("energy_j", "output_tokens", "latency_s", "energy_per_word_j")
 ALL_SETUPS = "All setups together"
 # The keys on which runs of different series differ anyway.
 SERIES_KEYS = {
@@ -63,7 +61,7 @@ def of_prompts(measure: Measure, forced: bool) -> tuple[str, ...]:
     if forced:
         per = measure.per if measure.per in TOKENS else "output token"
         first = replace(measure, statistic="mean", per=per).key
-        return tuple(dict.fromkeys((first, *(key for key in PROMPT_METRICS if key not in OF_LENGTH))))
+        return tuple(dict.fromkeys((first, *(key for key in PROMPT_METRICS if not METRICS[key].follows_length))))
     return tuple(dict.fromkeys((replace(measure, statistic="mean").key, *PROMPT_METRICS)))
 
 
