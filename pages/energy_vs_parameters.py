@@ -36,6 +36,9 @@ rows = data.results(view)
 with axes:
     x = controls.metric("Across", "x", controls.axes(rows, room.SIZES))
     y = controls.metric("Up", "y", controls.axes(rows, (room.first_cost(view.measure), *room.COSTS)))
+if room.is_of_random_weights(x, y):
+    view = view.over(view.selection.with_random_weights())
+    rows = data.results(view)
 
 asked = view
 view = view.narrowed(Known((x, y), positive=log))
@@ -51,6 +54,8 @@ per_token = fitted.lines(shape.on_screen(alone.filter(pl.col(room.TOKEN) > 0)), 
 glance.headline(room.headline(lines, x, y, log) + room.of_a_token(lines, per_token, x, y, log))
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with lines of least squares"
 chosen = pick.show_chart(draw.of(room.scatter, shape.on_screen(drawn), x, y, colour, log, lines), points, alt, "scatter")
+if shape.has_random_weights(points):
+    st.caption(words.RANDOM_POINTS)
 frame.say_measure(rows, asked, drawn=y)
 glance.explained(left_out, room.lines(lines, x, y, log), room.divided(points.height - alone.height), words.ONE_POINT)
 scope.say_footer(points, view, more=scope.missing(rows, points))

@@ -79,7 +79,7 @@ if only_optimal:
 drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.at_limits(limits), only_optimal)
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with the frontier and the limits"
 chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
-st.caption(f"{room.BOUNDARY} {room.RANDOM if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")
+st.caption(f"{room.BOUNDARY} {words.RANDOM_POINTS if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")
 glance.explained(room.along(marked, x, y), room.TRADE_OFFS, words.ONE_POINT)
 columns = dict.fromkeys(("model_name", "frontier", y, x, *room.BEST))
 pick.show_framed(best, columns, room.OF_EACH, "trade-offs", of_each, room.OF_EACH)

@@ -90,3 +90,15 @@ def test_the_planner_and_the_scatter_show_none_of_them(open_forced: Open) -> Non
     app = opened(open_forced("energy_vs_parameters", weights="both", y="Energy (J)"), "energy-and-parameters")
     assert set(table(app)["model_name"]) == {"SmolLM2-135M-Instruct"} and words.FORCED in text(app)
     assert words.FORCED not in text(open_forced("energy_vs_parameters", weights="both", y="Energy per token (J/token)")), "all are drawn"
+
+
+def test_what_a_token_takes_by_size_is_drawn_of_random_weights_too_and_said(open_forced: Open) -> None:
+    def names(**query: str) -> set[str]:
+        return set(table(opened(open_forced("energy_vs_parameters", **query), "energy-and-parameters"))["model_name"])
+
+    assert names() == {"SmolLM2-135M-Instruct", "shape-8b"}
+    said = text(open_forced("energy_vs_parameters"))
+    assert words.RANDOM_POINTS in said and "pretrained and random weights" in said
+    for of_answers in ({"y": "Energy (J)"}, {"x": "Response length (token)"}):
+        assert names(**of_answers) == {"SmolLM2-135M-Instruct"}, "a forced length says nothing"
+        assert words.RANDOM_POINTS not in text(open_forced("energy_vs_parameters", **of_answers))

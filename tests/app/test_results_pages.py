@@ -68,11 +68,11 @@ def test_lines_keep_editions_and_batch_sizes_apart(open_page: Open) -> None:
     shown = table(app).select(pl.col("params_total_b", "energy_j").log())
     slope = shown.select(pl.cov("params_total_b", "energy_j") / pl.col("params_total_b").var()).item()
     assert shown.height == figures.height
-    assert "A40 · v1 · batch 1 · chat: no clear growth" in text(app).replace("\\", ""), f"{slope:.2f}, and the interval includes 0"
+    assert "A40 · v1 · batch 1 · chat · Eager: no clear growth" in text(app).replace("\\", ""), f"{slope:.2f}, and the interval includes 0"
     app.selectbox(key="y").set_value("Energy per token (J/token)").run()
     shown = table(app).select(pl.col("params_total_b", "energy_per_token_j").log())
     slope = shown.select(pl.cov("params_total_b", "energy_per_token_j") / pl.col("params_total_b").var()).item()
-    said = f"A40 · v1 · batch 1 · chat: energy per token grows as parameters to the power **{slope:.2f}**"
+    said = f"A40 · v1 · batch 1 · chat · Eager: energy per token grows as parameters to the power **{slope:.2f}**"
     assert said in text(app).replace("\\", "")
 
 

@@ -15,7 +15,7 @@ COSTS = (
     *("energy_j", "energy_per_token_j", "energy_above_active_idle_j", "throughput_tps", "latency_s", "output_tokens"),
     *("power_w", "quality_mean", "arc", "hellaswag", "truthfulqa"),
 )
-NO_LINE = "No line is drawn: it needs five different points of one colour, edition, batch size and task, at three different places."
+NO_LINE = "No line is drawn: it needs five different points of one colour, edition, batch size, task and engine, at three different places."
 TOKEN = "energy_per_token_j"
 COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
 
@@ -31,8 +31,17 @@ def first_cost(measure: Measure) -> str:
 
 
 def apart(colour: str) -> list[str]:
-    """The columns that keep lines of least squares apart: editions, batch sizes and tasks are never one line."""
-    return list(dict.fromkeys((colour, "generation", "batch_size", "task")))
+    """The columns that keep lines of least squares apart: editions, batch sizes, tasks and engines are never one line."""
+    return list(dict.fromkeys((colour, "generation", "batch_size", "task", "engine")))
+
+
+def is_of_random_weights(x: str, y: str) -> bool:
+    """Whether models with random weights are points too: what a token costs by size is theirs as well, and they have all sizes.
+
+    Args:
+        x, y: keys of NUMBERS.
+    """
+    return x.startswith("params") and y == TOKEN
 
 
 def of_themselves(rows: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
@@ -155,8 +164,9 @@ def lines(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
         return NO_LINE
     kind = "power laws, fitted to the logarithms" if log else "fitted"
     start = (
-        f"Dashed lines are {kind} by least squares, one for each colour, edition, batch size and task that shows a growth. 95 % intervals "
-        "are over models; the pale band is that of the line of most points. R² is the share of the variance that a line explains:\n"
+        f"Dashed lines are {kind} by least squares, one for each colour, edition, batch size, task and engine that shows a growth. "
+        "95 % intervals are over models; the pale band is that of the line of most points. R² is the share of the variance that a line "
+        "explains:\n"
     )
     return f"{start}\n{words.first_lines(fits, lambda row: _line(row, x, y, log), 'more lines')}"
 

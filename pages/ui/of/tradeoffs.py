@@ -18,7 +18,6 @@ TRADE_OFFS = (
     "p50 is the usual time between two tokens of an answer."
 )
 BOUNDARY = "J counts all GPUs that a configuration uses, without CPU, memory and cooling."
-RANDOM = "Some points are models with random weights: the energy of their tokens is real, but their text means nothing."
 # What the points of one curve share, and how many sizes it needs; the most curves that can have a name.
 ALIKE = (
     *("source", "model_id", "gpu_model", "num_gpus", "dtype", "task", "engine", "prompt_set", "weights", "harness_version"),

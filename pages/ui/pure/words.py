@@ -14,6 +14,7 @@ SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own 
 # Columns that tell whether a row is of a run of ours.
 OURS = {"origin": "measured", "source": "Prompt Joules"}
 FORCED = "Random weights answer at a length that is forced on them: J/token says something, J per answer does not and is not shown."
+RANDOM_POINTS = "Some points are models with random weights: the energy of their tokens is real, but their text means nothing."
 NEEDS_PROMPTS = (
     "Only our own runs keep single prompts; published tables have averages. "
     "Measure some with “make demo”, or see the Leaderboard for the averages."
