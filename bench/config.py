@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
-from prompt_joules.bench import HARNESS_VERSION, SERVED_HARNESS_VERSION, errors, slo
+from prompt_joules.bench import BATCHES_HARNESS_VERSION, HARNESS_VERSION, SERVED_HARNESS_VERSION, errors, slo
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.tasks import TASKS
 
@@ -204,7 +204,9 @@ class RunConfig:
     @property
     def harness_version(self) -> str:
         """Version of the protocol by which this run is measured."""
-        return SERVED_HARNESS_VERSION if self.engine in SERVED else HARNESS_VERSION
+        if self.engine in SERVED:
+            return SERVED_HARNESS_VERSION
+        return BATCHES_HARNESS_VERSION if self.engine == "transformers-compiled" and self.batch_size > 1 else HARNESS_VERSION
 
     @property
     def sampling(self) -> Sampling:

@@ -81,8 +81,8 @@ class Engine(Protocol):
     def prepare(self, text: str, seed: int, sampling: Sampling) -> Prepared:
         """Render, tokenize, move to the device. Raises PromptFailed (the context is too long, the text breaks the tokenizer)."""
 
-    def settings(self) -> dict[str, Any]:
-        """What the engine has set that can move joules, for the `environment` column. JSON values only."""
+    def settings(self, batch: int) -> dict[str, Any]:
+        """What the engine has set that can move joules of `batch` answers at once, for the `environment` column. JSON values only."""
 
     def reserve(self, longest: int, sampling: Sampling) -> None:
         """Fix, once for a run, the room of one prompt and its answer together: `longest` (tokens). Raises EngineUnsuited."""

@@ -71,8 +71,8 @@ class TransformersEngine:
         rendered = self._template.render(text)
         return self._tokenizer(rendered, add_special_tokens=self._template.special_tokens, return_tensors="pt")["input_ids"]
 
-    def settings(self) -> dict[str, Any]:
-        """Which attention runs, and a quantised checkpoint's own config."""
+    def settings(self, batch: int) -> dict[str, Any]:
+        """Which attention runs at any batch, and a quantised checkpoint's own config."""
         quantised = loading.quantization_of(self._plan.model_config)
         return {
             "attention": self._model.config._attn_implementation,

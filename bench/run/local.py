@@ -126,6 +126,7 @@ class LocalWork:
         """What the model and the machine say."""
         chosen, facts = self.chosen, self.engine.facts
         shared = "exclusive" if self.config.batch_size == 1 else "shared"
+        settings = self.engine.settings(self.config.batch_size)
         return {
             **{name: getattr(chosen, name) for name in ("model_id", "weights", "engine_version", "device")},
             "dtype": facts.dtype or chosen.dtype,
@@ -138,7 +139,7 @@ class LocalWork:
             "energy_attribution": None if meter.reason is not None else shared,
             "active_idle_power_w": self.active_idle_w,
             **self.machine,
-            "environment": json.dumps(self.machine["environment"] | self.engine.settings(), sort_keys=True, default=str),
+            "environment": json.dumps(self.machine["environment"] | settings, sort_keys=True, default=str),
         }
 
     def begin(self, jobs: Sequence[Job], meter: Meter, stop: Callable[[], bool]) -> Row:
@@ -162,7 +163,7 @@ class LocalWork:
     def _compare_kernels(self, jobs: Sequence[Job]) -> None:
         """Say it when a run goes on with other compiled kernels than it began with: its rows name the first ones."""
         begun = {str(found) for job in jobs if (found := _kernels(job.run.setup.get("environment"))) is not None}
-        now = self.engine.settings().get("kernels")
+        now = self.engine.settings(self.config.batch_size).get("kernels")
         if begun and begun != {str(now)}:
             self.console.print(
                 "This process compiled other kernels than the run began with, and its rows name the first ones. Kernels can differ in "

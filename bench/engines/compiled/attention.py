@@ -15,6 +15,13 @@ from torch.nn.functional import scaled_dot_product_attention
 from prompt_joules.bench.engines.compiled import split
 
 Way = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
+ALONE = "products"
+"""The way for one answer at a time."""
+SPLIT_FROM = 256
+"""Answers times key heads from which a batch takes `split`; a smaller one takes `matmul`. Over 512 positions on an H200 `split` took
+1.8 times as long as `matmul` with 8 × 8, and 0.7 times with 8 × 32 and 32 × 8 (docs/engines.md)."""
+WIDEST = 128
+"""The greatest width of a head that `split` was measured at."""
 FLEX_BLOCK = 128
 """Positions of a block of `flex`; PyTorch's own choice."""
 
@@ -66,6 +73,25 @@ def flex(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: fl
     )
     answer: Tensor = flex_attention(query, key, value, block_mask=mask, scale=scaling, enable_gqa=True)
     return answer.squeeze(2)
+
+
+def way_for(batch: int, cache: tuple[int, int], dtype: torch.dtype, *, compiled: bool, device: str) -> str:
+    """The way, a name of `WAYS`, to attend in a step.
+
+    Args:
+        batch: answers at once.
+        cache: key heads and their width.
+        dtype: of keys and values.
+        compiled: the layer goes through `torch.compile`; without it the other ways fill the memory or launch more kernels than `matmul`.
+        device: kind of device, e.g. `cuda`.
+    """
+    if not compiled:
+        return "matmul"
+    if batch == 1:
+        return ALONE
+    heads, dim = cache
+    measured = batch * heads >= SPLIT_FROM and dim <= WIDEST and dtype in (torch.float16, torch.bfloat16)
+    return "split" if measured and device == "cuda" and split.runs() else "matmul"
 
 
 WAYS: dict[str, Way] = {

@@ -13,17 +13,19 @@ import torch
 from prompt_joules.bench import errors
 from prompt_joules.bench.engines import loading
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling
-from prompt_joules.bench.engines.compiled import decode, kernels
+from prompt_joules.bench.engines.compiled import attention, decode, kernels
 from prompt_joules.bench.engines.compiled.layers import (
     ATTENTION,
     PREFILL_ATTENTION,
     UnsupportedArchitecture,
+    cache_shape,
     check_cache,
     check_window,
     decoder_layers,
 )
 from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
 from prompt_joules.bench.engines.padding import padded
+from prompt_joules.bench.engines.stops import StopText
 from prompt_joules.bench.engines.transformers import TransformersEngine
 
 
@@ -42,6 +44,7 @@ class CompiledEngine(TransformersEngine):
         self._decoder: decode.StaticDecoder | None = None
         self._loop = STACKED
         self._room = 0
+        self._stops: StopText | None = None
 
     def use_loop(self, loop: Loop) -> None:
         """Answer with another loop from now on; the buffers and graphs of the last one are freed."""
@@ -51,12 +54,17 @@ class CompiledEngine(TransformersEngine):
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def settings(self) -> dict[str, Any]:
-        """As the eager engine's. `attention` is that of a prefill; a decode step has one of its own, over static buffers, and kernels that
-        this process compiled."""
+    def settings(self, batch: int) -> dict[str, Any]:
+        """As the eager engine's. `attention` is that of a prefill. A decode step has one of its own, over static buffers, which has a name
+        where it is another than that of one answer; and kernels that this process compiled.
+        """
         compiled = kernels.described()
-        own = {"attention": PREFILL_ATTENTION, "decode_attention": ATTENTION}
-        return super().settings() | own | ({"kernels": compiled} if compiled else {})
+        weight = next(self._model.parameters())
+        shape, on = cache_shape(self._model), weight.device.type
+        compiles = self._loop.compiled and on == "cuda"
+        alone, way = (attention.way_for(some, shape, weight.dtype, compiled=compiles, device=on) for some in (1, batch))
+        own = {"attention": PREFILL_ATTENTION, "decode_attention": ATTENTION if way == alone else f"{ATTENTION}:{way}"}
+        return super().settings(batch) | own | ({"kernels": compiled} if compiled else {})
 
     def reserve(self, longest: int, sampling: Sampling) -> None:
         """Size the static buffers. Raises EngineUnsuited: the model looks back less far than this."""
@@ -80,7 +88,7 @@ class CompiledEngine(TransformersEngine):
         ids, mask = padded([prompt.inputs for prompt in prompts])
         with self._faults(prompts[0].input_tokens):
             decoded = self._decoder_for(sampling).generate(
-                ids, mask, sampling.max_new_tokens, frozenset(self._stop_token_ids()), prompts[0].seed, self._stop_text()
+                ids, mask, sampling.max_new_tokens, frozenset(self._stop_token_ids()), prompts[0].seed, self._stop_text(len(prompts))
             )
         return [_generation(decoded, row) for row in range(len(prompts))]
 
@@ -90,17 +98,14 @@ class CompiledEngine(TransformersEngine):
             self._decoder.size(self._room)
         return self._decoder
 
-    def _stop_text(self) -> Callable[[list[int]], bool] | None:
+    def _stop_text(self, batch: int) -> Callable[[list[int]], bool] | None:
+        """What says that an answer has ended by its text. One answer is decoded after every token, as by protocol 2.1; batches are not."""
         strings = self._stop_strings()
         if not strings:
             return None
-        tail_tokens = max(len(string.encode()) for string in strings) + 1
-
-        def stops(tokens: list[int]) -> bool:
-            tail = self._tokenizer.decode(tokens[-tail_tokens:], skip_special_tokens=False)
-            return any(string in tail for string in strings)
-
-        return stops
+        if self._stops is None or self._stops.strings != strings:
+            self._stops = StopText(self._tokenizer, strings)
+        return self._stops if batch > 1 else self._stops.decoding
 
 
 @contextlib.contextmanager

@@ -42,9 +42,9 @@ def decode_attention(
         return result
     scaling = options.get("scaling") or query.shape[3] ** -0.5
     visible = attention_mask.view(attention_mask.shape[0], 1, 1, -1)
-    # A compiler fuses products and sums; without one they would fill the memory.
-    way = attention.products if torch.compiler.is_compiling() else attention.matmul
-    return way(query, key, value, visible, scaling).unsqueeze(1), None
+    cache = (key.shape[1], key.shape[3])
+    way = attention.way_for(query.shape[0], cache, key.dtype, compiled=torch.compiler.is_compiling(), device=query.device.type)
+    return attention.WAYS[way](query, key, value, visible, scaling).unsqueeze(1), None
 
 
 def _require_plain(attention_mask: Tensor | None, options: dict[str, Any]) -> None:

@@ -95,16 +95,28 @@ def parts(batch: int, key_heads: int, length: int) -> int:
     return max(1, min(PROGRAMS // (batch * key_heads), -(-length // BLOCK)))
 
 
-@torch.library.custom_op("prompt_joules::attention_in_parts", mutates_args=())  # type: ignore[untyped-decorator]
-def in_parts(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each part the weighted sum of values [batch, heads, parts, dim], the greatest score, the sum of weights [batch, heads, parts]."""
+def positions(length: int, count: int) -> int:
+    """Positions of a part, whole blocks; the last parts may lie beyond `length` and find nothing."""
+    return -(-length // (BLOCK * count)) * BLOCK
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def runs() -> bool:
+    """Whether the kernel runs on this machine's GPU: of NVIDIA's since 2020, whose processors have room for its blocks, with Triton."""
+    return triton is not None and torch.version.hip is None and torch.cuda.get_device_capability() >= (8, 0)
+
+
+def by_triton(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each part the weighted sum of values [batch, heads, parts, dim], the greatest score, the sum of weights [batch, heads, parts].
+
+    Raises RuntimeError: there is no Triton.
+    """
     if triton is None:
         raise RuntimeError("needs Triton")
     batch, heads, _, dim = query.shape
     key_heads, length = key.shape[1], key.shape[2]
     group = heads // key_heads
     count = parts(batch, key_heads, length)
-    blocks = -(-length // (BLOCK * count))
     mixed, greatest, total = _found(query, key, value, visible, scaling)
     _part[(batch * key_heads, count)](
         query,
@@ -132,11 +144,32 @@ def in_parts(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling
         DIM=dim,
         WIDTH=1 << (dim - 1).bit_length(),
         PARTS=count,
-        PART=blocks * BLOCK,
+        PART=positions(length, count),
         BLOCK=BLOCK,
         num_warps=4,
         num_stages=3,
     )
+    return mixed, greatest, total
+
+
+in_parts: Any = torch.library.custom_op("prompt_joules::attention_in_parts", by_triton, mutates_args=(), device_types="cuda")
+"""`by_triton` as an operation that `torch.compile` takes as it is."""
+
+
+@in_parts.register_kernel("cpu")  # type: ignore[untyped-decorator]
+def _on_cpu(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The same in plain PyTorch: what the kernel has to say."""
+    batch, heads, _, dim = query.shape
+    grouped = query.reshape(batch, key.shape[1], -1, dim).float()
+    scores = (grouped @ key.transpose(2, 3).float() * scaling).masked_fill(~visible, float("-inf"))
+    mixed, greatest, total = _found(query, key, value, visible, scaling)
+    long = positions(key.shape[2], total.shape[2])
+    for part in range(total.shape[2]):
+        mine = scores[..., part * long : (part + 1) * long]
+        best = mine.amax(-1, keepdim=True).clamp(min=-1e30) if mine.shape[-1] else torch.full_like(scores[..., :1], -1e30)
+        weights = (mine - best).exp()
+        mixed[:, :, part] = (weights @ value[:, :, part * long : (part + 1) * long].float()).view(batch, heads, dim)
+        greatest[:, :, part], total[:, :, part] = best.view(batch, heads), weights.sum(-1).view(batch, heads)
     return mixed, greatest, total
 
 
@@ -165,6 +198,11 @@ def attend(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: 
         RuntimeError: there is no Triton.
     """
     mixed, greatest, total = in_parts(query, key, value, visible, scaling)
+    return joined(mixed, greatest, total, value.dtype)
+
+
+def joined(mixed: Tensor, greatest: Tensor, total: Tensor, dtype: torch.dtype) -> Tensor:
+    """The attention [batch, heads, dim] of what the parts found."""
     share = (greatest - greatest.amax(-1, keepdim=True)).exp()
     weight = (total * share).sum(-1, keepdim=True)
-    return ((mixed * share.unsqueeze(-1)).sum(2) / weight).to(value.dtype)
+    return ((mixed * share.unsqueeze(-1)).sum(2) / weight).to(dtype)

@@ -20,7 +20,7 @@ from rich.console import Console  # noqa: E402
 from prompt_joules.bench import errors  # noqa: E402
 from prompt_joules.bench.config import STARTED, InProcess, RunConfig, check  # noqa: E402
 from prompt_joules.bench.engines.base import Generation, Prepared, Sampling  # noqa: E402
-from prompt_joules.bench.engines.compiled import kernels  # noqa: E402
+from prompt_joules.bench.engines.compiled import attention, kernels  # noqa: E402
 from prompt_joules.bench.engines.compiled.engine import CompiledEngine  # noqa: E402
 from prompt_joules.bench.engines.compiled.layers import ATTENTION  # noqa: E402
 from prompt_joules.bench.engines.servers import RUNTIMES  # noqa: E402
@@ -141,6 +141,21 @@ def test_cudnn_attention_is_off_and_the_rows_say_so(config: RunConfig, engine: A
     environment = json.loads(rows(config)["environment"][0])
     assert environment["cudnn_attention"] is False and environment["attention"] == "sdpa"
     assert environment.get("decode_attention") == (ATTENTION if engine == "transformers-compiled" else None)
+
+
+@pytest.mark.parametrize(
+    ("engine", "batch", "version"), [("transformers-compiled", 1, "2.1"), ("transformers-eager", 2, "2.1"), ("vllm", 1, "2.2")]
+)
+def test_the_protocol_of_a_run_goes_by_what_it_changed(config: RunConfig, engine: Any, batch: int, version: str) -> None:
+    assert replace(config, engine=engine, batch_size=batch).harness_version == version
+
+
+def test_rows_of_a_batch_say_how_it_attends_and_are_of_a_protocol_of_their_own(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "way_for", lambda batch, *_, **__: "matmul" if batch == 1 else "sdpa, grouped")
+    assert run(replace(config, limit=2, engine="transformers-compiled", batch_size=2)) == 0
+    frame = rows(config)
+    assert set(frame["harness_version"]) == {"2.3"}
+    assert json.loads(frame["environment"][0])["decode_attention"] == f"{ATTENTION}:sdpa, grouped"
 
 
 def test_tasks_take_turns_prompt_by_prompt_in_an_order_that_the_seed_draws(config: RunConfig) -> None:
