@@ -25,12 +25,12 @@ from rich.table import Column, Table
 
 from prompt_joules.bench import interrupt, screen
 from prompt_joules.bench.screen import ERR, OUT, Output
-from prompt_joules.ingest import bundle, derive, exporting, figures, find, hub, lake, loading, publishing, reading, watch
+from prompt_joules.ingest import bundle, exporting, figures, find, hub, loading, publishing, reading, watch
 from prompt_joules.ingest.exporting import Export
 from prompt_joules.ingest.formats import FORMATS, mapped
 from prompt_joules.ingest.reading import Check, Rejects
 from prompt_joules.ingest.report import Line, Report
-from prompt_joules.warehouse import commands, connect, errors, named, places, rows_as
+from prompt_joules.warehouse import commands, connect, errors, places
 
 MOST_LINES = 40
 
@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> int:
     try:
         with interrupt.terminated():
             return run(arguments)
-    except SENTENCES as error:
+    except errors.ForPeople as error:
         ERR.print(str(error), style="red")
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python reports it once more as it ends
@@ -259,24 +259,6 @@ def run_bundle(options: Bundle) -> int:
     return 0
 
 
-# Errors whose text says what is wrong and what to run next.
-SENTENCES = (
-    errors.WarehouseError,
-    find.NoSuchPath,
-    derive.UnsoundBuild,
-    lake.SharedRebuild,
-    lake.TooManyConflicts,
-    figures.NoFigures,
-    hub.HubError,
-    watch.BadWatch,
-    bundle.NotBundled,
-    mapped.BadMapping,
-    rows_as.UnknownKind,
-    rows_as.DoesNotFit,
-    named.UnknownValue,
-    exporting.NothingMeasured,
-    exporting.NoFile,
-)
 COMMANDS: dict[str, tuple[Any, Callable[[Any], int]]] = {
     "formats": (Formats, show_formats),
     "rejects": (Rejects, reading.show_rejects),

@@ -30,7 +30,7 @@ SHOWN = (
 )
 
 
-class NotBundled(Exception):
+class NotBundled(errors.ForPeople):
     """The results cannot be handed on as they are; the text says what is wrong with which run, and what to do."""
 
 

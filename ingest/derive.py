@@ -7,6 +7,7 @@ import duckdb
 from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create, export
+from prompt_joules.warehouse.errors import ForPeople
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
 
 # Rows whose runs are summarised at once.
@@ -27,7 +28,7 @@ class CannotSum(Exception):
         self.run_id = run_id
 
 
-class UnsoundBuild(Exception):
+class UnsoundBuild(ForPeople):
     """The new warehouse failed its own checks and was thrown away; the old one is untouched."""
 
 

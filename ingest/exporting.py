@@ -15,6 +15,7 @@ from prompt_joules.bench import screen
 from prompt_joules.bench.screen import OUT, Output
 from prompt_joules.ingest import zips
 from prompt_joules.warehouse import commands, connect, create, export, meanings, named, packages, query, reports, rows_as
+from prompt_joules.warehouse.errors import ForPeople
 from prompt_joules.warehouse.selection import Selection
 
 ABOUT = {
@@ -29,14 +30,14 @@ FILTERS = tuple(f"--{kind}" for kind in ("model", "gpu", "task", "engine", "sour
 ENDINGS = {f".{kind}" for kind in (*rows_as.KINDS, "tex", "md")}
 
 
-class NoFile(Exception):
+class NoFile(ForPeople):
     """No file to write is named."""
 
     def __init__(self) -> None:
         super().__init__(f"Name the file to write, and name it first: {commands.INGEST} export rows.csv --gpu H100")
 
 
-class NothingMeasured(Exception):
+class NothingMeasured(ForPeople):
     """No configuration of the selection has what a report needs."""
 
 

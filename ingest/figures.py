@@ -11,9 +11,10 @@ from prompt_joules.ingest import loading
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import commands, connect, export
+from prompt_joules.warehouse.errors import ForPeople
 
 
-class NoFigures(Exception):
+class NoFigures(ForPeople):
     """The paths hold no published figure, or a file of them cannot be loaded whole."""
 
 

@@ -13,6 +13,7 @@ from prompt_joules.ingest.formats.base import Content, Format, Unreadable, broke
 from prompt_joules.ingest.front.content import ending, may_hold_results
 from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands
+from prompt_joules.warehouse.errors import ForPeople
 
 Namer = Callable[[Path], str]
 Chosen = Callable[[Path], bool]
@@ -20,7 +21,7 @@ Chosen = Callable[[Path], bool]
 LINK = "is a link that leads out of its folder and is not followed; name what it points to"
 
 
-class NoSuchPath(Exception):
+class NoSuchPath(ForPeople):
     """A path on the command line does not exist."""
 
 

@@ -16,6 +16,7 @@ from prompt_joules.bench.screen import ERR
 from prompt_joules.ingest import zips
 from prompt_joules.ingest.front.content import ENDINGS, PACKED_ENDINGS, ending
 from prompt_joules.warehouse import create
+from prompt_joules.warehouse.errors import ForPeople
 
 PREFIX = "hf:"
 KIND = "dataset"
@@ -24,7 +25,7 @@ _ADDRESS = re.compile(r"hf:([\w.-]+/[\w.-]+)(?:@(\S+))?", re.ASCII)
 _READ = [f"*{end}{packed}" for end in ENDINGS for packed in ("", *PACKED_ENDINGS)] + [f"*{zips.ENDING}"]
 
 
-class HubError(Exception):
+class HubError(ForPeople):
     """The Hub cannot be asked, or says no; the text says what to do."""
 
 

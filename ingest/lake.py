@@ -38,11 +38,11 @@ OF_RUNS = ("runs", *derive.SUMMARIES)
 SMALL_TABLES = ("ingested_files", "published", "quality", "run_totals", "run_notes", "runs", "models", "model_aliases", "tasks")
 
 
-class SharedRebuild(Exception):
+class SharedRebuild(errors.ForPeople):
     """Nobody rebuilds what others wrote."""
 
 
-class TooManyConflicts(Exception):
+class TooManyConflicts(errors.ForPeople):
     """Other writers were faster every time."""
 
 

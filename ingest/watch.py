@@ -27,7 +27,7 @@ STEP_S = 0.2
 PASSING = (OSError, duckdb.Error, find.NoSuchPath, errors.UnreachableWarehouse, lake.TooManyConflicts)
 
 
-class BadWatch(Exception):
+class BadWatch(errors.ForPeople):
     """The options do not fit together."""
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a warehouse. Each error says what it is, where, and what to run next."""
+"""What can be wrong with a warehouse, and which errors are for people. Each says what it is, where, and what to run next."""
 
 import os
 import shlex
@@ -22,7 +22,11 @@ DISK_FULL = ("No space left on device", "Disk quota exceeded", "Read-only file s
 NO_ROOM = (*DISK_FULL, "Failed to create directory", "failed to offload data block")
 
 
-class WarehouseError(Exception):
+class ForPeople(Exception):
+    """The text is for the person at the keyboard: what is wrong, and what to do next. A command prints it and ends."""
+
+
+class WarehouseError(ForPeople):
     """Something is wrong with the warehouse; the text says what, and what to run next."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from prompt_joules.warehouse.errors import ForPeople
 from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, TEXT_FILTERS, Selection
 
 MOST_NAMED = 12
@@ -13,7 +14,7 @@ MOST_NAMED = 12
 WEIGHTS: dict[str, tuple[str, ...]] = {"pretrained": DEFAULT_WEIGHTS, "dummy": ("dummy",), "both": ()}
 
 
-class UnknownValue(ValueError):
+class UnknownValue(ForPeople, ValueError):
     """A filter has a value that no result has, or an option has an unknown one; the text names the known ones."""
 
 

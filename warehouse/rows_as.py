@@ -9,6 +9,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prompt_joules.warehouse.errors import ForPeople
+
 KINDS = ("parquet", "csv", "json", "jsonl", "arrow", "xlsx")
 # Formats that have no place for a header.
 WITHOUT_PLACE = ("csv", "jsonl")
@@ -21,7 +23,7 @@ FORMULA = rf"^(?:[\t\r\n]|[\p{{Z}}\p{{C}}\s]*[{SIGNS}])"
 DEFENDED = "'"
 
 
-class UnknownKind(Exception):
+class UnknownKind(ForPeople):
     """The ending of the file is none of the formats that can be written."""
 
 
@@ -32,7 +34,7 @@ def known(kind: str) -> str:
     return kind
 
 
-class DoesNotFit(Exception):
+class DoesNotFit(ForPeople):
     """A spreadsheet has no room for the rows; the text says where, and what to write instead."""
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from prompt_joules.warehouse.called import AS_THEY_ARE, OF_ENGINES, Names
 
@@ -32,15 +32,11 @@ WEIGHTS_WORDS: dict[tuple[str, ...], str] = {
 VALID_WORDS = {True: "only valid rows", False: "valid and invalid rows"}
 
 
-class UnclearWords(Exception):
-    """A sentence about filters has a part that no filter says."""
-
-
 def said(value: str, names: Names = AS_THEY_ARE) -> str:
     """A value as it stands in a sentence about filters: by its name, in “quotes” where that would not be read back as it is.
 
     Args:
-        names: what values of its kind are called; the name of another stands with signs that `heard` takes as they are.
+        names: what values of its kind are called; the name of another stands with signs that a reader takes as they are.
     """
     for shown in (names.name(value), value):
         if names.id(shown) == value and not UNCLEAR.search(shown):
@@ -54,22 +50,9 @@ def _every_sign(value: str) -> str:
     return "".join(f"%{byte:02X}" for byte in value.encode())
 
 
-def heard(words: str, names: Names = AS_THEY_ARE) -> str:
-    """The value that `said` wrote."""
-    if not words.startswith("“"):
-        return names.id(words)
-    inner = words[1:-1]
-    return unquote(inner) if "%" in inner else names.id(inner)
-
-
 def one_of(values: Sequence[str], names: Names = AS_THEY_ARE) -> str:
     """Values as a list in words: "A40 or “a, b”"."""
     return " or ".join(said(value, names) for value in values)
-
-
-def heard_one_of(words: str, names: Names = AS_THEY_ARE) -> tuple[str, ...]:
-    """The values that `one_of` listed."""
-    return tuple(heard(part, names) for part in re.split(r" or (?=(?:[^“”]|“[^“”]*”)*$)", words))
 
 
 def parts_of(words: str) -> list[str]:
@@ -125,33 +108,6 @@ class Selection:
         keys = [key for key, field in TEXT_FILTERS.items() if getattr(self, field)]
         keys += ["batch"] if self.batch_sizes else []
         return ", ".join(map(self.words_of, (*keys, "weights", "valid")))
-
-    @classmethod
-    def from_words(cls, words: str) -> tuple["Selection", list[str]]:
-        """Read what `words` says. Raises ValueError: a batch size is no number.
-
-        Returns:
-            The selection, and the parts of the sentence that no filter says.
-        """
-        found: dict[str, tuple[str, ...]] = {}
-        batches: tuple[int, ...] = ()
-        weights: tuple[str, ...] = DEFAULT_WEIGHTS
-        only_valid, others = True, []
-        labels = {f"{label} ": TEXT_FILTERS[key] for key, label in LABELS.items()}
-        for part in parts_of(words):
-            label = next((label for label in labels if part.startswith(label)), None)
-            if label:
-                field = labels[label]
-                found[field] = heard_one_of(part.removeprefix(label), CALLED.get(field, AS_THEY_ARE))
-            elif part.startswith("batch size "):
-                batches = tuple(int(size) for size in part.removeprefix("batch size ").split(" or "))
-            elif part in WEIGHTS_WORDS.values():
-                weights = next(kinds for kinds, said_so in WEIGHTS_WORDS.items() if said_so == part)
-            elif part in VALID_WORDS.values():
-                only_valid = part == VALID_WORDS[True]
-            else:
-                others.append(part)
-        return cls(**found, batch_sizes=batches, weights=weights, only_valid=only_valid), others
 
     def to_query(self) -> dict[str, str | list[str]]:
         """The URL parameters; only those that differ from the default, so that links stay short."""

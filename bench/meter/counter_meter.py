@@ -231,8 +231,4 @@ class CounterMeter(Meter):
         `counter_j`, `windows_j`, `gaps_j`, `tails_j` in J, `ratio`, counts of windows, `step_s`, and notes of what went
         wrong.
         """
-        try:
-            last_j: float | None = sum(self._reader.counter.read_j())
-        except CounterLost:
-            last_j = None
-        return {**self._balance.close(last_j), **asdict(self.steps)}
+        return {**self._balance.close(self.read_j()), **asdict(self.steps)}

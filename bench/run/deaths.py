@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from prompt_joules.bench.run.window import Item, Row
+from prompt_joules.bench.engines.base import PromptFailed
+from prompt_joules.bench.run.window import Item, Row, failed_columns
 
 # A prompt and its repetition.
 ItemKey = tuple[str, int]
@@ -41,13 +42,6 @@ def divided(rest: Sequence[Item], deaths: Counter[ItemKey]) -> tuple[tuple[Item,
 def failed_row(item: Item) -> Row:
     """The columns of a prompt that is not asked again."""
     prompt, repetition = item
-    return {
-        "prompt_id": prompt.id,
-        "repetition": repetition,
-        "prompt_text": prompt.text,
-        "started_at": datetime.now(UTC),
-        "status": "failed",
-        "finish_reason": "error",
-        "reason": f"the server ended {MOST_DEATHS} times while it answered this prompt, so it was not asked again",
-        "energy_reason": "the prompt failed",
-    }
+    place = {"prompt_id": prompt.id, "repetition": repetition, "prompt_text": prompt.text, "started_at": datetime.now(UTC)}
+    why = f"the server ended {MOST_DEATHS} times while it answered this prompt, so it was not asked again"
+    return place | failed_columns(PromptFailed(why))

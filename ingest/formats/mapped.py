@@ -25,6 +25,7 @@ from prompt_joules.ingest.formats.foreign import Row, is_number, run_name, store
 from prompt_joules.ingest.formats.mapped_cells import ORDERS, Unfit, value_of
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, read_table
 from prompt_joules.ingest.front.table import LINE
+from prompt_joules.warehouse.errors import ForPeople
 
 TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS}
 FIGURE_TYPES: Mapping[str, str] = {"model_id": "string"} | {
@@ -35,7 +36,7 @@ SETUP = frozenset(column.name for column in COLUMNS if column.setup) - {"run_id"
 PARTS = {"columns", "values", "rows", "long", "transposed", "decimal", "dates"}
 
 
-class BadMapping(Exception):
+class BadMapping(ForPeople):
     """A mapping file that cannot be used; the text says what is wrong with it."""
 
 

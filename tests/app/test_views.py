@@ -11,17 +11,18 @@ from prompt_joules.pages.ui.of import distributions, export_sql, three_years, ve
 from prompt_joules.pages.ui.pure.narrowings import Among, Computed, Grouped, Planned, Sides
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse import query
-from prompt_joules.warehouse.selection import Selection, heard
+from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import comparison, cost, editions, summaries, workload
 from tests import factories, warehouses
 from tests.app.conftest import Open, open_app, opened
 from tests.app.files import said_of
+from tests.from_words import heard, view_of
 
 
 def _heard(file: bytes, kind: str) -> tuple[View, pl.DataFrame]:
     """The view that the header of a file says, and the rows of the file."""
     words, rows = said_of(file, kind)
-    return View.from_words(words), rows
+    return view_of(words), rows
 
 
 def _results(view: View) -> pl.DataFrame:

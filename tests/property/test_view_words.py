@@ -23,8 +23,9 @@ from prompt_joules.pages.ui.pure.narrowings import (
 )
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.energy_shown import EVERY, NUMBERS
-from prompt_joules.warehouse.selection import Selection, UnclearWords
+from prompt_joules.warehouse.selection import Selection
 from tests.app.files import said_of
+from tests.from_words import UnclearWords, view_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 TRICKY = st.sampled_from(
@@ -78,7 +79,7 @@ VIEWS = st.builds(View, selections(), st.lists(narrowings(), max_size=4).map(tup
 
 @given(VIEWS)
 def test_a_view_is_read_back_from_its_words(view: View) -> None:
-    assert View.from_words(view.words()) == view
+    assert view_of(view.words()) == view
 
 
 @given(VIEWS)
@@ -86,9 +87,9 @@ def test_and_from_the_header_of_a_file_of_any_kind(view: View) -> None:
     rows = pl.DataFrame({"x": [1.0]})
     for kind in ("csv", "parquet"):
         words, _ = said_of(downloads.file_of(rows, "rows", kind, view, "http://x/"), kind)
-        assert View.from_words(words) == view
+        assert view_of(words) == view
 
 
 def test_words_that_no_filter_says_are_refused() -> None:
     with pytest.raises(UnclearWords, match="full moon"):
-        View.from_words("GPU A40, full moon")
+        view_of("GPU A40, full moon")

@@ -1,9 +1,8 @@
-"""What leaves only some of a page's rows, besides the filters: each rule says itself in words, and can be read back from them."""
+"""What leaves only some of a page's rows, besides the filters: each rule says itself in words, from which it can be read back."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,13 +12,12 @@ from prompt_joules.pages.ui.pure.models import SEPARATORS, squeezed
 from prompt_joules.warehouse import visitor_formula
 from prompt_joules.warehouse.called import AS_THEY_ARE, OF_ENGINES, OF_PROMPT_SETS, Names
 from prompt_joules.warehouse.energy_shown import NUMBERS
-from prompt_joules.warehouse.selection import UnclearWords, heard, heard_one_of, one_of, said
+from prompt_joules.warehouse.selection import one_of, said
 from prompt_joules.warehouse.statistics import pooled
 
 TITLES = [metric.title for metric in NUMBERS.values()]
-# A number in words and back; two numbers with one title are called by their columns.
+# A number in words; two numbers with one title are called by their columns.
 NAME_OF = {key: metric.title if TITLES.count(metric.title) == 1 else key for key, metric in NUMBERS.items()}
-KEY_OF = {name: key for key, name in NAME_OF.items()}
 # Columns of which a page shows some values only, and what they are called in a sentence.
 CALLED = {
     "prompt_set": "prompt set",
@@ -49,17 +47,12 @@ class Narrowing:
     without: Way = field(default=(), compare=False, kw_only=True)  # how to end it; empty where the page needs it
 
     def words(self) -> str:
-        """As a person would say it, in a form that `read` understands."""
+        """As a person would say it; no two narrowings say the same (`tests/from_words.py` reads them back)."""
         raise NotImplementedError
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows that are left: all, unless it says otherwise. Values are in storage units."""
         return rows
-
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        """The narrowing that these words say, None where they say another."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -78,11 +71,6 @@ class Contains(Narrowing):
         places += [naming.engine().fill_null("").str.replace_all(SEPARATORS.pattern, "")] if "engine" in rows.columns else []
         haystack = pl.concat_str(places, separator=" ").str.to_lowercase()
         return rows.filter(haystack.str.contains(squeezed(word), literal=True) for word in self.text.split())
-
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        found = re.fullmatch(r"with the words (“[^“”]*”)", words)
-        return cls(heard(found[1])) if found else None
 
 
 @dataclass(frozen=True)
@@ -106,15 +94,6 @@ class Within(Narrowing):
             rows = rows.filter(value > self.low / factor if self.above else value >= self.low / factor)
         return rows if self.high is None else rows.filter(value <= self.high / factor)
 
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        number = r"(-?[\d.]+)"
-        found = re.fullmatch(rf"(.+?)(?: (above|at least) {number})?(?:(?: and)? at most {number})?", words)
-        if not found or found[1] not in KEY_OF or not (found[3] or found[4]):
-            return None
-        low, high = (None if text is None else float(text) for text in (found[3], found[4]))
-        return cls(KEY_OF[found[1]], low, high, found[2] == "above")
-
 
 @dataclass(frozen=True)
 class Known(Narrowing):
@@ -128,14 +107,6 @@ class Known(Narrowing):
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.filter(pl.col(key) > 0 if self.positive else pl.col(key).is_not_null() for key in self.keys)
-
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        found = re.fullmatch(r"with (.+) (above 0|known)", words)
-        names = found[1].split(" and ") if found else []
-        if not found or not all(name in KEY_OF for name in names):
-            return None
-        return cls(tuple(KEY_OF[name] for name in names), found[2] == "above 0")
 
 
 @dataclass(frozen=True)
@@ -151,11 +122,6 @@ class Among(Narrowing):
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.filter(pl.col(self.column).is_in(self.values))
 
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        column = next((column for column, name in CALLED.items() if words.startswith(f"{name} ")), None)
-        return cls(column, heard_one_of(words.removeprefix(f"{CALLED[column]} "), NAMES.get(column, AS_THEY_ARE))) if column else None
-
 
 @dataclass(frozen=True)
 class Least(Narrowing):
@@ -168,11 +134,6 @@ class Least(Narrowing):
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.sort(self.key, maintain_order=True).unique("model_id", keep="first", maintain_order=True)
-
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        name = words.removeprefix("of each model the least ")
-        return cls(KEY_OF[name]) if name != words and name in KEY_OF else None
 
 
 @dataclass(frozen=True)
@@ -189,11 +150,6 @@ class Computed(Narrowing):
         parsed = visitor_formula.parse(self.formula, [key for key in NUMBERS if key in rows.columns])
         return rows.with_columns(parsed.alias("formula"))
 
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        found = re.fullmatch(r"with a column (“[^“”]*”)", words)
-        return cls(heard(found[1])) if found else None
-
 
 @dataclass(frozen=True)
 class Pooled(Narrowing):
@@ -204,10 +160,6 @@ class Pooled(Narrowing):
 
     def apply(self, rows: pl.DataFrame) -> pl.DataFrame:
         return pooled.pooled(rows)
-
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        return cls() if words == "one row per setup" else None
 
 
 @dataclass(frozen=True)
@@ -232,17 +184,6 @@ class Sides(Narrowing):
         rows = rows.filter(pl.col("a") == self.a, pl.col("b") == self.b) if self.a else rows
         return rows.filter(pl.col("a").is_in(self.some) | pl.col("b").is_in(self.some)) if self.some else rows
 
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        sides = r"from (?:each task to its concise twin|(\w+) (“[^“”]*”) to (“[^“”]*”))"
-        found = re.fullmatch(rf"{sides}(?: where one of them is (.+?))?", words)
-        if not found:
-            return None
-        kind = found[1] or "task"
-        names = NAMES.get(kind, AS_THEY_ARE)
-        a, b = (heard(found[2], names), heard(found[3], names)) if found[1] else ("", "")
-        return cls(kind, a, b, heard_one_of(found[4], names) if found[4] else ())
-
 
 @dataclass(frozen=True)
 class Grouped(Narrowing):
@@ -252,11 +193,6 @@ class Grouped(Narrowing):
 
     def words(self) -> str:
         return f"one series per {said(self.by)}"
-
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        by = words.removeprefix("one series per ")
-        return cls(heard(by)) if by != words else None
 
 
 @dataclass(frozen=True)
@@ -275,27 +211,6 @@ class Planned(Narrowing):
         tokens = "" if self.length is None else f" of {_number(self.length)} tokens"
         kwh = f"{_number(self.price)} {self.currency} and {_number(self.intensity)} g CO₂e a kWh"
         return f"{_number(self.requests)} responses a day{tokens} at PUE {_number(self.overhead)} with {kwh}"
-
-    @classmethod
-    def read(cls, words: str) -> Self | None:
-        number = r"([\d.]+)"
-        day = rf"{number} responses a day(?: of {number} tokens)? at PUE {number}"
-        found = re.fullmatch(rf"{day} with {number} ([A-Z]+) and {number} g CO₂e a kWh", words)
-        if not found:
-            return None
-        length = None if found[2] is None else float(found[2])
-        return cls(float(found[1]), float(found[3]), float(found[4]), found[5], float(found[6]), length)
-
-
-KINDS: tuple[type[Narrowing], ...] = (Planned, Pooled, Sides, Grouped, Contains, Computed, Least, Known, Among, Within)
-
-
-def read(part: str) -> Narrowing:
-    """The narrowing that one part of a view's words says. Raises UnclearWords."""
-    for kind in KINDS:
-        if (found := kind.read(part)) is not None:
-            return found
-    raise UnclearWords(f"“{part}” says no filter.")
 
 
 def among(column: str, values: Iterable[str]) -> Among:

@@ -1,20 +1,17 @@
 """What a page shows: the filters, what it narrows its rows to besides, and which energy: what words, links, headers and queries all read.
 
-The words of a view say all of it: the same view can be read back from them (`View.from_words`), and with it the same rows come out.
+The words of a view say all of it: `tests/from_words.py` reads the same view back from them, and with it the same rows come out.
 """
 
 from dataclasses import dataclass, replace
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure.narrowings import Among, Known, Narrowing, Pooled, read
-from prompt_joules.warehouse.energy_shown import DEFAULT, EVERY, Measure
+from prompt_joules.pages.ui.pure.narrowings import Among, Known, Narrowing, Pooled
+from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 from prompt_joules.warehouse.selection import Selection
 
 EVERYTHING = Selection()
-
-
-MEASURES = {f"energy as {measure.words}": measure for measure in EVERY}
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class View:
         return rows
 
     def words(self) -> str:
-        """All of it as a person would say it; `from_words` reads it."""
+        """All of it as a person would say it."""
         return ", ".join([self.filters(), f"energy as {self.measure.words}"])
 
     def filters(self) -> str:
@@ -66,19 +63,6 @@ class View:
     def to_query(self) -> dict[str, str | list[str]]:
         """The filters as parameters of a link."""
         return self.selection.to_query()
-
-    @classmethod
-    def from_words(cls, words: str) -> "View":
-        """The view that `words` said, whether with commas or, as in the header of a CSV, with semicolons. Raises UnclearWords."""
-        selection, others = Selection.from_words(words)
-        measure = DEFAULT
-        narrowings: list[Narrowing] = []
-        for part in others:
-            if part in MEASURES:
-                measure = MEASURES[part]
-            else:
-                narrowings.append(read(part))
-        return cls(selection, tuple(narrowings), measure)
 
 
 def _is_of_the_page(narrowing: Narrowing) -> bool:
