@@ -39,8 +39,8 @@ if known.is_empty():
     hint = f"A fit needs eight prompts that were alone on the GPU. {words.NEEDS_PROMPTS}"
     scope.end_without_rows(view, hint, count=lambda view: data.load("cost_results", view.selection).height)
 
-with glance.choices():
-    drawn = controls.one_result(known, width=540)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    drawn = controls.one_result(known)
     tokens_in, tokens_out = lengths()
 one = view.narrowed(among("result_id", drawn["result_id"]))
 fits = fitted(view, drawn["result_id"])

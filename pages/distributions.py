@@ -29,7 +29,7 @@ def setup(names: Sequence[str]) -> str | None:
     """One setup; None for all of them together."""
     explanation = "What is alike for all prompts of the chart: GPU, engine, prompts answered together, prompt set."
     choices = [*names, *([room.ALL_SETUPS] if len(names) > 1 else [])]
-    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", width=320, help=explanation) or choices[0]
+    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", help=explanation) or choices[0]
     return None if chosen == room.ALL_SETUPS else chosen
 
 

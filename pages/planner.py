@@ -1,6 +1,6 @@
 """What will my workload use?"""
 
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import streamlit as st
@@ -16,8 +16,8 @@ from prompt_joules.warehouse import electricity
 from prompt_joules.warehouse.energy_shown import ESTIMATED
 from prompt_joules.warehouse.statistics import comparison, workload
 
-# The width of the selects (px): together they fit beside the sidebar of a small desktop.
-WIDTHS = {"plan_model": 240, "plan_gpu": 150, "plan_batch": 100, "plan_result": 280}
+# The width of the selects (px); the last has the longest names and all the room that is left.
+WIDTHS: dict[str, int | Literal["stretch"]] = {"plan_model": 240, "plan_gpu": 150, "plan_batch": 100, "plan_result": "stretch"}
 
 
 def plannable(view: View, results: pl.DataFrame) -> pl.DataFrame:
@@ -162,7 +162,7 @@ tables.show(
     titles={"money": f"Money ({currency})"},
 )
 downloads.offer(plan, "plan", view.narrowed(Planned(requests, overhead, price, currency, intensity, length)))
-st.markdown(room.assumptions(length, st.session_state.get("country")))
+glance.explained(room.assumptions(length, st.session_state.get("country")), label=room.ASSUMPTIONS)
 countries = st.expander("Grid and price of every country, with year and source", key="countries-frame", on_change="rerun")
 if countries.open:
     with countries:

@@ -113,15 +113,15 @@ def formula(view: View, columns: Sequence[str], told: DeltaGenerator | None = No
     return view.narrowed(Computed(text.strip()))
 
 
-def one_of(label: str, key: str, choices: Sequence[str], width: int = 420, about: str | None = None) -> str:
+def one_of(label: str, key: str, choices: Sequence[str], width: int | Literal["stretch"] = 420, about: str | None = None) -> str:
     """One of several; the first is the default."""
     return st.selectbox(label, choices, key=key, bind="query-params", width=width, help=about) or choices[0]
 
 
-def one_result(rows: pl.DataFrame, width: int) -> pl.DataFrame:
-    """One result by its `label`."""
+def one_result(rows: pl.DataFrame) -> pl.DataFrame:
+    """One result by its `label`, in a box as wide as its row leaves room."""
     choices, cut = listed(rows["label"], "result")
-    return rows.filter(pl.col("label") == one_of("Result", "result", choices, width, cut))
+    return rows.filter(pl.col("label") == one_of("Result", "result", choices, "stretch", cut))
 
 
 def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> tuple[list[str], str | None]:

@@ -9,11 +9,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 ABOUT = "How to read it"
 # The title and what is above it take less room than Streamlit gives them; the answer is larger than the words around it.
+# Boxes that take the room their row leaves have a row of their own on a phone.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 3.75rem; padding-bottom: 4rem; }
 [data-testid="stHeading"] h1 { padding: 0 0 0.45rem; line-height: 1.15; }
 [data-testid="stHeading"] h2 { padding: 0.5rem 0 0.6rem; }
 .st-key-headline p { font-size: 1.1rem; line-height: 1.45; }
+:is(.st-key-setup, .st-key-result, .st-key-plan_result) { min-width: min(300px, 100%); }
 </style>"""
 
 

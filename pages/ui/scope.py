@@ -53,11 +53,11 @@ def ways_out(view: View) -> list[tuple[str, View, Way]]:
 
 
 def _named(view: View) -> View:
-    """The view with the names of models, as their filter has them, in place of the ids: for people to read alone."""
+    """The view with names of models, as their filter has them, in place of ids: for people to read alone; weights are said beside."""
     if not view.selection.models:
         return view
-    names = models.names(data.options())
-    return view.over(replace(view.selection, models=tuple(names.get(model, model) for model in view.selection.models)))
+    names, random = models.names(data.options()), f" · {models.RANDOM}"
+    return view.over(replace(view.selection, models=tuple(names.get(model, model).removesuffix(random) for model in view.selection.models)))
 
 
 def _on_screen(view: View) -> str:

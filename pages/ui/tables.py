@@ -45,7 +45,7 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
     configured: dict[str, ColumnConfig] = {}
     for name in rows.columns:
         if name == "range_bar":
-            configured[name] = st.column_config.ImageColumn(known[name][0], help=known[name][1], width=200)
+            configured[name] = st.column_config.ImageColumn(known[name][0], help=known[name][1], width=170)
         elif name == "model_url":
             configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
         elif name == "energy_mark":
@@ -138,7 +138,7 @@ def show(
     missing = "–" if metric or shape.has_random_weights(rows) else _missing(listed, rows)
     if (key is None or opens) and cards.wanted(listed.columns):
         links = [opened.link(opens[0], value) for value in rows[opens[1]].head(cards.MOST_CARDS)] if opens else []
-        called = {name: _title(name) for name in listed.columns} | dict(titles or {})
+        called = {name: _title(name, metric) for name in listed.columns} | dict(titles or {})
         return cards.show(shape.on_screen(listed), called, missing, alt, links)
     high = ROW_HEIGHT + LINE_HEIGHT * (lines - 1)
     configured = config(listed, metric)
@@ -170,9 +170,15 @@ def _missing(listed: pl.DataFrame, rows: pl.DataFrame) -> str:
     return NOT_MEASURED if "published" not in kinds else NOT_STATED if kinds == {"published"} else NOT_KNOWN
 
 
-def _title(name: str) -> str:
-    """What a column is called on a card."""
+def _title(name: str, metric: Metric | None) -> str:
+    """What a column is called on a card.
+
+    Args:
+        metric: what percentiles and values are of, where there are some.
+    """
     title = headings.SHORT.get(name, naming.title_of(name))
+    if metric and name in headings.MEASURED:
+        return f"{title} ({metric.display_unit})"
     return f"{title} (%)" if name in (*headings.CHANGES, *headings.SHARES) else title
 
 

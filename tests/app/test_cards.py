@@ -106,3 +106,8 @@ def test_a_number_that_is_not_there_says_why() -> None:
     assert missing(published, {"origin": "measured", "prompts": 3}) == "not stated", "by the source of the row without it"
     assert missing(ours) == "not measured"
     assert missing(ours, published) == "not known"
+
+
+def test_a_card_says_the_unit_of_what_the_table_is_about(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "on_phone", lambda: True)
+    assert "<dt>from (J)</dt>" in htmls(open_page("compare", gpu="A40", task="chat"))

@@ -86,7 +86,8 @@ def test_distributions_offer_no_number_that_follows_from_the_length(open_forced:
 
 
 def test_the_planner_and_the_scatter_show_none_of_them(open_forced: Open) -> None:
-    assert words.FORCED in text(open_forced("planner", weights="dummy"))
+    planned = text(open_forced("planner", weights="dummy"))
+    assert words.FORCED in planned and "the length forced on random weights" in planned
     app = opened(open_forced("energy_vs_parameters", weights="both", y="Energy (J)"), "energy-and-parameters")
     assert set(table(app)["model_name"]) == {"SmolLM2-135M-Instruct"} and words.FORCED in text(app)
     assert words.FORCED not in text(open_forced("energy_vs_parameters", weights="both", y="Energy per token (J/token)")), "all are drawn"

@@ -12,7 +12,7 @@ from prompt_joules.warehouse.energy_shown import DEFAULT, DIVIDED, MEASURED, NUM
 from prompt_joules.warehouse.metrics import Metric
 
 # A range bar (px), and what it is drawn with: seen on a light and on a dark page.
-WIDTH, HEIGHT, EDGE = 176, 30, 6
+WIDTH, HEIGHT, EDGE = 146, 30, 6
 LINE, BOX, POINT = "#8794A1", "#3D8FC4", "#D9730D"
 SPREAD = {"p5": 0, "p25": 1, "p50": 2, "p75": 3, "p95": 5}
 # Characters that need no code in the address of an image.

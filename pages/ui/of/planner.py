@@ -18,6 +18,7 @@ ABOVE = {
     ABOVE_IDLE: ", above the power of the idle GPU",
     ABOVE_ACTIVE_IDLE: ", above the power of the GPU that is loaded and waits",
 }
+ASSUMPTIONS = "Assumptions, not measurements"
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "CNY", "INR", "JPY", "KRW", "AUD", "CAD", "BRL", "SGD")
 # Keys of the selects from which a result follows, in order, and the columns that they choose by.
 CHOICES = {"plan_model": "planned_model", "plan_gpu": "planned_gpu", "plan_batch": "planned_batch", "plan_result": "rest"}
@@ -71,7 +72,8 @@ def planned(row: Mapping[str, Any], joules: float, kind: str, band: str, request
     how = {energy_shown.MEASURED: "measured", energy_shown.DIVIDED: "measured for many at once and divided by a rule"}.get(kind)
     if how is None:
         tokens = length or row["output_tokens"]
-        how = f"estimated: {figure(row['token_j'], 3)} J a token × {figure(tokens, 4)} tokens{'' if length else ', the mean of the source'}"
+        whose = "" if length else ", the length forced on random weights" if row["weights"] == "dummy" else ", the mean of the source"
+        how = f"estimated: {figure(row['token_j'], 3)} J a token × {figure(tokens, 4)} tokens{whose}"
     mark = f"{energy_shown.MARKS[kind]} " if energy_shown.MARKS[kind] else ""
     ends = band or "no band: a published average, or too few answers"
     return (
@@ -97,7 +99,7 @@ def assumptions(length: float | None, country: str | None) -> str:
         else f"PUE is yours, grid and price are of {plain(country)} unless changed"
     )
     return (
-        f"**Assumptions, not measurements**: every day has the same number of responses; {alike}; the GPU works at the measured batch size "
+        f"Every day has the same number of responses; {alike}; the GPU works at the measured batch size "
         f"and is not idle between; {whose}. CPU, memory, network and the making of the hardware are not in it. The band covers the choice "
         "of prompts, and the spread between runs where it is known; price, PUE and grid have none."
     )

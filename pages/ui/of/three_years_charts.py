@@ -38,13 +38,17 @@ def pairs(matched: pl.DataFrame, metric: Metric) -> theme.Chart:
     curve = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, detail=alt.Detail("curve:N"))
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, tooltip=tips)
     joined = alt.Chart(rows).mark_rule(strokeWidth=1, color="gray", strokeDash=[3, 3]).encode(x=x, y=above, y2=alt.Y2("value_b"))
-    changes = alt.Chart(rows.filter("is_end")).mark_text(dy=14, fontSize=11, color=theme.INK).encode(x=x, y=below, text=alt.Text("said:N"))
+    # Two that are neighbours lean apart: on a phone they would touch.
+    changes = [
+        alt.Chart(rows.filter("is_end", leans)).mark_text(dy=14, dx=aside, fontSize=11, color=theme.INK).encode(x=x, y=below, text="said:N")
+        for leans, aside in ((pl.col("is_last_end"), 8), (~pl.col("is_last_end"), -8))
+    ]
     names = (
         alt.Chart(rows.filter("is_first"))
         .mark_text(dy=-13, align="left", fontSize=12, color=theme.INK)
         .encode(x=x, y=above, text=alt.Text("named:N"))
     )
-    return theme.finish(alt.layer(joined, curve, dots, changes, names), theme.SMALL_HEIGHT + theme.legend_height(points))
+    return theme.finish(alt.layer(joined, curve, dots, *changes, names), theme.SMALL_HEIGHT + theme.legend_height(points))
 
 
 NAMED = ("named", "curve", "batch_size", "change", "said")
@@ -58,8 +62,9 @@ def _with_names(matched: pl.DataFrame, metric: Metric) -> pl.DataFrame:
     said = [minus(f"{100 * change:+.0f} %") for change in rows["change"].to_list()]
     change, batch = pl.col("change"), pl.col("batch_size")
     ends = (change == change.min().over("curve")) | (change == change.max().over("curve"))
-    first = batch == batch.min().over("curve")
-    return rows.with_columns(pl.Series("said", said, dtype=pl.String), ends.alias("is_end"), first.alias("is_first"))
+    first, last_end = batch == batch.min().over("curve"), batch == batch.filter(ends).max().over("curve")
+    marks = (ends.alias("is_end"), first.alias("is_first"), last_end.alias("is_last_end"))
+    return rows.with_columns(pl.Series("said", said, dtype=pl.String), *marks)
 
 
 def _batches(values: pl.Series) -> alt.Axis:
