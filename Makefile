@@ -50,9 +50,10 @@ warehouse.duckdb:
 
 lake: $(LAKE)/.lake  ## the environment for a warehouse that several machines share (docs/scale.md)
 
+# The tests of shared warehouses yield to the others: they take what time is left while those wait, also after half of the way.
 test: $(VENV)/.test $(MODEL)/.done $(LAKE)/.test  ## install what the tests need and run the whole suite
 	@mkdir -p build
-	@$(LAKE)/bin/python -m pytest --color=no $(LAKE_TESTS) > build/test-lake.log 2>&1 & lake=$$!; trap "kill $$lake 2>/dev/null" INT TERM; \
+	@nice -n 3 $(LAKE)/bin/python -m pytest --color=no $(LAKE_TESTS) > build/test-lake.log 2>&1 & lake=$$!; trap "kill $$lake 2>/dev/null" INT TERM; \
 	$(BIN)/python $(COVERAGE) -m pytest $(SIDE_BY_SIDE) --durations=25; status=$$?; \
 	echo "The tests of shared warehouses, and of the SQL on their version of DuckDB, which ran beside the others:"; \
 	wait $$lake; lake=$$?; cat build/test-lake.log; exit $$((status ? status : lake))

@@ -10,10 +10,11 @@ import pytest
 
 from prompt_joules import first_warehouse
 from tests import empty_warehouse
+from tests.compiled_once import pytest_collection
 from tests.longest_first import pytest_collection_modifyitems
 from tests.made_once import MakeOnce, make_once
 
-__all__ = ["make_once", "pytest_collection_modifyitems"]
+__all__ = ["make_once", "pytest_collection", "pytest_collection_modifyitems"]
 
 with contextlib.suppress(ImportError):  # the environment of the lake has none
     import hypothesis

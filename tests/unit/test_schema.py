@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from prompt_joules.bench.record import COLUMNS
-from prompt_joules.ingest.file import STORAGE
+from prompt_joules.ingest import file
 from prompt_joules.warehouse import create
-from tests import empty_warehouse
+from tests import empty_warehouse, factories, warehouses
 
 SQL_TYPES = {
     "int16": "SMALLINT",
@@ -25,7 +26,7 @@ SQL_TYPES = {
 def test_a_file_is_one_that_duckdb_1_5_reads_too(shipped_warehouse: Path) -> None:
     connection = duckdb.connect(str(shipped_warehouse), read_only=True)
     (tags,) = connection.execute("select tags from duckdb_databases() where not internal").fetchone()
-    assert tags["storage_version"].startswith(STORAGE)
+    assert tags["storage_version"].startswith(file.STORAGE)
 
 
 def test_requests_has_every_column_of_the_contract() -> None:
@@ -60,3 +61,15 @@ def test_the_copies_that_tests_use_are_as_good_as_an_empty_warehouse() -> None:
     create.empty(other)
     for real, copied in zip(everything(one), everything(other), strict=True):
         assert len(real) > 0 and copied == real
+
+
+def test_a_file_that_a_test_loads_is_as_good_as_one_that_nothing_is_copied_into(tmp_path: Path) -> None:
+    rows, found = factories.write(factories.records(3), tmp_path / "part.parquet"), []
+    for place, (build, empty) in enumerate([(file._build, create.empty), (empty_warehouse.built, empty_warehouse.made)]):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(file, "_build", build)
+            patch.setattr(create, "empty", empty)
+            warehouses.ingest(rows, into=tmp_path / f"{place}.duckdb")
+        with duckdb.connect(tmp_path / f"{place}.duckdb", read_only=True) as connection:
+            found.append(everything(connection))
+    assert found[0] == found[1]

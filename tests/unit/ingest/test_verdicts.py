@@ -36,43 +36,53 @@ def test_verdicts_of_rows_and_runs(tmp_path: Path, warehouse: Path) -> None:
 VLLM = {"engine": "vllm", "concurrency": 8, "harness_version": "2.1", "device": "server"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "valid", "reasons"),
-    [
-        ({"throttled": True}, False, ["no-valid-rows", "throttled", "too-few-prompts", "no-energy"]),
-        ({"idle_power_w": None}, True, ["no-idle-power"]),
-        ({"finish_reason": "length"}, True, ["truncated"]),
-        ({"weights": "dummy"}, True, ["dummy-weights"]),
-        ({"energy_error_j": 1e9}, True, ["not-resolved"]),
-        ({"power_capped": True}, True, ["power-capped"]),
-        ({"warm": False}, True, ["cold"]),
-        ({"warm": True, "loop_share": 0.19, "neighbour_power_w": 116.0, "host_load": 0.5, "power_capped": False}, True, []),
-        ({"loop_share": 0.2}, True, ["looped"]),
-        ({"neighbour_power_w": 118.0}, True, ["beside-busy"]),
-        ({"neighbour_power_w": 149.0, "idle_power_w": None}, True, ["no-idle-power"]),
-        ({"neighbour_power_w": 151.0, "idle_power_w": None}, True, ["no-idle-power", "beside-busy"]),
-        ({"host_load": 0.51}, True, ["beside-busy"]),
-        ({"environment": '{"gpu_shared": true, "other_processes": 1}'}, True, ["other-process"]),
-        ({"environment": '{"gpu_shared": false, "other_processes": 0}'}, True, []),
-        ({"environment": '{"gpu_shared": true}', "device": "server"}, True, []),
-        (VLLM, True, ["seeded-requests"]),
-        (VLLM | {"harness_version": "2.2"}, True, []),
-        (VLLM | {"environment": '{"request_seed": false}'}, True, []),
-        (VLLM | {"harness_version": "2.2", "environment": '{"request_seed": true}'}, True, ["seeded-requests"]),
-        (VLLM | {"environment": "no JSON", "harness_version": "other-tool"}, True, []),
-        (VLLM | {"concurrency": 1}, True, []),
-        (VLLM | {"engine": "sglang"}, True, []),
-        (
-            {"energy_j": None, "energy_error_j": None, "energy_reason": "CPU", "energy_source": "none"},
-            True,
-            ["no-energy"],
-        ),
-    ],
-)
-def test_verdict_of_a_run(tmp_path: Path, warehouse: Path, changes: dict[str, object], valid: bool, reasons: list[str]) -> None:
-    factories.write(factories.records(30, **changes), tmp_path / "part.parquet")
-    warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
-    assert warehouses.rows(warehouse, "select valid, reasons from runs").rows() == [(valid, reasons)]
+# What is unusual about a run of 30 answers, whether it counts, and why it may not.
+RUNS: list[tuple[dict[str, object], bool, list[str]]] = [
+    ({"throttled": True}, False, ["no-valid-rows", "throttled", "too-few-prompts", "no-energy"]),
+    ({"idle_power_w": None}, True, ["no-idle-power"]),
+    ({"finish_reason": "length"}, True, ["truncated"]),
+    ({"weights": "dummy"}, True, ["dummy-weights"]),
+    ({"energy_error_j": 1e9}, True, ["not-resolved"]),
+    ({"power_capped": True}, True, ["power-capped"]),
+    ({"warm": False}, True, ["cold"]),
+    ({"warm": True, "loop_share": 0.19, "neighbour_power_w": 116.0, "host_load": 0.5, "power_capped": False}, True, []),
+    ({"loop_share": 0.2}, True, ["looped"]),
+    ({"neighbour_power_w": 118.0}, True, ["beside-busy"]),
+    ({"neighbour_power_w": 149.0, "idle_power_w": None}, True, ["no-idle-power"]),
+    ({"neighbour_power_w": 151.0, "idle_power_w": None}, True, ["no-idle-power", "beside-busy"]),
+    ({"host_load": 0.51}, True, ["beside-busy"]),
+    ({"environment": '{"gpu_shared": true, "other_processes": 1}'}, True, ["other-process"]),
+    ({"environment": '{"gpu_shared": false, "other_processes": 0}'}, True, []),
+    ({"environment": '{"gpu_shared": true}', "device": "server"}, True, []),
+    (VLLM, True, ["seeded-requests"]),
+    (VLLM | {"harness_version": "2.2"}, True, []),
+    (VLLM | {"environment": '{"request_seed": false}'}, True, []),
+    (VLLM | {"harness_version": "2.2", "environment": '{"request_seed": true}'}, True, ["seeded-requests"]),
+    (VLLM | {"environment": "no JSON", "harness_version": "other-tool"}, True, []),
+    (VLLM | {"concurrency": 1}, True, []),
+    (VLLM | {"engine": "sglang"}, True, []),
+    (
+        {"energy_j": None, "energy_error_j": None, "energy_reason": "CPU", "energy_source": "none"},
+        True,
+        ["no-energy"],
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with each of them, in a file of its own."""
+    folder = tmp_path_factory.mktemp("judged")
+    for number, (changes, _, _) in enumerate(RUNS):
+        factories.write(factories.records(30, f"run-{number}", **changes), folder / f"{number}.parquet")
+    warehouses.ingest(folder, into=folder / "w.duckdb")
+    return folder / "w.duckdb"
+
+
+@pytest.mark.parametrize("number", range(len(RUNS)), ids=lambda number: f"{RUNS[number][0]}")
+def test_verdict_of_a_run(judged: Path, number: int) -> None:
+    found = warehouses.rows(judged, f"select valid, reasons from runs where run_id = 'run-{number}'").rows()
+    assert found == [RUNS[number][1:]]
 
 
 def test_every_reason_is_explained(warehouse: Path, results: Path) -> None:

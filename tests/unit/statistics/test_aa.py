@@ -20,7 +20,7 @@ def shipped(shipped_warehouse: Path) -> pl.DataFrame:
     every, of_runs = Selection(weights=()), query.load("repetitions", None, str(path))
     asked = {"pooled": False, "idle": "gross"}
     own = query.load("units", every, str(path), results="\n".join(of_runs["result_id"]), **asked)
-    return aa.checks(own, query.load("cost_units", every, str(path), results="", **asked), of_runs, splits=4)
+    return aa.checks(own, query.load("cost_units", every, str(path), results="", **asked), of_runs, splits=2)
 
 
 def test_no_more_than_one_in_twenty_shows_a_difference_that_is_none(shipped: pl.DataFrame) -> None:
