@@ -60,16 +60,18 @@ def _range(rows: pl.DataFrame, key: str) -> Within | None:
 
 
 def marked(rows: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Rows of the leaderboard with `pareto` (no other is as fast and as cheap), their spread over answers, the interval of their mean.
+    """Rows of the leaderboard with `pareto` (no other is as fast and as cheap; `maybe`: none surely is), their spread over answers, the
+    interval of their mean.
 
     Args:
         rows: of `pooled.pooled`.
     """
-    energy = view.measure.key
+    energy, rows = view.measure.key, data.with_intervals(rows, view)
     points = rows.filter(pl.col(energy).is_not_null(), pl.col("latency_s").is_not_null())
-    best = summaries.frontier(points, "latency_s", energy, False).filter("frontier")["result_id"].to_list()
-    return data.with_intervals(rows, view).with_columns(
-        pl.col("result_id").is_in(best).alias("pareto"),
+    best = summaries.not_surely_beaten(summaries.frontier(points, "latency_s", energy, False), "latency_s", energy, False)
+    return rows.with_columns(
+        pl.col("result_id").is_in(best.filter("frontier")["result_id"].implode()).alias("pareto"),
+        pl.col("result_id").is_in(best.filter("maybe")["result_id"].implode()).alias("maybe"),
         energy_shown.kind(energy, rows.columns).alias("energy_is"),
         naming.provenance(rows.columns).alias("provenance"),
     )

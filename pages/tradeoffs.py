@@ -42,7 +42,10 @@ def limit(rows: pl.DataFrame, key: str) -> Within | None:
 
 def ask_optimal() -> bool:
     """Whether only the frontier within the limits is drawn."""
-    about = "Keeps only configurations within the limits that no other one beats: none is as good on both numbers and better on one."
+    about = (
+        "Keeps only configurations within the limits that no other one surely beats: none is as good on both numbers and better on one, or "
+        "only within the 95 % intervals of the energy."
+    )
     return st.toggle("Optimal only", key="optimal", bind="query-params", help=about)
 
 
@@ -67,21 +70,22 @@ if points.is_empty():
     scope.end_without_rows(view, "No row has both numbers: choose others.")
 within = view.narrowed(*(narrowing for narrowing in limits.values() if narrowing))
 inside = data.results(within)
-marked = summaries.frontier(points, x, y, NUMBERS[x].better == "higher").with_columns(
+is_good = NUMBERS[x].better == "higher"
+marked = summaries.not_surely_beaten(summaries.frontier(points, x, y, is_good), x, y, is_good, room.ends_of(y)).with_columns(
     pl.col("result_id").is_in(inside["result_id"].to_list()).alias("inside")
 )
 of_each = within.narrowed(Least(y))
 best = of_each.rows(marked)
 glance.headline(room.summary(inside.height, points.height, best, x, y))
 if only_optimal:
-    marked = marked.filter("frontier", "inside")
+    marked = marked.filter(pl.col("frontier") | pl.col("maybe"), "inside")
     view = view.narrowed(among("result_id", marked["result_id"]))
 drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.at_limits(limits), only_optimal)
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with the frontier and the limits"
 chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
 st.caption(f"{room.BOUNDARY} {words.RANDOM_POINTS if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")
 glance.explained(room.along(marked, x, y), room.TRADE_OFFS, words.ONE_POINT)
-columns = dict.fromkeys(("model_name", "frontier", y, x, *room.BEST))
+columns = dict.fromkeys(("model_name", "frontier", "maybe", y, x, *room.BEST))
 pick.show_framed(best, columns, room.OF_EACH, "trade-offs", of_each, room.OF_EACH)
 pick.show_behind(chosen, marked, controls.behind(x, y), "The configurations in the chart", "trade-offs-rows", view)
 scope.say_footer(marked, view)

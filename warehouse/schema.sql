@@ -184,7 +184,7 @@ create table runs (
     measured_latency_s_total double, -- s: sum over measured rows
     token_units bigint, -- what J/token was measured on: prompts that were alone on the GPU, or windows of several answers
     answers_per_prompt bigint not null, -- how often each prompt was answered: answers to one prompt are alike
-    token_log_error double, -- standard error of ln(J/token) over these, within the run; null for fewer than two
+    token_log_error double, -- standard error of ln(J/token) over these, within the run; null for fewer than two, and where these are too few, see enough_units
     output_tokens_total bigint, -- token: sum over valid rows
     latency_s_total double, -- s: sum over valid rows
     busy_s_total double, -- s: time in which a valid row was being answered: answers that overlap count once; null where nobody knows whether they do
@@ -276,5 +276,7 @@ create table results (
     setup varchar, -- shared by runs that are alike in all but seed, time, host and card; null where it was published
     model_name varchar not null, -- name of the model
     model_url varchar, -- the model's page
-    family varchar not null -- family of the model
+    family varchar not null, -- family of the model
+    quality_source varchar, -- who scored: all three scores are by one source, of several the one with most of them, without a limit of samples, loaded last
+    quality_sources integer -- how many sources have scores of the model; null for random weights
 );

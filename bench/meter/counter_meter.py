@@ -171,6 +171,7 @@ class CounterMeter(Meter):
             throttled=state.throttled,
             power_capped=state.power_capped,
             neighbour_power_w=state.neighbour_power_w,
+            other_processes=state.other_processes,
         )
 
     def _aligned_end(self, window: _Window, ended_s: float) -> tuple[float, float]:

@@ -30,6 +30,7 @@ class State:
     power_capped: bool | None = None  # a GPU had lowered its clocks to keep to its power limit
     # Of the busiest GPU of this host that is not measured, W; None where there is none or it is not known.
     neighbour_power_w: float | None = None
+    other_processes: int | None = None  # processes of others on these GPUs; None where the driver does not say
 
 
 class Conditions:
@@ -81,8 +82,8 @@ class NvmlConditions(Conditions):
     """The state of NVIDIA GPUs, by NVML.
 
     Processes: those on the GPUs when this object is made, before the model is loaded, are others'. Later ones are
-        others' too, except our own; in a container whose process numbers differ from the driver's, one unknown newcomer
-        is taken to be ourselves.
+        others' too, except our own; in a container whose process numbers differ from the driver's, a single unknown
+        newcomer is taken to be ourselves, and stays so when others come.
 
     Args:
         handles: NVML device handles.
@@ -97,6 +98,7 @@ class NvmlConditions(Conditions):
         self._handles = list(handles)
         self._nvml = nvml
         self._before = self._process_ids()
+        self._ourselves: int | None = None
         self._neighbours = self._others()
 
     def _ask(self, question: Callable[..., Any], *arguments: Any) -> Any:
@@ -131,15 +133,16 @@ class NvmlConditions(Conditions):
         if now is None or self._before is None:
             return None
         newcomers = now - self._before
-        ourselves = 1 if len(newcomers) == 1 and not self._own_process_listed() else 0
-        return len(now) - ourselves
+        if self._ourselves is None and len(newcomers) == 1 and not self._own_process_listed():
+            (self._ourselves,) = newcomers
+        return len(now - {self._ourselves})
 
     def _own_process_listed(self) -> bool:
         listed = (self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses, handle) or [] for handle in self._handles)
         return any(int(process.pid) == os.getpid() for processes in listed for process in processes)
 
     def state(self) -> State:
-        """Hottest temperature, whether any GPU is throttled or at its limit, and the busiest neighbour, now."""
+        """Hottest temperature, whether any GPU is throttled or at its limit, the busiest neighbour, and who else is on the GPUs, now."""
         nvml = self._nvml
         temperatures = [self._ask(nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU) for handle in self._handles]
         masks = [self._ask(nvml.nvmlDeviceGetCurrentClocksEventReasons, handle) for handle in self._handles]
@@ -149,6 +152,7 @@ class NvmlConditions(Conditions):
             throttled=any(mask & sum(THROTTLE_BITS) for mask in known) if known else None,
             power_capped=any(mask & SW_POWER_CAP for mask in known) if known else None,
             neighbour_power_w=self._neighbour_power_w(),
+            other_processes=self.other_processes(),
         )
 
     def snapshot(self) -> list[dict[str, object]]:

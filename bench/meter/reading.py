@@ -39,6 +39,7 @@ class Reading:
     throttled: bool | None = None  # clocks were lowered for heat or power brake at the window's end
     power_capped: bool | None = None  # clocks were lowered to keep to the power limit at the window's end
     neighbour_power_w: float | None = None  # of the busiest other GPU of the host, W
+    other_processes: int | None = None  # processes of others on the measured GPUs right after the window
 
     @property
     def error_j(self) -> float | None:

@@ -220,6 +220,7 @@ class Asked:
         job = Job(Run(Path(uuid7()), fingerprint(meant), meant, {}, 1), self.task, ((prompt, 0),))
         its_pass = Pass(work.config, (job,), self.experiment_id, uuid7())
         own = {"prompt_id": prompt.id, "repetition": 0, "sequence": 0, "window_id": 0, "prompt_text": prompt.text, "started_at": started_at}
+        own["other_processes"] = None  # the server itself is one
         row = answered(answer, self._start_s, self.most_tokens) | condition_columns(reading) | own
         row |= energy_columns(reading) if row["status"] == "ok" else {"energy_reason": "the prompt failed"}
         return row | common_setup(job, its_pass, meter) | work.setup_columns(job, meter)

@@ -175,6 +175,7 @@ def condition_columns(reading: Reading) -> Row:
         "throttled": reading.throttled,
         "power_capped": reading.power_capped,
         "neighbour_power_w": reading.neighbour_power_w,
+        "other_processes": reading.other_processes,
         "host_load": host_load(),
     }
 

@@ -4,6 +4,7 @@ With --append-result a file holds several runs, one a line. A request's latency 
 all gaps. vLLM measures no energy: null, with the reason.
 """
 
+import math
 import statistics
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -20,11 +21,22 @@ LONGEST_S = 366 * 86_400
 SILENT = "wrote tokens but no text, so that no time was taken"
 # Two chunks arrived together when their gap is this part of the usual one.
 AT_ONCE = 0.05
-FACTS = ("backend", "endpoint_type", "label", "tokenizer_id", "request_rate", "burstiness", "max_concurrency", "duration")
+FACTS = (
+    *("backend", "endpoint_type", "label", "tokenizer_id", "request_rate", "burstiness", "max_concurrency"),
+    *("max_concurrent_requests", "duration"),
+)
+UNLIMITED = "sent at a rate without a limit; max_concurrent_requests is the most that were in flight at one moment"
 
 
 def setup_of(content: Mapping[str, Any], run_id: str) -> dict[str, Any]:
-    """The columns that are equal in all requests of a run."""
+    """The columns that are equal in all requests of a run.
+
+    Of requests that were sent at a rate without a limit the concurrency is not known: the most that were in flight at one moment say how
+    uneven their times were, not how many the server answered at once. Without a rate all were sent together, and that many were in flight.
+    """
+    limit, at_most = (positive(content.get(name)) for name in ("max_concurrency", "max_concurrent_requests"))
+    rate = content.get("request_rate")
+    at_a_rate = isinstance(rate, int | float) and math.isfinite(rate)
     return to_server(
         "vllm bench serve does not measure energy",
         run_id=run_id,
@@ -33,8 +45,10 @@ def setup_of(content: Mapping[str, Any], run_id: str) -> dict[str, Any]:
         engine=first_text(content, "backend", "endpoint_type") or "vllm",
         harness_version="vllm-bench-serve",
         gpu_model=first_text(content, "gpu_model", "gpu"),
-        concurrency=positive(content.get("max_concurrency")) or positive(content.get("max_concurrent_requests")),
-        environment=environment(**{name: content.get(name) for name in FACTS}),
+        concurrency=limit if limit or at_a_rate else at_most,
+        environment=environment(
+            **{name: content.get(name) for name in FACTS}, concurrency_reason=UNLIMITED if at_a_rate and not limit else None
+        ),
     )
 
 

@@ -57,7 +57,7 @@ with counted as (
         min(requests.started_at) as started_at,
         max(requests.started_at + to_microseconds(round(1e6 * coalesce(requests.latency_s, 0))::bigint)) as ended_at,
         max(requests.environment) filter (where contains(requests.environment, '"clock"')) as clocked,
-        bool_or(requests.device <> 'server' and contains(requests.environment, '"gpu_shared": true')) as accompanied,
+        bool_or(requests.device <> 'server' and (contains(requests.environment, '"gpu_shared": true') or requests.other_processes > 0)) as accompanied,
         count(*) as prompts,
         count(*) filter (where status = 'ok') as ok,
         count(*) filter (where status = 'failed') as failed,
@@ -90,6 +90,7 @@ with counted as (
             ull: sum(energy_j * output_tokens * output_tokens) filter (where valid),
             lll: sum(output_tokens::double * output_tokens * output_tokens) filter (where valid and energy_j is not null)
         } as powers,
+        stddev_samp(case when energy_j > 0 then ln(energy_j) end) filter (where valid and output_tokens is not null) as log_spread,
         sum(output_tokens) filter (where valid) as output_tokens_total,
         sum(latency_s) filter (where valid) as latency_s_total
     from requests
@@ -183,7 +184,7 @@ answering as (
 judged as (
     select
         -- Files of record version 1 have top-k in their environment, and there only when it was on.
-        counted.* exclude (file_id, causes, batch_size, clocked, alone, powers)
+        counted.* exclude (file_id, causes, batch_size, clocked, alone, powers, log_spread)
         replace (
             coalesce(counted.top_k, try_cast(try_cast(counted.environment as json) ->> '$.top_k' as integer)) as top_k,
             engine_name(counted.run_id, counted.engine, counted.environment) as engine
@@ -197,23 +198,31 @@ judged as (
                 then nullif(try_cast(try_cast(counted.environment as json) ->> '$.duration' as double), 0)
             else answering.seconds
         end as busy_s_total,
-        -- Requests sent at a rate pile up in the server: their mean number in flight counts. The concurrency is only an upper limit.
+        -- Requests sent at a rate pile up in the server: their mean number in flight counts. The concurrency is only an upper limit. A tool without a rate
+        -- writes "inf".
         case
-            when try_cast(counted.environment as json) ->> '$.request_rate' is not null and busy.seconds > 0
-                then least(counted.batch_size, greatest(1, round(counted.latency_s_total / busy.seconds)::integer))
+            when try_cast(try_cast(counted.environment as json) ->> '$.request_rate' as double) < 'inf'::double
+                and coalesce(busy.seconds, case when clock_of(clocked) <> 'time of the file' and not answering.started_together then answering.seconds end) > 0
+                then least(
+                    counted.batch_size,
+                    greatest(1, round(counted.latency_s_total / coalesce(busy.seconds, answering.seconds))::integer)
+                )
             else counted.batch_size
         end as batch_size,
         -- Energy that a rule divided was measured window by window, not answer by answer.
         counted.energy_attribution is not distinct from 'shared' as divided,
         case when energy_j_total > 0 then case when divided then busy.units else counted.alone // answers_per_prompt end end as token_units,
         -- Answers to one prompt count as one: how much they are alike nobody knows here.
-        log_error_of_ratio(
-            case when divided then busy.units else counted.alone end,
-            case when divided then 1 else answers_per_prompt end,
-            energy_j_total,
-            measured_output_tokens_total,
-            case when divided then busy.powers else counted.powers end
-        ) as token_log_error,
+        case
+            when divided or enough_units(token_units, log_spread, power(energy_j_total, 2) / nullif(counted.powers.uu, 0))
+                then log_error_of_ratio(
+                    case when divided then busy.units else counted.alone end,
+                    case when divided then 1 else answers_per_prompt end,
+                    energy_j_total,
+                    measured_output_tokens_total,
+                    case when divided then busy.powers else counted.powers end
+                )
+        end as token_log_error,
         canonical_model(loaded_model_id, model_name) as model_id,
         case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
         coalesce(getvariable('sources')[ingested_files.format], ingested_files.format) as source,

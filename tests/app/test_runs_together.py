@@ -23,7 +23,8 @@ def setup(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFr
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
     rows = warehouses.rows(
         shipped_warehouse,
-        "select runs.run_number, requests.prompt_id, requests.energy_j, requests.output_tokens from requests join runs using (run_number) where requests.valid "
+        "select runs.run_number, requests.prompt_id, requests.energy_j, requests.output_tokens from requests join runs using (run_number) "
+        "where requests.valid "
         f"and runs.model_id = '{OURS['model']}' and gpu = 'H200' and runs.task = 'chat' and runs.engine = '{OURS['engine']}' "
         "and runs.harness_version = '2.1' and runs.batch_size = 1",
     )

@@ -35,7 +35,7 @@ def beside_and_alone(answers: pl.DataFrame, known: runs.Known = runs.NOTHING) ->
 
     Returns:
         One row each, by name and card: `name`, `card`, `alone` and `beside`, how many answers, `value` (J/token alone), and `ratio`,
-        `ratio_low`, `ratio_high`, `basis` of `comparison.compared`. Fewer than five answers on a side count as none.
+        `ratio_low`, `ratio_high`, `basis` of `comparison.compared`. A side with too few answers for an interval counts as none.
     """
     found = []
     for (name, _, card), own in answers.group_by("name", "setup", "card", maintain_order=True):
@@ -53,6 +53,8 @@ def beside_and_alone(answers: pl.DataFrame, known: runs.Known = runs.NOTHING) ->
         rows = pl.DataFrame({"result_id": SIDES}).with_columns(pl.lit(None, pl.Float64).alias(TOKENS.key))
         both = comparison.compared(rows, units, TOKENS, known.of(own["harness_version"].unique()))
         row = both.row(1, named=True)
+        if row["ratio_low"] is None:
+            continue
         of = {key: row[key] for key in ("ratio", "ratio_low", "ratio_high", "basis")}
         found.append({"name": name, "card": card, "alone": counts[0], "beside": counts[1], "value": both["value"][0]} | of)
     texts, numbers = ("name", "card", "basis"), ("value", "ratio", "ratio_low", "ratio_high")
@@ -71,7 +73,7 @@ def table_of_neighbours(results: pj.Results) -> list[str]:
 def reach_of_neighbours(results: pj.Results) -> list[str]:
     """Whether an effect is shown, and how large one could be: the ends of the intervals of the table."""
     known = runs.known(query.load("repetitions", None, results.warehouse))
-    found = beside_and_alone(results.sql(ANSWERS), known).drop_nulls("ratio_low")
+    found = beside_and_alone(results.sql(ANSWERS), known)
     least, most = float(found["ratio_low"].min()) - 1, float(found["ratio_high"].max()) - 1  # type: ignore[arg-type]
     assert (found["ratio_low"] < 1).all() and (found["ratio_high"] > 1).all(), "every interval holds 0"
     return [f"single intervals reach from {100 * least:.0f} to +{100 * most:.0f} %".replace("-", "−")]

@@ -72,13 +72,15 @@ def ratio(
     per: str = "response",
     setups: int = 4,
     sizes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ()),
+    world: World | None = None,
 ) -> Scenario:
     """Compare: the ratio of two configurations on the same prompts.
 
     Args:
         sizes: of either side, how many of the prompts each run answered, if not all; 0 for a run that was not.
+        world: what is true of both sides; else B answers shorter than A.
     """
-    a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
+    a, b = (world, world) if world else (World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE))
     measure = Measure(per=per)
 
     def measured(chance: Chance) -> bool:

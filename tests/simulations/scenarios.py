@@ -10,9 +10,19 @@ from tests.simulations.values import in_a_table, runs_alone, value_across_runs, 
 
 FAR_APART = World(length=400.0, between_prompts=0.8, between_samples=0.9, longest=2048)
 """Lengths as those of the shipped prompts with 2,048 new tokens: half of the energy may be in a tenth of the answers."""
+ALIKE = World(between_prompts=0.1, between_samples=0.1)
+"""Lengths that were nearly forced, as with random weights: five answers have an interval."""
+HEAVY, HEAVIER = (World(between_prompts=spread, between_samples=0.0, longest=10**9) for spread in (1.0, 1.5))
+"""Lengths without a limit, log-normal: of 100 answers the longest has about 7 % of the energy, or 14 %."""
 SCENARIOS: dict[str, Scenario] = {
-    **{f"mean energy, one run, {n} prompts": value_of_one_run(n) for n in (5, 10, 20, 100)},
-    **{f"J/token, one run, {n} prompts": value_of_one_run(n, "output token") for n in (5, 10, 20, 100)},
+    **{f"mean energy, one run, {n} prompts of about one length": value_of_one_run(n, world=ALIKE) for n in (5, 10)},
+    **{f"J/token, one run, {n} prompts of about one length": value_of_one_run(n, "output token", ALIKE) for n in (5, 10)},
+    **{f"mean energy, one run, {n} prompts": value_of_one_run(n) for n in (20, 100)},
+    **{f"J/token, one run, {n} prompts": value_of_one_run(n, "output token") for n in (20, 100)},
+    "mean energy, one run, very long tails, 100 prompts": value_of_one_run(100, world=HEAVY),
+    **{f"ratio, very long tails, {n} prompts": ratio(n, 1, 0.0, world=HEAVY) for n in (20, 100)},
+    **{f"ratio, still longer tails, {n} prompts": ratio(n, 1, 0.0, world=HEAVIER) for n in (50, 100)},
+    "ratio, very long tails, 100 prompts, of which one side answered 20": ratio(100, 1, 0.0, sizes=((), (20,)), world=HEAVY),
     "mean energy, one run, spread 8 % known from others, 100 prompts": value_across_runs(100, 1, 0.08),
     "mean energy, three runs, spread 8 %, 100 prompts": value_across_runs(100, 3, 0.08),
     **{
@@ -97,8 +107,12 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-# What intervals do not promise: a setup that is less steady than all that were measured more than once.
+# What intervals do not promise: a setup that is less steady than all that were measured more than once; a mean with the longest tails.
 LIMITS: dict[str, Scenario] = {
+    "mean energy, one run, very long tails, 20 prompts": value_of_one_run(20, world=HEAVY),
+    "mean energy, one run, still longer tails, 50 prompts": value_of_one_run(50, world=HEAVIER),
+}
+LIMITS |= {
     f"J/token in a table, {name}, twice as unsteady as others, 100 prompts": in_a_table(100, count, 0.04, "output token", times=2)
     for name, count in (("one run", 1), ("two runs", 2), ("three runs", 3))
 }

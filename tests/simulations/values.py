@@ -60,9 +60,9 @@ def named_rows(*names: str, key: str = "energy_j") -> pl.DataFrame:
     return pl.DataFrame({"result_id": list(names), key: [1.0] * len(names)})
 
 
-def value_of_one_run(prompts: int, per: str = "response") -> Scenario:
+def value_of_one_run(prompts: int, per: str = "response", world: World | None = None) -> Scenario:
     """The mean energy of an answer, or J/token, within one run."""
-    world, measure = World(), Measure(per=per)
+    world, measure = world or World(), Measure(per=per)
 
     def measured(chance: Chance) -> bool:
         own = units(world, chance.standard_normal(prompts), np.zeros(1), chance)

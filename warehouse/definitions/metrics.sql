@@ -47,6 +47,12 @@ create macro error_of_mean(answers, mean_j, energy_squares, error_squares, calib
 -- The sum of squares of so many numbers, from their mean and standard deviation.
 create macro squares(count, mean, stddev) as count * mean * mean + (count - 1) * power(coalesce(stddev, 0), 2);
 
+-- Whether so many prompts are enough for an interval, from the standard deviation of the logarithm of their energies and how many of one energy would lean on one
+-- answer as little: warehouse/statistics/intervals.py, which has the same limits, says why.
+create macro enough_units(units, log_spread, alike) as
+    units >= case when log_spread > 1.25 then 50 when log_spread > 0.3 then 20 else 5 end
+    and (coalesce(log_spread, 0) <= 1.75 or alike >= 100);
+
 -- The standard error of the logarithm of a ratio of two sums over units, from the sums and those of their squares and products; null for fewer than two units.
 -- That of a jackknife, to the third power of the shares of a unit: a unit that is a large part of both sums counts for more than its residual shows, as the
 -- ratio leans on it. `sums` has squares, products and third powers of the units; `alike`

@@ -29,21 +29,52 @@ select
 from measured_requests as requests
 join labelled_runs as runs on runs.run_number = requests.run_number;
 
--- One row per model: the quality scores of the original leaderboard (percent). Several sources: the first by name.
+-- One row per model: the quality scores of the original leaderboard (percent), all three by one source, `quality_source`, as those of two harnesses do not
+-- make one mean; `quality_sources` says of how many sources it is one. Of several the one with most of the three scores; then one that took all samples of a
+-- benchmark; then the one that was loaded last; then by name. Of several scores of a source the one with the usual examples in the prompt (ARC 25, HellaSwag 10,
+-- TruthfulQA 0), then one that does not say how many; then the newest version of the benchmark.
 create view model_quality as
-select
-    model_id,
-    arg_min(score, place) filter (where benchmark in ('arc', 'arc_challenge') and usual in ('', 'acc_norm')) as arc,
-    arg_min(score, place) filter (where benchmark = 'hellaswag' and usual in ('', 'acc_norm')) as hellaswag,
-    arg_min(score, place) filter (where benchmark in ('truthfulqa', 'truthfulqa_mc2') and usual in ('', 'acc')) as truthfulqa
-from (
+with scores as (
     select
-        *,
-        coalesce(metric, '') as usual,
-        concat_ws(':', source, benchmark, fewshot, version, score) as place
+        model_id,
+        source,
+        file_id,
+        score,
+        case
+            when benchmark in ('arc', 'arc_challenge') and coalesce(metric, '') in ('', 'acc_norm') then 'arc'
+            when benchmark = 'hellaswag' and coalesce(metric, '') in ('', 'acc_norm') then 'hellaswag'
+            when benchmark in ('truthfulqa', 'truthfulqa_mc2') and coalesce(metric, '') in ('', 'acc') then 'truthfulqa'
+        end as kind,
+        case
+            when fewshot = case kind when 'arc' then 25 when 'hellaswag' then 10 else 0 end then 0
+            when fewshot is null then 1
+            else 2
+        end as unusual,
+        try_cast(version as double) as edition
     from quality
+),
+of_sources as (
+    select
+        model_id,
+        source,
+        first(score order by unusual, edition desc nulls last, file_id desc, score) filter (where kind = 'arc') as arc,
+        first(score order by unusual, edition desc nulls last, file_id desc, score) filter (where kind = 'hellaswag') as hellaswag,
+        first(score order by unusual, edition desc nulls last, file_id desc, score) filter (where kind = 'truthfulqa') as truthfulqa,
+        count(distinct kind) as kinds,
+        max(file_id) as newest
+    from scores
+    where kind is not null
+    group by model_id, source
 )
-group by model_id;
+select
+    model_id, arc, hellaswag, truthfulqa,
+    source as quality_source,
+    count(*) over (partition by model_id) as quality_sources
+from of_sources
+qualify row_number() over (
+    partition by model_id
+    order by kinds desc, regexp_matches(source, ', (limit |[0-9]+ of [0-9]+ samples)'), newest desc, source
+) = 1;
 
 -- One row per run: `over`, its distributions from run_summary by the name of the metric, such as over['ttft_s'].mean; null for a metric that it lacks.
 create view run_metrics as
@@ -173,7 +204,9 @@ select
     case when figures.weights = 'pretrained' then model_quality.truthfulqa end as truthfulqa,
     case
         when figures.weights = 'pretrained' then (model_quality.arc + model_quality.hellaswag + model_quality.truthfulqa) / 3
-    end as quality_mean
+    end as quality_mean,
+    case when figures.weights = 'pretrained' then model_quality.quality_source end as quality_source,
+    case when figures.weights = 'pretrained' then model_quality.quality_sources::integer end as quality_sources
 from (
     select * from measured_results
     union all by name

@@ -32,6 +32,7 @@ create macro request_reasons(answer) as list_filter(
         case when answer.loop_share >= looped_share() then 'looped' end,
         case when answer.neighbour_power_w > coalesce(busy_neighbour_times() * answer.idle_power_w, busy_neighbour_w()) then 'busy-neighbour' end,
         case when answer.host_load > busy_host_load() then 'busy-host' end,
+        case when answer.other_processes > 0 and answer.device is distinct from 'server' then 'other-process' end,
         case when answer.cached_tokens > cached_share() * answer.input_tokens then 'cached-prompt' end
     ],
     lambda code: code is not null
@@ -50,7 +51,7 @@ create macro draws_one_by_one(engine, concurrency, harness_version, environment)
     );
 
 -- The reasons that hold for one row of `runs`, with `seeded`, whether it drew its tokens one by one, and `accompanied`, whether another process was on the
--- measured GPU when a session began; a server is one itself.
+-- measured GPU when a session began or an answer ended; a server is one itself.
 create macro run_reasons(run) as list_filter(
     [
         case when run.counted = 0 then 'no-valid-rows' end,
@@ -92,6 +93,7 @@ values
     ('looped', 'request', false, 'A good part of the answer is the same few tokens again and again.'),
     ('busy-neighbour', 'request', false, 'Another GPU of the host was at work.'),
     ('busy-host', 'request', false, 'Other work kept more than half of the host''s processors busy.'),
+    ('other-process', 'request', false, 'Another process was on the measured GPU: what it did may be in the joules.'),
     ('cached-prompt', 'request', false, 'The server took part of the prompt from a cache, which costs no prefill.'),
     ('no-valid-rows', 'run', true, 'No row of the run is valid.'),
     ('books', 'run', true, 'The energy of the windows and gaps is more than 2 % off the counter of the whole run.'),

@@ -114,7 +114,7 @@ def _side(value: float | None, own: pl.DataFrame, every: pl.DataFrame, measure: 
     if measure.statistic == "mean":
         sums = every.join(own.group_by("unit").agg(pl.col("energy_j", parts).sum()), on="unit", how="left", maintain_order="left")
         upper, lower = (sums[name].fill_null(0).to_numpy().astype(float) for name in ("energy_j", parts))
-        totals = Sums(upper, lower)
+        totals = Sums(upper, lower, bool(own["shared"].any()))
         return Side(totals.value, own_runs, count, sums=totals, meter=meter)
     if counted["answers"].max() != 1 or counted["shared"].any():
         return Side(value, own_runs, count, meter=meter)

@@ -16,6 +16,11 @@ SEED = 20260101
 RESAMPLES = 2000
 # Below so many units there is no interval.
 FEWEST_UNITS = 5
+# Prompts whose energies lie further apart than this (standard deviation of the logarithm) need so many: the mean of fewer rests on the
+# longest answers, and a sample that has none of them does not show it. `enough_units` of warehouse/definitions/metrics.sql has the same.
+NEEDED = ((0.3, 20), (1.25, 50))
+# Above this spread even the longest answers of a large sample are few: it must count like so many of one length.
+HEAVY, NEEDED_ALIKE = 1.75, 100
 # How many values of a distribution are drawn for each that is used.
 FINER = 100
 LEVELS = (0.025, 0.975)
@@ -28,6 +33,7 @@ class Sums:
 
     upper: Floats  # energy (J) of each unit
     lower: Floats  # what it is divided by: answers, tokens, words
+    windows: bool = False  # units are windows of several answers, which are alike; else prompts, one of which may be most of the energy
 
     @property
     def value(self) -> float:
@@ -40,12 +46,36 @@ class Sums:
         """How many units the configuration has."""
         return int(np.count_nonzero((self.upper != 0) | (self.lower != 0)))
 
+    @property
+    def alike(self) -> float:
+        """How many units of the same energy would lean on one as little: all of them where they are alike, about one where a single unit is
+        most of the energy."""
+        return float(self.upper.sum()) ** 2 / float(self.upper @ self.upper)
 
-def student(freedom: int) -> float:
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are enough units for an interval: the further their energies lie apart, the more it takes."""
+        if self.units < FEWEST_UNITS or not self.value > 0:
+            return False
+        energies = self.upper[self.upper > 0]
+        if self.windows or len(energies) < FEWEST_UNITS:
+            return True
+        spread = float(np.log(energies).std(ddof=1))
+        fewest = max((needed for least, needed in NEEDED if spread > least), default=FEWEST_UNITS)
+        return self.units >= fewest and (spread <= HEAVY or self.alike >= NEEDED_ALIKE)
+
+
+def student(freedom: float) -> float:
     """The 97.5 % quantile of Student's t: exact for one and two degrees of freedom, else by the expansion of Cornish and Fisher, right to
-    0.3 %."""
+    0.3 %; between one, two and three on a straight line.
+
+    Args:
+        freedom: degrees of freedom, at least 1.
+    """
     if freedom < 3:
-        return math.tan(0.475 * math.pi) if freedom == 1 else 0.95 * math.sqrt(2 / (1 - 0.95**2))
+        ends = (math.tan(0.475 * math.pi), 0.95 * math.sqrt(2 / (1 - 0.95**2)))
+        low, high = ends if freedom < 2 else (ends[1], student(3.0))
+        return low + (high - low) * (freedom % 1)
     z = 1.959963984540054
     terms = (
         z,
@@ -75,18 +105,19 @@ def log_draws(drawn: Floats, sums: Sums, against: Sums | None = None) -> Floats 
     """Draws of the logarithm of the true value, or of its ratio to another configuration on the same units.
 
     A studentised bootstrap: each resample's distance from the sample is divided by the resample's own standard error, because that of few
-    or skewed units varies with their mean. The draws are never narrower than Student's t.
+    or skewed units varies with their mean. The draws are never narrower than Student's t, and as much wider as Student's t is for so many
+    units as would be `alike`: a standard error to which few units give most of the digits is known no better than one of few units.
 
     Args:
         drawn: of `resamples`, for the units in their order.
 
     Returns:
-        RESAMPLES draws; None with fewer than FEWEST_UNITS units, and where a value is not positive and has no logarithm.
+        RESAMPLES draws; None where a side has too few units (`Sums.is_enough`), and where a value is not positive and has no logarithm.
     """
     sides = [sums] if against is None else [sums, against]
-    fewest = min(side.units for side in sides)
-    if fewest < FEWEST_UNITS or not all(side.value > 0 for side in sides):
+    if not all(side.is_enough for side in sides):
         return None
+    fewest = min(side.units for side in sides)
     parts = [_Resampled(drawn, side) for side in sides]
     if not all(bool((part.upper > 0).all() and (part.lower > 0).all()) for part in parts):
         return None
@@ -97,7 +128,8 @@ def log_draws(drawn: Floats, sums: Sums, against: Sums | None = None) -> Floats 
         squares, error = squares + parts[1].with_itself() - 2 * parts[0].with_other(parts[1]), error - parts[1].influence
     small = fewest / (fewest - 1)
     own = math.sqrt(small * float(error @ error))
-    return centre - own * _studentised(away, np.sqrt(small * np.maximum(squares, 0)), student(fewest - 1))
+    uneven = max(student(max(side.alike - 1, 1)) / student(side.units - 1) for side in sides)
+    return centre - own * max(uneven, 1.0) * _studentised(away, np.sqrt(small * np.maximum(squares, 0)), student(fewest - 1))
 
 
 def _studentised(away: Floats, errors: Floats, at_least: float) -> Floats:

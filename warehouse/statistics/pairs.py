@@ -105,7 +105,7 @@ def _total_of_windows(windows: list[dict[str, Any]]) -> tuple[float, Floats | No
 def _sums_of_windows(every: pl.DataFrame, own: pl.DataFrame) -> Sums:
     joined = every.join(own, on="answered_together", how="left", maintain_order="left")
     joules, answers = (joined[name].fill_null(0).to_numpy().astype(float) for name in ("joules", "answers"))
-    return Sums(joules, answers)
+    return Sums(joules, answers, windows=True)
 
 
 def change_of_means(published: pl.DataFrame) -> pl.DataFrame:

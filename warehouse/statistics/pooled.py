@@ -140,8 +140,8 @@ def with_intervals(
     `token_high_j` of J/token.
 
     Student's t over answers, answers to one prompt counted once, what the runs add (`statistics.runs`), and the calibration of the meter,
-    as a factor. Neither is there
-    for published averages and for fewer than five prompts; of energy that a rule divided only J/token has one, over windows.
+    as a factor. Neither is there for published averages and for too few prompts (`intervals.Sums.is_enough`; the ingest keeps no
+    `token_log_error` of such a run); of energy that a rule divided only J/token has one, over windows.
 
     Args:
         rows: of `pooled`.
@@ -177,9 +177,10 @@ def _ends(row: dict[str, Any], value: float | None, known: luck.Known) -> dict[s
     if not value or value <= 0 or row["divided"] or row["divided"] is None or row["stddev"] is None:
         return nothing
     prompts = row["answers"] // max(row["answers_per_prompt"], 1)
-    if prompts < FEWEST_UNITS:
+    if prompts < FEWEST_UNITS or row["error"] is None:
         return nothing
-    reach = student(prompts - 1) * row["stddev"] / row["mean"] / math.sqrt(prompts)
+    varies = row["stddev"] / row["mean"]
+    reach = student(max(prompts / (1 + varies**2) - 1, 1)) * varies / math.sqrt(prompts)
     return _around(value, reach, row, known, VALUE_ENDS)
 
 

@@ -60,6 +60,26 @@ def frontier(rows: pl.DataFrame, x: str, y: str, x_is_good: bool) -> pl.DataFram
     return ordered.with_columns((before.is_null() | (pl.col(y) < before)).alias("frontier"))
 
 
+def not_surely_beaten(
+    rows: pl.DataFrame, x: str, y: str, x_is_good: bool, ends: tuple[str, str] = ("value_low", "value_high")
+) -> pl.DataFrame:
+    """Adds `maybe`: another configuration is as good on `x` and better on `y`, but their intervals of `y` meet, so that it may be luck.
+
+    Two intervals that meet do not say that the two are alike: a comparison of both, on the same prompts, is narrower.
+
+    Args:
+        rows: of `frontier`.
+        x_is_good: more of `x` is better.
+        ends: the columns of the interval of `y`, null or absent where a number has none and counts as it is.
+    """
+    found = [pl.coalesce(name, y) if name in rows.columns else pl.col(y) for name in ends]
+    speed, low, high = (rows.select(number.cast(pl.Float64)).to_series().to_numpy() for number in (pl.col(x), *found))
+    speed = speed if x_is_good else -speed
+    # One row of this table for each that may beat it: at least as fast and surely cheaper, or faster and as cheap.
+    surely = (speed[:, None] >= speed) & (high[:, None] < low) | (speed[:, None] > speed) & (high[:, None] <= low)
+    return rows.with_columns(pl.Series("maybe", ~surely.any(axis=0), dtype=pl.Boolean) & ~pl.col("frontier"))
+
+
 def levels(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
     """Smallest, median and largest value of each group, in the order of the groups.
 

@@ -17,7 +17,7 @@ COMPARED = (
 BOOTSTRAP = (
     "Intervals are 95 % intervals by bootstrap over what was measured by itself, prompts or whole batches; results that answered the same "
     "prompts are drawn together. All runs of a setup count. Published averages have no interval, nor have fewer than five prompts or "
-    "batches; fewer than ten are hollow marks."
+    "batches, or fewer than 20 to 50 prompts whose energies lie far apart; fewer than ten are hollow marks."
 )
 # How sure a difference can be: where the spread comes from, what can be shown, and whether setups differ from themselves.
 CERTAINTY = "How sure can a difference be?"

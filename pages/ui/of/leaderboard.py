@@ -32,7 +32,8 @@ COLUMNS = (
 )
 # Columns for those who look closer.
 MORE = (
-    *("prompt_set", "harness_version", "arc", "hellaswag", "truthfulqa", "origin", "generation", "between_runs", "provenance"),
+    *("prompt_set", "harness_version", "arc", "hellaswag", "truthfulqa", "quality_source", "quality_sources", "origin", "generation"),
+    *("between_runs", "provenance"),
     *("model_id", "family", "dtype", "num_gpus", "weights", "experiment_id"),
 )
 # The numbers that can be narrowed to a range on the leaderboard.
@@ -40,7 +41,8 @@ RANGES = ("params_total_b", "output_tokens", "latency_s", "throughput_tps", "qua
 POOLED = (
     "Runs of one setup are one row: means in which every prompt counts once, however often it was asked; “Prompts” counts the answers. "
     "Percentiles are the mean of those of the runs; Compare and Distributions take them over all answers. The 95 % "
-    "intervals are those of the mean and of J/token over prompts and runs; there is none below five prompts and for published averages. "
+    "intervals are those of the mean and of J/token over prompts and runs; there is none below five prompts, below 20 or 50 whose energies "
+    "lie far apart, and for published averages. "
     "Divided energy has none of an answer, but one of J/token over its windows."
 )
 TOKEN = "energy_per_token_j"
@@ -61,14 +63,15 @@ def columns(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple[str
 
 
 def in_words(rows: pl.DataFrame, key: str) -> pl.DataFrame:
-    """Rows as the table shows them: `pareto` as a star, `interval`, `token_interval` and `runs_of` in words, – where there is none.
+    """Rows as the table shows them: `pareto` as a star (hollow where only `maybe`), and `interval`, `token_interval` and `runs_of` in
+    words, – where there is none.
 
     Args:
         rows: of the leaderboard.
         key: of NUMBERS, the energy.
     """
     return rows.with_columns(
-        pl.when("pareto").then(pl.lit("★")).otherwise(pl.lit("")).alias("pareto"),
+        pl.when("pareto").then(pl.lit("★")).when("maybe").then(pl.lit("☆")).otherwise(pl.lit("")).alias("pareto"),
         _intervals(rows, ("value_low", "value_high"), NUMBERS[key].display_factor).alias("interval"),
         _intervals(rows, ("token_low_j", "token_high_j"), NUMBERS[TOKEN].display_factor).alias("token_interval"),
         pl.col("runs").cast(pl.String).fill_null(NONE).alias("runs_of"),

@@ -14,8 +14,9 @@ from prompt_joules.warehouse.energy_shown import NUMBERS
 TRADE_OFFS = (
     "One point is one model on one GPU at one batch size; a curve joins the batch sizes of what is alike in all else. Curves on the "
     "frontier and the cheapest one of each model have names, at the right; a tooltip names every point. Small points miss a limit, the "
-    "ring is what costs least within them. Along the broad grey line no other configuration is as good on both and better on one. ITL "
-    "p50 is the usual time between two tokens of an answer."
+    "ring is what costs least within them. Along the broad grey line no other configuration is as good on both and better on one. A "
+    "point in a thin grey ring is beaten by one on the line, but their 95 % intervals meet, so that this may be luck. ITL p50 is the usual "
+    "time between two tokens of an answer."
 )
 BOUNDARY = "J counts all GPUs that a configuration uses, without CPU, memory and cooling."
 # What the points of one curve share, and how many sizes it needs; the most curves that can have a name.
@@ -32,6 +33,11 @@ OF_EACH = "The best configuration of each model within the limits"
 NO_LIMIT = "no limit"
 # The limits that a first visitor finds: 50 ms between two tokens is faster than people read.
 FIRST_LIMITS = {"itl_p50_s": "50"}
+
+
+def ends_of(y: str) -> tuple[str, str]:
+    """The columns of the interval of the energy; of one that has none the number itself, twice."""
+    return axes.ends_columns(y) or (y, y)
 
 
 def at_limits(limits: Mapping[str, Within | None]) -> dict[str, float | None]:
@@ -71,7 +77,7 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     rules, what breaks a limit small, a ring around what costs least within them.
 
     Args:
-        rows: rows of `results` in screen units with `frontier` and `inside`.
+        rows: rows of `results` in screen units with `frontier` and `inside`, and `maybe` for what is not surely beaten.
         limits: `x` and `y` in screen units, or None.
         is_best: whether the rows are the frontier alone: then each point has a name at the right, and there are no curves.
     """
@@ -83,7 +89,8 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     speeds = _scale_across(named, rows[x], limits.get(x))
     last = max(float(rows[x].to_numpy().max()), limits.get(x) or 0.0)
     across = alt.X(f"{x}:Q", title=NUMBERS[x].title, scale=speeds, axis=axes.ending(axes.axis_of(True, rows[x]), last))
-    columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "end_low", "end_high", "frontier", "inside", "curve")))
+    points = points if "maybe" in points.columns else points.with_columns(pl.lit(False).alias("maybe"))
+    columns = list(dict.fromkeys((*axes.TEXTS, "colour", x, y, "end_low", "end_high", "frontier", "maybe", "inside", "curve")))
     base = alt.Chart(points.select(columns))
     dots = theme.dots(base, points, "gpu_model", "GPU", 80).encode(
         x=across,
@@ -94,6 +101,9 @@ def tradeoff(rows: pl.DataFrame, x: str, y: str, limits: dict[str, float | None]
     colour = theme.colour("gpu_model", "GPU", points)
     beside = ends.drawn(named, across, y, scale, colour)
     layers = [*_lines(points, x, y, across, up), *axes.bars(points, across, y, colour), *beside, theme.pickable(dots, box=("x", "y"))]
+    if (unsure := points.filter("maybe", "inside").select(x, y)).height:
+        around = alt.Chart(unsure).mark_point(size=190, filled=False, strokeWidth=1.2, color="gray", shape="circle")
+        layers.append(around.encode(x=across, y=up))
     if (cheapest := points.filter("inside").sort(y, maintain_order=True).head(1)).height:
         ring = alt.Chart(cheapest.select(x, y)).mark_point(size=320, filled=False, strokeWidth=2.5, color=theme.INK)
         layers.append(ring.encode(x=across, y=up))

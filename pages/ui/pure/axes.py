@@ -134,6 +134,11 @@ def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
     return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), *engines, weights, kind.alias("energy_is"), said)
 
 
+def ends_columns(key: str) -> tuple[str, str] | None:
+    """The columns with the ends of the interval of a number; None for one that has none."""
+    return ENDS.get(key, ("value_low", "value_high") if key in energy_shown.BY_KEY else None)
+
+
 def with_ends(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     """Adds `end_low` and `end_high`, the 95 % interval of a number over prompts and runs, in screen units; null where it has none.
 
@@ -141,7 +146,7 @@ def with_ends(rows: pl.DataFrame, key: str) -> pl.DataFrame:
         rows: of `data.with_intervals`, in screen units.
         key: of the number; only a mean energy and J/token have an interval.
     """
-    ends = ENDS.get(key, ("value_low", "value_high") if key in energy_shown.BY_KEY else None)
+    ends = ends_columns(key)
     factor = NUMBERS[key].display_factor
     found = [pl.col(name) * factor for name in ends] if ends and set(ends) <= set(rows.columns) else [pl.lit(None, pl.Float64)] * 2
     return rows.with_columns(found[0].alias("end_low"), found[1].alias("end_high"))

@@ -1,6 +1,7 @@
 """Which counter a device has, what the driver says of its conditions, and what is refused before anything is loaded."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -137,7 +138,7 @@ class Nvml:
 )
 def test_throttling_is_heat_or_brake_not_the_power_cap(reasons: int, throttled: bool, capped: bool) -> None:
     state = NvmlConditions(["cool", "hot"], Nvml(reasons)).state()
-    assert state == State(71.0, throttled, capped)
+    assert state == State(71.0, throttled, capped, other_processes=0)
 
 
 def test_the_busiest_gpu_that_is_not_measured_is_the_neighbour() -> None:
@@ -171,9 +172,23 @@ def test_other_processes_are_counted_and_warned_of() -> None:
     nvml.pids = (11, 999_999)  # one newcomer under a number that is not ours: ourselves, in a container
     assert conditions.other_processes() == 1
     nvml.pids = (11, 999_999, 999_998)
-    assert conditions.other_processes() == 3
+    assert conditions.other_processes() == 2, "a second newcomer is another's, the first stays ourselves"
     gpu = SimulatedCounter()
     instrument = CounterMeter(gpu, conditions=conditions, clock=gpu.clock, sleep=gpu.sleep)
-    with pytest.warns(SharedGpu, match="3 other"):
+    with pytest.warns(SharedGpu, match="2 other"):
         assert instrument.environment()["gpu_shared"] is True
     json.dumps(NvmlConditions(["hot"], Nvml()).snapshot())
+
+
+def test_a_process_that_comes_in_the_middle_is_in_the_reading_of_its_window() -> None:
+    nvml = Nvml()
+    gpu = SimulatedCounter()
+    instrument = CounterMeter(gpu, conditions=NvmlConditions(["hot"], nvml), clock=gpu.clock, sleep=gpu.sleep)
+    seen = []
+    for pids in ((os.getpid(),), (os.getpid(), 77), (os.getpid(),)):
+        nvml.pids = pids
+        instrument.begin()
+        gpu.sleep(1.0)
+        seen.append(instrument.end().other_processes)
+    assert seen == [0, 1, 0]
+    assert CounterMeter(gpu, clock=gpu.clock, sleep=gpu.sleep).environment()["other_processes"] is None

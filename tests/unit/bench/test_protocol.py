@@ -332,7 +332,7 @@ def test_conditions_of_a_window_reach_its_row(config: RunConfig, recording: Path
     from prompt_joules.bench.meter.counter_meter import CounterMeter
 
     good = CounterMeter.end
-    told = {"power_capped": True, "neighbour_power_w": 312.0, "throttled": False}
+    told = {"power_capped": True, "neighbour_power_w": 312.0, "other_processes": 2, "throttled": False}
     monkeypatch.setattr(CounterMeter, "end", lambda self: dataclasses.replace(good(self), **told))
     monkeypatch.setattr(os, "getloadavg", lambda: (3.0 * (os.cpu_count() or 1), 0.0, 0.0))
     run(replace(config, replay=recording, limit=1, idle=False))

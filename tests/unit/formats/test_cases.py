@@ -97,14 +97,25 @@ def requests(warehouse: Path, columns: str = "*") -> list[tuple[Any, ...]]:
     return warehouses.rows(warehouse, f"select {columns} from requests order by run_id, sequence").rows()
 
 
-def test_vllm_at_a_rate_has_no_concurrency_but_the_one_that_was_reached(tmp_path: Path, warehouse: Path) -> None:
+def test_vllm_at_a_rate_has_no_concurrency_but_a_mean_in_flight(tmp_path: Path, warehouse: Path) -> None:
     assert warehouses.ingest(CASES / "vllm-rate", into=warehouse).status == 0
-    assert warehouses.rows(warehouse, "select concurrency, batch_size from runs").rows() == [(1, 1)]
+    asked = "select concurrency, batch_size from runs"
+    assert warehouses.rows(warehouse, asked).rows() == [(None, 1)]
+    (told,) = set(warehouses.rows(warehouse, "select environment from requests")["environment"])
+    assert json.loads(told)["max_concurrent_requests"] == 1 and "at a rate without a limit" in json.loads(told)["concurrency_reason"]
     content = json.loads((CASES / "vllm-rate" / "r.json").read_text())
-    del content["max_concurrent_requests"]
-    (tmp_path / "r.json").write_text(json.dumps(content))
-    warehouses.ingest(tmp_path / "r.json", into=warehouse, rebuild=True)
-    assert warehouses.rows(warehouse, "select concurrency, batch_size from runs").rows() == [(None, None)]
+
+    def of(**changes: Any) -> list[tuple[Any, ...]]:
+        (tmp_path / "r.json").write_text(json.dumps({name: value for name, value in (content | changes).items() if value != "gone"}))
+        warehouses.ingest(tmp_path / "r.json", into=warehouse, rebuild=True)
+        return warehouses.rows(warehouse, asked).rows()
+
+    together = {"start_times": [0.0, 0.1, 0.2], "ttfts": [0.2] * 3, "itls": [[0.4, 0.4]] * 3, "max_concurrent_requests": 3}
+    assert of(**together) == [(None, 3)], "3 s of latencies in 1.2 s: 2.5 at once, not the 3 that there were at most"
+    assert of(**together, request_rate="inf") == [(3, 3)], "all were sent together"
+    assert of(**together, max_concurrency=2) == [(2, 2)], "a limit is one"
+    assert of(max_concurrent_requests="gone") == [(None, 1)]
+    assert of(start_times="gone") == [(None, None)]
     assert query.load("leaderboard", None, str(warehouse))["batch_size"].to_list() == [None]
 
 

@@ -2,9 +2,11 @@
 
 import math
 
+import duckdb
 import numpy as np
 import pytest
 
+from prompt_joules.warehouse import create
 from prompt_joules.warehouse.statistics import intervals
 from prompt_joules.warehouse.statistics.intervals import Sums
 
@@ -71,3 +73,47 @@ def test_every_stratum_keeps_its_size() -> None:
     drawn = intervals.resamples((3, 7))
     assert drawn.shape == (intervals.RESAMPLES, 10)
     assert (drawn[:, :3].sum(axis=1) == 3).all() and (drawn[:, 3:].sum(axis=1) == 7).all()
+
+
+def spread_evenly(count: int, spread: float) -> np.ndarray:
+    """Energies of prompts, log-normal, whose logarithms have this standard deviation."""
+    logs = np.random.default_rng(3).standard_normal(count)
+    logs = (logs - logs.mean()) / logs.std(ddof=1)
+    return np.asarray(np.exp(3 + spread * logs))
+
+
+@pytest.mark.parametrize(
+    ("count", "spread", "is_enough"),
+    [
+        *((4, 0.1, False), (5, 0.1, True), (5, 0.31, False), (19, 0.31, False), (20, 0.31, True), (20, 1.24, True)),
+        *((49, 1.26, False), (50, 1.26, True), (100, 1.74, True), (100, 1.76, False), (390, 1.76, False)),
+    ],
+)
+def test_prompts_whose_energies_lie_far_apart_need_more(count: int, spread: float, is_enough: bool) -> None:
+    energies = spread_evenly(count, spread)
+    sums = Sums(energies, np.ones(count))
+    assert sums.is_enough == is_enough
+    drawn = intervals.resamples((count,))
+    assert (intervals.log_draws(drawn, sums) is not None) == is_enough
+    alike = Sums(spread_evenly(count, 0.1), np.ones(count))
+    assert (intervals.log_draws(drawn, alike, sums) is not None) == is_enough, "the side that has too few decides"
+    if count >= 5:
+        assert Sums(energies, np.ones(count), windows=True).is_enough, "windows of batches are alike but for the last"
+    with duckdb.connect() as connection:
+        connection.execute((create.SOURCES[0].parent / "definitions" / "metrics.sql").read_text().split("-- The standard error of the")[0])
+        ask = "select enough_units($count, $spread, $alike)"
+        found = connection.execute(ask, {"count": count, "spread": float(np.log(energies).std(ddof=1)), "alike": sums.alike}).fetchone()
+    assert found == (is_enough,), "the ingest has the same rule"
+
+
+def test_many_prompts_far_apart_are_enough_where_none_is_much_of_the_energy() -> None:
+    halves = np.repeat([1.0, 50.0], 60)
+    assert np.log(halves).std(ddof=1) > intervals.HEAVY
+    assert not Sums(halves, np.ones(120)).is_enough and Sums(np.repeat([1.0, 50.0], 200), np.ones(400)).is_enough
+
+
+def test_an_interval_is_wider_where_few_units_are_most_of_the_energy() -> None:
+    assert Sums(np.ones(40), np.ones(40)).alike == pytest.approx(40)
+    assert Sums(np.array([97.0, 1, 1, 1]), np.ones(4)).alike == pytest.approx(100**2 / (97**2 + 3))
+    assert intervals.student(3.5) == pytest.approx(2.965, rel=0.01), "between 3.182 and 2.776"
+    assert intervals.student(1.5) == pytest.approx((intervals.student(1) + intervals.student(2)) / 2)

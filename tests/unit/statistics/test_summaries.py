@@ -39,3 +39,27 @@ def test_a_workload_in_kilowatt_hours() -> None:
     assert day["money"] == pytest.approx(0.3)
     assert day["co2_kg"] == pytest.approx(0.6)
     assert plan["kwh"][2] == pytest.approx(1.5 * 365.25)
+
+
+def test_what_is_beaten_within_its_interval_only_is_not_surely_beaten() -> None:
+    numbers = {
+        "best": (1.0, 10.0, 9.0, 11.0),
+        "meets": (2.0, 12.0, 10.9, 13.0),
+        "beaten": (2.0, 15.0, 14.0, 16.0),
+        "faster": (0.5, 14.0, None, None),
+        "published": (3.0, 10.9, None, None),
+        "behind": (3.0, 11.0, None, None),
+        "twin": (1.0, 10.0, 9.0, 11.0),
+    }
+    rows = pl.DataFrame(
+        [(name, *each) for name, each in numbers.items()], schema=["name", "x", "y", "value_low", "value_high"], orient="row"
+    )
+    for x_is_good in (False, True):
+        turned = rows.with_columns(x=-pl.col("x")) if x_is_good else rows
+        marked = summaries.not_surely_beaten(summaries.frontier(turned, "x", "y", x_is_good), "x", "y", x_is_good)
+        assert set(marked.filter("frontier")["name"]) >= {"faster"} and not marked.filter("frontier", "maybe").height
+        assert set(marked.filter(pl.col("frontier") | pl.col("maybe"))["name"]) == {"best", "twin", "meets", "faster", "published"}
+    plain = rows.drop("value_low", "value_high").filter(pl.col("name") != "twin")
+    marked = summaries.not_surely_beaten(summaries.frontier(plain, "x", "y", False), "x", "y", False)
+    assert not marked["maybe"].any(), "without intervals numbers count as they are"
+    assert not summaries.not_surely_beaten(summaries.frontier(plain.clear(), "x", "y", False), "x", "y", False).height
