@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
 def read(words: Sequence[str], prog: str) -> Callable[[], int]:
     """The command that a command line names, with its options.
 
-    Each is read alone, so that what is said about its options names it: `prompt-joules bench run --help`.
+    Only its own options are parsed, so that help and errors name the command: `prompt-joules bench run --help`.
 
     Raises:
         errors.NoCommand: there is no such command.

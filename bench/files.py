@@ -1,4 +1,4 @@
-"""Files and ids that every part of the bench makes: a file that is old or whole, an id that sorts by time."""
+"""Files that are written whole or not at all, and ids that sort by time, for every part of the bench."""
 
 import contextlib
 import os

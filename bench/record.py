@@ -3,8 +3,8 @@
 One row is one prompt answered once. The setup is repeated in every row, so that a lone Parquet file can be read by
 anyone. Storage is in base SI units. A value that was not measured is null with a reason beside it, never 0.
 
-This module imports nothing heavy: the ingest reads it on machines that have no torch. A column is a line of `record.csv`,
-with its unit, or it is not at all.
+This module imports nothing heavy: the ingest reads it on machines that have no torch. Every column is a line of
+`record.csv`, with its unit; there are no others.
 """
 
 import csv
@@ -28,9 +28,9 @@ class Column:
     meaning: str  # one line for documentation and column help
     required: bool  # a row with null here breaks the contract and is rejected by the ingest
     setup: bool  # the value is the same in every row of a run
-    choices: tuple[str, ...]  # of a text, the only ones that there are; empty: any
-    least: float | None  # of a number, the smallest that there is; None: any that is finite
-    most: tuple[float, str] | None  # of a number, the largest that there is, and what is said of a larger one
+    choices: tuple[str, ...]  # of a text: the values allowed; empty: any text
+    least: float | None  # of a number: the smallest allowed; None: any finite number
+    most: tuple[float, str] | None  # of a number: the largest allowed, and what is said of a larger one
 
 
 def _column(row: dict[str, str]) -> Column:

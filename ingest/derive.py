@@ -16,7 +16,7 @@ SLICE_ROWS = 500_000
 SUMMARIES = ("run_summary",)
 
 
-# DuckDB's words for values that it cannot add up; a failing machine has other words.
+# What DuckDB raises for values that it cannot add up. A full disk or a lack of memory raises other errors.
 ODD_VALUES = (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException)
 
 

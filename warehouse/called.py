@@ -1,4 +1,4 @@
-"""What people call engines and prompt sets, and back: sentences and headers of files have the names, filters, links and rows the ids."""
+"""What people call engines and prompt sets, and back. Sentences and headers of files have names; filters, links and rows have ids."""
 
 import re
 from collections.abc import Callable

@@ -36,7 +36,7 @@ def said(value: str, names: Names = AS_THEY_ARE) -> str:
     """A value as it stands in a sentence about filters: by its name, in “quotes” where that would not be read back as it is.
 
     Args:
-        names: what values of its kind are called; the name of another stands with signs that a reader takes as they are.
+        names: what values of its kind are called. A value that equals the name of another one is written with every sign escaped.
     """
     for shown in (names.name(value), value):
         if names.id(shown) == value and not UNCLEAR.search(shown):

@@ -1,4 +1,4 @@
-"""One rectangle out of prompts of several lengths."""
+"""Prompts of several lengths, padded to one length."""
 
 from collections.abc import Sequence
 from typing import Any, Literal

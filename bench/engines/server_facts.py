@@ -45,7 +45,7 @@ _SAID = {
     "attention_backend": re.compile(r"[Uu]sing ([A-Z][A-Z0-9_]+) attention backend|attention_backend='?(\w+)"),
     "kv_cache_tokens": re.compile(r"KV cache size: ([\d,]+) tokens|max_total_num_tokens=(\d+)"),
 }
-"""Lines of a server's log, by what they say; a server words them differently from version to version, so that each may be missing."""
+"""What is read out of a server's log. The wording differs between versions, so each may be missing."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ServerFacts:
     models: tuple[str, ...]  # those it lists
     version: str | None  # its name and version
     answered_as: str | None = None  # what it called the model of its first answer
-    owner: str | None = None  # who owns the model, by its list: with vLLM "vllm", with llama.cpp "llamacpp", ..
+    owner: str | None = None  # the owner of the model in the server's list of models: with vLLM "vllm", with llama.cpp "llamacpp", ..
     fingerprint: str | None = None  # of the build or setup that gave the first answer
 
     def other_model(self, asked: str) -> str | None:
@@ -111,10 +111,10 @@ def from_log(log: Path) -> dict[str, Any]:
 
 @dataclass
 class Metrics:
-    """A server's own figures over one session: gauges as mean and most, counters as what they grew by.
+    """A server's own figures over one session: of gauges the mean and the largest value, of counters the increase.
 
     Args:
-        client: base URL is the API's, so that `/metrics` stands one up.
+        client: its base URL is that of the API; `/metrics` is one level above it.
         full: whether as many requests are in flight at the moment as the run wants.
     """
 

@@ -37,7 +37,7 @@ _PR_SET_PDEATHSIG = 1
 _PATIENCE_S = 20.0
 """How long a server may take to end after it was asked to."""
 _DYING_S = 5.0
-"""How long a server that answers no more may take to end by itself, before it counts as one that still runs."""
+"""How long a server that no longer answers may take to end by itself; after that it counts as running."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Started:
 
     base_url: str  # of its OpenAI-compatible API
     name: str  # under which it serves the model
-    options: tuple[str, ...]  # its options as given, paths left out: they say what ran and travel with the rows
+    options: tuple[str, ...]  # its options as given, without paths: they are stored with the rows
     log: Path  # what it has printed so far
 
 

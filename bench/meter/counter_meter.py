@@ -27,7 +27,7 @@ SHORTEST_TIMEOUT_S = 1.0
 STEPS_TO_TIMEOUT = 10.0
 """A counter that has not moved for ten steps, or a second, is stuck."""
 READS_TO_BLUNT = 5
-"""Two reads a step and five usual pauses apart do not tell when the counter moved between them."""
+"""Two reads that are more than a step and five usual pauses apart do not tell when the counter moved."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class CounterMeter(Meter):
         return sum((b.energy_j - a.energy_j) / (b.t_s - a.t_s) for a, b in zip(first, last, strict=True))
 
     def restart(self) -> None:
-        """Begin the balance anew; with a counter that does not answer the old one goes on, and its windows will be lost in it."""
+        """Begin the balance anew. If the counter does not answer, the old balance goes on, and the next windows count as lost in it."""
         first_j = self.read_j()
         if first_j is not None:
             self._balance = Balance(first_j, first_j)

@@ -27,6 +27,7 @@ its end, 0.2 to 0.3 J between 40 and 80 ms (medians; `python -m tests.perf.tail`
 POLL_S = 0.0002
 """Pause between two reads while waiting for a step."""
 BLUNT_ENOUGH = 5
+"""After so many reads in a row that were too far apart, a move between two of them counts all the same."""
 STEPS_TO_DETECT = 10
 DETECT_FOR_S = 2.0
 """The step is the median over ten steps, or over those of two seconds."""
@@ -37,8 +38,8 @@ class Step:
     """The moment at which a counter moved."""
 
     t_s: float  # middle of the two reads between which it moved, s
-    # Time between those reads, s: the moment is known to half of it. Where this process was kept waiting in the first of them, for how long
-    # it was counts twice: the counter may have moved before the time of that read was noted.
+    # Time between those two reads, s: the moment is known to half of it. If the first read took longer than usual, the excess is added
+    # twice, because the counter may have moved while that read waited.
     gap_s: float
     energy_j: float  # what the counter shows from then on, J
 
@@ -109,8 +110,8 @@ class Reader:
     counter: Counter
     clock: Callable[[], float]
     sleep: Callable[[float], None]
-    # A move between two reads further apart is left out, as its moment is not known: this process was kept waiting. The fifth such read in
-    # a row counts.
+    # Two reads that are further apart do not tell when the counter moved, because this process was kept waiting: a move between them does
+    # not count, except after BLUNT_ENOUGH such reads in a row.
     sharp_s: float = math.inf
     usual_s: float = math.inf  # a read that takes longer was kept waiting
 

@@ -34,7 +34,7 @@ class State:
 
 
 class Conditions:
-    """The state of the measured GPUs. Of itself it knows nothing; drivers that answer fill it."""
+    """The state of the measured GPUs, as far as it is known. This class knows nothing; its subclasses ask a driver."""
 
     def state(self) -> State:
         """Temperature and throttling now."""

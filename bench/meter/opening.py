@@ -45,7 +45,7 @@ class AbsentMeter(Meter):
         return Reading(reason=self.reason, cpu_energy_j=host.cpu_j, dram_energy_j=host.dram_j)
 
     def environment(self) -> dict[str, object]:
-        """Nothing but the reason."""
+        """The keys of a counter's environment without values, and the reason."""
         return {"gpus": [], "counter": None, "other_processes": None, "gpu_shared": None, "reason": self.reason}
 
 

@@ -50,14 +50,14 @@ class Reading:
 
 
 class Meter:
-    """Measures windows: `begin()`, the response, device synchronized, `end()`. What is below is a meter without a counter."""
+    """Measures windows: `begin()`, the response, device synchronized, `end()`. The methods here are those of a meter without a counter."""
 
     source: str  # the `energy_source` column
     edges: str | None  # `plain`, `aligned`, or None without a counter
     calibration: float | None  # the part of the error that all windows have in common, relative; None without a counter
     reason: str | None  # why this meter cannot give joules; None if it can
     gpu_model: str | None  # name of the GPU; names joined by " + " if they differ
-    num_gpus: int  # how many are summed; 0 without a GPU
+    num_gpus: int  # GPUs whose energy is summed; 0 without a GPU
     # cpu_source, dram_source, host_reason: the same for CPU and memory.
     cpu_source: str
     dram_source: str
@@ -76,7 +76,7 @@ class Meter:
         raise NotImplementedError
 
     def read_j(self) -> float | None:
-        """The counter now, summed over the GPUs, J; None if it cannot be read. Safe beside an open window, from any thread."""
+        """The counter now, summed over the GPUs, J; None if it cannot be read. It may be called while a window is open, from any thread."""
         return None
 
     def restart(self) -> None:

@@ -37,7 +37,7 @@ class Tally:
         self.joules += row.get("energy_j") or 0.0
 
     def _count_seconds(self, row: dict[str, Any]) -> None:
-        """The clock where answers overlap freely; else every window once, as long as its longest answer: a batch shares one."""
+        """Add the seconds of answering: by the clock where answers overlap freely, else the longest answer of each window."""
         if self._begun_s is not None:
             self.seconds = time.perf_counter() - self._begun_s
             return

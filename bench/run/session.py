@@ -23,6 +23,7 @@ from prompt_joules.bench.run.progress import RunProgress, Tally
 from prompt_joules.bench.run.sink import PartSink
 from prompt_joules.bench.run.window import Item, Row
 
+# The columns of the setup that are options of the command by the same name.
 _SAME = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens", "seed", "batch_size", "engine")
 
 

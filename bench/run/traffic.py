@@ -88,7 +88,7 @@ class Traffic:
 
     @property
     def in_hand(self) -> tuple[ItemKey, ...]:
-        """What a server that went away was answering when it did."""
+        """The prompts that the server was answering when it went away; empty as long as it answers."""
         return tuple(sorted(self._broken)) if self._lost is not None else ()
 
     async def run(self, items: Sequence[Item], alone: Sequence[Item] = ()) -> str:
@@ -145,7 +145,7 @@ class Traffic:
         return self._lost is None
 
     async def _answer(self, item: Item, free: asyncio.Semaphore, because: str | None = None) -> None:
-        """Send one prompt, again if that may help, and queue its row; `because` is its reason where it has no other."""
+        """Send one prompt, again if that may help, and queue its row. `because` is the row's reason if it has no other."""
         try:
             for attempt in range(ATTEMPTS):
                 failure = await self._attempt(item, because, last=attempt == ATTEMPTS - 1)
@@ -288,8 +288,8 @@ def _first(failures: BaseExceptionGroup[Any]) -> BaseException:
 def answered(answer: Answer, start_s: float, most_tokens: int, because: str | None = None) -> Row:
     """The columns of a whole answer. Without the server's token count the row is failed: it cannot enter any figure.
 
-    The latency ends with the last text, as AIPerf's does; `stream_end_s` is when the server said that the stream was over. An answer longer
-    than allowed says so; else `because` is its reason.
+    The latency ends with the last text, as AIPerf's does; `stream_end_s` is when the server said that the stream was over. The reason of
+    an answer that is longer than allowed says that; any other answer has `because`.
     """
     counted = answer.output_tokens is not None
     longer = answer.output_tokens is not None and answer.output_tokens > most_tokens

@@ -1,6 +1,6 @@
 """What `bench/record.csv` says of single columns, as SQL.
 
-The names and words come from that table of ours alone, never from a file of results.
+All names and words in this SQL come from that table, never from a file of results, so nobody can inject any.
 """
 
 from collections.abc import Iterator

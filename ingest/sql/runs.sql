@@ -81,15 +81,10 @@ with counted as (
         sum(latency_s) filter (where valid and energy_j is not null) as measured_latency_s_total,
         max(repetition) + 1 as answers_per_prompt,
         count(*) filter (where valid and energy_j is not null and output_tokens is not null) as alone,
-        {
-            uu: sum(energy_j * energy_j) filter (where valid and output_tokens is not null),
-            ul: sum(energy_j * output_tokens) filter (where valid),
-            ll: sum(output_tokens::double * output_tokens) filter (where valid and energy_j is not null),
-            uuu: sum(energy_j * energy_j * energy_j) filter (where valid and output_tokens is not null),
-            uul: sum(energy_j * energy_j * output_tokens) filter (where valid),
-            ull: sum(energy_j * output_tokens * output_tokens) filter (where valid),
-            lll: sum(output_tokens::double * output_tokens * output_tokens) filter (where valid and energy_j is not null)
-        } as powers,
+        power_sums(
+            case when valid and output_tokens is not null then energy_j end,
+            case when valid and energy_j is not null then output_tokens::double end
+        ) as powers,
         stddev_samp(case when energy_j > 0 then ln(energy_j) end) filter (where valid and output_tokens is not null) as log_spread,
         sum(output_tokens) filter (where valid) as output_tokens_total,
         sum(latency_s) filter (where valid) as latency_s_total
@@ -143,15 +138,7 @@ busy as (
         run_id,
         sum(seconds) as seconds,
         count(joules) as units,
-        {
-            uu: sum(joules * joules),
-            ul: sum(joules * tokens),
-            ll: sum(tokens * tokens),
-            uuu: sum(joules * joules * joules),
-            uul: sum(joules * joules * tokens),
-            ull: sum(joules * tokens * tokens),
-            lll: sum(tokens * tokens * tokens)
-        } as powers
+        power_sums(joules, tokens) as powers
     from windows
     group by run_id
 ),

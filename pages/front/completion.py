@@ -1,6 +1,6 @@
 """`prompt-joules completion bash`: a script that completes commands, options and their values, made of what `--help` says.
 
-It is made once, when it is installed, so that a press of Tab starts no Python. After another version is installed it is made anew.
+The script is written once, when it is installed, so that a press of Tab starts no Python. Install it again after an update.
 """
 
 import argparse
@@ -39,7 +39,7 @@ class Command:
     words: tuple[str, ...]  # of the command line, e.g. ("bench", "run"); () is the program itself
     commands: tuple[str, ...] = ()  # that come next
     options: dict[str, str] = field(default_factory=dict)  # with what each does
-    values: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of an option: the only ones that there are
+    values: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the values allowed, by option
 
     @property
     def name(self) -> str:

@@ -8,7 +8,8 @@ import streamlit as st
 
 
 def match(name: str, key: str, part: str) -> None:
-    """Before a table is drawn: what it has clicked is what the link has opened. So one click opens a row again whose dialog was closed.
+    """Call it before a table is drawn: it makes the row that is clicked the row that the link opens. So one click opens a row again whose
+    dialog was closed.
 
     A dialog that closes gives the focus back to its table, and a table that gets the focus with nothing clicked clicks its first cell by
     itself: where the browser's Forward opens a row again, its click comes back, too.

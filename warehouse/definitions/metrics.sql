@@ -71,6 +71,11 @@ create macro log_error_of_ratio(units, alike, upper, lower, sums) as case
         )
 end;
 
+-- Sums of squares, products and third powers of two numbers over units, as `log_error_of_ratio` takes them.
+create macro power_sums(u, l) as {
+    uu: sum(u * u), ul: sum(u * l), ll: sum(l * l), uuu: sum(u * u * u), uul: sum(u * u * l), ull: sum(u * l * l), lll: sum(l * l * l)
+};
+
 -- One row per prompt answered, with every metric of one prompt. A metric that is no column of `requests` is defined here and in no other place.
 create view measured_requests as
 select

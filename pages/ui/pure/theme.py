@@ -73,7 +73,7 @@ def coloured(rows: pl.DataFrame, field: str, names: list[str]) -> pl.DataFrame:
 
 
 def slots(field: str, names: list[str], others: bool) -> list[str]:
-    """Names in the order of the colours: known names in their fixed places, the others, and names that clash, in free ones.
+    """Names in the order of the colours. Known names have fixed places; the others, and names whose place is taken, get free places.
 
     Args:
         others: whether the last place is that of "other".
