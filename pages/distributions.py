@@ -199,7 +199,7 @@ if forced and of_joules:
     scope.say_footer(own, view)
     st.stop()
 with choices:
-    key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced), width=200)
+    key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced), width=225)
     by = group()
 # The chart starts high on the page: the choice among many series stands below it.
 top, below = st.container(), st.container()

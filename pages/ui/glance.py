@@ -15,7 +15,7 @@ STYLE = """<style>
 [data-testid="stHeading"] h1 { padding: 0 0 0.45rem; line-height: 1.15; }
 [data-testid="stHeading"] h2 { padding: 0.5rem 0 0.6rem; }
 .st-key-headline p { font-size: 1.1rem; line-height: 1.45; }
-:is(.st-key-setup, .st-key-result, .st-key-plan_result) { min-width: min(300px, 100%); }
+:is(.st-key-setup, .st-key-result, .st-key-plan_result) { min-width: min(270px, 100%); }
 </style>"""
 
 

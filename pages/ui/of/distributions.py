@@ -216,7 +216,7 @@ def headline(table: pl.DataFrame, metric: Metric) -> str:
     row = apart.row(0, named=True)
     where = "" if table.height == 1 else f" ({plain(row['shown_as'])})"
     return (
-        f"One answer in twenty has at least {figure(row['p95'], 3)} {metric.display_unit}, one in twenty at most {figure(row['p5'], 3)}: "
+        f"One answer in twenty has at least {figure(row['p95'], 3)} {words.unit(metric)}, one in twenty at most {figure(row['p5'], 3)}: "
         f"**{figure(row['p95'] / row['p5'], 2)}×** apart{where}."
     )
 
@@ -235,7 +235,7 @@ def _spread(row: dict[str, Any], metric: Metric) -> str:
     low, middle_low, middle_high, high = (figure(row[level], 3) for level in ("p5", "p25", "p75", "p95"))
     return (
         f"- **{plain(row['shown_as'])}**: half of the {row['prompts']:,} answers lie between {middle_low} and {middle_high} "
-        f"{metric.display_unit}; one in twenty is at most {low}, one in twenty at least {high} {metric.display_unit}{times}.{_sure(row)}"
+        f"{words.unit(metric)}; one in twenty is at most {low}, one in twenty at least {high} {words.unit(metric)}{times}.{_sure(row)}"
     )
 
 

@@ -42,7 +42,7 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
     is_solid = bool((rows.filter(pl.col("answer_j") == most)["kind"] == "measured").any())
     labels = alt.Axis(
         labelExpr=f"substring(datum.label, 0, 1) === '{HEAD}' ? '' : datum.label",
-        labelLimit=190,
+        labelLimit=alt.ExprRef("width > 480 ? 260 : 190"),
         title=None,
         ticks=False,
         labelOverlap=False,

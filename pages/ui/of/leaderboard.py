@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.pure import naming, shape
-from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.pages.ui.pure.words import figure, plain, unit
 from prompt_joules.warehouse import called, energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
@@ -159,7 +159,7 @@ def facts(row: dict[str, Any], key: str) -> list[tuple[str, str, str]]:
     marks = {key: energy_shown.MARKS.get(kind or "", "")}
     shown = {metric.key: (metric, value, note) for metric, value, note in reversed(known)}
     said = {
-        name: f"{marks.get(name, '')} {figure(value * metric.display_factor, 3)} {metric.display_unit}".strip()
+        name: f"{marks.get(name, '')} {figure(value * metric.display_factor, 3)} {unit(metric)}".strip()
         for name, (metric, value, _) in shown.items()
         if value is not None
     }

@@ -7,7 +7,7 @@ import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, ends, naming, theme
 from prompt_joules.pages.ui.pure.narrowings import Within
-from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.pages.ui.pure.words import figure, plain, unit
 from prompt_joules.warehouse import called
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
@@ -180,7 +180,7 @@ def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str
     if best.is_empty():
         return f"**None** of {shown:,} configurations is within the limits: raise one of them."
     row = best.row(0, named=True)
-    numbers = " and ".join(f"{figure(row[key] * NUMBERS[key].display_factor, 3)} {NUMBERS[key].display_unit}" for key in (y, x))
+    numbers = " and ".join(f"{figure(row[key] * NUMBERS[key].display_factor, 3)} {unit(NUMBERS[key])}" for key in (y, x))
     place = f"{plain(naming.gpu_of(row))}, {plain(called.engine(row['engine']))}, batch size {row['batch_size']}"
     random = ", random weights" if row.get("weights") == "dummy" else ""
     least = f"Least: **{plain(row['model_name'])}** ({place}{random}) with {numbers}."

@@ -72,5 +72,6 @@ def _is_of_the_page(narrowing: Narrowing) -> bool:
 
 def _short(narrowing: Narrowing) -> str:
     if isinstance(narrowing, Among) and narrowing.column.endswith("_id"):
-        return f"{len(narrowing.values)} chosen by name"
+        # Runs of one verdict are named in the words that a file has, and never chosen by a visitor one by one.
+        return f"{len(narrowing.values)} chosen by {'verdict' if narrowing.column == 'run_id' else 'name'}"
     return narrowing.words()

@@ -8,6 +8,7 @@ import polars as pl
 
 from prompt_joules.warehouse import create
 from prompt_joules.warehouse.energy_shown import GROSS, UNITS, Measure
+from prompt_joules.warehouse.metrics import Metric
 
 MOST_LINES = 6
 SCOPE = "Energy is that of the GPU only, as read by software from the GPU's own counter; CPU, memory and cooling are not in it."
@@ -149,6 +150,11 @@ def count(number: int, noun: str) -> str:
 def figure(value: float, digits: int) -> str:
     """A number of so many significant digits, never in powers of ten where it is shown: 4,470 and not 4.47e+03."""
     return f"{float(f'{value:.{digits}g}'):,.12g}"
+
+
+def unit(metric: Metric) -> str:
+    """The unit of a number as it stands behind it in a sentence: 339 tokens, 84.3 J."""
+    return f"{metric.display_unit}s" if metric.display_unit == "token" else metric.display_unit
 
 
 def percent(share: float) -> str:
