@@ -344,7 +344,8 @@ def runtimes(results: pj.Results) -> list[str]:
     steady = results.sql(
         "select avg(steady_energy_j / steady_output_tokens) as joules, count(*) as runs from runs join run_notes using (run_id) "
         "where runs.model_id = $model and runs.gpu = 'H200' and runs.task = 'instruct' and runs.engine = 'vllm' and runs.concurrency = 128 "
-        "and runs.prompt_set = 'default' and steady_energy_j > 0 group by runs.harness_version, list_contains(runs.reasons, 'seeded-requests') order by "
+        "and runs.prompt_set = 'default' and steady_energy_j > 0 "
+        "group by runs.harness_version, list_contains(runs.reasons, 'seeded-requests') order by "
         "try_cast(split_part(runs.harness_version, '.', 2) as integer) desc, list_contains(runs.reasons, 'seeded-requests') limit 1",
         model=SMOLLM,
     ).row(0, named=True)
