@@ -32,15 +32,23 @@ class UnsoundBuild(ForPeople):
     """The new warehouse failed its own checks and was thrown away; the old one is untouched."""
 
 
-def refresh_runs(connection: duckdb.DuckDBPyConnection) -> None:
-    """Compute totals, percentiles and verdicts of the touched runs. Raises CannotSum; the same call goes on when that run is gone."""
+def refresh_runs(connection: duckdb.DuckDBPyConnection, *, together: bool = True) -> None:
+    """Compute totals, percentiles and verdicts of the touched runs.
+
+    Args:
+        together: also what is computed of several runs: `evened` and `results`.
+
+    Raises:
+        CannotSum: the same call goes on when that run is gone.
+    """
     connection.execute("set variable setup = $names", {"names": [column.name for column in create.SETUP]})
     connection.execute("set variable prompt_metrics = $names", {"names": PROMPT_METRICS})
     sources = {reader.name: reader.facts.source for reader in FORMATS if reader.facts.source}
     connection.execute("set variable sources = map($formats, $sources)", {"formats": list(sources), "sources": list(sources.values())})
     connection.execute(statement("models_of_runs"))
     connection.execute(statement("models_named"))
-    alike = runs_alike(connection, [run for (run,) in connection.execute("select run_id from touched order by run_id").fetchall()])
+    touched = [run for (run,) in connection.execute("select run_id from touched order by run_id").fetchall()]
+    alike = runs_alike(connection, touched) if together else []
     connection.execute("delete from runs where run_id in (select run_id from touched)")
     for table in SUMMARIES:
         connection.execute(f"delete from {table} where run_id in (select run_id from touched)")
@@ -49,8 +57,9 @@ def refresh_runs(connection: duckdb.DuckDBPyConnection) -> None:
             _summarise(connection, first, last)
         except ODD_VALUES as error:
             raise _culprit(connection, first, last) from error
-    refresh_evened(connection, alike)
-    refresh_results(connection)
+    if together:
+        refresh_evened(connection, alike)
+        refresh_results(connection)
 
 
 def _summarise(connection: duckdb.DuckDBPyConnection, first: str, last: str) -> None:

@@ -185,7 +185,7 @@ def _load(connection: duckdb.DuckDBPyConnection, place: Place, folder: Path, new
         # Runs that the lake has rows of: their duplicates, setups and totals need those rows here.
         runs |= more
     connection.execute(f"attach '{local}' as local (read_only)")
-    _write(connection, place.catalog, touched)
+    _write(connection, place.catalog, touched, [run for run in touched if run in runs])
     derive.require_sound(connection, "lake_problems", touched=touched)
 
 
@@ -213,7 +213,7 @@ def _load_here(
         if runs:
             _seed(connection, here, "requests", "from requests where list_contains($runs, run_id)", runs=sorted(runs))
             _seed(connection, here, "run_summary", "from run_summary where list_contains($runs, run_id)", runs=sorted(runs))
-        fill(here, news, name, report, step=step)
+        fill(here, news, name, report, step=step, together=False)
         return [run for (run,) in here.execute("select run_id from touched order by run_id").fetchall()]
 
 
@@ -223,8 +223,12 @@ def _seed(connection: duckdb.DuckDBPyConnection, here: duckdb.DuckDBPyConnection
     here.unregister("seed")
 
 
-def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[str]) -> None:
-    """Write to the lake what differs in `local`: rows of files that came or went, totals of touched runs, names of models and tasks."""
+def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[str], known: Sequence[str]) -> None:
+    """Write to the lake what differs in `local`: rows of files that came or went, totals of touched runs, names of models and tasks.
+
+    Args:
+        known: those of the touched runs that the lake has already.
+    """
     gone, came = (
         [
             number
@@ -240,12 +244,14 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
         if table not in KEYED:
             connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, file_id)", [came])
     for table, key in KEYED.items():
-        differs = f"select {key} from (from local.{table} except from {lake}.{table})"
-        connection.execute(f"delete from {lake}.{table} where {key} in ({differs})")
-        connection.execute(f"insert into {lake}.{table} by name from local.{table} anti join {lake}.{table} using ({key})")
+        differ = f"select {key} from (from local.{table} except from {lake}.{table})"
+        if keys := [name for (name,) in connection.execute(differ).fetchall()]:
+            connection.execute(f"delete from {lake}.{table} where list_contains($1, {key})", [keys])
+            connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, {key})", [keys])
     alike = derive.runs_alike(connection, touched)
     for table in OF_RUNS:
-        connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [touched])
+        if known:
+            connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [known])
         connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, run_id)", [touched])
     derive.refresh_evened(connection, alike)
     derive.refresh_results(connection)

@@ -26,8 +26,14 @@ def known_hashes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(connection.execute(statement("known_files")).fetchall())
 
 
-def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Namer, report: Report, *, step: Step) -> None:
-    """Load files into the warehouse that is this connection's database, and compute again what they touch."""
+def fill(
+    connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Namer, report: Report, *, step: Step, together: bool = True
+) -> None:
+    """Load files into the warehouse that is this connection's database, and compute again what they touch.
+
+    Args:
+        together: also what is computed of all runs together; not of a warehouse whose runs are copied into another.
+    """
     connection.execute(statement("work_tables"))
     _reference(connection)
     before = _last_file(connection)
@@ -39,14 +45,14 @@ def fill(connection: duckdb.DuckDBPyConnection, news: Sequence[Found], name: Nam
             report.lines += _load_batch(connection, batch[0].format, batch, name)
             done += len(batch)
             step(done, len(news))
-    report.lines[:] = _summed(connection, report.lines, before)
+    report.lines[:] = _summed(connection, report.lines, before, together)
 
 
-def _summed(connection: duckdb.DuckDBPyConnection, lines: Sequence[Line], before: int) -> list[Line]:
+def _summed(connection: duckdb.DuckDBPyConnection, lines: Sequence[Line], before: int, together: bool) -> list[Line]:
     """Sum the touched runs. Where a run cannot be summed, its files after the file `before` are taken out again and named."""
     while True:
         try:
-            derive.refresh_runs(connection)
+            derive.refresh_runs(connection, together=together)
             return list(lines)
         except derive.CannotSum as error:
             found = connection.execute(statement("files_of_run"), {"run_id": error.run_id, "before": before}).fetchall()
