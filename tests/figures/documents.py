@@ -110,11 +110,12 @@ def table_of_runtimes(results: pj.Results) -> list[str]:
 
 def table_of_the_8b_shape(results: pj.Results) -> list[str]:
     """Each way to run the 8B shape by protocol 2.1 or a later one at each number of answers at once: token/s, J/token as spent, steady."""
-    rows = points_of(results, SHAPE, POINTS, pl.col("batch_size")).filter(protocol() >= 2.001)
+    every = pl.concat([points_of(results, model, POINTS) for model in (SHAPE, f"{SHAPE}-awq")])
+    rows = every.filter(protocol() >= 2.001).sort("batch_size", "name", "seed", "answers", "run_id")
     return [f"| {row['name']} | {row['batch_size']} | {row['harness_version']} | {numbers_of(row)} |" for row in rows.iter_rows(named=True)]
 
 
-SHAPES = {"llama-3.2-1b": "1B", "llama-3.2-3b": "3B", "qwen3-32b": "32B", "llama-3.1-70b": "70B"}
+SHAPES = {"smollm2-135m": "0.1B", "llama-3.2-1b": "1B", "llama-3.2-3b": "3B", "qwen3-32b": "32B", "llama-3.1-70b": "70B"}
 """Shapes with a vocabulary of 49,152, as they are called in the table; the 8B one has a table of its own."""
 
 
@@ -140,6 +141,20 @@ def ours_against_vllm(results: pj.Results) -> list[str]:
     ordered = sorted(joules, key=lambda pair: float(pair[0].removesuffix("B")))
     said = ", ".join(f"{signed(change)} % at {size}" for size, change in ordered)
     return [f"J/token of our loop against vLLM's: {said}", f"at {min(speeds):.2f} to {max(speeds):.2f} of its token/s"]
+
+
+def batches_against_vllm(results: pj.Results) -> list[str]:
+    """Our static batches against vLLM with as many in flight, on every shape that both ran by 2.3 and 2.2: J/token and token/s."""
+    lines = []
+    for shape, size in sorted({**SHAPES, SHAPE.removesuffix("-vocab-49k"): "8B"}.items(), key=lambda pair: float(pair[1][:-1])):
+        rows = points_of(results, f"{shape}-vocab-49k", POINTS).filter(pl.col("dtype") == "float16", pl.col("batch_size") > 1)
+        for at_once in sorted(rows["batch_size"].unique()):
+            of = {(row["engine"], row["harness_version"]): row for row in rows.filter(batch_size=at_once).iter_rows(named=True)}
+            ours, vllm = of.get(("transformers-compiled", "2.3")), of.get(("vllm", "2.2"))
+            if ours and vllm:
+                joules, speed = ours["joules"] / vllm["joules"] - 1, ours["speed"] / vllm["speed"]
+                lines.append(f"| {size} | {at_once} | {ours['joules']:.4f} | {vllm['joules']:.4f} | {signed(joules)} % | {speed:.2f} |")
+    return lines
 
 
 def price_of_a_seed(results: pj.Results) -> list[str]:
@@ -232,6 +247,7 @@ FIGURES = (
     Figure(table_of_the_8b_shape, ENGINES, "| the 8B shape | at once |"),
     Figure(table_of_shapes, ENGINES, "| a shape | runtime |"),
     Figure(ours_against_vllm, ENGINES),
+    Figure(batches_against_vllm, ENGINES, "| shape | static batch |"),
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
     Figure(price_of_a_seed, MEASUREMENT),
     Figure(first_of_a_length, MEASUREMENT),
