@@ -157,6 +157,26 @@ def batches_against_vllm(results: pj.Results) -> list[str]:
     return lines
 
 
+def quantised(results: pj.Results) -> list[str]:
+    """The 8B shape on vLLM without seeds in 16, 8 and 4 bits, one at a time and 32 at once: J/token."""
+    rows = pl.concat([points_of(results, model, POINTS) for model in (SHAPE, f"{SHAPE}-awq")]).filter(engine="vllm", seeded=False)
+    of = {(row["dtype"], row["batch_size"]): row["joules"] for row in rows.sort(protocol()).iter_rows(named=True)}
+    alone, busy = ([of[dtype, at_once] for dtype in ("float16", "fp8", "awq-4bit")] for at_once in (1, 32))
+    return [
+        "takes {:.2f} J per token in float16, {:.2f} in FP8 and {:.2f} with 4-bit AWQ weights one at a time".format(*alone),
+        "and {:.3f}, {:.3f} and {:.3f} with 32 at once".format(*busy),
+    ]
+
+
+def batches_of_1b(results: pj.Results) -> list[str]:
+    """The 1B shape, 32 answers at once: our static batch by 2.3 and vLLM."""
+    rows = points_of(results, "llama-3.2-1b-vocab-49k", POINTS).filter(batch_size=32)
+    of = {row["engine"]: row for row in rows.iter_rows(named=True)}
+    ours, vllm = of["transformers-compiled"], of["vllm"]
+    said = f"took {ours['joules']:.3f} J per token at {ours['speed']:,.0f} token/s (protocol 2.3)"
+    return [f"{said}, vLLM {vllm['joules']:.3f} at {vllm['speed']:,.0f}"]
+
+
 def price_of_a_seed(results: pj.Results) -> list[str]:
     """vLLM with a seed in every request against none: J/token in the steady state and token/s, by the newest protocol that has both."""
     rows = points_of(results, SMOLLM, f"{POINTS} having any_value(runs.task) = 'instruct' and any_value(runs.engine) = 'vllm'")
@@ -248,6 +268,8 @@ FIGURES = (
     Figure(table_of_shapes, ENGINES, "| a shape | runtime |"),
     Figure(ours_against_vllm, ENGINES),
     Figure(batches_against_vllm, ENGINES, "| shape | static batch |"),
+    Figure(quantised, "docs/findings.md"),
+    Figure(batches_of_1b, "docs/findings.md"),
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
     Figure(price_of_a_seed, MEASUREMENT),
     Figure(first_of_a_length, MEASUREMENT),
