@@ -93,6 +93,10 @@ def refresh_evened(connection: duckdb.DuckDBPyConnection, alike: Sequence[str]) 
     Args:
         alike: of `runs_alike`, asked before the runs were written anew.
     """
+    ((possible,),) = connection.execute(statement("uneven_possible")).fetchall()
+    if not possible:
+        connection.execute("delete from evened")
+        return
     for name in ("evened_gone", "evened"):
         connection.execute(statement(name), {"touched": list(alike)})
 

@@ -306,6 +306,11 @@ select alike.run_id
 from repetitions as alike
 where alike.setup in (select setup from repetitions where list_contains($touched, run_id))
 
+-- name: uneven_possible
+-- Whether any setup may have asked its prompts unequally often: there are several runs, or one with several answers to a prompt.
+select count(*) > 1 or coalesce(max(answers_per_prompt), 1) > 1 as possible
+from runs
+
 -- name: evened_gone
 -- Forget what is kept of the setups of some runs, and of runs that are no more.
 delete from evened
