@@ -38,6 +38,7 @@ LONGEST = (
     "tests/unit/statistics/test_aa.py",
     "tests/unit/test_screen.py",
     "tests/e2e/test_live.py",
+    "tests/unit/serving/test_beside.py",
 )
 """Files that take 15 s of a process or more, in the order in which they are begun."""
 
