@@ -77,7 +77,7 @@ def verdict(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     """
     first, second = rows
     if first["energy_j"] is None or second["energy_j"] is None:
-        return "Both models answered, but not every energy was measured: the lines above say what is missing on this machine."
+        return "Both models answered, but not every energy was measured: the lines below say what is missing on this machine."
     low, high = sorted(zip(rows, names, strict=True), key=lambda pair: float(pair[0]["energy_j"]))
     apart = high[0]["energy_j"] - low[0]["energy_j"]
     noise = high[0]["energy_error_j"] + low[0]["energy_error_j"]
