@@ -6,6 +6,9 @@ import polars as pl
 
 import prompt_joules as pj
 from prompt_joules.pages.ui.pure import naming
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.energy_shown import Measure
+from prompt_joules.warehouse.statistics import comparison, pooled
 from tests.figures.marked import Figure
 from tests.figures.readme import SHAPE, SMOLLM, protocol, signed
 
@@ -240,6 +243,21 @@ def asked_unevenly(results: pj.Results) -> list[str]:
     ]
 
 
+def percentiles_of_tables(results: pj.Results) -> list[str]:
+    """How far the percentiles of a table, the mean of those of the runs, are from those of all answers, which Compare shows."""
+    rows = query.load("leaderboard", None, results.warehouse).filter(origin="measured", batch_size=1)
+    apart = {}
+    for name in ("median", "p95"):
+        measure = Measure(statistic=name)
+        several = pooled.pooled(rows).filter(pl.col("runs") > 1, pl.col(measure.key).is_not_null())
+        asked = {"results": "\n".join(several["result_id"]), "idle": measure.idle, "pooled": True}
+        units = query.load("units", None, results.warehouse, **asked)
+        each = [comparison.compared(several[place], units, measure)["value"].item() for place in range(several.height)]
+        apart[name] = 100 * (several[measure.key] / pl.Series(each) - 1)
+    median, p95 = (f"{part.min():+.0f} to {part.max():+.0f} %".replace("-", "−") for part in apart.values())
+    return [f"apart by {median} (median) and {p95} (p95) in the shipped setups of several runs ({len(apart['p95'])})"]
+
+
 def published(results: pj.Results) -> list[str]:
     """How many figures of which models the tables have."""
     rows = results.sql(
@@ -276,4 +294,5 @@ FIGURES = (
     Figure(waiting, MEASUREMENT),
     Figure(published, DATA),
     Figure(asked_unevenly, "docs/statistics.md"),
+    Figure(percentiles_of_tables, "docs/statistics.md"),
 )
