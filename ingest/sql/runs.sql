@@ -408,7 +408,7 @@ select
     sum(weight * above_idle(energy_j, latency_s, own_idle_power_w)) as energy_above_idle_j,
     sum(weight * above_idle(energy_j, latency_s, own_active_idle_power_w)) as energy_above_active_idle_j,
     sum(weight * output_tokens) filter (where energy_j is not null) as measured_output_tokens,
-    sum(weight * (input_tokens + output_tokens)) filter (where energy_j is not null) as measured_total_tokens,
+    sum(weight * (input_tokens::bigint + output_tokens)) filter (where energy_j is not null) as measured_total_tokens,
     sum(weight * output_words) filter (where energy_j is not null) as measured_words,
     sum(weight * output_chars) filter (where energy_j is not null) as measured_chars,
     sum(weight * latency_s) filter (where energy_j is not null) as measured_latency_s

@@ -121,3 +121,13 @@ def test_a_run_that_cannot_be_summed_is_named_and_the_others_are_loaded(
     assert "has rows of the run odd, which cannot be summed" in states["late.parquet"][1]
     assert warehouses.rows(warehouse, "select run_id, prompts from runs order by all").rows() == [("good", 6), ("odd", 4)]
     assert warehouses.rows(warehouse, "select count(*) from requests").item() == 10
+
+
+def test_answers_of_any_length_are_evened(tmp_path: Path) -> None:
+    """A prompt and its answer may together have more tokens than a column of either holds."""
+    longest = {"input_tokens": 2**31 - 1, "output_tokens": 2**31 - 1, "max_new_tokens": 2**31 - 1}
+    factories.write(factories.records(2, "both", **longest), tmp_path / "both.parquet")
+    factories.write(factories.records(1, "one", **longest), tmp_path / "one.parquet")
+    assert warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb").status == 0
+    found = warehouses.rows(tmp_path / "w.duckdb", "select measured_total_tokens / measured as each from evened")["each"].to_list()
+    assert found == [2**32 - 2] * 2
