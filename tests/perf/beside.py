@@ -8,9 +8,11 @@ that runs already, of any kind, and clients take more turns, ours with and witho
 
 import argparse
 import json
+import math
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +27,8 @@ from rich.console import Console
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.openai import request_body
 from prompt_joules.bench.engines.servers import _free_port
+from prompt_joules.bench.files import write_atomically
+from prompt_joules.bench.interrupt import terminated
 from prompt_joules.bench.prompts.sets import load_prompts
 from prompt_joules.bench.run.job import choose_prompts
 from prompt_joules.bench.run.served import run_served
@@ -80,10 +84,13 @@ def logged(text: str) -> list[Answer]:
     return [(float(a), float(b)) for a, b in zip(PREFILL.findall(text), DECODE.findall(text), strict=True)]
 
 
-def turns(server: list[str], model: Path, program: str, levels: list[int]) -> dict[str, Any]:
-    """Start the server, let both clients ask it in turns, and put their times beside its own."""
+def turns(
+    server: list[str], model: Path, program: str, levels: list[int], keep: Callable[[dict[str, Any]], object] = len
+) -> dict[str, Any]:
+    """Start the server, let both clients ask it in turns, and put their times beside its own; `keep` gets what is done after every turn."""
     clients = {"AIPerf": aiperf(program), "ours": ours}
-    found = []
+    version = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout.strip()
+    made: dict[str, Any] = {"made": datetime.now(UTC).date().isoformat(), "aiperf": version, "times": TIMES, "turns": []}
     with tempfile.TemporaryDirectory() as name:
         log, port = Path(name) / "log", _free_port()
         words = ["--model", str(model), "--alias", NAME, "--parallel", str(max(levels)), "--ctx-size", str(1024 * max(levels))]
@@ -95,17 +102,18 @@ def turns(server: list[str], model: Path, program: str, levels: list[int]) -> di
             _wait(address)
             for at_once in levels:
                 for place, client in enumerate(TURNS):
-                    folder = Path(name) / f"{at_once}-{place}"
+                    folder, begun_s = Path(name) / f"{at_once}-{place}", time.perf_counter()
                     folder.mkdir()
                     seen = clients[client](address, at_once, folder)
                     of_server = logged(log.read_text(encoding="utf-8", errors="replace"))[-len(seen) :]
                     times = [[round(value, 3) for value in (*own, *its)] for own, its in zip(seen, of_server, strict=True)]
-                    found.append({"client": client, "at_once": at_once, "answers": times})
+                    made["turns"].append({"client": client, "at_once": at_once, "answers": times})
+                    print(f"{at_once} at once, {client}: {time.perf_counter() - begun_s:.1f} s", file=sys.stderr, flush=True)
+                    keep(made)
         finally:
             process.terminate()
             process.wait(30)
-    version = subprocess.run([program, "--version"], check=False, capture_output=True, text=True).stdout.strip()
-    return {"made": datetime.now(UTC).date().isoformat(), "aiperf": version, "times": TIMES, "turns": found}
+    return made
 
 
 def _wait(address: str) -> None:
@@ -155,8 +163,34 @@ def _median(answers: list[list[float]], of: Callable[[list[float]], float]) -> f
     return statistics.median(map(of, answers))
 
 
-def main() -> None:
-    """Measure, keep, print."""
+def _stopped(measure: Callable[[Callable[[dict[str, Any]], object]], dict[str, Any]], save: Path | None) -> tuple[dict[str, Any], int]:
+    """What was measured until its end, a stop or an error, kept in a file after every turn; and the status to exit with."""
+    made: dict[str, Any] = {}
+
+    def keep(so_far: dict[str, Any]) -> None:
+        nonlocal made
+        made = so_far
+        if save:
+            write_atomically(save, f"{json.dumps(made)}\n".encode())
+
+    try:
+        with terminated():
+            keep(measure(keep))
+    except KeyboardInterrupt:
+        ended, status = "a stop", 130
+    except Exception as error:  # the turns of hours of a lent machine are worth more than its kind
+        ended, status = f"{type(error).__name__}: {error}", 1
+    else:
+        print(made.get("ended", "all turns"), file=sys.stderr)
+        return made, 0
+    print(f"ended by {ended}", file=sys.stderr)
+    if made:
+        keep(made | {"ended": ended})
+    return made, status
+
+
+def main() -> int:
+    """Measure, keep, print. Returns 0, 1 where a client failed, 130 where it was stopped."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", help="llama-server")
     parser.add_argument("--base-url", help="instead of --server: one that runs already, e.g. http://127.0.0.1:8000/v1")
@@ -167,7 +201,15 @@ def main() -> None:
     parser.add_argument(
         "--client", choices=beside_running.CLIENTS, action="append", help="with --base-url: repeat it; the first is the base"
     )
-    parser.add_argument("--turns", type=int, default=5, help="with --base-url: of each client at each level")
+    parser.add_argument("--turns", type=int, default=5, help="with --base-url: of each client at each level, at most")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="with --base-url: begin no round that would not end within them")
+    parser.add_argument(
+        "--until-known",
+        choices=beside_running.TIMES,
+        nargs="*",
+        help="with --base-url: no more rounds at a level once these times (all) are shown or refused to agree within 2 %%, "
+        "looked at after 4, 8, 16 … rounds. With four looks equal clients take 5 rounds if their ratio spreads by 1 %%, 44 if by 5 %%",
+    )
     parser.add_argument("--seed", type=int, default=0, help="with --base-url: of the order of the turns")
     parser.add_argument("--aiperf", help="the program")
     parser.add_argument("--at-once", type=int, nargs="+", help="with --server 1 4, with --base-url 1 8")
@@ -177,23 +219,29 @@ def main() -> None:
     clients = tuple(dict.fromkeys(options.client or beside_running.DEFAULT_CLIENTS))
     if options.turns < 1:
         parser.error("--turns: 1 or more; an interval needs 2")
+    status = 0
     if options.table:
         made = json.loads(options.table.read_text(encoding="utf-8"))
     elif options.base_url and options.model and (beside_running.AIPERF not in clients or (options.tokenizer and options.aiperf)):
         address = options.base_url.rstrip("/").removesuffix("/v1")
         asked_of = beside_running.Asked(address, options.model, options.tokenizer, options.aiperf, options.prompts, options.tokens)
-        made = beside_running.turns(asked_of, options.at_once or [1, 8], clients, options.turns, options.seed)
+        until = () if options.until_known is None else tuple(options.until_known or beside_running.TIMES)
+        plan = beside_running.Plan(options.turns, options.seed, options.seconds, until)
+        levels = list(dict.fromkeys(options.at_once or [1, 8]))
+        made, status = _stopped(lambda keep: beside_running.turns(asked_of, levels, clients, plan, keep), options.save)
     elif options.server and options.model and options.aiperf:
-        made = turns([options.server], Path(options.model), options.aiperf, options.at_once or [1, 4])
+        levels = options.at_once or [1, 4]
+        made, status = _stopped(lambda keep: turns([options.server], Path(options.model), options.aiperf, levels, keep), options.save)
     else:
         parser.error("--server, --model and --aiperf; or --base-url, --model and, for AIPerf, --tokenizer and --aiperf; or --table")
-    if options.save:
-        options.save.write_text(json.dumps(made) + "\n", encoding="utf-8")
+    if not made:
+        return status
     on_running = "clients" in made
     print("\n".join((beside_running.table if on_running else table)(made)))
     if on_running:
         print("\n".join(beside_running.verdicts(made)))
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

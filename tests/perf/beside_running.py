@@ -1,25 +1,36 @@
 """Clients in turns on a server that runs already: what `python -m tests.perf.beside --base-url URL` does.
 
 The clients are AIPerf, ours, and ours without one of the things that it does beside the requests (`OURS`). Every turn sends the same
-prompts with the same fields and `ignore_eos`, so that all answers are of one length. A round is one turn of each client in random order; a
-first turn of ours at each level is not counted, so that no client meets a server that is cold, or prefixes that only another one finds in
-its cache.
+prompts with the same fields and `ignore_eos`, so that all answers are of one length. A round is one turn of each client in random order, at
+one level after the other; a first turn of ours at each level is not counted, so that no client meets a server that is cold, or prefixes
+that only another one finds in its cache. Every turn is kept as soon as it has ended, and a stop or an error loses the turn in hand alone.
 
 Such a server keeps no log of its own to compare with. The medians of two clients' turns of one round are divided, and the mean of the
-logarithms has a t interval over rounds: what drifts from round to round is in both turns.
+logarithms has a t interval over the whole rounds: what drifts from round to round is in both turns. Whoever looks at an interval several
+times and stops when it pleases is wrong more often than it says: with `--until-known` there are a few looks, and each interval is so wide
+that all of them together hold the truth in 95 of 100 cases (Bonferroni).
+
+What a turn takes beside its answers is told after each. AIPerf starts a process for each of its parts (six, and workers by level and cores)
+that loads its packages, and at the first turn loads the tokenizer and the payloads, which it then keeps in a cache in HOME. Its own way to
+repeat (`--num-profile-runs`) starts all of them again, and turns of one client one after the other are no pairs.
 """
 
 import asyncio
+import bisect
 import contextlib
+import functools
 import json
 import math
 import os
 import platform
 import random
+import signal
 import statistics
 import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +79,11 @@ AGREE = 0.02
 TIMES = {"ttft_ms": "time_to_first_token", "itl_ms": "inter_token_latency", "latency_ms": "request_latency"}
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Taken out of AIPerf's environment: with one of them set, 0.13 takes a folder for a name on the Hub and refuses it."""
+LEVEL = 0.95
+FIRST_LOOK = 4
+"""Rounds before an interval is looked at; there are further looks at twice as many, and so on."""
+ENDS_S = 5.0
+"""What AIPerf and its processes have to end in when they are told to."""
 Answer = tuple[float, float, float]
 
 
@@ -114,7 +130,7 @@ def facts_of(asked: Asked) -> ServerFacts:
 
 
 def ours(asked: Asked, at_once: int, folder: Path, how: Ours = OURS["ours"]) -> dict[str, Any]:
-    """A turn of our client: its answers, and what AIPerf does not say. Raises BenchError: an answer failed."""
+    """A turn of our client: its answers, and what AIPerf does not say. Raises BenchError: an answer failed. KeyboardInterrupt: a stop."""
     with contextlib.ExitStack() as changed:
         if not how.meter:
             changed.enter_context(mock.patch.object(served, "meter_of", lambda *_: AbsentMeter("a turn without the meter")))
@@ -123,6 +139,8 @@ def ours(asked: Asked, at_once: int, folder: Path, how: Ours = OURS["ours"]) -> 
         if not how.metrics:
             changed.enter_context(mock.patch.object(server_facts, "SAMPLED_S", math.inf))
         status = run_served(asked.config(at_once, folder / "rows"), Console(quiet=True))
+    if status == 128 + signal.SIGINT:
+        raise KeyboardInterrupt
     rows = pl.read_parquet(folder / "rows" / "*" / "part-*.parquet").sort("sequence")
     failed = rows.filter(pl.col("status") != "ok")
     if status or not failed.is_empty():
@@ -148,13 +166,7 @@ def aiperf(asked: Asked, dialect: str | None, at_once: int, folder: Path) -> dic
     words += ["--concurrency", str(at_once), "--request-count", str(asked.prompts), "--tokenizer", str(asked.tokenizer)]
     words += ["--input-file", str(payloads), "--custom-dataset-type", "raw-payload", "--use-server-token-count"]
     words += ["--dataset-sampling-strategy", "sequential", "--no-gpu-telemetry", "--no-server-metrics", "--no-auto-plot"]
-    done = subprocess.run(
-        [str(asked.program), *words, "--artifact-dir", str(folder / "aiperf")],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environment(),
-    )
+    done = ended([str(asked.program), *words, "--artifact-dir", str(folder / "aiperf")])
     kept = folder / "aiperf" / "profile_export.jsonl"
     if done.returncode or not kept.is_file():
         raise errors.BenchError(f"AIPerf, {at_once} at once, ended with {done.returncode}: {(done.stderr or done.stdout)[-3000:]}")
@@ -165,6 +177,22 @@ def aiperf(asked: Asked, dialect: str | None, at_once: int, folder: Path) -> dic
     metrics = [line["metrics"] for line in lines]
     answers = [tuple(each[name]["value"] for name in TIMES.values()) for each in metrics]
     return turn(answers, [int(each["usage_completion_tokens"]["value"]) for each in metrics])  # type: ignore[arg-type]
+
+
+def ended(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run AIPerf, in a group of its own: a stop of ours ends all of its processes, and none of them hears of Ctrl-C by itself."""
+    own: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment()}
+    with subprocess.Popen(command, start_new_session=True, **own) as process:
+        try:
+            out, err = process.communicate()
+        except BaseException:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(ENDS_S)
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def turn(answers: list[Answer], tokens: list[int]) -> dict[str, Any]:
@@ -178,29 +206,79 @@ def turn(answers: list[Answer], tokens: list[int]) -> dict[str, Any]:
     }
 
 
-def turns(asked: Asked, levels: list[int], clients: Sequence[str] = DEFAULT_CLIENTS, rounds: int = 5, seed: int = 0) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Plan:
+    """How many turns there are, and when there are no more.
+
+    Attributes:
+        rounds: turns of each client at a level, at most.
+        seed: of the order within each round.
+        seconds: no round is begun at a level that would end later than this after the start, if it took what the last one took.
+        until: names of times; a level has no more rounds once a look shows or refuses an agreement in all of them. (): all rounds.
+    """
+
+    rounds: int = 5
+    seed: int = 0
+    seconds: float = math.inf
+    until: tuple[str, ...] = ()
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The rounds after which an interval is looked at; the last is after all."""
+        early: list[int] = []
+        while self.until and FIRST_LOOK * 2 ** len(early) < self.rounds:
+            early.append(FIRST_LOOK * 2 ** len(early))
+        return (*early, self.rounds)
+
+
+def turns(
+    asked: Asked,
+    levels: list[int],
+    clients: Sequence[str] = DEFAULT_CLIENTS,
+    plan: Plan = Plan(),
+    keep: Callable[[dict[str, Any]], object] = len,
+) -> dict[str, Any]:
     """The clients in turns at every level, and what they ran with.
 
     Args:
         levels: requests at once.
         clients: of `CLIENTS`; the others are compared with the first.
-        rounds: turns of each client at a level.
-        seed: of the order within each round.
+        plan: how many turns.
+        keep: gets what is done so far, the same dict after every turn.
+
+    Raises:
+        BenchError: a request failed, and KeyboardInterrupt; `keep` has had the turns before.
     """
-    facts, order = facts_of(asked), random.Random(seed)
-    found = []
-    with tempfile.TemporaryDirectory() as name:
-        for at_once in levels:
-            warm = Path(name) / f"{at_once}-warm-up"
-            warm.mkdir()
-            ours(asked, at_once, warm)
-            for place in range(rounds):
+    begun_s, facts, order = time.perf_counter(), facts_of(asked), random.Random(plan.seed)
+    made = about(asked, facts, clients, plan)
+    took: dict[int, float] = {}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        for place in range(plan.rounds):
+            for at_once in levels:
+                if known(made, at_once, plan.until):
+                    continue
+                round_s = time.perf_counter()
+                if round_s - begun_s + took.get(at_once, max(took.values(), default=0.0)) > plan.seconds:
+                    return made | {"ended": f"no time for another round at {at_once} at once within {plan.seconds:g} s"}
+                if place == 0:
+                    warm = Path(name) / f"{at_once}-warm-up"
+                    warm.mkdir()
+                    say(begun_s, round_s, at_once, "warm-up", ours(asked, at_once, warm))
+                    round_s = time.perf_counter()
                 for client in order.sample(clients, len(clients)):
-                    folder = Path(name) / f"{at_once}-{place}-{CLIENTS.index(client)}"
+                    folder, turn_s, how = Path(name) / f"{at_once}-{place}-{CLIENTS.index(client)}", time.perf_counter(), OURS.get(client)
                     folder.mkdir()
-                    how = OURS.get(client)
                     seen = ours(asked, at_once, folder, how) if how else aiperf(asked, dialect_of(facts.owner), at_once, folder)
-                    found.append({"client": client, "at_once": at_once, "round": place, **seen})
+                    its = {"seconds": round(time.perf_counter() - turn_s, 3)}
+                    made["turns"].append({"client": client, "at_once": at_once, "round": place, **its, **seen})
+                    say(begun_s, turn_s, at_once, f"round {place + 1} of {plan.rounds}, {client}", seen)
+                    keep(made)
+                took[at_once] = time.perf_counter() - round_s
+    return made | {"ended": "all rounds" if all(len(whole(made, level)) == plan.rounds for level in levels) else "known"}
+
+
+def about(asked: Asked, facts: ServerFacts, clients: Sequence[str], plan: Plan) -> dict[str, Any]:
+    """What the turns run with, before the first of them."""
     versions = {"protocol": SERVED_HARNESS_VERSION, "httpx": httpx.__version__, "python": platform.python_version()}
     if AIPERF in clients:
         told = subprocess.run([str(asked.program), "--version"], check=False, capture_output=True, text=True, env=environment())
@@ -211,21 +289,56 @@ def turns(asked: Asked, levels: list[int], clients: Sequence[str] = DEFAULT_CLIE
         "model": asked.model,
         "prompts": asked.prompts,
         "tokens": asked.tokens,
-        "seed": seed,
+        "seed": plan.seed,
+        "looks": list(plan.looks),
         "versions": versions,
         "times": list(TIMES),
         "clients": list(clients),
-        "turns": found,
+        "turns": [],
     }
+
+
+def say(begun_s: float, turn_s: float, at_once: int, what: str, seen: dict[str, Any]) -> None:
+    """One line a turn on stderr: what it took, what its answers took of that, and its medians."""
+    now_s, columns = time.perf_counter(), dict(zip(TIMES, zip(*seen["answers"], strict=True), strict=True))
+    answers_s = sum(columns["latency_ms"]) / 1000 / min(at_once, seen["requests"])
+    medians = ", ".join(f"{name.removesuffix('_ms')} {value:.2f} ms" for name, value in seen["median"].items())
+    print(
+        f"{now_s - begun_s:6.1f} s: {at_once} at once, {what}: {now_s - turn_s:.1f} s, answers {answers_s:.1f} s; {medians}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def whole(made: dict[str, Any], level: int) -> list[int]:
+    """The rounds at a level in which every client had its turn."""
+    of = [(turn["round"], turn["client"]) for turn in made["turns"] if turn["at_once"] == level]
+    return [place for place in sorted({place for place, _ in of}) if all((place, client) in of for client in made["clients"])]
+
+
+def known(made: dict[str, Any], level: int, until: Sequence[str]) -> bool:
+    """Whether the last look at a level showed or refused an agreement of all clients in these times."""
+    looks = [look for look in made["looks"][:-1] if look <= len(whole(made, level))]
+    if not until or not looks:
+        return False
+    seen = made | {"turns": [turn for turn in made["turns"] if turn["round"] in whole(made, level)[: looks[-1]]]}
+    return all(its.verdict != "open" for (_, at_once, name), its in compared(seen).items() if at_once == level and name in until)
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """One client's times over another's, less 1: the mean over rounds and the ends of its 95 % interval (None where there is one round)."""
+    """One client's times over another's, less 1.
+
+    Attributes:
+        mean: over rounds.
+        low, high: ends of the interval; None where there is one round.
+        spread: the standard deviation of the logarithm of a round's ratio; None where there is one round.
+    """
 
     mean: float
     low: float | None
     high: float | None
+    spread: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -237,55 +350,89 @@ class Ratio:
         return "refused" if self.low > AGREE or self.high < -AGREE else "open"
 
 
-def ratio(ours_of: Sequence[float], theirs: Sequence[float]) -> Ratio:
-    """Medians of turns, paired by round, > 0: the geometric mean of their ratios with a t interval of 95 %."""
+def ratio(ours_of: Sequence[float], theirs: Sequence[float], looks: int = 1) -> Ratio:
+    """Medians of turns, paired by round, > 0: the geometric mean of their ratios with a t interval.
+
+    The intervals of so many looks hold the truth together in 95 of 100 cases or more; where they are fewer in the end, in more.
+    """
     logs = [math.log(a / b) for a, b in zip(ours_of, theirs, strict=True)]
     mean = statistics.fmean(logs)
     if len(logs) < 2:
         return Ratio(math.expm1(mean), None, None)
-    half = float(student.ppf(0.975, len(logs) - 1)) * statistics.stdev(logs) / math.sqrt(len(logs))
-    return Ratio(math.expm1(mean), math.expm1(mean - half), math.expm1(mean + half))
+    spread = statistics.stdev(logs)
+    half = half_width(spread, len(logs), looks)
+    return Ratio(math.expm1(mean), math.expm1(mean - half), math.expm1(mean + half), spread)
+
+
+def half_width(spread: float, rounds: int, looks: int = 1) -> float:
+    """Of the interval of a mean of so many logarithms that have this standard deviation."""
+    return _quantile(rounds - 1, looks) * spread / math.sqrt(rounds)
+
+
+@functools.cache
+def _quantile(degrees: int, looks: int) -> float:
+    return float(student.ppf(1 - (1 - LEVEL) / looks / 2, degrees))
+
+
+def rounds_for(spread: float, looks: int = 1, most: int = 10_000) -> int:
+    """How many rounds show an agreement within `AGREE` of clients that are equal, if a round's ratio spreads so; `most` or more."""
+    return 2 + bisect.bisect_left(range(2, most), -math.log1p(AGREE), key=lambda rounds: -half_width(spread, rounds, looks))
 
 
 def compared(made: dict[str, Any]) -> dict[tuple[str, int, str], Ratio]:
-    """By client, level and name of a time: every client but the first over the first."""
+    """By client, level and name of a time: every client but the first over the first, in the whole rounds of levels that have one."""
     base, *others = made["clients"]
-    levels = dict.fromkeys(turn["at_once"] for turn in made["turns"])
+    looks = len(made.get("looks", [0]))
     return {
-        (client, level, name): ratio(_medians(made, client, level, name), _medians(made, base, level, name))
-        for level in levels
+        (client, level, name): ratio(_medians(made, client, level, name, rounds), _medians(made, base, level, name, rounds), looks)
+        for level in dict.fromkeys(turn["at_once"] for turn in made["turns"])
+        if (rounds := whole(made, level))
         for client in others
         for name in TIMES
     }
 
 
-def _medians(made: dict[str, Any], client: str, level: int, name: str) -> list[float]:
+def _medians(made: dict[str, Any], client: str, level: int, name: str, rounds: Sequence[int]) -> list[float]:
     """Of a client's turns at a level, by round."""
-    its = [turn for turn in made["turns"] if (turn["client"], turn["at_once"]) == (client, level)]
-    return [turn["median"][name] for turn in sorted(its, key=lambda turn: turn["round"])]
+    its = {turn["round"]: turn for turn in made["turns"] if (turn["client"], turn["at_once"]) == (client, level)}
+    return [its[place]["median"][name] for place in rounds]
 
 
 def table(made: dict[str, Any]) -> list[str]:
-    """The rows of a table: medians of each turn (ms) by round, then each client over the first with its interval."""
+    """The rows of a table: medians of each turn (ms) by round, then each client over the first with its interval over the whole rounds."""
     ratios, base = compared(made), made["clients"][0]
     lines = []
     for level in dict.fromkeys(turn["at_once"] for turn in made["turns"]):
         for client in made["clients"]:
-            cells = [", ".join(f"{median:.2f}" for median in _medians(made, client, level, name)) for name in TIMES]
+            rounds = sorted(turn["round"] for turn in made["turns"] if (turn["client"], turn["at_once"]) == (client, level))
+            cells = [", ".join(f"{median:.2f}" for median in _medians(made, client, level, name, rounds)) for name in TIMES]
             lines.append("| " + " | ".join([client, str(level), *cells]) + " |")
-        for client in made["clients"][1:]:
+        for client in made["clients"][1:] if whole(made, level) else ():
             cells = [_words(ratios[client, level, name]) for name in TIMES]
             lines.append("| " + " | ".join([f"{client} over {base}", str(level), *cells]) + " |")
     return lines
 
 
 def verdicts(made: dict[str, Any]) -> list[str]:
-    """One line a comparison: whether it agrees within `AGREE`."""
-    base = made["clients"][0]
+    """One line a comparison: whether it agrees within `AGREE`, and where that is open how many rounds equal clients would take."""
+    base, looks = made["clients"][0], len(made.get("looks", [0]))
     return [
-        f"{client} over {base}, {level} at once, {name}: within {AGREE:.0%} is {its.verdict}"
+        f"{client} over {base}, {level} at once, {name}: within {AGREE:.0%} is {its.verdict}{_further(its, looks)} ({_rounds(made, level)})"
         for (client, level, name), its in compared(made).items()
     ]
+
+
+def _further(its: Ratio, looks: int) -> str:
+    if its.verdict != "open" or its.spread is None:
+        return ""
+    return f"; rounds spread by {100 * its.spread:.1f} %, so {rounds_for(its.spread, looks):,} of them would show it of equal clients"
+
+
+def _rounds(made: dict[str, Any], level: int) -> str:
+    """How many rounds count, and turns that do not."""
+    rounds = whole(made, level)
+    rest = sum(turn["at_once"] == level and turn["round"] not in rounds for turn in made["turns"])
+    return f"rounds: {len(rounds)}" + (f"; turns of one that is not whole: {rest}" if rest else "")
 
 
 def _words(its: Ratio) -> str:
