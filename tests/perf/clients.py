@@ -10,6 +10,7 @@ import asyncio
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -95,6 +96,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as name:
             theirs = aiperf(options.aiperf, server.url, options.requests, options.at_once, Path(name)), paced.medians()
+            print("AIPerf, seen and sent:", *theirs, file=sys.stderr, flush=True)
             own = ours(server.url, options.requests, options.at_once, Path(name) / "ours"), paced.medians()
     finally:
         server.stop()

@@ -66,7 +66,7 @@ def main() -> None:
 
             answer(0)
             answer(1)
-            print(f"{loop:18s} {way:8s} {window(meter, answer, options.seconds)}")
+            print(f"{loop:18s} {way:8s} {window(meter, answer, options.seconds)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from prompt_joules.bench.engines.compiled.buffers import Buffers, Step
 from prompt_joules.bench.engines.compiled.decode import StaticDecoder
 from prompt_joules.bench.engines.compiled.draw import choose
 from prompt_joules.bench.engines.compiled.loops import LOOPS, by_name
+from prompt_joules.bench.files import write_atomically
 
 SHAPES = Path(layers.__file__).parents[2] / "shapes"
 
@@ -236,7 +237,7 @@ def main() -> None:
         )
         if options.save:
             told = {"shape": options.shape, "device": device, "torch": torch.__version__, "loop": options.loop, "lines": found}
-            options.save.write_text(json.dumps(told) + "\n", encoding="utf-8")
+            write_atomically(options.save, f"{json.dumps(told)}\n".encode())
 
     found = measured(model, options, keep)
     print("\n".join(lines(found)))

@@ -5,19 +5,21 @@
 
 `record` needs an NVIDIA GPU with an energy counter. Each answer is begun right after a step and, in turn, anywhere
 between two; six steps are read after it. `table` takes off the power of the waiting GPU, that of the last two
-intervals, and says what the counter still lacked so long after the end.
+intervals, and says what the counter still lacked so long after the end. The file is written after every answer, whole.
 """
 
 import argparse
 import json
 import random
 import statistics
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from prompt_joules.bench.files import write_atomically
 from prompt_joules.bench.meter.edges import POLL_S, Reader, Step
 from tests.perf.shapes import LLAMA_1B, LLAMA_7B, random_llama
 
@@ -72,6 +74,32 @@ def record(out: Path, shape: dict[str, Any], seconds: Sequence[float], windows: 
     answer(512)
     rate = 512 / answer(512)
     reader = Reader(open_zeus_counter("cuda")[0], time.perf_counter, time.sleep)
+
+    def keep(rows: list[dict[str, Any]]) -> None:
+        told = {"gpu": torch.cuda.get_device_name(), "rate": rate, "rows": rows}
+        write_atomically(out, f"{json.dumps(told)}\n".encode())
+
+    answers(answer, reader, rate, seconds, windows, keep)
+
+
+def answers(
+    answer: Callable[[int], float],
+    reader: Reader,
+    rate: float,
+    seconds: Sequence[float],
+    windows: int,
+    keep: Callable[[list[dict[str, Any]]], object],
+) -> None:
+    """Read the steps before and after each answer.
+
+    Args:
+        answer: makes so many tokens; returns its seconds.
+        reader: of the counter.
+        rate: tokens/s.
+        seconds: of the answers, about.
+        windows: answers of each length that begin right after a step, and as many that begin anywhere.
+        keep: gets the rows so far after every answer.
+    """
     rows: list[dict[str, Any]] = []
     for each in seconds:
         tokens = max(2, round(each * rate))
@@ -91,7 +119,8 @@ def record(out: Path, shape: dict[str, Any], seconds: Sequence[float], windows: 
                 "durations": [duration_s],
             }
             rows.append(window | {"pre": kept(before), "post": kept(reader.steps(STEPS_AFTER, TIMEOUT_S)[0])})
-    out.write_text(json.dumps({"gpu": torch.cuda.get_device_name(), "rate": rate, "rows": rows}) + "\n", encoding="utf-8")
+            keep(rows)
+        print(f"{each:g} s: {2 * windows} answers", file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prompt_joules.bench.files import write_atomically
 from tests.perf.shapes import LLAMA_1B, random_llama
 
 WINDOWS = {0.25: 16, 0.5: 14, 1.0: 10, 2.0: 6, 5.0: 4}
@@ -175,7 +176,7 @@ def main() -> None:
                 kept = [{"seconds": each, "rounds": [vars(part) for part in parts]} for each, parts in found.items()]
                 lines = [summary(each, tokens[each], parts) for each, parts in found.items() if parts]
                 text = json.dumps({"gpu": torch.cuda.get_device_name(), "loop": options.loop, "rows": lines, "windows": kept}, indent=1)
-                options.out.write_text(text + "\n", encoding="utf-8")
+                write_atomically(options.out, f"{text}\n".encode())
 
 
 if __name__ == "__main__":

@@ -2,18 +2,22 @@
 
 import argparse
 import collections
+import contextlib
+import copy
 import itertools
 import re
 import statistics
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from prompt_joules.bench.meter.edges import Step
 from prompt_joules.warehouse import create, query
 from tests import factories, warehouses
 from tests.figures import marked
-from tests.perf import client_delay, pages, queries, table, window_share
+from tests.perf import client_delay, pages, queries, table, tail, window_share
 
 
 def test_every_named_query_is_timed(tmp_path: Path) -> None:
@@ -102,6 +106,45 @@ def test_a_turn_of_the_delays_of_our_client_reads_what_the_server_wrote(tmp_path
         for place, read_s in enumerate((None, 0.001)):
             found, ratio = client_delay.turn(address, read_s, 2, 4, 5, tmp_path / str(place))
             assert len(found) == 4 * 5 and min(found) == 0 and 0.1 < ratio < 10
+
+
+def test_delays_are_told_of_the_turns_before_a_stop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = iter([([0.001], 1.01), ([0.002], 1.02), ([0.003], 1.03)])
+
+    def turn(*_: object) -> tuple[list[float], float]:
+        try:
+            return next(turns)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(client_delay, "turn", turn)
+    monkeypatch.setattr(client_delay, "server_of", lambda *_: contextlib.nullcontext("an address"))
+    assert client_delay.main(["--at-once", "8", "--read-ms", "1", "--turns", "5"]) == 130
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2 and out.count("8 at once") == 2 and all(f"+{ratio}.00 %" in out for ratio in (1, 2, 3))
+    assert err.count("of 5, way") == 3
+
+
+def test_the_steps_of_a_tail_are_kept_after_every_answer() -> None:
+    clock_s = itertools.count(0, 0.1)
+    seen: list[int] = []
+    kept: list[list[dict[str, Any]]] = []
+
+    class Reader:
+        def steps(self, count: int, timeout_s: float) -> tuple[list[Step], None]:
+            return [Step(next(clock_s), 5.0 * place, 0.001) for place in range(count)], None
+
+    def answer(tokens: int) -> float:
+        if len(kept) == 3:
+            raise KeyboardInterrupt
+        seen.append(tokens)
+        return tokens / 100
+
+    with pytest.raises(KeyboardInterrupt):
+        tail.answers(answer, Reader(), 100.0, [0.5], 4, lambda rows: kept.append(copy.deepcopy(rows)))  # type: ignore[arg-type]
+    assert [len(rows) for rows in kept] == [1, 2, 3] and set(seen) == {50}
+    assert [row["kind"] for row in kept[-1]] == ["aligned", "random", "aligned"]
+    assert {(len(row["pre"]), len(row["post"])) for row in kept[-1]} == {(2, tail.STEPS_AFTER)}
 
 
 def test_the_ways_to_compute_the_attention_of_a_step_agree(tmp_path: Path) -> None:
