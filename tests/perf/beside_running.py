@@ -40,7 +40,6 @@ from unittest import mock
 import httpx
 import polars as pl
 from rich.console import Console
-from scipy.stats import t as student
 
 from prompt_joules.bench import SERVED_HARNESS_VERSION, errors
 from prompt_joules.bench.config import RunConfig
@@ -371,6 +370,8 @@ def half_width(spread: float, rounds: int, looks: int = 1) -> float:
 
 @functools.cache
 def _quantile(degrees: int, looks: int) -> float:
+    from scipy.stats import t as student  # 0.8 s, which every process of the tests would take to collect them
+
     return float(student.ppf(1 - (1 - LEVEL) / looks / 2, degrees))
 
 
