@@ -194,7 +194,7 @@ def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
         "above": {"align": "center"},
         "between": {"align": "center"},
         "beside": {"align": "right", "dx": 6},
-        "aside": {"align": "center"},
+        "aside": {"align": "left", "dx": -3},
     }
     layers = []
     for place, how in places.items():
@@ -202,8 +202,7 @@ def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
         number, n = (-5, 8) if place in ("first", "last") else (-13, 14)
         seen = WIDE_ONLY if place in ("between", "beside", "aside") else {}
         layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how, **seen).encode(text=alt.Text("number:N")))
-        below = how if place != "aside" else {"align": "left", "dx": -3}
-        counts = there.mark_text(dy=n, fontSize=10, color=theme.INK, **below, **WIDE_ONLY)
+        counts = there.mark_text(dy=n, fontSize=10, color=theme.INK, **how, **WIDE_ONLY)
         layers.append(counts.encode(text=alt.Text("n:N")))
     saves = base.transform_filter("datum.is_least").mark_text(align="right", fontWeight="bold", fontSize=13, color=theme.INK)
     layers.append(saves.encode(x=alt.datum(right), text=alt.Text("saves:N")))
