@@ -152,8 +152,15 @@ def by_triton(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scalin
     return mixed, greatest, total
 
 
-in_parts: Any = torch.library.custom_op("prompt_joules::attention_in_parts", by_triton, mutates_args=(), device_types="cuda")
-"""`by_triton` as an operation that `torch.compile` takes as it is."""
+in_parts: Any = torch.library.custom_op(
+    "prompt_joules::attention_over_slices", by_triton, mutates_args=(), device_types="cuda", tags=(torch.Tag.needs_fixed_stride_order,)
+)
+"""`by_triton` as an operation that `torch.compile` takes as it is.
+
+The tag asks for the order of the strides alone. By default PyTorch keeps the exact strides that it expects, and after a write into a slice
+of longer buffers it expects those of a tensor without gaps: every step copied the slices of keys and values. PyTorch's cache of compiled
+code does not look at tags, so another tag needs another name of the operation.
+"""
 
 
 @in_parts.register_kernel("cpu")  # type: ignore[untyped-decorator]

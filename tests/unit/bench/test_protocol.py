@@ -154,7 +154,7 @@ def test_rows_of_a_batch_say_how_it_attends_and_are_of_a_protocol_of_their_own(c
     monkeypatch.setattr(attention, "way_for", lambda batch, *_, **__: "matmul" if batch == 1 else "sdpa, grouped")
     assert run(replace(config, limit=2, engine="transformers-compiled", batch_size=2)) == 0
     frame = rows(config)
-    assert set(frame["harness_version"]) == {"2.3"}
+    assert set(frame["harness_version"]) == {"2.4"}
     assert json.loads(frame["environment"][0])["decode_attention"] == f"{ATTENTION}:sdpa, grouped"
 
 

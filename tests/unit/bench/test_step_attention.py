@@ -1,6 +1,8 @@
 """All ways to compute the attention of a step answer alike: alone against PyTorch's own, and in the static decoder against `generate`."""
 
+import math
 import os
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ torch = pytest.importorskip("torch", reason="needs the bench extra: make test in
 
 import transformers  # noqa: E402
 from torch import Tensor  # noqa: E402
+from torch._inductor import config as inductor  # noqa: E402
+from torch._inductor.utils import run_and_get_code  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
@@ -95,6 +99,21 @@ def test_left_padded_batches_equal_generate_by_every_way(way: str, key_heads: in
         decoder = StaticDecoder(model, GREEDY, compile_layers=compiled)
         decoder.size(300)
         assert decoder.generate(padded, mask, 12, frozenset(), seed=0).tokens == answers, "over 256 positions, then over 320"
+
+
+@pytest.mark.parametrize("way", ["products", "matmul", "split"])
+def test_a_compiled_layer_over_a_part_of_the_buffers_copies_no_keys(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "way_for", lambda *_, **__: way)
+    decoder = StaticDecoder(tiny(2, 64), GREEDY, compile_layers=True)
+    with torch.inference_mode(), inductor.patch(force_disable_caches=True):
+        buffers = decoder._allocate(3, 320)
+        keys = buffers.steps[0].layers[0].keys
+        code = "\n".join(run_and_get_code(decoder._forward, buffers, buffers.steps[0])[1])
+    assert keys.shape[2] == 256 and not keys.is_contiguous()
+    assert str(tuple(keys.stride())) in code and ("attention_over_slices" in code) == (way == "split"), "the layer over the part"
+    made = [math.prod(map(int, re.findall(r"\d+", sizes))) for sizes in re.findall(r"= empty_strided\w*\(\(([^)]*)\)", code)]
+    assert 0 < max(made) < keys.numel(), "elements of the largest buffer that the layer allocates"
+    assert not re.findall(r"aten\.(?:clone|contiguous|copy_?|as_strided_copy)\b.*\(", "\n".join(re.findall(r"^ +buf.*$", code, re.M)))
 
 
 def test_one_answer_goes_by_products_as_ever_and_batches_by_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
