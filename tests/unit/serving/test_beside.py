@@ -133,7 +133,9 @@ def test_clients_take_turns_on_a_server_that_runs(server: FakeServer, tmp_path: 
         else:
             ttft, gap, latency = turn["answers"][0]
             assert latency - ttft == pytest.approx(gap * (TOKENS - 1), abs=0.01) and gap > 16
-            assert turn["stream_end_after_latency_ms"] > 32
+            assert turn["stream_end_after_latency_ms"] > 0
+    ends = [turn["stream_end_after_latency_ms"] for turn in made["turns"] if turn["client"] == "ours"]
+    assert max(ends) > 32, "two pauses of 20 ms, less what a busy machine reads late of the last text"
     of_ours = [turn["median"]["itl_ms"] for turn in made["turns"] if (turn["client"], turn["at_once"]) == ("ours", 1)]
     its = beside_running.compared(made)["ours", 1, "itl_ms"]
     assert its.mean == pytest.approx(math.sqrt(of_ours[0] * of_ours[1]) / 2 - 1) and its.verdict in {"refused", "open"}
