@@ -147,13 +147,14 @@ def ours_against_vllm(results: pj.Results) -> list[str]:
 
 
 def batches_against_vllm(results: pj.Results) -> list[str]:
-    """Our static batches against vLLM with as many in flight, on every shape that both ran by 2.3 and 2.2: J/token and token/s."""
+    """Our static batches against vLLM with as many in flight, on every shape that both ran by 2.2 or later: J/token and token/s."""
     lines = []
     for shape, size in sorted({**SHAPES, SHAPE.removesuffix("-vocab-49k"): "8B"}.items(), key=lambda pair: float(pair[1][:-1])):
         rows = points_of(results, f"{shape}-vocab-49k", POINTS).filter(pl.col("dtype") == "float16", pl.col("batch_size") > 1)
         for at_once in sorted(rows["batch_size"].unique()):
-            of = {(row["engine"], row["harness_version"]): row for row in rows.filter(batch_size=at_once).iter_rows(named=True)}
-            ours, vllm = of.get(("transformers-compiled", "2.3")), of.get(("vllm", "2.2"))
+            new = rows.filter(pl.col("batch_size") == at_once, protocol() >= 2.002)
+            of = {row["engine"]: row for row in new.iter_rows(named=True)}
+            ours, vllm = of.get("transformers-compiled"), of.get("vllm")
             if ours and vllm:
                 joules, speed = ours["joules"] / vllm["joules"] - 1, ours["speed"] / vllm["speed"]
                 lines.append(f"| {size} | {at_once} | {ours['joules']:.4f} | {vllm['joules']:.4f} | {signed(joules)} % | {speed:.2f} |")
