@@ -23,8 +23,9 @@ MODEL  := models/smollm2-135m
 # browsers and counters; the long files first (tests/longest_first.py).
 SIDE_BY_SIDE := -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # slipcover marks the lines of our modules alone: 6 % of CPU, where tracing every line of every library takes 31 %. It counts lines that the
-# processes of the tests run, not those of programs that they start; of layers.py torch.compile takes none with marks.
-COVERAGE     := -m slipcover --source bench,ingest,warehouse,pages --omit bench/engines/compiled/layers.py --skip-covered
+# processes of the tests run, not those of programs that they start. torch.compile takes no function with marks: those modules have none.
+COMPILED     := bench/engines/compiled/layers.py,bench/engines/compiled/attention.py,bench/engines/compiled/split.py
+COVERAGE     := -m slipcover --source bench,ingest,warehouse,pages --omit $(COMPILED) --skip-covered
 LAKE_TESTS   := tests/lake tests/unit/queries tests/unit/test_schema.py
 
 .DEFAULT_GOAL := help

@@ -1,8 +1,10 @@
 """All ways to compute the attention of a step answer alike: alone against PyTorch's own, and in the static decoder against `generate`."""
 
+import inspect
 import math
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +18,9 @@ from torch._inductor.utils import run_and_get_code  # noqa: E402
 from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
-from prompt_joules.bench.engines.compiled import attention, split  # noqa: E402
+from prompt_joules.bench.engines.compiled import attention, layers, split  # noqa: E402
 from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
+from tests.warehouses import ROOT  # noqa: E402
 
 GREEDY = Sampling(temperature=0)
 SHAPES = {
@@ -133,3 +136,11 @@ def test_one_answer_goes_by_products_as_ever_and_batches_by_what_was_measured(mo
 def test_without_triton_the_kernel_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(split, "triton", None)
     assert not split.runs()
+
+
+def test_what_is_compiled_has_no_marks_of_coverage() -> None:
+    """slipcover's marks are calls that `torch.compile(fullgraph=True)` refuses, wherever a line is first run while it is compiled."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (spared,) = re.findall(r"^COMPILED +:= (\S+)$", text, re.MULTILINE)
+    compiled = {inspect.getsourcefile(function) for function in (layers.decode_attention, attention.way_for, *attention.WAYS.values())}
+    assert {str(Path(str(path)).resolve()) for path in compiled} == {str((ROOT / path).resolve()) for path in spared.split(",")}
