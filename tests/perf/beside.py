@@ -178,7 +178,7 @@ def _stopped(measure: Callable[[Callable[[dict[str, Any]], object]], dict[str, A
             keep(measure(keep))
     except KeyboardInterrupt:
         ended, status = "a stop", 130
-    except Exception as error:  # the turns of hours of a lent machine are worth more than its kind
+    except Exception as error:  # the turns of hours of a rented machine are worth more than its kind
         ended, status = f"{type(error).__name__}: {error}", 1
     else:
         print(made.get("ended", "all turns"), file=sys.stderr)
