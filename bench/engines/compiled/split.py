@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.library import custom_op
 
 try:
     import triton
@@ -152,7 +153,7 @@ def by_triton(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scalin
     return mixed, greatest, total
 
 
-in_parts: Any = torch.library.custom_op(
+in_parts: Any = custom_op(
     "prompt_joules::attention_over_slices", by_triton, mutates_args=(), device_types="cuda", tags=(torch.Tag.needs_fixed_stride_order,)
 )
 """`by_triton` as an operation that `torch.compile` takes as it is.

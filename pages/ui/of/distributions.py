@@ -76,8 +76,8 @@ def is_divided(rows: pl.DataFrame, key: str) -> bool:
 
 
 def in_setups(rows: pl.DataFrame) -> pl.DataFrame:
-    """Adds `setup`, what must be alike for prompts to be comparable. Setups
-    with energy come first, then those of one prompt at a time, then those of most prompts.
+    """Adds `setup`, what must be alike for prompts to be comparable. Setups with energy come first, then those of one prompt at a
+    time, then those of most prompts.
 
     Args:
         rows: rows of `results` of our own runs.
