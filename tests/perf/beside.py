@@ -197,6 +197,9 @@ def main() -> int:
     parser.add_argument("--model", help="a GGUF file; with --base-url the server's name for its model")
     parser.add_argument("--tokenizer", type=Path, help="with --base-url: a folder with the model's tokenizer")
     parser.add_argument("--prompts", type=int, default=64, help="with --base-url: requests a turn")
+    parser.add_argument(
+        "--prompt-set", default="default", help="with --base-url: a JSONL file of {id, prompt} instead of the shipped prompts"
+    )
     parser.add_argument("--tokens", type=int, default=256, help="with --base-url: tokens of every answer")
     parser.add_argument(
         "--client", choices=beside_running.CLIENTS, action="append", help="with --base-url: repeat it; the first is the base"
@@ -224,7 +227,8 @@ def main() -> int:
         made = json.loads(options.table.read_text(encoding="utf-8"))
     elif options.base_url and options.model and (beside_running.AIPERF not in clients or (options.tokenizer and options.aiperf)):
         address = options.base_url.rstrip("/").removesuffix("/v1")
-        asked_of = beside_running.Asked(address, options.model, options.tokenizer, options.aiperf, options.prompts, options.tokens)
+        sent = (options.prompts, options.tokens, options.prompt_set)
+        asked_of = beside_running.Asked(address, options.model, options.tokenizer, options.aiperf, *sent)
         until = () if options.until_known is None else tuple(options.until_known or beside_running.TIMES)
         plan = beside_running.Plan(options.turns, options.seed, options.seconds, until)
         levels = list(dict.fromkeys(options.at_once or [1, 8]))

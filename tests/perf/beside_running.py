@@ -95,8 +95,9 @@ class Asked:
         model: the server's name for it.
         tokenizer: a folder, for AIPerf, which loads one even where it counts by the server's `usage`.
         program: AIPerf; None where it takes no turn.
-        prompts: how many of the shipped ones, as instruct.
+        prompts: how many of the set, as instruct.
         tokens: of every answer.
+        prompt_set: `default`, the shipped ones, or a JSONL file.
     """
 
     address: str
@@ -105,11 +106,12 @@ class Asked:
     program: str | None
     prompts: int
     tokens: int
+    prompt_set: str = "default"
 
     def config(self, at_once: int, folder: Path) -> RunConfig:
         """Our run. Random weights are what `ignore_eos` is sent for; no row of it is kept."""
         options: dict[str, Any] = {"engine": "openai", "base_url": f"{self.address}/v1", "task": ("instruct",), "limit": self.prompts}
-        options |= {"temperature": 0.0, "max_new_tokens": self.tokens, "dummy_weights": True, "warmup": 0}
+        options |= {"prompts": self.prompt_set, "temperature": 0.0, "max_new_tokens": self.tokens, "dummy_weights": True, "warmup": 0}
         return RunConfig(self.model, concurrency=at_once, out=folder, **options)
 
 
@@ -287,6 +289,7 @@ def about(asked: Asked, facts: ServerFacts, clients: Sequence[str], plan: Plan) 
         "server": facts.version or facts.owner,
         "model": asked.model,
         "prompts": asked.prompts,
+        "prompt_set": Path(asked.prompt_set).stem,
         "tokens": asked.tokens,
         "seed": plan.seed,
         "looks": list(plan.looks),
