@@ -1,4 +1,4 @@
-"""A program that takes vLLM's command line and serves made-up answers: `python -m tests.fake_runtime MODEL --port N …`.
+"""A program that takes vLLM's command line, or llama.cpp's, and serves made-up answers: `python -m tests.fake_runtime MODEL --port N …`.
 
 What MODEL is called decides how it behaves: `dies` ends at once with a word, `hangs` never answers, `dies-once-FILE` ends in the middle of
 its fourth answer, with a word, unless FILE is there, which it then makes; `poisoned-WORD` ends in the middle of every answer to a prompt
@@ -38,12 +38,13 @@ def behave(model: str, body: dict[str, Any], number: int) -> Response:
 def main(words: list[str]) -> None:
     """Serve until killed."""
     options = dict(itertools.pairwise(words))
+    served_as, owner = (options["--alias"], "llamacpp") if "--alias" in options else (options["--served-model-name"], "vllm")
     if words[0].endswith("dies"):
         sys.exit("no kernel image is available for this device")
     print("Using FAKE_ATTN attention backend\nGPU KV cache size: 12,345 tokens", flush=True)
     if words[0].endswith("hangs"):
         time.sleep(600)
-    server = FakeServer(lambda body, n: behave(words[0], body, n), int(options["--port"]), options["--served-model-name"], "vllm")
+    server = FakeServer(lambda body, n: behave(words[0], body, n), int(options["--port"]), served_as, owner)
     server.start()
     while True:
         time.sleep(60)

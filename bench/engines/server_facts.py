@@ -10,7 +10,7 @@ import json
 import math
 import re
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -170,6 +170,8 @@ def parse(text: str) -> dict[str, float]:
     return values
 
 
+PLAIN = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""Formats of GGUF files that are not quantised, as they are called here."""
 # Errors of readers on damaged or newer files. The server read the file, so such an error only leaves the fact unknown.
 UNKNOWN = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError)
 
@@ -231,18 +233,36 @@ def shape_facts(model: str) -> dict[str, Any]:
 
 
 def gguf_facts(path: Path) -> dict[str, Any]:
-    """The facts of a GGUF file, whose kernels work on the quantised weights themselves. What our reader does not know is left out."""
-    from gguf import GGUFReader
-    from gguf.constants import LlamaFileType
+    """The facts of a GGUF file, whose kernels work on the quantised weights themselves. What our reader does not know is left out.
 
-    name, counted = "unknown", {}
+    Formats of 16 and 32 bits are called as everywhere. Of a file that names a mixture (Q4_K_M), or whose name and weights are not one, the
+    column of the format says in what most of the weights are.
+    """
+    from gguf import GGUFReader
+
+    name, most, counted = "unknown", "unknown", {}
     with contextlib.suppress(*UNKNOWN):
         reader = GGUFReader(path)
-        count = sum(int(tensor.n_elements) for tensor in reader.tensors)
-        counted = {"params_total_b": count / 1e9, "params_active_b": None}
-        if (kind := reader.get_field("general.file_type")) is not None:
-            name = LlamaFileType(int(kind.contents())).name.removeprefix("MOSTLY_").removeprefix("ALL_")
-    return {"dtype": name, "weights_format": f"gguf:{name} kernels", **counted}
+        sizes: Counter[str] = Counter()
+        for tensor in reader.tensors:
+            sizes[tensor.tensor_type.name] += int(tensor.n_elements)
+        counted = {"params_total_b": sizes.total() / 1e9, "params_active_b": None}
+        name = most = sizes.most_common(1)[0][0] if sizes else most
+        said = _said_file_type(reader)
+        name = said if said and not {said, most} & PLAIN.keys() else most
+    form = f"gguf:{name} kernels" if name.startswith(most) else f"gguf:{name} kernels, mostly {most}"
+    return {"dtype": PLAIN.get(name, name), "weights_format": form, **counted}
+
+
+def _said_file_type(reader: Any) -> str | None:
+    """What a GGUF file says of all its weights, e.g. "Q4_K_M"; None where it says nothing, or that it guessed."""
+    from gguf.constants import LlamaFileType
+
+    kind = reader.get_field("general.file_type")
+    with contextlib.suppress(ValueError):
+        found = None if kind is None else LlamaFileType(int(kind.contents()))
+        return None if found in (None, LlamaFileType.GUESSED) else found.name.removeprefix("MOSTLY_").removeprefix("ALL_")
+    return None
 
 
 def safetensors_params(folder: Path) -> int | None:

@@ -219,11 +219,15 @@ async def first_contact(config: RunConfig, base_url: str) -> ServerFacts:
 
 
 def identity(served: ServedWork, config: RunConfig, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
-    """Everything that makes this run another run when it changes: of a server that ran already its address too. JSON values only."""
+    """Everything that makes this run another run when it changes: of a server that ran already its address too. JSON values only.
+
+    Options name files without their folders, so the number format of the weights stands beside them: two files may have one name.
+    """
     facts = served.facts
     own: dict[str, Any] = {"model_id": served.model_id, "server": facts.version, "weights": _weights(config)}
     own |= {"owner": facts.owner, "fingerprint": facts.fingerprint, "options": served.setup.get("options")}
     own |= {"address": None if served.setup else served.base_url}
+    own |= {"loaded": {name: served.setup.get(name) for name in ("dtype", "weights_format", "params_total_b")}} if served.setup else {}
     own |= {name: getattr(config, name) for name in ("in_flight", "request_rate", "dtype", "request_seed")}
     return own | common_identity(config, prompts, task, meter)
 

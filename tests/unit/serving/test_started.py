@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import polars as pl
 import psutil
 import pytest
@@ -213,6 +214,60 @@ def test_the_gguf_of_a_folder_is_found_or_asked_for(tmp_path: Path) -> None:
     with pytest.raises(errors.BadOption, match="--gguf-file"):
         gguf_of(config)
     assert gguf_of(replace(config, gguf_file="n.gguf")).name == "n.gguf"
+
+
+def write_gguf(folder: Path, tensors: dict[str, int], file_type: str | None) -> Path:
+    """A GGUF file of one matrix of so many rows for each format, with 256 columns; the bytes are zeros, which no reader minds."""
+    gguf = pytest.importorskip("gguf", reason="needs the bench extra: make test installs it")
+    folder.mkdir(parents=True)
+    writer = gguf.GGUFWriter(folder / "m.gguf", "llama")
+    if file_type is not None:
+        writer.add_file_type(gguf.LlamaFileType[file_type])
+    for number, (name, height) in enumerate(tensors.items()):
+        kind = gguf.GGMLQuantizationType[name]
+        width, size = gguf.GGML_QUANT_SIZES[kind]
+        shape = (height, 256 // width * size)
+        writer.add_tensor(f"blk.{number}.attn_q.weight", np.zeros(shape, np.uint8), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return folder / "m.gguf"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "file_type", "dtype", "form"),
+    [
+        ({"F16": 8, "F32": 1}, "MOSTLY_F16", "float16", "gguf:F16 kernels"),
+        ({"BF16": 8, "F32": 1}, "MOSTLY_BF16", "bfloat16", "gguf:BF16 kernels"),
+        ({"Q8_0": 8, "F32": 1}, "MOSTLY_Q8_0", "Q8_0", "gguf:Q8_0 kernels"),
+        ({"Q4_K": 8, "Q6_K": 3, "F32": 1}, "MOSTLY_Q4_K_M", "Q4_K_M", "gguf:Q4_K_M kernels"),
+        ({"Q5_0": 8, "Q6_K": 3}, "MOSTLY_Q4_K_M", "Q4_K_M", "gguf:Q4_K_M kernels, mostly Q5_0"),
+        ({"Q8_0": 8, "F32": 1}, "MOSTLY_F16", "Q8_0", "gguf:Q8_0 kernels"),
+        ({"Q8_0": 8, "F32": 1}, "GUESSED", "Q8_0", "gguf:Q8_0 kernels"),
+        ({"Q4_K": 8, "Q6_K": 3}, None, "Q4_K", "gguf:Q4_K kernels"),
+    ],
+)
+def test_a_gguf_file_is_called_by_its_tensors_and_a_mixture_by_its_name(
+    tensors: dict[str, int], file_type: str | None, dtype: str, form: str, tmp_path: Path
+) -> None:
+    """16 bits are called as everywhere, so that a page that compares runtimes in 16 bits has llama.cpp too."""
+    path = write_gguf(tmp_path / "a", tensors, file_type)
+    facts = server_facts.weights_of(RunConfig(str(path), engine="llama.cpp"))
+    assert (facts["dtype"], facts["weights_format"]) == (dtype, form)
+    assert facts["params_total_b"] == sum(tensors.values()) * 256 / 1e9
+
+
+def test_files_of_one_name_and_other_weights_are_runs_of_their_own(config: RunConfig, recording: Path, tmp_path: Path) -> None:
+    """The model's name is that of the file, its options have no folders: only what the file holds tells these runs apart."""
+    asked = replace(config, engine="llama.cpp", server_command=FAKE, replay=recording, start_timeout=300.0, dummy_weights=True)
+    for name, tensors in {"gf16": {"F16": 8}, "gq8": {"Q8_0": 8}, "gq4": {"Q4_K": 8, "Q6_K": 1}}.items():
+        path = write_gguf(tmp_path / name, tensors, None)
+        for _ in range(2):
+            assert run_served(replace(asked, model=str(path)), Console(quiet=True)) == 0
+    found = rows(config).group_by("run_id").agg(pl.col("dtype", "weights_format", "model_id", "weights").first(), pl.len()).sort("dtype")
+    assert found["dtype"].to_list() == ["Q4_K", "Q8_0", "float16"] and set(found["len"]) == {6}
+    assert set(found["model_id"]) == {"m"} and set(found["weights"]) == {"dummy"}
 
 
 @pytest.mark.parametrize(
