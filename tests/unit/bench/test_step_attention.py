@@ -20,9 +20,11 @@ from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled import attention, layers, split  # noqa: E402
 from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
+from tests.perf.step_parts import OTHERS  # noqa: E402
 from tests.warehouses import ROOT  # noqa: E402
 
 GREEDY = Sampling(temperature=0)
+WAYS = attention.WAYS | OTHERS
 SHAPES = {
     "groups of 4, dim 64": (3, 2, 4, 64, 256),
     "groups of 3, dim 64": (2, 3, 3, 64, 320),
@@ -48,11 +50,11 @@ def drawn(batch: int, key_heads: int, group: int, dim: int, length: int) -> tupl
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("way", attention.WAYS)
+@pytest.mark.parametrize("way", WAYS)
 def test_each_way_is_the_softmax_of_what_is_visible(way: str, shape: str) -> None:
     query, key, value, visible = drawn(*SHAPES[shape])
     expected = scaled_dot_product_attention(query, key, value, attn_mask=visible, scale=0.11, enable_gqa=True).squeeze(2)
-    found = attention.WAYS[way](query, key, value, visible, 0.11)
+    found = WAYS[way](query, key, value, visible, 0.11)
     assert found.shape == expected.shape and torch.allclose(found, expected, atol=2e-6)
 
 
@@ -92,6 +94,7 @@ def expected(model: Any, prompts: list[Tensor], tokens: int) -> list[list[int]]:
 @pytest.mark.parametrize("way", ["matmul", "sdpa, grouped", "split"])
 def test_left_padded_batches_equal_generate_by_every_way(way: str, key_heads: int, dim: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "way_for", lambda *_, **__: way)
+    monkeypatch.setattr(attention, "WAYS", WAYS)
     model = tiny(key_heads, dim)
     prompts = [torch.randint(1, 100, (length,)) for length in (4, 250, 90)]
     answers = expected(model, prompts, 12)
