@@ -60,6 +60,8 @@ def loops_of_135m(results: pj.Results) -> list[str]:
 
 
 SERVERS = {"vllm": "vLLM", "sglang": "SGLang", "llama.cpp": "llama.cpp"}
+NO_NUMBER = "b0-unknown"
+"""What llama-server calls a build outside of its repository, which is not told its number."""
 POINTS = (
     "select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.dtype, coalesce(runs.top_k, 0) as top_k, "
     "list_contains(runs.reasons, 'seeded-requests') as seeded, runs.harness_version, runs.batch_size, runs.concurrency, runs.seed, "
@@ -72,7 +74,7 @@ POINTS = (
 
 def name_of_runtime(row: dict[str, Any]) -> str:
     """A server with its version, one of our loops as it is called in code; precision, top-k and seeds are said where they are not usual."""
-    number = (row["engine_version"] or "").rpartition(" ")[2]
+    number = (row["engine_version"] or "").rpartition(" ")[2].removeprefix(NO_NUMBER)
     named = f"{SERVERS[row['engine']]} {number}".rstrip() if row["engine"] in SERVERS else f"`{row['engine']}`"
     usual = row["dtype"] in (None, "float16", "unknown")
     parts = [named] if usual else [named, naming.PRECISIONS.get(row["dtype"], row["dtype"])]
@@ -82,7 +84,9 @@ def name_of_runtime(row: dict[str, Any]) -> str:
 
 
 def points_of(results: pj.Results, model: str, asked: str, *first: pl.Expr) -> pl.DataFrame:
-    """Each run of protocol 2.x on an H200 with the name of its runtime; of each name and number at once those of the newest protocol.
+    """Each run of protocol 2.x on an H200 with the name of its runtime; of each runtime and number at once those of the newest protocol.
+
+    A runtime is one whatever its version: some early runs do not know theirs.
 
     Args:
         asked: POINTS, or POINTS with a condition.
@@ -90,7 +94,9 @@ def points_of(results: pj.Results, model: str, asked: str, *first: pl.Expr) -> p
     """
     rows = results.sql(asked, model=model)
     named = rows.with_columns(pl.Series("name", [name_of_runtime(row) for row in rows.iter_rows(named=True)], dtype=pl.String))
-    newest = named.filter(protocol() == protocol().max().over("name", "batch_size"))
+    runtime = [name_of_runtime(row | {"engine_version": None}) for row in rows.iter_rows(named=True)]
+    named = named.with_columns(pl.Series("runtime", runtime, dtype=pl.String))
+    newest = named.filter(protocol() == protocol().max().over("runtime", "batch_size")).drop("runtime")
     return newest.sort(*first, "name", "batch_size", "seed", "answers", "run_id")
 
 

@@ -9,6 +9,10 @@ import polars as pl
 import pytest
 
 import prompt_joules as pj
+from prompt_joules.pages.ui.of import what_software_saves_curves
+from prompt_joules.pages.ui.pure import naming
+from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
 from tests.figures import FIGURES, documents, marked, neighbours, readme
 from tests.figures.__main__ import report
@@ -134,6 +138,31 @@ def test_figures_take_new_rows_of_any_number_of_cards_and_of_the_newest_protocol
         ["| vLLM 0.22.1, seeds", "8", "2.2", "0"],
     ]
     assert [line.split(" | ")[:3] for line in documents.table_of_the_8b_shape(made)] == [["| vLLM 0.22.1", "8", "2.2"]]
+
+
+def test_one_model_in_three_formats_on_one_server_has_three_names_everywhere(tmp_path: Path) -> None:
+    """GGUF files of one shape on llama.cpp: in a table of the documents, the curves of What software saves, Leaderboard and Compare."""
+    folder, shape = tmp_path / "in", {"model_id": readme.SHAPE, "model_name": "Llama-3.1-8B-shape", "weights": "dummy", "task": "chat"}
+    same = shape | {"engine": "llama.cpp", "engine_version": "llamacpp b0-unknown"}
+    for dtype, form in (("float16", "F16"), ("Q8_0", "Q8_0"), ("Q4_K_M", "Q4_K_M")):
+        for at_once in (1, 8):
+            changes = {"dtype": dtype, "weights_format": f"gguf:{form} kernels", "batch_size": at_once, "concurrency": at_once}
+            served(folder, f"{form}-{at_once}", "2.2", **same | changes)
+    served(folder, "unnumbered", "2.1", **shape | {"engine": "sglang", "engine_version": None, "batch_size": 8})
+    served(folder, "numbered", "2.2", **shape | {"engine": "sglang", "engine_version": "sglang 0.5.15", "batch_size": 8})
+    served(
+        folder, "before", "2.1", **same | {"dtype": "Q8_0", "weights_format": "gguf:Q8_0 kernels", "concurrency": 1, "engine_version": None}
+    )
+    warehouses.ingest(folder, into=tmp_path / "w.duckdb")
+    lines = [line.split(" | ")[:3] for line in documents.table_of_the_8b_shape(pj.open(tmp_path / "w.duckdb"))]
+    names = ["| llama.cpp", "| llama.cpp, Q4_K_M", "| llama.cpp, Q8_0"]
+    newer = ["| SGLang 0.5.15", "8", "2.2"]
+    rest = [[name, at_once, "2.2"] for at_once in ("1", "8") for name in names]
+    assert sorted(lines) == sorted([newer, *rest]), "a run that did not know its version is of the same runtime"
+    curves, every = (query.load(name, Selection(weights=()), str(tmp_path / "w.duckdb")) for name in ("software_curves", "leaderboard"))
+    assert set(what_software_saves_curves.complete(curves)["name"]) == {"llama.cpp", "llama.cpp · Q4_K_M", "llama.cpp · Q8_0"}
+    alone = naming.with_label(every.filter(batch_size=1, harness_version="2.2", engine="llama.cpp"))["label"].to_list()
+    assert sorted(name.split(" · ")[2] for name in alone) == ["FP16", "Q4_K_M", "Q8_0"]
 
 
 def answers_beside(costs: float, cards: str = "x", share: float = 0.5) -> pl.DataFrame:
