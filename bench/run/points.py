@@ -21,14 +21,16 @@ def cheapest(points: Sequence[tuple[int, Sequence[Path]]], asked: str) -> str:
 
     Returns:
         One line a point, and which is the cheapest (J/token of the steady state, else of the answers) among those that keep the level.
-        Without joules the fastest stands in for it, and the line says so.
+        Without joules the fastest stands in for it, and the line says so. A concurrency above the number of answers was never reached:
+        its line says so, and it is not chosen.
     """
     limits = slo.parse(asked)
     found = [_point(level, folders, limits) for level, folders in points if folders]
     lines = [_words(point) for point in found]
-    kept = [point for point in found if (point["attainment"] or 0.0) >= slo.ENOUGH]
+    reached = [point for point in found if point["in_flight"] == point["level"]]
+    kept = [point for point in reached if (point["attainment"] or 0.0) >= slo.ENOUGH]
     if not kept:
-        return "\n".join([*lines, f"No concurrency measured keeps {asked} for {slo.ENOUGH:.0%} of its answers."])
+        return "\n".join([*lines, f"No concurrency reached keeps {asked} for {slo.ENOUGH:.0%} of its answers."])
     metered = [point for point in kept if point["j_per_token"] is not None]
     if metered:
         best = min(metered, key=lambda point: point["j_per_token"])
@@ -39,8 +41,9 @@ def cheapest(points: Sequence[tuple[int, Sequence[Path]]], asked: str) -> str:
 
 def _point(level: int, folders: Sequence[Path], limits: tuple[slo.Limit, ...]) -> dict[str, Any]:
     # One by one: a run that an earlier version began has parts without the columns that came later.
-    parts = [path for folder in folders for path in sorted(folder.glob("part-*.parquet"))]
-    rows = pl.concat([pl.read_parquet(path, columns=_COLUMNS) for path in parts])
+    parts = [[pl.read_parquet(path, columns=_COLUMNS) for path in sorted(folder.glob("part-*.parquet"))] for folder in folders]
+    rows = pl.concat([part for of_run in parts for part in of_run])
+    in_flight = min(level, max(sum(part.height for part in of_run) for of_run in parts))
     steady = [state for folder in folders for session in read_run(folder).sessions if (state := _steady(session))]
     tokens, joules = sum(state["output_tokens"] for state in steady), sum(state["energy_j"] for state in steady)
     measured = rows.filter(pl.col("energy_j").is_not_null())
@@ -50,9 +53,10 @@ def _point(level: int, folders: Sequence[Path], limits: tuple[slo.Limit, ...]) -
     seconds = float(answered["latency_s"].sum())
     return {
         "level": level,
+        "in_flight": in_flight,
         "attainment": slo.attainment(rows, limits),
         "j_per_token": joules / tokens if tokens else None,
-        "tokens_per_s": level * float(answered["output_tokens"].sum()) / seconds if seconds else 0.0,
+        "tokens_per_s": in_flight * float(answered["output_tokens"].sum()) / seconds if seconds else 0.0,
         "steady": bool(steady),
     }
 
@@ -65,4 +69,5 @@ def _steady(session: dict[str, Any]) -> dict[str, Any] | None:
 def _words(point: dict[str, Any]) -> str:
     share = "no answers" if point["attainment"] is None else f"{point['attainment']:.1%} keep it"
     joules = "no joules" if point["j_per_token"] is None else f"{point['j_per_token']:.4g} J/token"
-    return f"{point['level']:>5} at once: {share}, {joules}, about {point['tokens_per_s']:.0f} token/s"
+    never = "" if point["in_flight"] == point["level"] else f"never more than {point['in_flight']}, the number of answers; "
+    return f"{point['level']:>5} at once: {never}{share}, {joules}, about {point['tokens_per_s']:.0f} token/s"

@@ -134,6 +134,7 @@ def _measure(config: RunConfig, prompts: PromptSet, address: str, setup: dict[st
             again = max(config.repetitions, math.ceil((asked or 0) / len(some.prompts)))
             alone_at = None if config.request_rate and not config.concurrency else level
             own = dataclasses.replace(config, concurrency=alone_at, repetitions=again)
+            console.print(not_filled(own, len(some.prompts) * again) or "", end="", soft_wrap=True, highlight=False)
             served = described(own, base_url, facts, setup, meter, console)
             with planned(own, some, lambda at, task: identity(served, at, some, task, meter), console) as passes:  # noqa: B023
                 alone = [dataclasses.replace(its, jobs=(job,)) for its in passes for job in its.jobs]
@@ -262,6 +263,17 @@ def _without_killers(run: OpenRun, take: Callable[[Row], None]) -> tuple[tuple[I
     for item in killers:
         take(failed_row(item))
     return together, alone
+
+
+def not_filled(config: RunConfig, answers: int) -> str | None:
+    """What to tell where a run asks for fewer answers than it wants in flight at once."""
+    if config.request_rate or answers >= config.in_flight:
+        return None
+    wanted = config.in_flight
+    return (
+        f"{wanted} at once are asked for, but only {answers} answers, so no more are ever in flight. "
+        f"--repetitions or --ramp {wanted}:{10 * wanted} ask more.\n"
+    )
 
 
 def not_fed(in_flight: int, figures: dict[str, Any], busy: float) -> str | None:

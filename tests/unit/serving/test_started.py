@@ -77,6 +77,21 @@ def test_several_concurrencies_on_one_server_are_runs_of_their_own(vllm: RunConf
     assert "cheapest" in said and "tpot=1s" in said
 
 
+def test_a_concurrency_above_the_number_of_answers_is_told_and_is_never_the_cheapest(vllm: RunConfig) -> None:
+    """Six answers are never more than six at once, whatever was asked: of that level nothing has been measured."""
+    console = Console(record=True, width=200, file=sys.stderr)
+    assert run_served(replace(vllm, ramp="6,64", slo="tpot=1s"), console) == 0
+    said = console.export_text()
+    assert said.count("but only 6 answers") == 1 and "64 at once are asked for" in said and "--ramp 64:640" in said
+    (six, many) = [line for line in said.splitlines() if "keep it" in line]
+    assert "never more than" not in six and "64 at once: never more than 6" in many
+    assert "The cheapest that keeps tpot=1s: 6 at once" in said
+    folders = sorted(path.parent for path in vllm.out.glob("*/run.json"))
+    speeds = [points._point(level, folders, slo.parse("tpot=1s"))["tokens_per_s"] for level in (6, 64)]
+    assert speeds[0] == speeds[1], "a speed of six at once"
+    assert "No concurrency reached keeps" in points.cheapest([(64, folders)], "tpot=1s")
+
+
 def test_a_run_that_an_earlier_version_began_has_its_point(vllm: RunConfig, tmp_path: Path) -> None:
     """Parts of one run differ by a column that came later."""
     run_served(vllm, Console(quiet=True))
