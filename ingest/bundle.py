@@ -26,7 +26,7 @@ LICENCE = "Apache-2.0"
 WHEN = (2020, 1, 1, 0, 0, 0)
 SHOWN = (
     *("run_id", "model_name", "gpu", "task", "engine", "batch_size"),
-    *("prompts", "energy_j", "energy_per_token_j", "books_ratio", "verdict"),
+    *("prompts", "energy_j", "energy_per_token_j", "balance_ratio", "verdict"),
 )
 
 
@@ -99,7 +99,7 @@ def _require_good(runs: pl.DataFrame) -> None:
             raise NotBundled(f"{run['run_id']} is not valid ({codes}; docs/verdicts.md says what that means). Measure it again.")
         if run["finished"] is False:
             raise NotBundled(f"{run['run_id']} is unfinished: the same `bench run` command again goes on where it stopped.")
-        if run["measured"] and run["books_ratio"] is None:
+        if run["measured"] and run["balance_ratio"] is None:
             raise NotBundled(f"{run['run_id']} has no balance of its energy: its run.json is missing or says none.")
 
 
@@ -195,6 +195,6 @@ def _lines(runs: pl.DataFrame) -> Iterator[str]:
             str(run[name] if run[name] is not None else "") for name in ("model_name", "gpu", "task", "engine", "batch_size", "prompts")
         )
         numbers = (
-            f"{run[name]:.4g}" if run[name] is not None else "not measured" for name in ("energy_j", "energy_per_token_j", "books_ratio")
+            f"{run[name]:.4g}" if run[name] is not None else "not measured" for name in ("energy_j", "energy_per_token_j", "balance_ratio")
         )
         yield "| " + " | ".join((*(text.replace("|", "\\|") for text in texts), *numbers, run["notes"])) + " |"

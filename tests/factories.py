@@ -122,7 +122,7 @@ def write(rows: pl.DataFrame, path: Path) -> Path:
 def run_json(path: Path, run_id: str = "run-1", ratio: float = 1.0, *, finished: bool = True) -> Path:
     """Write the run.json of a run of one session whose balance has the given ratio."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    books = {"counter_j": 1000.0, "windows_j": 900.0 * ratio, "gaps_j": 100.0 * ratio, "ratio": ratio, "step_s": 0.1}
-    content = {"run_id": run_id, "fingerprint": "f" * 64, "finished": finished, "sessions": [{"books": books}]}
+    balance = {"counter_j": 1000.0, "windows_j": 900.0 * ratio, "gaps_j": 100.0 * ratio, "ratio": ratio, "step_s": 0.1}
+    content = {"run_id": run_id, "fingerprint": "f" * 64, "finished": finished, "sessions": [{"books": balance}]}
     path.write_text(json.dumps(content))
     return path

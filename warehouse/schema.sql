@@ -142,10 +142,10 @@ create table run_notes (
     fingerprint varchar, -- hash of the setup
     finished boolean, -- false: the run can be resumed
     sessions integer not null, -- times the run was started or resumed
-    books_counter_j double, -- J: counter over the whole run
-    books_windows_j double, -- J: sum of the windows
-    books_gaps_j double, -- J: sum of the gaps between windows
-    books_ratio double, -- windows and gaps over counter; 1 is right
+    balance_counter_j double, -- J: counter over the whole run
+    balance_windows_j double, -- J: sum of the windows
+    balance_gaps_j double, -- J: sum of the gaps between windows
+    balance_ratio double, -- windows and gaps over counter; 1 is right
     counter_step_s double, -- s: longest step of the counter
     steady_energy_j double, -- J: of a server while its batch was full, over all sessions; null without such a time
     steady_output_tokens double, -- token: written by a server while its batch was full
@@ -190,10 +190,10 @@ create table runs (
     busy_s_total double, -- s: time in which a valid row was being answered: answers that overlap count once; null where nobody knows whether they do
     itl_p50_s double, -- s: median gap between tokens of valid rows
     itl_p99_s double, -- s: 99th percentile of the gaps
-    books_counter_j double, -- J: counter over the whole run
-    books_windows_j double, -- J: sum of the windows
-    books_gaps_j double, -- J: sum of the gaps
-    books_ratio double, -- windows and gaps over counter; 1 is right
+    balance_counter_j double, -- J: counter over the whole run
+    balance_windows_j double, -- J: sum of the windows
+    balance_gaps_j double, -- J: sum of the gaps
+    balance_ratio double, -- windows and gaps over counter; 1 is right
     counter_step_s double, -- s: longest step of the counter
     finished boolean, -- false: the run can be resumed; null: no run.json
     valid boolean not null, -- counts in comparisons; see docs/verdicts.md

@@ -26,7 +26,7 @@ def deaths_of(sessions: Sequence[dict[str, Any]]) -> Counter[ItemKey]:
         sessions: of a run.json.
     """
     served = [session.get("books", {}).get("server", {}) for session in sessions]
-    return Counter((str(prompt), int(repetition)) for books in served for prompt, repetition in books.get("in_hand", ()))
+    return Counter((str(prompt), int(repetition)) for one in served for prompt, repetition in one.get("in_hand", ()))
 
 
 def divided(rest: Sequence[Item], deaths: Counter[ItemKey]) -> tuple[tuple[Item, ...], tuple[Item, ...], tuple[Item, ...]]:

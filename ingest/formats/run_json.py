@@ -17,24 +17,24 @@ MOST = 1e15
 """No balance has more joules, tokens or seconds than this."""
 
 
-def _joules(book: Mapping[str, Any], key: str) -> float | None:
+def _joules(balance: Mapping[str, Any], key: str) -> float | None:
     """A number of the balance; None where the meter had none, or it is below zero or above all energy."""
-    value = book.get(key)
+    value = balance.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not (-MOST if key == "gaps_j" else 0) <= value <= MOST:
         return None
     return float(value)
 
 
-def _sum(books: Sequence[Mapping[str, Any]], key: str) -> float | None:
+def _sum(balances: Sequence[Mapping[str, Any]], key: str) -> float | None:
     """Sum over sessions; None when any session lacks it, because a part is not the whole."""
-    values = [_joules(book, key) for book in books]
+    values = [_joules(balance, key) for balance in balances]
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
 
 
-def _steady(book: Mapping[str, Any]) -> Mapping[str, Any]:
+def _steady(balance: Mapping[str, Any]) -> Mapping[str, Any]:
     """The steady state of a server in the balance of a session: energy and tokens while its batch was full; empty without one."""
-    server = book.get("server")
+    server = balance.get("server")
     steady = server.get("steady_state") if isinstance(server, dict) else None
     return steady if isinstance(steady, dict) else {}
 
@@ -42,22 +42,22 @@ def _steady(book: Mapping[str, Any]) -> Mapping[str, Any]:
 def notes_of(content: Mapping[str, Any]) -> dict[str, Any]:
     """The row of `run_notes` that a run.json stands for: joules summed over sessions, the ratio of those sums."""
     sessions = [session for session in content["sessions"] if isinstance(session, dict)]
-    books = [session["books"] for session in sessions if isinstance(session.get("books"), dict)]
-    counter, windows, gaps = (_sum(books, key) for key in ("counter_j", "windows_j", "gaps_j"))
-    ratio = _joules(books[0], "ratio") if len(books) == 1 else None
+    balances = [session["books"] for session in sessions if isinstance(session.get("books"), dict)]
+    counter, windows, gaps = (_sum(balances, key) for key in ("counter_j", "windows_j", "gaps_j"))
+    ratio = _joules(balances[0], "ratio") if len(balances) == 1 else None
     if ratio is None and counter and windows is not None and gaps is not None:
         ratio = (windows + gaps) / counter
-    steady = [_steady(book) for book in books]
-    steps = [step for book in books if (step := _joules(book, "step_s")) is not None]
+    steady = [_steady(balance) for balance in balances]
+    steps = [step for balance in balances if (step := _joules(balance, "step_s")) is not None]
     return {
         "run_id": content["run_id"],
         "fingerprint": content["fingerprint"],
         "finished": content.get("finished"),
         "sessions": len(sessions),
-        "books_counter_j": counter,
-        "books_windows_j": windows,
-        "books_gaps_j": gaps,
-        "books_ratio": ratio,
+        "balance_counter_j": counter,
+        "balance_windows_j": windows,
+        "balance_gaps_j": gaps,
+        "balance_ratio": ratio,
         "counter_step_s": max(steps, default=None),
         "steady_energy_j": _sum(steady, "energy_j"),
         "steady_output_tokens": _sum(steady, "output_tokens"),

@@ -213,8 +213,8 @@ judged as (
         canonical_model(loaded_model_id, model_name) as model_id,
         case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
         coalesce(getvariable('sources')[ingested_files.format], ingested_files.format) as source,
-        gaps.itl_p50_s, gaps.itl_p99_s, run_notes.books_counter_j, run_notes.books_windows_j,
-        run_notes.books_gaps_j, run_notes.books_ratio, run_notes.counter_step_s, run_notes.finished,
+        gaps.itl_p50_s, gaps.itl_p99_s, run_notes.balance_counter_j, run_notes.balance_windows_j,
+        run_notes.balance_gaps_j, run_notes.balance_ratio, run_notes.counter_step_s, run_notes.finished,
         draws_one_by_one(counted.engine, counted.concurrency, counted.harness_version, counted.environment) as seeded
     from counted
     join ingested_files using (file_id)

@@ -152,7 +152,7 @@ def test_a_run_is_of_the_kind_of_its_worst_remark_and_has_properties_beside() ->
     rows = pl.DataFrame(
         {"run_id": [str(place) for place in range(len(reasons))], "reasons": reasons, "valid": [True] * 3 + [False, True, True]}
     )
-    listed = runs.listed(rows.with_columns(books_ratio=pl.lit(None, pl.Float64), gpu=pl.lit("H200")))
+    listed = runs.listed(rows.with_columns(balance_ratio=pl.lit(None, pl.Float64), gpu=pl.lit("H200")))
     assert listed.select("run_id", "verdict").rows() == [
         ("3", "Invalid"), ("1", "To check"), ("5", "To check"), ("2", "Rough"), ("0", "Sound"), ("4", "Sound"),
     ]  # fmt: skip

@@ -68,11 +68,11 @@ def test_windows_and_gaps_make_the_counter(run: list[tuple[list[tuple[float, flo
         total_j += reading.energy_j or 0.0
         gpu.work(gap_s, (130.0,))
     gpu.sleep(0.3)
-    books = instrument.close()
-    assert books["windows_j"] == pytest.approx(total_j)
-    assert books["lost_windows"] == lost
+    balance = instrument.close()
+    assert balance["windows_j"] == pytest.approx(total_j)
+    assert balance["lost_windows"] == lost
     if not lost:
-        assert books["ratio"] == pytest.approx(1.0, abs=1e-9)
+        assert balance["ratio"] == pytest.approx(1.0, abs=1e-9)
     else:
         # A lost window in which the counter showed no joule is missing nothing.
-        assert books["ratio"] <= 1.0 + 1e-9  # type: ignore[operator]
+        assert balance["ratio"] <= 1.0 + 1e-9  # type: ignore[operator]

@@ -2,7 +2,7 @@
 
 -- Shares above which a verdict is given.
 create macro unresolved_share() as 0.10;
-create macro books_tolerance() as 0.02;
+create macro balance_tolerance() as 0.02;
 create macro run_share() as 0.10;
 create macro few_prompts() as 20;
 -- From here on an answer counts as one that repeats itself.
@@ -55,7 +55,7 @@ create macro draws_one_by_one(engine, concurrency, harness_version, environment)
 create macro run_reasons(run) as list_filter(
     [
         case when run.counted = 0 then 'no-valid-rows' end,
-        case when abs(run.books_ratio - 1) > books_tolerance() then 'books' end,
+        case when abs(run.balance_ratio - 1) > balance_tolerance() then 'balance' end,
         case when run.throttled > run_share() * run.ok then 'throttled' end,
         case when run.prompts > run.ok then 'failed' end,
         case when run.counted < few_prompts() then 'too-few-prompts' end,
@@ -76,7 +76,7 @@ create macro run_reasons(run) as list_filter(
 );
 
 -- Whether a run counts in comparisons.
-create macro run_is_valid(reasons) as not list_has_any(reasons, ['no-valid-rows', 'books', 'throttled']);
+create macro run_is_valid(reasons) as not list_has_any(reasons, ['no-valid-rows', 'balance', 'throttled']);
 
 insert into reason_codes
 values
@@ -96,7 +96,7 @@ values
     ('other-process', 'request', false, 'Another process was on the measured GPU: what it did may be in the joules.'),
     ('cached-prompt', 'request', false, 'The server took part of the prompt from a cache, which costs no prefill.'),
     ('no-valid-rows', 'run', true, 'No row of the run is valid.'),
-    ('books', 'run', true, 'The energy of the windows and gaps is more than 2 % off the counter of the whole run.'),
+    ('balance', 'run', true, 'The energy of the windows and gaps is more than 2 % off the counter of the whole run.'),
     ('throttled', 'run', true, 'The GPU lowered its clocks in more than 10 % of the responses.'),
     ('failed', 'run', false, 'Some prompts failed; they are left out of the averages.'),
     ('too-few-prompts', 'run', false, 'Under 20 valid rows: averages are rough.'),

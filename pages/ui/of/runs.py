@@ -18,7 +18,7 @@ TOTALS = (
 # Every remark of a run as people say it; `reason_codes` has the sentence behind it.
 SAID = {
     "no-valid-rows": "No answer counts",
-    "books": "Does not add up to the counter",
+    "balance": "Does not add up to the counter",
     "throttled": "The GPU was throttled",
     "failed": "Some prompts failed",
     "too-few-prompts": "Fewer than 20 answers",
@@ -39,7 +39,7 @@ SAID = {
 # says how a run was meant and what its answers are like is no remark but a property: nearly every run has some.
 INVALID, DOUBTFUL, ROUGH, SOUND, ALL = "Invalid", "To check", "Rough", "Sound", "All"
 OF_KIND = {
-    INVALID: ("no-valid-rows", "books", "throttled"),
+    INVALID: ("no-valid-rows", "balance", "throttled"),
     DOUBTFUL: ("no-energy", "failed", "unfinished", "cold", "beside-busy", "other-process", "power-capped", "seeded-requests"),
     ROUGH: ("not-resolved", "too-few-prompts"),
     SOUND: ("no-idle-power", "truncated", "looped", "dummy-weights"),
@@ -68,7 +68,7 @@ def listed(runs: pl.DataFrame) -> pl.DataFrame:
     """
     order = list(KIND_OF)
     worst = pl.when(~pl.col("valid")).then(pl.lit(INVALID)).otherwise(_worst(order))
-    percent = (100 * (pl.col("books_ratio") - 1)).abs()
+    percent = (100 * (pl.col("balance_ratio") - 1)).abs()
     off = pl.when(percent < 0.01).then(pl.lit("within 0.01 %")).otherwise(pl.format("{} % off", percent.round(2)))
     judged = runs.with_columns(worst.alias("verdict"))
     return judged.sort(
@@ -182,8 +182,8 @@ def totals(rows: pl.DataFrame) -> pl.DataFrame:
 def verdicts(runs: pl.DataFrame) -> str:
     """How many runs count, how many answers have energy, and how close the energy balance is."""
     valid, answers, measured = runs["valid"].sum(), int(runs["ok"].sum()), int(runs["measured"].sum())
-    worst = (runs["books_ratio"] - 1).abs().max()
-    books = (
+    worst = (runs["balance_ratio"] - 1).abs().max()
+    balance = (
         " The energy of answers and of the gaps between them adds up to the GPU's own counter within "
         f"{figure(max(100 * worst, 0.01), 2)} %."
         if isinstance(worst, float)
@@ -192,4 +192,4 @@ def verdicts(runs: pl.DataFrame) -> str:
     marked = " Runs and rows that failed a check are marked, stay in this list and are in no average." if valid < runs.height else ""
     shared = int(runs.filter(pl.col("batch_size") > 1)["measured"].sum())
     divided = f", {shared:,} of them a share of what was measured for several together" if shared else ""
-    return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have an energy{divided}.{books}{marked}"
+    return f"**{valid} of {runs.height}** runs count; {measured:,} of {answers:,} answers have an energy{divided}.{balance}{marked}"

@@ -145,8 +145,8 @@ def test_a_counter_that_fails_half_way_leaves_joules_before_it_and_reasons_after
     assert frame["energy_j"].is_not_null().to_list() == [True, True, False, False]
     assert frame["energy_reason"].to_list() == [None, None, "GPU 0 stopped answering", "GPU 0 stopped answering"]
     (path,) = config.out.glob("*/run.json")
-    books = read_run(path.parent).sessions[0]["books"]
-    assert books["lost_windows"] == 2 and books["ratio"] is None
+    balance = read_run(path.parent).sessions[0]["books"]
+    assert balance["lost_windows"] == 2 and balance["ratio"] is None
 
 
 def test_a_meter_that_breaks_half_way_keeps_the_rows_and_the_same_command_goes_on(half_way: Any) -> None:

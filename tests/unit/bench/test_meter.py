@@ -193,9 +193,9 @@ def test_a_failing_counter_gives_no_joules_and_a_reason(fault: str, words: str, 
     if (fault, edges) != ("stuck_at_s", "plain"):
         assert words in reading.reason
     assert gpu.now_s - ended_s < 3.0  # never hangs
-    books = instrument.close()
-    assert books["lost_windows"] == 1 and books["windows"] == 2
-    assert reading.reason in books["notes"]  # type: ignore[operator]
+    balance = instrument.close()
+    assert balance["lost_windows"] == 1 and balance["windows"] == 2
+    assert reading.reason in balance["notes"]  # type: ignore[operator]
 
 
 def test_a_counter_lost_before_begin_still_lets_the_response_run() -> None:
@@ -217,7 +217,7 @@ def test_plain_window_without_a_step_is_null_not_zero() -> None:
 
 
 @pytest.mark.parametrize("edges", ["aligned", "plain"])
-def test_books_close(edges: str) -> None:
+def test_the_balance_closes(edges: str) -> None:
     instrument, gpu = simulated(edges)
     gpu.work(3.0, (150.0,))
     total = 0.0
@@ -226,14 +226,14 @@ def test_books_close(edges: str) -> None:
         gpu.work(0.7, (watts,))
         total += instrument.end().energy_j or 0.0
         gpu.work(0.4, (120.0,))
-    books = instrument.close()
-    assert books["ratio"] == pytest.approx(1.0, abs=1e-9)
-    assert books["windows_j"] == pytest.approx(total)
-    assert books["gaps_j"] > 450  # type: ignore[operator]
-    assert books["lost_windows"] == 0
+    balance = instrument.close()
+    assert balance["ratio"] == pytest.approx(1.0, abs=1e-9)
+    assert balance["windows_j"] == pytest.approx(total)
+    assert balance["gaps_j"] > 450  # type: ignore[operator]
+    assert balance["lost_windows"] == 0
 
 
-def test_books_show_a_window_that_was_lost_for_a_while() -> None:
+def test_the_balance_shows_a_window_that_was_lost_for_a_while() -> None:
     instrument, gpu = simulated()
     for fails in (False, True, False):
         instrument.begin()
@@ -241,8 +241,8 @@ def test_books_show_a_window_that_was_lost_for_a_while() -> None:
         gpu.work(1.0, (300.0,))
         instrument.end()
         gpu.lost_at_s = float("inf")
-    books = instrument.close()
-    assert books["ratio"] < 0.75  # type: ignore[operator]
+    balance = instrument.close()
+    assert balance["ratio"] < 0.75  # type: ignore[operator]
 
 
 def test_end_needs_begin() -> None:

@@ -75,7 +75,7 @@ def test_the_same_results_make_the_same_bytes(run: Path, made: Path, tmp_path: P
     [
         (lambda run: rewrite(run, throttled=True), "is not valid (no-valid-rows, throttled"),
         (lambda run: factories.run_json(run / "run.json", finished=False), "is unfinished"),
-        (lambda run: factories.run_json(run / "run.json", ratio=1.03), "is not valid (books"),
+        (lambda run: factories.run_json(run / "run.json", ratio=1.03), "is not valid (balance"),
         (lambda run: (run / "run.json").unlink(), "no balance"),
         (lambda run: rewrite(run, latency_s=-1.0), "part-00000.parquet, row 1: "),
         (lambda run: (run / "part-00000.parquet").write_bytes(b"PAR1, but no more"), "is no Parquet file"),

@@ -24,7 +24,7 @@ def test_a_run_becomes_a_run(results: Path, warehouse: Path) -> None:
     assert run["prompts"] == run["counted"] == run["measured"] == 30
     assert run["energy_j_total"] == pytest.approx(made["energy_j"].sum())
     assert run["output_tokens_total"] == made["output_tokens"].sum()
-    assert run["books_ratio"] == 1.0
+    assert run["balance_ratio"] == 1.0
     assert run["model_id"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert (run["valid"], run["reasons"]) == (True, [])
 
@@ -63,7 +63,7 @@ def test_a_changed_run_json_judges_the_run_anew(results: Path, warehouse: Path) 
     factories.run_json(results / "run-1" / "run.json", "run-1", ratio=1.03)
     warehouses.ingest(results, into=warehouse)
     run = warehouses.rows(warehouse, "select valid, reasons, prompts from runs").row(0)
-    assert run == (False, ["books"], 30)
+    assert run == (False, ["balance"], 30)
     assert warehouses.rows(warehouse, "select count(*) from ingested_files").item() == 2
 
 
@@ -109,7 +109,7 @@ def test_a_size_that_was_counted_is_not_rounded_by_a_source(tmp_path: Path, ware
 def test_parts_without_run_json_load(results: Path, warehouse: Path) -> None:
     (results / "run-1" / "run.json").unlink()
     assert warehouses.ingest(results, into=warehouse).status == 0
-    assert warehouses.rows(warehouse, "select valid, books_ratio, finished from runs").rows() == [(True, None, None)]
+    assert warehouses.rows(warehouse, "select valid, balance_ratio, finished from runs").rows() == [(True, None, None)]
 
 
 def test_a_later_part_joins_its_run(results: Path, warehouse: Path) -> None:
@@ -232,7 +232,7 @@ def test_an_unknown_model_gets_its_own_row(tmp_path: Path, warehouse: Path) -> N
     assert (model["name"], model["family"], model["params_total_b"]) == ("mine", "other", 1.5)
 
 
-def test_a_build_whose_books_do_not_close_is_thrown_away(results: Path, warehouse: Path, tmp_path: Path) -> None:
+def test_a_build_whose_sums_do_not_add_up_is_thrown_away(results: Path, warehouse: Path, tmp_path: Path) -> None:
     warehouses.ingest(results, into=warehouse)
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("delete from requests where sequence = 0")

@@ -100,22 +100,22 @@ def test_every_reason_is_explained(warehouse: Path, results: Path) -> None:
     assert all(f"`{code}`" in guide for code in codes)
 
 
-def test_books_of_several_sessions_add_up() -> None:
+def test_balances_of_several_sessions_add_up() -> None:
     first = {"counter_j": 100.0, "windows_j": 80.0, "gaps_j": 21.0, "ratio": 1.01, "step_s": 0.1}
     second = {"counter_j": 300.0, "windows_j": 250.0, "gaps_j": 49.0, "ratio": 0.9967, "step_s": 0.2}
     content = {"run_id": "r", "fingerprint": "f", "finished": True, "sessions": [{"books": first}, {"books": second}]}
     notes = notes_of(content)
-    assert (notes["books_counter_j"], notes["books_windows_j"], notes["books_gaps_j"]) == (400.0, 330.0, 70.0)
-    assert notes["books_ratio"] == 1.0
+    assert (notes["balance_counter_j"], notes["balance_windows_j"], notes["balance_gaps_j"]) == (400.0, 330.0, 70.0)
+    assert notes["balance_ratio"] == 1.0
     assert notes["counter_step_s"] == 0.2
 
 
 @pytest.mark.parametrize("impossible", [-1e308, -0.5, 1e16, 10**400, float("nan"), float("inf"), True, "9"])
 def test_a_number_that_no_book_can_have_is_null(impossible: object) -> None:
-    books = {"counter_j": 100.0, "windows_j": impossible, "gaps_j": 20.0, "ratio": impossible, "step_s": impossible}
-    notes = notes_of({"run_id": "r", "fingerprint": "f", "finished": True, "sessions": [{"books": books}]})
-    assert [notes[name] for name in ("books_windows_j", "books_ratio", "counter_step_s")] == [None, None, None]
-    assert (notes["books_counter_j"], notes["books_gaps_j"]) == (100.0, 20.0)
+    balance = {"counter_j": 100.0, "windows_j": impossible, "gaps_j": 20.0, "ratio": impossible, "step_s": impossible}
+    notes = notes_of({"run_id": "r", "fingerprint": "f", "finished": True, "sessions": [{"books": balance}]})
+    assert [notes[name] for name in ("balance_windows_j", "balance_ratio", "counter_step_s")] == [None, None, None]
+    assert (notes["balance_counter_j"], notes["balance_gaps_j"]) == (100.0, 20.0)
 
 
 @pytest.mark.parametrize(("key", "value"), [("run_id", '"\\ud800"'), ("run_id", "7"), ("fingerprint", '"a\\udfff"'), ("finished", '"no"')])
@@ -127,10 +127,10 @@ def test_a_run_json_that_names_no_run_is_refused_in_our_words(tmp_path: Path, wa
     assert "`run_id` and `fingerprint` must be text" in reason
 
 
-def test_books_without_a_counter_are_null() -> None:
+def test_a_balance_without_a_counter_is_null() -> None:
     content = {"run_id": "r", "fingerprint": "f", "finished": False, "sessions": [{"books": {"counter_j": None}}, {}]}
     notes = notes_of(content)
-    assert notes["books_ratio"] is None
+    assert notes["balance_ratio"] is None
     assert notes["sessions"] == 2
 
 

@@ -15,11 +15,11 @@ def made_rows() -> pl.DataFrame:
     sound[2] |= {"energy_j": None, "energy_error_j": None, "energy_reason": "the counter went back"}
     sound[3] |= {"finish_reason": "length"}
     sound.append(factories.failed("run-a", 250))
-    books = [factories.record("run-b", index, task="chat-concise") for index in range(40)]
+    concise = [factories.record("run-b", index, task="chat-concise") for index in range(40)]
     dummy = [
         factories.record("run-c", index, weights="dummy", model_id="me/other", model_name="other", gpu_model=None) for index in range(20)
     ]
-    return factories.frame(sound + books + dummy)
+    return factories.frame(sound + concise + dummy)
 
 
 def shown(only_valid: bool = True) -> pl.DataFrame:

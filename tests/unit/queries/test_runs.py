@@ -13,7 +13,7 @@ from tests.unit.queries.made import EVERYTHING, made_rows, shown
 
 def test_hidden(warehouse: str) -> None:
     found = query.load("hidden", Selection(), warehouse)
-    assert dict(found.iter_rows()) == {"run: books": 40, "failed": 1, "throttled": 1}
+    assert dict(found.iter_rows()) == {"run: balance": 40, "failed": 1, "throttled": 1}
     assert dict(query.load("hidden", EVERYTHING, warehouse).iter_rows()) == {"failed": 1}
 
 
@@ -70,7 +70,7 @@ def test_reason_codes(warehouse: str) -> None:
     codes = query.load("reason_codes", None, warehouse)
     assert {code for code, scope in codes.filter("invalidates").select("code", "scope").iter_rows() if scope == "run"} == {
         "no-valid-rows",
-        "books",
+        "balance",
         "throttled",
     }
 

@@ -34,7 +34,7 @@ def rows(config: RunConfig) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(path) for path in sorted(config.out.glob("*/part-*.parquet"))]).sort("run_id", "sequence")
 
 
-def books(config: RunConfig) -> dict[str, Any]:
+def balance(config: RunConfig) -> dict[str, Any]:
     """The energy balance of the last session."""
     (path,) = config.out.glob("*/run.json")
     return read_run(path.parent).sessions[-1]["books"]  # type: ignore[no-any-return]

@@ -22,7 +22,7 @@ from prompt_joules.bench.run.served import is_on_this_host, run_served
 from tests.fake_server import serving, stream, whole
 from tests.timed_meter import timed
 from tests.unit.serving.conftest import WATTS
-from tests.unit.serving.served import books, measured, rows
+from tests.unit.serving.served import balance, measured, rows
 
 
 def noted(monkeypatch: pytest.MonkeyPatch) -> tuple[list[tuple[float, int, bool]], list[float]]:
@@ -61,7 +61,7 @@ def test_energy_is_shared_by_time_in_flight(config: RunConfig, recording: Path, 
         assert row["energy_j"] == pytest.approx(WATTS * shared_s, rel=0.02, abs=2 * unseen_j)
         assert row["energy_j"] >= WATTS * row["latency_s"] / concurrency - 2 * unseen_j, "no more than so many are in flight"
         assert 0 < row["energy_error_j"] < 0.1 * row["energy_j"] + 2 * unseen_j
-    whole_run = books(config)
+    whole_run = balance(config)
     server = whole_run["server"]
     assert whole_run["ratio"] == pytest.approx(1, abs=0.05)
     assert server["answered_j"] == pytest.approx(frame["energy_j"].sum())
@@ -102,7 +102,7 @@ def test_a_counter_that_stops_leaves_null_and_the_reason(config: RunConfig, reco
     assert f"{missing.height} answered without energy (column `energy_reason` says why)" in screen.getvalue()
     assert missing.height >= 4
     assert set(missing["energy_reason"]) == {"the energy counter stopped answering"}
-    assert books(config)["server"]["steady_state"]["energy_per_token_j"] is None
+    assert balance(config)["server"]["steady_state"]["energy_per_token_j"] is None
 
 
 @pytest.mark.parametrize(("value_j", "words"), [(-1.0, "went back"), (5.0, "has not moved for 0.1 s")])

@@ -23,7 +23,7 @@ from prompt_joules.bench.run import traffic
 from prompt_joules.bench.run.folder import read_run
 from prompt_joules.bench.run.served import run_served
 from tests.fake_server import event, refuse, serving, stream, text, whole
-from tests.unit.serving.served import PORTS, books, measured, rows, run
+from tests.unit.serving.served import PORTS, balance, measured, rows, run
 
 SOON_S = 0.3
 """How long the bad answer may take."""
@@ -70,7 +70,7 @@ def test_a_busy_server_is_asked_again(config: RunConfig, status: int) -> None:
         assert run(config, server) == 0
     assert set(rows(config)["status"]) == {"ok"}
     assert len(server.bodies) == 8
-    assert books(config)["server"]["sent_again"] == 2
+    assert balance(config)["server"]["sent_again"] == 2
 
 
 def test_retry_after_is_obeyed(config: RunConfig) -> None:
@@ -152,7 +152,7 @@ def test_server_that_dies_ends_the_run_and_the_same_command_goes_on(config: RunC
     assert after["sequence"].to_list() == list(range(6))
     assert set(after["prompt_id"]) == {f"p{n}" for n in range(6)}
     assert set(after["window_id"]) == {0, before.height}
-    assert books(config)["server"]["sent_again"] == 0
+    assert balance(config)["server"]["sent_again"] == 0
 
 
 def test_first_ctrl_c_finishes_what_is_in_flight(config: RunConfig) -> None:

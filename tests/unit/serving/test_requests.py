@@ -27,7 +27,7 @@ from prompt_joules.bench.run.served_warmup import warm_up
 from prompt_joules.bench.run.warmup import TEXTS
 from prompt_joules.bench.tasks import TASKS
 from tests.fake_server import refuse, serving, stream, together, whole
-from tests.unit.serving.served import books, measured, rows, run
+from tests.unit.serving.served import balance, measured, rows, run
 
 
 def test_rows_of_a_good_server(config: RunConfig) -> None:
@@ -170,14 +170,14 @@ def test_request_rate_spreads_the_requests(config: RunConfig, monkeypatch: pytes
         assert run(replace(config, request_rate=20.0, seed=1), server) == 0
     assert len(gaps) == 5 and 0.05 < sum(gaps) < 2.0 and max(gaps) > 2 * min(gaps)
     assert json.loads(rows(config)["environment"][0])["request_rate"] == 20.0
-    assert books(config)["server"]["steady_state"]["reason"] == "a request rate has no full batch"
+    assert balance(config)["server"]["steady_state"]["reason"] == "a request rate has no full batch"
 
 
 def test_requests_that_find_no_free_place_at_their_moment_are_counted(config: RunConfig) -> None:
     with serving(lambda body, n: stream(whole(2), 0.02)) as server:
         assert run(replace(config, request_rate=1000.0, concurrency=1), server) == 0
     assert server.most_at_once == 1
-    assert books(config)["server"]["sent_late"] == 5
+    assert balance(config)["server"]["sent_late"] == 5
 
 
 def test_finished_run_is_not_repeated(config: RunConfig) -> None:

@@ -9,7 +9,7 @@ from tests import warehouses
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("sqlbox") / "warehouse.duckdb"
+    path = tmp_path_factory.mktemp("visitor_sql") / "warehouse.duckdb"
     warehouses.ingest(warehouses.SHIPPED / "published" / "mlenergy_v1", into=path)
     return str(path)
 
