@@ -12,7 +12,7 @@ CPU_NAMES = Path("/proc/cpuinfo")
 def machine_facts() -> dict[str, object]:
     """The host's name as a hash, its processor, how many of them, and how many tasks were running or waiting (mean of the last minute).
 
-    In containers the name may be the same on different machines; the hash of a GPU's number among the conditions tells cards apart.
+    In containers the name may be the same on different machines; the hash of a GPU's number, which the meter adds, tells cards apart.
     """
     return {"host": short_hash(socket.gethostname()), "cpu": cpu_name(), "cpus": os.cpu_count(), "load_1m": load_1m()}
 

@@ -133,7 +133,7 @@ def show_where_the_joules_go(steps: pl.DataFrame) -> None:
     """Lorenz curve and the share of the costliest prompts.
 
     Args:
-        steps: of `distributions.steps_of` the energy, with `shown_as`.
+        steps: rows of `room.steps_of` for the energy, with `shown_as`.
     """
     st.markdown("If every prompt cost the same, the curve would be the straight line. The deeper it hangs, the more a few prompts use.")
     chart, table = st.columns([3, 2])

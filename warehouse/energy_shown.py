@@ -78,7 +78,7 @@ class Measure:
         return Metric(self.key, label, UNITS[self.per], UNITS[self.per], 1.0, "lower", f"{over} {self.per}s", OURS, meaning, decimals)
 
 
-# Why the energy of an answer of random weights is not shown: how long it is, and so what it takes, is what the run was told.
+# Why the energy of an answer of random weights is not shown: the run was told how long the answer had to be, and that decides its energy.
 FORCED = "random weights: the lengths of the answers were forced"
 # Three kinds of number. What one answer took is measured where the GPU answered it alone. Where several answers shared the GPU, their
 # energy is measured and divided among them by a rule. Some sources estimate it from the energy of a token.

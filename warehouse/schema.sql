@@ -219,8 +219,9 @@ create table run_summary (
     primary key (run_id, metric)
 );
 
--- One row per run of a setup whose prompts were not all asked equally often, each alone on the GPU: sums over the valid rows of the run in which every prompt of
--- the setup counts alike. An answer weighs by one over how many answers its prompt has in all valid runs of the setup; the weights of a setup add up to its answers.
+-- One row per run of a setup whose prompts were not all asked equally often, each alone on the GPU: sums over the valid rows of the run in which every
+-- prompt of the setup counts alike. An answer weighs by one over how many answers its prompt has in all valid runs of the setup; the weights of a setup
+-- add up to its answers.
 create table evened (
     run_id varchar primary key, -- the run
     answers double not null, -- valid rows, weighed

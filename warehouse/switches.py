@@ -41,7 +41,7 @@ needs."""
 def is_on(variable: str) -> bool:
     """Whether something is on that is on by default: SQL, the box for statements of visitors; TEXTS, the words of prompts and answers.
 
-    A value that is no switch is a slip of somebody who wanted the other one: it closes what is open.
+    Whoever sets it wants it off: a value that cannot be read, such as a slip of the pen, switches it off too.
     """
     return _said(variable) in ("", *ON)
 

@@ -1,7 +1,7 @@
-"""What the runner needs from a way to run a model. One file beside this one per way; none is imported here.
+"""What a run needs from an engine, a way to run a model. Each engine is a module of its own; none is imported here.
 
 A prompt goes through `prepare` (before the clock), `generate` (inside the window), `decode` (after it). All three take or give one item per
-prompt of a batch, so that a static batch needs no other seam.
+prompt of a batch, so one prompt is a batch of one.
 """
 
 from collections.abc import Sequence

@@ -104,7 +104,7 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float,
 
 
 async def _is_gone(client: httpx.AsyncClient) -> bool:
-    """Whether nobody listens at the address any more: then the answer is not to blame that its stream broke."""
+    """Whether nobody listens at the address any more: then the stream broke because the server ended, not because of this answer."""
     for _ in range(_LOOKS):  # the first may meet a connection that died with the server
         try:
             await client.get("models", timeout=5.0)

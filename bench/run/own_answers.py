@@ -1,4 +1,4 @@
-"""What your own code may be, and what it may return: the seam of `own.py`."""
+"""What your own code may be, and what it may return, for `own.py`."""
 
 import inspect
 from collections.abc import Callable

@@ -44,7 +44,7 @@ def scores_of(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def model_of(content: Mapping[str, Any]) -> str:
-    """The model's name, with what was laid over it. Raises Unreadable when the result names none."""
+    """The model's name, with the adapters and the quantisation that make it another model. Raises Unreadable when the result names none."""
     arguments = _arguments(dug(content, "config", "model_args"))
     model = first_text({**content, "by": arguments}, "by.pretrained", "by.model", "model_name", "by.path")
     if model is None:

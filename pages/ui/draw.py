@@ -32,7 +32,7 @@ def of(make: Callable[..., theme.Chart], *arguments: object) -> Drawn:
     """The chart that a function makes of these arguments, made anew only where it is not known.
 
     Args:
-        make: of `charts` or `prompt_charts`.
+        make: a function of a page's own charts, or of `pure/charts.py`.
         arguments: frames, texts, numbers, and lists or dicts of them.
     """
     drawn: Drawn = _made(make, arguments)

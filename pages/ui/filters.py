@@ -64,7 +64,7 @@ def sidebar(options: pl.DataFrame) -> tuple[Selection, list[str]]:
                 chosen["valid"] = [_one("valid", "Valid rows", VALID, "only: leave out rows and runs that failed a check.")]
     selection, _ = Selection.from_query(chosen)
     random = options.filter(pl.col("is_random"))["value"]
-    # A visitor who chooses a model that has random weights only wants to see it.
+    # Whoever chooses a model whose weights are all random wants to see it.
     return (selection.with_random_weights() if random.is_in(selection.models).any() else selection), notes
 
 

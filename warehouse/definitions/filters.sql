@@ -1,5 +1,5 @@
--- What a Selection keeps of runs, prompts and results, and the series that they are drawn as. `selection` is a struct of the fields of `selection.py`; the body of
--- a table macro reaches a field only as (selection).field.
+-- What a Selection keeps of runs, prompts and results, and the series that they are drawn as. `selection` is a struct of the fields of `selection.py`; the
+-- body of a table macro reaches a field only as (selection).field.
 
 -- Whether a Selection keeps a row with these labels; an empty list keeps every label.
 create macro is_kept(

@@ -47,8 +47,8 @@ create macro error_of_mean(answers, mean_j, energy_squares, error_squares, calib
 -- The sum of squares of so many numbers, from their mean and standard deviation.
 create macro squares(count, mean, stddev) as count * mean * mean + (count - 1) * power(coalesce(stddev, 0), 2);
 
--- Whether so many prompts are enough for an interval, from the standard deviation of the logarithm of their energies and how many of one energy would lean on one
--- answer as little: warehouse/statistics/intervals.py, which has the same limits, says why.
+-- Whether so many prompts are enough for an interval, from the standard deviation of the logarithm of their energies and how many of one energy would lean
+-- on one answer as little: warehouse/statistics/intervals.py, which has the same limits, says why.
 create macro enough_units(units, log_spread, alike) as
     units >= case when log_spread > 1.25 then 50 when log_spread > 0.3 then 20 else 5 end
     and (coalesce(log_spread, 0) <= 1.75 or alike >= 100);
@@ -87,8 +87,8 @@ select
     ratio(energy_j, latency_s) as power_w
 from requests;
 
--- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names. `parts` is a struct
--- of its energies and of what they are divided by.
+-- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names. `parts` is a
+-- struct of its energies and of what they are divided by.
 create macro divided_energy(metric, parts) as ratio(
     case
         when starts_with(metric, 'energy_above_idle') then parts.energy_above_idle_j

@@ -31,8 +31,8 @@ join labelled_runs as runs on runs.run_number = requests.run_number;
 
 -- One row per model: the quality scores of the original leaderboard (percent), all three by one source, `quality_source`, as those of two harnesses do not
 -- make one mean; `quality_sources` says of how many sources it is one. Of several the one with most of the three scores; then one that took all samples of a
--- benchmark; then the one that was loaded last; then by name. Of several scores of a source the one with the usual examples in the prompt (ARC 25, HellaSwag 10,
--- TruthfulQA 0), then one that does not say how many; then the newest version of the benchmark.
+-- benchmark; then the one that was loaded last; then by name. Of several scores of a source the one with the usual examples in the prompt (ARC 25,
+-- HellaSwag 10, TruthfulQA 0), then one that does not say how many; then the newest version of the benchmark.
 create view model_quality as
 with scores as (
     select

@@ -1,7 +1,8 @@
 -- One row per result named in $results (ids, one a line; empty: every selected run of ours), run of its setup and unit: the sums from which
--- E = a + b · input tokens + c · output tokens is fitted. What repeats a run counts with it where $pooled. Only prompts that were alone on the GPU: a divided energy would show
--- the rule by which it was divided. A unit is a prompt; more than 1,000 of them are dealt into 1,000. E is above the idle power that $idle names.
--- Numbers stand for results, prompt sets and pairs of result and run, and the runs are known before prompts are read: names, and prompts of other runs, would take most of the time.
+-- E = a + b · input tokens + c · output tokens is fitted. What repeats a run counts with it where $pooled. Only prompts that were alone on the GPU: a
+-- divided energy would show the rule by which it was divided. A unit is a prompt; more than 1,000 of them are dealt into 1,000. E is above the idle power
+-- that $idle names. Numbers stand for results, prompt sets and pairs of result and run, and the runs are known before prompts are read: names, and prompts
+-- of other runs, would take most of the time.
 with wanted as materialized (
     select
         'run:' || chosen.run_id as result_id,

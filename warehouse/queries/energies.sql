@@ -1,7 +1,7 @@
--- One row per configuration: `value`, the $statistic of its energy (J) per $per, `gross`, `above idle` or `above active idle` as $idle says; null with a `reason`.
--- A mean is a ratio of sums, and `parts` what it is divided by (answers, tokens, words); a percentile is that of each prompt's own ratio. Published tables have
--- means only.
--- Percentiles of valid prompts are kept by the ingest. Prompts are read for a mean, and of runs with prompts that are not valid where these count.
+-- One row per configuration: `value`, the $statistic of its energy (J) per $per, `gross`, `above idle` or `above active idle` as $idle says; null with a
+-- `reason`. A mean is a ratio of sums, and `parts` what it is divided by (answers, tokens, words); a percentile is that of each prompt's own ratio.
+-- Published tables have means only. Percentiles of valid prompts are kept by the ingest. Prompts are read for a mean, and of runs with prompts that are
+-- not valid where these count.
 with chosen as (
     select
         results.result_id, results.origin, results.energy_j, results.energy_per_token_j, results.input_tokens,

@@ -1,5 +1,5 @@
--- One row per prompt that was answered: its id, in the order in which `prompt_list` has them without a search; at most 200. It reads the energies of all prompts
--- and nothing else of them: this is what a page needs before anybody opens the list.
+-- One row per prompt that was answered: its id, in the order in which `prompt_list` has them without a search; at most 200. It reads the energies of all
+-- prompts and nothing else of them: this is what a page needs before anybody opens the list.
 with chosen as (
     select
         runs.run_number,

@@ -1,6 +1,6 @@
--- One row per run of ours with energy per $per, `gross`, `above idle` or `above active idle` as $idle says: over its valid prompts `answers`, `mean` and `stddev` of the
--- single energies (J), and `spread`, their p5, p25, p50, p75, p90, p95 and p99. `divided`: a rule divided them among answers given together;
--- `answers_per_prompt`: how often each prompt was answered.
+-- One row per run of ours with energy per $per, `gross`, `above idle` or `above active idle` as $idle says: over its valid prompts `answers`, `mean` and
+-- `stddev` of the single energies (J), and `spread`, their p5, p25, p50, p75, p90, p95 and p99. `divided`: a rule divided them among answers given
+-- together; `answers_per_prompt`: how often each prompt was answered.
 select
     results.result_id,
     results.setup,

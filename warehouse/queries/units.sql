@@ -1,10 +1,10 @@
 -- One row per result named in $results (ids, one a line), run of its setup, repetition and unit: `answers`, and sums over the answers of the unit in which
 -- every prompt counts once, however often the result asked it: an answer weighs by one over how many answers its prompt has, that of a divided window by 1.
--- What repeats a run of ours counts with it where $pooled. A unit is what was measured by itself: a prompt alone on the GPU, or a window whose energy is divided among its prompts (`shared`).
--- Units are dealt into at most 1,000 of either kind, so that a bootstrap costs the same for any number of prompts; up to 1,000 have one each. The same prompt,
--- and a window of the same prompts, is the same unit in every run, so that runs can be drawn together.
--- The energy is `gross`, `above idle` or `above active idle`, as $idle says.
--- Numbers stand for results, prompt sets and pairs of result and run: grouping and sorting answers by names would take most of the time.
+-- What repeats a run of ours counts with it where $pooled. A unit is what was measured by itself: a prompt alone on the GPU, or a window whose energy is
+-- divided among its prompts (`shared`). Units are dealt into at most 1,000 of either kind, so that a bootstrap costs the same for any number of prompts;
+-- up to 1,000 have one each. The same prompt, and a window of the same prompts, is the same unit in every run, so that runs can be drawn together. The
+-- energy is `gross`, `above idle` or `above active idle`, as $idle says. Numbers stand for results, prompt sets and pairs of result and run: grouping and
+-- sorting answers by names would take most of the time.
 with wanted as materialized (
     select
         'run:' || chosen.run_id as result_id,

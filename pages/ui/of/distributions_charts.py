@@ -106,7 +106,7 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> theme.Chart:
     the median and the p95; → where the values reach no upper end. Boxes of fewer than ten prompts are hollow.
 
     Args:
-        table: of `distributions.with_intervals` in screen units, with `shown_as`.
+        table: of `percentiles.with_intervals` in screen units, with `shown_as`.
     """
     rows = table.filter(pl.col("p5") > 0 if log else pl.col("p50").is_not_null())
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)

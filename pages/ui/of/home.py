@@ -103,7 +103,7 @@ def _why(low: dict[str, Any], high: dict[str, Any]) -> str:
 
 
 def about(rows: pl.DataFrame) -> str:
-    """What stands for a model, where there was a choice."""
+    """Which of several results of a model its bar shows."""
     parts = []
     if "measured" in rows["kind"].to_list():
         parts.append("Measured numbers are those of one prompt at a time; all runs of a setup count together.")

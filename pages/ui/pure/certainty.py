@@ -60,8 +60,8 @@ def span(low: float | None, high: float | None, say: Say) -> str:
 def verdict(row: Mapping[str, Any], name: str, nothing: float) -> str:
     """Whether a difference is shown, as a sentence; empty without an interval.
 
-    That one is better than the other is said across runs only, of sides on the same cards or with the spread between cards in the
-    interval.
+    It says that one side is better only across runs, and only where both were on the same cards or the interval has the spread between
+    cards in it.
 
     Args:
         row: as in `interval`.

@@ -11,7 +11,7 @@ import polars as pl
 from prompt_joules.pages.ui.pure import theme
 from prompt_joules.warehouse.statistics.intervals import Floats
 
-# A usual size of a chart in px, to tell whether names would touch; of a letter and a line.
+# The usual width and height of a chart, the width of a letter and the height of a line (px), to tell whether names would touch.
 WIDE, HIGH, LETTER, LINE = 880.0, 420.0, 6.5, 14.0
 # How far below its point a name may be (px), nearest first; the other way round where the nearest point with a name is below it.
 SHIFTS = (0.0, LINE, -LINE)

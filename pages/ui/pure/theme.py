@@ -51,7 +51,7 @@ OUTLINES = [[1, 0], [4, 2], [1, 2]]
 IN_WORDS = "datum.label + (datum.label == 'measured' ? ' (full)' : datum.label == 'estimated' ? ' (hollow)' : ' (pale)')"
 OTHER = "other"
 LEGEND_LINE = 19
-# Of a name in a legend (px): a letter, and its symbol with what is around it.
+# The width (px) of a letter in a legend, and of a symbol with the space around it.
 LETTER_WIDE, SYMBOL_WIDE = 8, 34
 
 
