@@ -1,19 +1,24 @@
 """What is computed of the rows: totals, percentiles and verdicts of touched runs, results; whether the sums add up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import duckdb
+import polars as pl
 
 from prompt_joules.ingest.formats import FORMATS
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create, export
+from prompt_joules.warehouse.energy_shown import IDLE, PER
 from prompt_joules.warehouse.errors import ForPeople
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
+from prompt_joules.warehouse.statistics import percentiles
 
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
 # Tables of numbers of each run, beside `runs` itself.
 SUMMARIES = ("run_summary",)
+# Tables of what the runs of a setup have together.
+TOGETHER = ("evened", "setup_summary")
 
 
 # What DuckDB raises for values that it cannot add up. A full disk or a lack of memory raises other errors.
@@ -36,7 +41,7 @@ def refresh_runs(connection: duckdb.DuckDBPyConnection, *, together: bool = True
     """Compute totals, percentiles and verdicts of the touched runs.
 
     Args:
-        together: also what is computed of several runs: `evened` and `results`.
+        together: also what is computed of several runs: `evened`, `setup_summary` and `results`.
 
     Raises:
         CannotSum: the same call goes on when that run is gone.
@@ -58,7 +63,7 @@ def refresh_runs(connection: duckdb.DuckDBPyConnection, *, together: bool = True
         except ODD_VALUES as error:
             raise _culprit(connection, first, last) from error
     if together:
-        refresh_evened(connection, alike)
+        refresh_together(connection, alike)
         refresh_results(connection)
 
 
@@ -87,18 +92,54 @@ def runs_alike(connection: duckdb.DuckDBPyConnection, touched: Sequence[str]) ->
     return sorted({*touched, *(run for (run,) in found)})
 
 
-def refresh_evened(connection: duckdb.DuckDBPyConnection, alike: Sequence[str]) -> None:
-    """Compute again the sums in which every prompt counts once, for the setups of some runs.
+def refresh_together(connection: duckdb.DuckDBPyConnection, alike: Sequence[str]) -> None:
+    """Compute again what setups of several runs have together, for the setups of some runs: sums and percentiles in which every prompt
+    counts once.
 
     Args:
         alike: of `runs_alike`, asked before the runs were written anew.
     """
     ((possible,),) = connection.execute(statement("uneven_possible")).fetchall()
     if not possible:
-        connection.execute("delete from evened")
+        for table in TOGETHER:
+            connection.execute(f"delete from {table}")
         return
-    for name in ("evened_gone", "evened"):
-        connection.execute(statement(name), {"touched": list(alike)})
+    touched = {"touched": list(alike)}
+    for name in ("evened_gone", "evened", "setup_summary_gone"):
+        connection.execute(statement(name), touched)
+    for first, last in connection.execute(statement("setup_slices"), {"rows": SLICE_ROWS, **touched}).fetchall():
+        connection.execute(statement("counted_together"), {"first": first, "last": last, **touched})
+        connection.execute(statement("setup_summary"))
+        _summarise_uneven(connection)
+
+
+def _summarise_uneven(connection: duckdb.DuckDBPyConnection) -> None:
+    """Percentiles of setups of `alike` that asked their prompts unequally often: every prompt counts once."""
+    if not connection.execute("select bool_or(uneven) from alike").fetchall()[0][0]:
+        return
+    for per in PER:  # one after another: a setup may have millions of answers
+        answers = connection.sql(statement("asked_unevenly"), params={"per": per}).pl()
+        found = [
+            {"setup": setup, "only_valid": only_valid, **kept}
+            for (setup, only_valid), group in answers.group_by("setup", "only_valid")
+            for kept in _percentiles(connection, group, per)
+        ]
+        if found:
+            connection.register("found", pl.DataFrame(found).to_arrow())
+            connection.execute("insert into setup_summary by name from found")
+            connection.unregister("found")
+
+
+def _percentiles(connection: duckdb.DuckDBPyConnection, answers: pl.DataFrame, per: str) -> Iterator[dict[str, object]]:
+    """The energies of a setup that are known: `metric`, `answers` and percentiles."""
+    for idle in IDLE:
+        known = answers.select("prompt", joules=idle.replace(" ", "_")).drop_nulls("joules")
+        if known.is_empty():
+            continue
+        ((metric,),) = connection.execute(statement("metric_of"), {"per": per, "idle": idle}).fetchall()
+        weights = percentiles.once(known["prompt"].to_numpy())
+        levels = percentiles.quantiles(known["joules"].to_numpy(), weights, list(percentiles.KEPT.values()))
+        yield {"metric": metric, "answers": known.height, **dict(zip(percentiles.KEPT, levels, strict=True))}
 
 
 def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:

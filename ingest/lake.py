@@ -253,5 +253,5 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
         if known:
             connection.execute(f"delete from {lake}.{table} where list_contains($1, run_id)", [known])
         connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, run_id)", [touched])
-    derive.refresh_evened(connection, alike)
+    derive.refresh_together(connection, alike)
     derive.refresh_results(connection)

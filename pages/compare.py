@@ -28,7 +28,7 @@ def with_energy(view: View) -> int:
 
 def of_setups(view: View) -> pl.DataFrame:
     """The results of a view by name, one per setup: the runs that repeat one count with it."""
-    rows = room.of_setups(naming.newest_first(data.results(view)), data.load("repetitions", Selection()))
+    rows = data.of_whole_setups(room.of_setups(naming.newest_first(data.results(view))), view)
     return naming.labelled(room.with_kinds(rows, view.measure), view.measure.key)
 
 

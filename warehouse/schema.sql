@@ -219,6 +219,23 @@ create table run_summary (
     primary key (run_id, metric)
 );
 
+-- One row per setup of several runs, or whose prompts were not all asked equally often, and energy of an answer: its percentiles over the valid rows
+-- of these runs, in which every prompt counts once; where a rule divided the energy, every answer.
+create table setup_summary (
+    setup varchar not null, -- shared by runs that are alike in all but seed, time, host and card
+    only_valid boolean not null, -- of its valid runs; false: of all, where some are not valid
+    metric varchar not null, -- an energy of an answer, as in run_summary
+    answers bigint not null, -- valid rows that have it
+    p5 double, -- 5th percentile
+    p25 double, -- 25th percentile
+    p50 double, -- median
+    p75 double, -- 75th percentile
+    p90 double, -- 90th percentile
+    p95 double, -- 95th percentile
+    p99 double, -- 99th percentile
+    primary key (setup, only_valid, metric)
+);
+
 -- One row per run of a setup whose prompts were not all asked equally often, each alone on the GPU: sums over the valid rows of the run in which every
 -- prompt of the setup counts alike. An answer weighs by one over how many answers its prompt has in all valid runs of the setup; the weights of a setup
 -- add up to its answers.

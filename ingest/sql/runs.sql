@@ -260,16 +260,7 @@ metrics as (
         run_id,
         columns(getvariable('prompt_metrics'))::double,
         energy_error_j, energy_above_idle_j, energy_above_active_idle_j,
-        divided_energy('energy_mean_per_total_token_j', parts) as energy_mean_per_total_token_j,
-        divided_energy('energy_mean_per_character_j', parts) as energy_mean_per_character_j,
-        divided_energy('energy_above_idle_mean_per_output_token_j', parts) as energy_above_idle_mean_per_output_token_j,
-        divided_energy('energy_above_idle_mean_per_total_token_j', parts) as energy_above_idle_mean_per_total_token_j,
-        divided_energy('energy_above_idle_mean_per_word_j', parts) as energy_above_idle_mean_per_word_j,
-        divided_energy('energy_above_idle_mean_per_character_j', parts) as energy_above_idle_mean_per_character_j,
-        divided_energy('energy_above_active_idle_mean_per_output_token_j', parts) as energy_above_active_idle_mean_per_output_token_j,
-        divided_energy('energy_above_active_idle_mean_per_total_token_j', parts) as energy_above_active_idle_mean_per_total_token_j,
-        divided_energy('energy_above_active_idle_mean_per_word_j', parts) as energy_above_active_idle_mean_per_word_j,
-        divided_energy('energy_above_active_idle_mean_per_character_j', parts) as energy_above_active_idle_mean_per_character_j
+        unnest(divided_energies(parts))
     from answers
 ),
 -- A column a metric: one pass over the answers.
@@ -414,6 +405,152 @@ select
     sum(weight * latency_s) filter (where energy_j is not null) as measured_latency_s
 from weighed
 group by run_id
+
+-- name: setup_summary_gone
+-- Forget the percentiles of the setups of some runs, and of setups that are no more.
+delete from setup_summary
+where setup not in (select setup from repetitions)
+    or setup in (select setup from repetitions where list_contains($touched, run_id))
+
+-- name: setup_slices
+-- One row per slice of the setups of some runs that have percentiles of their own, about $rows rows each: its first and its last setup. As `slices`.
+with sized as (
+    select
+        repetitions.setup,
+        sum(runs.counted) as rows
+    from repetitions
+    join runs on runs.run_number = repetitions.run_number
+    where repetitions.setup in (select setup from repetitions where list_contains($touched, run_id))
+    group by repetitions.setup
+    having count(*) > 1 or bool_or(repetitions.run_id in (select run_id from evened))
+),
+sliced as (
+    select
+        setup,
+        (sum(rows) over (order by setup) - rows) // $rows as slice
+    from sized
+)
+select
+    min(setup) as first_setup,
+    max(setup) as last_setup
+from sliced
+group by slice
+order by slice
+
+-- name: counted_together
+-- The runs of the setups from $first to $last that have percentiles of their own, of their valid runs, or of all: as `alike`.
+create or replace temp table alike as
+with known as (
+    select
+        repetitions.setup,
+        repetitions.run_number,
+        repetitions.valid,
+        repetitions.run_id in (select run_id from evened) as evened,
+        runs.energy_attribution is not distinct from 'shared' as shared,
+        own_idle_power(runs.idle_power_w, runs.energy_attribution) as idle_power_w,
+        own_idle_power(runs.active_idle_power_w, runs.energy_attribution) as active_idle_power_w
+    from repetitions
+    join runs on runs.run_number = repetitions.run_number
+    where repetitions.setup between $first and $last
+        and repetitions.setup in (select setup from repetitions where list_contains($touched, run_id))
+),
+counting as (
+    select
+        *,
+        true as only_valid,
+        bool_or(evened) over (partition by setup) as uneven
+    from known
+    where valid
+    qualify count(*) over (partition by setup) > 1 or uneven
+    union all
+    -- How often an invalid run asked which prompt nobody counted.
+    select
+        *,
+        false as only_valid,
+        not shared as uneven
+    from known
+    qualify count(*) over (partition by setup) > 1 and not bool_and(valid) over (partition by setup)
+)
+select
+    *,
+    dense_rank() over (order by setup, only_valid)::integer as setup_number
+from counting
+
+-- name: setup_summary
+-- One row per setup of `alike` whose prompts were all asked as often, and energy of an answer: each answer counts alike.
+insert into setup_summary by name
+with answers as (
+    select
+        alike.setup_number,
+        requests.energy_j,
+        requests.energy_per_token_j,
+        requests.energy_per_word_j,
+        above_idle(requests.energy_j, requests.latency_s, alike.idle_power_w) as energy_above_idle_j,
+        above_idle(requests.energy_j, requests.latency_s, alike.active_idle_power_w) as energy_above_active_idle_j,
+        unnest(divided_energies(struct_pack(
+            energy_j := requests.energy_j, energy_above_idle_j := energy_above_idle_j, energy_above_active_idle_j := energy_above_active_idle_j,
+            output_tokens := requests.output_tokens, input_tokens := requests.input_tokens,
+            output_words := requests.output_words, output_chars := requests.output_chars
+        )))
+    from measured_requests as requests
+    join alike on alike.run_number = requests.run_number
+    where requests.valid
+        and not alike.uneven
+),
+-- A column an energy: one pass over the answers.
+summed as (
+    select
+        setup_number,
+        struct_pack(
+            answers := count(columns(* exclude setup_number)),
+            levels := quantile_cont(columns(* exclude setup_number), [0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
+        )
+    from answers
+    group by setup_number
+)
+select
+    alike.setup, alike.only_valid, summed.metric, summed.numbers.answers,
+    summed.numbers.levels[1] as p5,
+    summed.numbers.levels[2] as p25,
+    summed.numbers.levels[3] as p50,
+    summed.numbers.levels[4] as p75,
+    summed.numbers.levels[5] as p90,
+    summed.numbers.levels[6] as p95,
+    summed.numbers.levels[7] as p99
+from (unpivot summed on columns(* exclude setup_number) into name metric value numbers) as summed
+join (select distinct setup_number, setup, only_valid from alike) as alike using (setup_number)
+where summed.numbers.answers > 0
+
+-- name: asked_unevenly
+-- One row per valid answer of the setups of `alike` that asked their prompts unequally often: `prompt`, and its energies divided per $per.
+select
+    alike.setup,
+    alike.only_valid,
+    hash(requests.prompt_id) as prompt,
+    requests.energy_j / requests.parts as gross,
+    above_idle(requests.energy_j, requests.latency_s, alike.idle_power_w) / requests.parts as above_idle,
+    above_idle(requests.energy_j, requests.latency_s, alike.active_idle_power_w) / requests.parts as above_active_idle
+from (
+    select
+        *,
+        case $per
+            when 'response' then 1
+            when 'output token' then output_tokens
+            when 'total token' then input_tokens::bigint + output_tokens
+            when 'word' then output_words
+            when 'character' then output_chars
+        end as parts
+    from requests
+) as requests
+join alike on alike.run_number = requests.run_number
+where requests.valid
+    and alike.uneven
+    and requests.energy_j is not null
+    and requests.parts > 0
+
+-- name: metric_of
+-- The name in run_summary of an energy per $per, of the idle power $idle.
+select metric_per($per, $idle)
 
 -- name: results
 -- All rows of `results`. Of runs of ours those that ship with the project ($shipped) have its licence.

@@ -61,7 +61,7 @@ def results(view: View) -> pl.DataFrame:
     """The configurations of a view with the energy that it asks for, least first; those that lack it stay, last.
 
     The energy of an answer of random weights is not among them: its length was forced. Where the view has one row per setup, every prompt
-    counts once in its means.
+    counts once in its means and percentiles.
     """
     first = view.narrowings[:1] if view.narrowings[:1] == (Pooled(),) else ()
     rows = _ROWS.get(("results", view.selection, view.measure, first, *_place()), lambda: _with_energy(replace(view, narrowings=first)))
@@ -83,7 +83,21 @@ def _with_energy(view: View) -> pl.DataFrame:
     evened = load("evened", Selection())
     if evened.height:
         rows = rows.join(evened, on="result_id", how="left", maintain_order="left")
+    rows = _with_percentiles(rows, view) if view.narrowings else rows
     return view.rows(rows).drop(pooled.WEIGHTS, strict=False)
+
+
+def _with_percentiles(rows: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Rows with the percentiles of their setups, of the energy of an answer and of that of the view (`pooled.with_percentiles`)."""
+    for measure in dict.fromkeys((DEFAULT, replace(view.measure, statistic=DEFAULT.statistic))):
+        kept = load("setup_percentiles", view.selection, per=measure.per, idle=measure.idle)
+        rows = pooled.with_percentiles(rows, kept, measure)
+    return rows
+
+
+def of_whole_setups(rows: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Rows of runs that stand for their setups, with the percentiles of these in place of their own."""
+    return pooled.of_whole_setups(_with_percentiles(rows, view))
 
 
 def with_intervals(rows: pl.DataFrame, view: View) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -113,3 +114,18 @@ def test_runs_are_put_together_once_for_a_page_and_not_again_for_the_next(
     asked.clear()
     assert not open_app(page).exception
     assert asked == []
+
+
+def test_a_percentile_is_the_same_on_leaderboard_and_compare(setup: pl.DataFrame) -> None:
+    asked = {"model": OURS["model"], "gpu": "H200", "engine": OURS["engine"], "batch": "1", "statistic": "p95"}
+    board, side = open_app("leaderboard", **asked, columns=["Protocol"]), open_app("compare", **asked)
+    assert not board.exception and not side.exception
+    compared = table(side)
+    assert compared.height > 1
+    weighed = setup.with_columns(weight=1 / pl.len().over("prompt_id")).sort("energy_j", "weight")
+    places = weighed["weight"].cum_sum() - weighed["weight"] / 2
+    expected = np.interp(places[0] + 0.95 * (places[-1] - places[0]), places, weighed["energy_j"])
+    shown = table(board)["energy_p95_j"].to_list()
+    assert pytest.approx(expected) in shown
+    for value in compared["value"]:
+        assert pytest.approx(value) in shown

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 import prompt_joules as pj
@@ -250,19 +251,25 @@ def asked_unevenly(results: pj.Results) -> list[str]:
     ]
 
 
-def percentiles_of_tables(results: pj.Results) -> list[str]:
-    """How far the percentiles of a table, the mean of those of the runs, are from those of all answers, which Compare shows."""
-    rows = query.load("leaderboard", None, results.warehouse).filter(origin="measured", batch_size=1)
-    apart = {}
-    for name in ("median", "p95"):
+def percentiles_of_answers(results: pj.Results) -> list[str]:
+    """How far the percentiles of all answers, each alike, are from those of Leaderboard and Compare, where every prompt counts once."""
+    rows = query.load("leaderboard", None, results.warehouse).filter(origin="measured")
+    asked = {"results": "\n".join(rows["result_id"]), "idle": "gross", "pooled": True}
+    units = query.load("units", None, results.warehouse, **asked)
+    answers = results.sql("select 'run:' || run_id as result_id, requests.energy_j from requests join evened using (run_id) where valid")
+    apart: dict[str, list[float]] = {"median": [], "p95": []}
+    for name, changes in apart.items():
         measure = Measure(statistic=name)
-        several = pooled.pooled(rows).filter(pl.col("runs") > 1, pl.col(measure.key).is_not_null())
-        asked = {"results": "\n".join(several["result_id"]), "idle": measure.idle, "pooled": True}
-        units = query.load("units", None, results.warehouse, **asked)
-        each = [comparison.compared(several[place], units, measure)["value"].item() for place in range(several.height)]
-        apart[name] = 100 * (several[measure.key] / pl.Series(each) - 1)
-    median, p95 = (f"{part.min():+.0f} to {part.max():+.0f} %".replace("-", "−") for part in apart.values())
-    return [f"apart by {median} (median) and {p95} (p95) in the shipped setups of several runs ({len(apart['p95'])})"]
+        kept = query.load("setup_percentiles", None, results.warehouse, per=measure.per, idle=measure.idle)
+        several = pooled.pooled(pooled.with_percentiles(rows, kept, measure)).filter(pl.col("runs") > 1)
+        for place, row in enumerate(several.iter_rows(named=True)):
+            compared = comparison.compared(several[place], units.filter(result_id=row["result_id"]), measure)["value"].item()
+            assert abs(compared / row[measure.key] - 1) < 1e-9, (row["result_id"], "the Leaderboard's is Compare's")
+            alike = rows.filter(setup=row["setup"]).join(answers, on="result_id")["energy_j_right"]
+            if alike.len():
+                changes.append(100 * (float(np.quantile(alike.to_numpy(), comparison.LEVELS[name])) / row[measure.key] - 1))
+    median, p95 = (f"{min(part):+.1f} to {max(part):+.1f} %".replace("-", "−") for part in apart.values())
+    return [f"apart by {median} (median) and {p95} (p95) in these {len(apart['p95'])} setups"]
 
 
 def published(results: pj.Results) -> list[str]:
@@ -301,5 +308,5 @@ FIGURES = (
     Figure(waiting, MEASUREMENT),
     Figure(published, DATA),
     Figure(asked_unevenly, "docs/statistics.md"),
-    Figure(percentiles_of_tables, "docs/statistics.md"),
+    Figure(percentiles_of_answers, "docs/statistics.md"),
 )

@@ -115,6 +115,7 @@ def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
         "run_totals": Case("run_totals", ("run_id",)),
         "runs": Case("runs", ("run_id", "valid", "reasons")),
         "series": Case("run_summary", ("run_id", "metric", "prompts"), METRIC),
+        "setup_percentiles": Case("setup_summary", ("setup", "metric", "p50", "p95"), {"per": "response", "idle": "gross"}),
         "setups": Case("runs", ("run_id", "environment")),
         "software_curves": Case("run_summary", ("run_id", "metric", "mean")),
         "software_steps": Case("run_summary", ("run_id", "metric", "mean")),

@@ -119,7 +119,8 @@ def _side(value: float | None, own: pl.DataFrame, every: pl.DataFrame, measure: 
     if counted["answers"].max() != 1 or counted["shared"].any():
         return Side(value, own_runs, count, meter=meter)
     each = (counted["energy_j"] / counted[parts]).to_numpy().astype(float)
-    middle, low, high = percentiles.clustered(each, LEVELS[measure.statistic], counted["unit"].to_numpy())
+    prompts = counted["unit"].to_numpy()
+    middle, low, high = percentiles.clustered(each, LEVELS[measure.statistic], prompts, percentiles.once(prompts))
     draws = None if low is None and high is None else percentiles.log_draws(middle, low, high, place)
     return Side(middle, own_runs, count, draws=draws, meter=meter)
 

@@ -1,6 +1,7 @@
 """Percentiles and how far they can be off, by the order of the values alone."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ MOST_EXACT = 20_000
 # The percentiles of a distribution that have an interval, and its ends.
 INTERVALS = {"p50": 0.5, "p95": 0.95}
 ENDS = tuple(f"{name}_{end}" for name in INTERVALS for end in ("low", "high"))
+# The percentiles that the ingest keeps of a run and of a setup.
+KEPT = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 # A distribution is kept in about so many steps.
 STEPS = 200
 
@@ -62,10 +65,18 @@ def _log_binomial(count: int, level: float) -> Floats:
 
 def quantile(values: Floats, weights: Floats, level: float) -> float:
     """The percentile of values that count differently, between two of them on a straight line; with equal weights that of numpy."""
-    order = np.argsort(values, kind="stable")
-    ordered, each = values[order], weights[order]
+    return quantiles(values, weights, (level,))[0]
+
+
+def quantiles(values: Floats, weights: Floats, levels: Sequence[float]) -> list[float]:
+    """As `quantile`, several of them. Of equal values those that count less come first: the order of rows moves nothing."""
+    order = np.sort(values + 1j * weights)  # by the value, then by the weight
+    ordered, each = order.real, order.imag
     places = np.concatenate([[0.0], np.cumsum((each[1:] + each[:-1]) / 2)])
-    asked = level * places[-1]
+    return [_at(ordered, places, level * places[-1]) for level in levels]
+
+
+def _at(ordered: Floats, places: Floats, asked: float) -> float:
     above = min(int(np.searchsorted(places, asked * (1 - 1e-12))), len(ordered) - 1)
     below = max(above - 1, 0)
     if ordered[below] == ordered[above] or places[above] <= asked * (1 + 1e-12):

@@ -1,17 +1,17 @@
 """Runs of one setup as one result: what they have together, and how far they lie apart.
 
 In a mean every prompt counts once, however often it was asked: answers to a prompt that several runs asked weigh together as much as the
-one answer to another. J/token is a ratio of such sums. Percentiles of several runs are the mean of theirs: the answers themselves are not
-read.
+one answer to another. J/token is a ratio of such sums, and the ingest keeps percentiles of all answers of a setup that are weighed so.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
-from prompt_joules.warehouse.energy_shown import BY_KEY, GROSS
+from prompt_joules.warehouse.energy_shown import BY_KEY, GROSS, Measure
 from prompt_joules.warehouse.metrics import METRICS
 from prompt_joules.warehouse.statistics import runs as luck
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, student
@@ -35,7 +35,10 @@ EVENED_PER = {
 }
 # The columns that weigh a run: the sums of the query `evened`, and what the energy of the query `energies` was divided by.
 EVEN, PARTS = WEIGHTS = ("evened", "measure_parts")
-LEVELS = 7
+# Columns of what is known of a whole setup: this and the name of the number.
+OF_SETUP = "of_setup_"
+# The columns of the query `setup_percentiles`, by the statistic that they are.
+PERCENTILES = {"median": "p50", "p90": "p90", "p95": "p95", "p99": "p99"}
 VALUE_ENDS, TOKEN_ENDS = ("value_low", "value_high"), ("token_low_j", "token_high_j")
 
 
@@ -44,7 +47,8 @@ def pooled(rows: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         rows: rows of `results`, with any energy of `energy_shown`; `evened` of that query for runs of setups whose prompts were asked
-            unequally often, without which every answer counts once; `measure_parts`, the `parts` of the query `energies`.
+            unequally often, without which every answer counts once; `measure_parts`, the `parts` of the query `energies`; what
+            `with_percentiles` adds, without which a percentile of several runs is null: theirs do not tell it.
 
     Returns:
         The rows in the order of the first of each setup, with `runs`, how many runs are in it (null where it was published), and
@@ -54,14 +58,14 @@ def pooled(rows: pl.DataFrame) -> pl.DataFrame:
     if {"runs", "between_runs"} <= set(rows.columns):
         return rows
     known = rows.with_columns(pl.coalesce("setup", "result_id").alias("together"), pl.int_range(pl.len()).alias("place"))
-    kept = [name for name in rows.columns if name not in WEIGHTS]
+    kept = [name for name in rows.columns if name not in WEIGHTS and not name.startswith(OF_SETUP)]
     numbers = [name for name in kept if name in (METRICS.keys() | BY_KEY.keys()) and name != "prompts"]
     others = [name for name in kept if name not in (*numbers, "prompts", "reasons")]
     has_evened = EVEN in rows.columns and rows[EVEN].null_count() < rows.height
-    means = [_mean(name, rows.columns, has_evened).cast(rows.schema[name]).alias(name) for name in numbers]
+    together = [_together(name, rows.columns, has_evened).cast(rows.schema[name]).alias(name) for name in numbers]
     each = known.group_by("together").agg(
         pl.col(others).sort_by("place").first(),
-        *means,
+        *together,
         pl.when(pl.col("prompts").count() > 0).then(pl.col("prompts").sum()).alias("prompts"),
         pl.col("reasons").list.explode(keep_nulls=False, empty_as_null=False).unique().sort().alias("reasons"),
         pl.when(pl.col("origin").first() == "measured").then(pl.len()).cast(pl.Int64).alias("runs"),
@@ -69,6 +73,43 @@ def pooled(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("place").min().alias("first_place"),
     )
     return each.sort("first_place").select(*kept, "runs", "between_runs")
+
+
+def with_percentiles(rows: pl.DataFrame, kept: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    """Rows of `results` with the percentiles of their setups, which `pooled` takes.
+
+    Args:
+        kept: rows of the query `setup_percentiles`, per and of the idle power of the measure.
+    """
+    names = {column: OF_SETUP + replace(measure, statistic=statistic).key for statistic, column in PERCENTILES.items()}
+    return rows.join(kept.rename(names), on="setup", how="left", maintain_order="left")
+
+
+def of_whole_setups(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of runs with the percentiles that `with_percentiles` added, where there are some, in place of their own."""
+    known = [name.removeprefix(OF_SETUP) for name in rows.columns if name.startswith(OF_SETUP)]
+    taken = [
+        pl.when(pl.col(name).is_not_null()).then(pl.coalesce(OF_SETUP + name, name)).alias(name) for name in known if name in rows.columns
+    ]
+    return rows.with_columns(taken).drop(OF_SETUP + name for name in known)
+
+
+def _is_percentile(name: str) -> bool:
+    return name in BY_KEY and BY_KEY[name].statistic in PERCENTILES
+
+
+def _together(name: str, columns: Sequence[str], has_evened: bool) -> pl.Expr:
+    return _percentile(name, columns) if _is_percentile(name) else _mean(name, columns, has_evened)
+
+
+def _percentile(name: str, columns: Sequence[str]) -> pl.Expr:
+    """That of the setup; a single row's as it is where the setup has none of its own; null where no row has it."""
+    value = pl.col(name)
+    alone = pl.when(value.count() == 1).then(value.drop_nulls().first())
+    if OF_SETUP + name not in columns:
+        return alone
+    of_setup = pl.col(OF_SETUP + name).first()
+    return pl.when(value.count() > 0).then(pl.coalesce(of_setup, alone))
 
 
 def _mean(name: str, columns: Sequence[str], has_evened: bool) -> pl.Expr:
@@ -114,14 +155,17 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
         One row per setup: `setup`, `divided`, `answers`, `answers_per_prompt` (over all its runs), `mean`, `stddev`, `spread`.
     """
     weight = pl.col("answers")
-    levels = [((pl.col("spread").list.get(place) * weight).sum() / weight.sum()).alias(f"level_{place}") for place in range(LEVELS)]
     mean = (pl.col("mean") * weight).sum() / weight.sum()
     squares = ((weight - 1) * pl.col("stddev").fill_null(0) ** 2 + weight * pl.col("mean") ** 2).sum()
     found = each.group_by("setup").agg(
-        pl.col("divided").any(), weight.sum(), pl.col("answers_per_prompt").sum(), mean.alias("mean"), squares.alias("squares"), *levels
+        pl.col("divided").any(),
+        weight.sum(),
+        pl.col("answers_per_prompt").sum(),
+        mean.alias("mean"),
+        squares.alias("squares"),
+        pl.col("spread").first(),
     )
     variance = (pl.col("squares") - pl.col("answers") * pl.col("mean") ** 2) / (pl.col("answers") - 1)
-    spread = pl.concat_list(f"level_{place}" for place in range(LEVELS))
     return found.select(
         "setup",
         "divided",
@@ -129,7 +173,7 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
         "answers_per_prompt",
         "mean",
         pl.when(pl.col("answers") > 1).then(variance.clip(lower_bound=0).sqrt()).alias("stddev"),
-        spread.alias("spread"),
+        "spread",
     ).sort("setup")
 
 

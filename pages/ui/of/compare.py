@@ -36,15 +36,13 @@ NO_LUCK = "No setup was run twice, so the smallest difference that can be shown 
 UNLIKE = {"gpu_model": 1, "engine": 1, "batch_size": 1, "prompt_set": 1, "weights": 1, "source": 1, "harness_version": 2}
 
 
-def of_setups(rows: pl.DataFrame, repetitions: pl.DataFrame) -> pl.DataFrame:
+def of_setups(rows: pl.DataFrame) -> pl.DataFrame:
     """One row per setup, the first: the runs that repeat it count with it. Published results stay.
 
     Args:
         rows: rows of `results`.
-        repetitions: rows of the query `repetitions`.
     """
-    named = rows.join(repetitions.select("result_id", "setup"), on="result_id", how="left", maintain_order="left")
-    return named.unique(pl.coalesce("setup", "result_id"), keep="first", maintain_order=True).drop("setup")
+    return rows.unique(pl.coalesce("setup", "result_id"), keep="first", maintain_order=True)
 
 
 def with_kinds(rows: pl.DataFrame, measure: Measure) -> pl.DataFrame:

@@ -47,7 +47,8 @@ BOXES = (
 UNCHOSEN = {"card": "on several cards of one kind", "kernels": "of kernels that were compiled anew"}
 IN_WORDS = "How far apart, series by series"
 OFF_BY = (
-    "Percentiles are off by at most 0.5 % of their value, with few prompts by far less: prompts are counted in narrow buckets, not sorted."
+    "Percentiles are off by at most 0.5 % of their value, with few prompts by far less: prompts are counted in narrow buckets, not sorted. "
+    "Every answer counts alike here; on Leaderboard and Compare every prompt does, however often it was asked."
 )
 BEHIND_BARS = ("prompt_id", "energy_j", "output_tokens", "input_tokens", "latency_s", "model_name", "gpu_model", "task", "engine", "run_id")
 

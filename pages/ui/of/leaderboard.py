@@ -39,8 +39,8 @@ MORE = (
 # The numbers that can be narrowed to a range on the leaderboard.
 RANGES = ("params_total_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 POOLED = (
-    "Runs of one setup are one row: means in which every prompt counts once, however often it was asked; “Prompts” counts the answers. "
-    "Percentiles are the mean of those of the runs; Compare and Distributions take them over all answers. The 95 % "
+    "Runs of one setup are one row: means and percentiles in which every prompt counts once, however often it was asked; “Prompts” counts "
+    "the answers. Compare has the same numbers. The 95 % "
     "intervals are those of the mean and of J/token over prompts and runs; there is none below five prompts, below 20 or 50 whose energies "
     "lie far apart, and for published averages. "
     "Divided energy has none of an answer, but one of J/token over its windows."

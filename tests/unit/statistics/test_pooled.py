@@ -101,6 +101,88 @@ def test_home_has_the_same_means(three_runs: Path) -> None:
     assert row["power_w"] == pytest.approx(each["energy_j"].sum() / each["latency_s"].sum())
 
 
+def weighed(values: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """A percentile of values that count differently, by itself: numpy's where they count alike."""
+    order = np.lexsort((weights, values))
+    places = np.cumsum(weights[order]) - weights[order] / 2
+    return float(np.interp(places[0] + level * (places[-1] - places[0]), places, values[order]))
+
+
+def with_percentiles(path: Path, measure: Measure, selection: Selection | None = None) -> pl.DataFrame:
+    """The rows that a page pools, by any percentile."""
+    rows = query.load("leaderboard", selection, str(path))
+    if not measure.is_kept:
+        rows = joined(rows, query.load("energies", selection, str(path), **measure.parameters()), measure)
+    kept = query.load("setup_percentiles", selection, str(path), per=measure.per, idle=measure.idle)
+    return pooled.with_percentiles(rows, kept, measure)
+
+
+@pytest.mark.parametrize("measure", [measure for measure in EVERY if measure.statistic != "mean"], ids=lambda measure: measure.words)
+def test_percentiles_are_of_all_answers_with_every_prompt_once_on_every_page(three_runs: Path, measure: Measure) -> None:
+    asked = with_percentiles(three_runs, measure)
+    (row,) = pooled.pooled(asked).filter(task="chat").iter_rows(named=True)
+    every = warehouses.rows(three_runs, "from requests where task = 'chat'").with_columns(
+        joules=pl.col("energy_j") - factories.IDLE_W[measure.idle] * pl.col("latency_s"),
+        total_tokens=pl.col("input_tokens") + pl.col("output_tokens"),
+        prompts=1.0,
+        weight=1 / pl.len().over("prompt_id"),
+    )
+    each = (every["joules"] / every[comparison.DENOMINATORS[measure.per]]).to_numpy()
+    expected = weighed(each, every["weight"].to_numpy(), comparison.LEVELS[measure.statistic])
+    assert expected != pytest.approx(np.quantile(each, comparison.LEVELS[measure.statistic]), rel=1e-7)
+    named = pooled.of_whole_setups(asked).filter(task="chat").head(1)
+    units = query.load("units", None, str(three_runs), results=named["result_id"].item(), idle=measure.idle, pooled=True)
+    compared = comparison.compared(named, units, measure)["value"].item()
+    dealt = comparison.compared(named, units.with_columns(answers=2), measure)["value"].item()
+    assert (row[measure.key], compared, dealt) == (pytest.approx(expected),) * 3
+
+
+def test_a_percentile_of_several_runs_is_not_made_of_theirs(three_runs: Path) -> None:
+    asked = with_percentiles(three_runs, Measure("p95"))
+    bare = asked.select(name for name in asked.columns if not name.startswith(pooled.OF_SETUP))
+    found = pooled.pooled(bare)
+    assert found.filter(task="chat")["energy_p95_j"].to_list() == [None]
+    alone = bare.filter(task="instruct")["energy_p95_j"].item()
+    assert (
+        found.filter(task="instruct")["energy_p95_j"].item() == alone == pooled.pooled(asked).filter(task="instruct")["energy_p95_j"].item()
+    )
+
+
+def test_percentiles_of_a_setup_follow_its_runs(tmp_path: Path) -> None:
+    """One answer a prompt: each counts alike; runs that do not count are in it where they are shown; batches count by their answers."""
+    into = tmp_path / "w.duckdb"
+    batch = {"energy_attribution": "shared", "batch_size": 8, "window_id": 0}
+    for seed in range(3):
+        rows = factories.records(40, f"run-{seed}", seed=seed).with_columns(pl.col("energy_j") * (1 + seed / 10))
+        rows = rows.with_columns(throttled=pl.lit(True)) if seed == 2 else rows
+        factories.write(rows, tmp_path / f"run-{seed}" / "part-0.parquet")
+        divided = factories.records(8 + seed, f"batch-{seed}", seed=seed, task="instruct", **batch)
+        factories.write(divided, tmp_path / f"batch-{seed}" / "part-0.parquet")
+    assert warehouses.ingest(tmp_path, into=into).status == 0
+    valid = warehouses.rows(into, "select run_id, valid from runs where run_id like 'run-%' order by run_id")["valid"].to_list()
+    assert valid == [True, True, False]
+    every = warehouses.rows(into, "select run_id, energy_j from requests where valid")
+
+    def p95(selection: Selection, task: str) -> float:
+        found: float = pooled.pooled(with_percentiles(into, Measure("p95"), selection)).filter(task=task)["energy_p95_j"].item()
+        return found
+
+    def of(names: str) -> float:
+        return float(np.quantile(every.filter(pl.col("run_id").str.contains(names))["energy_j"].to_numpy(), 0.95))
+
+    assert p95(Selection(), "chat") == pytest.approx(of("run-[01]"))
+    assert p95(Selection(only_valid=False), "chat") == pytest.approx(of("run-"))
+    assert p95(Selection(), "instruct") == pytest.approx(of("batch-"))
+    spread = pooled.spreads(query.load("spreads", None, str(into), **ASKED)).filter(pl.col("answers") == 80)["spread"].item()
+    assert spread[5] == pytest.approx(of("run-[01]")), "the spread is of the runs that count"
+    factories.write(factories.records(2, "run-1", seed=1), tmp_path / "run-1" / "part-0.parquet")
+    assert warehouses.ingest(tmp_path / "run-1", into=into).status == 0
+    whole = tmp_path / "at-once.duckdb"
+    assert warehouses.ingest(tmp_path, into=whole).status == 0
+    kept = "from setup_summary order by all"
+    assert warehouses.rows(into, kept).equals(warehouses.rows(whole, kept))
+
+
 def test_what_every_prompt_counts_follows_the_files(tmp_path: Path) -> None:
     """A run that comes or goes changes the weights of the others of its setup; setups that asked evenly have none."""
     into = tmp_path / "w.duckdb"
@@ -134,7 +216,10 @@ def test_the_spread_is_that_of_all_answers(three_runs: Path) -> None:
     (row,) = found.filter(pl.col("answers_per_prompt") == 3).iter_rows(named=True)
     assert row["answers"] == len(every)
     assert (row["mean"], row["stddev"]) == (pytest.approx(every.mean()), pytest.approx(every.std()))
-    assert len(row["spread"]) == pooled.LEVELS and row["spread"] == sorted(row["spread"])
+    each = warehouses.rows(three_runs, "from requests where task = 'chat'").with_columns(weight=1 / pl.len().over("prompt_id"))
+    levels = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+    expected = [weighed(each["energy_j"].to_numpy(), each["weight"].to_numpy(), level) for level in levels]
+    assert row["spread"] == pytest.approx(expected) and row["spread"] == sorted(row["spread"])
 
 
 def test_the_interval_counts_a_prompt_once_and_adds_the_runs(three_runs: Path) -> None:
