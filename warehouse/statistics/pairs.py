@@ -32,7 +32,7 @@ def paired(contrasts: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.Data
         The same rows without their lists, with, each with `_low` and `_high`, and `_within_low` and `_within_high`, the interval without
         the luck of the runs: `median_change`, of the energy of a prompt as it was spent, over all pairs, of which those of a prompt count
         as much as one; `whole_change`, the same over the `whole_pairs` in which both answers are whole; `total_change`, of the energy of
-        all prompts together. Also `more`, how many pairs cost more on side B, and `more_share`;
+        all prompts together. Also `more`, how many pairs cost more on side B, and `more_share`, the share of the prompts;
         `least_change` and `most_change`, between which the median lies whatever the cut answers would have cost, null for no bound;
         `runs_a`, `runs_b`, and `basis`, what the intervals are about. Of divided energy only the totals are known.
     """
@@ -70,7 +70,11 @@ def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
     least = percentiles.quantile(np.where(of["cut_a"], 0, ratios), weights, 0.5)
     most = percentiles.quantile(np.where(of["cut_b"], math.inf, ratios), weights, 0.5)
     found |= {"least_change": least - 1 if least > 0 else None, "most_change": most - 1 if math.isfinite(most) else None}
-    found |= {"more": int((ratios > 1).sum()), "more_share": float((ratios > 1).mean()), "whole_pairs": int(whole.sum())}
+    found |= {
+        "more": int((ratios > 1).sum()),
+        "more_share": float(weights[ratios > 1].sum() / weights.sum()),
+        "whole_pairs": int(whole.sum()),
+    }
     found |= total.row("total_change", 0, less=1) | median.row("median_change", 0, less=1) | of_whole.row("whole_change", 0, less=1)
     return found | {"basis": median.basis}
 

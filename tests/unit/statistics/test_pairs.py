@@ -46,6 +46,13 @@ def test_every_pair_counts_as_it_was_spent() -> None:
     assert row["least_change"] == row["most_change"] == pytest.approx(0), "nothing was cut"
 
 
+def test_a_prompt_counts_once_in_the_share_that_costs_more() -> None:
+    rows = contrast(np.full(9, 100.0), [50.0, 60, 70, 80, 90, 150, 160, 170, 180])
+    listed = [{**pair, "prompt": max(pair["prompt"], 6)} for pair in rows["pair_list"][0]]  # the first six pairs are of one prompt
+    row = pairs.paired(rows.with_columns(pair_list=pl.Series([listed]))).row(0, named=True)
+    assert (row["pairs"], row["more"], row["more_share"]) == (9, 4, pytest.approx((1 / 6 + 3) / 4))
+
+
 def test_cut_answers_bound_the_median() -> None:
     a, b = np.full(9, 100.0), np.array([50.0, 60, 70, 80, 90, 100, 110, 120, 130])
     cut_b = np.array([True, True] + [False] * 7)
