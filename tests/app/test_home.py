@@ -7,7 +7,7 @@ import pytest
 
 from prompt_joules.pages.ui.of import home as room
 from prompt_joules.pages.ui.of import home_charts as drawings
-from prompt_joules.pages.ui.pure import kinds, words
+from prompt_joules.pages.ui.pure import words
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
@@ -57,7 +57,7 @@ def test_only_models_of_one_size_and_numbers_of_one_kind_are_compared(answers: p
     assert "SmolLM2" in " ".join(rows["model_name"]), "the smallest is drawn, in its own group"
     assert "SmolLM2" not in room.headline(rows), "and wins over nobody"
     low = rows.filter(pl.col("band") == "3 to 10", pl.col("kind") == "divided").sort("answer_j")
-    assert kinds.joules(low.row(0, named=True)) in room.headline(rows)
+    assert drawings.joules(low.row(0, named=True)) in room.headline(rows)
     listed = drawings.with_heads(rows)
     assert listed["row"].n_unique() == listed.height
     groups = listed.filter(pl.col("answer_j").is_null())["head"].to_list()
@@ -101,7 +101,7 @@ def test_the_footer_is_one_line_of_what_is_drawn(open_page: Open) -> None:
 def test_several_gpus_and_precision_stand_beside_the_number(answers: pl.DataFrame) -> None:
     rows = answers.filter(pl.col("gpu_model") == "B200", pl.col("task") == "lm-arena-chat")
     deepseek = drawings.with_heads(rows).filter(pl.col("dtype") == "fp8", pl.col("num_gpus") == 8).row(0, named=True)
-    assert deepseek["words"] == f"{kinds.joules(deepseek)} · 8× · FP8"
+    assert deepseek["words"] == f"{drawings.joules(deepseek)} · 8× · FP8"
     assert set(rows.filter(pl.col("dtype") == "bfloat16", pl.col("num_gpus") == 1)["setup"]) == {""}
 
 

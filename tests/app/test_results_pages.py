@@ -5,8 +5,8 @@ from urllib.parse import unquote
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui.of import energy_vs_parameters, leaderboard, tradeoffs
-from prompt_joules.pages.ui.pure import detail, labels, words
+from prompt_joules.pages.ui.of import energy_vs_parameters, leaderboard, tradeoffs, verbosity_charts
+from prompt_joules.pages.ui.pure import detail, words
 from tests.app import warehouse
 from tests.app.conftest import FIGURES, Open, opened, table, text
 
@@ -216,11 +216,11 @@ def test_names_in_a_chart_touch_no_other_name() -> None:
     every = pl.DataFrame(
         {"x": [1.0, 1.01, 100.0, 1000.0], "y": [1.0, 1.0, 10.0, 100.0], "name": ["first", "beside it", "far", "at the edge"]}
     )
-    kept = labels.with_room(every, every, ("x", "y"), "name", margin=1.1)
+    kept = verbosity_charts.with_room(every, every, ("x", "y"), "name", margin=1.1)
     assert dict(kept.select("name", "left").rows()) == {"first": False, "beside it": False, "far": False, "at the edge": True}
     assert len(set(kept.head(2)["shift"])) == 2, "one above the other"
     crowd = pl.DataFrame({"x": [10.0] * 9, "y": [10.0] * 9, "name": [f"name {place}" for place in range(9)]})
-    kept = labels.with_room(crowd, pl.concat([every, crowd]), ("x", "y"), "name", margin=1.1)
+    kept = verbosity_charts.with_room(crowd, pl.concat([every, crowd]), ("x", "y"), "name", margin=1.1)
     assert kept["name"].to_list() == [f"name {place}" for place in range(3)], "three heights, the first names first"
 
 

@@ -101,6 +101,16 @@ def test_a_page_has_one_room_and_a_room_one_page() -> None:
                 )
 
 
+def test_what_one_page_alone_needs_stands_in_its_room() -> None:
+    shared = {name_of(path): path for path in (ROOT / "pages" / "ui" / "pure").glob("[!_]*.py")}
+    users: dict[str, set[str]] = {name: set() for name in shared}
+    for path in modules("pages"):
+        for of in map(partial(module_of, shared), imports(path)):
+            if of and shared[of] != path:
+                users[of].add(path.stem.removesuffix("_charts").removesuffix("_curves") if path.parent.name in ("pages", "of") else "")
+    assert not [name for name, pages in users.items() if len(pages) == 1 and pages != {""}]
+
+
 @pytest.mark.parametrize("package", ["ingest", "warehouse", "pages"])
 def test_what_shows_results_needs_no_torch(package: str) -> None:
     for path in modules(package):

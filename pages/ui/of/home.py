@@ -5,7 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import kinds, shape, software
+from prompt_joules.pages.ui.of import home_charts
+from prompt_joules.pages.ui.pure import shape, software
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.statistics import summaries
 
@@ -69,12 +70,12 @@ def headline(rows: pl.DataFrame) -> str:
     groups = counts.sort(pl.col("band") == OPEN, "models", place, "kind", descending=[False, True, False, False])
     if groups.is_empty():
         row = rows.sort("answer_j").row(0, named=True)
-        known = f"One answer of {plain(row['model_name'])} takes **{kinds.joules(row)}**, as {LAMP} does in {_lit(row['answer_j'])}."
+        known = f"One answer of {plain(row['model_name'])} takes **{home_charts.joules(row)}**, as {LAMP} does in {_lit(row['answer_j'])}."
         return f"{known} No second model of its size is known here."
     band, kind, count = groups.row(0)
     alike = rows.filter(pl.col("band") == band, pl.col("kind") == kind).sort("answer_j", "model_name")
     low, high = alike.row(0, named=True), alike.row(-1, named=True)
-    ends = f"**{kinds.joules(low)}** ({plain(low['model_name'])}) to **{kinds.joules(high)}** ({plain(high['model_name'])})"
+    ends = f"**{home_charts.joules(low)}** ({plain(low['model_name'])}) to **{home_charts.joules(high)}** ({plain(high['model_name'])})"
     lamp = f"as {LAMP} does in {_lit(low['answer_j'], high['answer_j'])}"
     times = figure(high["answer_j"] / low["answer_j"], 2)
     of = f"Of these {count} models of {shape.said(band)} parameters the last takes **{times}×** the first{_why(low, high)}."

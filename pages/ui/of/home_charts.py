@@ -6,7 +6,8 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import naming, shape, theme
-from prompt_joules.pages.ui.pure.kinds import KINDS, joules
+from prompt_joules.pages.ui.pure.words import figure
+from prompt_joules.warehouse import energy_shown
 
 # The height of a bar (px) and of the axis.
 ROW, AROUND = 21, 66
@@ -15,6 +16,23 @@ LONG = 0.6
 PLACES: tuple[tuple[str, dict[str, Any]], ...] = (("== false", {"align": "left", "dx": 6}), ("== true", {"align": "right", "dx": -6}))
 # A character without width that begins the name of each group's heading.
 HEAD = "\u2063"
+# Best known first: the kind as the query `answers` calls it → what it is.
+_SAID = {
+    "measured": (energy_shown.MEASURED, "measured, one answer alone"),
+    "divided": (energy_shown.DIVIDED, "divided by a rule among answers given together"),
+    "estimated": (energy_shown.ESTIMATED, "estimated by the source from J/token"),
+}
+SIGNS = {kind: f"{mark} " if (mark := energy_shown.MARKS[name]) else "" for kind, (name, _) in _SAID.items()}
+KINDS = {kind: SIGNS[kind] + words for kind, (_, words) in _SAID.items()}
+
+
+def joules(row: dict[str, Any]) -> str:
+    """J of an answer as it is written everywhere: ≈ where it is estimated, ÷ where it is divided.
+
+    Args:
+        row: with `answer_j` (J) and `kind`.
+    """
+    return f"{SIGNS[row['kind']]}{figure(row['answer_j'], 3)} J"
 
 
 def legend(rows: pl.DataFrame) -> str:
