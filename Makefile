@@ -20,7 +20,7 @@ HOST   := 127.0.0.1
 TYPES  := build/types/prompt_joules
 MODEL  := models/smollm2-135m
 # A file of tests stays on one process: its fixtures are made once. One process more than there are processors, as tests wait for servers,
-# browsers and counters; the long files first (tests/longest_first.py).
+# browsers and counters; the long files first (tests/longest_first.py). Only one has torch, and one the browser (tests/by_process.py).
 SIDE_BY_SIDE := -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)') --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # slipcover marks the lines of our modules alone: 6 % of CPU, where tracing every line of every library takes 31 %. It counts lines that the
 # processes of the tests run, not those of programs that they start. torch.compile takes no function with marks: those modules have none.

@@ -10,11 +10,12 @@ import pytest
 
 from prompt_joules import first_warehouse
 from tests import empty_warehouse
+from tests.by_process import pytest_ignore_collect, pytest_xdist_make_scheduler
 from tests.compiled_once import pytest_collection
 from tests.longest_first import pytest_collection_modifyitems
 from tests.made_once import MakeOnce, make_once
 
-__all__ = ["make_once", "pytest_collection", "pytest_collection_modifyitems"]
+__all__ = ["make_once", "pytest_collection", "pytest_collection_modifyitems", "pytest_ignore_collect", "pytest_xdist_make_scheduler"]
 
 with contextlib.suppress(ImportError):  # the environment of the lake has none
     import hypothesis

@@ -176,11 +176,11 @@ def watched(tab: Page) -> Page:
     return tab
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def context() -> Iterator[BrowserContext]:
-    """Chromium: Debian's, or the one that Playwright has installed. One profile for all tests of a file: the app's code is fetched once.
+    """Chromium: Debian's, or the one that Playwright has installed. One profile for all files: the app's code is fetched once.
 
-    Playwright keeps an event loop open until it stops, and other tests start loops of their own: so it stops with the file.
+    Playwright keeps an event loop open until it stops, and other tests start loops of their own: so it stops with the folder.
     """
     with sync_playwright() as playwright:
         try:
@@ -220,17 +220,17 @@ def hostile_server(make_once: MakeOnce) -> Iterator[str]:
         yield started.address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def reader(context: BrowserContext, server: str) -> Iterator[Visitor]:
-    """One visitor for all tests of a file that go from page to page; each begins by `starts`."""
+    """One visitor for all tests that go from page to page; each begins by `starts`."""
     visitor = Visitor(watched(context.new_page()), server)
     yield visitor
     visitor.page.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def tabs() -> list[Page]:
-    """The tabs that the tests of a file use one after the other: in a new one the browser compiles the app's code again, 2 s of CPU."""
+    """The tabs that tests use one after the other: in a new one the browser compiles the app's code again, 2 s of CPU."""
     return []
 
 
