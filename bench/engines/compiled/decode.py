@@ -89,6 +89,7 @@ class StaticDecoder:
         compiled: Callable[..., Any] = torch.compile(plain_layer, fullgraph=True, dynamic=False)
         return compiled
 
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def generate(
         self,
         input_ids: Tensor,
@@ -108,18 +109,6 @@ class StaticDecoder:
         Raises:
             torch.cuda.OutOfMemoryError: the buffers do not fit.
         """
-        with torch.inference_mode():
-            return self._generate(input_ids, attention_mask, max_new_tokens, stop_ids, seed, should_stop)
-
-    def _generate(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        max_new_tokens: int,
-        stop_ids: frozenset[int],
-        seed: int,
-        should_stop: Callable[[list[int]], bool] | None,
-    ) -> Decoded:
         torch.manual_seed(seed)
         buffers = self._prefill(input_ids, attention_mask, max_new_tokens)
         batch, prompt = input_ids.shape
