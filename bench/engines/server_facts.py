@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.answer_stream import RequestFailed, words
-from prompt_joules.bench.engines.servers import gguf_of, served_dtype
+from prompt_joules.bench.engines.servers import gguf_of, other_parts, served_dtype
 from prompt_joules.bench.engines.weights import kernels_of, number_format
 
 GAUGES = {
@@ -42,10 +42,15 @@ VERSIONS = (("../version", "version"), ("../info", "version"), ("../server_info"
 _OWNERS = {"vllm": "vllm", "sglang": "sglang", "llamacpp": "llama.cpp"}
 _CONNECT_S = 10.0
 _SAID = {
-    "attention_backend": re.compile(r"[Uu]sing ([A-Z][A-Z0-9_]+) attention backend|attention_backend='?(\w+)"),
+    "attention_backend": re.compile(
+        r"[Uu]sing ([A-Z][A-Z0-9_]+) attention backend|attention_backend='?(\w+)"
+        r"|(Flash Attention not supported)|(Flash Attention) (?:was auto, set to )?enabled"
+    ),
     "kv_cache_tokens": re.compile(r"KV cache size: ([\d,]+) tokens|max_total_num_tokens=(\d+)"),
 }
-"""What is read out of a server's log. The wording differs between versions, so each may be missing."""
+"""What is read out of a server's log. The wording differs between versions, so each may be missing; llama.cpp says most at `-lv 4` only."""
+_CELLS = re.compile(r"\( *(\d+) cells, +\d+ layers, +\d+/(\d+) seqs\)")
+"""llama.cpp's caches of keys and values: places of each sequence, and how many sequences have places of their own."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,8 @@ def from_log(log: Path) -> dict[str, Any]:
     text = log.read_text(encoding="utf-8", errors="replace")
     found = {name: pattern.search(text) for name, pattern in _SAID.items()}
     said = {name: next(filter(None, match.groups())) for name, match in found.items() if match}
+    if cells := _CELLS.search(text):
+        said.setdefault("kv_cache_tokens", str(int(cells[1]) * int(cells[2])))
     return {name: int(value.replace(",", "")) if name == "kv_cache_tokens" else value for name, value in said.items()}
 
 
@@ -236,7 +243,7 @@ def gguf_facts(path: Path) -> dict[str, Any]:
     """The facts of a GGUF file, whose kernels work on the quantised weights themselves. What our reader does not know is left out.
 
     Formats of 16 and 32 bits are called as everywhere. Of a file that names a mixture (Q4_K_M), or whose name and weights are not one, the
-    column of the format says in what most of the weights are.
+    column of the format says in what most of the weights are. Weights split over several files are all counted.
     """
     from gguf import GGUFReader
 
@@ -244,7 +251,7 @@ def gguf_facts(path: Path) -> dict[str, Any]:
     with contextlib.suppress(*UNKNOWN):
         reader = GGUFReader(path)
         sizes: Counter[str] = Counter()
-        for tensor in reader.tensors:
+        for tensor in itertools.chain(reader.tensors, *(GGUFReader(other).tensors for other in other_parts(path))):
             sizes[tensor.tensor_type.name] += int(tensor.n_elements)
         counted = {"params_total_b": sizes.total() / 1e9, "params_active_b": None}
         name = most = sizes.most_common(1)[0][0] if sizes else most

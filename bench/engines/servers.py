@@ -12,6 +12,7 @@ import ctypes
 import importlib.util
 import os
 import random
+import re
 import shlex
 import shutil
 import signal
@@ -36,6 +37,8 @@ _PR_SET_PDEATHSIG = 1
 """Of Linux's prctl.h."""
 _PATIENCE_S = 20.0
 """How long a server may take to end after it was asked to."""
+_PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
+"""A file of weights that are split over several, as `llama-gguf-split` names it."""
 _DYING_S = 5.0
 """How long a server that no longer answers may take to end by itself; after that it counts as running."""
 
@@ -114,15 +117,29 @@ def gguf_of(config: RunConfig) -> Path:
         return path
     if config.gguf_file and config.gguf_file != "auto":
         return path / config.gguf_file
-    found = sorted(path.glob("*.gguf"))
+    found = [one for one in sorted(path.glob("*.gguf")) if not _is_later_part(one)]
     if len(found) != 1:
         raise errors.BadOption("--model", f"{path} holds {len(found)} GGUF files; name one with --gguf-file.")
     return found[0]
 
 
+def _is_later_part(path: Path) -> bool:
+    part = _PART.fullmatch(path.name)
+    return part is not None and int(part[2]) > 1
+
+
+def other_parts(path: Path) -> list[Path]:
+    """The other files of weights that are split over several; the first names them all to llama.cpp."""
+    part = _PART.fullmatch(path.name)
+    numbers = range(1, int(part[3]) + 1) if part else ()
+    return [path.with_name(f"{part[1]}-{number:05d}-of-{part[3]}.gguf") for number in numbers if part and number != int(part[2])]
+
+
 def short_name(model: str) -> str:
-    """What a server calls the model: the last part of a path, a hub id as it is."""
+    """What a server calls the model: the last part of a path, without the number of a part; a hub id as it is."""
     path = Path(model)
+    if part := _PART.fullmatch(path.name):
+        return part[1]
     return path.stem if path.suffix == ".gguf" else path.name if path.is_absolute() or path.exists() else model
 
 

@@ -273,6 +273,32 @@ def test_a_gguf_file_is_called_by_its_tensors_and_a_mixture_by_its_name(
     assert facts["params_total_b"] == sum(tensors.values()) * 256 / 1e9
 
 
+def test_weights_split_over_files_are_found_by_the_first_and_counted_whole(tmp_path: Path) -> None:
+    first = write_gguf(tmp_path / "a", {"Q8_0": 8}, "MOSTLY_Q8_0").rename(tmp_path / "a" / "big-00001-of-00002.gguf")
+    config = RunConfig(str(first.parent), engine="llama.cpp")
+    assert server_facts.weights_of(config) == {"dtype": "unknown", "weights_format": "gguf:unknown kernels"}, "the second is not there"
+    write_gguf(tmp_path / "b", {"Q8_0": 3}, "MOSTLY_Q8_0").rename(first.with_name("big-00002-of-00002.gguf"))
+    assert gguf_of(config) == first and servers.short_name(str(first)) == "big"
+    facts = server_facts.weights_of(config)
+    assert facts["params_total_b"] == 11 * 256 / 1e9 and facts["weights_format"] == "gguf:Q8_0 kernels"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("llama_kv_cache: size = 72.00 MiB (  4096 cells,  30 layers,  8/8 seqs), K (f16): 36.00 MiB, V (f16): 36.00 MiB", 32768),
+        ("llama_kv_cache: size = 72.00 MiB (  4096 cells,  30 layers,  8/1 seqs), K (f16): 36.00 MiB, V (f16): 36.00 MiB", 4096),
+        ("sched_reserve: Flash Attention enabled", "Flash Attention"),
+        ("llama_context: Flash Attention was auto, set to enabled", "Flash Attention"),
+        ("resolve_fused_ops: Flash Attention not supported, set to disabled", "Flash Attention not supported"),
+        ("sched_reserve: fused Gated Delta Net (chunked) enabled", None),
+    ],
+)
+def test_what_llama_cpp_prints_of_its_cache_and_attention_is_read(line: str, said: int | str | None, tmp_path: Path) -> None:
+    (tmp_path / "log").write_text(f"main: starting\n{line}\n", encoding="utf-8")
+    assert list(server_facts.from_log(tmp_path / "log").values()) == ([] if said is None else [said])
+
+
 def test_files_of_one_name_and_other_weights_are_runs_of_their_own(config: RunConfig, recording: Path, tmp_path: Path) -> None:
     """The model's name is that of the file, its options have no folders: only what the file holds tells these runs apart."""
     asked = replace(config, engine="llama.cpp", server_command=FAKE, replay=recording, start_timeout=300.0, dummy_weights=True)
