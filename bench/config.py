@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
-from prompt_joules.bench import BATCHES_HARNESS_VERSION, HARNESS_VERSION, SERVED_HARNESS_VERSION, errors, slo
+from prompt_joules.bench import BATCHES_HARNESS_VERSION, HARNESS_VERSION, LLAMA_CPP_HARNESS_VERSION, SERVED_HARNESS_VERSION, errors, slo
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.tasks import TASKS
 
@@ -205,7 +205,7 @@ class RunConfig:
     def harness_version(self) -> str:
         """Version of the protocol by which this run is measured."""
         if self.engine in SERVED:
-            return SERVED_HARNESS_VERSION
+            return LLAMA_CPP_HARNESS_VERSION if self.engine == "llama.cpp" else SERVED_HARNESS_VERSION
         return BATCHES_HARNESS_VERSION if self.engine == "transformers-compiled" and self.batch_size > 1 else HARNESS_VERSION
 
     @property

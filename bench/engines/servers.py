@@ -90,9 +90,10 @@ def _sglang(config: RunConfig, name: str) -> list[str]:
 
 
 def _llama_cpp(config: RunConfig, name: str) -> list[str]:
+    """Without `--cache-ram 0` it copies each answer's keys and values from the GPU into the host's memory, though no prompt is reused."""
     slots = config.most_in_flight
     words = ["--model", str(gguf_of(config)), "--alias", name, "--parallel", str(slots), "--ctx-size", str(slots * config.context_tokens)]
-    return [*words, "--n-gpu-layers", "999", "--metrics", "--no-cache-prompt", "--seed", str(config.seed)]
+    return [*words, "--n-gpu-layers", "999", "--metrics", "--no-cache-prompt", "--cache-ram", "0", "--seed", str(config.seed)]
 
 
 RUNTIMES = {

@@ -21,7 +21,7 @@ pytest.importorskip("uvicorn", reason="needs the test extra: make test installs 
 
 from rich.console import Console
 
-from prompt_joules.bench import errors, slo
+from prompt_joules.bench import LLAMA_CPP_HARNESS_VERSION, errors, slo
 from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.engines import server_facts, servers
 from prompt_joules.bench.engines.servers import RUNTIMES, gguf_of
@@ -309,6 +309,9 @@ def test_files_of_one_name_and_other_weights_are_runs_of_their_own(config: RunCo
     found = rows(config).group_by("run_id").agg(pl.col("dtype", "weights_format", "model_id", "weights").first(), pl.len()).sort("dtype")
     assert found["dtype"].to_list() == ["Q4_K", "Q8_0", "float16"] and set(found["len"]) == {6}
     assert set(found["model_id"]) == {"m"} and set(found["weights"]) == {"dummy"}
+    options = json.loads(rows(config)["environment"][0])["server_setup"]["options"]
+    assert options[options.index("--cache-ram") + 1] == "0", "no copies of prompts that nobody asks for"
+    assert set(rows(config)["harness_version"]) == {LLAMA_CPP_HARNESS_VERSION}
 
 
 @pytest.mark.parametrize(
