@@ -38,6 +38,10 @@ def test_the_headline_of_pairs_keeps_batches_apart(shipped_warehouse: Path, monk
         f"From instruct to concise: **{-100 * across.max():.0f} to {-100 * across.min():.0f} % less energy** across runs"
     )
     assert "From chat to concise: no difference is shown" in matters and len(matters) < 260
+    assert "on a server (6 setups, one run each, no interval)" in matters, "one window a side says nothing of luck"
+    mixed = late.filter(~pl.col("shared"), pl.col("a") == "instruct")
+    mixed = mixed.with_columns(median_change_high=pl.when(pl.int_range(pl.len()) == 0).then(0.1).otherwise("median_change_high"))
+    assert f"across runs ({mixed.height} setups, shown in {mixed.height - 1})" in verbosity.said_of_pairs(mixed)
     chat = changes.filter(pl.col("a") == "chat", ~pl.col("shared"))["median_change"]
     batches = changes.filter("shared")["total_change"]
     assert f"{words.percent(chat.min())} to {words.percent(chat.max())}" in said

@@ -86,13 +86,16 @@ def test_curves_of_a_size_are_those_of_its_engines(runs: pl.DataFrame) -> None:
 
 
 def test_every_mark_has_its_n(shipped_warehouse: Path) -> None:
-    """A layer of words has n for its marks, whether they are few or many."""
+    """A layer of words has n for its marks, whether they are few or many; below ten they are hollow."""
     rows = query.load("software_steps", Selection(gpus=("H200",), weights=()), str(shipped_warehouse))
     drawn = software.comparable(software.complete(rows))
     layers = [layer for layer in room.staircase(drawn).to_dict()["layer"] if layer["encoding"].get("text", {}).get("field") == "n"]
     places = [layer["transform"] for layer in layers]
     assert len(places) == 6
     assert all(len(filters) == 1 and "place" in filters[0]["filter"] for filters in places)
+    texts = room._with_texts(drawn)
+    assert texts["n"].str.ends_with("n = " + texts["units"].cast(pl.String)).all(), "a server has its n, too"
+    assert (texts["hollow"] == (texts["units"] < 10)).all() and texts["hollow"].any(), "as docs/statistics.md says"
 
 
 def test_words_of_marks_that_are_near_stand_on_either_side() -> None:

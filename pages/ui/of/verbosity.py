@@ -168,13 +168,26 @@ def said_of_pairs(changes: pl.DataFrame) -> str:
         alone, totals = rows.filter(~pl.col("shared")), rows.filter("shared")
         several = alone.filter(pl.min_horizontal("runs_a", "runs_b") > 1)
         shown, how = (several, "across runs") if several.height else (alone, "one answer at a time")
-        parts = [f"{_less(shown, 'median_change')} {how} ({words.count(shown.height, 'setup')})"] if alone.height else []
+        parts = [f"{_less(shown, 'median_change')} {how} ({_setups(shown, 'median_change')})"] if alone.height else []
         if totals.height:
             where = "on a server" if (totals["engine"].is_in(SERVERS)).all() else "on a server or in batches"
-            parts.append(f"{_less(totals, 'total_change')} in all {where} ({words.count(totals.height, 'setup')})")
+            parts.append(f"{_less(totals, 'total_change')} in all {where} ({_setups(totals, 'total_change')})")
         to = "concise" if b == f"{a}-concise" else naming.in_words(b)
         said.append(f"From {plain(naming.in_words(a))} to {plain(to)}: {'; '.join(parts)}.")
     return " ".join(said)
+
+
+def _setups(rows: pl.DataFrame, key: str) -> str:
+    """How many setups these are, and of how many of them a difference is shown where that is not all or none."""
+    said, known = (
+        words.count(rows.height, "setup"),
+        rows.select(pl.min_horizontal("runs_a", "runs_b"), f"{key}_low", f"{key}_high").drop_nulls(),
+    )
+    if known.is_empty():
+        once = (rows["runs_a"].fill_null(0) < 2).all() or (rows["runs_b"].fill_null(0) < 2).all()
+        return f"{said}, {'one run each, ' if once else ''}no interval"
+    shown = known.filter((pl.col(f"{key}_low") > 0) | (pl.col(f"{key}_high") < 0)).height
+    return said if shown in (0, rows.height) else f"{said}, shown in {shown}"
 
 
 def _less(rows: pl.DataFrame, key: str) -> str:

@@ -16,8 +16,8 @@ ROW, AROUND = 46, 140
 PLACES = {2: "in a compiled loop", 3: "in batches of 8", 4: "in batches of 32", 5: "on a server"}
 COMPILED = min(PLACES)
 # How many times the axis goes below the least and above the largest number, for the words beside the marks and what a row saves.
-ROOM = (4, 25)
-# The step of a server, of which one window is measured: its mark has the engine's name in the place of n.
+ROOM = (7, 25)
+# The step of a server, of which one window is measured: its mark has the engine's name before its n.
 SERVER = 5
 # Marks this many times apart have room for words in the middle of both.
 CLOSE = 1.9
@@ -33,12 +33,12 @@ COLUMNS = (
 )
 ABOUT = (
     "Energy is measured for whole answers, whole batches and the full window of a server, and divided by all output tokens of these: "
-    "no energy of a single answer was made by a rule. A hollow mark stands for fewer than five measurements; n is their "
-    "number. Then there is no interval, unless a setup was run several times. Runs of one setup are one mark. The thick bar is "
-    "the 95 % interval "
+    "no energy of a single answer was made by a rule. A hollow mark stands for fewer than ten measurements; n is their "
+    "number. Below five there is no interval, unless a setup was run several times; a server is measured as one window. Runs of one "
+    "setup are one mark. The thick bar is the 95 % interval "
     "within the runs, the thin one has the spread between runs too: that of the setup, or, where it was run once, what is known of others."
 )
-BOUNDARY = "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than five measurements; n says how many."
+BOUNDARY = "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than ten measurements; n says how many."
 COLD = (
     "Protocol 1.x counts the cold first answer of the eager loop among few others, so there a step saves at most as much as is "
     "shown{sizes}."
@@ -176,7 +176,7 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
         .mark_point(size=95, strokeWidth=2, opacity=1, filled=full)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=_tips())
         for full in (True, False)
-        if (rows := shown.filter(pl.col("few") != full)).height
+        if (rows := shown.filter(pl.col("hollow") != full)).height
     ]
     layers = [line, *bars, *marks, *_words(base, domain[1])]
     return theme.finish(alt.layer(*layers), ROW * len(sizes) + AROUND)
@@ -227,7 +227,7 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
         pl.when(pl.col("step") == SERVER)
-        .then(pl.format("{}, {} at once", naming.engine(), "batch_size"))
+        .then(pl.format("{}, {} at once, n = {}", naming.engine(), "batch_size", "units"))
         .otherwise(pl.format("n = {}", "units"))
         .alias("n"),
         pl.when((most | least) & ~crowded.fill_null(False) & pl.col("token_low_j").is_not_null())

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import shape
+from prompt_joules.pages.ui.pure import certainty, shape
 from prompt_joules.pages.ui.pure.words import figure, minus
 from prompt_joules.warehouse.statistics import intervals, runs
 from prompt_joules.warehouse.statistics.estimates import ONE_RUN, Cards, basis_of
@@ -14,7 +14,7 @@ from prompt_joules.warehouse.statistics.estimates import ONE_RUN, Cards, basis_o
 STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
 # How the cards of a step and of the eager loop are alike.
 SAME_CARDS, OTHER_CARDS, NO_CARDS = "on the same cards", "on different cards", "on cards that were not recorded"
-# Fewer measurements than this have no interval and a hollow mark.
+# Fewer measurements than this have no interval. Below `certainty.FEW` a mark is hollow.
 FEWEST = intervals.FEWEST_UNITS
 
 
@@ -26,8 +26,9 @@ def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFr
         known: the luck of the runs of all setups that were repeated.
 
     Returns:
-        The rows with `size_name`, `step_name`, `few` (fewer than five measurements), `eager_j`, `token_low_j` and `token_high_j` (J/token,
-        with what the runs add), `token_within_low_j` and `token_within_high_j` (within the runs), `basis` (what the interval is about), and
+        The rows with `size_name`, `step_name`, `few` (fewer than five measurements), `hollow` (fewer than ten), `eager_j`, `token_low_j`
+        and `token_high_j` (J/token, with what the runs add), `token_within_low_j` and `token_within_high_j` (within the runs), `basis`
+        (what the interval is about), and
         `saved`, `saved_low`, `saved_high`, shares of the eager loop's energy; null without an eager loop, and the ends without an interval
         of both; `cards`, how the cards of the two are alike (SAME_CARDS, OTHER_CARDS, NO_CARDS; null without an eager loop); `is_cold`,
         whether the eager loop of the size is of protocol 1.x, whose few answers hold a cold one: what is saved is then at most that.
@@ -45,6 +46,7 @@ def complete(steps: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.DataFr
         .alias("size_name"),
         pl.col("step").replace_strict(STEPS, return_dtype=pl.String).alias("step_name"),
         (pl.col("units") < FEWEST).alias("few"),
+        (pl.col("units") < certainty.FEW).alias("hollow"),
         pl.Series("within", [within for within, _, _ in halves], dtype=pl.Float64),
         pl.Series("half", [half for _, half, _ in halves], dtype=pl.Float64),
         pl.Series("cards", cards, dtype=pl.String),
