@@ -1,11 +1,13 @@
-"""Files that are written whole or not at all, and ids that sort by time, for every part of the bench."""
+"""Files that are written whole or not at all, and ids that sort by time."""
 
 import contextlib
 import os
 import secrets
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def uuid7() -> str:
@@ -16,24 +18,30 @@ def uuid7() -> str:
     return str(uuid.UUID(int=value))
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that a reader, or a crash, sees the old file or the whole new one.
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the name `path` at the end of the block, so that a reader, or a crash, sees the old file or the whole new one.
 
     Raises:
         OSError: the file cannot be written; nothing is left behind under either name.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # another command may be writing the same file
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
+        with beside.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
+        beside.replace(path)
+    finally:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+            beside.unlink(missing_ok=True)
     make_names_durable(path.parent)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put `data` at `path`; as `replacing`."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def make_names_durable(folder: Path) -> None:

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from prompt_joules.bench.files import replacing
 from prompt_joules.ingest import loading
-from prompt_joules.warehouse import create, errors, export, query
+from prompt_joules.warehouse import create, errors, query
 from prompt_joules.warehouse.selection import Selection
 
 TEXTS = ("prompt_text", "output_text")
@@ -59,7 +60,8 @@ def bundle(paths: Sequence[str], out: str | None, by: str = "", licence: str = L
         bare = copy(paths, Path(folder) / "runs", texts=False)
         runs = checked([str(bare)])
         target = Path(out or _name(runs))
-        with export.replacing(target) as opened, zipfile.ZipFile(opened, "w", zipfile.ZIP_STORED) as archive:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as opened, zipfile.ZipFile(opened, "w", zipfile.ZIP_STORED) as archive:
             _put(archive, CARD, card(runs, by, licence).encode())
             for path in sorted(path for path in bare.rglob("*") if path.is_file()):
                 _put(archive, path.relative_to(bare).as_posix(), path.read_bytes())

@@ -12,6 +12,7 @@ import polars as pl
 import tyro
 
 from prompt_joules.bench import screen
+from prompt_joules.bench.files import replacing, write_atomically
 from prompt_joules.bench.screen import OUT, Output
 from prompt_joules.ingest import zips
 from prompt_joules.warehouse import commands, connect, create, export, meanings, named, packages, query, reports, rows_as
@@ -190,7 +191,8 @@ def save(
     beside = out.with_name(f"{out.name.removesuffix(out.suffix)}.meta.json")
     apart = kind in rows_as.WITHOUT_PLACE and not comments
     columns = {"columns": meanings.columns(first.schema, warehouse)} if warehouse and apart else {}
-    with export.replacing(out) as file, export.replacing(beside) if apart else contextlib.nullcontext() as about:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as file, replacing(beside) if apart else contextlib.nullcontext() as about:
         rows = itertools.chain([first], parts)
         header = export.save(rows, file, kind, selection, what, link=link, folder=out.parent, comments=comments)
         file.flush()  # no room shows before either of the two takes its name
@@ -210,7 +212,8 @@ def _folder(parts: Iterator[pl.DataFrame], options: Export, selection: Selection
     first = next(parts)
     file = out / f"{options.rows}.csv"
     columns = meanings.columns(first.schema, options.warehouse)
-    with export.replacing(file) as opened, export.replacing(out / name) as about:
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as opened, replacing(out / name) as about:
         rows = itertools.chain([first], parts)
         header = export.save(rows, opened, "csv", selection, ABOUT[options.rows], link=link, folder=out, comments=False)
         opened.flush()
@@ -247,8 +250,8 @@ def _report(options: Export, rows: pl.DataFrame, header: dict[str, Any]) -> int:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with export.replacing(path) as file:
-        file.write(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content)
 
 
 def _json(facts: Any) -> bytes:

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from prompt_joules.bench.files import replacing
 from prompt_joules.ingest import loading
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, QUALITY_SCHEMA
 from prompt_joules.ingest.statements import statement
-from prompt_joules.warehouse import commands, connect, export
+from prompt_joules.warehouse import commands, connect
 from prompt_joules.warehouse.errors import ForPeople
 
 
@@ -44,7 +45,7 @@ def write(paths: Sequence[str], out: str) -> list[tuple[Path, int]]:
         if rows.is_empty():
             path.unlink(missing_ok=True)
             continue
-        with export.replacing(path) as file_of_rows:
+        with replacing(path) as file_of_rows:
             rows.select(list(schema)).write_csv(file_of_rows)
         written.append((path, rows.height))
     return written

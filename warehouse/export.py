@@ -9,10 +9,8 @@ import functools
 import hashlib
 import io
 import json
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -210,19 +208,6 @@ def write(rows: pl.DataFrame, header: dict[str, Any], kind: str) -> bytes:
     slices = rows.iter_slices(PART_ROWS) if rows.height else iter([rows])
     rows_as.write((part.to_arrow() for part in slices), out, header, rows_as.known(kind))
     return out.getvalue()
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
-    """A file beside `target` that takes its name at the end: a file that is there is never half of the new one. Raises OSError."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")  # another command may be writing the same file
-    try:
-        with beside.open("wb") as out:
-            yield out
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _distinct(rows: pl.DataFrame, column: str) -> set[str]:

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prompt_joules.bench.files import replacing
 from prompt_joules.ingest import exporting
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.warehouse import export, packages, query, rows_as
@@ -132,7 +133,7 @@ def test_no_more_than_one_part_is_in_memory() -> None:
 def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     target.write_text("old")
-    with pytest.raises(OSError, match="full"), export.replacing(target) as out:
+    with pytest.raises(OSError, match="full"), replacing(target) as out:
         out.write(b"half")
         raise OSError("the disk is full")
     assert (target.read_text(), list(tmp_path.iterdir())) == ("old", [target])
