@@ -6,6 +6,7 @@ Imports nothing heavy: the help must appear at once, on a machine without torch 
 import importlib.util
 import math
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -310,6 +311,11 @@ def _check_server(config: RunConfig) -> None:
         _ = config.points
     if config.slo:
         slo.parse(config.slo)
+    for name in ("server_command", "server_args"):
+        try:
+            shlex.split(getattr(config, name) or "")
+        except ValueError as error:
+            raise errors.BadOption(f"--{name.replace('_', '-')}", f"cannot be split into words: {error}.") from error
     if config.engine == "openai":
         _check_running(config)
     elif config.base_url:

@@ -114,10 +114,12 @@ RUNTIMES = {
 def gguf_of(config: RunConfig) -> Path:
     """The GGUF file of the run. Raises BadOption: there is none, or several and none was named."""
     path = Path(config.model)
-    if path.suffix == ".gguf":
-        return path
-    if config.gguf_file and config.gguf_file != "auto":
-        return path / config.gguf_file
+    is_file, of_folder = path.suffix == ".gguf", config.gguf_file or "auto"
+    if is_file or of_folder != "auto":
+        named = path if is_file else path / of_folder
+        if not named.is_file():
+            raise errors.BadOption("--model" if is_file else "--gguf-file", f"there is no file {named}.")
+        return named
     found = [one for one in sorted(path.glob("*.gguf")) if not _is_later_part(one)]
     if len(found) != 1:
         raise errors.BadOption("--model", f"{path} holds {len(found)} GGUF files; name one with --gguf-file.")
@@ -150,6 +152,7 @@ def started(config: RunConfig, say: Callable[[str], None]) -> Iterator[Started]:
 
     Raises:
         MissingRuntime: it is not installed; the sentence says how to get it.
+        BadOption: the command of --server-command cannot be started, or there is no such GGUF file.
         ServerDidNotStart: it ended, or did not answer within `--start-timeout`; with the last lines that it printed.
         ServerDied: it ended while it was used; with the same.
     """
@@ -163,7 +166,7 @@ def started(config: RunConfig, say: Callable[[str], None]) -> Iterator[Started]:
         log = Path(folder) / "log"
         say(f"Starting {runtime.name} ...")
         with log.open("wb") as file:
-            process = _launch([*beginning, *options, "--host", "127.0.0.1", "--port", str(port)], file.fileno(), runtime)
+            process = _launch([*beginning, *options, "--host", "127.0.0.1", "--port", str(port)], file.fileno(), config)
         try:
             url = f"http://127.0.0.1:{port}"
             seconds = _wait(process, f"{url}/health", config.start_timeout, runtime.name, log)
@@ -177,7 +180,7 @@ def started(config: RunConfig, say: Callable[[str], None]) -> Iterator[Started]:
             _end(process)
 
 
-def _launch(command: list[str], output: int, runtime: Runtime) -> "subprocess.Popen[bytes]":
+def _launch(command: list[str], output: int, config: RunConfig) -> "subprocess.Popen[bytes]":
     """Start the server in a session of its own; on Linux it is asked to end when this process is killed, else it would keep the GPU."""
     try:
         return subprocess.Popen(
@@ -189,7 +192,9 @@ def _launch(command: list[str], output: int, runtime: Runtime) -> "subprocess.Po
             preexec_fn=_ends_with_us(),  # noqa: PLW1509  one call into libc, looked up before, takes no lock of Python's threads
         )
     except OSError as error:
-        raise errors.MissingRuntime(runtime.name, runtime.install) from error
+        if config.server_command:
+            raise errors.BadOption("--server-command", f"{command[0]} cannot be started: {error.strerror}.") from error
+        raise errors.MissingRuntime(config.engine, RUNTIMES[config.engine].install) from error
 
 
 def _ends_with_us() -> Callable[[], None] | None:

@@ -229,6 +229,15 @@ def test_the_gguf_of_a_folder_is_found_or_asked_for(tmp_path: Path) -> None:
     with pytest.raises(errors.BadOption, match="--gguf-file"):
         gguf_of(config)
     assert gguf_of(replace(config, gguf_file="n.gguf")).name == "n.gguf"
+    for wrong in ({"gguf_file": "o.gguf"}, {"model": str(tmp_path / "o.gguf")}):
+        with pytest.raises(errors.BadOption, match=r"there is no file .*o\.gguf"):
+            gguf_of(replace(config, **wrong))  # type: ignore[arg-type]
+
+
+def test_a_command_that_was_named_and_is_not_there_is_said_to_be_that(vllm: RunConfig, tmp_path: Path) -> None:
+    """Not that the server is not installed, with the advice to name its command."""
+    with pytest.raises(errors.BadOption, match=r"--server-command.*nothing cannot be started: No such file"):
+        run_served(replace(vllm, server_command=str(tmp_path / "nothing")), Console(quiet=True))
 
 
 def write_gguf(folder: Path, tensors: dict[str, int], file_type: str | None) -> Path:
@@ -324,6 +333,8 @@ def test_files_of_one_name_and_other_weights_are_runs_of_their_own(config: RunCo
         ({"ramp": "4:x"}, "whole numbers"),
         ({"ramp": "1,2", "concurrency": 3}, "ramp"),
         ({"slo": "tpot=fast"}, "slo"),
+        ({"server_args": "--x 'y"}, "server-args.*No closing quotation"),
+        ({"server_command": '"vllm serve'}, "server-command.*No closing quotation"),
         ({"batch_size": 4}, "concurrency"),
         ({"gguf_file": "auto"}, "gguf-file"),
     ],
