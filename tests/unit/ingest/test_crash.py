@@ -20,6 +20,12 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "ingest", *(str(argument) for argument in arguments)]
 
 
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command that is killed leaves behind is removed with the folders of the tests."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+
+
 def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command(*arguments), cwd=warehouses.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
