@@ -10,6 +10,7 @@ import pytest
 from prompt_joules.pages.ui.of import compare, planner
 from prompt_joules.pages.ui.pure import naming
 from prompt_joules.warehouse import electricity, query
+from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import variance
 from tests.app import warehouse
@@ -29,6 +30,10 @@ def test_compare_says_how_many_times(open_page: Open) -> None:
     assert table(app, -1)["value"].to_list() == pytest.approx(per_word)
     v1 = open_page("compare", results=[labels[0], "vicuna-7B · A40 · FP16 · chat · transformers-eager · batch 1 · ML.ENERGY v1"])
     assert "source, GPU model" in v1.warning[0].value
+    assert "(no interval: a published average has none)" in text(v1)
+    alone = pl.DataFrame({"shown_as": ["a", "b"], "ratio": [1.0, 1.5], "energy_is": ["measured"] * 2, "runs": [1, 1], "units": [4, 3]})
+    nothing = alone.with_columns(pl.lit(None).alias(name) for name in ("basis", "ratio_low", "ratio_high"))
+    assert compare.compared(nothing, Measure()) == "**b** uses **1.5×** the energy per response of a (no interval, n = 3 and 4)."
     assert not open_page("compare", results="nobody", per="mile").exception
 
 

@@ -90,20 +90,26 @@ def compared(found: pl.DataFrame, measure: Measure) -> str:
         found: rows of `comparison.compared` with `shown_as`.
     """
     unit = f"energy per {measure.per}" if measure == Measure(per=measure.per) else measure.words
-    first = plain(found["shown_as"][0])
+    first = found.row(0, named=True)
     items = [_times(row, first, unit) for row in found.tail(-1).iter_rows(named=True)]
     return "\n".join(f"- {item}" for item in items) if len(items) > 1 else "".join(items)
 
 
-def _times(row: dict[str, Any], first: str, unit: str) -> str:
+def _times(row: dict[str, Any], first: dict[str, Any], unit: str) -> str:
     name = plain(row["shown_as"])
     if row["ratio"] is None:
         return f"**{name}**: the {unit} is not known here or for the first result."
-    interval = certainty.interval(row, "ratio", lambda end: figure(end, 3))
-    said = f"**{name}** uses **{figure(row['ratio'], 3)}×** the {unit} of {first}" + (f" ({interval})." if interval else ".")
+    interval = certainty.interval(row, "ratio", lambda end: figure(end, 3)) or _no_interval(row, first)
+    said = f"**{name}** uses **{figure(row['ratio'], 3)}×** the {unit} of {plain(first['shown_as'])} ({interval})."
     kind = row["energy_is"]
     known = "" if kind in (None, energy_shown.MEASURED) else f" Its energy is {kind}{' by the source' * (kind == energy_shown.ESTIMATED)}."
     return f"{said}{known} {certainty.verdict(row, 'ratio', nothing=1)}".rstrip()
+
+
+def _no_interval(row: dict[str, Any], first: dict[str, Any]) -> str:
+    if not row["runs"] or not first["runs"]:
+        return "no interval: a published average has none"
+    return f"no interval, n = {row['units']:,} and {first['units']:,}"
 
 
 def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
