@@ -131,15 +131,17 @@ def _summarise_uneven(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _percentiles(connection: duckdb.DuckDBPyConnection, answers: pl.DataFrame, per: str) -> Iterator[dict[str, object]]:
-    """The energies of a setup that are known: `metric`, `answers` and percentiles."""
+    """The energies of a setup that are known: `metric`, `answers`, `asked_prompts`, `prompt_stddev` and percentiles."""
     for idle in IDLE:
         known = answers.select("prompt", joules=idle.replace(" ", "_")).drop_nulls("joules")
         if known.is_empty():
             continue
         ((metric,),) = connection.execute(statement("metric_of"), {"per": per, "idle": idle}).fetchall()
+        prompts = known.group_by("prompt").agg(pl.col("joules").mean())["joules"]
         weights = percentiles.once(known["prompt"].to_numpy())
         levels = percentiles.quantiles(known["joules"].to_numpy(), weights, list(percentiles.KEPT.values()))
-        yield {"metric": metric, "answers": known.height, **dict(zip(percentiles.KEPT, levels, strict=True))}
+        of_prompts = {"asked_prompts": len(prompts), "prompt_stddev": prompts.std()}
+        yield {"metric": metric, "answers": known.height, **of_prompts, **dict(zip(percentiles.KEPT, levels, strict=True))}
 
 
 def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:

@@ -226,6 +226,8 @@ create table setup_summary (
     only_valid boolean not null, -- of its valid runs; false: of all, where some are not valid
     metric varchar not null, -- an energy of an answer, as in run_summary
     answers bigint not null, -- valid rows that have it
+    asked_prompts bigint, -- different prompts among them; null where all were asked equally often
+    prompt_stddev double, -- sample standard deviation of the means of these prompts
     p5 double, -- 5th percentile
     p25 double, -- 25th percentile
     p50 double, -- median

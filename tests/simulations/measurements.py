@@ -158,9 +158,15 @@ def runs_in_a_table(own: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "measured": count,
             }
         )
+    prompts = own.group_by("unit").agg(pl.len(), pl.col("energy_j").sum() / pl.col("prompts").sum())
+    uneven = prompts["len"].n_unique() > 1
+    asked = {
+        "asked_prompts": pl.lit(prompts.height if uneven else None, pl.Int64),
+        "prompt_stddev": pl.lit(prompts["energy_j"].std() if uneven else None, pl.Float64),
+    }
     always = {"setup": pl.lit("own"), "answers_per_prompt": pl.lit(1)}
     alone = {"card": pl.lit("one"), "valid": pl.lit(True), "harness_version": pl.lit("2.0"), "pass_id": pl.lit(None, pl.String)}
-    return pl.DataFrame(spreads).with_columns(divided=pl.lit(False), **always), pl.DataFrame(kept).with_columns(**always, **alone)
+    return pl.DataFrame(spreads).with_columns(divided=pl.lit(False), **always, **asked), pl.DataFrame(kept).with_columns(**always, **alone)
 
 
 def repetitions(spread: float, setups: int, runs: int, chance: np.random.Generator) -> pl.DataFrame:

@@ -59,6 +59,9 @@ SCENARIOS: dict[str, Scenario] = {
     "J/token in a table, four runs, the first of which holds five sixths, spread 4 %": in_a_table(
         300, 4, 0.04, "output token", sizes=(300, 20, 20, 20)
     ),
+    "mean energy in a table, eight runs, of which five asked 20 of 100 prompts, spread 3 %": in_a_table(
+        100, 8, 0.03, sizes=(100, 100, 100, 20, 20, 20, 20, 20)
+    ),
     "ratio of J/token, four runs each, the first of which holds seven eighths, spread 4 %": ratio(
         200, 4, 0.04, per="output token", sizes=((200, 10, 10, 10), (200, 10, 10, 10))
     ),

@@ -1,7 +1,8 @@
 -- One row per run of ours with energy per $per, `gross`, `above idle` or `above active idle` as $idle says: over its valid prompts `answers`, `mean` and
 -- `stddev` of the single energies (J), and `spread`, the p5, p25, p50, p75, p90, p95 and p99 of its setup, in which every prompt counts once. `divided`:
--- a rule divided them among answers given together; `answers_per_prompt`: how often each prompt was answered. Runs that do not count are left out, but
--- where a setup has no others.
+-- a rule divided them among answers given together; `answers_per_prompt`: how often each prompt was answered. Where that is not
+-- alike, `asked_prompts` is how many there are and `prompt_stddev` that of their means. Runs that do not count are left out, but where a setup has no
+-- others.
 select
     results.result_id,
     results.setup,
@@ -10,6 +11,8 @@ select
     runs.answers_per_prompt,
     run_summary.mean,
     run_summary.stddev,
+    setup_summary.asked_prompts,
+    setup_summary.prompt_stddev,
     case
         when setup_summary.setup is not null
             then [setup_summary.p5, setup_summary.p25, setup_summary.p50, setup_summary.p75, setup_summary.p90, setup_summary.p95, setup_summary.p99]

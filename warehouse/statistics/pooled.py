@@ -152,7 +152,8 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
         each: rows of the query `spreads`.
 
     Returns:
-        One row per setup: `setup`, `divided`, `answers`, `answers_per_prompt` (over all its runs), `mean`, `stddev`, `spread`.
+        One row per setup: `setup`, `divided`, `answers`, `answers_per_prompt` (over all its runs), `mean`, `stddev`, `asked_prompts` and
+        `prompt_stddev` (null where every prompt was asked as often), `spread`.
     """
     weight = pl.col("answers")
     mean = (pl.col("mean") * weight).sum() / weight.sum()
@@ -163,7 +164,7 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
         pl.col("answers_per_prompt").sum(),
         mean.alias("mean"),
         squares.alias("squares"),
-        pl.col("spread").first(),
+        pl.col("asked_prompts", "prompt_stddev", "spread").first(),
     )
     variance = (pl.col("squares") - pl.col("answers") * pl.col("mean") ** 2) / (pl.col("answers") - 1)
     return found.select(
@@ -173,6 +174,8 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
         "answers_per_prompt",
         "mean",
         pl.when(pl.col("answers") > 1).then(variance.clip(lower_bound=0).sqrt()).alias("stddev"),
+        "asked_prompts",
+        "prompt_stddev",
         "spread",
     ).sort("setup")
 
@@ -183,9 +186,10 @@ def with_intervals(
     """Adds `spread`, `answers`, and two 95 % intervals: `value_low`, `value_high` of a mean energy per answer, and `token_low_j`,
     `token_high_j` of J/token.
 
-    Student's t over answers, answers to one prompt counted once, what the runs add (`statistics.runs`), and the calibration of the meter,
-    as a factor. Neither is there for published averages and for too few prompts (`intervals.Sums.is_enough`; the ingest keeps no
-    `token_log_error` of such a run); of energy that a rule divided only J/token has one, over windows.
+    Student's t over answers, answers to one prompt counted once (over the means of prompts that were asked unequally often), what the
+    runs add (`statistics.runs`), and the calibration of the meter, as a factor. Neither is there for published averages and for too few
+    prompts (`intervals.Sums.is_enough`; the ingest keeps no `token_log_error` of such a run); of energy that a rule divided only J/token
+    has one, over windows.
 
     Args:
         rows: of `pooled`.
@@ -197,7 +201,7 @@ def with_intervals(
     known, each = known or luck.known(repetitions), _of_runs(repetitions)
     joined = rows.join(spread, on="setup", how="left", maintain_order="left").join(each, on="setup", how="left", maintain_order="left")
     ends = [_ends(row, row[key], known) | _token_ends(row, known) for row in joined.iter_rows(named=True)]
-    drop = ("logs", "divided", "answers_per_prompt", "mean", "stddev", "error", "units", "calibration")
+    drop = ("logs", "divided", "answers_per_prompt", "mean", "stddev", "asked_prompts", "prompt_stddev", "error", "units", "calibration")
     return joined.drop(*drop).hstack(pl.DataFrame(ends, schema=dict.fromkeys((*VALUE_ENDS, *TOKEN_ENDS), pl.Float64), orient="row"))
 
 
@@ -220,10 +224,11 @@ def _ends(row: dict[str, Any], value: float | None, known: luck.Known) -> dict[s
     nothing: dict[str, float | None] = dict.fromkeys(VALUE_ENDS)
     if not value or value <= 0 or row["divided"] or row["divided"] is None or row["stddev"] is None:
         return nothing
-    prompts = row["answers"] // max(row["answers_per_prompt"], 1)
+    uneven = row["prompt_stddev"] is not None
+    prompts = row["asked_prompts"] if uneven else row["answers"] // max(row["answers_per_prompt"], 1)
     if prompts < FEWEST_UNITS or row["error"] is None:
         return nothing
-    varies = row["stddev"] / row["mean"]
+    varies = row["prompt_stddev"] / value if uneven else row["stddev"] / row["mean"]
     reach = student(max(prompts / (1 + varies**2) - 1, 1)) * varies / math.sqrt(prompts)
     return _around(value, reach, row, known, VALUE_ENDS)
 

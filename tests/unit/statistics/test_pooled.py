@@ -233,6 +233,14 @@ def test_the_interval_counts_a_prompt_once_and_adds_the_runs(three_runs: Path) -
     of_prompts = intervals.student(prompts / (1 + varies**2) - 1) * varies / math.sqrt(prompts)
     half = math.log(row["value_high"] / row["energy_j"])
     assert half == pytest.approx(math.log(row["energy_j"] / row["value_low"]))
+    each = warehouses.rows(three_runs, "from requests where task = 'chat'").group_by("prompt_id").agg(pl.col("energy_j").mean())["energy_j"]
+    (kept,) = spreads.filter(answers_per_prompt=3).iter_rows(named=True)
+    assert (kept["asked_prompts"], kept["prompt_stddev"]) == (62, pytest.approx(each.std())), "some were asked once or twice"
+    uneven = float(kept["prompt_stddev"]) / row["energy_j"]
+    within = intervals.student(62 / (1 + uneven**2) - 1) * uneven / math.sqrt(62)
+    (own,) = pooled._of_runs(repetitions).filter(setup=row["setup"])["logs"].to_list()
+    added = luck.of_mean([luck.Run(**run) for run in own], luck.known(repetitions))
+    assert added is not None and half == pytest.approx(math.hypot(within, added.reach, 0.003))
     assert half > of_prompts, "the spread between runs comes on top"
     for task in ("instruct", "chat-concise"):
         row = found.filter(task=task).row(0, named=True)
