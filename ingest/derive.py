@@ -133,11 +133,12 @@ def _summarise_uneven(connection: duckdb.DuckDBPyConnection) -> None:
 def _percentiles(connection: duckdb.DuckDBPyConnection, answers: pl.DataFrame, per: str) -> Iterator[dict[str, object]]:
     """The energies of a setup that are known: `metric`, `answers`, `asked_prompts`, `prompt_stddev` and percentiles."""
     for idle in IDLE:
-        known = answers.select("prompt", joules=idle.replace(" ", "_")).drop_nulls("joules")
+        # Sorted: the last digit of a sum does not depend on the order of the files.
+        known = answers.select("prompt", joules=idle.replace(" ", "_")).drop_nulls("joules").sort("prompt", "joules")
         if known.is_empty():
             continue
         ((metric,),) = connection.execute(statement("metric_of"), {"per": per, "idle": idle}).fetchall()
-        prompts = known.group_by("prompt").agg(pl.col("joules").mean())["joules"]
+        prompts = known.group_by("prompt", maintain_order=True).agg(pl.col("joules").mean())["joules"]
         weights = percentiles.once(known["prompt"].to_numpy())
         levels = percentiles.quantiles(known["joules"].to_numpy(), weights, list(percentiles.KEPT.values()))
         of_prompts = {"asked_prompts": len(prompts), "prompt_stddev": prompts.std()}
