@@ -61,6 +61,31 @@ def test_a_chart_tells_kinds_by_the_fill_of_its_points_and_in_its_legend() -> No
     assert "energy_is" in axes.TEXTS and any(tip.to_dict()["title"] == "Energy is" for tip in axes.tooltip("energy_j"))
 
 
+def test_a_point_of_few_measurements_is_hollow_and_says_its_n() -> None:
+    """Three answers, ten batches, one window of a server, and a published average, which does not say how it was measured."""
+    rows = pl.DataFrame(
+        {
+            "result_id": ["three", "batches", "server", "published"],
+            "origin": ["measured"] * 3 + ["published"],
+            "engine": ["transformers-eager", "transformers-compiled", "vllm", "vllm"],
+            "prompts": [3, 80, 400, 500],
+            "batch_size": [1, 8, 32, 32],
+            "runs": [1, 1, 1, None],
+            **dict.fromkeys(("model_name", "task", "source", "colour"), ["x"] * 4),
+            **{"gpu_model": ["H200"] * 4, "num_gpus": [1] * 4, "dtype": ["float16"] * 4, "energy_per_token_j": [1.0] * 4},
+        }
+    )
+    points = axes.with_texts(rows, "energy_per_token_j")
+    assert points["n_is"].to_list() == ["3", "10", "1", "–"]
+    assert points["few"].to_list() == [True, False, True, False]
+    drawn = theme.dots(theme.alt.Chart(points), points, "gpu_model", "GPU", 50).to_dict()["encoding"]
+    assert drawn["fillOpacity"] == {"value": 1, "condition": {"test": "datum.few", "value": 0}} and "stroke" in drawn
+    mixed = points.with_columns(energy_is=pl.Series([MEASURED, DIVIDED, DIVIDED, ESTIMATED]))
+    fills = theme.dots(theme.alt.Chart(mixed), mixed, "gpu_model", "GPU", 50).to_dict()["encoding"]["fillOpacity"]
+    assert fills["condition"]["test"] == "datum.few" and fills["field"] == "energy_is"
+    assert any(tip.to_dict()["title"] == "n" for tip in axes.tooltip("energy_j"))
+
+
 def test_a_gpu_is_called_by_how_many_there_are_and_their_precision() -> None:
     rows = pl.DataFrame(
         {"gpu_model": ["B200", "A40", None, "H100"], "num_gpus": [8, 1, 0, None], "dtype": ["fp8", "float16", "float32", None]},

@@ -45,7 +45,6 @@ AS_SPENT = (
     "spent, answers that were cut at the length limit included. Beside it stands the median of the pairs whose answers are both "
     "whole (a hollow mark); the table also has the bounds between which the median would lie, whatever the cut answers would have cost."
 )
-SERVERS = ("vllm", "sglang", "openai", "llama.cpp", "transformers serve")
 ONE_BY_ONE, TOTALS = "One answer at a time", "A server or batches, the machine's total"
 EARLY = "Runs of protocol 1.x"
 ABOUT_EARLY = "Measured by an earlier protocol. A thin bar has the spread between runs, a thick one that within them."
@@ -170,7 +169,7 @@ def said_of_pairs(changes: pl.DataFrame) -> str:
         shown, how = (several, "across runs") if several.height else (alone, "one answer at a time")
         parts = [f"{_less(shown, 'median_change')} {how} ({_setups(shown, 'median_change')})"] if alone.height else []
         if totals.height:
-            where = "on a server" if (totals["engine"].is_in(SERVERS)).all() else "on a server or in batches"
+            where = "on a server" if (totals["engine"].is_in(naming.SERVERS)).all() else "on a server or in batches"
             parts.append(f"{_less(totals, 'total_change')} in all {where} ({_setups(totals, 'total_change')})")
         to = "concise" if b == f"{a}-concise" else naming.in_words(b)
         said.append(f"From {plain(naming.in_words(a))} to {plain(to)}: {'; '.join(parts)}.")

@@ -1,11 +1,12 @@
 """Axes, tooltips and heights that charts share."""
 
 import math
+from collections.abc import Collection
 
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import naming
+from prompt_joules.pages.ui.pure import certainty, naming
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 
@@ -28,9 +29,15 @@ FIELDS = {
     "family": "Family",
     "weights_are": "Weights",
     "runs_are": "Runs",
+    "n_is": "n",
 }
 # What a point tells of its result: columns of `with_texts`.
-TEXTS = ("result_id", "model_name", "gpu", "task", "source", "engine", "batch_size", "weights_are", "origin", "energy_is", "runs_are")
+TEXTS = (
+    *("result_id", "model_name", "gpu", "task", "source", "engine", "batch_size", "weights_are", "origin", "energy_is", "runs_are", "n_is"),
+    "few",
+)
+# Of these, what no tooltip says.
+UNSAID = ("result_id", "few")
 # The columns with the interval of J/token; that of the energy that a page asks for is `value_low` to `value_high`.
 ENDS = {"energy_per_token_j": ("token_low_j", "token_high_j")}
 # On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
@@ -118,8 +125,8 @@ def names_high(names: pl.Series, least: int) -> int:
 
 
 def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
-    """Adds `gpu`, the GPU in full, `weights_are`, what the weights were loaded from, `energy_is`, how the energy of the chart is known, and
-    `runs_are`, how many runs are behind it.
+    """Adds `gpu`, the GPU in full, `weights_are`, what the weights were loaded from, `energy_is`, how the energy of the chart is known,
+    `runs_are`, how many runs are behind it, `n_is`, how much of it was measured by itself, and `few`, whether ours are less than ten.
 
     Args:
         rows: rows of `results`; of `pooled.pooled` where runs of one setup are one point.
@@ -131,7 +138,19 @@ def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
     runs = pl.col("runs").cast(pl.String) if "runs" in rows.columns else pl.lit(None, pl.String)
     said = runs.fill_null("published average" if "runs" in rows.columns else "–").alias("runs_are")
     engines = [naming.engine()] if "engine" in rows.columns else []
-    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), *engines, weights, kind.alias("energy_is"), said)
+    n = _by_itself(rows.columns)
+    of_it = n.cast(pl.String).fill_null("–").alias("n_is"), (n < certainty.FEW).fill_null(False).alias("few")
+    return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), *engines, weights, kind.alias("energy_is"), said, *of_it)
+
+
+def _by_itself(columns: Collection[str]) -> pl.Expr:
+    """How much of a result of ours was measured by itself: prompts, whole batches, or the one window of each run of a server."""
+    if not {"origin", "prompts", "batch_size", "engine"} <= set(columns):
+        return pl.lit(None, pl.Int64)
+    runs = pl.col("runs").fill_null(1) if "runs" in columns else pl.lit(1)
+    alone = pl.col("prompts") // pl.col("batch_size").fill_null(1).clip(lower_bound=1)
+    n = pl.when(pl.col("engine").is_in(naming.SERVERS)).then(runs).otherwise(alone)
+    return pl.when(pl.col("origin") == "measured").then(n.cast(pl.Int64))
 
 
 def ends_columns(key: str) -> tuple[str, str] | None:
@@ -198,6 +217,6 @@ def tooltip(*keys: str) -> list[alt.Tooltip]:
     Args:
         keys: of NUMBERS.
     """
-    texts = [alt.Tooltip(f"{name}:N", title=FIELDS[name]) for name in TEXTS[1:]]
+    texts = [alt.Tooltip(f"{name}:N", title=FIELDS[name]) for name in TEXTS if name not in UNSAID]
     numbers = [alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=f",.{NUMBERS[key].decimals}f") for key in dict.fromkeys(keys)]
     return [*texts[:3], *numbers, *texts[3:]]

@@ -15,6 +15,8 @@ UNIT_OF_NAME = re.compile(r"_(j|w|s|c|mhz)(?=_|$)")
 SPELLED = {"gpu": "GPU", "gpus": "GPU", "cpu": "CPU", "cpus": "CPUs", "gguf": "GGUF", "ecc": "ECC", "sm": "SM", "itl": "ITL"}
 SPELLED |= {"sha256": "SHA-256"}
 UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
+# Engines that are servers: a run of one is measured as one window.
+SERVERS = ("vllm", "sglang", "openai", "llama.cpp", "transformers serve", "server with OpenAI API")
 # What marks a model whose weights are random.
 RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
 # The number format of the weights as people write it, like the macro `precision_label`; null where the source does not say.

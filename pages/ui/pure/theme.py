@@ -48,6 +48,8 @@ SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 # How full a point is whose energy is measured, divided, estimated, and its outline.
 FILLS = [1, 0.3, 0]
 OUTLINES = [[1, 0], [4, 2], [1, 2]]
+# Points of few measurements are hollow.
+FEW = {"test": "datum.few", "value": 0}
 IN_WORDS = "datum.label + (datum.label == 'measured' ? ' (full)' : datum.label == 'estimated' ? ' (hollow)' : ' (pale)')"
 OTHER = "other"
 LEGEND_LINE = 19
@@ -117,9 +119,11 @@ def all_measured(rows: pl.DataFrame) -> bool:
 
 
 def dots(chart: alt.Chart, rows: pl.DataFrame, field: str, title: str, size: int) -> alt.Chart:
-    """Points with a colour and a shape for each name: full where the energy is measured, pale where divided, hollow where estimated.
+    """Points with a colour and a shape for each name: full where the energy is measured, pale where divided, hollow where estimated or of
+    `few` measurements; what is estimated has a dashed edge.
 
     Args:
+        chart: its rows have `few` where some are to be hollow.
         rows: with `colour` and, where it can differ, `energy_is`.
         field: as in `domain`.
         title: of the legend.
@@ -130,7 +134,12 @@ def dots(chart: alt.Chart, rows: pl.DataFrame, field: str, title: str, size: int
     points: alt.Chart = chart.mark_point(filled=True, size=size, strokeWidth=1.5).encode(color=colour(field, title, rows), shape=shapes)
     # The same legend as that of the colours: Vega-Lite merges legends that are alike.
     strokes = alt.Stroke("colour:N", title=title, scale=alt.Scale(domain=every), legend=legend(shown))
-    return points if all_measured(rows) else filled(points.encode(stroke=strokes), rows)
+    few = "few" in getattr(chart.data, "columns", ()) and bool(chart.data["few"].any())
+    if all_measured(rows):
+        return points.encode(stroke=strokes, fillOpacity=alt.FillOpacityValue(1, condition=FEW)) if few else points
+    drawn = filled(points.encode(stroke=strokes), rows)
+    drawn.encoding.fillOpacity.condition = FEW if few else alt.Undefined
+    return drawn
 
 
 def filled(points: alt.Chart, rows: pl.DataFrame) -> alt.Chart:

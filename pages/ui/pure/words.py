@@ -25,7 +25,7 @@ NEEDS_PROMPTS = (
 ONE_POINT = (
     "Runs of one setup are one point, the mean in which every prompt counts once. Its bar is the 95 % interval over prompts (of "
     "batches: windows) and runs; there is none below five prompts (20 or 50 where their energies lie far apart), for servers "
-    "and for published averages."
+    "and for published averages. A hollow point is of fewer than ten prompts, batches or runs of a server; its tooltip has n."
 )
 
 
