@@ -125,7 +125,14 @@ def table_of_the_8b_shape(results: pj.Results) -> list[str]:
     return [f"| {row['name']} | {row['batch_size']} | {row['harness_version']} | {numbers_of(row)} |" for row in rows.iter_rows(named=True)]
 
 
-SHAPES = {"smollm2-135m": "0.1B", "llama-3.2-1b": "1B", "llama-3.2-3b": "3B", "qwen3-32b": "32B", "llama-3.1-70b": "70B"}
+SHAPES = {
+    "smollm2-135m": "0.1B",
+    "llama-3.2-1b": "1B",
+    "llama-3.2-3b": "3B",
+    "qwen3-14b": "14B",
+    "qwen3-32b": "32B",
+    "llama-3.1-70b": "70B",
+}
 """Shapes with a vocabulary of 49,152, as they are called in the table; the 8B one has a table of its own."""
 
 
@@ -180,11 +187,11 @@ def quantised(results: pj.Results) -> list[str]:
 
 
 def batches_of_1b(results: pj.Results) -> list[str]:
-    """The 1B shape, 32 answers at once: our static batch by 2.3 and vLLM."""
+    """The 1B shape, 32 answers at once: our static batch by the newest protocol and vLLM."""
     rows = points_of(results, "llama-3.2-1b-vocab-49k", POINTS).filter(batch_size=32)
     of = {row["engine"]: row for row in rows.iter_rows(named=True)}
     ours, vllm = of["transformers-compiled"], of["vllm"]
-    said = f"took {ours['joules']:.3f} J per token at {ours['speed']:,.0f} token/s (protocol 2.3)"
+    said = f"took {ours['joules']:.3f} J per token at {ours['speed']:,.0f} token/s (protocol {ours['harness_version']})"
     return [f"{said}, vLLM {vllm['joules']:.3f} at {vllm['speed']:,.0f}"]
 
 

@@ -218,6 +218,7 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, nargs="+", help="with --server 1 4, with --base-url 1 8")
     parser.add_argument("--save", type=Path, help="where the times are kept")
     parser.add_argument("--table", type=Path, help="print the table of times that were kept")
+    parser.add_argument("--of", choices=("median", "mean"), default="median", help="with --base-url, --table: what a turn's time is")
     options = parser.parse_args()
     clients = tuple(dict.fromkeys(options.client or beside_running.DEFAULT_CLIENTS))
     if options.turns < 1:
@@ -241,9 +242,9 @@ def main() -> int:
     if not made:
         return status
     on_running = "clients" in made
-    print("\n".join((beside_running.table if on_running else table)(made)))
+    print("\n".join(beside_running.table(made, options.of) if on_running else table(made)))
     if on_running:
-        print("\n".join(beside_running.verdicts(made)))
+        print("\n".join(beside_running.verdicts(made, options.of)))
     return status
 
 

@@ -79,6 +79,8 @@ TIMES = {"ttft_ms": "time_to_first_token", "itl_ms": "inter_token_latency", "lat
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Taken out of AIPerf's environment: with one of them set, 0.13 takes a folder for a name on the Hub and refuses it."""
 LEVEL = 0.95
+LISTED = 3
+"""Turns of a client at a level that a table lists one by one."""
 FIRST_LOOK = 4
 """Rounds before an interval is looked at; there are further looks at twice as many, and so on."""
 ENDS_S = 5.0
@@ -383,12 +385,17 @@ def rounds_for(spread: float, looks: int = 1, most: int = 10_000) -> int:
     return 2 + bisect.bisect_left(range(2, most), -math.log1p(AGREE), key=lambda rounds: -half_width(spread, rounds, looks))
 
 
-def compared(made: dict[str, Any]) -> dict[tuple[str, int, str], Ratio]:
-    """By client, level and name of a time: every client but the first over the first, in the whole rounds of levels that have one."""
+def compared(made: dict[str, Any], of: str = "median") -> dict[tuple[str, int, str], Ratio]:
+    """By client, level and name of a time: every client but the first over the first, in the whole rounds of levels that have one.
+
+    `of` says what a turn's time is, the median or the mean of its answers.
+    """
     base, *others = made["clients"]
     looks = len(made.get("looks", [0]))
     return {
-        (client, level, name): ratio(_medians(made, client, level, name, rounds), _medians(made, base, level, name, rounds), looks)
+        (client, level, name): ratio(
+            _of_turns(made, client, level, name, rounds, of), _of_turns(made, base, level, name, rounds, of), looks
+        )
         for level in dict.fromkeys(turn["at_once"] for turn in made["turns"])
         if (rounds := whole(made, level))
         for client in others
@@ -396,20 +403,24 @@ def compared(made: dict[str, Any]) -> dict[tuple[str, int, str], Ratio]:
     }
 
 
-def _medians(made: dict[str, Any], client: str, level: int, name: str, rounds: Sequence[int]) -> list[float]:
-    """Of a client's turns at a level, by round."""
+def _of_turns(made: dict[str, Any], client: str, level: int, name: str, rounds: Sequence[int], of: str) -> list[float]:
+    """The medians or means of a client's turns at a level, by round."""
     its = {turn["round"]: turn for turn in made["turns"] if (turn["client"], turn["at_once"]) == (client, level)}
-    return [its[place]["median"][name] for place in rounds]
+    if of == "median":
+        return [its[place]["median"][name] for place in rounds]
+    column = list(TIMES).index(name)
+    return [statistics.fmean(answer[column] for answer in its[place]["answers"]) for place in rounds]
 
 
-def table(made: dict[str, Any]) -> list[str]:
-    """The rows of a table: medians of each turn (ms) by round, then each client over the first with its interval over the whole rounds."""
-    ratios, base = compared(made), made["clients"][0]
+def table(made: dict[str, Any], of: str = "median") -> list[str]:
+    """The rows of a table: the time of each turn (ms) by round, its median or mean, where there are more than `LISTED` their median and
+    their ends; then each client over the first with its interval over the whole rounds."""
+    ratios, base = compared(made, of), made["clients"][0]
     lines = []
     for level in dict.fromkeys(turn["at_once"] for turn in made["turns"]):
         for client in made["clients"]:
             rounds = sorted(turn["round"] for turn in made["turns"] if (turn["client"], turn["at_once"]) == (client, level))
-            cells = [", ".join(f"{median:.2f}" for median in _medians(made, client, level, name, rounds)) for name in TIMES]
+            cells = [_listed(_of_turns(made, client, level, name, rounds, of)) for name in TIMES]
             lines.append("| " + " | ".join([client, str(level), *cells]) + " |")
         for client in made["clients"][1:] if whole(made, level) else ():
             cells = [_words(ratios[client, level, name]) for name in TIMES]
@@ -417,12 +428,18 @@ def table(made: dict[str, Any]) -> list[str]:
     return lines
 
 
-def verdicts(made: dict[str, Any]) -> list[str]:
+def _listed(times: list[float]) -> str:
+    if len(times) <= LISTED:
+        return ", ".join(f"{each:.2f}" for each in times)
+    return f"{statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f})"
+
+
+def verdicts(made: dict[str, Any], of: str = "median") -> list[str]:
     """One line a comparison: whether it agrees within `AGREE`, and where that is open how many rounds equal clients would take."""
     base, looks = made["clients"][0], len(made.get("looks", [0]))
     return [
         f"{client} over {base}, {level} at once, {name}: within {AGREE:.0%} is {its.verdict}{_further(its, looks)} ({_rounds(made, level)})"
-        for (client, level, name), its in compared(made).items()
+        for (client, level, name), its in compared(made, of).items()
     ]
 
 

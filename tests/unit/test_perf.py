@@ -183,4 +183,4 @@ def test_the_times_of_steps_by_length_are_those_of_the_rows() -> None:
         for name in sorted({name for name, _ in ms if f"-{size}-" in name})
     )
     words = f"{small} ms at 1B, {medium} at 3B, {large} at 8B"
-    assert marked.stands(words, (warehouses.ROOT / "docs/log.md").read_text(encoding="utf-8")), words
+    assert marked.stands(words, (warehouses.ROOT / "docs/engines.md").read_text(encoding="utf-8")), words

@@ -59,10 +59,13 @@ def test_the_table_of_clients_is_made_of_the_times_that_were_kept() -> None:
     assert {len(turn["answers"]) for turn in made["turns"]} == {beside.PROMPTS} and len(made["turns"]) == 2 * len(beside.TURNS)
 
 
-def test_the_table_of_turns_is_made_of_the_times_that_were_kept() -> None:
-    made = json.loads((warehouses.ROOT / "docs/figures/clients-vllm.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_the_tables_of_turns_are_made_of_the_times_that_were_kept(at_once: int) -> None:
+    made = json.loads((warehouses.ROOT / f"docs/figures/clients-vllm-{at_once}.json").read_text(encoding="utf-8"))
     text = (warehouses.ROOT / "docs/engines.md").read_text(encoding="utf-8")
-    assert all(line in text for line in beside_running.table(made))
+    for of in ("median", "mean"):
+        lines = beside_running.table(made, of)
+        assert len(lines) == 3 and all(line in text for line in lines)
     for turn in made["turns"]:
         columns = zip(*turn["answers"], strict=True)
         assert [statistics.median(column) for column in columns] == pytest.approx(list(turn["median"].values()), abs=0.001)
