@@ -113,5 +113,8 @@ def test_words_of_marks_that_are_near_stand_on_either_side() -> None:
     assert dict(room._with_texts(near).select("step", "place").rows()) == {1: "first", 2: "last"}
     three = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (2, 11.0), (5, 10.0))])
     assert dict(room._with_texts(three).select("step", "place").rows())[2] == "aside", "its n keeps clear of the words of the server"
+    between = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (4, 9.0), (5, 11.0))])
+    said = {name: dict(room._with_texts(rows).select("step", "n").rows())[5] for name, rows in (("last", three), ("between", between))}
+    assert "1 at once, n = 5" in said["last"] and said["between"] == "n = 5", "between two marks long words would lie on others"
     apart = near.with_columns(pl.when(pl.col("step") == 2).then(3.0).otherwise("energy_per_token_j").alias("energy_per_token_j"))
     assert set(room._with_texts(apart)["place"]) == {"above"}, "an interval goes to both sides of its mark"

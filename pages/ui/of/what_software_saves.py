@@ -17,7 +17,7 @@ PLACES = {2: "in a compiled loop", 3: "in batches of 8", 4: "in batches of 32", 
 COMPILED = min(PLACES)
 # How many times the axis goes below the least and above the largest number, for the words beside the marks and what a row saves.
 ROOM = (7, 25)
-# The step of a server, of which one window is measured: its mark has the engine's name before its n.
+# The step of a server, of which one window is measured: its mark has the engine's name before its n where it is the least.
 SERVER = 5
 # Marks this many times apart have room for words in the middle of both.
 CLOSE = 1.9
@@ -226,7 +226,7 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     part = shape.each(rows["saved"], lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", pl.String)
     return rows.with_columns(
         shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
-        pl.when(pl.col("step") == SERVER)
+        pl.when((pl.col("step") == SERVER) & least)  # between two marks there is no room for its name: tooltip and table have it
         .then(pl.format("{}, {} at once, n = {}", naming.engine(), "batch_size", "units"))
         .otherwise(pl.format("n = {}", "units"))
         .alias("n"),
