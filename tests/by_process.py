@@ -69,6 +69,8 @@ class ByProcess(LoadFileScheduling):  # type: ignore[misc,valid-type]
             most_first = sorted(self.registered_collections, key=lambda node: -len(self.registered_collections[node]))
             self.registered_collections = {node: self.registered_collections[node] for node in most_first}
             self.assigned_work = {node: self.assigned_work[node] for node in most_first}
+            if session := self.config.pluginmanager.get_plugin("session"):
+                session.testscollected = len(self.registered_collections[most_first[0]])  # of this pytest says how many per cent are done
         super().schedule()
 
     def _check_nodes_have_same_collection(self) -> bool:

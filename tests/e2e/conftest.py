@@ -220,9 +220,9 @@ def hostile_server(make_once: MakeOnce) -> Iterator[str]:
         yield started.address
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def reader(context: BrowserContext, server: str) -> Iterator[Visitor]:
-    """One visitor for all tests that go from page to page; each begins by `starts`."""
+    """One visitor for all tests of a file that go from page to page; each begins by `starts`."""
     visitor = Visitor(watched(context.new_page()), server)
     yield visitor
     visitor.page.close()

@@ -34,7 +34,9 @@ class Process:
 
 def shared(*processes: Process) -> Any:
     """The scheduler of processes that have collected, with their first work."""
-    config: Any = SimpleNamespace(getvalue=lambda _: ["popen"] * len(processes), option=SimpleNamespace(loadscopereorder=False))
+    plugins = SimpleNamespace(get_plugin={"session": SimpleNamespace(testscollected=0)}.get)
+    options = SimpleNamespace(loadscopereorder=False)
+    config: Any = SimpleNamespace(getvalue=lambda _: ["popen"] * len(processes), option=options, pluginmanager=plugins)
     scheduler = by_process.ByProcess(config)
     for process in processes:
         scheduler.add_node(process)
@@ -56,8 +58,10 @@ def work(scheduler: Any, *processes: Process) -> None:
 
 
 def test_each_is_given_what_it_has_and_first_what_nobody_else_has() -> None:
-    some, every = Process(BROWSER + OTHERS), Process(BROWSER + OTHERS + TORCH)
-    work(shared(some, every), some, every)
+    every, some = Process(BROWSER + OTHERS + TORCH), Process(BROWSER + OTHERS)
+    scheduler = shared(every, some)
+    assert scheduler.config.pluginmanager.get_plugin("session").testscollected == len(every.tests)
+    work(scheduler, some, every)
     assert every.told[:2] == TORCH and some.told[:2] == BROWSER
     assert sorted(some.done + every.done) == sorted(BROWSER + OTHERS + TORCH)
     assert some.shutting_down and every.shutting_down
