@@ -114,8 +114,8 @@ def show_table(found: pl.DataFrame, columns: list[str], view: View) -> None:
     where = st.container()
     wanted = room.columns(listed, energy, columns)
     alt = "Configurations by energy, least first"
-    opened.match(ROW, "rows", "cells")
-    event = tables.show(listed, wanted, alt, key="rows", modes=("multi-row", "single-cell"), opens=(ROW, "result_id"))
+    opened.match(ROW, "configurations", "cells")
+    event = tables.show(listed, wanted, alt, key="configurations", modes=("multi-row", "single-cell"), opens=(ROW, "result_id"))
     selection = event["selection"] if isinstance(event, Mapping) else {"rows": [], "cells": []}
     ticked = found[[place for place in selection["rows"] if place < found.height]]
     with where:

@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from prompt_joules.pages.ui import draw, pick, site
 from prompt_joules.pages.ui.of import distributions, leaderboard, verbosity
@@ -44,6 +45,14 @@ def test_opens_without_an_exception_and_every_chart_is_valid(
     assert not app.exception
     question = next(entry[2] for entries in site.SECTIONS.values() for entry in entries if entry[0] == page)
     assert [title.value for title in app.title] == [question]
+
+
+def test_the_table_of_results_opens_after_the_page_on_which_rows_are_chosen(open_page: Open) -> None:
+    app = open_page("export_sql")
+    for page in ("leaderboard", "export_sql", "leaderboard"):
+        app._page_hash = calc_hash(page)
+        assert not app.run().exception, "a key of two widgets"
+        assert len(app.dataframe) == 1
 
 
 @pytest.mark.parametrize("page", PAGES)
