@@ -1,5 +1,6 @@
 """The figures of docs/ and of warehouse/data/README.md that follow from the rows that ship."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -192,7 +193,48 @@ def batches_of_1b(results: pj.Results) -> list[str]:
     of = {row["engine"]: row for row in rows.iter_rows(named=True)}
     ours, vllm = of["transformers-compiled"], of["vllm"]
     said = f"took {ours['joules']:.3f} J per token at {ours['speed']:,.0f} token/s (protocol {ours['harness_version']})"
-    return [f"{said}, vLLM {vllm['joules']:.3f} at {vllm['speed']:,.0f}"]
+    more = []
+    for shape in ("llama-3.2-3b", "llama-3.1-8b", "qwen3-32b"):
+        some = points_of(results, f"{shape}-vocab-49k", POINTS).filter(batch_size=32, dtype="float16", seeded=False)
+        at_32 = {row["engine"]: row["joules"] for row in some.iter_rows(named=True)}
+        more.append(100 * (at_32["transformers-compiled"] / at_32["vllm"] - 1))
+    rest = "At 3B, 8B and 32B it takes {:.0f}, {:.0f} and {:.0f} % more than vLLM with 32 at once".format(*more)
+    return [f"{said}, vLLM {vllm['joules']:.3f} at {vllm['speed']:,.0f}", rest]
+
+
+def batches_of_8b(results: pj.Results) -> list[str]:
+    """The 8B shape, our static batch by the newest protocol against the servers in float16 without seeds: J/token."""
+    of = _of_8b(results)
+    times = {
+        (at_once, server): of["transformers-compiled", "float16", at_once] / of[server, "float16", at_once]
+        for at_once in (8, 32, 128)
+        for server in ("vllm", "sglang")
+    }
+    least, most = sorted(100 * (times[32, server] - 1) for server in ("vllm", "sglang"))
+    eight = [of[engine, "float16", 8] for engine in ("transformers-compiled", "vllm", "sglang")]
+    return [
+        f"the two servers and our static batch lie within {math.ceil(100 * (max(eight) / min(eight) - 1))} %",
+        f"with 32 the batch takes {least:.0f} to {most:.0f} % more than they do",
+        f"with 128 {100 * (times[128, 'sglang'] - 1):.0f} % more than SGLang and {100 * (times[128, 'vllm'] - 1):.0f} % more than vLLM",
+    ]
+
+
+def four_bits_of_llama_cpp(results: pj.Results) -> list[str]:
+    """The 8B shape on llama.cpp in Q4_K_M against vLLM with AWQ and in float16: J/token."""
+    of = _of_8b(results)
+    alone, several = of["llama.cpp", "Q4_K_M", 1], sorted(of["llama.cpp", "Q4_K_M", n] / of["vllm", "awq-4bit", n] for n in (8, 32))
+    more, fewer = alone / of["vllm", "awq-4bit", 1] - 1, 1 - alone / of["vllm", "float16", 1]
+    return [
+        f"takes {100 * more:.0f} % more joules per token than vLLM's AWQ and {100 * fewer:.0f} % fewer than float16",
+        "it takes {:.1f} to {:.1f} times what AWQ takes on vLLM".format(*several),
+    ]
+
+
+def _of_8b(results: pj.Results) -> dict[tuple[str, str, int], float]:
+    """J/token of the 8B shape by engine, number format and answers at once: of the newest protocol, without seeds."""
+    rows = pl.concat([points_of(results, model, POINTS) for model in (SHAPE, f"{SHAPE}-awq")]).filter(seeded=False)
+    newest = rows.sort(protocol(), "answers").iter_rows(named=True)
+    return {(row["engine"], row["dtype"], row["batch_size"]): row["joules"] for row in newest}
 
 
 def price_of_a_seed(results: pj.Results) -> list[str]:
@@ -309,6 +351,8 @@ FIGURES = (
     Figure(batches_against_vllm, ENGINES, "| shape | static batch |"),
     Figure(quantised, "docs/findings.md"),
     Figure(batches_of_1b, "docs/findings.md"),
+    Figure(batches_of_8b, ENGINES),
+    Figure(four_bits_of_llama_cpp, ENGINES),
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
     Figure(price_of_a_seed, MEASUREMENT),
     Figure(first_of_a_length, MEASUREMENT),

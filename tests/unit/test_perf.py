@@ -5,6 +5,7 @@ import collections
 import contextlib
 import copy
 import itertools
+import json
 import re
 import statistics
 from pathlib import Path
@@ -163,6 +164,23 @@ def test_the_ways_to_compute_the_attention_of_a_step_agree(tmp_path: Path) -> No
         assert list(line["apart"]) == plain and max(line["apart"].values()) < 1e-5 and "step" in line
         assert line["bound of keys and values"] == 2 * line["batch"] * 2 * 2 * line["length"] * 8 * 4 / 1e9
     assert len(step_parts.lines(found)) == 2 + len(found)
+
+
+def test_the_times_of_steps_that_were_kept_are_those_of_the_documents() -> None:
+    """Of 32 answers: over 256, 512 and 640 positions at 1B, with copies and without, and over 512 and 640 at three sizes."""
+    kept = {}
+    for name in ("llama-3.2-1b", "llama-3.2-1b-copied", "llama-3.2-3b", "llama-3.1-8b"):
+        lines = json.loads((warehouses.ROOT / f"docs/figures/steps-h200-{name}.json").read_text(encoding="utf-8"))["lines"]
+        kept[name] = [f"{line['step']:.2f}" for line in lines if line["batch"] == 32]
+    pairs = [f"{medium} and {large}" for name, (_, medium, large) in kept.items() if name != "llama-3.2-1b-copied"]
+    said = {
+        "engines": "gave {}, {} and {} ms, and {}, {} and {} ms with these copies".format(
+            *kept["llama-3.2-1b"], *kept["llama-3.2-1b-copied"]
+        ),
+        "measurement": "{} ms at 1B, {} at 3B, {} at 8B (H200, torch 2.11, `tests.perf.step_parts`)".format(*pairs),
+    }
+    for name, words in said.items():
+        assert marked.stands(words, (warehouses.ROOT / f"docs/{name}.md").read_text(encoding="utf-8")), words
 
 
 def test_the_times_of_steps_by_length_are_those_of_the_rows() -> None:
