@@ -11,7 +11,7 @@ import math
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,11 +132,21 @@ class Metrics:
     seen: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     running_when_full: list[float] = field(default_factory=list)
 
-    async def open(self) -> None:
-        """Read where the counters stand, before the first request."""
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Read where the counters stand before and after the block, and sample the gauges in it. After it nothing asks the client."""
         self.first = await self._read()
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            with contextlib.suppress(asyncio.CancelledError):
+                self.last = await self._read() if self.first else {}
 
-    async def watch(self) -> None:
+    async def _watch(self) -> None:
         """Sample the gauges every second until cancelled; a server without `/metrics` is not asked again."""
         while self.first:
             await asyncio.sleep(SAMPLED_S)
@@ -147,9 +157,8 @@ class Metrics:
             if full and self.full() and "running" in values:
                 self.running_when_full.append(values["running"])
 
-    async def close(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """JSON values; {} for a server without metrics."""
-        self.last = await self._read() if self.first else {}
         grown = {name: self.last[name] - self.first[name] for name in COUNTERS if name in self.first and name in self.last}
         gauges = {name: {"mean": sum(values) / len(values), "most": max(values)} for name, values in self.seen.items() if values}
         while_full = self.running_when_full

@@ -206,7 +206,9 @@ class Asked:
             finally:
                 self._end_s = time.perf_counter()
                 request.cancel()
+                ended = asyncio.gather(request, return_exceptions=True)
                 reading = await asyncio.to_thread(meter.end)
+                await ended  # nothing asks the client when it is closed
             if self._cancelled.is_set():
                 return None
             return self._row(work, meter, request.result(), reading, started_at)

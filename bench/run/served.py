@@ -242,19 +242,27 @@ async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable
     async with client_of(served.base_url, served.config.in_flight) as client:
         traffic = Traffic(served.config, TASKS[run.job.task], client, meter, take, stop, dialect=served.dialect)
         figures = Metrics(client, traffic.full)
-        await figures.open()
-        begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
-        watching = asyncio.create_task(figures.watch())
         try:
-            return await traffic.run(*_without_killers(run, take))
+            async with figures.watched():
+                return await _sent(traffic, run, take)
         finally:
-            traffic.abort()
-            watching.cancel()
-            busy = (time.process_time() - begun_cpu_s) / (time.perf_counter() - begun_s)
+            run.balance["server_metrics"] = figures.summary()
+            if ours := run.balance.get("server"):
+                told = not_fed(served.config.in_flight, run.balance["server_metrics"], ours["client_cpu_share"])
+                served.console.print(told or "", end="", soft_wrap=True)
+
+
+async def _sent(traffic: Traffic, run: OpenRun, take: Callable[[Row], None]) -> str:
+    """All requests of a window, and what they took of the window and of this process. Raises what `Traffic.run` raises."""
+    begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
+    try:
+        return await traffic.run(*_without_killers(run, take))
+    finally:
+        busy = (time.process_time() - begun_cpu_s) / (time.perf_counter() - begun_s)
+        try:
+            traffic.abort()  # writes rows, so that a full disk may end it
+        finally:
             run.balance["server"] = traffic.balance() | {"client_cpu_share": busy}
-            with contextlib.suppress(asyncio.CancelledError):
-                run.balance["server_metrics"] = await figures.close()
-                served.console.print(not_fed(served.config.in_flight, run.balance["server_metrics"], busy) or "", end="", soft_wrap=True)
 
 
 def _without_killers(run: OpenRun, take: Callable[[Row], None]) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

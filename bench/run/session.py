@@ -87,17 +87,23 @@ class OpenRun:
         try:
             self.sink.flush()
         finally:
-            written = len(self.sink.done())
-            session = {
-                "started_at": begun.isoformat(),
-                "ended_at": datetime.now(UTC).isoformat(),
-                "rows": written - self.before,
-                "end": end,
-                "books": balance | self.balance,
-            }
-            sessions = [*self.run.sessions, session]
-            dataclasses.replace(self.run, sessions=sessions, finished=written >= self.run.prompts).save()
-            self._log.end(end)
+            try:
+                self._note(begun, end, balance | self.balance)
+            finally:
+                self._log.end(end)
+
+    def _note(self, begun: datetime, end: str, balance: dict[str, Any]) -> None:
+        """Add this session to run.json. Raises RunUnreadable, DiskFull, NotWritable."""
+        written = len(self.sink.done())
+        session = {
+            "started_at": begun.isoformat(),
+            "ended_at": datetime.now(UTC).isoformat(),
+            "rows": written - self.before,
+            "end": end,
+            "books": balance,
+        }
+        finished = written >= self.run.prompts
+        dataclasses.replace(self.run, sessions=[*self.run.sessions, session], finished=finished).save()
 
 
 class Work(Protocol):

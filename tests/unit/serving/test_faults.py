@@ -1,10 +1,13 @@
 """`--engine openai` against a server that is slow, refuses, breaks or dies, and Ctrl-C: rows, reasons, resume."""
 
+import asyncio
+import errno
 import io
 import json
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from prompt_joules.bench import errors
 from prompt_joules.bench.__main__ import main
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.interrupt import Interrupt
-from prompt_joules.bench.run import traffic
+from prompt_joules.bench.run import folder, logs, served, sink, traffic
 from prompt_joules.bench.run.folder import read_run
 from prompt_joules.bench.run.served import run_served
 from tests.fake_server import event, refuse, serving, stream, text, whole
@@ -61,6 +64,41 @@ def test_a_bad_answer_is_a_failed_row_and_the_others_are_right(
     assert bad["output_tokens"] is None
     assert bad["energy_j"] is None and bad["energy_reason"] == "the prompt failed" and bad["finish_reason"] == "error"
     assert {(row["status"], row["output_tokens"]) for row in by_id.values()} == {("ok", 6)}
+
+
+def test_a_full_disk_leaves_nothing_that_goes_on_asking_the_server(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a part can be written, nor run.json at the end: the first row that finds no room ends requests and the sampling of `/metrics`."""
+    real, answering, left = sink.write_atomically, served._answer, []
+    refused: list[str] = []
+    ends: list[str] = []
+    balances: list[dict[str, Any]] = []
+
+    def full(path: Path, data: bytes) -> None:
+        refused.append(path.name)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def seen(*arguments: Any) -> str:
+        try:
+            return await answering(*arguments)
+        finally:
+            monkeypatch.setattr(folder, "write_atomically", full)
+            left.append(asyncio.all_tasks() - {asyncio.current_task()})
+            balances.append(arguments[1].balance)
+
+    with monkeypatch.context() as broken, serving(lambda body, n: stream(whole())) as server:
+        broken.setattr(sink.PartSink.__init__, "__defaults__", (1, 60.0, time.monotonic))
+        broken.setattr(sink, "write_atomically", full)
+        broken.setattr(served, "_answer", seen)
+        broken.setattr(logs.RunLog, "end", lambda log, how: ends.append(how))
+        with pytest.raises(errors.DiskFull, match="same command again"):
+            run(config, server)
+    assert left == [set()] and ends == ["failed"]
+    assert len(refused) > 2, "a row, a row that waited, and run.json"
+    assert balances[0]["server"]["client_cpu_share"] > 0 and balances[0]["server_metrics"]["preemptions"] >= 0
+    monkeypatch.setattr(folder, "write_atomically", real)
+    with serving(lambda body, n: stream(whole())) as server:
+        assert run(config, server) == 0
+    assert sorted(rows(config)["prompt_id"]) == [f"p{n}" for n in range(len(rows(config)))]
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -365,12 +365,10 @@ def test_requests_running_are_averaged_while_as_many_as_wanted_are_in_flight(mon
     async def watched() -> dict[str, Any]:
         async with httpx.AsyncClient(base_url="http://h/v1/", transport=httpx.MockTransport(answer)) as client:
             figures = server_facts.Metrics(client, lambda: next(fullness))
-            await figures.open()
-            watching = asyncio.create_task(figures.watch())
-            while len(asked) < 8:  # how fast they come is up to the machine
-                await asyncio.sleep(0.001)
-            watching.cancel()
-            return await figures.close()
+            async with figures.watched():
+                while len(asked) < 8:  # how fast they come is up to the machine
+                    await asyncio.sleep(0.001)
+            return figures.summary()
 
     assert asyncio.run(watched())["running_when_full"] == 5.0, "of 9 nothing is known: it was not full before; 3 is read as it ends"
 
