@@ -114,6 +114,26 @@ def test_words_stand_beyond_the_interval_of_their_bar(answers: pl.DataFrame) -> 
     assert others.height and (others["words_at"] == others["answer_j"]).all()
 
 
+def test_n_stands_at_every_bar_of_ours_and_few_answers_are_a_hollow_bar(answers: pl.DataFrame) -> None:
+    rows = answers.filter(pl.col("gpu_model") == "H100", pl.col("task") == "chat")
+    ours, prompts = pl.col("origin") == "measured", rows.filter(pl.col("origin") == "measured")["prompts"].item()
+    listed = drawings.with_heads(rows).filter(pl.col("answer_j").is_not_null())
+    assert listed.filter(ours).select("words", "n_is", "few").row(0) == (
+        f"{drawings.joules(rows.filter(ours).row(0, named=True))} · n = {prompts}",
+        str(prompts),
+        False,
+    )
+    assert set(listed.filter(~ours)["n_is"]) == {"–"} and not listed.filter(~ours)["few"].any(), "a table that does not say it"
+    assert set(drawings.with_heads(answers.filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat"))["n_is"].drop_nulls()) == {"2978"}
+    batches = rows.filter(ours).with_columns(pl.lit(8, pl.Int32).alias("batch_size"), pl.lit("divided").alias("kind"))
+    assert drawings.with_heads(batches)["n_is"].drop_nulls().to_list() == [str(prompts // 8)], "a batch is one measurement"
+    few = rows.with_columns(pl.when(ours).then(9).otherwise("prompts").alias("prompts"))
+    assert drawings.with_heads(few).filter(pl.col("few")).height == 1
+    assert "fewer than 10 measurements" in drawings.legend(few) and "fewer than" not in drawings.legend(rows)
+    hollow, _ = drawings._look_of_kinds()["fillOpacity"].to_dict()["condition"]
+    assert hollow["value"] == 0 and "datum.few" in hollow["test"]
+
+
 def test_names_that_two_models_share_are_two_rows(answers: pl.DataFrame) -> None:
     rows = answers.filter(pl.col("gpu_model") == "A40", pl.col("task") == "chat").with_columns(pl.lit("twin").alias("model_name"))
     assert drawings.with_heads(rows)["row"].n_unique() == rows.height + rows["band"].n_unique()

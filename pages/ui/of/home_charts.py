@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import naming, shape, theme
+from prompt_joules.pages.ui.pure import axes, certainty, naming, shape, theme
 from prompt_joules.pages.ui.pure.words import figure
 from prompt_joules.warehouse import energy_shown
 
@@ -13,6 +13,8 @@ from prompt_joules.warehouse import energy_shown
 ROW, AROUND = 21, 66
 # A hollow or pale bar of at least this share of the longest one has its words inside.
 LONG = 0.6
+# Whether the chart is so wide that there is room for n beside the numbers (Vega expression).
+WIDE = "width > 480"
 PLACES: tuple[tuple[str, dict[str, Any]], ...] = (("== false", {"align": "left", "dx": 6}), ("== true", {"align": "right", "dx": -6}))
 # A character without width that begins the name of each group's heading.
 HEAD = "\u2063"
@@ -40,11 +42,10 @@ def legend(rows: pl.DataFrame) -> str:
     box = "display: inline-block; width: 22px; height: 11px; margin-right: 6px; box-sizing: border-box"
     looks = {"measured": f"background: {theme.FIRST_COLOUR}", "divided": f"background: {theme.FIRST_COLOUR}; opacity: 0.45"}
     other = f"border: 1.5px dashed {theme.FIRST_COLOUR}"
-    items = [
-        f'<span style="margin-right: 18px"><span style="{box}; {looks.get(kind, other)}"></span>{words}</span>'
-        for kind, words in KINDS.items()
-        if kind in rows["kind"].to_list()
-    ]
+    meant = [(looks.get(kind, other), words) for kind, words in KINDS.items() if kind in rows["kind"].to_list()]
+    if rows.select((axes.by_itself(rows.columns) < certainty.FEW).any()).item():
+        meant.append((f"border: 1.5px solid {theme.FIRST_COLOUR}", f"fewer than {certainty.FEW} measurements"))
+    items = [f'<span style="margin-right: 18px"><span style="{box}; {look}"></span>{words}</span>' for look, words in meant]
     return f'<div style="font-size: 0.85rem; display: flex; flex-wrap: wrap">{"".join(items)}</div>'
 
 
@@ -60,7 +61,7 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
     is_solid = bool((rows.filter(pl.col("answer_j") == most)["kind"] == "measured").any())
     labels = alt.Axis(
         labelExpr=f"substring(datum.label, 0, 1) === '{HEAD}' ? '' : datum.label",
-        labelLimit=alt.ExprRef("width > 480 ? 260 : 190"),
+        labelLimit=alt.ExprRef(f"{WIDE} ? 260 : 190"),
         title=None,
         ticks=False,
         labelOverlap=False,
@@ -76,10 +77,11 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
     models = base.transform_filter("isValid(datum.answer_j)")
     drawn = models.transform_calculate(bar="'bar'").mark_bar(strokeWidth=1.2).encode(x=x, tooltip=_tips(), **_look_of_kinds())
     words = [
-        models.transform_filter(f"datum.inside {test}")
+        models.transform_calculate(said=f"{WIDE} ? datum.words : datum.short")
+        .transform_filter(f"datum.inside {test}")
         .transform_filter(f"datum.kind {kind} 'estimated'")
         .mark_text(fontSize=12, fontStyle=style, color=theme.INK, **place)
-        .encode(x=alt.X("words_at:Q"), text=alt.Text("words:N"))
+        .encode(x=alt.X("words_at:Q"), text=alt.Text("said:N"))
         for test, place in PLACES
         for kind, style in (("!==", "normal"), ("===", "italic"))
     ]
@@ -93,9 +95,9 @@ def bars(rows: pl.DataFrame) -> theme.Chart:
 
 
 def _look_of_kinds() -> dict[str, Any]:
-    """Channels of a bar: solid where measured, pale where divided, hollow and dashed where estimated."""
+    """Channels of a bar: solid where measured, pale where divided, hollow with few answers, dashed where estimated."""
     pale = {"test": "datum.kind === 'divided'", "value": 0.4}
-    hollow = {"test": "datum.kind === 'estimated'", "value": 0}
+    hollow = {"test": "datum.kind === 'estimated' || datum.few", "value": 0}
     dashed = {"test": "datum.kind === 'estimated'", "value": [4, 3]}
     colour = alt.Scale(domain=["bar"])
     return {
@@ -108,9 +110,11 @@ def _look_of_kinds() -> dict[str, Any]:
 
 def with_heads(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows in the order of the chart, before each band a row for its head. `row` names each, no two alike; `words` stand at its bar,
-    `words_at` is where: the end of the bar, or of the interval that goes beyond it."""
+    `short` where there is little room, `words_at` is where: the end of the bar, or of the interval that goes beyond it."""
     rank = pl.col("kind").replace_strict({kind: place for place, kind in enumerate(KINDS)}, return_dtype=pl.Int64)
     setup = pl.when(pl.col("setup") != "").then(pl.format(" · {}", "setup")).otherwise(pl.lit(""))
+    rows = rows.with_columns(axes.n_and_few(rows.columns))
+    of_ours = pl.when(pl.col("origin") == "measured").then(pl.format(" · n = {}", "n_is")).otherwise(pl.lit(""))
     words = shape.each(rows.select(pl.struct("kind", "answer_j")).to_series(), joules, pl.String) + setup
     # A long bar has room for its words; a solid one does not, and never needs it.
     inside = (pl.col("answer_j") > LONG * pl.col("answer_j").max()) & (pl.col("kind") != "measured")
@@ -119,7 +123,8 @@ def with_heads(rows: pl.DataFrame) -> pl.DataFrame:
     again = pl.int_range(pl.len()).over("row")
     # A name that occurs again gets characters without width, so that it is another name.
     rows = rows.with_columns(naming.engine()) if "engine" in rows.columns else rows
-    listed = rows.with_columns(pl.col("model_name").alias("row"), words.alias("words"), inside.alias("inside"), beyond.alias("words_at"))
+    said = words.alias("short"), (words + of_ours).alias("words")
+    listed = rows.with_columns(pl.col("model_name").alias("row"), *said, inside.alias("inside"), beyond.alias("words_at"))
     listed = listed.with_columns((pl.col("row") + pl.lit("\u2060").repeat_by(again).list.join("")).alias("row"))
     parts = []
     for band in (*shape.BANDS, shape.UNKNOWN_SIZE):
@@ -134,6 +139,7 @@ def _tips() -> list[alt.Tooltip]:
         "model_name": "Model",
         "words": "Energy of an answer",
         "kind": "Kind",
+        "n_is": "n",
         "setup": "GPUs, precision",
         "engine": "Engine",
         "source": "Source",

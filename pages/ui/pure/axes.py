@@ -126,7 +126,7 @@ def names_high(names: pl.Series, least: int) -> int:
 
 def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
     """Adds `gpu`, the GPU in full, `weights_are`, what the weights were loaded from, `energy_is`, how the energy of the chart is known,
-    `runs_are`, how many runs are behind it, `n_is`, how much of it was measured by itself, and `few`, whether ours are less than ten.
+    `runs_are`, how many runs are behind it, `n_is`, how much of it was measured by itself, and `few`, whether that is less than ten.
 
     Args:
         rows: rows of `results`; of `pooled.pooled` where runs of one setup are one point.
@@ -138,19 +138,29 @@ def with_texts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
     runs = pl.col("runs").cast(pl.String) if "runs" in rows.columns else pl.lit(None, pl.String)
     said = runs.fill_null("published average" if "runs" in rows.columns else "–").alias("runs_are")
     engines = [naming.engine()] if "engine" in rows.columns else []
-    n = _by_itself(rows.columns)
-    of_it = n.cast(pl.String).fill_null("–").alias("n_is"), (n < certainty.FEW).fill_null(False).alias("few")
+    of_it = n_and_few(rows.columns)
     return rows.with_columns(naming.gpu(rows.columns).alias("gpu"), *engines, weights, kind.alias("energy_is"), said, *of_it)
 
 
-def _by_itself(columns: Collection[str]) -> pl.Expr:
-    """How much of a result of ours was measured by itself: prompts, whole batches, or the one window of each run of a server."""
+def n_and_few(columns: Collection[str]) -> tuple[pl.Expr, pl.Expr]:
+    """`n_is`, how much of a result was measured by itself, in words, and `few`, whether that is less than ten."""
+    n = by_itself(columns)
+    return n.cast(pl.String).fill_null("–").alias("n_is"), (n < certainty.FEW).fill_null(False).alias("few")
+
+
+def by_itself(columns: Collection[str]) -> pl.Expr:
+    """How much of a result was measured by itself: prompts, of ours whole batches, or the one window of each run of a server; else null."""
     if not {"origin", "prompts", "batch_size", "engine"} <= set(columns):
         return pl.lit(None, pl.Int64)
     runs = pl.col("runs").fill_null(1) if "runs" in columns else pl.lit(1)
     alone = pl.col("prompts") // pl.col("batch_size").fill_null(1).clip(lower_bound=1)
     n = pl.when(pl.col("engine").is_in(naming.SERVERS)).then(runs).otherwise(alone)
-    return pl.when(pl.col("origin") == "measured").then(n.cast(pl.Int64))
+    return (
+        pl.when(pl.col("origin") == "measured")
+        .then(n.cast(pl.Int64))
+        .when(pl.col("batch_size") == 1)
+        .then(pl.col("prompts").cast(pl.Int64))
+    )
 
 
 def ends_columns(key: str) -> tuple[str, str] | None:
