@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import tyro
 
 from prompt_joules.bench import errors, extras, screen
-from prompt_joules.bench.config import SERVED, RunConfig
+from prompt_joules.bench.config import SERVED, RunConfig, with_their_values
 from prompt_joules.bench.meter.counters import MeterError
 from prompt_joules.bench.prompts.sets import PromptError
 from prompt_joules.bench.prompts.sharegpt import ShareGptConfig
@@ -133,7 +133,7 @@ def read(words: Sequence[str], prog: str) -> Callable[[], int]:
     for names, command in COMMANDS.items():
         if tuple(words[: len(names)]) == names:
             alone, config = f"{prog} {' '.join(names)}", (tyro.conf.OmitArgPrefixes,)
-            return tyro.cli(_later(command), prog=alone, args=words[len(names) :], config=config)
+            return tyro.cli(_later(command), prog=alone, args=with_their_values(words[len(names) :]), config=config)
     named = tuple(itertools.takewhile(lambda word: not word.startswith("-"), words))
     for depth, word in enumerate(named):
         known = dict.fromkeys(names[depth] for names in COMMANDS if names[:depth] == named[:depth])

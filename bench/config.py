@@ -7,7 +7,8 @@ import importlib.util
 import math
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -36,6 +37,8 @@ _RAMP = re.compile(r"(\d{1,9})(?::(\d{1,9}))?", re.ASCII)
 MOST_IN_FLIGHT = 256
 """With a request rate, unless --concurrency says otherwise."""
 MOST_CONCURRENT = 32767
+OF_SERVERS = ("--server-args", "--server-command")
+"""Options whose values are words of another program's command line."""
 
 
 def option(metavar: str, otherwise: str) -> Any:
@@ -241,6 +244,21 @@ class RunConfig:
     def most_in_flight(self) -> int:
         """Most requests in flight at once, at any level."""
         return max(level for level, _ in self.points)
+
+
+def with_their_values(words: Sequence[str]) -> list[str]:
+    """A command line in which options for a server stand in one word with what takes them: `--server-args=--max-model-len 4096`.
+
+    As a word of its own such a value cannot be told from an option of ours. A word that is one of ours is left alone: the value is missing.
+    """
+    ours = {"-h", *(f"--{no}{field.name.replace('_', '-')}" for field in fields(RunConfig) for no in ("", "no-")), "--help"}
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1].replace("_", "-") in OF_SERVERS and word.startswith("-") and word.split("=")[0] not in ours:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def check(config: RunConfig) -> None:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from prompt_joules.bench import errors, screen
-from prompt_joules.bench.config import RunConfig, check
+from prompt_joules.bench.config import RunConfig, check, with_their_values
 from prompt_joules.bench.sweep.cells import BadSweep, Cell, Outcome, is_finished, run_cell, totals
 
 ASSUMED_TOKENS_PER_S = 25.0
@@ -107,7 +107,7 @@ def _cell(path: Path, options: dict[str, Any], own: dict[str, Any], out: Path) -
     arguments += ["--out", str(out / f"{slug}-{digest}")]
     try:
         with screen.unbroken():
-            config = tyro.cli(RunConfig, args=arguments[1:], config=(tyro.conf.OmitArgPrefixes,))
+            config = tyro.cli(RunConfig, args=with_their_values(arguments[1:]), config=(tyro.conf.OmitArgPrefixes,))
         check(config)
     except SystemExit as error:
         raise BadSweep(f"{path}: the cell `{label}` has a value that cannot be used; see above.") from error

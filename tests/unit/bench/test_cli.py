@@ -11,6 +11,7 @@ import pytest
 from prompt_joules.bench.__main__ import main
 from prompt_joules.bench.config import RunConfig, check
 from prompt_joules.bench.errors import BadOption
+from prompt_joules.bench.run import served
 from prompt_joules.bench.tasks import TASKS
 
 torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
@@ -84,6 +85,26 @@ def test_what_is_said_of_an_unknown_option_names_the_command_whose_help_has_it(c
     said = capsys.readouterr().err
     assert ended.value.code == 2 and "--limit N" in said and "prompt-joules bench run --help" in said
     assert "prompt-joules run" not in said
+
+
+@pytest.mark.parametrize("option", ["--server-args", "--server_args", "--server-command"])
+@pytest.mark.parametrize("value", ["--max-model-len 4096 --quantization fp8", "--enforce-eager", "--seed 3", "-O3", "plain words"])
+def test_options_for_a_server_may_stand_in_a_word_of_their_own(
+    option: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The example of `--help`, as a shell hands it on; `--server-args="…"` works as well."""
+    given: list[RunConfig] = []
+    monkeypatch.setattr(served, "run_served", lambda config: given.append(config) or 0)
+    for words in ([option, value], [f"{option}={value}"]):
+        assert main(["run", "--model", "m", "--engine", "vllm", "--out", str(tmp_path), *words, "--limit", "3"]) == 0
+    assert given[0] == given[1] and given[0].limit == 3
+    assert getattr(given[0], option.removeprefix("--").replace("-", "_")) == value
+
+
+def test_options_for_a_server_that_are_missing_are_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--server-args", "--model", "m"])
+    assert "--server-args" in capsys.readouterr().err
 
 
 def test_task_repeats_and_defaults_to_chat() -> None:

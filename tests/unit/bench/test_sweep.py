@@ -76,6 +76,12 @@ def test_a_command_means_the_same_as_the_cell(file: Path) -> None:
         assert tyro.cli(RunConfig, args=list(cell.arguments[1:]), config=(tyro.conf.OmitArgPrefixes,)) == cell.config
 
 
+def test_a_cell_may_have_options_for_its_server(tmp_path: Path) -> None:
+    file = tmp_path / "served.yaml"
+    file.write_text('grid: {model: [m], engine: [vllm], server_args: ["--max-model-len 4096", "--enforce-eager"]}')
+    assert [cell.config.server_args for cell in read_sweep(file)] == ["--max-model-len 4096", "--enforce-eager"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
