@@ -1,9 +1,14 @@
 """The rows behind the tests of the queries."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
 import polars as pl
 
 from prompt_joules.warehouse.selection import Selection
-from tests import factories
+from tests import factories, warehouses
 
 EVERYTHING = Selection(weights=(), only_valid=False)
 
@@ -34,3 +39,62 @@ def shown(only_valid: bool = True) -> pl.DataFrame:
         throughput_tps=pl.col("output_tokens") / pl.col("latency_s"),
         power_w=pl.col("energy_j") / pl.col("latency_s"),
     )
+
+
+@dataclass
+class Case:
+    """Runs that one test asks for, each in a file of its own. They are of a model of the case's name, and their ids begin with it."""
+
+    name: str
+    make: Callable[[], Sequence[pl.DataFrame]]
+
+    @cached_property
+    def runs(self) -> list[pl.DataFrame]:
+        """The rows as they are loaded."""
+        of_case = {
+            "run_id": pl.format("{} {}", pl.lit(self.name), "run_id"),
+            "model_id": pl.lit(self.name),
+            "model_name": pl.lit(self.name),
+        }
+        return [rows.with_columns(**of_case) for rows in self.make()]
+
+    @property
+    def selection(self) -> Selection:
+        """What finds this case and no other."""
+        return Selection(models=(self.name,))
+
+    def result(self, run_id: str) -> str:
+        """The id of the result of a run, as a query knows it."""
+        return f"run:{self.name} {run_id}"
+
+    def only(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows of this case, of a query that gives those of all results."""
+        return rows.filter(pl.col("result_id").str.starts_with(self.result("")))
+
+    def bare(self, result: str = "result_id") -> pl.Expr:
+        """The id of a run without what the case put before it."""
+        return pl.col(result).str.strip_prefix(self.result(""))
+
+
+class Cases:
+    """Cases of one file of tests, all in one warehouse: an ingest takes half a second of CPU, however few rows it loads."""
+
+    def __init__(self) -> None:
+        self.all: list[Case] = []
+
+    def of(self, make: Callable[[], Sequence[pl.DataFrame]]) -> Case:
+        """A case of the name of a function that gives its rows."""
+        return self.add(make.__name__, make)
+
+    def add(self, name: str, make: Callable[[], Sequence[pl.DataFrame]]) -> Case:
+        """A case of this name."""
+        self.all.append(Case(name, make))
+        return self.all[-1]
+
+    def loaded(self, folder: Path) -> str:
+        """Load all of them; the path of their warehouse."""
+        for place, case in enumerate(self.all):
+            for number, rows in enumerate(case.runs):
+                factories.write(rows, folder / "results" / f"{place}-{number}.parquet")
+        assert warehouses.ingest(folder / "results", into=folder / "w.duckdb").status == 0, warehouses.rejects(folder / "w.duckdb")
+        return str(folder / "w.duckdb")
