@@ -204,48 +204,86 @@ def per_token(rows: pl.DataFrame, by: str) -> pl.DataFrame:
     return rows.group_by(by).agg(*sums).sort("joules")
 
 
-LENGTH = 600
-"""Tokens of the answer at which runs are compared: they drew answers of other lengths, and a token of a longer answer costs more."""
+SHORT, LONG = 600, 1500
+"""Tokens of answers at which runs are compared: they drew answers of other lengths, and a token of a longer answer costs more."""
 
 
-def at_length(answers: pl.DataFrame) -> dict[str, float]:
-    """J/token and token/s of an answer of LENGTH tokens: what each answer took per token, fitted by 1, its tokens and one over them."""
-    tokens = answers["output_tokens"].to_numpy().astype(float)
-    terms, weights = np.column_stack([1 / tokens, np.ones_like(tokens), tokens]), np.sqrt(tokens)[:, None]
-    found = {}
-    for name in ("energy_j", "latency_s"):
-        each = (answers[name].to_numpy() / tokens)[:, None]
-        found[name] = float((np.array([1 / LENGTH, 1, LENGTH]) @ np.linalg.lstsq(terms * weights, each * weights, rcond=None)[0]).item())
-    return {"joules": found["energy_j"], "speed": 1 / found["latency_s"]}
+def of_length(answers: pl.DataFrame, number: str, lengths: np.ndarray) -> float:
+    """What a token takes (J or s) in answers of these lengths: least squares of what each answer took by 1, its tokens and their square."""
+    tokens, taken = (answers[name].to_numpy().astype(float) for name in ("output_tokens", number))
+    terms = np.linalg.lstsq(np.vander(tokens, 3), taken, rcond=None)[0]
+    return float((np.vander(lengths.astype(float), 3) @ terms).sum() / lengths.sum())
+
+
+def error_of_length(answers: pl.DataFrame, lengths: np.ndarray) -> float:
+    """The standard error of J/token in answers of these lengths, relative: a jackknife that leaves out each prompt in turn."""
+    prompts = answers["prompt_id"].unique(maintain_order=True)
+    without = np.array([of_length(answers.filter(pl.col("prompt_id") != prompt), "energy_j", lengths) for prompt in prompts])
+    return float(np.sqrt((len(prompts) - 1) * without.var()) / without.mean())
+
+
+def whole_runs(results: pj.Results) -> pl.DataFrame:
+    """Answers of the 135M model one at a time on H200s by protocol 2.x, with the kernels of each run and how many tasks it had in turns."""
+    rows = results.sql(
+        "select runs.experiment_id as experiment, runs.pass_id as run, runs.harness_version, runs.engine, repetitions.card, "
+        "try_cast(runs.environment as json) ->> '$.kernels.hash' as kernels, prompt_id, runs.task, energy_j, output_tokens, latency_s "
+        "from requests join runs using (run_number) join repetitions using (run_number) where requests.valid and "
+        "runs.model_id = $model and runs.gpu = 'H200' and runs.batch_size = 1 and runs.harness_version like '2.%' "
+        "order by runs.pass_id, runs.task, prompt_id",
+        model=SMOLLM,
+    )
+    return rows.with_columns(pl.col("task").n_unique().over("run").alias("tasks"))
+
+
+def spread_of(values: list[float]) -> float:
+    """How much the largest is above the smallest, in percent."""
+    return 100 * (max(values) / min(values) - 1)
 
 
 def kernels(results: pj.Results) -> list[str]:
     """J/token and token/s, at one length, of runs on one card with other compiled kernels, and of two cards in both experiments."""
-    rows = results.sql(
-        "select runs.experiment_id as experiment, runs.seed, repetitions.card, try_cast(runs.environment as json) ->> '$.kernels.hash' as "
-        "kernels, energy_j, output_tokens, latency_s from requests join runs using (run_number) join repetitions using (run_number) where "
-        "requests.valid and output_tokens >= 100 and runs.experiment_id in ('smollm2-shipped-102-h200-2.1', "
-        "'smollm2-sharegpt-200-h200-2.1', 'smollm2-shipped-h200-2.1') order by runs.experiment_id, runs.seed, requests.prompt_id"
-    )
-    groups = rows.group_by("experiment", "seed", "card", "kernels", maintain_order=True)
-    each = pl.DataFrame([dict(zip(("experiment", "seed", "card", "kernels"), key, strict=True)) | at_length(part) for key, part in groups])
-    named = each.drop_nulls("kernels")
+    rows = whole_runs(results)
+    named = rows.filter(pl.col("tasks") == 4).drop_nulls("kernels")
     one = named.filter(pl.col("kernels").n_unique().over("card") == pl.col("kernels").n_unique().over("card").max())
+    each = one.partition_by("run", maintain_order=True)
     assert one["card"].n_unique() == 1
-    assert one["kernels"].n_unique() == one.height
+    assert one["kernels"].n_unique() == len(each)
+    mixed, short, long = one["output_tokens"].to_numpy(), np.array([SHORT]), np.array([LONG])
+    joules, errors = [of_length(run, "energy_j", mixed) for run in each], [error_of_length(run, mixed) for run in each]
+    at = [spread_of([of_length(run, "energy_j", length) for run in each]) for length in (short, long)]
+    speeds = [1 / of_length(run, "latency_s", mixed) for run in each]
+    assert speeds.index(max(speeds)) == joules.index(max(joules))
+    two = rows.filter(pl.col("experiment").is_in(["smollm2-shipped-102-h200-2.1", "smollm2-sharegpt-200-h200-2.1"]))
+    two = two.filter(pl.col("experiment").n_unique().over("card") == 2)
+    took = {key: of_length(part, "energy_j", short) for key, part in two.group_by("experiment", "card")}
     shipped, sharegpt = (
-        {row["card"]: row for row in each.filter(pl.col("experiment").str.contains(name)).iter_rows(named=True)}
-        for name in ("shipped-102", "sharegpt")
+        {card: joules for (experiment, card), joules in took.items() if name in experiment} for name in ("shipped-102", "sharegpt")
     )
-    twice = sorted(shipped.keys() & sharegpt.keys(), key=lambda card: shipped[card]["joules"])
-    first, second = twice
-    (least, most), (slowest, fastest) = ((one[name].min(), one[name].max()) for name in ("joules", "speed"))
+    first, second = sorted(shipped, key=lambda card: shipped[card])
     return [
-        f"{one.height} runs on one card with as many sets of kernels took {least:.3f} to {most:.3f} J per token "
-        f"(+{100 * (most / least - 1):.0f} %) at {slowest:.0f} to {fastest:.0f} token/s (+{100 * (fastest / slowest - 1):.0f} %)",
-        f"two cards took {shipped[first]['joules']:.3f} and {shipped[second]['joules']:.3f} for the shipped prompts, "
-        f"{sharegpt[first]['joules']:.3f} and {sharegpt[second]['joules']:.3f} for ShareGPT's",
+        f"{len(each)} runs on one card with as many sets of kernels took {min(joules):.3f} to {max(joules):.3f} J per token "
+        f"(+{spread_of(joules):.0f} %, standard errors {100 * min(errors):.1f} to {100 * max(errors):.1f} %) at {min(speeds):.0f} to "
+        f"{max(speeds):.0f} token/s (+{spread_of(speeds):.0f} %)",
+        f"+{at[0]:.0f} % in answers of {SHORT} tokens, +{at[1]:.0f} % in answers of {LONG:,}",
+        f"two cards took {shipped[first]:.3f} and {shipped[second]:.3f} for the shipped prompts, "
+        f"{sharegpt[first]:.3f} and {sharegpt[second]:.3f} for ShareGPT's",
     ]
+
+
+def alike(results: pj.Results) -> list[str]:
+    """How far runs of one command on one card are apart in J/token, at equal lengths and as spent, in rows that name no kernels."""
+    rows = whole_runs(results).filter(pl.col("tasks") == 4, pl.col("kernels").is_null())
+    groups = rows.group_by("harness_version", "experiment", "engine", "card", maintain_order=True)
+    said = {}
+    for (version, *_), part in groups:
+        runs_of_it = part.partition_by("run", maintain_order=True)
+        if len(runs_of_it) > 1:
+            mixed = part["output_tokens"].to_numpy()
+            equal = spread_of([of_length(run, "energy_j", mixed) for run in runs_of_it])
+            spent = spread_of([run["energy_j"].sum() / run["output_tokens"].sum() for run in runs_of_it])
+            of = f"{len(runs_of_it)} runs of protocol {version} on one card"
+            said[str(version)] = f"{of} differ by {equal:.1f} % at equal lengths ({spent:.1f} % as spent)"
+    return [said[version] for version in sorted(said)]
 
 
 def batches(results: pj.Results) -> list[str]:
@@ -361,5 +399,5 @@ def runtimes(results: pj.Results) -> list[str]:
 
 FIGURES = (
     *(Figure(say) for say in (lengths_and_costs, shipped, published_concise, concise, batches, loops)),
-    *(Figure(say, "docs/findings.md") for say in (lengths_of_pairs, runs, cards, kernels, runtimes)),
+    *(Figure(say, "docs/findings.md") for say in (lengths_of_pairs, runs, cards, alike, kernels, runtimes)),
 )
