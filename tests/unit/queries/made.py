@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +13,7 @@ from tests import factories, warehouses
 EVERYTHING = Selection(weights=(), only_valid=False)
 
 
+@cache
 def made_rows() -> pl.DataFrame:
     """A sound run with failed, throttled and unmeasured prompts; one with a bad balance; one on random weights."""
     sound = [factories.record("run-a", index) for index in range(250)]
@@ -27,6 +28,7 @@ def made_rows() -> pl.DataFrame:
     return factories.frame(sound + concise + dummy)
 
 
+@cache
 def shown(only_valid: bool = True) -> pl.DataFrame:
     """The pretrained rows of the sound runs, or with only_valid=False all rows that did not fail."""
     rows = pl.concat([made_rows(), factories.frame([factories.record("run-d", 1)])]).filter(pl.col("status") == "ok")

@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,15 @@ from prompt_joules.pages.ui.of import distributions
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
 from tests import factories, warehouses
-from tests.unit.queries.made import EVERYTHING, shown
+from tests.unit.queries.made import EVERYTHING, Cases, shown
+
+CASES = Cases()
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse of the cases of this file."""
+    return CASES.loaded(tmp_path_factory.mktemp("distributions"))
 
 
 @pytest.mark.parametrize("metric", PROMPT_METRICS)
@@ -70,28 +80,30 @@ def test_bins(warehouse: str, log: bool, by: str) -> None:
     assert found["bin_high"].max() == pytest.approx(values["energy_j"].max())
 
 
-def test_bins_of_a_logarithm_leave_out_what_is_not_positive(tmp_path: Path) -> None:
+@CASES.of
+def zeros() -> list[pl.DataFrame]:
     rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate([0.0, 0.0, 1.0, 10.0, 100.0])]
     rows += [factories.record("run-b", index, task="instruct", energy_j=0.0) for index in range(3)]
-    factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+    return [factories.frame(rows)]
+
+
+def test_bins_of_a_logarithm_leave_out_what_is_not_positive(apart: str) -> None:
     asked = {"metric": "energy_j", "by": "task", "prompt_set": "", "only_series": ""}
-    spread = query.load("distribution", None, str(tmp_path / "w.duckdb"), **asked)
+    spread = query.load("distribution", zeros.selection, apart, **asked)
     assert distributions.span(spread, log=True) == {"low": 1.0, "high": 100.0}
     assert distributions.span(spread, log=False) == {"low": 0.0, "high": 100.0}
-    found = query.load(
-        "distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **distributions.span(spread, log=True), **asked
-    )
+    found = query.load("distribution_bins", zeros.selection, apart, bins=2, log=True, **distributions.span(spread, log=True), **asked)
     assert found.select("series", "count").rows() == [("chat", 1), ("chat", 2)]
-    zeros = distributions.span(spread.filter(pl.col("series") == "instruct"), log=True)
-    assert query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), bins=2, log=True, **zeros, **asked).is_empty()
+    nothing = distributions.span(spread.filter(pl.col("series") == "instruct"), log=True)
+    assert query.load("distribution_bins", zeros.selection, apart, bins=2, log=True, **nothing, **asked).is_empty()
 
 
-def test_bins_of_equal_values(tmp_path: Path) -> None:
-    factories.write(factories.records(25, input_tokens=7), tmp_path / "part.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+EQUAL = CASES.add("equal", lambda: [factories.records(25, input_tokens=7)])
+
+
+def test_bins_of_equal_values(apart: str) -> None:
     asked = {"metric": "input_tokens", "by": "task", "prompt_set": "", "only_series": "", "bins": 5, "log": False}
-    found = query.load("distribution_bins", None, str(tmp_path / "w.duckdb"), low=7.0, high=7.0, **asked)
+    found = query.load("distribution_bins", EQUAL.selection, apart, low=7.0, high=7.0, **asked)
     assert found.rows() == [("chat", 7.0, 7.0, 25, 1.0)]
 
 
@@ -127,13 +139,22 @@ def test_steps_of_a_distribution(warehouse: str, metric: str) -> None:
     assert found["top5_share"].unique().to_list() == [pytest.approx(costliest)]
 
 
-@pytest.mark.parametrize("energies", [[7.0], [3.0, 0.0, 5.0, 3.0], [0.0, 0.0]])
-def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
-    rows = [factories.record("run-a", index, energy_j=energy) for index, energy in enumerate(energies)]
-    factories.write(factories.frame(rows), tmp_path / "run-a" / "part-0.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+FEW = [[7.0], [3.0, 0.0, 5.0, 3.0], [0.0, 0.0]]
+
+
+def of_energies(energies: Sequence[float]) -> list[pl.DataFrame]:
+    """A run of answers that took these energies."""
+    return [factories.frame([factories.record("run-a", index, energy_j=energy) for index, energy in enumerate(energies)])]
+
+
+STEPS = [CASES.add(f"few {place}", partial(of_energies, energies)) for place, energies in enumerate(FEW)]
+
+
+@pytest.mark.parametrize("energies", FEW)
+def test_steps_of_few_prompts(apart: str, energies: list[float]) -> None:
+    case = STEPS[FEW.index(energies)]
     found = distributions.steps_of(
-        query.load("distribution", None, str(tmp_path / "w.duckdb"), metric="energy_j", by="model", prompt_set="", only_series="")
+        query.load("distribution", case.selection, apart, metric="energy_j", by="model", prompt_set="", only_series="")
     )
     ordered = sorted(energies)
     assert found["value"].to_list() == [ordered[0], *sorted(set(ordered))]
@@ -142,8 +163,9 @@ def test_steps_of_few_prompts(tmp_path: Path, energies: list[float]) -> None:
         assert found["top5_share"][0] == pytest.approx(ordered[-1] / total)
 
 
-@pytest.mark.parametrize("metric", ["energy_j", "energy_above_idle_j", "energy_above_active_idle_j"])
-def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> None:
+@pytest.fixture(scope="module")
+def shaped(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], pl.DataFrame, str]:
+    """Runs of any size and shape: their names, their rows, and a warehouse of them."""
     shapes = {
         "wide": lambda chance: 10 ** chance.uniform(-6, 6),
         "equal": lambda chance: 5.0,
@@ -159,14 +181,21 @@ def test_distributions_of_any_size_and_shape(tmp_path: Path, metric: str) -> Non
         for name, draw, size in runs
         for index in range(size)
     ]
-    factories.write(factories.frame(rows), tmp_path / "rows" / "part-0.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = query.load("distribution", None, str(tmp_path / "w.duckdb"), metric=metric, by="model", prompt_set="", only_series="")
+    folder, frame = tmp_path_factory.mktemp("shaped"), factories.frame(rows)
+    factories.write(frame, folder / "rows" / "part-0.parquet")
+    warehouses.ingest(folder / "rows", into=folder / "w.duckdb")
+    return [name for name, *_ in runs], frame, str(folder / "w.duckdb")
+
+
+@pytest.mark.parametrize("metric", ["energy_j", "energy_above_idle_j", "energy_above_active_idle_j"])
+def test_distributions_of_any_size_and_shape(shaped: tuple[list[str], pl.DataFrame, str], metric: str) -> None:
+    names, rows, path = shaped
+    found = query.load("distribution", None, path, metric=metric, by="model", prompt_set="", only_series="")
     above = {
         f"energy_above_{name}_j": pl.col("energy_j") - pl.col(f"{name}_power_w") * pl.col("latency_s") for name in ("idle", "active_idle")
     }
-    made = factories.frame(rows).with_columns(**above)
-    assert sorted(found["series"]) == sorted(name for name, *_ in runs)
+    made = rows.with_columns(**above)
+    assert sorted(found["series"]) == sorted(names)
     for row in found.iter_rows(named=True):
         values = np.sort(made.filter(pl.col("model_name") == row["series"])[metric].to_numpy())
         levels = [row[name] for name in ("p5", "p25", "p50", "p75", "p90", "p95", "p99")]
@@ -198,19 +227,22 @@ def test_percentiles_of_very_many_prompts(tmp_path: Path) -> None:
     assert_steps([(step["share_of_prompts"], step["value"], step["share_of_total"]) for step in row["steps"]], np.sort(energies))
 
 
-def test_distributions_of_one_prompt_set(tmp_path: Path) -> None:
-    other = factories.frame([factories.record("run-e", index, prompt_set="other", energy_j=1.0 + index) for index in range(30)])
-    for name, rows in (("run-a", factories.records(30, "run-a")), ("run-e", other)):
-        factories.write(rows, tmp_path / name / "part-0.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
+@CASES.of
+def two_sets() -> list[pl.DataFrame]:
+    other = [factories.record("run-e", index, prompt_set="other", energy_j=1.0 + index) for index in range(30)]
+    return [factories.records(30, "run-a"), factories.frame(other)]
+
+
+def test_distributions_of_one_prompt_set(apart: str) -> None:
+    _, other = two_sets.runs
     given = {"metric": "energy_j", "by": "result", "bins": 10, "log": False, "low": 0.0, "high": 1e9}
     given["only_series"] = ""
     given["series"] = f"{other['model_name'][0]} · H100 · FP16 · chat · transformers-eager · batch 1 · other · protocol 1"
     for question in ("distribution_bins", "distribution", "prompts_between"):
-        found = query.load(question, None, str(tmp_path / "w.duckdb"), prompt_set="other", **given)
+        found = query.load(question, two_sets.selection, apart, prompt_set="other", **given)
         assert found["series"].unique().to_list() == [given["series"]], question
     assert sorted(found["energy_j"]) == other["energy_j"].to_list()
-    assert query.load("distribution", None, str(tmp_path / "w.duckdb"), prompt_set="", **given)["series"].n_unique() == 2
+    assert query.load("distribution", two_sets.selection, apart, prompt_set="", **given)["series"].n_unique() == 2
 
 
 @pytest.mark.parametrize("by", ["task", "model"])
@@ -236,19 +268,20 @@ def test_a_series_without_a_known_number_is_listed_too(warehouse: str) -> None:
     assert listed.rows() == query.load("series", EVERYTHING, warehouse, metric="energy_j", by="gpu", prompt_set="").rows()
 
 
-def test_answers_to_one_prompt_are_counted(tmp_path: Path) -> None:
+@CASES.of
+def answered() -> list[pl.DataFrame]:
     """Two runs of one prompt set, one of them with two repetitions; a batch whose energy was divided."""
     twice = [factories.record("run-b", index, prompt_id=f"p{index % 5}", repetition=index // 5) for index in range(10)]
-    runs = {
-        "run-a": factories.records(5, "run-a"),
-        "run-b": factories.frame(twice),
-        "run-c": factories.records(8, "run-c", task="instruct", energy_attribution="shared", batch_size=8, window_id=0),
-    }
-    for name, rows in runs.items():
-        factories.write(rows, tmp_path / name / "part-0.parquet")
-    assert warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb").status == 0
+    return [
+        factories.records(5, "run-a"),
+        factories.frame(twice),
+        factories.records(8, "run-c", task="instruct", energy_attribution="shared", batch_size=8, window_id=0),
+    ]
+
+
+def test_answers_to_one_prompt_are_counted(apart: str) -> None:
     asked = {"metric": "energy_j", "by": "task", "prompt_set": "", "only_series": ""}
-    found = query.load("distribution", None, str(tmp_path / "w.duckdb"), **asked).sort("series")
+    found = query.load("distribution", answered.selection, apart, **asked).sort("series")
     assert found.select("series", "prompts", "answers_per_prompt", "runs", "divided").rows() == [
         ("chat", 15, 4, 2, False),
         ("instruct", 8, 1, 1, True),

@@ -1,16 +1,23 @@
 """Single prompts and their answers, and the cost of a token, recomputed with polars and numpy."""
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from prompt_joules.warehouse import query
+from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import cost, least_squares
 from tests import factories, warehouses
-from tests.unit.queries.made import shown
+from tests.unit.queries.made import Cases, shown
+
+CASES = Cases()
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse of the cases of this file."""
+    return CASES.loaded(tmp_path_factory.mktemp("prompts"))
 
 
 def test_prompts(warehouse: str) -> None:
@@ -47,52 +54,61 @@ def test_prompts_and_their_answers(warehouse: str) -> None:
     assert query.load("prompt_list", None, warehouse, search="question 7?")["prompt_id"].to_list() == ["prompt-00007"]
 
 
-def list_of_prompts(warehouse: str) -> pl.DataFrame:
+def list_of_prompts(warehouse: str, selection: Selection | None = None) -> pl.DataFrame:
     """The whole list. What a page asks for before anybody opens it has the same order."""
-    found = query.load("prompt_list", None, warehouse, search="")
-    assert query.load("prompt_order", None, warehouse)["prompt_id"].to_list() == found["prompt_id"].to_list()
+    found = query.load("prompt_list", selection, warehouse, search="")
+    assert query.load("prompt_order", selection, warehouse)["prompt_id"].to_list() == found["prompt_id"].to_list()
     return found
 
 
-def test_a_prompt_that_only_a_costly_run_answered_does_not_come_first(tmp_path: Path) -> None:
+@CASES.of
+def costly_run() -> list[pl.DataFrame]:
     """Prompt 3 takes three times the mean of a cheap run; prompt 5 is as usual in a run in which every answer costs a lot."""
     cheap = [factories.record("run-a", index, energy_j=60.0 if index == 3 else 10.0) for index in range(5)]
     costly = [factories.record("run-b", index, task="instruct", energy_j=1000.0) for index in range(3, 6)]
-    factories.write(factories.frame(cheap + costly), tmp_path / "part-0.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = list_of_prompts(str(tmp_path / "w.duckdb"))
+    return [factories.frame(cheap + costly)]
+
+
+def test_a_prompt_that_only_a_costly_run_answered_does_not_come_first(apart: str) -> None:
+    found = list_of_prompts(apart, costly_run.selection)
     assert found.select("prompt_id", "times_run_mean").rows()[:2] == [("prompt-00003", 2.0), ("prompt-00005", 1.0)]
     assert found["energy_j"][0] == 530.0
 
 
-def test_a_share_of_a_batch_neither_ranks_a_prompt_nor_is_in_its_mean(tmp_path: Path) -> None:
+@CASES.of
+def shares_of_batches() -> list[pl.DataFrame]:
     alone = [factories.record("run-a", index, energy_j=20.0 if index == 2 else 10.0) for index in range(4)]
     batch = {"batch_size": 2, "energy_attribution": "shared"}
     shares = [factories.record("run-b", index, **batch, energy_j=9.0 if index == 3 else 1.0) for index in range(6)]
-    factories.write(factories.frame(alone), tmp_path / "part-0.parquet")
-    factories.write(factories.frame(shares), tmp_path / "part-1.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = list_of_prompts(str(tmp_path / "w.duckdb"))
+    return [factories.frame(alone), factories.frame(shares)]
+
+
+def test_a_share_of_a_batch_neither_ranks_a_prompt_nor_is_in_its_mean(apart: str) -> None:
+    found = list_of_prompts(apart, shares_of_batches.selection)
     assert found["prompt_id"][0] == "prompt-00002", "and not prompt 3, of which a rule gave a large share"
     of = {name: (energy, answers) for name, energy, answers in found.select("prompt_id", "energy_j", "answers").rows()}
     assert of["prompt-00003"] == (10.0, 2)
     assert of["prompt-00005"] == (None, 1), "measured among others only"
 
 
-def test_prompts_whose_texts_were_kept_come_first(tmp_path: Path) -> None:
+@CASES.of
+def texts_kept() -> list[pl.DataFrame]:
     kept = [factories.record("run-a", index, energy_j=10.0) for index in range(3)]
     secret = {"prompt_set": "secret", "prompt_set_sha256": "3" * 64, "prompt_text": None}
     dear = [factories.record("run-b", index, **secret, energy_j=1.0 + 9.0 * (index == 9)) for index in range(5, 10)]
-    factories.write(factories.frame(kept), tmp_path / "part-0.parquet")
-    factories.write(factories.frame(dear), tmp_path / "part-1.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = list_of_prompts(str(tmp_path / "w.duckdb"))
+    return [factories.frame(kept), factories.frame(dear)]
+
+
+def test_prompts_whose_texts_were_kept_come_first(apart: str) -> None:
+    found = list_of_prompts(apart, texts_kept.selection)
     assert found["prompt_text"].is_null().to_list() == [False] * 3 + [True] * 5
     assert found["prompt_id"][3] == "prompt-00009", "the costliest of those without a text"
 
 
-@pytest.mark.parametrize("search", ["", "sea", "lake", "prompt-00001"])
-def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> None:
+@pytest.fixture(scope="module")
+def worded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[pl.DataFrame], str]:
+    """Runs with and without texts, and a warehouse of them."""
+
     def run(name: str, text: str | None, **changes: object) -> pl.DataFrame:
         return factories.frame([factories.record(name, index, prompt_text=text and f"{text} {index}", **changes) for index in range(5)])
 
@@ -104,14 +120,17 @@ def test_prompts_are_looked_for_in_every_text(tmp_path: Path, search: str) -> No
         run("run-e", "Lake", prompt_set_sha256=None, model_id="me/b", model_name="b"),
         run("run-f", "Hill", prompt_set="hills", prompt_set_sha256="2" * 64),
     ]
+    folder = tmp_path_factory.mktemp("worded")
     for rows in runs:
-        factories.write(rows, tmp_path / str(rows["run_id"][0]) / "part-0.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    found = (
-        query.load("prompt_list", None, str(tmp_path / "w.duckdb"), search=search)
-        if search
-        else list_of_prompts(str(tmp_path / "w.duckdb"))
-    )
+        factories.write(rows, folder / str(rows["run_id"][0]) / "part-0.parquet")
+    warehouses.ingest(folder, into=folder / "w.duckdb")
+    return runs, str(folder / "w.duckdb")
+
+
+@pytest.mark.parametrize("search", ["", "sea", "lake", "prompt-00001"])
+def test_prompts_are_looked_for_in_every_text(worded: tuple[list[pl.DataFrame], str], search: str) -> None:
+    runs, path = worded
+    found = query.load("prompt_list", None, path, search=search) if search else list_of_prompts(path)
     # Run b was measured without texts; its prompts are those of run a, as the hash of the set says.
     texts = pl.concat(runs).with_columns(pl.col("prompt_text").fill_null(pl.format("Sea {}", "sequence")))
     contained = pl.concat_str("prompt_id", "prompt_text").str.to_lowercase().str.contains(search, literal=True)
@@ -151,32 +170,40 @@ def test_the_cost_of_tokens_is_that_of_least_squares(warehouse: str, idle: str) 
     assert prompts.height == rows.height + 1, "and the only prompt of run-d, which repeats run-a"
 
 
-def test_of_many_answers_the_farthest_from_the_fit_are_drawn_and_others_by_chance(tmp_path: Path) -> None:
-    rows = factories.records(1000, "run-1").with_columns(energy_j=1000.0 + pl.int_range(1000))
-    factories.write(rows, tmp_path / "run-1.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    asked = {"result": "run:run-1", "idle": "gross", "a": 1000.0, "b": 0.0, "c": 0.0}
-    drawn = query.load("cost_prompts", None, str(tmp_path / "w.duckdb"), **asked)["residual_j"].to_list()
+@CASES.of
+def many_answers() -> list[pl.DataFrame]:
+    return [factories.records(1000, "run-1").with_columns(energy_j=1000.0 + pl.int_range(1000))]
+
+
+def test_of_many_answers_the_farthest_from_the_fit_are_drawn_and_others_by_chance(apart: str) -> None:
+    asked = {"result": many_answers.result("run-1"), "idle": "gross", "a": 1000.0, "b": 0.0, "c": 0.0}
+    drawn = query.load("cost_prompts", many_answers.selection, apart, **asked)["residual_j"].to_list()
     assert len(drawn) == len(set(drawn)) == 400 and drawn == sorted(drawn, reverse=True)
     assert drawn[:100] == [999.0 - place for place in range(100)]
     others = np.array(drawn[100:])
     assert abs(others.mean() - 450) < 4 * 260 / np.sqrt(300), "the others are no more of one end than of the other"
-    again = query.load("cost_prompts", None, str(tmp_path / "w.duckdb"), **asked)["residual_j"].to_list()
+    again = query.load("cost_prompts", many_answers.selection, apart, **asked)["residual_j"].to_list()
     assert again == drawn, "every visitor sees the same ones"
 
 
-def test_only_prompts_that_were_alone_are_fitted_and_repeated_runs_together(tmp_path: Path) -> None:
-    for run in ("run-1", "run-2"):
-        factories.write(factories.records(20, run), tmp_path / f"{run}.parquet")
-    factories.write(factories.records(20, "run-3", batch_size=4, energy_attribution="shared"), tmp_path / "run-3.parquet")
-    factories.write(factories.records(7, "run-4", engine="other"), tmp_path / "run-4.parquet")
-    warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb")
-    results = query.load("cost_results", None, str(tmp_path / "w.duckdb"))
-    assert results.select("result_id", "runs", "prompts").rows() == [("run:run-2", 2, 40)], "of the same age the larger id is the newest"
+@CASES.of
+def fitted() -> list[pl.DataFrame]:
+    return [
+        factories.records(20, "run-1"),
+        factories.records(20, "run-2"),
+        factories.records(20, "run-3", batch_size=4, energy_attribution="shared"),
+        factories.records(7, "run-4", engine="other"),
+    ]
+
+
+def test_only_prompts_that_were_alone_are_fitted_and_repeated_runs_together(apart: str) -> None:
+    first, second, _, fourth = (fitted.result(f"run-{number}") for number in (1, 2, 3, 4))
+    results = query.load("cost_results", fitted.selection, apart)
+    assert results.select("result_id", "runs", "prompts").rows() == [(second, 2, 40)], "of the same age the larger id is the newest"
     every = {"results": "", "idle": "gross"}
-    together = query.load("cost_units", None, str(tmp_path / "w.duckdb"), pooled=True, **every)
-    assert set(together["result_id"]) == {"run:run-1", "run:run-2", "run:run-4"}
-    fit = cost.fits(together).filter(pl.col("result_id") == "run:run-2").row(0, named=True)
+    together = query.load("cost_units", fitted.selection, apart, pooled=True, **every)
+    assert set(together["result_id"]) == {first, second, fourth}
+    fit = cost.fits(together).filter(pl.col("result_id") == second).row(0, named=True)
     assert (fit["units"], fit["answers"], fit["runs"]) == (20, 40, 2)
-    alone = cost.fits(query.load("cost_units", None, str(tmp_path / "w.duckdb"), pooled=False, **every))
-    assert sorted(alone.select("result_id", "answers").rows()) == [("run:run-1", 20), ("run:run-2", 20)]
+    alone = cost.fits(query.load("cost_units", fitted.selection, apart, pooled=False, **every))
+    assert sorted(alone.select("result_id", "answers").rows()) == [(first, 20), (second, 20)]

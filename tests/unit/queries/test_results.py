@@ -9,7 +9,15 @@ from polars.testing import assert_frame_equal
 from prompt_joules.warehouse import energy_shown, query
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
-from tests.unit.queries.made import EVERYTHING, shown
+from tests.unit.queries.made import EVERYTHING, Cases, shown
+
+CASES = Cases()
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A warehouse of the cases of this file."""
+    return CASES.loaded(tmp_path_factory.mktemp("results"))
 
 
 def test_leaderboard_averages(warehouse: str) -> None:
@@ -95,63 +103,74 @@ def test_setups_say_what_a_run_was(warehouse: str) -> None:
     assert (row["engine"], row["prompt_set"], row["power_limit_w"]) == ("transformers-eager", "default", "")
 
 
-def test_setups_say_whether_the_gpu_kept_to_its_power_limit_and_where_weights_are_from(tmp_path: Path) -> None:
-    for name, capped in (("free", [False] * 8), ("capped", [True] * 2 + [False] * 6), ("unknown", [None] * 8)):
-        rows = factories.records(8, name, task=name, weights_format=None if name == "unknown" else "safetensors")
-        factories.write(rows.with_columns(pl.Series("power_capped", capped, dtype=pl.Boolean)), tmp_path / name / "part-0.parquet")
-    path = tmp_path / "w.duckdb"
-    assert warehouses.ingest(tmp_path, into=path).status == 0
-    found = query.load("setups", None, str(path)).select("result_id", "power_capped", "weights_format").sort("result_id")
-    assert found.rows() == [("run:capped", "yes", "safetensors"), ("run:free", "no", "safetensors"), ("run:unknown", "", "")]
-    shares = dict(query.load("leaderboard", None, str(path)).select("task", "power_capped_share").iter_rows())
+@CASES.of
+def limited() -> list[pl.DataFrame]:
+    capped = {"free": [False] * 8, "capped": [True] * 2 + [False] * 6, "unknown": [None] * 8}
+    return [
+        factories.records(8, name, task=name, weights_format=None if name == "unknown" else "safetensors").with_columns(
+            pl.Series("power_capped", values, dtype=pl.Boolean)
+        )
+        for name, values in capped.items()
+    ]
+
+
+def test_setups_say_whether_the_gpu_kept_to_its_power_limit_and_where_weights_are_from(apart: str) -> None:
+    found = query.load("setups", limited.selection, apart).select(limited.bare(), "power_capped", "weights_format").sort("result_id")
+    assert found.rows() == [("capped", "yes", "safetensors"), ("free", "no", "safetensors"), ("unknown", "", "")]
+    shares = dict(query.load("leaderboard", limited.selection, apart).select("task", "power_capped_share").iter_rows())
     assert shares == {"free": 0.0, "capped": 0.25, "unknown": None}
 
 
-def test_the_time_of_a_batch_counts_once(tmp_path: Path) -> None:
+@CASES.of
+def batched() -> list[pl.DataFrame]:
     """Two windows of two requests, 4 s and 6 s long: 400 tokens in 10 s, at 200 J in 10 s, although the latencies add up to 16 s."""
     latency_s = [4.0, 2.0, 6.0, 4.0]
     shared = {"batch_size": 2, "energy_attribution": "shared", "output_tokens": 100, "finish_reason": "stop", "energy_j": 50.0}
     rows = [factories.record("run-b", n, window_id=n // 2 * 2, latency_s=latency_s[n], **shared) for n in range(4)]
     for n in (1, 3):
         rows[n]["started_at"] = rows[n - 1]["started_at"]
-    factories.write(factories.frame(rows), tmp_path / "in" / "part-0.parquet")
-    warehouses.ingest(tmp_path / "in", into=tmp_path / "w.duckdb")
-    row = query.load("leaderboard", None, str(tmp_path / "w.duckdb")).row(0, named=True)
+    return [factories.frame(rows)]
+
+
+def test_the_time_of_a_batch_counts_once(apart: str) -> None:
+    row = query.load("leaderboard", batched.selection, apart).row(0, named=True)
     assert row["throughput_tps"] == pytest.approx(40)
     assert row["power_w"] == pytest.approx(20)
     assert row["latency_s"] == pytest.approx(4)
 
 
-def test_energy_above_a_waiting_gpu_is_a_number_of_its_own(tmp_path: Path) -> None:
-    runs = {
-        "alone": factories.records(9, "alone", active_idle_power_w=101.0),
-        "shared": factories.records(8, "shared", active_idle_power_w=101.0, energy_attribution="shared", batch_size=8, window_id=0),
-        "unknown": factories.records(5, "unknown", task="instruct", active_idle_power_w=None),
-    }
-    for name, rows in runs.items():
-        factories.write(rows, tmp_path / name / "part-0.parquet")
-    assert warehouses.ingest(tmp_path, into=tmp_path / "w.duckdb").status == 0
-    found = query.load("leaderboard", None, str(tmp_path / "w.duckdb"))
-    of = dict(found.select("result_id", "energy_above_active_idle_j").iter_rows())
-    expected = (runs["alone"]["energy_j"] - 101.0 * runs["alone"]["latency_s"]).mean()
-    assert of == {"run:alone": pytest.approx(expected), "run:shared": None, "run:unknown": None}
+@CASES.of
+def waiting() -> list[pl.DataFrame]:
+    return [
+        factories.records(9, "alone", active_idle_power_w=101.0),
+        factories.records(8, "shared", active_idle_power_w=101.0, energy_attribution="shared", batch_size=8, window_id=0),
+        factories.records(5, "unknown", task="instruct", active_idle_power_w=None),
+    ]
+
+
+def test_energy_above_a_waiting_gpu_is_a_number_of_its_own(apart: str) -> None:
+    found = query.load("leaderboard", waiting.selection, apart)
+    of = dict(found.select(waiting.bare(), "energy_above_active_idle_j").iter_rows())
+    alone, *_ = waiting.runs
+    expected = (alone["energy_j"] - 101.0 * alone["latency_s"]).mean()
+    assert of == {"alone": pytest.approx(expected), "shared": None, "unknown": None}
     forced = energy_shown.without_forced(found.with_columns(weights=pl.lit("dummy")))
     assert forced["energy_above_active_idle_j"].null_count() == forced.height, "the length of an answer of random weights was forced"
 
 
-def test_answers_without_energy_weigh_nothing_in_a_mean_over_runs(tmp_path: Path) -> None:
+@CASES.of
+def without_energy() -> list[pl.DataFrame]:
     """Two runs of one setup, one of which lost the energy of all but five answers."""
     gone = {"energy_j": None, "energy_error_j": None, "energy_error_edge_j": None, "energy_reason": "the counter did not answer"}
-    runs = [
+    return [
         factories.frame([factories.record(run, index, **(gone if run == "b" and index >= 5 else {})) for index in range(20)])
         for run in "ab"
     ]
-    for name, run in zip("ab", runs, strict=True):
-        factories.write(run, tmp_path / "in" / name / "part-1.parquet")
-    warehouse = tmp_path / "w.duckdb"
-    assert warehouses.ingest(tmp_path / "in", into=warehouse).status == 0
-    row = query.load("answers", None, str(warehouse)).row(0, named=True)
-    known = pl.concat(runs).filter(pl.col("energy_j").is_not_null())
+
+
+def test_answers_without_energy_weigh_nothing_in_a_mean_over_runs(apart: str) -> None:
+    row = query.load("answers", without_energy.selection, apart).row(0, named=True)
+    known = pl.concat(without_energy.runs).filter(pl.col("energy_j").is_not_null())
     assert (row["runs"], row["prompts"], known.height) == (2, 40, 25)
     assert row["answer_j"] == pytest.approx(known["energy_j"].mean())
     assert row["energy_per_token_j"] == pytest.approx(known["energy_j"].sum() / known["output_tokens"].sum())
