@@ -63,3 +63,11 @@ def test_the_readme_leads_to_every_guide() -> None:
     readme = (ROOT / "README.md").read_text()
     guides = [path.name for path in (ROOT / "docs").glob("*.md")]
     assert [name for name in guides if f"](docs/{name})" not in readme] == []
+
+
+def test_the_readme_says_which_package_of_zeus_is_meant() -> None:
+    """`pip install zeus-ml` still works and brings the last version under the old name."""
+    named = {text.partition(">=")[0] for extra in PROJECT["optional-dependencies"].values() for text in extra}
+    assert "zeus" in named and "zeus-ml" not in named
+    said = re.search(r"`zeus-ml`.*`zeus` \((\d+\.\d+)\)", (ROOT / "README.md").read_text())
+    assert said and f"zeus=={said[1]}." in (ROOT / "constraints.txt").read_text()
