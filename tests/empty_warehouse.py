@@ -1,4 +1,5 @@
-"""Empty warehouses for tests are copies: making one costs 0.12 s of CPU, most of it for comments on columns, copying it 0.02 s."""
+"""Empty warehouses for tests are copies: making one costs 0.12 s of CPU, most of it for comments on columns. Copying a file and opening it costs 5 ms more
+than opening a new one; copying into a connection that is open, 0.02 s."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,18 +16,18 @@ from prompt_joules.warehouse import create
 made, built = create.empty, file._build
 """The real things, of which all are copies."""
 OLDER = duckdb.__version__.startswith("1.")
-"""DuckDB 1.5 would copy macros from one database to another in a syntax that it has given up. It copies the file instead."""
+"""DuckDB 1.5 would copy macros from one database to another in a syntax that it has given up: where a connection is open, it makes them anew."""
 
 
 def template(folder: Path) -> None:
     """Make the one that is copied."""
-    with duckdb.connect(folder / "empty.duckdb", config={"storage_compatibility_version": file.STORAGE} if OLDER else {}) as connection:
+    with duckdb.connect(folder / "empty.duckdb", config={"storage_compatibility_version": file.STORAGE}) as connection:
         made(connection)
 
 
 @contextmanager
 def copied(path: Path) -> Iterator[None]:
-    """In this process, while the block runs, empty warehouses are copies of the one at `path`; with the older DuckDB, new files."""
+    """In this process, while the block runs, empty warehouses are copies of the one at `path`."""
 
     def copy(connection: duckdb.DuckDBPyConnection, *, keys: bool = True, comments: bool = True) -> None:
         if not (keys and comments):
@@ -43,5 +44,7 @@ def copied(path: Path) -> Iterator[None]:
             built(*words, fresh=False, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(*((file, "_build", build) if OLDER else (create, "empty", copy)))
+        patch.setattr(file, "_build", build)
+        if not OLDER:
+            patch.setattr(create, "empty", copy)
         yield
