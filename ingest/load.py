@@ -17,6 +17,16 @@ from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create, errors
 
 MODELS = create.HERE / "models.csv"
+# Its columns in their order: DuckDB need not find them out, which takes longer than reading it.
+MODEL_COLUMNS = {
+    "model_id": "varchar",
+    "name": "varchar",
+    "family": "varchar",
+    "params_total_b": "double",
+    "params_active_b": "double",
+    "url": "varchar",
+    "aliases": "varchar",
+}
 # The memory limit of DuckDB while it builds; Python, the readers and the allocator need more on top.
 MEMORY_LIMIT = "1000MB"
 
@@ -66,8 +76,9 @@ def _summed(connection: duckdb.DuckDBPyConnection, lines: Sequence[Line], before
 
 def _reference(connection: duckdb.DuckDBPyConnection) -> None:
     """The reviewed models and the tasks, as this version of the project knows them."""
-    connection.execute(statement("reference"), {"models": str(MODELS)})
-    connection.execute(statement("aliases"), {"models": str(MODELS)})
+    reviewed = {"models": str(MODELS), "columns": MODEL_COLUMNS}
+    connection.execute(statement("reference"), reviewed)
+    connection.execute(statement("aliases"), reviewed)
     known = TASKS.values()
     columns = {
         "names": [task.name for task in known],

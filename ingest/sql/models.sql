@@ -4,7 +4,7 @@
 -- One row per model of the reviewed file.
 insert into models by name
 select model_id, name, url, family, params_total_b, params_active_b
-from read_csv($models, header = true, all_varchar = false)
+from read_csv($models, header = true, auto_detect = false, columns = $columns)
 on conflict (model_id) do update set
     name = excluded.name,
     url = excluded.url,
@@ -18,7 +18,7 @@ insert or replace into model_aliases
 select distinct
     lower(unnest(list_append(string_split(coalesce(aliases, ''), '|'), model_id))) as alias,
     model_id
-from read_csv($models, header = true)
+from read_csv($models, header = true, auto_detect = false, columns = $columns)
 
 -- name: tasks
 -- One row per task of this version of the project.

@@ -81,7 +81,10 @@ select
     batch.file_id,
     numbered.run_number,
     request_is_valid(incoming.status, incoming.throttled) as valid,
-    request_reasons(incoming) as reasons
+    request_reasons(
+        status, finish_reason, throttled, power_capped, warm, energy_j, energy_error_j, energy_reason, energy_attribution, input_tokens, output_tokens,
+        cached_tokens, loop_share, idle_power_w, neighbour_power_w, host_load, other_processes, device
+    ) as reasons
 from incoming($files) as incoming
 join batch using (filename)
 join numbered using (run_id)

@@ -71,11 +71,7 @@ with counted as (
         count(*) filter (where list_contains(reasons, 'cold')) as cold,
         count(*) filter (where status = 'ok' and list_contains(reasons, 'looped')) as looped,
         count(*) filter (where status = 'ok' and list_has_any(reasons, ['busy-neighbour', 'busy-host'])) as beside_busy,
-        -- The most frequent reason; of several equally frequent ones the first by alphabet: the keys of a histogram are sorted.
         histogram(requests.energy_reason) as causes,
-        case
-            when measured = 0 then map_keys(causes)[list_position(map_values(causes), list_max(map_values(causes)))]
-        end as energy_reason,
         sum(energy_j) filter (where valid) as energy_j_total,
         sum(output_tokens) filter (where valid and energy_j is not null) as measured_output_tokens_total,
         sum(latency_s) filter (where valid and energy_j is not null) as measured_latency_s_total,
@@ -168,66 +164,95 @@ answering as (
     from in_flight
     group by run_id
 ),
-judged as (
+-- What several of the numbers below are made of, once: a name that stands for an expression is replaced by a copy of it wherever it is used. Two joins
+-- find the canonical model; `canonical_model` says the same, and costs as much as all other joins here.
+joined as (
     select
-        -- Files of record version 1 have top-k in their environment, and there only when it was on.
-        counted.* exclude (file_id, causes, batch_size, clocked, alone, powers, log_spread)
-        replace (
-            coalesce(counted.top_k, try_cast(try_cast(counted.environment as json) ->> '$.top_k' as integer)) as top_k,
-            engine_name(counted.run_id, counted.engine, counted.environment) as engine
-        ),
-        clock_of(clocked) as clock,
-        case
-            when busy.seconds is not null then busy.seconds
-            when answering.run_id is null then counted.latency_s_total
-            -- A file without starts gives all of its requests one time. Its tool may say how long the run took.
-            when clock_of(clocked) = 'time of the file' or (clock_of(clocked) <> 'UTC' and answering.started_together)
-                then nullif(try_cast(try_cast(counted.environment as json) ->> '$.duration' as double), 0)
-            else answering.seconds
-        end as busy_s_total,
-        -- Requests sent at a rate pile up in the server: their mean number in flight counts. The concurrency is only an upper limit. A tool without a rate
-        -- writes "inf".
-        case
-            when try_cast(try_cast(counted.environment as json) ->> '$.request_rate' as double) < 'inf'::double
-                and coalesce(busy.seconds, case when clock_of(clocked) <> 'time of the file' and not answering.started_together then answering.seconds end) > 0
-                then least(
-                    counted.batch_size,
-                    greatest(1, round(counted.latency_s_total / coalesce(busy.seconds, answering.seconds))::integer)
-                )
-            else counted.batch_size
-        end as batch_size,
+        counted.*,
+        clock_of(counted.clocked) as clock,
         -- Energy that a rule divided was measured window by window, not answer by answer.
         counted.energy_attribution is not distinct from 'shared' as divided,
-        case when energy_j_total > 0 then case when divided then busy.units else counted.alone // answers_per_prompt end end as token_units,
-        -- Answers to one prompt count as one: how much they are alike nobody knows here.
-        case
-            when divided or enough_units(token_units, log_spread, power(energy_j_total, 2) / nullif(counted.powers.uu, 0))
-                then log_error_of_ratio(
-                    case when divided then busy.units else counted.alone end,
-                    case when divided then 1 else answers_per_prompt end,
-                    energy_j_total,
-                    measured_output_tokens_total,
-                    case when divided then busy.powers else counted.powers end
-                )
-        end as token_log_error,
-        canonical_model(loaded_model_id, model_name) as model_id,
-        case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
+        busy.seconds as windows_s,
+        busy.units as windows,
+        busy.powers as powers_of_windows,
+        answering.run_id as overlapping,
+        answering.started_together,
+        answering.seconds as answering_s,
+        coalesce(by_id.model_id, by_name.model_id, counted.loaded_model_id) as model_id,
         coalesce(getvariable('sources')[ingested_files.format], ingested_files.format) as source,
         gaps.itl_p50_s, gaps.itl_p99_s, run_notes.balance_counter_j, run_notes.balance_windows_j,
-        run_notes.balance_gaps_j, run_notes.balance_ratio, run_notes.counter_step_s, run_notes.finished,
-        draws_one_by_one(counted.engine, counted.concurrency, counted.harness_version, counted.environment) as seeded
+        run_notes.balance_gaps_j, run_notes.balance_ratio, run_notes.counter_step_s, run_notes.finished
     from counted
     join ingested_files using (file_id)
     left join gaps using (run_id)
     left join busy using (run_id)
     left join answering using (run_id)
     left join run_notes using (run_id)
+    left join model_aliases as by_id on by_id.alias = lower(counted.loaded_model_id)
+    left join model_aliases as by_name on by_name.alias = lower(counted.model_name)
+),
+in_units as (
+    select
+        *,
+        case when divided then windows else alone end as units,
+        case when divided then 1 else answers_per_prompt end as alike,
+        case when divided then powers_of_windows else powers end as unit_powers,
+        case when energy_j_total > 0 then case when divided then windows else alone // answers_per_prompt end end as token_units
+    from joined
+),
+judged as (
+    select
+        -- Files of record version 1 have top-k in their environment, and there only when it was on.
+        * exclude (
+            file_id, clocked, causes, alone, powers, log_spread, divided, windows_s, windows, powers_of_windows, overlapping, started_together,
+            answering_s, units, alike, unit_powers
+        )
+        replace (
+            coalesce(top_k, try_cast(try_cast(environment as json) ->> '$.top_k' as integer)) as top_k,
+            engine_name(run_id, engine, environment) as engine,
+            -- Requests sent at a rate pile up in the server: their mean number in flight counts. The concurrency is only an upper limit. A tool without a
+            -- rate writes "inf".
+            case
+                when try_cast(try_cast(environment as json) ->> '$.request_rate' as double) < 'inf'::double
+                    and coalesce(windows_s, case when clock <> 'time of the file' and not started_together then answering_s end) > 0
+                    then least(batch_size, greatest(1, round(latency_s_total / coalesce(windows_s, answering_s))::integer))
+                else batch_size
+            end as batch_size
+        ),
+        -- The most frequent reason; of several equally frequent ones the first by alphabet: the keys of a histogram are sorted.
+        case
+            when measured = 0 then map_keys(causes)[list_position(map_values(causes), list_max(map_values(causes)))]
+        end as energy_reason,
+        case
+            when windows_s is not null then windows_s
+            when overlapping is null then latency_s_total
+            -- A file without starts gives all of its requests one time. Its tool may say how long the run took.
+            when clock = 'time of the file' or (clock <> 'UTC' and started_together)
+                then nullif(try_cast(try_cast(environment as json) ->> '$.duration' as double), 0)
+            else answering_s
+        end as busy_s_total,
+        -- Answers to one prompt count as one: how much they are alike nobody knows here.
+        case
+            when divided or enough_units(token_units, log_spread, power(energy_j_total, 2) / nullif(powers.uu, 0))
+                then log_error_of_ratio(units, alike, energy_j_total, measured_output_tokens_total, unit_powers)
+        end as token_log_error,
+        case when gpu_model is null and device = 'server' then 'unknown' else gpu_label(gpu_model) end as gpu,
+        draws_one_by_one(in_units.engine, concurrency, harness_version, environment) as seeded
+    from in_units
+),
+with_reasons as (
+    select
+        * exclude (seeded, accompanied),
+        run_reasons(
+            prompts, ok, counted, measured, resolved, throttled, truncated, power_capped, cold, looped, beside_busy, accompanied, seeded, finished,
+            weights, balance_ratio, idle_power_w
+        ) as reasons
+    from judged
 )
 select
-    * exclude (divided, seeded, accompanied),
-    run_reasons(judged) as reasons,
+    *,
     run_is_valid(reasons) as valid
-from judged
+from with_reasons
 
 -- name: run_summary
 -- One row per touched run from $first to $last and per-prompt metric: its distribution over valid rows that have it.
@@ -255,13 +280,20 @@ answers as (
         and requests.run_id between $first and $last
         and requests.run_id in (select run_id from touched)
 ),
-metrics as (
+-- The struct is a column before it is unnested: its definition is copied once, and not into each of its fields.
+divided as (
     select
         run_id,
         columns(getvariable('prompt_metrics'))::double,
         energy_error_j, energy_above_idle_j, energy_above_active_idle_j,
-        unnest(divided_energies(parts))
+        divided_energies(parts) as divided
     from answers
+),
+metrics as (
+    select
+        * exclude (divided),
+        unnest(divided)
+    from divided
 ),
 -- A column a metric: one pass over the answers.
 summed as (
@@ -479,7 +511,7 @@ from counting
 -- name: setup_summary
 -- One row per setup of `alike` whose prompts were all asked as often, and energy of an answer: each answer counts alike.
 insert into setup_summary by name
-with answers as (
+with divided as (
     select
         alike.setup_number,
         requests.energy_j,
@@ -487,15 +519,21 @@ with answers as (
         requests.energy_per_word_j,
         above_idle(requests.energy_j, requests.latency_s, alike.idle_power_w) as energy_above_idle_j,
         above_idle(requests.energy_j, requests.latency_s, alike.active_idle_power_w) as energy_above_active_idle_j,
-        unnest(divided_energies(struct_pack(
+        divided_energies(struct_pack(
             energy_j := requests.energy_j, energy_above_idle_j := energy_above_idle_j, energy_above_active_idle_j := energy_above_active_idle_j,
             output_tokens := requests.output_tokens, input_tokens := requests.input_tokens,
             output_words := requests.output_words, output_chars := requests.output_chars
-        )))
+        )) as divided
     from measured_requests as requests
     join alike on alike.run_number = requests.run_number
     where requests.valid
         and not alike.uneven
+),
+answers as (
+    select
+        * exclude (divided),
+        unnest(divided)
+    from divided
 ),
 -- A column an energy: one pass over the answers.
 summed as (

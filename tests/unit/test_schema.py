@@ -31,7 +31,7 @@ def test_a_file_is_one_that_duckdb_1_5_reads_too(shipped_warehouse: Path) -> Non
 
 def test_requests_has_every_column_of_the_contract() -> None:
     connection = duckdb.connect()
-    empty_warehouse.made(connection)
+    create.empty(connection)
     listed = connection.execute(
         "select column_name, data_type, not is_nullable, comment from duckdb_columns() where table_name = 'requests'"
     ).fetchall()
@@ -55,20 +55,20 @@ def everything(connection: duckdb.DuckDBPyConnection) -> list[list[tuple[object,
     return [connection.execute(question).fetchall() for question in questions]
 
 
-def test_the_copies_that_tests_use_are_as_good_as_an_empty_warehouse() -> None:
-    one, other = duckdb.connect(), duckdb.connect()
-    empty_warehouse.made(one)
-    create.empty(other)
+def test_the_copies_that_tests_use_are_as_good_as_an_empty_warehouse(tmp_path: Path) -> None:
+    empty_warehouse.template(tmp_path)
+    with duckdb.connect(tmp_path / "made.duckdb", config={"storage_compatibility_version": file.STORAGE}) as connection:
+        create.empty(connection)
+    one, other = (duckdb.connect(tmp_path / f"{name}.duckdb", read_only=True) for name in ("made", "empty"))
     for real, copied in zip(everything(one), everything(other), strict=True):
         assert len(real) > 0 and copied == real
 
 
 def test_a_file_that_a_test_loads_is_as_good_as_one_that_nothing_is_copied_into(tmp_path: Path) -> None:
     rows, found = factories.write(factories.records(3), tmp_path / "part.parquet"), []
-    for place, (build, empty) in enumerate([(file._build, create.empty), (empty_warehouse.built, empty_warehouse.made)]):
+    for place, build in enumerate([file._build, empty_warehouse.built]):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(file, "_build", build)
-            patch.setattr(create, "empty", empty)
             warehouses.ingest(rows, into=tmp_path / f"{place}.duckdb")
         with duckdb.connect(tmp_path / f"{place}.duckdb", read_only=True) as connection:
             found.append(everything(connection))

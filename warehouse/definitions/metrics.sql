@@ -104,18 +104,18 @@ create macro divided_energy(metric, parts) as ratio(
     end
 );
 
--- All of these energies of one prompt that are no metric by themselves, by their names.
+-- All of these energies of one prompt that are no metric by themselves, by their names: each as `divided_energy` gives it, without a name to be compared.
 create macro divided_energies(parts) as struct_pack(
-    energy_mean_per_total_token_j := divided_energy('energy_mean_per_total_token_j', parts),
-    energy_mean_per_character_j := divided_energy('energy_mean_per_character_j', parts),
-    energy_above_idle_mean_per_output_token_j := divided_energy('energy_above_idle_mean_per_output_token_j', parts),
-    energy_above_idle_mean_per_total_token_j := divided_energy('energy_above_idle_mean_per_total_token_j', parts),
-    energy_above_idle_mean_per_word_j := divided_energy('energy_above_idle_mean_per_word_j', parts),
-    energy_above_idle_mean_per_character_j := divided_energy('energy_above_idle_mean_per_character_j', parts),
-    energy_above_active_idle_mean_per_output_token_j := divided_energy('energy_above_active_idle_mean_per_output_token_j', parts),
-    energy_above_active_idle_mean_per_total_token_j := divided_energy('energy_above_active_idle_mean_per_total_token_j', parts),
-    energy_above_active_idle_mean_per_word_j := divided_energy('energy_above_active_idle_mean_per_word_j', parts),
-    energy_above_active_idle_mean_per_character_j := divided_energy('energy_above_active_idle_mean_per_character_j', parts)
+    energy_mean_per_total_token_j := ratio(parts.energy_j, parts.input_tokens::bigint + parts.output_tokens),
+    energy_mean_per_character_j := ratio(parts.energy_j, parts.output_chars),
+    energy_above_idle_mean_per_output_token_j := ratio(parts.energy_above_idle_j, parts.output_tokens),
+    energy_above_idle_mean_per_total_token_j := ratio(parts.energy_above_idle_j, parts.input_tokens::bigint + parts.output_tokens),
+    energy_above_idle_mean_per_word_j := ratio(parts.energy_above_idle_j, parts.output_words),
+    energy_above_idle_mean_per_character_j := ratio(parts.energy_above_idle_j, parts.output_chars),
+    energy_above_active_idle_mean_per_output_token_j := ratio(parts.energy_above_active_idle_j, parts.output_tokens),
+    energy_above_active_idle_mean_per_total_token_j := ratio(parts.energy_above_active_idle_j, parts.input_tokens::bigint + parts.output_tokens),
+    energy_above_active_idle_mean_per_word_j := ratio(parts.energy_above_active_idle_j, parts.output_words),
+    energy_above_active_idle_mean_per_character_j := ratio(parts.energy_above_active_idle_j, parts.output_chars)
 );
 
 -- The value of one metric of a prompt by its name, also of energy divided as a name says; null for a name that does not exist.

@@ -16,24 +16,27 @@ create macro busy_host_load() as 0.5;
 -- A prompt is cached when a server took more than this share of it from its cache of prefixes.
 create macro cached_share() as 0.10;
 
--- The reasons that hold for one row of `requests`.
-create macro request_reasons(answer) as list_filter(
+-- The reasons that hold for one row of `requests`, by its columns: a struct of them all would be copied for each field that is used, which takes long to plan.
+create macro request_reasons(
+    status, finish_reason, throttled, power_capped, warm, energy_j, energy_error_j, energy_reason, energy_attribution, input_tokens, output_tokens,
+    cached_tokens, loop_share, idle_power_w, neighbour_power_w, host_load, other_processes, device
+) as list_filter(
     [
-        case when answer.status = 'failed' then 'failed' end,
-        case when answer.throttled then 'throttled' end,
-        case when answer.finish_reason = 'length' then 'truncated' end,
-        case when answer.energy_j is null and answer.status = 'ok' then 'no-energy' end,
-        case when answer.energy_j is null and answer.status = 'ok' and answer.energy_reason is null then 'no-energy-reason' end,
-        case when answer.energy_error_j > unresolved_share() * answer.energy_j then 'not-resolved' end,
-        case when answer.energy_attribution = 'shared' and answer.energy_j is not null then 'shared-gpu' end,
-        case when answer.output_tokens = 0 and answer.status = 'ok' then 'no-tokens' end,
-        case when answer.power_capped then 'power-capped' end,
-        case when not answer.warm and answer.status = 'ok' then 'cold' end,
-        case when answer.loop_share >= looped_share() then 'looped' end,
-        case when answer.neighbour_power_w > coalesce(busy_neighbour_times() * answer.idle_power_w, busy_neighbour_w()) then 'busy-neighbour' end,
-        case when answer.host_load > busy_host_load() then 'busy-host' end,
-        case when answer.other_processes > 0 and answer.device is distinct from 'server' then 'other-process' end,
-        case when answer.cached_tokens > cached_share() * answer.input_tokens then 'cached-prompt' end
+        case when status = 'failed' then 'failed' end,
+        case when throttled then 'throttled' end,
+        case when finish_reason = 'length' then 'truncated' end,
+        case when energy_j is null and status = 'ok' then 'no-energy' end,
+        case when energy_j is null and status = 'ok' and energy_reason is null then 'no-energy-reason' end,
+        case when energy_error_j > unresolved_share() * energy_j then 'not-resolved' end,
+        case when energy_attribution = 'shared' and energy_j is not null then 'shared-gpu' end,
+        case when output_tokens = 0 and status = 'ok' then 'no-tokens' end,
+        case when power_capped then 'power-capped' end,
+        case when not warm and status = 'ok' then 'cold' end,
+        case when loop_share >= looped_share() then 'looped' end,
+        case when neighbour_power_w > coalesce(busy_neighbour_times() * idle_power_w, busy_neighbour_w()) then 'busy-neighbour' end,
+        case when host_load > busy_host_load() then 'busy-host' end,
+        case when other_processes > 0 and device is distinct from 'server' then 'other-process' end,
+        case when cached_tokens > cached_share() * input_tokens then 'cached-prompt' end
     ],
     lambda code: code is not null
 );
@@ -50,27 +53,30 @@ create macro draws_one_by_one(engine, concurrency, harness_version, environment)
         try_cast(harness_version as double) < 2.2
     );
 
--- The reasons that hold for one row of `runs`, with `seeded`, whether it drew its tokens one by one, and `accompanied`, whether another process was on the
--- measured GPU when a session began or an answer ended; a server is one itself.
-create macro run_reasons(run) as list_filter(
+-- The reasons that hold for one run, by its columns in `runs`, with `seeded`, whether it drew its tokens one by one, and `accompanied`, whether another
+-- process was on the measured GPU when a session began or an answer ended; a server is one itself.
+create macro run_reasons(
+    prompts, ok, counted, measured, resolved, throttled, truncated, power_capped, cold, looped, beside_busy, accompanied, seeded, finished,
+    weights, balance_ratio, idle_power_w
+) as list_filter(
     [
-        case when run.counted = 0 then 'no-valid-rows' end,
-        case when abs(run.balance_ratio - 1) > balance_tolerance() then 'balance' end,
-        case when run.throttled > run_share() * run.ok then 'throttled' end,
-        case when run.prompts > run.ok then 'failed' end,
-        case when run.counted < few_prompts() then 'too-few-prompts' end,
-        case when run.measured = 0 then 'no-energy' end,
-        case when run.measured > 0 and run.measured - run.resolved > run_share() * run.measured then 'not-resolved' end,
-        case when run.measured > 0 and run.idle_power_w is null then 'no-idle-power' end,
-        case when run.truncated > run_share() * run.ok then 'truncated' end,
-        case when run.weights = 'dummy' then 'dummy-weights' end,
-        case when not run.finished then 'unfinished' end,
-        case when run.power_capped > run_share() * run.ok then 'power-capped' end,
-        case when run.cold > 0 then 'cold' end,
-        case when run.looped > run_share() * run.ok then 'looped' end,
-        case when run.beside_busy > run_share() * run.ok then 'beside-busy' end,
-        case when run.accompanied then 'other-process' end,
-        case when run.seeded then 'seeded-requests' end
+        case when counted = 0 then 'no-valid-rows' end,
+        case when abs(balance_ratio - 1) > balance_tolerance() then 'balance' end,
+        case when throttled > run_share() * ok then 'throttled' end,
+        case when prompts > ok then 'failed' end,
+        case when counted < few_prompts() then 'too-few-prompts' end,
+        case when measured = 0 then 'no-energy' end,
+        case when measured > 0 and measured - resolved > run_share() * measured then 'not-resolved' end,
+        case when measured > 0 and idle_power_w is null then 'no-idle-power' end,
+        case when truncated > run_share() * ok then 'truncated' end,
+        case when weights = 'dummy' then 'dummy-weights' end,
+        case when not finished then 'unfinished' end,
+        case when power_capped > run_share() * ok then 'power-capped' end,
+        case when cold > 0 then 'cold' end,
+        case when looped > run_share() * ok then 'looped' end,
+        case when beside_busy > run_share() * ok then 'beside-busy' end,
+        case when accompanied then 'other-process' end,
+        case when seeded then 'seeded-requests' end
     ],
     lambda code: code is not null
 );
