@@ -13,6 +13,7 @@ import pytest
 from prompt_joules.ingest import derive, loading
 from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import connect, places
+from tests.together import Part
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "warehouse" / "data"
@@ -41,10 +42,11 @@ _one_at_a_time = threading.Lock()
 
 
 @contextmanager
-def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(warehouse: Path | Part) -> Iterator[duckdb.DuckDBPyConnection]:
     """What `connect.once` gives, for the length of a block. Files are attached to one instance of DuckDB that the process keeps: attaching
     takes 5 ms of CPU, an instance of its own 25 more."""
-    path = str(warehouse)
+    part = warehouse if isinstance(warehouse, Part) else None
+    path = str(part.path if part else warehouse)
     place = connect.place_of(path)
     if place.shared:
         with connect.once(path) as connection:
@@ -60,20 +62,22 @@ def reading(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         places.attach(connection, place, read_only=True)
         try:
             connect.check_version(connection, path)
+            if part:
+                part.show(connection)
             yield connection
         finally:
             connection.execute(f"use memory; detach {place.catalog}")
             connection.close()
 
 
-def rows(warehouse: Path, sql: str) -> pl.DataFrame:
+def rows(warehouse: Path | Part, sql: str) -> pl.DataFrame:
     """What a statement gives on a warehouse, read as a page reads it."""
     with reading(warehouse) as connection:
         found: pl.DataFrame = connection.sql(sql).pl()
         return found
 
 
-def rejects(warehouse: Path) -> list[tuple[int | None, str | None, str]]:
+def rejects(warehouse: Path | Part) -> list[tuple[int | None, str | None, str]]:
     """Row, column and reason of everything that was refused."""
     return rows(warehouse, 'select "row", "column", reason from rejects order by all').rows()
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -14,12 +15,19 @@ from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import connect, errors, query
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
+from tests.together import Loaded, Together
+
+TOGETHER = Together()
 
 
-def test_a_run_becomes_a_run(results: Path, warehouse: Path) -> None:
-    report = warehouses.ingest(results, into=warehouse)
-    assert report.status == 0
-    run = warehouses.rows(warehouse, "select * from runs").row(0, named=True)
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of tests that look at rows alone."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("loading"))
+
+
+def test_a_run_becomes_a_run(ingested: Path) -> None:
+    run = warehouses.rows(ingested, "select * from runs").row(0, named=True)
     made = factories.records(30, "run-1")
     assert run["prompts"] == run["counted"] == run["measured"] == 30
     assert run["energy_j_total"] == pytest.approx(made["energy_j"].sum())
@@ -29,21 +37,29 @@ def test_a_run_becomes_a_run(results: Path, warehouse: Path) -> None:
     assert (run["valid"], run["reasons"]) == (True, [])
 
 
-def test_the_same_files_again_change_nothing(results: Path, warehouse: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
-    before = connect.version(str(warehouse))
-    report = warehouses.ingest(results, into=warehouse)
+def test_the_same_files_again_change_nothing(results: Path, ingested: Path) -> None:
+    before = connect.version(str(ingested))
+    report = warehouses.ingest(results, into=ingested)
     assert {line.state for line in report.lines} == {"known"}
     assert (report.changed, report.status) == (False, 0)
-    assert connect.version(str(warehouse)) == before
+    assert connect.version(str(ingested)) == before
 
 
-def test_a_copy_of_a_file_counts_once(results: Path, warehouse: Path) -> None:
-    copy = results / "copy" / "part-9.parquet"
+@TOGETHER.of
+def copied(folder: Path) -> None:
+    whole = factories.write(factories.records(30, "copied"), folder / "results" / "part-0.parquet")
+    factories.run_json(folder / "results" / "run.json", "copied")
+    copy = folder / "copy" / "part-9.parquet"
     copy.parent.mkdir()
-    copy.write_bytes((results / "run-1" / "part-0.parquet").read_bytes())
-    warehouses.ingest(results, into=warehouse)
-    assert warehouses.rows(warehouse, "select count(*) from requests").item() == 30
+    copy.write_bytes(whole.read_bytes())
+
+
+def test_a_copy_of_a_file_counts_once(loaded: Loaded) -> None:
+    assert sorted((line.path.split("/")[0], line.state) for line in loaded[copied].lines if line.format == "records") == [
+        ("copy", "loaded"),
+        ("results", "known"),
+    ]
+    assert warehouses.rows(loaded[copied], "select count(*) from requests").item() == 30
 
 
 def test_runs_summarised_in_slices_are_the_same(tmp_path: Path, warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,20 +74,18 @@ def test_runs_summarised_in_slices_are_the_same(tmp_path: Path, warehouse: Path,
     assert len(whole["runs"]) == 5
 
 
-def test_a_changed_run_json_judges_the_run_anew(results: Path, warehouse: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
+def test_a_changed_run_json_judges_the_run_anew(results: Path, ingested: Path) -> None:
     factories.run_json(results / "run-1" / "run.json", "run-1", ratio=1.03)
-    warehouses.ingest(results, into=warehouse)
-    run = warehouses.rows(warehouse, "select valid, reasons, prompts from runs").row(0)
+    warehouses.ingest(results, into=ingested)
+    run = warehouses.rows(ingested, "select valid, reasons, prompts from runs").row(0)
     assert run == (False, ["balance"], 30)
-    assert warehouses.rows(warehouse, "select count(*) from ingested_files").item() == 2
+    assert warehouses.rows(ingested, "select count(*) from ingested_files").item() == 2
 
 
-def test_a_changed_part_replaces_its_rows(results: Path, warehouse: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
+def test_a_changed_part_replaces_its_rows(results: Path, ingested: Path) -> None:
     factories.write(factories.records(10, "run-1"), results / "run-1" / "part-0.parquet")
-    assert warehouses.ingest(results, into=warehouse).status == 0
-    assert warehouses.rows(warehouse, "select prompts, reasons from runs").rows() == [(10, ["too-few-prompts"])]
+    assert warehouses.ingest(results, into=ingested).status == 0
+    assert warehouses.rows(ingested, "select prompts, reasons from runs").rows() == [(10, ["too-few-prompts"])]
 
 
 def test_a_run_keeps_its_number(tmp_path: Path, warehouse: Path) -> None:
@@ -96,28 +110,33 @@ def test_a_run_keeps_its_number(tmp_path: Path, warehouse: Path) -> None:
     assert numbers() == {"run-b": 1, "run-c": 2, "run-a": 3}
 
 
-def test_a_size_that_was_counted_is_not_rounded_by_a_source(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def sized(folder: Path) -> None:
     for run, size in (("counted", 14.7683072), ("unknown", None)):
         rows = factories.records(20, run, model_id="Qwen/Qwen3-14B", model_name="Qwen 3 14B", params_total_b=size, params_active_b=size)
-        factories.write(rows, tmp_path / "in" / f"{run}.parquet")
-    warehouses.ingest(tmp_path / "in", into=warehouse)
-    sizes = warehouses.rows(warehouse, "select result_id, model_id, params_total_b, params_active_b from results order by all").rows()
+        factories.write(rows, folder / f"{run}.parquet")
+
+
+def test_a_size_that_was_counted_is_not_rounded_by_a_source(loaded: Loaded) -> None:
+    sizes = warehouses.rows(loaded[sized], "select result_id, model_id, params_total_b, params_active_b from results order by all").rows()
     known = "Qwen/Qwen3-14B"
     assert sizes == [("run:counted", known, 14.7683072, 14.7683072), ("run:unknown", known, 14.8, 14.8)]
 
 
-def test_parts_without_run_json_load(results: Path, warehouse: Path) -> None:
-    (results / "run-1" / "run.json").unlink()
-    assert warehouses.ingest(results, into=warehouse).status == 0
+TOGETHER.add("a part alone", lambda folder: factories.write(factories.records(30, "alone part"), folder / "part-0.parquet"))
+
+
+def test_parts_without_run_json_load(loaded: Loaded) -> None:
+    warehouse = loaded["a part alone"]
+    assert warehouse.status == 0
     assert warehouses.rows(warehouse, "select valid, balance_ratio, finished from runs").rows() == [(True, None, None)]
 
 
-def test_a_later_part_joins_its_run(results: Path, warehouse: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
+def test_a_later_part_joins_its_run(results: Path, ingested: Path) -> None:
     later = factories.frame([factories.record("run-1", index) for index in range(30, 45)])
     factories.write(later, results / "run-1" / "part-1.parquet")
-    warehouses.ingest(results, into=warehouse)
-    assert warehouses.rows(warehouse, "select prompts from runs").item() == 45
+    warehouses.ingest(results, into=ingested)
+    assert warehouses.rows(ingested, "select prompts from runs").item() == 45
 
 
 def test_of_two_setups_as_frequent_the_same_one_stays_whatever_the_order_of_files(tmp_path: Path) -> None:
@@ -145,13 +164,16 @@ def test_requests_in_flight_at_a_server_are_no_prompts_one_at_a_time(tmp_path: P
     assert first["result_id"].to_list() == ["run:alone"]
 
 
-def test_requests_sent_at_a_rate_count_by_their_mean_in_flight(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def at_a_rate(folder: Path) -> None:
     sent = {"concurrency": 256, "window_id": 0, "latency_s": 4.0, "environment": json.dumps({"request_rate": 1.0})}
     rows = [factories.record("rate", second, started_at=factories.START + timedelta(seconds=second), **sent) for second in range(21)]
-    factories.write(factories.frame(rows), tmp_path / "rate.parquet")
-    warehouses.ingest(tmp_path / "rate.parquet", into=warehouse)
+    factories.write(factories.frame(rows), folder / "rate.parquet")
+
+
+def test_requests_sent_at_a_rate_count_by_their_mean_in_flight(loaded: Loaded) -> None:
     # 21 answers of 4 s within 24 s.
-    assert warehouses.rows(warehouse, "select batch_size, concurrency from runs").rows() == [(4, 256)]
+    assert warehouses.rows(loaded[at_a_rate], "select batch_size, concurrency from runs").rows() == [(4, 256)]
 
 
 def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, warehouse: Path, shipped_warehouse: Path) -> None:
@@ -161,27 +183,48 @@ def test_shipped_results_and_a_run_of_the_demo_load_together(tmp_path: Path, war
     assert warehouses.ingest(warehouses.SHIPPED, tmp_path / "demo", into=warehouse).status == 0
 
 
-def test_one_id_may_be_two_models_with_and_without_a_short_name(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def same_id(folder: Path) -> None:
     """A folder and a shape of the same name: only the first has a known short name."""
     for run, name in (("run-1", "SmolLM2-135M-Instruct"), ("run-2", None)):
         rows = factories.records(5, run, model_id="smollm2-135m", model_name=name)
-        factories.write(rows, tmp_path / "in" / f"{run}.parquet")
-    assert warehouses.ingest(tmp_path / "in", into=warehouse).status == 0
+        factories.write(rows, folder / f"{run}.parquet")
+
+
+def test_one_id_may_be_two_models_with_and_without_a_short_name(loaded: Loaded) -> None:
+    warehouse = loaded[same_id]
+    assert warehouse.status == 0
     named = warehouses.rows(warehouse, "select model_id, name from runs join models using (model_id) order by run_id").rows()
     assert named == [("HuggingFaceTB/SmolLM2-135M-Instruct", "SmolLM2-135M-Instruct"), ("smollm2-135m", "smollm2-135m")]
 
 
-def test_an_older_file_without_an_optional_column_loads(tmp_path: Path, warehouse: Path) -> None:
-    factories.records(3).drop("dram_energy_j", "model_name").write_parquet(tmp_path / "part.parquet")
-    assert warehouses.ingest(tmp_path / "part.parquet", into=warehouse).status == 0
+@TOGETHER.of
+def older(folder: Path) -> None:
+    factories.records(3, "older").drop("dram_energy_j", "model_name").write_parquet(folder / "part.parquet")
 
 
-@pytest.mark.parametrize(("environment", "expected"), [('{"top_k": 40}', 40), ('{"driver": "1"}', None), ("no JSON", None)])
-def test_top_k_of_files_of_version_1(tmp_path: Path, warehouse: Path, environment: str, expected: int | None) -> None:
+def test_an_older_file_without_an_optional_column_loads(loaded: Loaded) -> None:
+    assert loaded[older].status == 0
+    assert [line.accepted for line in loaded[older].lines] == [3]
+
+
+TOP_K = {'{"top_k": 40}': 40, '{"driver": "1"}': None, "no JSON": None}
+
+
+def of_version_1(folder: Path, environment: str) -> None:
+    rows = factories.records(3, f"version 1 {environment}", schema_version=1, environment=environment)
+    rows.drop("top_k", "stream_end_s").write_parquet(folder / "part.parquet")
+
+
+for told in TOP_K:
+    TOGETHER.add(told, partial(of_version_1, environment=told))
+
+
+@pytest.mark.parametrize(("environment", "expected"), TOP_K.items())
+def test_top_k_of_files_of_version_1(loaded: Loaded, environment: str, expected: int | None) -> None:
     """They have no such column; what was on stands in the environment."""
-    rows = factories.records(3, schema_version=1, environment=environment).drop("top_k", "stream_end_s")
-    rows.write_parquet(tmp_path / "part.parquet")
-    assert warehouses.ingest(tmp_path / "part.parquet", into=warehouse).status == 0
+    warehouse = loaded[environment]
+    assert warehouse.status == 0
     assert warehouses.rows(warehouse, "select top_k from runs").item() == expected
     assert warehouses.rows(warehouse, "select distinct top_k from requests").item() is None
 
@@ -192,17 +235,16 @@ def test_a_path_that_does_not_exist(warehouse: Path, tmp_path: Path) -> None:
     assert not warehouse.exists()
 
 
-def test_a_warehouse_of_another_version_is_refused(results: Path, warehouse: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
+def test_a_warehouse_of_another_version_is_refused(results: Path, ingested: Path) -> None:
     import duckdb
 
-    connection = duckdb.connect(str(warehouse))
+    connection = duckdb.connect(str(ingested))
     connection.execute("update meta set schema_version = 0")
     connection.close()
     (results / "run-1" / "run.json").unlink()
     with pytest.raises(errors.OldWarehouse, match="--rebuild"):
-        warehouses.ingest(results, into=warehouse)
-    assert warehouses.ingest(results, into=warehouse, rebuild=True).status == 0
+        warehouses.ingest(results, into=ingested)
+    assert warehouses.ingest(results, into=ingested, rebuild=True).status == 0
 
 
 def test_a_file_that_is_not_a_warehouse_is_refused_and_kept(results: Path, warehouse: Path) -> None:
@@ -216,31 +258,32 @@ def test_a_file_that_is_not_a_warehouse_is_refused_and_kept(results: Path, wareh
         warehouses.ingest(results, into=results)
 
 
-def test_a_damaged_warehouse_names_the_command_that_rebuilds_it(results: Path, warehouse: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
-    warehouse.write_bytes(warehouse.read_bytes()[:5000])
+def test_a_damaged_warehouse_names_the_command_that_rebuilds_it(results: Path, ingested: Path) -> None:
+    ingested.write_bytes(ingested.read_bytes()[:5000])
     with pytest.raises(errors.BrokenWarehouse, match="--rebuild"):
-        warehouses.ingest(results, into=warehouse)
-    assert warehouses.ingest(results, into=warehouse, rebuild=True).status == 0
+        warehouses.ingest(results, into=ingested)
+    assert warehouses.ingest(results, into=ingested, rebuild=True).status == 0
 
 
-def test_an_unknown_model_gets_its_own_row(tmp_path: Path, warehouse: Path) -> None:
-    rows = factories.records(3, model_id="/somewhere/models/my-qwen", model_name="mine", params_total_b=1.5)
-    factories.write(rows, tmp_path / "part.parquet")
-    warehouses.ingest(tmp_path, into=warehouse)
-    model = warehouses.rows(warehouse, "select models.* from models join runs using (model_id)").row(0, named=True)
+@TOGETHER.of
+def unknown(folder: Path) -> None:
+    rows = factories.records(3, "unknown model", model_id="/somewhere/models/my-qwen", model_name="mine", params_total_b=1.5)
+    factories.write(rows, folder / "part.parquet")
+
+
+def test_an_unknown_model_gets_its_own_row(loaded: Loaded) -> None:
+    model = warehouses.rows(loaded[unknown], "select models.* from models join runs using (model_id)").row(0, named=True)
     assert (model["name"], model["family"], model["params_total_b"]) == ("mine", "other", 1.5)
 
 
-def test_a_build_whose_sums_do_not_add_up_is_thrown_away(results: Path, warehouse: Path, tmp_path: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
-    with duckdb.connect(str(warehouse)) as connection:
+def test_a_build_whose_sums_do_not_add_up_is_thrown_away(ingested: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(ingested)) as connection:
         connection.execute("delete from requests where sequence = 0")
-    before = warehouse.read_bytes()
+    before = ingested.read_bytes()
     factories.write(factories.records(3, "another"), tmp_path / "more.parquet")
     with pytest.raises(derive.UnsoundBuild, match="differ from those that files brought"):
-        warehouses.ingest(tmp_path / "more.parquet", into=warehouse)
-    assert warehouse.read_bytes() == before
+        warehouses.ingest(tmp_path / "more.parquet", into=ingested)
+    assert ingested.read_bytes() == before
 
 
 def test_the_report_is_empty_without_files(tmp_path: Path, warehouse: Path) -> None:

@@ -92,13 +92,12 @@ def test_an_odd_but_honest_row_loads(judged: Path, number: int) -> None:
     assert warehouses.rows(judged, f"select count(*) from rejects where path like '%honest-{number}.parquet'").item() == 0
 
 
-def test_a_row_that_is_in_the_warehouse_already(results: Path, warehouse: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
+def test_a_row_that_is_in_the_warehouse_already(results: Path, ingested: Path) -> None:
     overlapping = factories.frame([factories.record("run-1", index) for index in range(28, 33)])
     factories.write(overlapping, results / "run-1" / "part-1.parquet")
-    assert warehouses.ingest(results, into=warehouse).status == 1
-    assert [row for row, *_ in rejects(warehouse)] == [1, 2]
-    assert warehouses.rows(warehouse, "select prompts from runs").item() == 33
+    assert warehouses.ingest(results, into=ingested).status == 1
+    assert [row for row, *_ in rejects(ingested)] == [1, 2]
+    assert warehouses.rows(ingested, "select prompts from runs").item() == 33
 
 
 @pytest.mark.parametrize("keep", [2000, -1])
@@ -119,12 +118,11 @@ def test_a_bad_file_between_two_parts_hides_no_duplicate(results: Path, warehous
     assert [reject for reject in rejects(warehouse) if reject[0] is not None] == refused
 
 
-def test_a_setup_that_differs_from_that_of_an_earlier_file(results: Path, warehouse: Path) -> None:
-    warehouses.ingest(results, into=warehouse)
+def test_a_setup_that_differs_from_that_of_an_earlier_file(results: Path, ingested: Path) -> None:
     other = factories.frame([factories.record("run-1", index, temperature=0.1) for index in range(30, 33)])
     factories.write(other, results / "run-1" / "part-1.parquet")
-    assert warehouses.ingest(results, into=warehouse).status == 1
-    assert rejects(warehouse) == [(row, "run_id", "the setup differs from the other rows of this run") for row in (1, 2, 3)]
+    assert warehouses.ingest(results, into=ingested).status == 1
+    assert rejects(ingested) == [(row, "run_id", "the setup differs from the other rows of this run") for row in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,19 @@ import pytest
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats.adapt import with_clock
 from tests import factories, warehouses
+from tests.together import Loaded, Part, Together
 
 CASES = warehouses.DATA / "cases"
+TOGETHER = Together()
 
 
-def requests(warehouse: Path) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("times"))
+
+
+def requests(warehouse: Path | Part) -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, "from requests order by run_id, sequence").to_dicts()
 
 
@@ -29,24 +37,34 @@ def vllm(folder: Path, ended: datetime) -> Path:
     return folder / "r.json"
 
 
-@pytest.mark.parametrize(("hours", "accepted"), [(13.9, 3), (1.5, 3), (-5, 3), (16, 0)])
-def test_a_local_clock_may_be_ahead(hours: float, accepted: int, tmp_path: Path, warehouse: Path) -> None:
+AHEAD = {13.9: 3, 1.5: 3, -5: 3, 16: 0}
+for ahead in AHEAD:
+    TOGETHER.add(ahead, lambda folder, hours=ahead: vllm(folder, datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=hours)))
+
+
+@pytest.mark.parametrize(("hours", "accepted"), AHEAD.items())
+def test_a_local_clock_may_be_ahead(hours: float, accepted: int, loaded: Loaded) -> None:
     """East of UTC the local time is ahead, by at most 14 hours: such rows are kept, with the clock named."""
-    ended = (datetime.now(UTC) + timedelta(hours=hours)).replace(tzinfo=None)
-    line = warehouses.ingest(vllm(tmp_path, ended), into=warehouse).lines[0]
+    warehouse = loaded[hours]
+    (line,) = warehouse.lines
     assert line.accepted == accepted
     assert {json.loads(row["environment"])["clock"] for row in requests(warehouse)} == ({"local"} if accepted else set())
     if not accepted:
         assert warehouses.rejects(warehouse) == [(row, "started_at", "lies in the future") for row in (1, 2, 3)]
 
 
-def test_a_time_with_a_zone_may_not_be_ahead(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def hours_ahead(folder: Path) -> None:
     ahead = datetime.now(UTC) + timedelta(hours=5)
     rows = factories.records(4, "zoned").with_columns(pl.lit(ahead).dt.cast_time_unit("us").alias("started_at"))
-    factories.write(rows, tmp_path / "zoned.parquet")
+    factories.write(rows, folder / "zoned.parquet")
     naive = rows.with_columns(pl.col("started_at").dt.replace_time_zone(None), pl.lit("naive").alias("run_id"))
-    factories.write(naive, tmp_path / "naive.parquet")
-    lines = {line.path: line for line in warehouses.ingest(tmp_path, into=warehouse).lines}
+    factories.write(naive, folder / "naive.parquet")
+
+
+def test_a_time_with_a_zone_may_not_be_ahead(loaded: Loaded) -> None:
+    warehouse, rows = loaded[hours_ahead], factories.records(4, "zoned")
+    lines = {line.path: line for line in warehouse.lines}
     assert (lines["zoned.parquet"].accepted, lines["naive.parquet"].accepted) == (0, 4)
     environment = json.loads(requests(warehouse)[0]["environment"])
     assert environment["clock"] == "local"
@@ -88,18 +106,29 @@ def test_each_run_says_whose_clock_its_times_are(tmp_path: Path, warehouse: Path
     assert warehouses.rejects(warehouse) == [(4, "started_at", "is missing")]
 
 
-def test_the_time_of_a_file_is_that_of_its_last_change(tmp_path: Path, warehouse: Path) -> None:
-    path = vllm(tmp_path, datetime(2026, 1, 5, 12))
+CHANGED = datetime(2026, 1, 6, 7, 8, 9, tzinfo=UTC)
+
+
+@TOGETHER.of
+def undated(folder: Path) -> None:
+    path = vllm(folder, datetime(2026, 1, 5, 12))
     path.write_text(path.read_text().replace('"date"', '"day"'))
-    changed = datetime(2026, 1, 6, 7, 8, 9, tzinfo=UTC)
-    os.utime(path, (changed.timestamp(), changed.timestamp()))
-    assert warehouses.ingest(path, into=warehouse).status == 0
-    assert {row["started_at"] for row in requests(warehouse)} == {changed}
+    os.utime(path, (CHANGED.timestamp(), CHANGED.timestamp()))
+
+
+def test_the_time_of_a_file_is_that_of_its_last_change(loaded: Loaded) -> None:
+    warehouse = loaded[undated]
+    assert warehouse.status == 0
+    assert {row["started_at"] for row in requests(warehouse)} == {CHANGED}
     assert {json.loads(row["environment"])["clock"] for row in requests(warehouse)} == {"file"}
 
 
-def test_naive_times_of_pandas(warehouse: Path) -> None:
-    line = warehouses.ingest(CASES / "pq-pandas-ns-naive", into=warehouse).lines[0]
+PANDAS = TOGETHER.file(CASES / "pq-pandas-ns-naive")
+
+
+def test_naive_times_of_pandas(loaded: Loaded) -> None:
+    warehouse = loaded[PANDAS]
+    (line,) = warehouse.lines
     assert (line.accepted, line.rejected) == (4, 0)
     row = requests(warehouse)[0]
     assert row["started_at"] == datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC)
@@ -116,50 +145,59 @@ def test_one_number_too_large_costs_one_row(warehouse: Path) -> None:
 
 def odd(values: list[Any], kind: pa.DataType, column: str, folder: Path) -> Path:
     """A file of records, one column of which has another type."""
-    table = factories.records(len(values), "odd").to_arrow()
+    table = factories.records(len(values), f"odd in {folder.name}").to_arrow()
     place = table.schema.get_field_index(column)
     pq.write_table(table.set_column(place, column, pa.array(values, kind)), folder / "odd.parquet")
     return folder / "odd.parquet"
 
 
-@pytest.mark.parametrize(
-    ("column", "kind", "values", "kept", "refused"),
-    [
-        ("input_tokens", pa.float64(), [20.0, None, 21.5, 3e10], [20, None], ["is not a whole number", "is too large"]),
-        ("input_tokens", pa.float64(), [20.0, float("nan"), float("inf"), 1.0], [20, 1], ["is not a whole number"] * 2),
-        ("input_tokens", pa.uint64(), [1, 2**63, 2**31, 2**31 - 1], [1, 2**31 - 1], ["is too large"] * 2),
-        ("seed", pa.uint64(), [1, 1, 1, 2**63], [1, 1, 1], ["is too large"]),
-        ("input_tokens", pa.decimal128(20, 1), [1, 2, 3, 4], [1, 2, 3, 4], []),
-        ("repetition", pa.int64(), [0, 0, 40000, -40000], [0, 0], ["is too large"] * 2),
-    ],
-)
+ODD: list[tuple[str, pa.DataType, list[Any], list[Any], list[str]]] = [
+    ("input_tokens", pa.float64(), [20.0, None, 21.5, 3e10], [20, None], ["is not a whole number", "is too large"]),
+    ("input_tokens", pa.float64(), [20.0, float("nan"), float("inf"), 1.0], [20, 1], ["is not a whole number"] * 2),
+    ("input_tokens", pa.uint64(), [1, 2**63, 2**31, 2**31 - 1], [1, 2**31 - 1], ["is too large"] * 2),
+    ("seed", pa.uint64(), [1, 1, 1, 2**63], [1, 1, 1], ["is too large"]),
+    ("input_tokens", pa.decimal128(20, 1), [1, 2, 3, 4], [1, 2, 3, 4], []),
+    ("repetition", pa.int64(), [0, 0, 40000, -40000], [0, 0], ["is too large"] * 2),
+]
+for number, (name, type_of, written, *_) in enumerate(ODD):
+    TOGETHER.add(f"odd {number}", lambda folder, name=name, type_of=type_of, written=written: odd(written, type_of, name, folder))
+
+
+@pytest.mark.parametrize(("number", "column", "values", "kept", "refused"), [(n, c, v, k, r) for n, (c, _, v, k, r) in enumerate(ODD)])
 def test_whole_numbers_of_other_types(
-    column: str, kind: pa.DataType, values: list[Any], kept: list[Any], refused: list[str], tmp_path: Path, warehouse: Path
+    number: int, column: str, values: list[Any], kept: list[Any], refused: list[str], loaded: Loaded
 ) -> None:
     """As pandas writes a column with a gap, or as wide as it can be: 20.0 is 20, and what does not fit is refused with its row."""
-    warehouses.ingest(odd(values, kind, column, tmp_path), into=warehouse)
+    warehouse = loaded[f"odd {number}"]
     assert [row[column] for row in requests(warehouse)] == kept
     bad = [place for place, value in enumerate(values, start=1) if value not in kept]
     assert warehouses.rejects(warehouse) == [(row, column, why) for row, why in zip(bad, refused, strict=True)]
 
 
-def test_rows_refused_before_and_by_the_checks_keep_their_numbers(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def refused_twice(folder: Path) -> None:
     rows = factories.records(4, "two").with_columns(
         pl.Series("input_tokens", [1.0, 1.5, 2.0, 3.0]), pl.Series("latency_s", [0.5, 0.5, -1.0, 0.5])
     )
-    factories.write(rows, tmp_path / "two.parquet")
-    warehouses.ingest(tmp_path, into=warehouse)
+    factories.write(rows, folder / "two.parquet")
+
+
+def test_rows_refused_before_and_by_the_checks_keep_their_numbers(loaded: Loaded) -> None:
+    warehouse = loaded[refused_twice]
     assert warehouses.rejects(warehouse) == [(2, "input_tokens", "is not a whole number"), (3, "latency_s", "is negative")]
 
 
-def test_a_double_that_no_float_holds_is_refused_with_its_row(tmp_path: Path, warehouse: Path) -> None:
-    warehouses.ingest(odd([1.0, 2.0, 1e300], pa.float64(), "gpu_temperature_c", tmp_path), into=warehouse)
-    assert warehouses.rejects(warehouse) == [(3, "gpu_temperature_c", "is not a finite number")]
+TOGETHER.add("wide", lambda folder: odd([1.0, 2.0, 1e300], pa.float64(), "gpu_temperature_c", folder))
+TOGETHER.add("no rows", lambda folder: odd([], pa.float64(), "input_tokens", folder))
 
 
-def test_a_file_without_rows_but_with_other_types(tmp_path: Path, warehouse: Path) -> None:
-    odd([], pa.float64(), "input_tokens", tmp_path)
-    assert warehouses.ingest(tmp_path, into=warehouse).lines[0].state == "loaded"
+def test_a_double_that_no_float_holds_is_refused_with_its_row(loaded: Loaded) -> None:
+    assert warehouses.rejects(loaded["wide"]) == [(3, "gpu_temperature_c", "is not a finite number")]
+
+
+def test_a_file_without_rows_but_with_other_types(loaded: Loaded) -> None:
+    (line,) = loaded["no rows"].lines
+    assert line.state == "loaded"
 
 
 def test_whole_numbers_as_floats_in_a_mapped_table(tmp_path: Path, warehouse: Path) -> None:
