@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests import warehouses
+from tests.together import Part
 
 
 @pytest.fixture
@@ -14,6 +15,6 @@ def warehouse(tmp_path: Path) -> Path:
     return tmp_path / "w.duckdb"
 
 
-def requests(warehouse: Path) -> list[dict[str, Any]]:
+def requests(warehouse: Path | Part) -> list[dict[str, Any]]:
     """All requests of a warehouse, in order."""
     return warehouses.rows(warehouse, "from requests order by run_id, sequence").to_dicts()

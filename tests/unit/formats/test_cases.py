@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,28 @@ import pytest
 from prompt_joules.ingest.formats import scales
 from prompt_joules.warehouse import query
 from tests import warehouses
+from tests.together import Loaded, Part, Together
 
 CASES = warehouses.DATA / "cases"
 KWH = 3.6e6
+TOGETHER = Together()
+for there in (
+    (CASES / "vllm-trunc",),
+    (CASES / "aiperf013-warmup-concurrency",),
+    (CASES / "aiperf013-two-phases",),
+    (CASES / "aiperf013-energy",),
+    (CASES / "aiperf-2025",),
+    (CASES / "lmeval-scales",),
+    (CASES / "lmeval-args",),
+    (CASES / "optimum-8gpu-1used",),
+):
+    TOGETHER.file(*there)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("cases"))
 
 
 def totals(warehouse: Path) -> list[dict[str, Any]]:
@@ -66,8 +86,8 @@ def test_the_pue_is_taken_out_of_codecarbon(tmp_path: Path, warehouse: Path) -> 
     assert totals(warehouse)[0]["gpu_energy_j"] == pytest.approx(0.001 * KWH / 1.5)
 
 
-def test_a_cut_off_json_is_unreadable_and_said(warehouse: Path) -> None:
-    report = warehouses.ingest(CASES / "vllm-trunc", into=warehouse)
+def test_a_cut_off_json_is_unreadable_and_said(loaded: Loaded) -> None:
+    report = warehouse = loaded[CASES / "vllm-trunc"]
     assert (report.status, report.lines[0].state) == (1, "unreadable")
     assert report.lines[0].why == "is no whole JSON: it is cut off (line 1, byte 515)"
     assert warehouses.rejects(warehouse) == [(None, None, report.lines[0].why)]
@@ -93,7 +113,7 @@ def test_damaged_parquet_stops_nothing(tmp_path: Path, warehouse: Path) -> None:
     assert sum(line.accepted for line in report.lines) >= 1
 
 
-def requests(warehouse: Path, columns: str = "*") -> list[tuple[Any, ...]]:
+def requests(warehouse: Path | Part, columns: str = "*") -> list[tuple[Any, ...]]:
     return warehouses.rows(warehouse, f"select {columns} from requests order by run_id, sequence").rows()
 
 
@@ -119,21 +139,23 @@ def test_vllm_at_a_rate_has_no_concurrency_but_a_mean_in_flight(tmp_path: Path, 
     assert query.load("leaderboard", None, str(warehouse))["batch_size"].to_list() == [None]
 
 
-def test_aiperf_takes_the_concurrency_of_the_measured_phase(warehouse: Path) -> None:
-    assert warehouses.ingest(CASES / "aiperf013-warmup-concurrency", into=warehouse).status == 0
+def test_aiperf_takes_the_concurrency_of_the_measured_phase(loaded: Loaded) -> None:
+    warehouse = loaded[CASES / "aiperf013-warmup-concurrency"]
+    assert warehouse.status == 0
     runs = warehouses.rows(warehouse, "select run_id, prompts, ok, concurrency from runs order by run_id").rows()
     assert runs == [("aiperf:98d648f5ac55", 8, 6, 4), ("aiperf:98d648f5ac55:warmup", 3, 2, 1)]
 
 
-def test_aiperf_phases_are_runs_and_lose_no_rows(warehouse: Path) -> None:
-    assert warehouses.ingest(CASES / "aiperf013-two-phases", into=warehouse).status == 0
+def test_aiperf_phases_are_runs_and_lose_no_rows(loaded: Loaded) -> None:
+    warehouse = loaded[CASES / "aiperf013-two-phases"]
+    assert warehouse.status == 0
     runs = warehouses.rows(warehouse, "select run_id, prompts, concurrency from runs order by run_id").rows()
     assert runs == [("aiperf:ff6ba890748d:high", 6, 5), ("aiperf:ff6ba890748d:low", 6, 1)]
 
 
-def test_energy_of_aiperf_telemetry(warehouse: Path) -> None:
+def test_energy_of_aiperf_telemetry(loaded: Loaded) -> None:
     """6,034 J of two GPUs over 48 requests; AIPerf writes J a request and mJ a token."""
-    report = warehouses.ingest(CASES / "aiperf013-energy", into=warehouse)
+    report = warehouse = loaded[CASES / "aiperf013-energy"]
     assert report.status == 0
     figure = warehouses.rows(warehouse, "from published").row(0, named=True)
     assert figure["energy_j"] == pytest.approx(6033.942 / 48)
@@ -160,8 +182,9 @@ def test_energy_of_aiperf_by_mean_power_says_so(tmp_path: Path, warehouse: Path)
     assert found == ("aiperf-0.13.0, mean power × time", pytest.approx(2119.4036))
 
 
-def test_aiperf_of_2025_is_read(warehouse: Path) -> None:
-    assert warehouses.ingest(CASES / "aiperf-2025", into=warehouse).status == 0
+def test_aiperf_of_2025_is_read(loaded: Loaded) -> None:
+    warehouse = loaded[CASES / "aiperf-2025"]
+    assert warehouse.status == 0
     columns = "model_id, concurrency, output_tokens, latency_s, ttft_s, harness_version"
     assert requests(warehouse, columns) == [("org/M", 4, 20, pytest.approx(0.15), pytest.approx(0.03), "aiperf-unknown")]
 
@@ -176,16 +199,21 @@ def test_aiperf_under_a_prefix_of_the_user(tmp_path: Path, warehouse: Path) -> N
     assert len(requests(warehouse)) == 12
 
 
-def test_an_aiperf_summary_alone_is_a_figure_without_energy(tmp_path: Path, warehouse: Path) -> None:
-    shutil.copy(CASES / "aiperf013-warmup-concurrency" / "profile_export_aiperf.json", tmp_path)
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+@TOGETHER.of
+def an_aiperf_summary_alone_is_a_figure_without_energy(folder: Path) -> None:
+    shutil.copy(CASES / "aiperf013-warmup-concurrency" / "profile_export_aiperf.json", folder)
+
+
+def test_an_aiperf_summary_alone_is_a_figure_without_energy(loaded: Loaded) -> None:
+    warehouse = loaded[an_aiperf_summary_alone_is_a_figure_without_energy]
+    assert warehouse.status == 0
     figure = warehouses.rows(warehouse, "select energy_j, latency_s, concurrency, gpu_model, prompts from published").row(0)
     assert figure == (None, pytest.approx(0.2058511255), 4, "unknown", 6)
 
 
-def test_scales_of_lm_eval_are_those_of_task_and_metric(warehouse: Path) -> None:
+def test_scales_of_lm_eval_are_those_of_task_and_metric(loaded: Loaded) -> None:
     """36.6 of EQ-Bench stays, 0.33 of bleu_acc is 33 %, a Matthews coefficient may be negative, a length that was not run is no score."""
-    warehouses.ingest(CASES / "lmeval-scales", into=warehouse)
+    warehouse = loaded[CASES / "lmeval-scales"]
     scores = warehouses.rows(warehouse, "select benchmark, metric, score from quality order by all").rows()
     assert scores == [
         ("cola", "mcc", -2.0),
@@ -223,14 +251,15 @@ def test_a_scale_that_nobody_knows_is_said(task: str, metric: str, score: float,
     assert scales.scaled(task, metric, score, None)[:2] == stored
 
 
-def test_an_adapter_and_a_revision_are_another_model(warehouse: Path) -> None:
-    assert warehouses.ingest(CASES / "lmeval-args", into=warehouse).status == 0
+def test_an_adapter_and_a_revision_are_another_model(loaded: Loaded) -> None:
+    warehouse = loaded[CASES / "lmeval-args"]
+    assert warehouse.status == 0
     scores = warehouses.rows(warehouse, "select model_id, score from quality order by all").rows()
     assert scores == [("org/M", 50.0), ("org/M@step1000 + org/adapter", 25.0)]
 
 
-def test_lm_eval_of_2023(tmp_path: Path, warehouse: Path) -> None:
-    """0.3 wrote metrics without filters, and one number of shots for all tasks."""
+@TOGETHER.of
+def lm_eval_of_2023(folder: Path) -> None:
     content = {
         "results": {
             "arc_challenge": {"acc": 0.25, "acc_stderr": 0.01, "acc_norm": 0.3, "acc_norm_stderr": 0.02},
@@ -239,8 +268,13 @@ def test_lm_eval_of_2023(tmp_path: Path, warehouse: Path) -> None:
         "versions": {"arc_challenge": 0, "wikitext": 1},
         "config": {"model": "hf-causal", "model_args": "pretrained=org/M,load_in_8bit=True", "num_fewshot": 25, "limit": None},
     }
-    (tmp_path / "results.json").write_text(json.dumps(content))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / "results.json").write_text(json.dumps(content))
+
+
+def test_lm_eval_of_2023(loaded: Loaded) -> None:
+    """0.3 wrote metrics without filters, and one number of shots for all tasks."""
+    warehouse = loaded[lm_eval_of_2023]
+    assert warehouse.status == 0
     columns = "model_id, benchmark, metric, score, stderr, fewshot, source"
     model = "org/M (load_in_8bit)"
     assert warehouses.rows(warehouse, f"select {columns} from quality order by all").rows() == [
@@ -250,31 +284,52 @@ def test_lm_eval_of_2023(tmp_path: Path, warehouse: Path) -> None:
     ]
 
 
-def test_optimum_benchmark_counts_the_gpus_that_were_used(warehouse: Path) -> None:
+def test_optimum_benchmark_counts_the_gpus_that_were_used(loaded: Loaded) -> None:
     """`device_ids: "0"` on a machine of eight."""
-    assert warehouses.ingest(CASES / "optimum-8gpu-1used", into=warehouse).status == 0
+    warehouse = loaded[CASES / "optimum-8gpu-1used"]
+    assert warehouse.status == 0
     found = warehouses.rows(warehouse, "select gpu_model, num_gpus, energy_j from published").row(0)
     assert found == ("A100", 1, pytest.approx(52e-6 * KWH))
 
 
-@pytest.mark.parametrize(
-    ("backend", "gpus"),
-    [({"device_ids": "0,3"}, 2), ({"device_ids": [1, 2]}, 2), ({"device_ids": None}, 8), ({"device_ids": 2}, 1)],
-)
-def test_devices_of_optimum_benchmark(backend: dict[str, Any], gpus: int, tmp_path: Path, warehouse: Path) -> None:
+DEVICES: list[tuple[dict[str, Any], int]] = [
+    ({"device_ids": "0,3"}, 2),
+    ({"device_ids": [1, 2]}, 2),
+    ({"device_ids": None}, 8),
+    ({"device_ids": 2}, 1),
+]
+
+
+def optimum(folder: Path, number: int) -> None:
+    """A result of a model of its own, on these devices."""
+    backend = DEVICES[number][0] | {"model": f"org/model-{number}"}
     content = json.loads((CASES / "optimum-8gpu-1used" / "benchmark.json").read_text())
     content["config"]["backend"] |= backend
-    (tmp_path / "benchmark.json").write_text(json.dumps(content))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / "benchmark.json").write_text(json.dumps(content))
+
+
+for place in range(len(DEVICES)):
+    TOGETHER.add(f"devices {place}", partial(optimum, number=place))
+
+
+@pytest.mark.parametrize(("number", "gpus"), [(number, gpus) for number, (_, gpus) in enumerate(DEVICES)])
+def test_devices_of_optimum_benchmark(number: int, gpus: int, loaded: Loaded) -> None:
+    warehouse = loaded[f"devices {number}"]
+    assert warehouse.status == 0
     assert warehouses.rows(warehouse, "select num_gpus from published").item() == gpus
 
 
-def test_a_gpu_of_optimum_benchmark_without_a_name_keeps_its_energy(tmp_path: Path, warehouse: Path) -> None:
-    """`device: cuda` without an environment is no CPU."""
+@TOGETHER.of
+def a_gpu_of_optimum_benchmark_without_a_name_keeps_its_energy(folder: Path) -> None:
     content = json.loads((CASES / "optimum-8gpu-1used" / "benchmark.json").read_text())
     del content["config"]["environment"]
-    (tmp_path / "benchmark.json").write_text(json.dumps(content))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / "benchmark.json").write_text(json.dumps(content))
+
+
+def test_a_gpu_of_optimum_benchmark_without_a_name_keeps_its_energy(loaded: Loaded) -> None:
+    """`device: cuda` without an environment is no CPU."""
+    warehouse = loaded[a_gpu_of_optimum_benchmark_without_a_name_keeps_its_energy]
+    assert warehouse.status == 0
     figure = warehouses.rows(warehouse, "select gpu_model, num_gpus, energy_j from published").row(0)
     assert figure == ("unknown", 1, pytest.approx(52e-6 * KWH))
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,29 @@ import pytest
 
 from prompt_joules.ingest.formats import ai_energy_score
 from tests import warehouses
+from tests.together import Loaded, Part, Together
 
 DATA = warehouses.DATA
 CASES = DATA / "cases"
 SCORE = DATA / "ai_energy_score"
+TOGETHER = Together()
+for there in (
+    (DATA / "energy_star",),
+    (SCORE / "text_generation.csv",),
+    (SCORE / "master_results.csv",),
+    (DATA / "zeus_log",),
+    (DATA / "nvidia_smi",),
+):
+    TOGETHER.file(*there)
 
 
-def figures(warehouse: Path) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("energy"))
+
+
+def figures(warehouse: Path | Part) -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, "from published order by all").to_dicts()
 
 
@@ -27,9 +44,10 @@ def energy_star(folder: Path, **scenario: Any) -> Path:
     return folder / "benchmark.json"
 
 
-def test_energy_star_of_optimum_benchmark_is_of_all_samples(warehouse: Path) -> None:
+def test_energy_star_of_optimum_benchmark_is_of_all_samples(loaded: Loaded) -> None:
     """Its kWh are those of 1,000 samples together: 720 J a response, not 720 kJ."""
-    assert warehouses.ingest(DATA / "energy_star", into=warehouse).status == 0
+    warehouse = loaded[DATA / "energy_star"]
+    assert warehouse.status == 0
     figure = warehouses.rows(warehouse, "from published").row(0, named=True)
     assert figure["energy_j"] == pytest.approx((0.075 + 0.125) * 3.6e6 / 1000)
     assert (figure["prompts"], figure["batch_size"], figure["output_tokens"]) == (1000, 1, 100.0)
@@ -49,9 +67,14 @@ def test_latencies_of_energy_star_are_of_all_calls(tmp_path: Path, warehouse: Pa
     assert figure["energy_j"] == pytest.approx(720.0)
 
 
-@pytest.mark.parametrize("samples", [-1, None, "all", True])
-def test_energy_star_without_its_number_of_samples_is_refused(samples: Any, tmp_path: Path, warehouse: Path) -> None:
-    line = warehouses.ingest(energy_star(tmp_path, num_samples=samples), into=warehouse).lines[0]
+SAMPLES = [-1, None, "all", True]
+for number, asked in enumerate(SAMPLES):
+    TOGETHER.add(f"samples {number}", partial(energy_star, num_samples=asked))
+
+
+@pytest.mark.parametrize("samples", SAMPLES)
+def test_energy_star_without_its_number_of_samples_is_refused(samples: Any, loaded: Loaded) -> None:
+    (line,) = loaded[f"samples {SAMPLES.index(samples)}"].lines
     assert line.state == "unreadable" and "scenario.num_samples" in line.why
 
 
@@ -78,9 +101,10 @@ def test_a_length_that_optimum_benchmark_did_not_count_is_null(
     assert found == (tokens, None if tokens is None else 50.0)
 
 
-def test_a_table_of_the_ai_energy_score(warehouse: Path) -> None:
+def test_a_table_of_the_ai_energy_score(loaded: Loaded) -> None:
     """kWh of 1,000 queries: 0.25 kWh are 900 J a query. The number of GPUs is known of models that fit on one."""
-    assert warehouses.ingest(SCORE / "text_generation.csv", into=warehouse).status == 1
+    warehouse = loaded[SCORE / "text_generation.csv"]
+    assert warehouse.status == 1
     small, large = sorted(figures(warehouse), key=lambda figure: figure["energy_j"])
     assert (small["published_model_id"], small["energy_j"], small["num_gpus"]) == ("acme/tiny-1B", 900.0, 1)
     assert (large["energy_j"], large["num_gpus"]) == (45_000.0, 0)
@@ -89,26 +113,31 @@ def test_a_table_of_the_ai_energy_score(warehouse: Path) -> None:
     assert warehouses.rejects(warehouse) == [(4, "energy_j", "is negative or not a finite number")]
 
 
-@pytest.mark.parametrize(
-    ("name", "task"),
-    [
-        ("Reasoning (Dec 2025).csv", "reasoning"),
-        ("text-generation.csv", "text_generation"),
-        ("image_generation.csv", None),
-        ("a.csv", None),
-    ],
-)
-def test_the_task_of_a_table_is_in_its_name(name: str, task: str | None, tmp_path: Path, warehouse: Path) -> None:
-    (tmp_path / name).write_text("model,total_gpu_energy,energy_score\nacme/tiny-1B,0.25,5\n")
-    assert warehouses.ingest(tmp_path / name, into=warehouse).status == (task is None)
+TABLES = {"Reasoning (Dec 2025).csv": "reasoning", "text-generation.csv": "text_generation", "image_generation.csv": None, "a.csv": None}
+
+
+def table(folder: Path, name: str) -> None:
+    """A table of this name, of a model of its own."""
+    (folder / name).write_text(f"model,total_gpu_energy,energy_score\nacme/{list(TABLES).index(name)}-1B,0.25,5\n")
+
+
+for called in TABLES:
+    TOGETHER.add(called, partial(table, name=called))
+
+
+@pytest.mark.parametrize(("name", "task"), TABLES.items())
+def test_the_task_of_a_table_is_in_its_name(name: str, task: str | None, loaded: Loaded) -> None:
+    warehouse = loaded[name]
+    assert warehouse.status == (task is None)
     assert [figure["task"] for figure in figures(warehouse)] == ([f"AI Energy Score, {task}"] if task else [])
     if task is None:
         assert "by the file's name" in warehouses.rejects(warehouse)[0][2]
 
 
-def test_runs_of_its_benchmark(warehouse: Path) -> None:
+def test_runs_of_its_benchmark(loaded: Loaded) -> None:
     """10 Wh over 40 answers of 100 tokens; tokens per s are those of answers alone. Too many failed: the energy cannot be told apart."""
-    assert warehouses.ingest(SCORE / "master_results.csv", into=warehouse).status == 1
+    warehouse = loaded[SCORE / "master_results.csv"]
+    assert warehouse.status == 1
     with_failed, whole = sorted(figures(warehouse), key=lambda figure: figure["prompts"])
     assert (whole["energy_j"], whole["energy_per_token_j"], whole["output_tokens"], whole["input_tokens"]) == (900.0, 9.0, 100.0, 50.0)
     assert (whole["latency_s"], whole["ttft_s"], whole["throughput_tps"], whole["gpu_model"]) == (2.0, 0.05, 50.0, "unknown")
@@ -142,9 +171,10 @@ def test_a_torn_report_of_its_benchmark_is_refused(lost: str, tmp_path: Path, wa
     assert warehouses.rejects(warehouse) == [(1, None, "is no whole report of ai_energy_benchmarks")]
 
 
-def test_a_log_of_zeus(warehouse: Path) -> None:
+def test_a_log_of_zeus(loaded: Loaded) -> None:
     """J and s of windows of one name over both GPUs; a line with an energy below 0 is refused."""
-    assert warehouses.ingest(DATA / "zeus_log", into=warehouse).status == 1
+    warehouse = loaded[DATA / "zeus_log"]
+    assert warehouse.status == 1
     columns = "source, task, duration_s, gpu_energy_j, num_gpus, cpu_energy_j, harness_version, ended_at::varchar as ended"
     assert warehouses.rows(warehouse, f"select {columns} from run_totals order by task").rows() == [
         ("Zeus", "generate", 3.5, 1500.75, 2, None, "zeus, windows: 2", "2026-01-05 12:00:04.5"),
@@ -153,9 +183,10 @@ def test_a_log_of_zeus(warehouse: Path) -> None:
     assert warehouses.rejects(warehouse) == [(5, "gpu0_energy", "is negative or not a finite number")]
 
 
-def test_power_that_nvidia_smi_sampled(warehouse: Path) -> None:
+def test_power_that_nvidia_smi_sampled(loaded: Loaded) -> None:
     """Trapezoids of each GPU: 200 J, 800 J over the 2 s around a gap, 400 J; 50 and 60 J. Five minutes without a sample are left out."""
-    assert warehouses.ingest(DATA / "nvidia_smi", into=warehouse).status == 1
+    warehouse = loaded[DATA / "nvidia_smi"]
+    assert warehouse.status == 1
     columns = "source, duration_s, gpu_energy_j, num_gpus, gpu_model, harness_version, ended_at::varchar as ended"
     assert warehouses.rows(warehouse, f"select {columns} from run_totals").rows() == [
         (
@@ -188,11 +219,16 @@ def test_a_log_of_nvidia_smi_that_gives_no_energy(text: str, sentence: str, tmp_
     assert (line.state, line.why) == ("unreadable", sentence)
 
 
-def test_a_log_of_one_gpu_without_units(tmp_path: Path, warehouse: Path) -> None:
-    """`--format=csv,nounits`, of one GPU, with the power of an instant."""
+@TOGETHER.of
+def a_log_of_one_gpu_without_units(folder: Path) -> None:
     lines = [f"2026/01/05 12:00:0{second}.500, 200.0" for second in range(5)]
-    (tmp_path / "power.csv").write_text("\n".join(["timestamp, power.draw.instant [W]", *lines]) + "\n")
-    assert warehouses.ingest(tmp_path / "power.csv", into=warehouse).status == 0
+    (folder / "power.csv").write_text("\n".join(["timestamp, power.draw.instant [W]", *lines]) + "\n")
+
+
+def test_a_log_of_one_gpu_without_units(loaded: Loaded) -> None:
+    """`--format=csv,nounits`, of one GPU, with the power of an instant."""
+    warehouse = loaded[a_log_of_one_gpu_without_units]
+    assert warehouse.status == 0
     assert warehouses.rows(warehouse, "select duration_s, gpu_energy_j, num_gpus, gpu_model from run_totals").rows() == [
         (4.0, 800.0, 1, None)
     ]

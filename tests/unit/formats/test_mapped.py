@@ -12,6 +12,7 @@ from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import mapped
 from prompt_joules.ingest.formats.mapped_cells import Unfit, number_of, time_of, value_of
 from tests import warehouses
+from tests.together import Part
 
 CASES = warehouses.DATA / "cases"
 SETUP = "columns: {output_tokens: n, latency_s: s}\nvalues: {model_id: org/M, task: chat}\n"
@@ -25,7 +26,7 @@ def load(warehouse: Path, table: str, mapping: str, name: str = "a.csv") -> int:
     return main([str(folder / name), "--map", str(folder / "m.yaml"), "--warehouse", str(warehouse)])
 
 
-def requests(warehouse: Path, columns: str) -> list[tuple[Any, ...]]:
+def requests(warehouse: Path | Part, columns: str) -> list[tuple[Any, ...]]:
     return warehouses.rows(warehouse, f"select {columns} from requests order by run_id, sequence").rows()
 
 

@@ -10,6 +10,7 @@ import pytest
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import vllm_bench
 from tests import warehouses
+from tests.together import Part
 from tests.unit.formats.conftest import requests
 
 REAL = warehouses.DATA / "real"
@@ -21,7 +22,7 @@ def load(warehouse: Path, *paths: Path, model: str | None = None) -> int:
     return main([*map(str, paths), *(("--model", model) if model else ()), "--warehouse", str(warehouse), "--quiet"])
 
 
-def figures(warehouse: Path) -> list[dict[str, Any]]:
+def figures(warehouse: Path | Part) -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, "from published order by task, throughput_tps").to_dicts()
 
 

@@ -8,10 +8,23 @@ import pytest
 from prompt_joules.ingest.formats import foreign, sglang_bench
 from prompt_joules.warehouse import query
 from tests import warehouses
+from tests.together import Loaded, Together
 from tests.unit.formats.conftest import requests
 
 DATA = warehouses.DATA
 CASES = DATA / "cases"
+TOGETHER = Together()
+for there in (
+    (DATA / "sglang_bench" / "means.jsonl",),
+    (DATA / "guidellm" / "benchmarks-0.2.json",),
+):
+    TOGETHER.file(*there)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("requests"))
 
 
 def test_sglang_with_details(warehouse: Path) -> None:
@@ -35,8 +48,9 @@ def test_an_empty_answer_of_sglang_without_an_error_is_a_failed_one() -> None:
     assert sglang_bench.row_of(run, 2) | {"status": "failed", "reason": "no answer"} == sglang_bench.row_of(run, 2)
 
 
-def test_sglang_without_details(warehouse: Path) -> None:
-    assert warehouses.ingest(DATA / "sglang_bench" / "means.jsonl", into=warehouse).status == 0
+def test_sglang_without_details(loaded: Loaded) -> None:
+    warehouse = loaded[DATA / "sglang_bench" / "means.jsonl"]
+    assert warehouse.status == 0
     limited, at_rate = warehouses.rows(warehouse, "from published order by concurrency").to_dicts()
     assert (limited["published_model_id"], limited["parallelism"], limited["dtype"], limited["prompts"]) == (
         "acme/tiny-1B",
@@ -52,12 +66,17 @@ def test_sglang_without_details(warehouse: Path) -> None:
     assert at_rate["harness_version"] == "sglang-bench-serving 0.5.6, 2 requests/s"
 
 
-def test_sglang_without_a_stream_has_no_time_to_first_token(tmp_path: Path, warehouse: Path) -> None:
-    """`--disable-stream`: the tool writes the latency as the time to first token."""
+@TOGETHER.of
+def sglang_without_a_stream_has_no_time_to_first_token(folder: Path) -> None:
     run = json.loads((DATA / "sglang_bench" / "sglang_0105_3_64_3.jsonl").read_text().splitlines()[0])
     run |= {"itls": [[], [], []], "ttfts": [0.14, 0.24, 0.0]}
-    (tmp_path / "r.jsonl").write_text(json.dumps(run) + "\n")
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / "r.jsonl").write_text(json.dumps(run) + "\n")
+
+
+def test_sglang_without_a_stream_has_no_time_to_first_token(loaded: Loaded) -> None:
+    """`--disable-stream`: the tool writes the latency as the time to first token."""
+    warehouse = loaded[sglang_without_a_stream_has_no_time_to_first_token]
+    assert warehouse.status == 0
     assert [(row["ttft_s"], row["latency_s"]) for row in requests(warehouse)] == [(None, 0.14), (None, 0.24), (None, None)]
     means = json.loads((DATA / "sglang_bench" / "means.jsonl").read_text().splitlines()[0])
     figure = sglang_bench.figure_of(means | {"mean_ttft_ms": means["mean_e2e_latency_ms"]})
@@ -73,11 +92,16 @@ def test_sglang_that_names_no_model_says_how_to_add_it(tmp_path: Path, warehouse
     assert [row["latency_s"] for row in requests(warehouse)] == pytest.approx([0.13, 0.23])
 
 
-def test_what_is_no_run_of_sglang_is_refused_with_its_line(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def what_is_no_run_of_sglang_is_refused_with_its_line(folder: Path) -> None:
     good = (DATA / "sglang_bench" / "sglang_0105_3_64_3.jsonl").read_text().splitlines()[0]
     means = (DATA / "sglang_bench" / "means.jsonl").read_text().splitlines()[0]
-    (tmp_path / "a.jsonl").write_text(f"{good}\n{means}\n{good[:-40]}\n")
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    (folder / "a.jsonl").write_text(f"{good}\n{means}\n{good[:-40]}\n")
+
+
+def test_what_is_no_run_of_sglang_is_refused_with_its_line(loaded: Loaded) -> None:
+    warehouse = loaded[what_is_no_run_of_sglang_is_refused_with_its_line]
+    assert warehouse.status == 1
     assert warehouses.rejects(warehouse) == [(2, None, "is no whole run with details"), (3, None, "is no whole run with details")]
     assert len(requests(warehouse)) == 3
 
@@ -100,13 +124,18 @@ def test_guidellm(warehouse: Path) -> None:
     assert set(query.load("leaderboard", None, str(warehouse))["source"]) == {"GuideLLM"}
 
 
-def test_warm_up_and_cool_down_of_guidellm_are_runs_of_their_own(tmp_path: Path, warehouse: Path) -> None:
-    """A request counts when it overlaps the measured time, as in GuideLLM's own means."""
+@TOGETHER.of
+def warm_up_and_cool_down_of_guidellm_are_runs_of_their_own(folder: Path) -> None:
     report = json.loads((DATA / "guidellm" / "benchmarks.json").read_text())
     report["benchmarks"] = report["benchmarks"][:1]
     report["benchmarks"][0]["scheduler_metrics"] |= {"measure_start_time": 1767614401.2, "measure_end_time": 1767614402.0}
-    (tmp_path / "benchmarks.json").write_text(json.dumps(report))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / "benchmarks.json").write_text(json.dumps(report))
+
+
+def test_warm_up_and_cool_down_of_guidellm_are_runs_of_their_own(loaded: Loaded) -> None:
+    """A request counts when it overlaps the measured time, as in GuideLLM's own means."""
+    warehouse = loaded[warm_up_and_cool_down_of_guidellm_are_runs_of_their_own]
+    assert warehouse.status == 0
     assert [(row["run_id"], row["sequence"]) for row in requests(warehouse)] == [
         ("guidellm:bench-0", 1),
         ("guidellm:bench-0:cooldown", 2),
@@ -114,8 +143,9 @@ def test_warm_up_and_cool_down_of_guidellm_are_runs_of_their_own(tmp_path: Path,
     ]
 
 
-def test_guidellm_of_2025(warehouse: Path) -> None:
-    assert warehouses.ingest(DATA / "guidellm" / "benchmarks-0.2.json", into=warehouse).status == 0
+def test_guidellm_of_2025(loaded: Loaded) -> None:
+    warehouse = loaded[DATA / "guidellm" / "benchmarks-0.2.json"]
+    assert warehouse.status == 0
     (row,) = requests(warehouse)
     assert (row["run_id"], row["model_id"], row["concurrency"], row["output_tokens"]) == ("guidellm:old-1", "acme/tiny-1B", 1, 8)
     assert (row["ttft_s"], row["latency_s"], row["harness_version"]) == (pytest.approx(0.1), 0.5, "guidellm-unknown")

@@ -8,12 +8,28 @@ import pytest
 
 from prompt_joules.ingest.formats import aiperf_summary, fields, llama_bench, vllm_offline, vllm_runs
 from tests import warehouses
+from tests.together import Loaded, Part, Together
 
 DATA = warehouses.DATA
 CASES = DATA / "cases"
+GENAI = DATA / "genai_perf" / "profile_export_genai_perf.json"
+TOGETHER = Together()
+for there in (
+    (CASES / "vllm-nodetail",),
+    (DATA / "vllm_offline",),
+    (CASES / "llamabench",),
+    (GENAI,),
+):
+    TOGETHER.file(*there)
 
 
-def figures(warehouse: Path, columns: str = "*") -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("runs"))
+
+
+def figures(warehouse: Path | Part, columns: str = "*") -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, f"select {columns} from published order by task, throughput_tps, result_id").to_dicts()
 
 
@@ -30,8 +46,9 @@ def test_vllm_without_details(tmp_path: Path, warehouse: Path) -> None:
     assert reason == "the source gives no energy of a response"
 
 
-def test_a_short_vllm_result_is_read_as_far_as_it_goes(warehouse: Path) -> None:
-    assert warehouses.ingest(CASES / "vllm-nodetail", into=warehouse).status == 0
+def test_a_short_vllm_result_is_read_as_far_as_it_goes(loaded: Loaded) -> None:
+    warehouse = loaded[CASES / "vllm-nodetail"]
+    assert warehouse.status == 0
     (figure,) = figures(warehouse)
     assert (figure["output_tokens"], figure["throughput_tps"], figure["latency_s"], figure["ttft_s"]) == (3.0, 6.0, None, None)
 
@@ -44,10 +61,14 @@ def test_the_three_files_of_a_sweep_hold_the_same_runs(tmp_path: Path, warehouse
     assert [figure["throughput_tps"] for figure in figures(tmp_path / "csv.duckdb")] == [100.0, 101.5, 160.0]
 
 
-def test_the_warm_up_of_a_sweep_is_no_figure(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def the_warm_up_of_a_sweep_is_no_figure(folder: Path) -> None:
     run = json.loads((DATA / "vllm_runs" / "summary.json").read_text())[0]
-    (tmp_path / "warmup.json").write_text(json.dumps(run | {"run_number": -1}))
-    report = warehouses.ingest(tmp_path, into=warehouse)
+    (folder / "warmup.json").write_text(json.dumps(run | {"run_number": -1}))
+
+
+def test_the_warm_up_of_a_sweep_is_no_figure(loaded: Loaded) -> None:
+    report = loaded[the_warm_up_of_a_sweep_is_no_figure]
     assert (report.status, report.lines[0].state) == (0, "foreign")
 
 
@@ -67,7 +88,8 @@ def test_figures_of_vllm(changes: dict[str, Any], found: dict[str, Any]) -> None
     assert {name: figure[name] for name in found} == found
 
 
-def test_what_is_no_figure_of_vllm_is_refused_with_its_place(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def what_is_no_figure_of_vllm_is_refused_with_its_place(folder: Path) -> None:
     good, *_ = json.loads((DATA / "vllm_runs" / "summary.json").read_text())
     runs = [
         good,
@@ -76,8 +98,12 @@ def test_what_is_no_figure_of_vllm_is_refused_with_its_place(tmp_path: Path, war
         good | {"mean_e2el_ms": -1},
         good | {key: [] for key in vllm_runs.LISTS},
     ]
-    (tmp_path / "summary.json").write_text(json.dumps(runs))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    (folder / "summary.json").write_text(json.dumps(runs))
+
+
+def test_what_is_no_figure_of_vllm_is_refused_with_its_place(loaded: Loaded) -> None:
+    warehouse = loaded[what_is_no_figure_of_vllm_is_refused_with_its_place]
+    assert warehouse.status == 1
     assert len(figures(warehouse)) == 1
     assert warehouses.rejects(warehouse) == [
         (2, None, "has no answered request"),
@@ -87,8 +113,9 @@ def test_what_is_no_figure_of_vllm_is_refused_with_its_place(tmp_path: Path, war
     ]
 
 
-def test_vllm_latency_and_throughput(warehouse: Path) -> None:
-    assert warehouses.ingest(DATA / "vllm_offline", into=warehouse).status == 0
+def test_vllm_latency_and_throughput(loaded: Loaded) -> None:
+    warehouse = loaded[DATA / "vllm_offline"]
+    assert warehouse.status == 0
     latency, throughput = figures(warehouse)
     assert (latency["task"], latency["batch_size"], latency["prompts"]) == ("vllm-bench-latency", 8, 24)
     assert (latency["latency_s"], latency["throughput_tps"], latency["output_tokens"]) == (2.0, 512.0, 128.0)
@@ -96,18 +123,27 @@ def test_vllm_latency_and_throughput(warehouse: Path) -> None:
     assert (throughput["latency_s"], throughput["energy_j"], throughput["dtype"]) == (None, None, "float16")
 
 
-def test_vllm_throughput_of_answers_of_many_lengths_is_no_figure(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def vllm_throughput_of_answers_of_many_lengths_is_no_figure(folder: Path) -> None:
     records = json.loads((DATA / "vllm_offline" / "throughput.pytorch.json").read_text())
     records[0]["metric"]["extra_info"]["total_num_tokens"] -= 1
-    (tmp_path / "throughput.pytorch.json").write_text(json.dumps(records))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    (folder / "throughput.pytorch.json").write_text(json.dumps(records))
+
+
+def test_vllm_throughput_of_answers_of_many_lengths_is_no_figure(loaded: Loaded) -> None:
+    warehouse = loaded[vllm_throughput_of_answers_of_many_lengths_is_no_figure]
+    assert warehouse.status == 1
     assert warehouses.rejects(warehouse) == [(1, None, vllm_offline.VARIES)]
 
 
-def test_a_plain_vllm_latency_names_no_model_and_says_what_to_do(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def a_plain_vllm_latency_names_no_model_and_says_what_to_do(folder: Path) -> None:
     plain = {"avg_latency": 2.0, "std_latency": 0.1, "latencies": [2.0], "percentiles": {"50": 2.0}}
-    (tmp_path / "latency.json").write_text(json.dumps(plain))
-    report = warehouses.ingest(tmp_path, into=warehouse)
+    (folder / "latency.json").write_text(json.dumps(plain))
+
+
+def test_a_plain_vllm_latency_names_no_model_and_says_what_to_do(loaded: Loaded) -> None:
+    report = loaded[a_plain_vllm_latency_names_no_model_and_says_what_to_do]
     assert report.status == 1
     assert "SAVE_TO_PYTORCH_BENCHMARK_FORMAT=1" in report.lines[0].why
 
@@ -129,8 +165,9 @@ def test_llama_bench(ending: str, warehouse: Path) -> None:
     assert generated["prompts"] == (None if ending == "csv" else 2)
 
 
-def test_the_short_files_of_llama_bench(warehouse: Path) -> None:
-    assert warehouses.ingest(CASES / "llamabench", into=warehouse).status == 0
+def test_the_short_files_of_llama_bench(loaded: Loaded) -> None:
+    warehouse = loaded[CASES / "llamabench"]
+    assert warehouse.status == 0
     first, second = sorted(figures(warehouse), key=lambda figure: str(figure["published_gpu_model"]))
     assert (first["published_gpu_model"], first["dtype"]) == ("NVIDIA RTX 4090", "Q4_K - Medium")
     assert (second["published_gpu_model"], second["latency_s"]) == ("unknown", pytest.approx(0.07))
@@ -152,20 +189,23 @@ def test_gpus_of_llama_bench(changes: dict[str, Any], gpu: tuple[str, int], engi
     assert (llama_bench.gpus_of(run), llama_bench.engine_of(run)) == (gpu, engine)
 
 
-def test_a_torn_llama_bench_gives_its_whole_tests(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def a_torn_llama_bench_gives_its_whole_tests(folder: Path) -> None:
     text = (DATA / "llama_bench" / "lb.json").read_text()
-    (tmp_path / "lb.json").write_text(text[: text.rindex('"n_prompt"')])
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    (folder / "lb.json").write_text(text[: text.rindex('"n_prompt"')])
+
+
+def test_a_torn_llama_bench_gives_its_whole_tests(loaded: Loaded) -> None:
+    warehouse = loaded[a_torn_llama_bench_gives_its_whole_tests]
+    assert warehouse.status == 1
     assert len(figures(warehouse)) == 2
     assert warehouses.rejects(warehouse) == [(3, None, "is no whole JSON object")]
 
 
-GENAI = DATA / "genai_perf" / "profile_export_genai_perf.json"
-
-
-def test_genai_perf(warehouse: Path) -> None:
+def test_genai_perf(loaded: Loaded) -> None:
     """Means in ms and tokens. Its telemetry is a mean of counters, so no energy comes of it."""
-    assert warehouses.ingest(GENAI, into=warehouse).status == 0
+    warehouse = loaded[GENAI]
+    assert warehouse.status == 0
     (figure,) = figures(warehouse)
     setup = [figure[name] for name in ("source", "published_model_id", "engine", "concurrency")]
     assert setup == ["genai-perf", "acme/tiny-1B", "openai-chat", 8]
@@ -174,22 +214,31 @@ def test_genai_perf(warehouse: Path) -> None:
     assert [figure[name] for name in ("energy_j", "energy_per_token_j", "power_w", "num_gpus")] == [None, None, None, 0]
 
 
-def test_genai_perf_of_2024_wrote_its_arguments_flat(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def genai_perf_of_2024_wrote_its_arguments_flat(folder: Path) -> None:
     content = json.loads(GENAI.read_text())
     content["input_config"] = {"model": ["acme/tiny-1B"], "concurrency": 4, "endpoint_type": "completions", "request_rate": None}
-    (tmp_path / GENAI.name).write_text(json.dumps(content))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / GENAI.name).write_text(json.dumps(content))
+
+
+def test_genai_perf_of_2024_wrote_its_arguments_flat(loaded: Loaded) -> None:
+    warehouse = loaded[genai_perf_of_2024_wrote_its_arguments_flat]
+    assert warehouse.status == 0
     (figure,) = figures(warehouse)
     assert [figure[name] for name in ("published_model_id", "engine", "concurrency")] == ["acme/tiny-1B", "openai-completions", 4]
 
 
-def test_genai_perf_in_an_unknown_unit_or_without_a_model_is_no_figure(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def genai_perf_in_an_unknown_unit_or_without_a_model_is_no_figure(folder: Path) -> None:
     content = json.loads(GENAI.read_text())
     content["request_latency"]["unit"] = "fortnights"
-    (tmp_path / "unit.json").write_text(json.dumps(content))
+    (folder / "unit.json").write_text(json.dumps(content))
     del content["input_config"]["model_names"]
-    (tmp_path / "nameless.json").write_text(json.dumps(content))
-    report = warehouses.ingest(tmp_path, into=warehouse)
+    (folder / "nameless.json").write_text(json.dumps(content))
+
+
+def test_genai_perf_in_an_unknown_unit_or_without_a_model_is_no_figure(loaded: Loaded) -> None:
+    report = warehouse = loaded[genai_perf_in_an_unknown_unit_or_without_a_model_is_no_figure]
     assert {line.path: line.state for line in report.lines} == {"nameless.json": "foreign", "unit.json": "loaded"}
     assert (figures(warehouse), warehouses.rejects(warehouse)) == ([], [(1, "latency_s", "is not a number")])
 

@@ -11,12 +11,26 @@ import pytest
 from prompt_joules.ingest.formats import helm, inferencex, lighteval, llm_perf
 from prompt_joules.ingest.formats.base import Unreadable
 from tests import warehouses
+from tests.together import Loaded, Part, Together
 
 DATA = warehouses.DATA
 KWH = 3.6e6
+TOGETHER = Together()
+for there in (
+    (DATA / "inferencex",),
+    (DATA / "lighteval",),
+    (DATA / "helm" / "stats.json",),
+):
+    TOGETHER.file(*there)
 
 
-def figures(warehouse: Path) -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("scores"))
+
+
+def figures(warehouse: Path | Part) -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, "from published order by published_model_id, concurrency").to_dicts()
 
 
@@ -78,19 +92,25 @@ def test_cells_of_pandas(cell: str, value: Any) -> None:
     assert llm_perf.value_of(cell) == value
 
 
-def test_a_row_of_llm_perf_without_figures_is_refused(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def a_row_of_llm_perf_without_figures_is_refused(folder: Path) -> None:
     for name, empty in (("a", "report.decode.latency.mean"), ("b", "config.backend.model")):
-        llm_perf_csv(tmp_path / f"{name}.csv", {empty: "", "report.decode.energy.gpu": ""}, rows=slice(1))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+        llm_perf_csv(folder / f"{name}.csv", {empty: "", "report.decode.energy.gpu": ""}, rows=slice(1))
+
+
+def test_a_row_of_llm_perf_without_figures_is_refused(loaded: Loaded) -> None:
+    warehouse = loaded[a_row_of_llm_perf_without_figures_is_refused]
+    assert warehouse.status == 1
     assert [reason[:34] for *_, reason in warehouses.rejects(warehouse)] == [
         "has neither a latency nor an energy"[:34],
         "names no backend.model or no scena",
     ]
 
 
-def test_inferencex(warehouse: Path) -> None:
+def test_inferencex(loaded: Loaded) -> None:
     """J a request over all GPUs; the mean lengths are those by which InferenceX divided, not those that were asked for."""
-    assert warehouses.ingest(DATA / "inferencex", into=warehouse).status == 0
+    warehouse = loaded[DATA / "inferencex"]
+    assert warehouse.status == 0
     old, single, unmeasured, split, sessions = figures(warehouse)
     assert (single["energy_j"], single["energy_per_token_j"], single["power_w"]) == (552.0, 0.6, 2400.0)
     assert (single["output_tokens"], single["input_tokens"]) == pytest.approx((920.0, 920.0))
@@ -127,9 +147,10 @@ def test_what_is_no_result_of_inferencex(changes: dict[str, Any]) -> None:
     assert inferencex.figure_of(run | changes) == "is no result of InferenceX that names a model and its GPUs"
 
 
-def test_lighteval(warehouse: Path) -> None:
+def test_lighteval(loaded: Loaded) -> None:
     """Shares are percent; the mean of a group has no error; the mean over all tasks is no score."""
-    assert warehouses.ingest(DATA / "lighteval", into=warehouse).status == 0
+    warehouse = loaded[DATA / "lighteval"]
+    assert warehouse.status == 0
     source = "lighteval 203045a843"
     assert scores(warehouse) == [
         ("aime24", "pass@k:k=1&n=1", 10.0, 5.0, 0, source),
@@ -162,20 +183,26 @@ def test_models_of_lighteval() -> None:
         lighteval.model_of({"config_general": {}})
 
 
-def test_a_part_of_a_task_says_so_in_lighteval(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def a_part_of_a_task_says_so_in_lighteval(folder: Path) -> None:
     (path,) = (DATA / "lighteval").glob("*.json")
     content = json.loads(path.read_text())
     content["config_general"] |= {"max_samples": 10, "lighteval_sha": "?"}
     content["results"] = {"boolq|0": {"acc": 0.5, "f1": "good"}}
-    (tmp_path / "results.json").write_text(json.dumps(content))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    (folder / "results.json").write_text(json.dumps(content))
+
+
+def test_a_part_of_a_task_says_so_in_lighteval(loaded: Loaded) -> None:
+    warehouse = loaded[a_part_of_a_task_says_so_in_lighteval]
+    assert warehouse.status == 1
     assert scores(warehouse) == [("boolq", "acc", 50.0, None, 0, "lighteval, limit 10")]
     assert warehouses.rejects(warehouse) == [(2, "score", "is not a number")]
 
 
-def test_helm(warehouse: Path) -> None:
+def test_helm(loaded: Loaded) -> None:
     """Headline metrics of whole, unchanged inputs; the test split before the valid one."""
-    assert warehouses.ingest(DATA / "helm" / "stats.json", into=warehouse).status == 0
+    warehouse = loaded[DATA / "helm" / "stats.json"]
+    assert warehouse.status == 0
     benchmark, source = "mmlu:subject=anatomy,method=multiple_choice_joint", "HELM, at most 1000 instances"
     assert scores(warehouse) == [
         (benchmark, "exact_match", pytest.approx(55.0), None, 5, source),

@@ -8,25 +8,41 @@ import pytest
 
 from prompt_joules.warehouse import query
 from tests import warehouses
+from tests.together import Loaded, Together
 
 DATA = warehouses.DATA
 REAL = DATA / "real"
+TOGETHER = Together()
+for there in ((DATA / "optimum_benchmark",),):
+    TOGETHER.file(*there)
 
 
-def test_optimum_benchmark(warehouse: Path) -> None:
-    assert warehouses.ingest(DATA / "optimum_benchmark", into=warehouse).status == 0
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("totals"))
+
+
+def test_optimum_benchmark(loaded: Loaded) -> None:
+    warehouse = loaded[DATA / "optimum_benchmark"]
+    assert warehouse.status == 0
     figure = warehouses.rows(warehouse, "from published").row(0, named=True)
     assert figure["energy_j"] == pytest.approx((1e-6 + 9e-6) * 3.6e6 / 4)
     assert (figure["latency_s"], figure["ttft_s"], figure["batch_size"], figure["output_tokens"]) == (2.5, 0.5, 4, 20.0)
     assert (figure["gpu_model"], figure["num_gpus"], figure["engine"]) == ("A100 80GB", 1, "optimum-pytorch")
 
 
-def test_optimum_benchmark_on_a_cpu_has_no_gpu_energy(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def optimum_benchmark_on_a_cpu_has_no_gpu_energy(folder: Path) -> None:
     report = json.loads((DATA / "optimum_benchmark" / "benchmark_report.json").read_text())
     config = json.loads((DATA / "optimum_benchmark" / "benchmark_config.json").read_text())
     config["backend"]["device"] = "cpu"
-    (tmp_path / "benchmark.json").write_text(json.dumps({"config": config, "report": report}))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / "benchmark.json").write_text(json.dumps({"config": config, "report": report}))
+
+
+def test_optimum_benchmark_on_a_cpu_has_no_gpu_energy(loaded: Loaded) -> None:
+    warehouse = loaded[optimum_benchmark_on_a_cpu_has_no_gpu_energy]
+    assert warehouse.status == 0
     figure = warehouses.rows(warehouse, "select gpu_model, num_gpus, energy_j, latency_s from published").row(0)
     assert figure == ("CPU", 0, None, 2.5)
 
@@ -40,12 +56,17 @@ def test_what_optimum_benchmark_really_wrote(warehouse: Path) -> None:
     assert (figure["throughput_tps"], figure["harness_version"]) == (pytest.approx(4.5271032), "optimum-benchmark-0.6.0")
 
 
-def test_random_weights_of_optimum_benchmark_say_so(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def random_weights_of_optimum_benchmark_say_so(folder: Path) -> None:
     config = json.loads((REAL / "optimum_benchmark" / "benchmark_config.json").read_text())
     config["backend"]["no_weights"] = True
-    (tmp_path / "benchmark_config.json").write_text(json.dumps(config))
-    shutil.copy(REAL / "optimum_benchmark" / "benchmark_report.json", tmp_path)
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / "benchmark_config.json").write_text(json.dumps(config))
+    shutil.copy(REAL / "optimum_benchmark" / "benchmark_report.json", folder)
+
+
+def test_random_weights_of_optimum_benchmark_say_so(loaded: Loaded) -> None:
+    warehouse = loaded[random_weights_of_optimum_benchmark_say_so]
+    assert warehouse.status == 0
     assert warehouses.rows(warehouse, "select engine from published").item() == "optimum-pytorch, random weights"
 
 

@@ -10,10 +10,23 @@ from prompt_joules.ingest.formats import vllm_bench
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from tests import warehouses
+from tests.together import Loaded, Together
 from tests.unit.formats.conftest import requests
 
 DATA = warehouses.DATA
 REAL = DATA / "real"
+TOGETHER = Together()
+for there in (
+    (DATA / "vllm_bench",),
+    (REAL / "vllm_bench",),
+):
+    TOGETHER.file(*there)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("vllm_aiperf"))
 
 
 def test_aiperf(warehouse: Path) -> None:
@@ -32,15 +45,20 @@ def test_aiperf(warehouse: Path) -> None:
     assert query.load("leaderboard", Selection(sources=("Prompt Joules",)), str(warehouse)).is_empty()
 
 
-def test_aiperf_needs_its_summary(tmp_path: Path, warehouse: Path) -> None:
-    shutil.copy(DATA / "aiperf" / "profile_export.jsonl", tmp_path)
-    report = warehouses.ingest(tmp_path, into=warehouse)
+@TOGETHER.of
+def aiperf_needs_its_summary(folder: Path) -> None:
+    shutil.copy(DATA / "aiperf" / "profile_export.jsonl", folder)
+
+
+def test_aiperf_needs_its_summary(loaded: Loaded) -> None:
+    report = loaded[aiperf_needs_its_summary]
     assert report.status == 1
     assert report.lines[0].why == "needs profile_export_aiperf.json beside it, which says the model and the load"
 
 
-def test_vllm_bench(warehouse: Path) -> None:
-    assert warehouses.ingest(DATA / "vllm_bench", into=warehouse).status == 0
+def test_vllm_bench(loaded: Loaded) -> None:
+    warehouse = loaded[DATA / "vllm_bench"]
+    assert warehouse.status == 0
     first, second, failed = requests(warehouse)
     assert (first["latency_s"], second["latency_s"]) == pytest.approx((0.2, 0.3))
     assert (first["output_words"], first["input_tokens"], first["concurrency"], first["engine"]) == (3, 10, 2, "vllm")
@@ -49,9 +67,10 @@ def test_vllm_bench(warehouse: Path) -> None:
     assert {row["energy_j"] for row in (first, second, failed)} == {None}
 
 
-def test_what_vllm_bench_serve_really_wrote(warehouse: Path) -> None:
+def test_what_vllm_bench_serve_really_wrote(loaded: Loaded) -> None:
     """Three answers of six, then the server was killed. That server sends an empty chunk first, so no time to first token is known."""
-    assert warehouses.ingest(REAL / "vllm_bench", into=warehouse).status == 0
+    warehouse = loaded[REAL / "vllm_bench"]
+    assert warehouse.status == 0
     rows = requests(warehouse)
     assert [row["status"] for row in rows] == ["ok"] * 3 + ["failed"] * 3
     assert [row["output_tokens"] for row in rows] == [12, 12, 12, None, None, None]
@@ -81,19 +100,29 @@ def test_a_first_chunk_that_came_before_the_first_token(gaps: list[float], known
     assert times["ttft_s"] == (0.02 if known else None)
 
 
-def test_vllm_lists_of_different_lengths(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def vllm_lists_of_different_lengths(folder: Path) -> None:
     content = json.loads((DATA / "vllm_bench" / "vllm-inf-qps.json").read_text())
     content["ttfts"].pop()
-    (tmp_path / "bench.json").write_text(json.dumps(content))
-    assert "different lengths (2 to 3)" in warehouses.ingest(tmp_path, into=warehouse).lines[0].why
+    (folder / "bench.json").write_text(json.dumps(content))
 
 
-def test_gaps_of_vllm_may_mix_whole_and_other_numbers(tmp_path: Path, warehouse: Path) -> None:
+def test_vllm_lists_of_different_lengths(loaded: Loaded) -> None:
+    warehouse = loaded[vllm_lists_of_different_lengths]
+    assert "different lengths (2 to 3)" in warehouse.lines[0].why
+
+
+@TOGETHER.of
+def gaps_of_vllm_may_mix_whole_and_other_numbers(folder: Path) -> None:
     content = json.loads((DATA / "vllm_bench" / "vllm-inf-qps.json").read_text())
     content["itls"][0][0] = 0
     assert len(content["itls"][0]) > 1
-    (tmp_path / "bench.json").write_text(json.dumps(content))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 0
+    (folder / "bench.json").write_text(json.dumps(content))
+
+
+def test_gaps_of_vllm_may_mix_whole_and_other_numbers(loaded: Loaded) -> None:
+    warehouse = loaded[gaps_of_vllm_may_mix_whole_and_other_numbers]
+    assert warehouse.status == 0
     assert requests(warehouse)[0]["itl_s"][0] == 0.0
 
 
@@ -120,22 +149,32 @@ def test_prompts_of_an_aiperf_summary_are_as_long_as_the_server_counted(tmp_path
         assert warehouses.rows(warehouse, "select input_tokens from published").row(0) == (wanted,)
 
 
-def test_energy_of_some_gpus_alone_is_refused(tmp_path: Path, warehouse: Path) -> None:
-    """AIPerf adds up the counters that it could read; one of two GPUs is not the machine's energy."""
+@TOGETHER.of
+def energy_of_some_gpus_alone_is_refused(folder: Path) -> None:
     summary = json.loads((DATA / "cases" / "aiperf013-energy" / "profile_export_aiperf.json").read_text())
     del summary["telemetry_data"]["endpoints"]["127.0.0.1:18732"]["gpus"]["gpu_1"]["metrics"]["nvidia_energy_consumption"]
-    (tmp_path / "profile_export_aiperf.json").write_text(json.dumps(summary))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    (folder / "profile_export_aiperf.json").write_text(json.dumps(summary))
+
+
+def test_energy_of_some_gpus_alone_is_refused(loaded: Loaded) -> None:
+    """AIPerf adds up the counters that it could read; one of two GPUs is not the machine's energy."""
+    warehouse = loaded[energy_of_some_gpus_alone_is_refused]
+    assert warehouse.status == 1
     ((row, column, reason),) = warehouses.rejects(warehouse)
     assert (row, column, reason[:41]) == (1, None, "gives the energy of some of its GPUs alon")
     assert warehouses.rows(warehouse, "from published").is_empty()
 
 
-def test_energy_of_a_gpu_that_two_endpoints_report_is_refused(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def energy_of_a_gpu_that_two_endpoints_report_is_refused(folder: Path) -> None:
     summary = json.loads((DATA / "cases" / "aiperf013-energy" / "profile_export_aiperf.json").read_text())
     endpoints = summary["telemetry_data"]["endpoints"]
     endpoints["127.0.0.1:9401"] = endpoints["127.0.0.1:18732"]
-    (tmp_path / "profile_export_aiperf.json").write_text(json.dumps(summary))
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    (folder / "profile_export_aiperf.json").write_text(json.dumps(summary))
+
+
+def test_energy_of_a_gpu_that_two_endpoints_report_is_refused(loaded: Loaded) -> None:
+    warehouse = loaded[energy_of_a_gpu_that_two_endpoints_report_is_refused]
+    assert warehouse.status == 1
     ((row, column, reason),) = warehouses.rejects(warehouse)
     assert (row, column, reason[:46]) == (1, None, "counts the energy of a GPU more than once: sev")
