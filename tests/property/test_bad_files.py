@@ -16,9 +16,9 @@ from prompt_joules.ingest import check
 from tests import factories, warehouses
 
 GOOD = 5
-# An ingest costs more than a file, so every example has several.
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-FILES_AT_ONCE = st.integers(3, 5)
+# An ingest costs more than a file, so every example has many. The first example of hypothesis is the plainest that there is.
+FEW = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FILES_AT_ONCE = st.integers(9, 11)
 FILES = sorted(path for path in warehouses.DATA.rglob("*") if path.suffix in (".json", ".jsonl", ".csv"))
 JSONS = [
     path
@@ -93,7 +93,7 @@ def test_a_spoilt_parquet(data: st.DataObject) -> None:
 @FEW
 @given(st.data())
 def test_a_spoilt_text_file(data: st.DataObject) -> None:
-    paths = data.draw(st.lists(st.sampled_from(FILES), min_size=1, max_size=5, unique=True), "files")
+    paths = data.draw(st.lists(st.sampled_from(FILES), min_size=7, max_size=9, unique=True), "files")
     ingest_beside_a_good_file([(spoilt(path.read_bytes(), data), path) for path in paths])
 
 
@@ -110,10 +110,10 @@ def replace_somewhere(content: Any, data: st.DataObject) -> Any:
     return data.draw(ODD, "value")
 
 
-@settings(FEW, max_examples=16)
+@settings(FEW, max_examples=5)
 @given(st.data())
 def test_a_json_with_an_odd_value(data: st.DataObject) -> None:
-    paths = data.draw(st.lists(st.sampled_from(JSONS), min_size=1, max_size=5, unique=True), "files")
+    paths = data.draw(st.lists(st.sampled_from(JSONS), min_size=11, max_size=13, unique=True), "files")
     contents = [replace_somewhere(json.loads(path.read_text(encoding="utf-8-sig")), data) for path in paths]
     ingest_beside_a_good_file([(json.dumps(content).encode(), path) for content, path in zip(contents, paths, strict=True)])
 
@@ -134,7 +134,7 @@ VALUES: dict[str, pl.Expr] = {
 @FEW
 @given(
     st.lists(
-        st.dictionaries(st.sampled_from(sorted(factories.SCHEMA)), st.sampled_from(sorted(VALUES)), max_size=4), min_size=3, max_size=5
+        st.dictionaries(st.sampled_from(sorted(factories.SCHEMA)), st.sampled_from(sorted(VALUES)), max_size=4), min_size=9, max_size=11
     )
 )
 def test_columns_of_other_types(files: list[dict[str, str]]) -> None:
