@@ -152,7 +152,10 @@ class _Resampled:
     def __init__(self, drawn: Floats, sums: Sums) -> None:
         self.drawn, self.lower_of_unit = drawn, sums.lower
         self.rest = sums.upper - sums.value * sums.lower
-        self.upper, self.lower = drawn @ sums.upper, drawn @ sums.lower
+        # All sums of a resample in one product: what takes time is to read `drawn`.
+        self.upper, self.lower, *self.own = _summed(
+            drawn, sums.upper, sums.lower, self.rest * self.rest, self.rest * sums.lower, sums.lower * sums.lower
+        )
         self.log_away = np.log(np.where(self.upper > 0, self.upper, 1) / np.where(self.lower > 0, self.lower, 1)) - math.log(sums.value)
         self.tilt = np.divide(sums.value, self.upper, where=self.upper > 0, out=np.zeros_like(self.upper)) - np.divide(
             1, self.lower, where=self.lower > 0, out=np.zeros_like(self.lower)
@@ -161,13 +164,15 @@ class _Resampled:
 
     def with_itself(self) -> Floats:
         """The sum of the squares of the influences, resample by resample."""
-        return self.with_other(self)
+        rests, mixed, lowers = self.own
+        return self._products(self, rests, mixed, mixed, lowers)
 
     def with_other(self, other: "_Resampled") -> Floats:
         """The sum of the products of the influences of two configurations, resample by resample."""
-        rests, mixed = self.drawn @ (self.rest * other.rest), self.drawn @ (self.rest * other.lower_of_unit)
-        mixed_back = mixed if other is self else self.drawn @ (self.lower_of_unit * other.rest)
-        lowers = self.drawn @ (self.lower_of_unit * other.lower_of_unit)
+        here, there = (self.rest, self.lower_of_unit), (other.rest, other.lower_of_unit)
+        return self._products(other, *_summed(self.drawn, *(mine * others for mine in here for others in there)))
+
+    def _products(self, other: "_Resampled", rests: Floats, mixed: Floats, mixed_back: Floats, lowers: Floats) -> Floats:
         found: Floats = (
             rests / (self.upper * other.upper)
             + other.tilt * mixed / self.upper
@@ -175,6 +180,12 @@ class _Resampled:
             + self.tilt * other.tilt * lowers
         )
         return found
+
+
+def _summed(drawn: Floats, *of_units: Floats) -> Floats:
+    """Sums over the units of each resample, one row for each of these."""
+    found: Floats = np.ascontiguousarray((drawn @ np.column_stack(of_units)).T)
+    return found
 
 
 def ends(draws: Floats) -> tuple[float, float]:

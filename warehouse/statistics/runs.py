@@ -6,7 +6,8 @@ are alike in everything but seed and time.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -112,44 +113,61 @@ def known(runs: pl.DataFrame) -> Known:
         runs: rows of the query `repetitions`; those that are not valid, or have the energy of fewer than five answers, say nothing.
     """
     counted = runs.filter("valid", pl.col("measured") >= FEWEST_UNITS, pl.col("energy_per_token_j") > 0)
-    logs = counted.with_columns(pl.col("energy_per_token_j").log().alias("ln"))
-    protocols = logs["harness_version"].unique().drop_nulls().to_list()
-    majors = {major: [protocol for protocol in protocols if _major(protocol) == major] for major in map(_major, protocols)}
+    columns = counted.select("setup", "card", "pass_id", "harness_version", pl.col("energy_per_token_j").log()).get_columns()
+    logs = list(map(_Log, *columns))
+    majors = {_major(log.protocol) for log in logs if log.protocol is not None}
     of_all = _known(logs)
-    parts = {major: logs.filter(pl.col("harness_version").is_in(own)) for major, own in majors.items()}
-    return replace(of_all, of_protocols={major: of_all if part.height == logs.height else _known(part) for major, part in parts.items()})
+    parts = {major: [log for log in logs if log.protocol is not None and _major(log.protocol) == major] for major in sorted(majors)}
+    return replace(of_all, of_protocols={major: of_all if len(part) == len(logs) else _known(part) for major, part in parts.items()})
+
+
+class _Log(NamedTuple):
+    """ln(J/token) of one run; in plain Python, as these are hundreds of rows in groups of few."""
+
+    setup: str
+    card: str | None
+    pass_id: str | None
+    protocol: str | None
+    ln: float
 
 
 def _major(protocol: str | None) -> str:
     return (protocol or "").partition(".")[0]
 
 
-def _known(logs: pl.DataFrame) -> Known:
-    alone = _pooled(logs, ("setup", "card"))
-    in_turns = _pooled(_differences(logs.filter(pl.col("pass_id").is_not_null())), ("setup", "first"))
+def _known(logs: Sequence[_Log]) -> Known:
+    alone = _pooled((log.setup, log.card, log) for log in logs)
+    in_turns = _pooled((log.setup, first, log) for first, log in _differences(logs))
     return Known(alone, in_turns, _between_cards(logs, alone))
 
 
-def _between_cards(logs: pl.DataFrame, alone: Spread | None) -> Spread | None:
+def _between_cards(logs: Iterable[_Log], alone: Spread | None) -> Spread | None:
     """The spread between cards of one kind, without that between runs; None where no setup was run on two cards.
 
     `runs` counts the cards.
     """
-    cards = logs.drop_nulls("card").group_by("setup", "card").agg(pl.col("ln").mean(), pl.len().alias("runs"))
-    groups = cards.group_by("setup").agg(
-        pl.col("ln").var().alias("variance"), pl.col("card").alias("which"), (1 / pl.col("runs")).mean().alias("per_run")
-    )
-    groups = groups.with_columns(pl.col("which").list.len().alias("cards")).filter(pl.col("cards") > 1)
-    if groups.is_empty():
+    setups: dict[str, dict[str, list[float]]] = {}
+    for log in logs:
+        if log.card is not None:
+            setups.setdefault(log.setup, {}).setdefault(log.card, []).append(log.ln)
+    groups = [cards for cards in setups.values() if len(cards) > 1]
+    if not groups:
         return None
-    weight = groups["cards"] - 1
-    square = float((groups["variance"] * weight).sum()) / float(weight.sum())
-    of_runs = alone.sd**2 * float((groups["per_run"] * weight).sum()) / float(weight.sum()) if alone else 0.0
-    measured = cards.filter(pl.col("setup").is_in(groups["setup"].implode()))["card"].n_unique()
-    return Spread(math.sqrt(max(square - of_runs, 0.0)), independent(groups["which"]), groups.height, measured)
+    weight = sum(len(cards) - 1 for cards in groups)
+    square = sum(_squares([statistics.fmean(own) for own in cards.values()]) for cards in groups) / weight
+    per_run = sum((len(cards) - 1) * statistics.fmean(1 / len(own) for own in cards.values()) for cards in groups)
+    of_runs = alone.sd**2 * per_run / weight if alone else 0.0
+    measured = len({card for cards in groups for card in cards})
+    return Spread(math.sqrt(max(square - of_runs, 0.0)), independent([list(cards) for cards in groups]), len(groups), measured)
 
 
-def independent(sets: pl.Series) -> int:
+def _squares(values: Sequence[float]) -> float:
+    """The sum of the squares of values around their mean."""
+    mean = statistics.fmean(values)
+    return math.fsum((value - mean) ** 2 for value in values)
+
+
+def independent(sets: Iterable[Sequence[str]]) -> int:
     """How many independent comparisons groups of passes (or cards) allow: those that several groups have count once.
 
     Args:
@@ -170,26 +188,28 @@ def independent(sets: pl.Series) -> int:
     return joined
 
 
-def _differences(logs: pl.DataFrame) -> pl.DataFrame:
-    """`ln` of each run less that of the first setup of its pass: one row per run but the first of each pass."""
-    first = (
-        logs.sort("setup")
-        .group_by("pass_id", maintain_order=True)
-        .agg(pl.col("setup").first().alias("first"), pl.col("ln").first().alias("of_first"))
-    )
-    return logs.join(first, on="pass_id").filter(pl.col("setup") != pl.col("first")).with_columns(pl.col("ln") - pl.col("of_first"))
+def _differences(logs: Sequence[_Log]) -> Iterator[tuple[str, _Log]]:
+    """The first setup of each pass, with each run of the others; its `ln` is less that of the first."""
+    first: dict[str, _Log] = {}
+    for log in sorted((log for log in logs if log.pass_id is not None), key=lambda log: log.setup):
+        first.setdefault(log.pass_id or "", log)
+    for log in logs:
+        leader = first.get(log.pass_id) if log.pass_id is not None else None
+        if leader is not None and log.setup != leader.setup:
+            yield leader.setup, log._replace(ln=log.ln - leader.ln)
 
 
-def _pooled(logs: pl.DataFrame, by: Sequence[str]) -> Spread | None:
-    """The standard deviation of `ln` within groups; None where no group has two rows."""
-    alone = pl.format("{} {}", "setup", pl.int_range(pl.len()))
-    named = logs.with_columns(pl.coalesce("pass_id", alone).alias("which"))
-    groups = named.group_by(*by).agg(pl.col("ln").var().alias("variance"), pl.len().alias("runs"), "which").filter(pl.col("runs") > 1)
-    if groups.is_empty():
+def _pooled(logs: Iterable[tuple[str, str | None, _Log]]) -> Spread | None:
+    """The standard deviation of `ln` within groups of two names; None where no group has two rows."""
+    named: dict[tuple[str, str | None], list[tuple[str, float]]] = {}
+    for place, (one, other, log) in enumerate(logs):
+        named.setdefault((one, other), []).append((log.pass_id if log.pass_id is not None else f"{log.setup} {place}", log.ln))
+    groups = [group for group in named.values() if len(group) > 1]
+    if not groups:
         return None
-    weight = int((groups["runs"] - 1).sum())
-    square = float((groups["variance"] * (groups["runs"] - 1)).sum()) / weight
-    return Spread(math.sqrt(square), independent(groups["which"]), groups.height, int(groups["runs"].sum()))
+    count = sum(map(len, groups))
+    square = math.fsum(_squares([ln for _, ln in group]) for group in groups) / (count - len(groups))
+    return Spread(math.sqrt(square), independent([name for name, _ in group] for group in groups), len(groups), count)
 
 
 def of_mean(side: Sequence[Run], known: Known) -> Spread | None:
