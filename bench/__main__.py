@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import tyro
 
 from prompt_joules.bench import errors, extras, screen
-from prompt_joules.bench.config import SERVED, RunConfig, with_their_values
+from prompt_joules.bench.config import SERVED, RunConfig, check, require_folder, with_their_values
 from prompt_joules.bench.meter.counters import MeterError
 from prompt_joules.bench.prompts.sets import PromptError
 from prompt_joules.bench.prompts.sharegpt import ShareGptConfig
@@ -40,6 +40,9 @@ def run(config: Annotated[RunConfig, tyro.conf.arg(name="")], output: Said = scr
 
             status = run_served(config)
         else:
+            check(config)  # what is refused is refused before seconds go into importing torch
+            if not config.gguf_file:
+                require_folder(config.model)
             from prompt_joules.bench.run.local import run_benchmark
 
             status = run_benchmark(config)

@@ -297,6 +297,12 @@ def check(config: RunConfig) -> None:
     _check_trackers(config)
 
 
+def require_folder(model: str) -> None:
+    """Raise NoSuchFolder for a path at which nothing is. What is no path may be the id of a model on the hub."""
+    if (Path(model).is_absolute() or model.startswith(".") or model.count("/") > 1) and not Path(model).exists():
+        raise errors.NoSuchFolder(model)
+
+
 def _check_trackers(config: RunConfig) -> None:
     """Raise MissingPackage, BadOption."""
     for name in config.log:

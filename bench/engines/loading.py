@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.quantizers import AutoHfQuantizer
 
 from prompt_joules.bench import errors
-from prompt_joules.bench.config import RunConfig
+from prompt_joules.bench.config import RunConfig, require_folder
 from prompt_joules.bench.engines import weights
 from prompt_joules.bench.engines.base import ModelFacts
 from prompt_joules.bench.engines.gguf_reading import quick_reading
@@ -95,15 +95,13 @@ def _gguf_file(folder: Path, name: str) -> str:
 
 
 def _model_config(model: str, gguf_file: str | None) -> Any:
-    exists = Path(model).exists()
-    if not exists and (Path(model).is_absolute() or model.startswith(".") or model.count("/") > 1):
-        raise errors.NoSuchFolder(model)
+    require_folder(model)
     try:
         with quick_reading(gguf_file):
             return AutoConfig.from_pretrained(model, trust_remote_code=False, **_gguf(gguf_file))
     except Exception as error:  # libraries raise anything on files that are not what they seem
         _refuse_own_code(model, error)
-        if exists:
+        if Path(model).exists():
             raise errors.ModelUnreadable(model, _first_line(error)) from error
         raise errors.ModelNotFound(model, _first_line(error)) from error
 

@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 
@@ -16,7 +16,6 @@ from prompt_joules.bench import config as configuration
 from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed
-from prompt_joules.bench.engines.compiled.engine import CompiledEngine
 from prompt_joules.bench.engines.compiled.loops import engine_name
 from prompt_joules.bench.engines.loading import Plan, load, plan
 from prompt_joules.bench.engines.padding import require_mask
@@ -34,7 +33,18 @@ from prompt_joules.bench.run.warmup import announce, longest_text, run_shapes, w
 from prompt_joules.bench.run.window import Item, Row, measure
 from prompt_joules.bench.tasks import TASKS
 
-_ENGINES = {"transformers-eager": TransformersEngine, "transformers-compiled": CompiledEngine}
+if TYPE_CHECKING:
+    from prompt_joules.bench.engines.compiled.engine import CompiledEngine
+
+
+def _compiled(*given: Any, **named: Any) -> Engine:
+    """The compiled engine. What compiles takes 1.5 s of CPU to import: who does not ask for it does not wait for it."""
+    from prompt_joules.bench.engines.compiled.engine import CompiledEngine
+
+    return CompiledEngine(*given, **named)
+
+
+_ENGINES: dict[str, Callable[..., Engine]] = {"transformers-eager": TransformersEngine, "transformers-compiled": _compiled}
 
 
 def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
@@ -79,10 +89,10 @@ def _loaded(config: RunConfig, chosen: Plan, console: Console) -> Engine:
 
 def _set_loop(engine: Engine, passes: Sequence[Pass], config: RunConfig, meter: Meter, machine: Row, console: Console) -> None:
     """Set the loop of a compiled engine, and say in the machine's columns which it is. A run that goes on keeps the loop it began with."""
-    if not isinstance(engine, CompiledEngine):
+    if config.engine != "transformers-compiled":
         return
     begun = [job.run.setup["environment"] for its in passes for job in its.jobs if job.run.setup]
-    loop = chosen_loop(engine, config, meter, known_loop(begun[0]) if begun else None, console)
+    loop = chosen_loop(cast("CompiledEngine", engine), config, meter, known_loop(begun[0]) if begun else None, console)
     machine["environment"] |= {"loop": loop}
     machine["engine"] = engine_name(loop["loop"])
 

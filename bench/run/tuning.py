@@ -6,23 +6,27 @@ A trial answers one prompt for at least `TRIAL_S` seconds in one window of the r
 import json
 import time
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import PromptFailed
-from prompt_joules.bench.engines.compiled.engine import CompiledEngine
 from prompt_joules.bench.engines.compiled.loops import Loop, Trial, by_name, tune
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.tasks import TASKS
+
+if TYPE_CHECKING:
+    from prompt_joules.bench.engines.compiled.engine import CompiledEngine
 
 TRIAL_S = 2.0
 TRIAL_TOKENS = 128
 TRIAL_TEXT = "Explain in a few paragraphs how a water wheel works, what it was used for, and why so few are left."
 
 
-def chosen_loop(engine: CompiledEngine, config: RunConfig, meter: Meter, known: dict[str, Any] | None, console: Console) -> dict[str, Any]:
+def chosen_loop(
+    engine: "CompiledEngine", config: RunConfig, meter: Meter, known: dict[str, Any] | None, console: Console
+) -> dict[str, Any]:
     """Set the engine's loop.
 
     Args:
@@ -50,7 +54,7 @@ def chosen_loop(engine: CompiledEngine, config: RunConfig, meter: Meter, known: 
     return found
 
 
-def attempt(engine: CompiledEngine, loop: Loop, config: RunConfig, meter: Meter) -> Trial:
+def attempt(engine: "CompiledEngine", loop: Loop, config: RunConfig, meter: Meter) -> Trial:
     """Time and meter one loop. What cannot run has a reason instead of numbers."""
     sampling = replace(config.sampling, max_new_tokens=min(TRIAL_TOKENS, config.max_new_tokens))
     engine.use_loop(loop)

@@ -74,26 +74,27 @@ def units(
         lucks: of each run, as a logarithm.
         in_turns: whether the runs share their pass with others of the same number.
     """
-    count, tokens, joules = len(prompts), [], []
-    for luck in lucks:
-        tokens.append(lengths(world, prompts, chance))
-        joules.append(energies(world, tokens[-1], float(luck), chance))
-    run = np.repeat(np.arange(len(lucks)), count)
+    count, runs = len(prompts), len(lucks)
+    tokens, joules = np.empty((runs, count)), np.empty((runs, count))
+    for place, luck in enumerate(lucks):
+        tokens[place] = lengths(world, prompts, chance)
+        joules[place] = energies(world, tokens[place], float(luck), chance)
+    rows = runs * count
     return pl.DataFrame(
         {
-            "unit": np.tile(np.arange(count), len(lucks)),
-            "energy_j": np.concatenate(joules),
-            "output_tokens": np.concatenate(tokens).astype(int),
-            "result_id": _all(name, len(run)),
-            "run_number": (first_run + run).astype(np.int32),
-            "pass_id": pl.Series(np.array([f"pass {place}" for place in range(len(lucks))])[run]) if in_turns else _all(None, len(run)),
-            "shared": np.zeros(len(run), bool),
-            "card": _all("one", len(run)),
-            "calibration": np.zeros(len(run)),
-            "answers": np.ones(len(run), np.int32),
-            "prompts": np.full(len(run), 1 / len(lucks)),
+            "unit": np.tile(np.arange(count), runs),
+            "energy_j": joules.ravel() * (1 / runs),
+            "output_tokens": tokens.ravel() * (1 / runs),
+            "result_id": _all(name, rows),
+            "run_number": np.repeat(np.arange(first_run, first_run + runs, dtype=np.int32), count),
+            "pass_id": pl.concat([_all(f"pass {place}", count) for place in range(runs)]) if in_turns else _all(None, rows),
+            "shared": np.zeros(rows, bool),
+            "card": _all("one", rows),
+            "calibration": np.zeros(rows),
+            "answers": np.ones(rows, np.int32),
+            "prompts": np.full(rows, 1 / runs),
         }
-    ).with_columns(pl.col("energy_j", "output_tokens") * (1 / len(lucks)))
+    )
 
 
 def of_sizes(own: pl.DataFrame, sizes: tuple[int, ...]) -> pl.DataFrame:
