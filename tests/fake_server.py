@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 Behaviour = Callable[[dict[str, Any], int], Response]
 """From a request's body and its number (from 0) to the response."""
@@ -81,16 +83,19 @@ class FakeServer:
         self.arrived_s: list[float] = []
         self.most_at_once = self._open = 0
         self.first: Callable[[dict[str, Any]], Response] = lambda body: stream(whole(1, "length"))
-        app = FastAPI()
-        app.add_api_route("/v1/models", lambda: {"data": [{"id": name, "owned_by": owner}]})
-        app.add_api_route("/version", lambda: {"version": "9.9"})
-        app.add_api_route("/health", lambda: {})
-        app.add_api_route("/metrics", lambda: PlainTextResponse(self.metrics()))
-        app.add_api_route("/v1/chat/completions", self._chat, methods=["POST"])
+        routes = [
+            Route("/v1/models", lambda request: JSONResponse({"data": [{"id": name, "owned_by": owner}]})),
+            Route("/version", lambda request: JSONResponse({"version": "9.9"})),
+            Route("/health", lambda request: JSONResponse({})),
+            Route("/metrics", lambda request: PlainTextResponse(self.metrics())),
+            Route("/v1/chat/completions", self._chat, methods=["POST"]),
+        ]
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0))
+        self._server = uvicorn.Server(
+            uvicorn.Config(Starlette(routes=routes), log_level="critical", timeout_graceful_shutdown=0, ws="none", lifespan="off")
+        )
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
     def metrics(self) -> str:

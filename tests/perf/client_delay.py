@@ -24,8 +24,8 @@ from unittest import mock
 
 import numpy as np
 import polars as pl
-from fastapi.responses import StreamingResponse
 from rich.console import Console
+from starlette.responses import StreamingResponse
 
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.interrupt import terminated

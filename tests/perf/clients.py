@@ -17,8 +17,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import polars as pl
-from fastapi.responses import StreamingResponse
 from rich.console import Console
+from starlette.responses import StreamingResponse
 
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.run.served import run_served

@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
 
-from fastapi.responses import Response
+from starlette.responses import Response
 
 from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig

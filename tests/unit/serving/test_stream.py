@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the test extra: make test installs it")
 
-from fastapi.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.answer_stream import AnswerStream, RequestFailed
