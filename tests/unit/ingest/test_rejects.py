@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from prompt_joules.ingest import check
 from prompt_joules.ingest.__main__ import main
 from tests import factories, warehouses
+from tests.together import Loaded, Together
 from tests.warehouses import rejects
 
 SOON = datetime.now(UTC) + timedelta(days=2)
@@ -59,6 +61,13 @@ HONEST: list[dict[str, object]] = [
     {"output_tokens": 900, "max_new_tokens": None},
     {"finish_reason": None},
 ]
+TOGETHER = Together()
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The inputs of this file."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("rejects"))
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +109,23 @@ def test_a_row_that_is_in_the_warehouse_already(results: Path, ingested: Path) -
     assert warehouses.rows(ingested, "select prompts from runs").item() == 33
 
 
-@pytest.mark.parametrize("keep", [2000, -1])
-def test_a_bad_file_between_two_parts_hides_no_duplicate(results: Path, warehouse: Path, keep: int) -> None:
-    whole = (results / "run-1" / "part-0.parquet").read_bytes()
-    (results / "run-1" / "part-1.parquet").write_bytes(whole[:keep])
-    overlapping = factories.frame([factories.record("run-1", index) for index in range(28, 33)])
-    factories.write(overlapping, results / "run-1" / "part-2.parquet")
-    report = warehouses.ingest(results, into=warehouse)
+def a_bad_file_between(folder: Path, keep: int) -> None:
+    """Two parts that overlap, and between them the first bytes of another."""
+    run = f"between {keep}"
+    whole = factories.write(factories.records(30, run), folder / "part-0.parquet").read_bytes()
+    (folder / "part-1.parquet").write_bytes(whole[:keep])
+    factories.write(factories.frame([factories.record(run, index) for index in range(28, 33)]), folder / "part-2.parquet")
+    factories.run_json(folder / "run.json", run)
+
+
+KEPT = [2000, -1]
+for of_bytes in KEPT:
+    TOGETHER.add(f"between {of_bytes}", partial(a_bad_file_between, keep=of_bytes))
+
+
+@pytest.mark.parametrize("keep", KEPT)
+def test_a_bad_file_between_two_parts_hides_no_duplicate(loaded: Loaded, keep: int) -> None:
+    report = warehouse = loaded[f"between {keep}"]
     accepted = {Path(line.path).name: (line.state, line.accepted) for line in report.lines}
     assert accepted == {
         "part-0.parquet": ("loaded", 30),
@@ -125,50 +144,66 @@ def test_a_setup_that_differs_from_that_of_an_earlier_file(results: Path, ingest
     assert rejects(ingested) == [(row, "run_id", "the setup differs from the other rows of this run") for row in (1, 2, 3)]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "column", "reason"),
-    [
-        (lambda rows: rows.drop("task"), "task", "the column is missing"),
-        (
-            lambda rows: rows.with_columns(pl.col("energy_j").cast(pl.String)),
-            "energy_j",
-            "the column is large_string, the contract wants float64",
-        ),
-    ],
+TOGETHER.add("wrong task", lambda folder: factories.records(3).drop("task").write_parquet(folder / "part.parquet"))
+TOGETHER.add(
+    "wrong energy_j",
+    lambda folder: factories.records(3).with_columns(pl.col("energy_j").cast(pl.String)).write_parquet(folder / "part.parquet"),
 )
-def test_a_file_with_a_wrong_column_is_refused_whole(tmp_path: Path, warehouse: Path, spoil: object, column: str, reason: str) -> None:
-    assert callable(spoil)
-    spoil(factories.records(3)).write_parquet(tmp_path / "part.parquet")
-    report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [("task", "the column is missing"), ("energy_j", "the column is large_string, the contract wants float64")],
+)
+def test_a_file_with_a_wrong_column_is_refused_whole(loaded: Loaded, column: str, reason: str) -> None:
+    report = warehouse = loaded[f"wrong {column}"]
     assert rejects(warehouse) == [(None, column, reason)]
     assert (report.status, report.lines[0].rejected) == (1, 3)
 
 
-def test_a_newer_file_is_refused_with_a_sentence(tmp_path: Path, warehouse: Path) -> None:
-    factories.write(factories.records(3, schema_version=99), tmp_path / "part.parquet")
-    report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+@TOGETHER.of
+def a_newer_file_is_refused_with_a_sentence(folder: Path) -> None:
+    factories.write(factories.records(3, schema_version=99), folder / "part.parquet")
+
+
+def test_a_newer_file_is_refused_with_a_sentence(loaded: Loaded) -> None:
+    report = loaded[a_newer_file_is_refused_with_a_sentence]
     assert report.status == 1
     assert "newer version of Prompt Joules (schema version 99" in report.lines[0].why
 
 
-@pytest.mark.parametrize("keep", [4, 100, 2000, -1])
-def test_a_cut_off_file_is_named_and_the_others_load(results: Path, warehouse: Path, keep: int) -> None:
-    whole = (results / "run-1" / "part-0.parquet").read_bytes()
-    (results / "cut.parquet").write_bytes(whole[:keep])
-    report = warehouses.ingest(results, into=warehouse)
+def cut_off(folder: Path, keep: int) -> None:
+    """A run, and the first bytes of its part once more."""
+    part = factories.write(factories.records(30, f"cut {keep}"), folder / "run" / "part-0.parquet")
+    factories.run_json(folder / "run" / "run.json", f"cut {keep}")
+    (folder / "cut.parquet").write_bytes(part.read_bytes()[:keep])
+
+
+CUT = [4, 100, 2000, -1]
+for of_bytes in CUT:
+    TOGETHER.add(f"cut {of_bytes}", partial(cut_off, keep=of_bytes))
+
+
+@pytest.mark.parametrize("keep", CUT)
+def test_a_cut_off_file_is_named_and_the_others_load(loaded: Loaded, keep: int) -> None:
+    report = warehouse = loaded[f"cut {keep}"]
     states = {Path(line.path).name: line.state for line in report.lines}
     assert states == {"cut.parquet": "unreadable", "part-0.parquet": "loaded", "run.json": "loaded"}
     assert report.status == 1
     assert warehouses.rows(warehouse, "select count(*) from requests").item() == 30
 
 
-def test_a_damaged_page_leaves_nothing_half_loaded(tmp_path: Path, warehouse: Path) -> None:
-    factories.write(factories.records(200, "run-2"), tmp_path / "damaged.parquet")
-    factories.write(factories.records(30, "run-1"), tmp_path / "whole.parquet")
-    data = bytearray((tmp_path / "damaged.parquet").read_bytes())
+@TOGETHER.of
+def a_damaged_page_leaves_nothing_half_loaded(folder: Path) -> None:
+    factories.write(factories.records(200, "run-2"), folder / "damaged.parquet")
+    factories.write(factories.records(30, "run-1"), folder / "whole.parquet")
+    data = bytearray((folder / "damaged.parquet").read_bytes())
     data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
-    (tmp_path / "damaged.parquet").write_bytes(data)
-    report = warehouses.ingest(tmp_path, into=warehouse)
+    (folder / "damaged.parquet").write_bytes(data)
+
+
+def test_a_damaged_page_leaves_nothing_half_loaded(loaded: Loaded) -> None:
+    report = warehouse = loaded[a_damaged_page_leaves_nothing_half_loaded]
     assert {Path(line.path).name: line.state for line in report.lines} == {
         "damaged.parquet": "unreadable",
         "whole.parquet": "loaded",
@@ -176,10 +211,14 @@ def test_a_damaged_page_leaves_nothing_half_loaded(tmp_path: Path, warehouse: Pa
     assert warehouses.rows(warehouse, "select run_id, prompts from runs").rows() == [("run-1", 30)]
 
 
-def test_a_number_too_large_for_its_column(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def a_number_too_large_for_its_column(folder: Path) -> None:
     rows = factories.records(3).with_columns(pl.lit(2**40).alias("output_chars"))
-    rows.write_parquet(tmp_path / "part.parquet")
-    report = warehouses.ingest(tmp_path / "part.parquet", into=warehouse)
+    rows.write_parquet(folder / "part.parquet")
+
+
+def test_a_number_too_large_for_its_column(loaded: Loaded) -> None:
+    report = warehouse = loaded[a_number_too_large_for_its_column]
     assert report.status == 1
     assert rejects(warehouse) == [(row, "output_chars", "is too large") for row in (1, 2, 3)]
 
@@ -193,10 +232,14 @@ def test_foreign_files(tmp_path: Path, warehouse: Path) -> None:
     assert report.lines[0].why.startswith("is of no format that Prompt Joules reads")
 
 
-def test_a_bad_cell_of_a_published_table(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def a_bad_cell_of_a_published_table(folder: Path) -> None:
     table = "model,throughput,response_length,latency,energy\na/one,1,2,3,4\na/two,1,2,x,4\na/three,1,2,3,-4\n"
-    (tmp_path / "A40_chat_benchmark.csv").write_text(table)
-    report = warehouses.ingest(tmp_path, into=warehouse)
+    (folder / "A40_chat_benchmark.csv").write_text(table)
+
+
+def test_a_bad_cell_of_a_published_table(loaded: Loaded) -> None:
+    report = warehouse = loaded[a_bad_cell_of_a_published_table]
     assert report.status == 1
     assert rejects(warehouse) == [
         (3, "latency_s", "is not a number"),
@@ -205,10 +248,14 @@ def test_a_bad_cell_of_a_published_table(tmp_path: Path, warehouse: Path) -> Non
     assert warehouses.rows(warehouse, "select published_model_id from published").item() == "a/one"
 
 
-def test_text_that_is_not_utf8(tmp_path: Path, warehouse: Path) -> None:
+@TOGETHER.of
+def text_that_is_not_utf8(folder: Path) -> None:
     table = b"model,throughput,response_length,latency,energy\na/\xff,1,2,3,4\n"
-    (tmp_path / "A40_chat_benchmark.csv").write_bytes(table)
-    report = warehouses.ingest(tmp_path, into=warehouse)
+    (folder / "A40_chat_benchmark.csv").write_bytes(table)
+
+
+def test_text_that_is_not_utf8(loaded: Loaded) -> None:
+    report = warehouse = loaded[text_that_is_not_utf8]
     assert report.status == 1
     assert rejects(warehouse) == [(2, None, "is no row of a table: too long, not UTF-8, or a quote is not closed")]
 

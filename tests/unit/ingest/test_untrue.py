@@ -1,6 +1,7 @@
 """Parquet files that say untrue things of themselves, flipped bits, and runs that cannot be summed: named, and nothing else is lost."""
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,16 @@ from prompt_joules.ingest import derive, statements
 from prompt_joules.ingest.formats import checksums
 from prompt_joules.ingest.formats.base import Unreadable
 from tests import factories, warehouses
+from tests.together import Loaded, Together
+
+TOGETHER = Together()
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Files whose statistics are untrue."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("untrue"))
+
 
 HONEST = {"latency_s": 0.5, "ttft_s": 0.1, "energy_j": 50.0, "started_at": factories.record()["started_at"]}
 IMPOSSIBLE = [
@@ -46,16 +57,27 @@ def least(path: Path, column: str) -> Any:
     return group.column(place).statistics.min
 
 
-@pytest.mark.parametrize(("column", "value", "reason"), IMPOSSIBLE)
-def test_statistics_of_a_file_are_not_believed(column: str, value: float, reason: str, tmp_path: Path, warehouse: Path) -> None:
-    rows = factories.records(6, "untrue", **HONEST)
+def untrue(folder: Path, number: int) -> None:
+    """A file that says that an impossible value is honest, and a good one."""
+    column, value, _ = IMPOSSIBLE[number]
+    rows = factories.records(6, f"untrue {number}", **HONEST)
     held = rows.with_columns(pl.when(pl.col("sequence") == 4).then(value).otherwise(pl.col(column)).alias(column))
-    (tmp_path / "untrue.parquet").write_bytes(with_footer_of(rows, held))
-    assert least(tmp_path / "untrue.parquet", column) == HONEST[column]
-    factories.write(factories.records(6, "good"), tmp_path / "good.parquet")
-    assert warehouses.ingest(tmp_path, into=warehouse).status == 1
+    (folder / "untrue.parquet").write_bytes(with_footer_of(rows, held))
+    factories.write(factories.records(6, f"good {number}"), folder / "good.parquet")
+
+
+for place in range(len(IMPOSSIBLE)):
+    TOGETHER.add(f"untrue {place}", partial(untrue, number=place))
+
+
+@pytest.mark.parametrize(("number", "column", "reason"), [(number, column, why) for number, (column, _, why) in enumerate(IMPOSSIBLE)])
+def test_statistics_of_a_file_are_not_believed(number: int, column: str, reason: str, loaded: Loaded) -> None:
+    warehouse = loaded[f"untrue {number}"]
+    assert least(warehouse.roots[0] / "untrue.parquet", column) == HONEST[column]
+    assert warehouse.status == 1
     assert warehouses.rejects(warehouse) == [(5, column, reason)]
-    assert warehouses.rows(warehouse, "select run_id, prompts from runs order by all").rows() == [("good", 6), ("untrue", 5)]
+    found = warehouses.rows(warehouse, "select run_id, prompts from runs order by all").rows()
+    assert found == [(f"good {number}", 6), (f"untrue {number}", 5)]
 
 
 def test_no_row_is_lost_to_statistics(tmp_path: Path, warehouse: Path) -> None:
