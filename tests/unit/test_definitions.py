@@ -4,53 +4,49 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
-import pytest
 
 from prompt_joules.ingest import load
-from prompt_joules.warehouse import create
+from prompt_joules.warehouse.metrics import PROMPT_METRICS
 from tests import factories, warehouses
 
-PARTS = [
-    {
-        "energy_j": 7.3,
-        "energy_above_idle_j": 5.1,
-        "energy_above_active_idle_j": -0.7,
-        "input_tokens": 11,
-        "output_tokens": 3,
-        "output_words": 2,
-    },
-    {
-        "energy_j": 0.1,
-        "energy_above_idle_j": None,
-        "energy_above_active_idle_j": 0.3,
-        "input_tokens": None,
-        "output_tokens": 0,
-        "output_words": 7,
-    },
-    {
-        "energy_j": None,
-        "energy_above_idle_j": 1.0,
-        "energy_above_active_idle_j": 1e300,
-        "input_tokens": 2**31 - 1,
-        "output_tokens": 2**31 - 1,
-    },
+DIVIDED = [
+    f"energy{idle}_mean_per_{per}_j"
+    for idle in ("", "_above_idle", "_above_active_idle")
+    for per in ("output_token", "total_token", "word", "character")
+    if idle or per in ("total_token", "character")
 ]
 
 
-@pytest.mark.parametrize("parts", PARTS)
-def test_an_energy_divided_by_its_name_is_that_of_all_of_them_at_once(parts: dict[str, float | None]) -> None:
-    connection = duckdb.connect()
-    create.empty(connection, comments=False)
-    whole = ("input_tokens", "output_tokens", "output_words", "output_chars")
-    fields = [f"{name} := $p['{name}']::{'integer' if name in whole else 'double'}" for name in (*PARTS[0], "output_chars")]
-    given = {
-        "p": {name: None if parts.get(name) is None else str(parts[name]) for name in (*PARTS[0], "output_chars")} | {"output_chars": "13"}
-    }
-    (all_of_them,) = connection.execute(f"select divided_energies(struct_pack({', '.join(fields)}))", given).fetchone()
-    assert len(all_of_them) == 10
-    for name, value in all_of_them.items():
-        (alone,) = connection.execute(f"select divided_energy('{name}', struct_pack({', '.join(fields)}))", given).fetchone()
-        assert alone == value, name
+def test_the_energies_that_an_ingest_divides_are_those_that_are_divided_by_name(tmp_path: Path) -> None:
+    for run in ("run-1", "run-2"):
+        rows = [
+            factories.record(run, 0, output_tokens=0, output_words=0, output_chars=0),
+            factories.record(run, 1, energy_j=None, energy_error_j=None, energy_reason="no counter"),
+            factories.record(run, 2, output_words=None),
+            *(factories.record(run, index) for index in range(3, 25)),
+        ]
+        factories.write(factories.frame(rows), tmp_path / "rows" / run / "part.parquet")
+    warehouses.ingest(tmp_path / "rows", into=tmp_path / "w.duckdb")
+    connection = duckdb.connect(tmp_path / "w.duckdb", read_only=True)
+    for metric in DIVIDED:
+        by_name = f"""
+            select {{}}, count(value), min(value), max(value), median(value)
+            from (
+                select run_id, prompt_value(
+                    '{metric}', {", ".join(PROMPT_METRICS)},
+                    energy_error_j, energy_above_idle_j, energy_above_active_idle_j, output_words, output_chars
+                ) as value
+                from prompts
+                where valid
+            )
+            group by 1
+            order by 1"""
+        of_runs = "select run_id, prompts, minimum, maximum, p50 from run_summary where metric = $metric order by run_id"
+        found = connection.execute(of_runs, {"metric": metric}).fetchall()
+        assert len(found) == 2 and found == connection.execute(by_name.format("run_id")).fetchall()
+        together = connection.execute("select answers, p50 from setup_summary where metric = $metric", {"metric": metric}).fetchall()
+        assert together == [(answers, median) for _, answers, *_, median in connection.execute(by_name.format("''")).fetchall()]
+        assert together[0][0] == 2 * (24 if "total_token" in metric else 23 if "output_token" in metric else 22 if "word" in metric else 23)
 
 
 def test_a_run_has_the_model_that_its_names_stand_for(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ select
 from requests;
 
 -- The energy of one prompt divided as a name says ("energy_mean_per_word_j", "energy_above_idle_mean_per_word_j", ...); null for other names. `parts` is a
--- struct of its energies and of what they are divided by.
+-- struct of its energies and of what they are divided by. The ingest has all of them as columns (`ingest/sql/runs.sql`), without names to be compared.
 create macro divided_energy(metric, parts) as ratio(
     case
         when starts_with(metric, 'energy_above_idle') then parts.energy_above_idle_j
@@ -102,20 +102,6 @@ create macro divided_energy(metric, parts) as ratio(
         when ends_with(metric, '_per_word_j') then parts.output_words
         when ends_with(metric, '_per_character_j') then parts.output_chars
     end
-);
-
--- All of these energies of one prompt that are no metric by themselves, by their names: each as `divided_energy` gives it, without a name to be compared.
-create macro divided_energies(parts) as struct_pack(
-    energy_mean_per_total_token_j := ratio(parts.energy_j, parts.input_tokens::bigint + parts.output_tokens),
-    energy_mean_per_character_j := ratio(parts.energy_j, parts.output_chars),
-    energy_above_idle_mean_per_output_token_j := ratio(parts.energy_above_idle_j, parts.output_tokens),
-    energy_above_idle_mean_per_total_token_j := ratio(parts.energy_above_idle_j, parts.input_tokens::bigint + parts.output_tokens),
-    energy_above_idle_mean_per_word_j := ratio(parts.energy_above_idle_j, parts.output_words),
-    energy_above_idle_mean_per_character_j := ratio(parts.energy_above_idle_j, parts.output_chars),
-    energy_above_active_idle_mean_per_output_token_j := ratio(parts.energy_above_active_idle_j, parts.output_tokens),
-    energy_above_active_idle_mean_per_total_token_j := ratio(parts.energy_above_active_idle_j, parts.input_tokens::bigint + parts.output_tokens),
-    energy_above_active_idle_mean_per_word_j := ratio(parts.energy_above_active_idle_j, parts.output_words),
-    energy_above_active_idle_mean_per_character_j := ratio(parts.energy_above_active_idle_j, parts.output_chars)
 );
 
 -- The value of one metric of a prompt by its name, also of energy divided as a name says; null for a name that does not exist.
