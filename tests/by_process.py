@@ -22,6 +22,8 @@ WITH_TORCH = (
     "tests/unit/serving/",
     "tests/property/test_bench_properties.py",
     "tests/property/test_stop_text.py",
+    "tests/unit/test_commands.py",
+    "tests/unit/test_guides.py",
     "tests/unit/test_portable.py",
     "tests/unit/test_screen.py",
     "tests/unit/test_shapes.py",

@@ -38,25 +38,24 @@ def measured(measure: Measure) -> float:
     return float(np.percentile(joules / parts[measure.per], level))
 
 
-def without_active_idle(folder: Path, *runs: str, shared: str = "") -> Path:
-    """The made warehouse with runs of protocol 1.1, which did not measure active idle power, and one whose answers shared the GPU."""
-    rows = warehouse.measured_rows()
-    rows = rows.with_columns(
-        energy_attribution=pl.when(pl.col("run_id") == shared).then(pl.lit("shared")).otherwise("energy_attribution"),
-        batch_size=pl.when(pl.col("run_id") == shared).then(pl.lit(8, pl.Int16)).otherwise("batch_size"),
+@pytest.fixture(scope="module")
+def without_active_idle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made warehouse with a run of protocol 1.1, which did not measure active idle power, and one whose answers shared the GPU."""
+    folder, shared, old = tmp_path_factory.mktemp("without"), pl.col("run_id") == "run-small-concise", pl.col("run_id") == "run-small"
+    rows = warehouse.measured_rows().with_columns(
+        energy_attribution=pl.when(shared).then(pl.lit("shared")).otherwise("energy_attribution"),
+        batch_size=pl.when(shared).then(pl.lit(8, pl.Int16)).otherwise("batch_size"),
+        active_idle_power_w=pl.when(~old).then(pl.col("active_idle_power_w")),
     )
-    old = rows["run_id"].is_in(runs)
-    rows = rows.with_columns(active_idle_power_w=pl.when(~old).then(pl.col("active_idle_power_w")))
     factories.write(rows, folder / "results" / "part-00000.parquet")
     loading.ingest([str(folder / "results")], str(folder / "w.duckdb"))
     return folder / "w.duckdb"
 
 
-def test_what_was_not_measured_awake_is_null_with_a_reason(tmp_path: Path) -> None:
-    path = without_active_idle(tmp_path, "run-small")
+def test_what_was_not_measured_awake_is_null_with_a_reason(without_active_idle: Path) -> None:
     for statistic, per in (("mean", "response"), ("mean", "word"), ("p95", "output token")):
         measure = Measure(statistic, per, "above active idle")
-        rows = query.load("energies", None, str(path), **measure.parameters())
+        rows = query.load("energies", None, str(without_active_idle), **measure.parameters())
         found = {row["result_id"]: (row["value"], row["reason"]) for row in rows.iter_rows(named=True)}
         assert found["run:run-small"] == (None, "no active idle power was recorded")
         assert found["run:run-big"] == (pytest.approx(measured(measure)), None)
@@ -64,8 +63,8 @@ def test_what_was_not_measured_awake_is_null_with_a_reason(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("idle", ["above idle", "above active idle"])
-def test_the_mean_of_an_answer_has_the_reasons_of_the_other_statistics(tmp_path: Path, idle: str) -> None:
-    path = str(without_active_idle(tmp_path, "run-small", shared="run-small-concise"))
+def test_the_mean_of_an_answer_has_the_reasons_of_the_other_statistics(without_active_idle: Path, idle: str) -> None:
+    path = str(without_active_idle)
     measure = Measure(idle=idle)
     rows = with_reason(query.load("leaderboard", None, path), measure)
     every = query.load("energies", None, path, **measure.parameters())

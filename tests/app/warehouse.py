@@ -1,5 +1,6 @@
 """What the app tests look at: the shipped tables, two measured models, a CPU run without energy, a failed prompt."""
 
+import functools
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,7 @@ SHIPPED = Path(__file__).parents[2] / "warehouse" / "data"
 HOSTILE = "<script>alert(1)</script> **bold** [x](http://x) $a$"
 
 
+@functools.cache
 def measured_rows() -> pl.DataFrame:
     """The prompts of our own runs in the test warehouse, failed one included."""
     big = {"model_id": "org/big-1B", "model_name": "big-1B", "params_total_b": 1.1, "params_active_b": 1.1}

@@ -22,13 +22,21 @@ from tests.app.conftest import open_app, text
 QUESTIONS = ("options", "leaderboard", "runs", "prompts", "repetitions", "ingested_files", "reason_codes")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file of one run and a warehouse of it. Nobody may change it."""
+    folder = tmp_path_factory.mktemp("made")
+    factories.write(factories.records(20), folder / "in" / "part-0.parquet")
+    warehouses.ingest(folder / "in", into=folder / "w.duckdb")
+    return folder
+
+
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Path:
-    factories.write(factories.records(20), tmp_path / "in" / "part-0.parquet")
-    path = tmp_path / "w.duckdb"
-    warehouses.ingest(tmp_path / "in", into=path)
+def warehouse(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, which a test may spoil."""
+    shutil.copytree(made / "in", tmp_path / "in")
     connect.forget()
-    return path
+    return Path(shutil.copyfile(made / "w.duckdb", tmp_path / "w.duckdb"))
 
 
 def within(seconds: float, does: Callable[[], object]) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,12 +19,20 @@ DOCUMENT = (warehouses.ROOT / "docs" / "commands.md").read_text()
 IN_BENCH = ("run", "sweep", "prompts sharegpt", "devices")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run and a warehouse of it. Nobody may change it."""
+    folder = tmp_path_factory.mktemp("made")
+    factories.write(factories.records(25), folder / "results" / "run-1" / "part-00000.parquet")
+    factories.run_json(folder / "results" / "run-1" / "run.json")
+    warehouses.ingest(folder / "results", into=folder / "warehouse.duckdb")
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a run and a warehouse of it, which is the default."""
-    factories.write(factories.records(25), tmp_path / "results" / "run-1" / "part-00000.parquet")
-    factories.run_json(tmp_path / "results" / "run-1" / "run.json")
-    warehouses.ingest(tmp_path / "results", into=tmp_path / "warehouse.duckdb")
+def desk(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it as the current folder; its warehouse is the default."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PROMPT_JOULES_WAREHOUSE", raising=False)
     return tmp_path
