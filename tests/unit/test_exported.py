@@ -155,23 +155,36 @@ def test_boamps_reports_of_ours_load_again(origin: Path, tmp_path: Path) -> None
     assert set(taken["gpu_model"]) == set(given["gpu_model"]) and set(taken["model_id"]) == set(given["model_id"])
 
 
-@pytest.mark.parametrize(
-    ("part", "change", "reason"),
-    [
-        ("measures", [{"measurementMethod": "codecarbon", "cpuTrackingMode": "rapl", "powerConsumption": 0.1}], "a whole machine"),
-        ("measures", [], "has not one measure"),
-        ("infrastructure", {"components": [{"componentType": "cpu", "nbComponent": 1}]}, "a whole machine"),
-        ("infrastructure", {}, "a whole machine"),
-        ("task", {"taskStage": "training", "algorithms": [{"foundationModelName": "m"}]}, "is no report of inference"),
-        ("task", {"taskStage": "inference", "nbRequest": 0, "algorithms": [{"foundationModelName": "m"}]}, "is no report of inference"),
-    ],
-)
-def test_a_boamps_report_that_is_not_about_answers_on_gpus(part: str, change: Any, reason: str, origin: Path, tmp_path: Path) -> None:
-    folder = export(origin, tmp_path / "reports", "--as", "boamps", "--source", "Prompt Joules")
-    report = json.loads(next(folder.iterdir()).read_text()) | {part: change}
-    (tmp_path / "report.json").write_text(json.dumps(report))
-    assert warehouses.ingest(tmp_path / "report.json", into=tmp_path / "w.duckdb").status == 1
-    assert reason in warehouses.rejects(tmp_path / "w.duckdb")[0][2]
+REPORTS: list[tuple[str, Any, str]] = [
+    ("measures", [{"measurementMethod": "codecarbon", "cpuTrackingMode": "rapl", "powerConsumption": 0.1}], "a whole machine"),
+    ("measures", [], "has not one measure"),
+    ("infrastructure", {"components": [{"componentType": "cpu", "nbComponent": 1}]}, "a whole machine"),
+    ("infrastructure", {}, "a whole machine"),
+    ("task", {"taskStage": "training", "algorithms": [{"foundationModelName": "m"}]}, "is no report of inference"),
+    ("task", {"taskStage": "inference", "nbRequest": 0, "algorithms": [{"foundationModelName": "m"}]}, "is no report of inference"),
+]
+"""A part of a report, what stands there instead, and why it is refused."""
+
+
+@pytest.fixture(scope="module")
+def refused(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Why each of `REPORTS` was refused, by its number."""
+    folder = tmp_path_factory.mktemp("refused")
+    written = export(origin, folder / "reports", "--as", "boamps", "--source", "Prompt Joules")
+    whole = json.loads(next(written.iterdir()).read_text())
+    (folder / "in").mkdir()
+    for number, (part, change, _) in enumerate(REPORTS):
+        (folder / "in" / f"{number}.json").write_text(json.dumps(whole | {part: change}))
+    report = warehouses.ingest(folder / "in", into=folder / "w.duckdb")
+    assert report.status == 1 and len(report.lines) == len(REPORTS)
+    assert warehouses.rows(folder / "w.duckdb", "from published").is_empty(), "nothing of any of them is in the warehouse"
+    return warehouses.rows(folder / "w.duckdb", "select reason from rejects order by path")["reason"].to_list()
+
+
+@pytest.mark.parametrize("number", range(len(REPORTS)), ids=[f"{part}-{reason}" for part, _, reason in REPORTS])
+def test_a_boamps_report_that_is_not_about_answers_on_gpus(number: int, refused: list[str]) -> None:
+    assert len(refused) == len(REPORTS)
+    assert REPORTS[number][2] in refused[number]
 
 
 def test_an_arrow_export_of_a_version_before_loads(tmp_path: Path) -> None:
