@@ -1,6 +1,7 @@
 """Shared warehouses: many writers, many readers, broken connections; the same answers as from a file."""
 
 import contextlib
+import json
 import random
 import signal
 import subprocess
@@ -49,6 +50,11 @@ PARAMETERS = {
     "high": 1e6,
     "series": "SmolLM2-135M-Instruct",
 }
+# The newest snapshot of a catalog; nothing before there are tables.
+SNAPSHOTS = (
+    "select case when to_regclass('ducklake_snapshot') is not null then query_to_xml('select max(snapshot_id) from ducklake_snapshot', "
+    "true, true, '')::text end"
+)
 # A writer that comes as far as making its snapshot known is cut off then: whoever cuts connections from outside may be late.
 NO_SNAPSHOT = """
 create function cut() returns trigger language plpgsql as $$
@@ -62,14 +68,42 @@ def start(into: str, paths: Sequence[Path]) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def watch(into: str, writers: Sequence["subprocess.Popen[str]"]) -> list[tuple[object, ...]]:
-    """What a reader sees again and again until all writers are done, and once after it; nothing before the first has made the tables."""
+# Imports everything once, then forks a process for each writer. No DuckDB was open before, so each is as good as a new process.
+WRITERS = """
+import json, os, sys
+from prompt_joules.ingest.__main__ import main
+def child(words):
+    pid = os.fork()
+    if pid == 0:
+        status = main(words)
+        sys.stdout.flush()
+        os._exit(status)
+    return pid
+writers = [child(words) for words in json.loads(sys.argv[1])]
+print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in writers]))
+"""
+
+
+def start_together(into: str, files: Sequence[Sequence[Path]]) -> "subprocess.Popen[str]":
+    """A writer of its own for each of these files. The last line of the output has the status of each."""
+    words = json.dumps([[*map(str, mine), "--warehouse", into] for mine in files])
+    command = [sys.executable, "-c", WRITERS, words]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def watch(made: Lake, writers: "subprocess.Popen[str]") -> list[tuple[object, ...]]:
+    """What a reader sees until all writers are done: after each snapshot, and every three seconds while the next one is written. And once
+    after it; nothing before the first has made the tables."""
     states: list[tuple[object, ...]] = []
-    while any(writer.poll() is None for writer in writers):
-        with contextlib.suppress(errors.NoWarehouse):
-            states.append(ask(into, WHOLE).row(0))
-        time.sleep(1)
-    return [*states, ask(into, WHOLE).row(0)]
+    last, at = "", 0.0
+    while writers.poll() is None:
+        now = made.postgres.run(SNAPSHOTS, made.database)
+        if now and (now != last or time.monotonic() - at > 3):
+            with contextlib.suppress(errors.NoWarehouse):
+                states.append(ask(made.address, WHOLE).row(0))
+            last, at = now, time.monotonic()
+        time.sleep(0.3)
+    return [*states, ask(made.address, WHOLE).row(0)]
 
 
 @pytest.fixture(scope="module")
@@ -162,13 +196,13 @@ def test_four_writers_and_two_readers(new_lake: NewLake, tmp_path: Path) -> None
     mine = [[run_file(tmp_path / str(writer), f"w{writer}-{number}") for number in range(2)] for writer in range(4)]
     bad = factories.records(2, "bad").with_columns(energy_j=pl.lit(-1.0))
     broken = [factories.write(bad.with_columns(run_id=pl.lit(f"bad-{writer}")), tmp_path / f"bad-{writer}.parquet") for writer in range(4)]
-    writers = [start(made.address, [common, *files, broken[writer]]) for writer, files in enumerate(mine)]
+    writers = start_together(made.address, [[common, *files, broken[writer]] for writer, files in enumerate(mine)])
     with ThreadPoolExecutor(2) as readers:
-        watched = [readers.submit(watch, made.address, writers) for _ in range(2)]
+        watched = [readers.submit(watch, made, writers) for _ in range(2)]
         states = [state for reader in watched for state in reader.result()]
-    output = [writer.communicate()[0] for writer in writers]
-    assert [writer.returncode for writer in writers] == [1, 1, 1, 1], output
-    assert states
+    output = writers.communicate()[0]
+    assert json.loads(output.splitlines()[-1]) == [1, 1, 1, 1], output
+    assert len(set(states)) > 1, "readers saw the rows come"
     assert all(len(set(state)) == 1 for state in states), states
     assert ask(made.address, WHOLE).row(0) == (9 * ROWS,) * 4
     keys = ask(made.address, "select count(*), count(distinct (run_id, task, prompt_id, repetition)) from requests").row(0)

@@ -3,12 +3,23 @@
 import gzip
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from prompt_joules.ingest import loading
 from tests import warehouses
+from tests.together import Loaded, Together
+
+TOGETHER = Together()
+MODEL = "org/M"
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Runs that lack a name, of a model that the user names."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("odd"), model=MODEL)
+
 
 PACKED = [
     ("aiperf", ("profile_export.jsonl", "profile_export_aiperf.json")),
@@ -39,18 +50,27 @@ def test_blank_lines_change_no_request_of_aiperf(tmp_path: Path, warehouse: Path
 RUNS = ("llama_bench/lb.jsonl", "real/sglang_bench/plain.jsonl", "inferencex/agg_bmk.json", "vllm_runs/summary.json")
 
 
-@pytest.mark.parametrize("sample", RUNS)
-def test_a_run_without_a_name_that_every_run_has_costs_itself(sample: str, tmp_path: Path, warehouse: Path) -> None:
-    """It once broke the readers of llama-bench and SGLang: their first run has the name, a later one has not."""
+LACKS = {"llama": "build_commit", "real/": "backend", "infer": "hw", "vllm_": "completed"}
+
+
+def lacking(folder: Path, sample: str) -> None:
     text = (warehouses.DATA / sample).read_text()
     runs = json.loads(text) if sample.endswith(".json") else [json.loads(line) for line in text.splitlines()]
-    name = {"llama": "build_commit", "real/": "backend", "infer": "hw", "vllm_": "completed"}[sample[:5]]
-    lacking = {key: value for key, value in runs[0].items() if key != name}
-    (tmp_path / "runs.jsonl").write_text("\n".join(json.dumps(run) for run in (runs[0], lacking, {}, runs[0])) + "\n")
-    report = loading.ingest([str(tmp_path)], str(warehouse), model="org/M")
+    less = {key: value for key, value in runs[0].items() if key != LACKS[sample[:5]]}
+    (folder / "runs.jsonl").write_text("\n".join(json.dumps(run) for run in (runs[0], less, {}, runs[0])) + "\n")
+
+
+for of_tool in RUNS:
+    TOGETHER.add(of_tool, partial(lacking, sample=of_tool))
+
+
+@pytest.mark.parametrize("sample", RUNS)
+def test_a_run_without_a_name_that_every_run_has_costs_itself(sample: str, loaded: Loaded) -> None:
+    """It once broke the readers of llama-bench and SGLang: their first run has the name, a later one has not."""
+    report = warehouse = loaded[sample]
     assert (report.lines[0].accepted, report.lines[0].rejected) == (2, 2)
     (second, _, said), (third, *_) = warehouses.rejects(warehouse)
-    assert (second, said, third) == (2, f"lacks {name}", 3)
+    assert (second, said, third) == (2, f"lacks {LACKS[sample[:5]]}", 3)
 
 
 def test_a_bad_answer_in_the_middle_moves_no_number(tmp_path: Path, warehouse: Path) -> None:

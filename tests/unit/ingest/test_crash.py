@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -128,8 +130,9 @@ def test_a_kill_at_any_moment_leaves_a_whole_warehouse(tmp_path: Path) -> None:
     assert told["calls"] >= 20, "too few places in the code were seen"
     counts = {}
     for folder in sorted(path for kind in ("time", "call", "swap") for path in out.glob(f"{kind}-*")):
-        counts[folder.name] = warehouses.rows(folder / "w.duckdb", "select count(*) from requests").item()
-        assert warehouses.rows(folder / "w.duckdb", "select count(*) from requests anti join runs using (run_id)").item() == 0
+        with warehouses.reading(folder / "w.duckdb") as connection:
+            ((counts[folder.name],),) = connection.execute("select count(*) from requests").fetchall()
+            assert connection.execute("select count(*) from requests anti join runs using (run_id)").fetchall() == [(0,)]
     assert len(counts) == 15 + told["late"] + 12 + 2
     assert set(counts.values()) <= {100, 600}
     assert (counts["swap-before"], counts["swap-after"]) == (100, 600)
@@ -160,28 +163,41 @@ def test_a_second_ingest_says_that_it_waits(results: Path, tmp_path: Path) -> No
     assert process.returncode == 0
 
 
-def test_a_reader_during_an_ingest_sees_the_old_or_the_new(results: Path, tmp_path: Path) -> None:
-    warehouse = tmp_path / "w.duckdb"
+@dataclass(frozen=True)
+class Read:
+    """What readers saw of an ingest of twenty runs into a warehouse of one."""
+
+    warehouse: Path
+    status: int
+    seen: list[int]  # results, before it, during it again and again, and after it
+    held: list[tuple[int]]  # runs, after it, by a reader that was open from the start
+
+
+@pytest.fixture(scope="module")
+def read(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Read:
+    """An ingest with two readers."""
+    warehouse = tmp_path_factory.mktemp("read") / "w.duckdb"
     warehouses.ingest(results / "run-00", into=warehouse)
-    seen = [query.load("leaderboard", None, str(warehouse)).height]
-    process = start(results, "--warehouse", warehouse)
-    while process.poll() is None:
+    with connect.once(str(warehouse)) as reader:
+        seen = [query.load("leaderboard", None, str(warehouse)).height]
+        process = start(results, "--warehouse", warehouse)
+        while process.poll() is None:
+            seen.append(query.load("leaderboard", None, str(warehouse)).height)
+            time.sleep(0.02)
+        process.communicate()
         seen.append(query.load("leaderboard", None, str(warehouse)).height)
-    process.communicate()
-    seen.append(query.load("leaderboard", None, str(warehouse)).height)
-    assert set(seen) == {1, 20}
-    assert seen == sorted(seen)
+        return Read(warehouse, process.returncode, seen, reader.sql("select count(*) from runs").fetchall())
 
 
-def test_an_open_reader_does_not_stop_an_ingest(results: Path, tmp_path: Path) -> None:
-    warehouse = tmp_path / "w.duckdb"
-    warehouses.ingest(results / "run-00", into=warehouse)
-    reader = connect.once(str(warehouse))
-    finished = subprocess.run(command(results, "--warehouse", warehouse), cwd=warehouses.ROOT, check=False)
-    assert finished.returncode == 0
-    assert reader.sql("select count(*) from runs").fetchall() == [(1,)]
-    reader.close()
-    assert warehouses.rows(warehouse, "select count(*) from runs").item() == 20
+def test_a_reader_during_an_ingest_sees_the_old_or_the_new(read: Read) -> None:
+    assert set(read.seen) == {1, 20}
+    assert read.seen == sorted(read.seen)
+
+
+def test_an_open_reader_does_not_stop_an_ingest(read: Read) -> None:
+    assert read.status == 0
+    assert read.held == [(1,)]
+    assert warehouses.rows(read.warehouse, "select count(*) from runs").item() == 20
 
 
 def test_a_full_disk_leaves_the_old_warehouse(results: Path, tmp_path: Path, shipped_warehouse: Path) -> None:
