@@ -24,10 +24,10 @@ from prompt_joules.warehouse.statistics import cost
 from tests import factories, warehouses
 from tests.unit.queries.test_distributions import assert_steps
 
-FEW = settings(max_examples=12, deadline=None)
-# An ingest costs more than a run, so an example of these has several.
-RUNS_AT_ONCE = 3
-FEWER = settings(FEW, max_examples=4)
+FEW = settings(max_examples=5, deadline=None)
+# An ingest costs more than a run, so an example of these has several. The first example of hypothesis is the plainest that there is.
+RUNS_AT_ONCE = 5
+FEWER = settings(FEW, max_examples=3)
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=60)
 JOULES = st.floats(0.0, 1e9, allow_nan=False)
 SECONDS = st.floats(1e-6, 1e5, allow_nan=False)
@@ -110,28 +110,41 @@ def test_ingesting_twice_is_ingesting_once(made: list[pl.DataFrame]) -> None:
         assert warehouses.content(here / "w.duckdb") == once
 
 
+# Sets of files that one warehouse loads side by side, each in an order of its own.
+SETS = 5
+
+
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Path]:
-    """Five files of five kinds, and a warehouse that has loaded them together."""
-    here = tmp_path_factory.mktemp("files")
-    made = [
-        factories.write(factories.records(12, "run-1"), here / "a.parquet"),
-        factories.write(factories.records(7, "run-2", task="chat-concise"), here / "b.parquet"),
-        factories.run_json(here / "run-1.json", "run-1"),
-        factories.run_json(here / "run-2.json", "run-2", ratio=0.9),
-        warehouses.SHIPPED / "published" / "mlenergy_v1" / "quality.csv",
-    ]
-    warehouses.ingest(*made, into=here / "together.duckdb")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[list[Path]], Path]:
+    """Sets of five files of five kinds, and a warehouse that has loaded them all together."""
+    here = tmp_path_factory.mktemp("sets")
+    quality = (warehouses.SHIPPED / "published" / "mlenergy_v1" / "quality.csv").read_text()
+    made = []
+    for number in range(SETS):
+        folder, first, second = here / str(number), f"run-{number}-1", f"run-{number}-2"
+        files = [
+            factories.write(factories.records(12, first), folder / "a.parquet"),
+            factories.write(factories.records(7, second, task="chat-concise"), folder / "b.parquet"),
+            factories.run_json(folder / "run-1.json", first),
+            factories.run_json(folder / "run-2.json", second, ratio=0.9),
+            folder / "quality.csv",
+        ]
+        head, *models = quality.splitlines()
+        files[-1].write_text("\n".join([head, *(f"set-{number}-{line}" if number else line for line in models)]) + "\n")
+        made.append(files)
+    warehouses.ingest(here, into=here / "together.duckdb")
     return made, here / "together.duckdb"
 
 
-@settings(FEW, max_examples=5)
-@given(order=st.permutations(range(5)))
-def test_the_order_of_files_does_not_matter(files: tuple[list[Path], Path], order: list[int]) -> None:
-    made, together = files
+@settings(FEW, max_examples=2)
+@given(orders=st.lists(st.permutations(range(5)), min_size=SETS, max_size=SETS))
+def test_the_order_of_files_does_not_matter(sets: tuple[list[list[Path]], Path], orders: list[list[int]]) -> None:
+    """Of each set one file after the other; those of the sets that are at the same place, in one ingest."""
+    made, together = sets
     with folder() as here:
-        for number in order:
-            assert warehouses.ingest(made[number], into=here / "one by one.duckdb").status == 0
+        for numbers in zip(*orders, strict=True):
+            files = [files[number] for files, number in zip(made, numbers, strict=True)]
+            assert warehouses.ingest(*files, into=here / "one by one.duckdb").status == 0
         assert warehouses.content(here / "one by one.duckdb") == warehouses.content(together)
 
 
@@ -166,7 +179,7 @@ def test_duplicating_all_rows_changes_no_energy_per_token(made: list[pl.DataFram
 
 
 def several_runs() -> st.SearchStrategy[pl.DataFrame]:
-    """Up to four runs, some of them alike in prompts, model, task and weights, all on one GPU."""
+    """Up to twelve runs, some of them alike in prompts, model, task and weights, all on one GPU."""
     setup = st.fixed_dictionaries(
         {
             "model_id": st.sampled_from(["me/a", "me/b"]),
@@ -179,7 +192,7 @@ def several_runs() -> st.SearchStrategy[pl.DataFrame]:
         }
     )
     one = st.tuples(setup, st.lists(changes(), min_size=1, max_size=12))
-    return st.lists(one, min_size=1, max_size=4).map(
+    return st.lists(one, min_size=4, max_size=12).map(
         lambda made: factories.frame(
             [
                 factories.record(f"run-{number}", index, **{"max_new_tokens": 2**31 - 1, "model_name": setup["model_id"]} | setup | row)
@@ -213,16 +226,18 @@ def counted(warehouse: str, only_valid: bool) -> pl.DataFrame:
 
 
 @FEW
-@given(several_runs(), st.booleans(), st.sampled_from(IDLE), st.sampled_from(PER))
-def test_what_the_ingest_sums_is_what_the_rows_give(rows: pl.DataFrame, only_valid: bool, idle: str, per: str) -> None:
-    chosen = Selection(weights=(), only_valid=only_valid)
+@given(several_runs(), st.lists(st.tuples(st.sampled_from(IDLE), st.sampled_from(PER)), min_size=2, max_size=4))
+def test_what_the_ingest_sums_is_what_the_rows_give(rows: pl.DataFrame, asked: list[tuple[str, str]]) -> None:
     with loaded(rows) as warehouse:
-        answers = counted(warehouse, only_valid)
-        assert_list_of_prompts(warehouse, chosen, answers)
-        assert_percentile(warehouse, chosen, answers, idle, per)
-        assert_fits(warehouse, chosen, answers, idle)
-        for metric in ("energy_j", "energy_above_idle_j", "energy_above_active_idle_j", "output_tokens"):
-            assert_distribution(warehouse, chosen, answers, metric)
+        for only_valid in (True, False):
+            chosen = Selection(weights=(), only_valid=only_valid)
+            answers = counted(warehouse, only_valid)
+            assert_list_of_prompts(warehouse, chosen, answers)
+            for metric in ("energy_j", "energy_above_idle_j", "energy_above_active_idle_j", "output_tokens"):
+                assert_distribution(warehouse, chosen, answers, metric)
+            for idle, per in asked[only_valid::2]:
+                assert_percentile(warehouse, chosen, answers, idle, per)
+                assert_fits(warehouse, chosen, answers, idle)
 
 
 def assert_list_of_prompts(warehouse: str, chosen: Selection, answers: pl.DataFrame) -> None:
