@@ -1,13 +1,15 @@
 """Runs of one setup as one result."""
 
 import math
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from prompt_joules.warehouse import query
+from prompt_joules.warehouse import connect, query
 from prompt_joules.warehouse.energy_shown import EVERY, Measure, joined
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import comparison, intervals, pooled
@@ -33,8 +35,28 @@ def three_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@cache
+def _asked(path: str, version: connect.Version, name: str, selection: Selection | None, given: tuple[tuple[str, Any], ...]) -> pl.DataFrame:
+    return query.load(name, selection, path, **dict(given))
+
+
+def ask(name: str, selection: Selection | None, path: Path, **given: Any) -> pl.DataFrame:
+    """What a question gives. The same question to the same version of a file is asked once: 75 measures ask most of theirs alike."""
+    return _asked(str(path), connect.version_now(str(path)), name, selection, tuple(sorted(given.items())))
+
+
+@cache
+def _chat(path: Path, version: connect.Version) -> pl.DataFrame:
+    return warehouses.rows(path, "from requests where task = 'chat'")
+
+
+def chat(path: Path) -> pl.DataFrame:
+    """All answers of one task."""
+    return _chat(path, connect.version_now(str(path)))
+
+
 def results(path: Path) -> pl.DataFrame:
-    return query.load("leaderboard", None, str(path))
+    return ask("leaderboard", None, path)
 
 
 def test_runs_of_one_setup_are_one_row(three_runs: Path) -> None:
@@ -45,7 +67,7 @@ def test_runs_of_one_setup_are_one_row(three_runs: Path) -> None:
     assert found.drop("runs", "between_runs").schema == rows.schema
     assert pooled.pooled(found).equals(found), "once is enough"
     (row,) = found.filter(task="chat").iter_rows(named=True)
-    every = warehouses.rows(three_runs, "from requests where task = 'chat'")
+    every = chat(three_runs)
     assert (row["prompts"], row["runs"]) == (every.height, 3)
     assert row["energy_j"] == pytest.approx(every["energy_j"].mean()), "without the sums of `evened` every answer counts once"
     assert row["output_tokens"] == pytest.approx(every["output_tokens"].mean())
@@ -59,11 +81,11 @@ def test_runs_of_one_setup_are_one_row(three_runs: Path) -> None:
 
 def asked_with_parts(path: Path, measure: Measure) -> pl.DataFrame:
     """The rows that a page pools, by any mean energy."""
-    rows, energies = results(path), query.load("energies", None, str(path), **measure.parameters())
+    rows, energies = results(path), ask("energies", None, path, **measure.parameters())
     if not measure.is_kept:
         rows = joined(rows, energies, measure)
     rows = rows.join(energies.select("result_id", pl.col("parts").alias(pooled.PARTS)), on="result_id", how="left", maintain_order="left")
-    return rows.join(query.load("evened", None, str(path)), on="result_id", how="left", maintain_order="left")
+    return rows.join(ask("evened", None, path), on="result_id", how="left", maintain_order="left")
 
 
 @pytest.mark.parametrize("measure", [measure for measure in EVERY if measure.statistic == "mean"], ids=lambda measure: measure.words)
@@ -72,8 +94,8 @@ def test_a_prompt_counts_once_on_every_page(three_runs: Path, measure: Measure) 
     asked = {"results": "run:run-0", "idle": measure.idle, "pooled": True}
     (row,) = pooled.pooled(asked_with_parts(three_runs, measure)).filter(task="chat").iter_rows(named=True)
     named = pl.DataFrame([{"result_id": "run:run-0", measure.key: row[measure.key]}])
-    compared = comparison.compared(named, query.load("units", None, str(three_runs), **asked), measure).row(0, named=True)
-    every = warehouses.rows(three_runs, "from requests where task = 'chat'").with_columns(
+    compared = comparison.compared(named, ask("units", None, three_runs, **asked), measure).row(0, named=True)
+    every = chat(three_runs).with_columns(
         joules=pl.col("energy_j") - factories.IDLE_W[measure.idle] * pl.col("latency_s"),
         total_tokens=pl.col("input_tokens") + pl.col("output_tokens"),
         prompts=1.0,
@@ -87,12 +109,8 @@ def test_a_prompt_counts_once_on_every_page(three_runs: Path, measure: Measure) 
 
 def test_home_has_the_same_means(three_runs: Path) -> None:
     (row,) = pooled.pooled(asked_with_parts(three_runs, Measure())).filter(task="chat").iter_rows(named=True)
-    home = query.load("answers", None, str(three_runs)).filter(task="chat").row(0, named=True)
-    each = (
-        warehouses.rows(three_runs, "from requests where task = 'chat'")
-        .group_by("prompt_id")
-        .agg(pl.col("energy_j", "output_tokens", "latency_s", "ttft_s").mean())
-    )
+    home = ask("answers", None, three_runs).filter(task="chat").row(0, named=True)
+    each = chat(three_runs).group_by("prompt_id").agg(pl.col("energy_j", "output_tokens", "latency_s", "ttft_s").mean())
     assert (home["answer_j"], home["output_tokens"]) == (pytest.approx(row["energy_j"]), pytest.approx(row["output_tokens"]))
     assert home["energy_per_token_j"] == pytest.approx(row["energy_per_token_j"])
     for name in ("output_tokens", "latency_s", "ttft_s"):
@@ -110,10 +128,10 @@ def weighed(values: np.ndarray, weights: np.ndarray, level: float) -> float:
 
 def with_percentiles(path: Path, measure: Measure, selection: Selection | None = None) -> pl.DataFrame:
     """The rows that a page pools, by any percentile."""
-    rows = query.load("leaderboard", selection, str(path))
+    rows = ask("leaderboard", selection, path)
     if not measure.is_kept:
-        rows = joined(rows, query.load("energies", selection, str(path), **measure.parameters()), measure)
-    kept = query.load("setup_percentiles", selection, str(path), per=measure.per, idle=measure.idle)
+        rows = joined(rows, ask("energies", selection, path, **measure.parameters()), measure)
+    kept = ask("setup_percentiles", selection, path, per=measure.per, idle=measure.idle)
     return pooled.with_percentiles(rows, kept, measure)
 
 
@@ -121,7 +139,7 @@ def with_percentiles(path: Path, measure: Measure, selection: Selection | None =
 def test_percentiles_are_of_all_answers_with_every_prompt_once_on_every_page(three_runs: Path, measure: Measure) -> None:
     asked = with_percentiles(three_runs, measure)
     (row,) = pooled.pooled(asked).filter(task="chat").iter_rows(named=True)
-    every = warehouses.rows(three_runs, "from requests where task = 'chat'").with_columns(
+    every = chat(three_runs).with_columns(
         joules=pl.col("energy_j") - factories.IDLE_W[measure.idle] * pl.col("latency_s"),
         total_tokens=pl.col("input_tokens") + pl.col("output_tokens"),
         prompts=1.0,
@@ -131,7 +149,7 @@ def test_percentiles_are_of_all_answers_with_every_prompt_once_on_every_page(thr
     expected = weighed(each, every["weight"].to_numpy(), comparison.LEVELS[measure.statistic])
     assert expected != pytest.approx(np.quantile(each, comparison.LEVELS[measure.statistic]), rel=1e-7)
     named = pooled.of_whole_setups(asked).filter(task="chat").head(1)
-    units = query.load("units", None, str(three_runs), results=named["result_id"].item(), idle=measure.idle, pooled=True)
+    units = ask("units", None, three_runs, results=named["result_id"].item(), idle=measure.idle, pooled=True)
     compared = comparison.compared(named, units, measure)["value"].item()
     dealt = comparison.compared(named, units.with_columns(answers=2), measure)["value"].item()
     assert (row[measure.key], compared, dealt) == (pytest.approx(expected),) * 3
@@ -173,7 +191,7 @@ def test_percentiles_of_a_setup_follow_its_runs(tmp_path: Path) -> None:
     assert p95(Selection(), "chat") == pytest.approx(of("run-[01]"))
     assert p95(Selection(only_valid=False), "chat") == pytest.approx(of("run-"))
     assert p95(Selection(), "instruct") == pytest.approx(of("batch-"))
-    spread = pooled.spreads(query.load("spreads", None, str(into), **ASKED)).filter(pl.col("answers") == 80)["spread"].item()
+    spread = pooled.spreads(ask("spreads", None, into, **ASKED)).filter(pl.col("answers") == 80)["spread"].item()
     assert spread[5] == pytest.approx(of("run-[01]")), "the spread is of the runs that count"
     factories.write(factories.records(2, "run-1", seed=1), tmp_path / "run-1" / "part-0.parquet")
     assert warehouses.ingest(tmp_path / "run-1", into=into).status == 0
@@ -211,29 +229,29 @@ def test_what_was_published_stays_as_it_is(shipped_warehouse: Path) -> None:
 
 
 def test_the_spread_is_that_of_all_answers(three_runs: Path) -> None:
-    found = pooled.spreads(query.load("spreads", None, str(three_runs), **ASKED))
-    every = warehouses.rows(three_runs, "from requests where task = 'chat'")["energy_j"]
+    found = pooled.spreads(ask("spreads", None, three_runs, **ASKED))
+    every = chat(three_runs)["energy_j"]
     (row,) = found.filter(pl.col("answers_per_prompt") == 3).iter_rows(named=True)
     assert row["answers"] == len(every)
     assert (row["mean"], row["stddev"]) == (pytest.approx(every.mean()), pytest.approx(every.std()))
-    each = warehouses.rows(three_runs, "from requests where task = 'chat'").with_columns(weight=1 / pl.len().over("prompt_id"))
+    each = chat(three_runs).with_columns(weight=1 / pl.len().over("prompt_id"))
     levels = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
     expected = [weighed(each["energy_j"].to_numpy(), each["weight"].to_numpy(), level) for level in levels]
     assert row["spread"] == pytest.approx(expected) and row["spread"] == sorted(row["spread"])
 
 
 def test_the_interval_counts_a_prompt_once_and_adds_the_runs(three_runs: Path) -> None:
-    repetitions = query.load("repetitions", None, str(three_runs))
-    spreads = pooled.spreads(query.load("spreads", None, str(three_runs), **ASKED))
+    repetitions = ask("repetitions", None, three_runs)
+    spreads = pooled.spreads(ask("spreads", None, three_runs, **ASKED))
     found = pooled.with_intervals(pooled.pooled(results(three_runs)), spreads, "energy_j", repetitions)
     (row,) = found.filter(task="chat").iter_rows(named=True)
-    every = warehouses.rows(three_runs, "from requests where task = 'chat'")["energy_j"].to_numpy()
+    every = chat(three_runs)["energy_j"].to_numpy()
     prompts = len(every) // 3
     varies = float(np.std(every, ddof=1)) / every.mean()
     of_prompts = intervals.student(prompts / (1 + varies**2) - 1) * varies / math.sqrt(prompts)
     half = math.log(row["value_high"] / row["energy_j"])
     assert half == pytest.approx(math.log(row["energy_j"] / row["value_low"]))
-    each = warehouses.rows(three_runs, "from requests where task = 'chat'").group_by("prompt_id").agg(pl.col("energy_j").mean())["energy_j"]
+    each = chat(three_runs).group_by("prompt_id").agg(pl.col("energy_j").mean())["energy_j"]
     (kept,) = spreads.filter(answers_per_prompt=3).iter_rows(named=True)
     assert (kept["asked_prompts"], kept["prompt_stddev"]) == (62, pytest.approx(each.std())), "some were asked once or twice"
     uneven = float(kept["prompt_stddev"]) / row["energy_j"]
@@ -256,11 +274,11 @@ def token_error(alone: pl.DataFrame) -> float:
 
 
 def test_joules_per_token_have_an_interval_over_prompts_and_runs(three_runs: Path) -> None:
-    repetitions = query.load("repetitions", None, str(three_runs))
-    spreads = pooled.spreads(query.load("spreads", None, str(three_runs), **ASKED))
+    repetitions = ask("repetitions", None, three_runs)
+    spreads = pooled.spreads(ask("spreads", None, three_runs, **ASKED))
     found = pooled.with_intervals(pooled.pooled(results(three_runs)), spreads, "energy_j", repetitions)
     (row,) = found.filter(task="chat").iter_rows(named=True)
-    parts = [part for _, part in warehouses.rows(three_runs, "from requests where task = 'chat'").group_by("run_id")]
+    parts = [part for _, part in chat(three_runs).group_by("run_id")]
     logs = [(math.log(part["energy_j"].sum() / part["output_tokens"].sum()), part.height) for part in parts]
     within = intervals.student(min(part.height for part in parts) - 1) * sum(map(token_error, parts)) / 3
     added = luck.of_mean([luck.Run(ln, weight=count) for ln, count in logs], luck.known(repetitions))
