@@ -1,8 +1,9 @@
 """Who may import whom: the rules of the architecture, checked on the source of every module, by folder."""
 
 import ast
-from collections.abc import Collection
-from functools import partial
+from collections import deque
+from collections.abc import Collection, Iterator
+from functools import cache, partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -24,26 +25,41 @@ HEAVY = {"torch", "transformers", "fastchat", "zeus", "gguf", "accelerate", "ray
 PURE = ("pages/ui/of", "pages/ui/pure")
 
 
+@cache
 def modules(folder: str) -> list[Path]:
     """The modules of a folder that its own rule speaks of: those below a folder with a rule of its own are that rule's."""
     others = [ROOT / name for name in ALLOWED if name.startswith(f"{folder}/")]
     return sorted(path for path in (ROOT / folder).rglob("*.py") if not any(path.is_relative_to(other) for other in others))
 
 
-def imports(path: Path, *, top_level: bool = False) -> set[str]:
-    """Dotted names that a file imports, `from a import b` as a.b. With top_level only what importing it runs."""
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level else list(ast.walk(tree))
+@cache
+def imports(path: Path, *, top_level: bool = False) -> frozenset[str]:
+    """Dotted names that a file imports, `from a import b` as a.b. With top_level only what importing it runs. A file is read once for all
+    rules."""
     found: set[str] = set()
-    for node in nodes:
+    for node in statements(path, top_level):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
-def is_under(name: str, prefixes: set[str]) -> bool:
+def statements(path: Path, top_level: bool) -> Iterator[ast.stmt]:
+    """The statements of a file, with all that stand inside others unless top_level. Nothing is imported inside an expression."""
+    left = deque(ast.parse(path.read_text()).body)
+    while left:
+        node = left.popleft()
+        yield node
+        if not top_level:
+            for _, value in ast.iter_fields(node):
+                if isinstance(value, list):
+                    parts = [part for part in value if not isinstance(part, ast.expr)]
+                    left.extend(part for part in parts if isinstance(part, ast.stmt))
+                    left.extend(part for case in parts if isinstance(case, ast.ExceptHandler | ast.match_case) for part in case.body)
+
+
+def is_under(name: str, prefixes: Collection[str]) -> bool:
     return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
 
 
@@ -62,7 +78,7 @@ def test_nothing_is_imported_by_the_name_of_its_folder() -> None:
             assert not is_under_any(imports(path), set(FOLDERS)), path
 
 
-def is_under_any(names: set[str], prefixes: set[str]) -> bool:
+def is_under_any(names: Collection[str], prefixes: Collection[str]) -> bool:
     return any(is_under(name, prefixes) for name in names)
 
 
