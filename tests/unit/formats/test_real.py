@@ -10,12 +10,31 @@ import pytest
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import vllm_bench
 from tests import warehouses
-from tests.together import Part
+from tests.together import Loaded, Part, Together
 from tests.unit.formats.conftest import requests
 
 REAL = warehouses.DATA / "real"
 VLLM, SGLANG, LLAMA = REAL / "vllm_0_22", REAL / "sglang_bench", REAL / "llama_bench"
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+TOGETHER = Together()
+for kind_of_file in ("json", "jsonl", "csv", "sql", "md"):
+    TOGETHER.file(LLAMA / f"llama-bench.{kind_of_file}")
+for there in (
+    VLLM / "serve-random.json",
+    VLLM / "serve-rate.json",
+    VLLM / "serve-chat.json",
+    REAL / "lm_eval_0_4_13",
+    REAL / "lighteval_0_13",
+):
+    TOGETHER.file(there)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Files of which only the rows are looked at."""
+    return TOGETHER.loaded(tmp_path_factory.mktemp("real"))
 
 
 def load(warehouse: Path, *paths: Path, model: str | None = None) -> int:
@@ -26,9 +45,10 @@ def figures(warehouse: Path | Part) -> list[dict[str, Any]]:
     return warehouses.rows(warehouse, "from published order by task, throughput_tps").to_dicts()
 
 
-def test_requests_of_vllm_on_a_gpu(warehouse: Path) -> None:
+def test_requests_of_vllm_on_a_gpu(loaded: Loaded) -> None:
     """A chat's role comes 14 µs before its first token: that gap is none. Where a chunk held two tokens no gap is kept."""
-    assert load(warehouse, VLLM / "serve-chat.json") == 0
+    warehouse = loaded[VLLM / "serve-chat.json"]
+    assert warehouse.status == 0
     run = json.loads((VLLM / "serve-chat.json").read_text())
     rows = requests(warehouse)
     assert [row["input_tokens"] for row in rows] == run["input_lens"] and [row["output_tokens"] for row in rows] == [256] * 4
@@ -92,8 +112,9 @@ def test_the_gap_behind_a_role_is_none_between_tokens(chat: bool, gaps: list[flo
         ),
     ],
 )
-def test_means_of_vllm_on_a_gpu(name: str, wanted: dict[str, Any], warehouse: Path) -> None:
-    assert load(warehouse, VLLM / f"{name}.json") == 0
+def test_means_of_vllm_on_a_gpu(name: str, wanted: dict[str, Any], loaded: Loaded) -> None:
+    warehouse = loaded[VLLM / f"{name}.json"]
+    assert warehouse.status == 0
     (figure,) = figures(warehouse)
     for key, value in wanted.items():
         assert figure[key] == (pytest.approx(value, rel=1e-12) if isinstance(value, float) else value), key
@@ -158,8 +179,9 @@ def test_means_of_sglang_on_a_gpu(warehouse: Path) -> None:
         ("md", None, 901.35, None),
     ],
 )
-def test_llama_bench_on_a_gpu(kind: str, latency: float | None, rate: float, prompts: int | None, warehouse: Path) -> None:
-    assert load(warehouse, LLAMA / f"llama-bench.{kind}") == 0
+def test_llama_bench_on_a_gpu(kind: str, latency: float | None, rate: float, prompts: int | None, loaded: Loaded) -> None:
+    warehouse = loaded[LLAMA / f"llama-bench.{kind}"]
+    assert warehouse.status == 0
     tests = {figure["task"]: figure for figure in figures(warehouse)}
     generated = tests["llama-bench tg64"]
     assert generated["throughput_tps"] == pytest.approx(rate) and generated["output_tokens"] == 64.0
@@ -189,9 +211,10 @@ def test_a_torn_line_of_the_table_is_refused(tmp_path: Path, warehouse: Path) ->
     assert warehouses.rejects(warehouse) == [(7, None, "has 2 cells, the header has 7")]
 
 
-def test_scores_of_lm_eval(warehouse: Path) -> None:
+def test_scores_of_lm_eval(loaded: Loaded) -> None:
     """A choice, words, perplexities, and a group, whose score stands beside those of its tasks."""
-    assert load(warehouse, REAL / "lm_eval_0_4_13") == 0
+    warehouse = loaded[REAL / "lm_eval_0_4_13"]
+    assert warehouse.status == 0
     rows = warehouses.rows(warehouse, "select benchmark, metric, score, stderr, fewshot, version, source from quality order by all").rows()
     third, error = pytest.approx(100 / 3), pytest.approx(21.0818510677892)
     assert rows == [
@@ -205,9 +228,10 @@ def test_scores_of_lm_eval(warehouse: Path) -> None:
     ]
 
 
-def test_scores_of_lighteval(warehouse: Path) -> None:
+def test_scores_of_lighteval(loaded: Loaded) -> None:
     """Since 0.13 `versions` is empty, and the version of a task stands in its configuration; a mean of tasks has none."""
-    assert load(warehouse, REAL / "lighteval_0_13") == 0
+    warehouse = loaded[REAL / "lighteval_0_13"]
+    assert warehouse.status == 0
     rows = warehouses.rows(warehouse, "select benchmark, metric, score, stderr, fewshot, version, source from quality order by all").rows()
     assert rows == [
         ("made:_average", "em", 0.0, None, 0, None, "lighteval"),

@@ -23,19 +23,33 @@ def rewrite(folder: Path, **values: object) -> None:
     factories.write(rows.with_columns(pl.lit(value, dtype=rows.schema[name]).alias(name) for name, value in values.items()), path)
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
+def a_run(place: Path) -> Path:
     """A run with texts."""
-    folder = tmp_path / "results" / RUN
+    folder = place / "results" / RUN
     factories.write(factories.records(PROMPTS), folder / "part-00000.parquet")
     factories.run_json(folder / "run.json")
     return folder
 
 
 @pytest.fixture
-def made(run: Path, tmp_path: Path) -> Path:
-    """It as a zip."""
-    return bundle.bundle([str(run.parent)], str(tmp_path / "in" / "run.zip"), by="A. Person").path or Path()
+def run(tmp_path: Path) -> Path:
+    """It in a folder of the test's own."""
+    return a_run(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a run as a zip, which no test changes."""
+    folder = tmp_path_factory.mktemp("zipped")
+    a_run(folder)
+    return bundle.bundle([str(folder / "results")], str(folder / "run.zip"), by="A. Person").path or Path()
+
+
+@pytest.fixture
+def made(zipped: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    (tmp_path / "in").mkdir()
+    return Path(shutil.copyfile(zipped, tmp_path / "in" / "run.zip"))
 
 
 def test_a_bundle_is_loaded_as_the_folder_was_but_for_texts(run: Path, made: Path, tmp_path: Path) -> None:
