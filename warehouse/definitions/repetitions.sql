@@ -9,6 +9,9 @@ create macro server_options(environment) as regexp_replace(
     'g'
 );
 
+-- Which GPU it was, by its number; null where nobody recorded it.
+create macro card_of(environment) as nullif(array_to_string(try_cast(environment as json) ->> '$.gpus[*].card', ','), '');
+
 -- One row per run of ours: `setup`, which two runs share that are alike in everything but seed, time, host and card; `card`, which GPU it was, null where
 -- nobody recorded it; `pass_id`, shared by runs whose prompts were answered in turns, null for a run by itself.
 create view repetitions as
@@ -50,7 +53,7 @@ select
             server_options(runs.environment)
         )
     ) as setup,
-    nullif(array_to_string(try_cast(runs.environment as json) ->> '$.gpus[*].card', ','), '') as card,
+    card_of(runs.environment) as card,
     runs.pass_id,
     runs.seed,
     runs.harness_version,

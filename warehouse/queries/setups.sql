@@ -19,7 +19,7 @@ select
     end as sampling,
     coalesce(runs.prompt_template, '') as prompt_template,
     coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
-    coalesce(repetitions.card, '') as card,
+    coalesce(card_of(runs.environment), '') as card,
     coalesce(try_cast(runs.environment as json) ->> '$.kernels.hash', '') as kernels,
     coalesce(runs.energy_attribution, '') as energy_attribution,
     coalesce(try_cast(runs.environment as json) ->> '$.request_seed', '') as request_seed,
@@ -31,5 +31,4 @@ select
     coalesce(results.edges, '') as edges
 from selected_results($selection) as results
 left join runs on 'run:' || runs.run_id = results.result_id
-left join repetitions on repetitions.run_number = runs.run_number
 order by results.result_id
