@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 LONGEST = (
+    "tests/e2e/test_addresses.py",  # visits servers that nobody has visited
     "tests/e2e/test_browser.py",
-    "tests/e2e/test_addresses.py",
     "tests/e2e/test_charts.py",
     "tests/property/test_warehouse_properties.py",
     "tests/unit/serving/test_started.py",

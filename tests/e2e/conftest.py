@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
 from tests.app import hostile, warehouse
+from tests.fake_server import FakeServer, serving, stream, whole
 from tests.made_once import MakeOnce
 from tests.servers import ROOT, served
 
@@ -63,9 +64,11 @@ SETTLED = """turn => {
 # Where a link inside the app leads, and Back and Forward: the app hears of an address without being loaded anew.
 GO = "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate', {state: {}})); }"
 # The headless shell is Chromium without windows. Code that runs for a second is not worth compiling well, and drawing needs no process of
-# its own: together a third of the CPU.
+# its own: together a third of the CPU. All tabs share a process, and with it the app's code, which a new process takes 1.3 s to compile.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
-FLAGS = ["--no-sandbox", "--in-process-gpu", "--num-raster-threads=1", "--js-flags=--no-turbofan --no-maglev"]
+FLAGS = ["--no-sandbox", "--in-process-gpu", "--num-raster-threads=1", "--process-per-site", "--js-flags=--no-turbofan --no-maglev"]
+VISITED: set[str] = set()
+"""Addresses of servers that had a visitor."""
 
 GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 THEMES: dict[Theme, str] = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 23, 29)"}
@@ -103,13 +106,18 @@ class Visitor:
 
     def open(self, path: str) -> "Visitor":
         """Go to a page and wait until it has settled."""
+        VISITED.add(self.address)
         self.page.goto(f"{self.address}/{path}")
         return self.settle()
 
     def go(self, path: str) -> "Visitor":
-        """Go to a page as by a link of the app, which stays loaded, and wait until it has settled."""
+        """Go to a page as by a link of the app, which stays loaded, and wait until it has settled.
+
+        A page that is still answering, as to a download, would put its own address back: it ends first.
+        """
         if not self.page.url.startswith(self.address):
             return self.open(path)
+        self.settle()
         self.page.evaluate(GO, f"/{path}")
         return self.settle()
 
@@ -124,11 +132,11 @@ class Visitor:
         self.page.wait_for_function(f"{GROUND} === '{THEMES[theme]}'")
         return self.settle()
 
-    def starts(self, width: int = 1366) -> "Visitor":
-        """Forget what went wrong in an earlier test, and sit before a desktop of the light theme."""
+    def starts(self, width: int = 1366, *, dark: bool = False) -> "Visitor":
+        """Forget what went wrong in an earlier test, and sit before a desktop of the light theme, or of the dark one."""
         self.errors.clear()
         self.page.bring_to_front()
-        self.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        self.page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         self.page.set_viewport_size({"width": width, "height": 900})
         return self
 
@@ -200,8 +208,12 @@ def e2e_warehouse(make_once: MakeOnce) -> Path:
 
 
 @pytest.fixture
-def fresh_server(e2e_warehouse: Path) -> Iterator[str]:
-    """The address of a server that nobody has visited."""
+def fresh_server(request: pytest.FixtureRequest, e2e_warehouse: Path) -> Iterator[str]:
+    """The address of a server that nobody has visited: the one that a fixture of this name starts for later tests, or one for this test."""
+    address = str(request.getfixturevalue(request.param))
+    if address not in VISITED:
+        yield address
+        return
     with served(e2e_warehouse) as started:
         yield started.address
 
@@ -217,6 +229,28 @@ def server(e2e_warehouse: Path) -> Iterator[str]:
 def hostile_server(make_once: MakeOnce) -> Iterator[str]:
     """The address of a server with nothing but hostile rows."""
     with served(make_once("hostile", hostile.make) / "hostile.duckdb") as started:
+        yield started.address
+
+
+@pytest.fixture(scope="session")
+def shipped(shipped_warehouse: Path) -> Iterator[str]:
+    """The address of a server of what ships."""
+    with served(shipped_warehouse) as started:
+        yield started.address
+
+
+@pytest.fixture(scope="session")
+def asked() -> Iterator[FakeServer]:
+    """A server of two models' answers."""
+    with serving(lambda body, n: stream(whole(40))) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def live_server(e2e_warehouse: Path, asked: FakeServer) -> Iterator[str]:
+    """The address of a server whose page Live asks `asked` by two names."""
+    listed = f"one = fake-1b@{asked.url}; other = fake-1b@{asked.url}"
+    with served(e2e_warehouse, more={"PROMPT_JOULES_SERVERS": listed}) as started:
         yield started.address
 
 

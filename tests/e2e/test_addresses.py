@@ -13,11 +13,11 @@ from tests.e2e.conftest import Visitor
 from tests.e2e.reading import QUESTIONS, Visit, query, tab_to, tags
 
 pytestmark = pytest.mark.e2e
-# The home page, one of the second section and one of the last.
-FIRST_ASKED = ("home", "prompts", "export_sql")
+# The home page, one of the second section and one of the last, each of another server: later tests visit it too.
+FIRST_ASKED = {"home": "server", "prompts": "shipped", "export_sql": "live_server"}
 
 
-@pytest.mark.parametrize("page", FIRST_ASKED)
+@pytest.mark.parametrize(("page", "fresh_server"), FIRST_ASKED.items(), ids=FIRST_ASKED, indirect=["fresh_server"])
 def test_the_first_request_to_a_fresh_server_is_a_deep_link(fresh_server: str, visit: Visit, page: str) -> None:
     assert_a_link_opens(visit(fresh_server), page)
 
@@ -76,8 +76,8 @@ def test_links_to_the_table_at_its_old_address_lead_to_the_new_one_and_home_stay
     visitor.assert_sound()
 
 
-def test_only_what_differs_from_the_default_is_in_the_url(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("leaderboard?weights=pretrained&valid=only&gpu=V100")
+def test_only_what_differs_from_the_default_is_in_the_url(reader: Visitor) -> None:
+    visitor = reader.starts().go("leaderboard?weights=pretrained&valid=only&gpu=V100")
     visitor.page.get_by_role("button", name="Remove V100").click()
     visitor.settle()
     assert query(visitor) == {}
@@ -88,9 +88,9 @@ def test_only_what_differs_from_the_default_is_in_the_url(server: str, visit: Vi
     ("button", "read"), [("Download CSV", partial(pl.read_csv, comment_prefix="#")), ("Download Parquet", pl.read_parquet)]
 )
 def test_a_download_holds_exactly_the_rows_shown(
-    server: str, visit: Visit, tmp_path: Path, button: str, read: Callable[[Path], pl.DataFrame]
+    reader: Visitor, tmp_path: Path, button: str, read: Callable[[Path], pl.DataFrame]
 ) -> None:
-    visitor = visit(server).open("?gpu=A40&task=chat&search=7b")
+    visitor = reader.starts().go("leaderboard?gpu=A40&task=chat&search=7b")
     with visitor.page.expect_download() as waiting:
         visitor.page.get_by_role("button", name=button).click()
     file = tmp_path / waiting.value.suggested_filename
@@ -148,14 +148,14 @@ def test_a_link_fills_the_box_and_only_a_click_runs_it(server: str, visit: Visit
     box.press("Control+Enter")
     visitor.page.get_by_text("cannot be used here").wait_for()
     assert "sql=from+read_text" in visitor.page.url.replace("%20", "+") or "read_text" in visitor.page.url
-    table = visitor.open("runs").page.locator("[data-testid=stDataFrame]").first
+    table = visitor.go("runs").page.locator("[data-testid=stDataFrame]").first
     table.hover()
     assert visitor.page.get_by_label("Download as CSV").count() == 0, "Streamlit's CSV defends nothing"
     visitor.assert_sound()
 
 
-def test_nothing_matches_has_a_way_out(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("distributions?gpu=CPU&task=instruct")
+def test_nothing_matches_has_a_way_out(reader: Visitor) -> None:
+    visitor = reader.starts().go("distributions?gpu=CPU&task=instruct")
     assert visitor.page.get_by_text("Nothing matches").count() == 1
     visitor.page.get_by_role("link", name="Show this page without filters").click()
     visitor.page.get_by_text("Where the joules go").wait_for()
@@ -181,8 +181,8 @@ def test_a_link_to_a_section_begins_with_its_heading(server: str, visit: Visit) 
     visitor.assert_sound()
 
 
-def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("leaderboard")
+def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(reader: Visitor) -> None:
+    visitor = reader.starts().go("leaderboard")
     visitor.page.get_by_role("combobox", name="GPU").fill("V100")
     visitor.page.get_by_role("option", name="V100").click()
     visitor.page.keyboard.press("Escape")
@@ -192,8 +192,8 @@ def test_a_filter_set_by_hand_is_in_the_url_and_in_the_table(server: str, visit:
     visitor.assert_sound()
 
 
-def test_models_are_found_by_name_and_stand_in_the_address_by_id_and_back_takes_a_filter_away(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("leaderboard")
+def test_models_are_found_by_name_and_stand_in_the_address_by_id_and_back_takes_a_filter_away(reader: Visitor) -> None:
+    visitor = reader.starts().go("leaderboard")
     box = visitor.page.get_by_role("combobox", name="Model", exact=True)
     for typed in ("vicuna 7B", "vicuna-7b"):
         box.click()
@@ -216,8 +216,8 @@ def test_models_are_found_by_name_and_stand_in_the_address_by_id_and_back_takes_
     visitor.assert_sound()
 
 
-def test_the_view_of_one_page_is_not_in_the_link_of_the_next(server: str, visit: Visit) -> None:
-    visitor = visit(server).open("distributions?form=Percentiles")
+def test_the_view_of_one_page_is_not_in_the_link_of_the_next(reader: Visitor) -> None:
+    visitor = reader.starts().go("distributions?form=Percentiles")
     assert query(visitor) == {"form": ["Percentiles"]}
     visitor.page.get_by_role("link", name="Concise or verbose?").click()
     visitor.page.get_by_role("heading", name=QUESTIONS["verbosity"]).wait_for()

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.e2e.conftest import Visitor
+from tests.e2e.conftest import Theme, Visitor
 from tests.e2e.reading import QUESTIONS, Visit
 
 pytestmark = pytest.mark.e2e
@@ -29,21 +29,28 @@ VIEWS = {
 }
 
 
-@pytest.mark.parametrize("page", [*QUESTIONS, *VIEWS])
-def test_every_page_on_a_desktop_and_on_a_phone_in_both_themes(reader: Visitor, page: str) -> None:
-    reader.starts().go(page)
+# A page begins in the theme in which the page before has ended: changing the theme draws everything anew.
+PAGES = [*QUESTIONS, *VIEWS]
+THEMES: list[tuple[Theme, Theme]] = [("light", "dark"), ("dark", "light")]
+
+
+@pytest.mark.parametrize(("page", "themes"), [(page, THEMES[place % 2]) for place, page in enumerate(PAGES)], ids=PAGES)
+def test_every_page_on_a_desktop_and_on_a_phone_in_both_themes(reader: Visitor, page: str, themes: tuple[Theme, Theme]) -> None:
+    first, second = themes
+    reader.starts(dark=first == "dark").go(page)
     charts = reader.page.locator("[data-testid=stVegaLiteChart]")
     assert charts.count() == (CHARTS | VIEWS).get(page, 0)
     assert all(len(chart.get_attribute("aria-label") or "") > 20 for chart in charts.all())
     name = re.sub(r"\?\w+=", "-", page).replace("+", "-")
-    reader.shoot(f"{name}-wide-light")
+    reader.wears(first).shoot(f"{name}-wide-{first}")
     reader.assert_accessible()
-    reader.wears("dark").shoot(f"{name}-wide-dark")
-    reader.assert_accessible(colours_only=True)
     reader.page.set_viewport_size({"width": 390, "height": 900})
-    for theme in ("dark", "light"):
+    for theme in themes:
         reader.wears(theme).shoot(f"{name}-phone-{theme}")
         reader.assert_fits(390)
+    reader.page.set_viewport_size({"width": 1366, "height": 900})
+    reader.wears(second).shoot(f"{name}-wide-{second}")
+    reader.assert_accessible(colours_only=True)
     reader.assert_sound()
 
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
+from tests.e2e.conftest import Visitor
 from tests.e2e.reading import QUESTIONS, Visit, tab_to
 
 pytestmark = pytest.mark.e2e
@@ -110,8 +111,8 @@ def test_ticked_rows_of_the_leaderboard_are_compared(server: str, visit: Visit) 
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_chart_is_saved_as_png_and_as_svg_from_its_menu(server: str, visit: Visit, tmp_path: Path, dark: bool) -> None:
-    visitor = visit(server, dark=dark).open("energy_vs_parameters?gpu=A40&y=Energy+%28J%29")
+def test_a_chart_is_saved_as_png_and_as_svg_from_its_menu(reader: Visitor, tmp_path: Path, dark: bool) -> None:
+    visitor = reader.starts(dark=dark).go("energy_vs_parameters?gpu=A40&y=Energy+%28J%29")
     made = {}
     for kind in ("PNG", "SVG"):
         visitor.page.locator("[data-testid=stVegaLiteChart]").first.hover()
@@ -134,8 +135,8 @@ def test_a_chart_is_saved_as_png_and_as_svg_from_its_menu(server: str, visit: Vi
     ("page", "chart", "marks"),
     [("energy_vs_parameters", 0, "symbol"), ("distributions?by=task&form=Share+at+or+below+a+value", 0, "line")],
 )
-def test_a_click_on_a_name_in_the_legend_makes_the_others_pale(server: str, visit: Visit, page: str, chart: int, marks: str) -> None:
-    visitor = visit(server).open(page)
+def test_a_click_on_a_name_in_the_legend_makes_the_others_pale(reader: Visitor, page: str, chart: int, marks: str) -> None:
+    visitor = reader.starts().go(page)
     drawn = visitor.page.locator("[data-testid=stVegaLiteChart]").nth(chart)
 
     def opacities() -> set[str | None]:

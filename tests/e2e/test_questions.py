@@ -5,19 +5,18 @@ The mark of a test has its question and how many acts it takes, no more and no f
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import BrowserContext, Locator
 
 from prompt_joules.pages.ui import site
 from prompt_joules.pages.ui.pure.words import figure
 from prompt_joules.warehouse import called, electricity
 from tests import warehouses
-from tests.e2e.conftest import Visitor
-from tests.servers import served
+from tests.e2e.conftest import Visitor, watched
 
 pytestmark = pytest.mark.e2e
 MOST_ACTS = 3
@@ -29,7 +28,7 @@ class Asker:
     """A visitor who begins on Home and acts at most three times: a click, a choice from a list, a text in a field."""
 
     def __init__(self, visitor: Visitor) -> None:
-        self.visitor, self.page, self.acts = visitor.open(""), visitor.page, 0
+        self.visitor, self.page, self.acts = visitor.go(""), visitor.page, 0
 
     def _acted(self) -> None:
         self.acts += 1
@@ -87,16 +86,17 @@ class Asker:
 
 
 @pytest.fixture(scope="module")
-def shipped(shipped_warehouse: Path) -> Iterator[str]:
-    """The address of a server of what ships."""
-    with served(shipped_warehouse) as started:
-        yield started.address
+def everybody(context: BrowserContext, shipped: str) -> Iterator[Visitor]:
+    """One visitor who has all the questions, and comes back to Home with each."""
+    visitor = Visitor(watched(context.new_page()), shipped)
+    yield visitor
+    visitor.page.close()
 
 
 @pytest.fixture
-def asker(shipped: str, visit: Callable[..., Visitor], request: pytest.FixtureRequest) -> Iterator[Asker]:
+def asker(everybody: Visitor, request: pytest.FixtureRequest) -> Iterator[Asker]:
     """A visitor with a question. Every page that the visitor reaches is without faults, and the acts are as many as the mark says."""
-    one = Asker(visit(shipped))
+    one = Asker(everybody.starts())
     yield one
     one.visitor.assert_sound()
     said = request.node.get_closest_marker("question").kwargs["acts"]
