@@ -18,6 +18,7 @@ A test sees what came of its own files and nothing else: `warehouses.rows` shows
 have the same bytes or name the same run, as neither may within a warehouse.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,9 +108,19 @@ class Together:
             roots[name] = (folder / f"{place:03}",)
             roots[name][0].mkdir()
             make(roots[name][0])
+        _require_different(roots)
         path = folder / "w.duckdb"
         report = loading.ingest([str(root) for each in roots.values() for root in each], str(path), model=model)
         return Loaded({name: Part(path, each, tuple(_lines(report.lines, folder, each))) for name, each in roots.items()})
+
+
+def _require_different(roots: dict[str, tuple[Path, ...]]) -> None:
+    """Files of one content are one file to the ingest: of two inputs only the first would have rows."""
+    seen: dict[str, str] = {}
+    for name, each in roots.items():
+        files = (path for root in each for path in (root, *root.rglob("*")) if path.is_file() and path.stat().st_size)
+        for digest in {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}:
+            assert seen.setdefault(digest, name) == name, f"{name} and {seen[digest]} have a file of the same bytes"
 
 
 def _lines(lines: Sequence[Line], folder: Path, roots: Sequence[Path]) -> Iterator[Line]:

@@ -125,9 +125,10 @@ def desk(stand_in: Path, tmp_path: Path, visited_cache: Path, monkeypatch: pytes
 
 @pytest.fixture
 def no_work(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
-    """The configurations of `bench run` that were read; nothing is measured, and no cell of a sweep begins."""
+    """The configurations of `bench run` that were read; nothing is measured, no cell begins, trackers need not be there."""
     pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
     read: list[RunConfig] = []
+    monkeypatch.setattr("prompt_joules.bench.config._check_trackers", lambda config: None)
     monkeypatch.setattr("prompt_joules.bench.run.local.run_benchmark", lambda config: read.append(config) or 0)
     monkeypatch.setattr("prompt_joules.bench.run.served.run_served", lambda config: read.append(config) or 0)
     monkeypatch.setattr("prompt_joules.bench.sweep.grid.run_cell", lambda cell: read.append(cell.config) or 0)

@@ -200,12 +200,17 @@ def _kept(folder: Path) -> dict[str, Any]:
 def test_a_stop_keeps_the_turns_before_and_ends_aiperf(server: FakeServer, tmp_path: Path, number: int) -> None:
     waits = '(len(list(out.parent.parent.glob("1-2-*"))) and open("{}", "w").write(str(os.getpid())) and __import__("time").sleep(60))'
     command = _command(tmp_path, server, "--turns", "3", failing=waits.format(tmp_path / "pid"))
-    with subprocess.Popen(command, cwd=warehouses.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        until_s = time.monotonic() + 60
-        while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < until_s:
-            time.sleep(0.05)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+    # Tests that a script starts in the background have Ctrl-C ignored, and so would their children.
+    listens: dict[str, Any] = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, cwd=warehouses.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **listens) as process:
+        try:
+            until_s = time.monotonic() + 60
+            while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < until_s:
+                time.sleep(0.05)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130 and "ended by a stop" in err, err
     made = _kept(tmp_path)
     assert beside_running.whole(made, 1) == [0, 1] and made["ended"] == "a stop" and len(made["turns"]) in {4, 5}
