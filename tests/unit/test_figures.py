@@ -14,7 +14,7 @@ from prompt_joules.pages.ui.pure import naming
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from tests import factories, warehouses
-from tests.figures import FIGURES, documents, marked, neighbours, readme
+from tests.figures import FIGURES, documents, marked, neighbours, readme, repeated
 from tests.figures.__main__ import report
 from tests.figures.marked import Figure
 
@@ -128,9 +128,9 @@ def test_figures_take_new_rows_of_any_number_of_cards_and_of_the_newest_protocol
     served(folder, "before", "2.0", **shape)
     warehouses.ingest(folder, into=tmp_path / "w.duckdb")
     made = pj.open(tmp_path / "w.duckdb")
-    assert readme.cards(made)[0].startswith("on the same 4 prompts and four tasks the H200s that we had (cards: 3) took 0.205 to 0.307 J")
-    assert readme.runs(made)[0].startswith("in 3 whole runs of 4 prompts and four tasks (protocol 2.10, H200s: 3)")
-    assert readme.runs(made)[1] == "changed the energy of all 4 together by +10 to +10 %"
+    assert repeated.cards(made)[0].startswith("on the same 4 prompts and four tasks the H200s that we had (cards: 3) took 0.205 to 0.307 J")
+    assert repeated.runs(made)[0].startswith("in 3 whole runs of 4 prompts and four tasks (protocol 2.10, H200s: 3)")
+    assert repeated.runs(made)[1] == "changed the energy of all 4 together by +10 to +10 %"
     lines = [line.split(" | ")[:4] for line in documents.table_of_runtimes(made) if "vLLM" in line]
     assert lines == [
         ["| vLLM 0.22.1", "8", "2.2", "0"],
@@ -185,3 +185,19 @@ def test_a_busy_neighbour_is_seen_where_it_changes_a_token_and_not_where_it_does
     apart = neighbours.beside_and_alone(answers_beside(1.05, "xy"))
     assert apart["card"].to_list() == ["x", "y"] and apart["ratio"].to_list() == pytest.approx([1.05, 1.05], abs=0.02), "never across cards"
     assert neighbours.beside_and_alone(answers_beside(1.05, share=0.02)).is_empty(), "four answers beside a busy GPU are none"
+
+
+def test_runs_of_other_lengths_are_compared_at_the_same_lengths() -> None:
+    """Two runs of one cost, of which one drew longer answers, and a third that takes 5 % more."""
+    takes = lambda tokens: 2 + 0.1 * tokens + 1e-5 * tokens**2  # noqa: E731
+    short, long = ([40 + step * n for n in range(20)] for step in (20, 90))
+    runs = [
+        pl.DataFrame({"prompt_id": [f"p{n}" for n in range(20)], "output_tokens": tokens, "energy_j": [times * takes(n) for n in tokens]})
+        for tokens, times in ((short, 1.0), (long, 1.0), (short, 1.05))
+    ]
+    mixed = np.array(short + long)
+    each = [repeated.of_length(run, "energy_j", mixed) for run in runs]
+    assert each == pytest.approx([sum(map(takes, mixed)) / mixed.sum()] * 2 + [1.05 * each[0]])
+    assert repeated.spread_of(each) == pytest.approx(5)
+    assert repeated.of_length(runs[0], "energy_j", np.array([600])) == pytest.approx(takes(600) / 600)
+    assert repeated.error_of_length(runs[0], mixed) < 1e-6
