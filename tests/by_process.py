@@ -5,6 +5,7 @@ tests of `tests/e2e` are one piece of work, so that one browser and one server o
 free.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,21 @@ except ImportError:  # `pytest` without it runs in one process
     LoadFileScheduling = object
 
 BROWSER = "tests/e2e/"
-WITH_TORCH = (
-    "tests/unit/bench/",
-    "tests/unit/serving/",
-    "tests/property/test_bench_properties.py",
-    "tests/property/test_stop_text.py",
-    "tests/unit/test_commands.py",
-    "tests/unit/test_guides.py",
-    "tests/unit/test_portable.py",
-    "tests/unit/test_screen.py",
-    "tests/unit/test_shapes.py",
+NAMES_TORCH = re.compile(
+    r'importorskip\("(?:torch|transformers)"|^ *(?:import|from) (?:torch|transformers)\b|tests\.tiny_models',
+    re.MULTILINE,
 )
-"""Files, and folders of files, that import torch or what imports it."""
+"""What stands in a file of tests that imports torch, or what imports it."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave what needs torch to the first process."""
-    return True if leaves_torch(config) and str(collection_path.relative_to(config.rootpath)).startswith(WITH_TORCH) else None
+    return True if leaves_torch(config) and names_torch(collection_path) else None
+
+
+def names_torch(path: Path) -> bool:
+    """Whether it is a file of tests that imports torch: to collect one is 7 s, so that no list may lack any."""
+    return path.match("test_*.py") and bool(NAMES_TORCH.search(path.read_text(encoding="utf-8")))
 
 
 def leaves_torch(config: pytest.Config) -> bool:

@@ -1,5 +1,7 @@
 """Runs against the fake server, and what they wrote."""
 
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from tests.fake_server import Behaviour, FakeServer, serving
 
 PORTS: dict[Path, int] = {}
 """Where the last server of an output folder was."""
+FAKE = shlex.join([sys.executable, "-m", "tests.fake_runtime"])
+"""A command for a server that `bench` starts."""
 
 
 def run(config: RunConfig, server: FakeServer) -> int:
@@ -38,3 +42,11 @@ def balance(config: RunConfig) -> dict[str, Any]:
     """The energy balance of the last session."""
     (path,) = config.out.glob("*/run.json")
     return read_run(path.parent).sessions[-1]["books"]  # type: ignore[no-any-return]
+
+
+def make_gguf(folder: Path) -> Path:
+    """An empty file, which is called a GGUF file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "m.gguf"
+    path.touch()
+    return path
