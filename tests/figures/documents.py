@@ -68,7 +68,8 @@ POINTS = (
     "select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.dtype, coalesce(runs.top_k, 0) as top_k, "
     "list_contains(runs.reasons, 'seeded-requests') as seeded, runs.harness_version, runs.batch_size, runs.concurrency, runs.seed, "
     "count(*) as answers, avg(output_tokens) as each, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed, "
-    "sum(energy_j) / sum(output_tokens) as joules, any_value(steady_energy_j / steady_output_tokens) as steady "
+    "sum(energy_j) / sum(output_tokens) as joules, any_value(steady_energy_j / steady_output_tokens) as steady, "
+    "bool_or(list_contains(runs.reasons, 'unfinished')) or avg(list_contains(requests.reasons, 'busy-host')::integer) > 0.1 as disturbed "
     "from requests join runs using (run_number) left join run_notes on run_notes.run_id = runs.run_id "
     "where runs.model_id = $model and runs.harness_version like '2.%' and runs.gpu = 'H200' and requests.valid group by all"
 )
@@ -88,7 +89,8 @@ def name_of_runtime(row: dict[str, Any]) -> str:
 def points_of(results: pj.Results, model: str, asked: str, *first: pl.Expr) -> pl.DataFrame:
     """Each run of protocol 2.x on an H200 with the name of its runtime; of each runtime and number at once those of the newest protocol.
 
-    A runtime is one whatever its version: some early runs do not know theirs.
+    A runtime is one whatever its version: some early runs do not know theirs. A protocol by which every run was stopped or had a
+    busy host counts where no other does.
 
     Args:
         asked: POINTS, or POINTS with a condition.
@@ -98,7 +100,9 @@ def points_of(results: pj.Results, model: str, asked: str, *first: pl.Expr) -> p
     named = rows.with_columns(pl.Series("name", [name_of_runtime(row) for row in rows.iter_rows(named=True)], dtype=pl.String))
     runtime = [name_of_runtime(row | {"engine_version": None}) for row in rows.iter_rows(named=True)]
     named = named.with_columns(pl.Series("runtime", runtime, dtype=pl.String))
-    newest = named.filter(protocol() == protocol().max().over("runtime", "batch_size")).drop("runtime")
+    one = "runtime", "batch_size"
+    best = pl.when(pl.col("disturbed") == pl.col("disturbed").min().over(one)).then(protocol())
+    newest = named.filter(protocol() == best.max().over(one)).drop("runtime", "disturbed")
     return newest.sort(*first, "name", "batch_size", "seed", "answers", "run_id")
 
 
@@ -135,13 +139,15 @@ SHAPES = {
     "llama-3.1-70b": "70B",
 }
 """Shapes with a vocabulary of 49,152, as they are called in the table; the 8B one has a table of its own."""
+LONGEST = 256
+"""Tokens of an answer in that table. Longer answers of a shape compare runs with each other (`repeated.processes`)."""
 
 
 def table_of_shapes(results: pj.Results) -> list[str]:
     """The other shapes by protocol 2.x: J/token and token/s of the eager loop, ours and vLLM."""
     lines = []
     for shape, size in SHAPES.items():
-        rows = points_of(results, f"{shape}-vocab-49k", POINTS, pl.col("batch_size"))
+        rows = points_of(results, f"{shape}-vocab-49k", POINTS, pl.col("batch_size")).filter(pl.col("each") <= LONGEST)
         lines += [f"| {size} | {row['name']} | {row['batch_size']} | {numbers_of(row)} |" for row in rows.iter_rows(named=True)]
     return lines
 
@@ -227,6 +233,25 @@ def four_bits_of_llama_cpp(results: pj.Results) -> list[str]:
     return [
         f"takes {100 * more:.0f} % more joules per token than vLLM's AWQ and {100 * fewer:.0f} % fewer than float16",
         "it takes {:.1f} to {:.1f} times what AWQ takes on vLLM".format(*several),
+    ]
+
+
+def steps_of_llama_cpp(results: pj.Results) -> list[str]:
+    """The median time of a step with 32 answers at once of the smallest and of the 8B model, on llama.cpp and on vLLM in float16."""
+    rows = results.sql(
+        "select runs.engine, runs.model_id, 1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms from requests "
+        "join runs using (run_number) where runs.gpu = 'H200' and runs.concurrency = 32 and runs.model_id in ($small, $large) and "
+        "output_tokens > 1 and runs.engine in ('llama.cpp', 'vllm') and runs.weights_format not ilike '%fp8%' and "
+        "not list_contains(runs.reasons, 'seeded-requests') group by all",
+        small=SMOLLM,
+        large=SHAPE,
+    )
+    of = {(row["engine"], row["model_id"]): row["step_ms"] for row in rows.iter_rows(named=True)}
+    llama, vllm = ([of[engine, model] for model in (SMOLLM, SHAPE)] for engine in ("llama.cpp", "vllm"))
+    assert len(of) == 4
+    return [
+        f"a step of 32 answers took {llama[0]:.0f} ms with 0.1 billion parameters and {llama[1]:.0f} with 8, where vLLM took "
+        f"{vllm[0]:.1f} and {vllm[1]:.1f}"
     ]
 
 
@@ -353,6 +378,7 @@ FIGURES = (
     Figure(batches_of_1b, "docs/findings.md"),
     Figure(batches_of_8b, ENGINES),
     Figure(four_bits_of_llama_cpp, ENGINES),
+    Figure(steps_of_llama_cpp, ENGINES),
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
     Figure(price_of_a_seed, MEASUREMENT),
     Figure(first_of_a_length, MEASUREMENT),

@@ -145,7 +145,7 @@ def batches(results: pj.Results) -> list[str]:
 
 
 def served(results: pj.Results) -> list[str]:
-    """All ShareGPT prompts on vLLM with 128 in flight: what the GPU took for each of two tasks."""
+    """All ShareGPT prompts on vLLM with 128 in flight: what the GPU took for each of two tasks, asked as an instruction and as a chat."""
     rows = results.sql(
         "select runs.task, sum(energy_j) as joules, sum(output_tokens) as tokens, count(*) as prompts, any_value(runs.harness_version) as "
         "protocol, any_value(runs.max_new_tokens) as most from requests join runs using (run_number) where runs.gpu = 'H200' and "
@@ -153,13 +153,20 @@ def served(results: pj.Results) -> list[str]:
         model=SMOLLM,
     )
     of = {row["task"]: row for row in rows.iter_rows(named=True)}
-    verbose, concise = of["instruct"], of["instruct-concise"]
-    assert verbose["prompts"] == concise["prompts"]
-    joules, tokens = (signed(concise[name] / verbose[name] - 1) for name in ("joules", "tokens"))
+    assert rows["prompts"].n_unique() == 1
+    assert rows.height == 4
+    said = {}
+    for task in ("instruct", "chat"):
+        verbose, concise = of[task], of[f"{task}-concise"]
+        joules, tokens = (signed(concise[name] / verbose[name] - 1) for name in ("joules", "tokens"))
+        took = f"{verbose['joules'] / 1000:.1f}", f"{concise['joules'] / 1000:.1f}"
+        said[task] = took, f"{joules} % for {tokens} % tokens"
+    (verbose_kj, concise_kj), change = said["instruct"]
+    (chat_kj, short_chat_kj), of_chats = said["chat"]
     return [
         f"protocol {verbose['protocol']}, at most {verbose['most']:,} tokens, one run each",
-        f"took {verbose['joules'] / 1000:.1f} kJ for all {verbose['prompts']:,} as instruct and {concise['joules'] / 1000:.1f} as "
-        f"instruct-concise: {joules} % for {tokens} % tokens",
+        f"took {verbose_kj} kJ for all {verbose['prompts']:,} as instruct and {concise_kj} as instruct-concise: {change}",
+        f"took {chat_kj} and {short_chat_kj} kJ as chat and chat-concise: {of_chats}",
     ]
 
 
@@ -218,7 +225,9 @@ def runtimes(results: pj.Results) -> list[str]:
         pl.col("harness_version").str.starts_with("2."), pl.col("engine") != "transformers-compiled", pl.col("result_id").is_in(own)
     )
     of = {row["engine"]: row for row in newest(rows.filter(batch_size=1), "engine").iter_rows(named=True)}
-    ours, vllm, sglang, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "sglang", "llama.cpp"))
+    ours, vllm, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "llama.cpp"))
+    sglang = rows.filter(engine="sglang", batch_size=1)
+    low, high = sglang["energy_per_token_j"].min(), sglang["energy_per_token_j"].max()
     steady = results.sql(
         "select avg(steady_energy_j / steady_output_tokens) as joules, count(*) as runs from runs join run_notes using (run_id) "
         "where runs.model_id = $model and runs.gpu = 'H200' and runs.task = 'instruct' and runs.engine = 'vllm' and runs.concurrency = 128 "
@@ -230,8 +239,8 @@ def runtimes(results: pj.Results) -> list[str]:
     return [
         f"takes {ours['energy_per_token_j']:.2f} J per token in our loop (runs: {ours['runs']}; 95 % interval {between(ours)}; "
         f"{ours['throughput_tps']:.0f} token/s)",
-        f"{vllm['energy_per_token_j']:.2f} on vLLM (runs: {vllm['runs']}), {sglang['energy_per_token_j']:.2f} "
-        f"on SGLang (runs: {sglang['runs']}) "
+        f"{vllm['energy_per_token_j']:.2f} on vLLM (runs: {vllm['runs']}), {low:.2f} to {high:.2f} "
+        f"on SGLang (runs: {sglang['runs'].sum()}, the dearer beside a compiler) "
         f"and {llama['energy_per_token_j']:.2f} on llama.cpp",
         f"With 128 requests at once vLLM takes {steady['joules']:.3f} (runs: {steady['runs']})",
     ]

@@ -162,4 +162,34 @@ def alike(results: pj.Results) -> list[str]:
     return [said[version] for version in sorted(said)]
 
 
-FIGURES = tuple(Figure(say, "docs/findings.md") for say in (runs, cards, alike, kernels))
+PROCESSES = "aa-stacked-h200", "aa-searched-h200"
+"""Experiments of one shape, a process a run: in the loop whose kernels are alike every time, and in the one that searches them."""
+
+
+def processes(results: pj.Results) -> list[str]:
+    """J/token and token/s of processes on one card, with answers of one length: those with the same kernels, and those with others each."""
+    rows = results.sql(
+        "select runs.experiment_id, runs.seed, try_cast(runs.environment as json) ->> '$.kernels.hash' as kernels, repetitions.card, "
+        "count(*) as answers, any_value(output_tokens) as each, count(distinct output_tokens) as lengths, "
+        "sum(energy_j) / sum(output_tokens) as joules, sum(output_tokens) / sum(latency_s) as speed, "
+        "stddev(energy_j / output_tokens) / sqrt(count(*)) / avg(energy_j / output_tokens) as error "
+        "from requests join runs using (run_number) join repetitions using (run_number) "
+        "where runs.experiment_id in (select unnest($names)) and requests.valid group by all order by runs.seed",
+        names=list(PROCESSES),
+    )
+    same, other = (rows.filter(experiment_id=name) for name in PROCESSES)
+    assert rows["card"].n_unique() == 1
+    assert rows["lengths"].unique().to_list() == [1]
+    assert (same["kernels"].n_unique(), other["kernels"].n_unique()) == (1, other.height)
+    assert (other["joules"].arg_min(), other["joules"].arg_max()) == (other["speed"].arg_max(), other["speed"].arg_min())
+    said = [f"{part['joules'].min():.4f} to {part['joules'].max():.4f} J per token" for part in (same, other)]
+    return [
+        f"answers of {same['each'][0]:,} tokens, {same['answers'][0]} a run",
+        f"{same.height} processes that compiled the same kernels took {said[0]} (+{spread_of(same['joules'].to_list()):.1f} %)",
+        f"{other.height} that searched theirs, each with kernels of its own, {said[1]} (+{spread_of(other['joules'].to_list()):.1f} %) at "
+        f"{other['speed'].min():.0f} to {other['speed'].max():.0f} token/s",
+        f"standard error of a run is at most {100 * rows['error'].max():.1f} %",
+    ]
+
+
+FIGURES = tuple(Figure(say, "docs/findings.md") for say in (runs, cards, alike, kernels, processes))

@@ -123,6 +123,8 @@ def test_figures_take_new_rows_of_any_number_of_cards_and_of_the_newest_protocol
     served(folder, "free", "2.2", environment=json.dumps({"request_seed": False}))
     served(folder, "seeded", "2.2", environment=json.dumps({"request_seed": True}))
     served(folder, "eight", "2.2", environment=json.dumps({"request_seed": False}), dtype="float8")
+    served(folder, "busy", "2.5", environment=json.dumps({"request_seed": False}), host_load=0.9)
+    served(folder, "alone", "2.5", environment=json.dumps({"request_seed": False}), host_load=0.9, engine="sglang", engine_version=None)
     shape = {"model_id": readme.SHAPE, "model_name": "Llama-3.1-8B-shape", "weights": "dummy", "task": "chat"}
     served(folder, "shape", "2.2", **shape, environment=json.dumps({"request_seed": False}))
     served(folder, "before", "2.0", **shape)
@@ -131,8 +133,9 @@ def test_figures_take_new_rows_of_any_number_of_cards_and_of_the_newest_protocol
     assert repeated.cards(made)[0].startswith("on the same 4 prompts and four tasks the H200s that we had (cards: 3) took 0.205 to 0.307 J")
     assert repeated.runs(made)[0].startswith("in 3 whole runs of 4 prompts and four tasks (protocol 2.10, H200s: 3)")
     assert repeated.runs(made)[1] == "changed the energy of all 4 together by +10 to +10 %"
-    lines = [line.split(" | ")[:4] for line in documents.table_of_runtimes(made) if "vLLM" in line]
+    lines = [line.split(" | ")[:4] for line in documents.table_of_runtimes(made) if "vLLM" in line or "SGLang" in line]
     assert lines == [
+        ["| SGLang", "8", "2.5", "0"],
         ["| vLLM 0.22.1", "8", "2.2", "0"],
         ["| vLLM 0.22.1, FP8", "8", "2.2", "0"],
         ["| vLLM 0.22.1, seeds", "8", "2.2", "0"],

@@ -190,13 +190,16 @@ def _setups(rows: pl.DataFrame, key: str) -> str:
 
 
 def _less(rows: pl.DataFrame, key: str) -> str:
-    """How much less or more, from the least to the most, as a median of pairs or in all; whether it is a difference at all."""
+    """How much less or more, from the least to the most, as a median of pairs or in all; whether it is a difference at all.
+
+    Without an interval it is a change with its sign: one run a side does not say whether another would show it.
+    """
     values = rows[key].drop_nulls()
     ends = rows.select(f"{key}_low", f"{key}_high").drop_nulls()
     none = ends.height > 0 and ((ends[f"{key}_low"] <= 0) & (ends[f"{key}_high"] >= 0)).all()
     low, high = sorted((float(values.to_numpy().min()), float(values.to_numpy().max())), key=abs)
-    if none or low * high <= 0:
-        return f"no difference is shown, {_range(values)}," if none else _range(values)
+    if none or low * high <= 0 or ends.is_empty():
+        return "no difference is shown" if none else _range(values)
     shares = [f"{100 * abs(end):.0f}" for end in (low, high)]
     return f"**{' to '.join(dict.fromkeys(shares))} % {'less' if high < 0 else 'more'} energy**"
 
