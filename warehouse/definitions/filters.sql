@@ -89,10 +89,13 @@ create macro side_of(contrast, task, model_name, engine, gpu_model) as
     case contrast when 'task' then task when 'model' then model_name when 'engine' then engine when 'gpu' then gpu_model end;
 
 -- One row per selected run of ours on one GPU with a known number format and J/token: its result, its sums, in which every prompt of its setup counts once,
--- `size` (billion parameters, two digits), `protocol` (the number before the dot), and `precision`, the number format where it is not of 16 bits.
+-- the `card` (which GPU it was), `size` (billion parameters, two digits), `protocol` (the number before the dot), and `precision`, the number format where it
+-- is not of 16 bits.
 create macro software_setups(selection) as table
 select
-    results.*,
+    results.result_id, results.setup, results.gpu_model, results.weights, results.engine, results.batch_size, results.task, results.harness_version,
+    results.started_at, results.energy_per_token_j,
+    card_of(runs.environment) as card,
     runs.measured,
     coalesce(evened.energy_j, runs.energy_j_total) as energy_j_total,
     coalesce(evened.measured_output_tokens, runs.measured_output_tokens_total) as measured_output_tokens_total,

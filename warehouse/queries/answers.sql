@@ -5,7 +5,9 @@
 -- null for published averages. `configurations` is how many there are to choose from.
 with each as (
     select
-        results.* replace (coalesce(ratio(evened.output_tokens, evened.answers), results.output_tokens) as output_tokens),
+        results.result_id, results.setup, results.gpu_model, results.task, results.model_id, results.harness_version, results.prompts,
+        results.energy_per_token_j,
+        coalesce(ratio(evened.output_tokens, evened.answers), results.output_tokens) as output_tokens,
         coalesce(ratio(evened.energy_j, evened.measured), results.energy_j, results.estimated_energy_j) as joules,
         -- An answer without energy weighs nothing in a mean of energies.
         coalesce(evened.measured, runs.measured, results.prompts) as weighed,
@@ -23,35 +25,48 @@ with each as (
     where results.weights = 'pretrained'
         and coalesce(results.energy_j, results.estimated_energy_j) > 0
 ),
+-- One row per configuration and kind: what its runs have in common, and the first of them.
 kinds as (
     select
-        each.* exclude (weighed, lengths, tokens, is_evened) replace (
-            case when count(*) over alike = 1 and not is_evened then energy_per_token_j else sum(joules * weighed) over alike / sum(tokens) over alike end
-                as energy_per_token_j,
-            case when count(*) over alike = 1 then output_tokens else sum(output_tokens * lengths) over alike / sum(lengths) over alike end as output_tokens,
-            (sum(prompts) over alike)::bigint as prompts
-        ),
-        case when count(*) over alike = 1 then joules else sum(joules * weighed) over alike / sum(weighed) over alike end as answer_j,
-        case when origin = 'measured' then count(*) over alike end as runs,
-        stddev_samp(ln(nullif(energy_per_token_j, 0))) over alike as between_runs
+        min(result_id) as result_id,
+        any_value(gpu_model) as gpu_model,
+        any_value(task) as task,
+        any_value(model_id) as model_id,
+        any_value(harness_version) as harness_version,
+        kind,
+        count(*) as runs,
+        sum(prompts)::bigint as prompts,
+        case when count(*) = 1 then any_value(joules) else sum(joules * weighed) / sum(weighed) end as answer_j,
+        case when count(*) = 1 then any_value(output_tokens) else sum(output_tokens * lengths) / sum(lengths) end as output_tokens,
+        case when count(*) = 1 and not bool_or(is_evened) then any_value(energy_per_token_j) else sum(joules * weighed) / sum(tokens) end
+            as energy_per_token_j,
+        stddev_samp(ln(nullif(energy_per_token_j, 0))) as between_runs
     from each
-    window alike as (partition by coalesce(setup, result_id), kind)
-    qualify row_number() over (partition by coalesce(setup, result_id), kind order by result_id) = 1
+    group by coalesce(setup, result_id), kind
+),
+of_models as (
+    select
+        count(*) as configurations,
+        first(
+            result_id
+            order by
+                array_position(['measured', 'divided', 'estimated'], kind),
+                case when kind = 'measured' then try_cast(harness_version as double) end desc nulls last,
+                case when kind = 'measured' then prompts end desc nulls last,
+                answer_j,
+                result_id
+        ) as result_id
+    from kinds
+    group by gpu_model, task, model_id
 )
 select
-    gpu_model, task, model_id, model_name, params_total_b, answer_j, kind,
-    count(*) over of_model as configurations,
-    num_gpus, dtype, batch_size, engine, source, origin, weights, prompts, runs, between_runs, setup,
-    output_tokens, energy_per_token_j, harness_version, prompt_set, result_id
-from kinds
-window of_model as (partition by gpu_model, task, model_id)
-qualify row_number() over (
-    partition by gpu_model, task, model_id
-    order by
-        array_position(['measured', 'divided', 'estimated'], kind),
-        case when kind = 'measured' then try_cast(harness_version as double) end desc nulls last,
-        case when kind = 'measured' then prompts end desc nulls last,
-        answer_j,
-        result_id
-) = 1
-order by gpu_model, task, params_total_b nulls last, answer_j, model_id
+    results.gpu_model, results.task, results.model_id, results.model_name, results.params_total_b, kinds.answer_j, kinds.kind,
+    of_models.configurations,
+    results.num_gpus, results.dtype, results.batch_size, results.engine, results.source, results.origin, results.weights, kinds.prompts,
+    case when results.origin = 'measured' then kinds.runs end as runs,
+    kinds.between_runs, results.setup,
+    kinds.output_tokens, kinds.energy_per_token_j, results.harness_version, results.prompt_set, results.result_id
+from of_models
+join kinds using (result_id)
+join results using (result_id)
+order by results.gpu_model, results.task, results.params_total_b nulls last, kinds.answer_j, results.model_id

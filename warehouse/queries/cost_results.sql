@@ -2,22 +2,30 @@
 -- `prompts` of all these. One prompt at a time comes first, then most prompts.
 with alone as (
     select
-        chosen.*,
-        repetitions.setup, runs.dtype, runs.num_gpus, runs.measured, runs.started_at
-    from selected_runs($selection) as chosen
-    join repetitions on repetitions.run_number = chosen.run_number
-    join runs on runs.run_number = chosen.run_number
+        results.result_id, results.setup, results.started_at,
+        runs.measured
+    from selected_results($selection) as results
+    join runs on 'run:' || runs.run_id = results.result_id
     where runs.energy_attribution = 'exclusive'
         and runs.measured > 0
+),
+of_setups as (
+    select
+        first(result_id order by started_at desc, result_id desc) as result_id,
+        count(*) as runs,
+        sum(measured) as prompts
+    from alone
+    group by setup
+    having sum(measured) >= 8
 )
 select
-    'run:' || run_id as result_id,
-    model_id, model_name, gpu_model, num_gpus, dtype, task, engine, batch_size, source, prompt_set, weights,
-    harness_version,
-    count(*) over same_setup as runs,
-    sum(measured) over same_setup as prompts
-from alone
-window same_setup as (partition by setup)
-qualify row_number() over (partition by setup order by started_at desc, run_id desc) = 1
-    and sum(measured) over same_setup >= 8
-order by batch_size is distinct from 1, prompts desc, result_id
+    results.result_id, results.model_id, results.model_name, results.gpu_model,
+    results.num_gpus::smallint as num_gpus,
+    results.dtype, results.task, results.engine,
+    results.batch_size::smallint as batch_size,
+    results.source, results.prompt_set, results.weights, results.harness_version,
+    of_setups.runs,
+    of_setups.prompts
+from of_setups
+join results using (result_id)
+order by results.batch_size is distinct from 1, of_setups.prompts desc, results.result_id

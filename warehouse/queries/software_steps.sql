@@ -6,8 +6,7 @@
 -- over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
 with own as (
     select
-        setups.*,
-        repetitions.card,
+        *,
         case
             when engine = 'transformers-eager' and batch_size = 1 then 1
             when starts_with(engine, 'transformers-compiled') and batch_size = 1 then 2
@@ -15,77 +14,95 @@ with own as (
             when starts_with(engine, 'transformers-compiled') and batch_size = 32 then 4
             when not starts_with(engine, 'transformers-') then 5
         end as step
-    from software_setups($selection) as setups
-    join repetitions on 'run:' || repetitions.run_id = setups.result_id
-    where setups.precision is null
+    from software_setups($selection)
+    where precision is null
 ),
--- A server stands with its steady state where every run of the setup has one.
-candidates as (
+-- One row per setup: what its runs have in common, and the newest of them.
+of_setups as (
     select
-        own.*,
-        count(*) over same_setup as runs,
-        (sum(measured) over same_setup)::bigint as answers,
-        count(*) over same_setup = count(*) filter (where steady_energy_j > 0) over same_setup as is_steady,
+        any_value(gpu_model) as gpu_model,
+        any_value(weights) as weights,
+        any_value(step) as step,
+        any_value(engine) as engine,
+        any_value(task) as task,
+        any_value(harness_version) as harness_version,
+        coalesce(any_value(protocol), -1) as protocol,
+        first(size order by started_at desc, result_id) as size,
+        first(result_id order by started_at desc, result_id) as result_id,
+        max(started_at) as started_at,
+        count(*) as runs,
+        sum(measured)::bigint as answers,
+        -- A server stands with its steady state where every run of the setup has one.
+        count(*) = count(*) filter (where steady_energy_j > 0) as is_steady,
         case
-            when step = 5 and is_steady then sum(steady_energy_j) over same_setup / sum(steady_output_tokens) over same_setup
-            else sum(energy_j_total) over same_setup / sum(measured_output_tokens_total) over same_setup
+            when any_value(step) = 5 and count(*) = count(*) filter (where steady_energy_j > 0) then sum(steady_energy_j) / sum(steady_output_tokens)
+            else sum(energy_j_total) / sum(measured_output_tokens_total)
         end as token_j,
-        min(token_units) over same_setup as units,
-        avg(token_log_error) over same_setup as log_error,
-        max(calibration) over same_setup as off_alike,
+        min(token_units) as units,
+        avg(token_log_error) as log_error,
+        max(calibration) as calibration,
         list(
             struct_pack(
                 ln := ln(case when step = 5 and steady_energy_j > 0 then ratio(steady_energy_j, steady_output_tokens) else energy_per_token_j end),
                 card := card,
                 weight := (case when step = 5 and steady_energy_j > 0 then steady_energy_j else energy_j_total end)::double
             )
-        ) over same_setup as logs
+        ) as logs
     from own
-    window same_setup as (partition by own.setup)
-    qualify row_number() over (partition by own.setup order by own.started_at desc, own.result_id) = 1
+    where step is not null
+    group by setup
 ),
 of_loops as (
     select
-        candidates.*,
-        min(token_j) over (partition by gpu_model, size, step, protocol, weights, engine) as loop_j
-    from candidates
+        gpu_model, size, weights, step, protocol, engine,
+        min(token_j) as loop_j
+    from of_setups
+    where step in (2, 3, 4)
+    group by all
+),
+of_steps as (
+    select
+        count(*) as choices,
+        first(
+            result_id
+            order by
+                protocol desc,
+                loop_j nulls last,
+                engine = 'transformers-compiled' desc,
+                task = 'chat' desc,
+                case when step = 5 then token_j end nulls last,
+                harness_version desc,
+                answers desc,
+                started_at desc,
+                result_id
+        ) as result_id
+    from of_setups
+    left join of_loops using (gpu_model, size, weights, step, protocol, engine)
+    group by gpu_model, size, weights, step
 )
 select
-    candidates.gpu_model,
-    size,
-    candidates.step,
-    candidates.token_j as energy_per_token_j,
+    results.gpu_model,
+    of_setups.size,
+    of_setups.step,
+    of_setups.token_j as energy_per_token_j,
     case
-        when candidates.step < 3 then 'answers, each measured'
-        when candidates.step < 5 then 'batches, each measured as a whole'
-        when candidates.is_steady then 'steady state of a server'
+        when of_setups.step < 3 then 'answers, each measured'
+        when of_setups.step < 5 then 'batches, each measured as a whole'
+        when of_setups.is_steady then 'steady state of a server'
         else 'whole window of a server'
     end as measured_on,
-    coalesce(candidates.units, 0) as units,
-    candidates.log_error,
-    list_sort(candidates.logs) as logs,
-    candidates.off_alike as calibration,
-    candidates.answers,
-    candidates.runs,
-    count(*) over of_step as choices,
-    candidates.model_id, candidates.model_name, candidates.params_total_b, candidates.engine,
-    candidates.batch_size, candidates.concurrency, candidates.weights, candidates.dtype, candidates.task,
-    candidates.harness_version, candidates.source, candidates.origin, candidates.prompt_set,
-    candidates.result_id
-from of_loops as candidates
-where candidates.step is not null
-window of_step as (partition by candidates.gpu_model, size, candidates.weights, candidates.step)
-qualify row_number() over (
-    partition by candidates.gpu_model, size, candidates.weights, candidates.step
-    order by
-        candidates.protocol desc nulls last,
-        case when candidates.step in (2, 3, 4) then candidates.loop_j end nulls last,
-        candidates.engine = 'transformers-compiled' desc,
-        candidates.task = 'chat' desc,
-        case when candidates.step = 5 then candidates.token_j end nulls last,
-        candidates.harness_version desc,
-        candidates.answers desc,
-        candidates.started_at desc,
-        candidates.result_id
-) = 1
-order by candidates.gpu_model, size, candidates.weights = 'dummy', candidates.weights, candidates.step
+    coalesce(of_setups.units, 0) as units,
+    of_setups.log_error,
+    list_sort(of_setups.logs) as logs,
+    of_setups.calibration,
+    of_setups.answers,
+    of_setups.runs,
+    of_steps.choices,
+    results.model_id, results.model_name, results.params_total_b, results.engine,
+    results.batch_size, results.concurrency, results.weights, results.dtype, results.task,
+    results.harness_version, results.source, results.origin, results.prompt_set,
+    results.result_id
+from of_steps
+join of_setups using (result_id)
+join results using (result_id)
+order by results.gpu_model, of_setups.size, results.weights = 'dummy', results.weights, of_setups.step
