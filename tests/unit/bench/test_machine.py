@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,10 +45,19 @@ def test_the_host_is_a_hash_with_its_processor_and_load(monkeypatch: pytest.Monk
     assert socket.gethostname() not in str(facts)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux pins processes")
+def test_a_pinned_process_counts_the_processors_it_may_use() -> None:
+    facts = "print(*(machine.machine_facts()[name] for name in ('cpus', 'cpus_allowed')))"
+    program = f"import os; from prompt_joules.bench import machine; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); {facts}"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert told == [str(os.cpu_count()), "1"]
+
+
 def test_a_system_that_says_nothing_leaves_nulls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "getloadavg")
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr("platform.processor", lambda: "")
-    assert machine.load_1m() is None
+    assert machine.load_1m() is None and machine.cpus_allowed() is None
     assert machine.cpu_name(tmp_path / "none") is None
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nmodel name\t: Another\n")
     assert machine.cpu_name(tmp_path / "cpuinfo") == "Some CPU @ 2 GHz"
