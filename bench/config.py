@@ -223,6 +223,15 @@ class RunConfig:
         return self.concurrency or (MOST_IN_FLIGHT if self.request_rate else 1)
 
     @property
+    def named_places(self) -> bool:
+        """Whether each request names the place of the server that is to answer it, the lowest free one.
+
+        Of llama.cpp where we start it and keep a number in flight. A level of a ramp leaves places empty, and each gap between places
+        in use costs the server a pass of its own in every step.
+        """
+        return self.engine == "llama.cpp" and not self.request_rate
+
+    @property
     def points(self) -> tuple[tuple[int, int | None], ...]:
         """The concurrencies to measure, each once, in the order given, and how many prompts each is asked (None: those of `limit`).
 

@@ -2,7 +2,7 @@
 
 What MODEL is called decides how it behaves: `dies` ends at once with a word, `hangs` never answers, `dies-once-FILE` ends in the middle of
 its fourth answer, with a word, unless FILE is there, which it then makes; `poisoned-WORD` ends in the middle of every answer to a prompt
-with this word.
+with this word. An answer to a request that names a place of the server begins with it.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from tests.fake_server import FakeServer, stream, whole
+from tests.fake_server import FakeServer, event, stream, whole
 
 LAST_WORDS = "torch.OutOfMemoryError: CUDA out of memory"
 
@@ -32,7 +32,8 @@ def behave(model: str, body: dict[str, Any], number: int) -> Response:
             print(LAST_WORDS, flush=True)
             os._exit(7)
 
-    return stream(whole()[:3] if number == 3 and not mark.exists() else whole(), 0.002, end if number == 3 else None)
+    answer = [event(f"place {body['id_slot']} "), *whole()] if "id_slot" in body else whole()
+    return stream(answer[:3] if number == 3 and not mark.exists() else answer, 0.002, end if number == 3 else None)
 
 
 def main(words: list[str]) -> None:

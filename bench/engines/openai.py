@@ -32,7 +32,15 @@ SWITCHED_OFF: dict[str, dict[str, Any]] = {
 
 
 def request_body(
-    model: str, task: Task, prompt: str, seed: int | None, sampling: Sampling, *, fixed_length: bool = False, dialect: str | None = None
+    model: str,
+    task: Task,
+    prompt: str,
+    seed: int | None,
+    sampling: Sampling,
+    *,
+    fixed_length: bool = False,
+    dialect: str | None = None,
+    place: int | None = None,
 ) -> dict[str, Any]:
     """What is sent for one prompt.
 
@@ -45,6 +53,7 @@ def request_body(
             own API does not have them.
         fixed_length: go on after a stop token, up to `max_new_tokens` (for random weights).
         dialect: `vllm`, `sglang` or `llama.cpp`.
+        place: the place (slot) of llama.cpp's server that is to answer, from 0. None: the server chooses.
     """
     messages = [{"role": "system", "content": task.system}, {"role": "user", "content": prompt}]
     body: dict[str, Any] = {
@@ -65,6 +74,8 @@ def request_body(
         body["repeat_penalty" if dialect == "llama.cpp" else "repetition_penalty"] = sampling.repetition_penalty
     if fixed_length:
         body["ignore_eos"] = True
+    if place is not None:
+        body["id_slot"] = place
     return body
 
 

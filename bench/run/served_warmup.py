@@ -53,9 +53,10 @@ def warm_up(
     while done.answers < config.warmup and not done.warm and not stop():
         asked = dataclasses.replace(sampling, max_new_tokens=length)
         options: dict[str, Any] = {"fixed_length": config.dummy_weights, "dialect": dialect}
-        seeds = [place if config.request_seed else None for place in range(size)]
-        pairs = zip(itertools.cycle(TEXTS), seeds, strict=False)
-        bodies = [request_body(config.model, task, text, seed, asked, **options) for text, seed in pairs]
+        bodies = []
+        for at, text in zip(range(size), itertools.cycle(TEXTS), strict=False):
+            place, seed = at if config.named_places else None, at if config.request_seed else None
+            bodies.append(request_body(config.model, task, text, seed, asked, **options, place=place))
         tokens, seconds, joules = _round(bodies, client_of, config.timeout, meter)
         if not tokens:
             break

@@ -5,6 +5,7 @@ The client runs on one thread of asyncio. A task beside the requests has the cou
 """
 
 import asyncio
+import heapq
 import itertools
 import random
 import time
@@ -80,6 +81,7 @@ class Traffic:
         self._lost: str | None = None
         self._window: Reading | None = None
         self._again = self._late = self._in_flight = 0
+        self._free_places = list(range(config.in_flight)) if config.named_places else None
         self._cached: int | None = None
 
     def full(self) -> bool:
@@ -160,8 +162,9 @@ class Traffic:
         """Send one request. Returns the failure after which it should be sent again, or None once its row waits (or the server is lost)."""
         (prompt, repetition), config = item, self._config
         seed = prompt_seed(config.seed, prompt.id, repetition) if config.request_seed else None
-        fixed, dialect = config.dummy_weights, self._dialect
-        body = request_body(config.model, self._task, prompt.text, seed, config.sampling, fixed_length=fixed, dialect=dialect)
+        place = None if self._free_places is None else heapq.heappop(self._free_places)
+        options: dict[str, Any] = {"fixed_length": config.dummy_weights, "dialect": self._dialect, "place": place}
+        body = request_body(config.model, self._task, prompt.text, seed, config.sampling, **options)
         row = {"prompt_id": prompt.id, "repetition": repetition, "prompt_text": prompt.text, "started_at": datetime.now(UTC)}
         key, start_s = next(self._keys), time.perf_counter()
         self._energy.start(key, start_s)
@@ -176,6 +179,8 @@ class Traffic:
             end_s = time.perf_counter()
             self._energy.stop(key, end_s)
             self._in_flight -= 1
+            if self._free_places is not None and place is not None:
+                heapq.heappush(self._free_places, place)
         if failure is None and answer is not None:
             self._broken.discard((prompt.id, repetition))
             self._flights.append(Flight(start_s, end_s, answer.stamps_s, answer.output_tokens))

@@ -136,8 +136,17 @@ def test_the_warm_up_of_a_seeded_run_is_seeded_and_a_loop_of_ours_takes_no_such_
         client = partial(client_of, server_url(server.url), 3)
         warm_up(asked, TASKS["chat"], Sampling(max_new_tokens=64), client, None, Scripted([9, 1, 1]), lambda: False)  # type: ignore[arg-type]
     assert sorted(body["seed"] for body in server.bodies) == sorted([0, 1, 2] * 3)
+    assert not any("id_slot" in body for body in server.bodies), "whose server it is"
     with pytest.raises(errors.BadOption, match=r"--request-seed.*is for a server"):
         check(replace(config, engine="transformers-eager", request_seed=True))
+
+
+def test_the_warm_up_of_llama_cpp_names_the_places_of_the_run(config: RunConfig) -> None:
+    asked = replace(config, engine="llama.cpp", concurrency=3, warmup=3)
+    with serving(lambda body, n: stream(whole(40))) as server:
+        client = partial(client_of, server_url(server.url), 3)
+        warm_up(asked, TASKS["chat"], Sampling(max_new_tokens=64), client, "llama.cpp", Scripted([9, 1, 1]), lambda: False)  # type: ignore[arg-type]
+    assert sorted(body["id_slot"] for body in server.bodies) == sorted([0, 1, 2] * 3)
 
 
 def test_a_server_that_answers_no_warm_up_is_left_to_the_run(config: RunConfig) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import psutil
@@ -191,6 +192,22 @@ def test_a_command_that_was_named_and_is_not_there_is_said_to_be_that(vllm: RunC
     """Not that the server is not installed, with the advice to name its command."""
     with pytest.raises(errors.BadOption, match=r"--server-command.*nothing cannot be started: No such file"):
         run_served(replace(vllm, server_command=str(tmp_path / "nothing")), Console(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("asked", "places"), [({"ramp": "2,1,3"}, {1: {0}, 2: {0, 1}, 3: {0, 1, 2}}), ({"request_rate": 200.0}, {None: {None}})]
+)
+def test_requests_to_llama_cpp_name_the_lowest_free_place(
+    asked: dict[str, Any], places: dict[int | None, set[int | None]], config: RunConfig, recording: Path, tmp_path: Path
+) -> None:
+    """So the places in use have no gap at any level of a ramp. At random moments the server chooses, as for everybody."""
+    run = replace(
+        config, engine="llama.cpp", model=str(make_gguf(tmp_path / "q")), server_command=FAKE, replay=recording, start_timeout=300.0
+    )
+    assert run_served(replace(run, **asked), Console(quiet=True)) == 0
+    named = rows(run).with_columns(place=pl.col("output_text").str.extract(r"^place (\d+) ").cast(pl.Int64))
+    found = {None if None in places else level: set(its["place"]) for (level,), its in named.group_by("concurrency")}
+    assert found == places
 
 
 @pytest.mark.parametrize(
