@@ -40,6 +40,7 @@ POLARS: dict[str, type[pl.DataType]] = {
     "smallint": pl.Int16,
     "integer": pl.Int32,
     "double": pl.Float64,
+    "boolean": pl.Boolean,
     "timestamp": pl.Datetime,
 }
 # Numbers that `results` does not list itself.

@@ -26,6 +26,8 @@ GIVEN = "given "
 LARGEST = 1e18
 FIGURES_REQUIRED = ("source", "generation", "published_model_id", "gpu_model", "num_gpus", "task", "engine")
 QUALITY_REQUIRED = ("published_model_id", "benchmark", "score", "source")
+# A file with its good rows and what was refused.
+Part = tuple[Source, pl.DataFrame, Sequence[Reject]]
 
 
 def read_table(source: Source, used: Collection[str]) -> Table:
@@ -59,8 +61,10 @@ def checked(
     Returns:
         The good rows, and the first problem of each bad one, under its line, or its number from 1 when there are no lines.
     """
-    wide = cells.select((pl.col(name) if name in cells.columns else pl.lit(None, TEXT).alias(name)) for name in schema)
-    typed = wide.select(_number(pl.col(name), wide.schema[name]).cast(kind, strict=False) for name, kind in schema.items())
+    there = set(cells.columns)
+    wide = cells.select((pl.col(name) if name in there else pl.lit(None, TEXT).alias(name)) for name in schema)
+    given = wide.schema
+    typed = wide.select(_number(pl.col(name), given[name]).cast(kind, strict=False) for name, kind in schema.items())
     numbers = cells[LINE] if LINE in cells.columns else pl.int_range(1, cells.height + 1, eager=True)
     first, problems = _first_problem(tuple(schema.items()), tuple(required), tuple(signed))
     found = typed.hstack(wide.select(pl.all().is_not_null().name.prefix(GIVEN))).select(first).to_series()
@@ -139,16 +143,30 @@ def of_table(
 
 def store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], how: str) -> Loaded:
     """Load checked rows by the statement `how`, and note what was refused."""
-    connection.register("incoming_figures", rows.to_arrow())
+    (loaded,) = store_all(connection, [(source, rows, rejects)], how)
+    return loaded
+
+
+def store_all(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], how: str) -> list[Loaded]:
+    """Load the checked rows of several files at once, of which each statement takes as long as those of one.
+
+    Args:
+        connection: of the warehouse.
+        parts: in the order of the files; the first row of a key stays.
+        how: the name of the statement.
+    """
+    numbered = [rows.with_columns(pl.lit(source.file_id, pl.Int32).alias("file_id")) for source, rows, _ in parts]
+    connection.register("incoming_figures", pl.concat(numbered).to_arrow())
     try:
         connection.execute(statement("figures_named"))
         connection.execute(statement("models_named"))
-        connection.execute(statement(how), {"file_id": source.file_id})
+        connection.execute(statement(how))
     finally:
         connection.unregister("incoming_figures")
         connection.execute("delete from named")
-    write_rejects(connection, source, rejects)
-    return Loaded(source, rows.height, len(rejects))
+    for source, _, rejects in parts:
+        write_rejects(connection, source, rejects)
+    return [Loaded(source, rows.height, len(rejects)) for source, rows, rejects in parts]
 
 
 def name_models(connection: duckdb.DuckDBPyConnection, source: Source, rows: Sequence[tuple[str, str, str | None, float, float]]) -> Loaded:

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Source, Unreadable, content_of
 from prompt_joules.ingest.formats.foreign import is_text
 from prompt_joules.ingest.statements import statement
+from prompt_joules.warehouse import create
 
+SCHEMA = create.columns_of("run_notes", without=())
 MOST = 1e15
 """No balance has more joules, tokens or seconds than this."""
 
@@ -65,10 +68,23 @@ def notes_of(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
-    notes = [_note(source) for source in sources]
-    connection.executemany(statement("run_note"), notes)
-    connection.executemany("insert or ignore into touched values ($run_id)", [{"run_id": note["run_id"]} for note in notes])
+    newest: dict[str, dict[str, Any]] = {}
+    for note in map(_note, sources):
+        if (known := newest.get(note["run_id"])) is None or _rank(note) >= _rank(known):
+            newest[note["run_id"]] = note
+    # One statement for all files: a statement for each takes 10 ms.
+    connection.register("incoming_notes", pl.DataFrame(list(newest.values()), SCHEMA).to_arrow())
+    try:
+        connection.execute(statement("run_notes"))
+        connection.execute("insert or ignore into touched select run_id from incoming_notes")
+    finally:
+        connection.unregister("incoming_notes")
     return [Loaded(source, 1, 0) for source in sources]
+
+
+def _rank(note: Mapping[str, Any]) -> tuple[int, bool]:
+    """Of two files about one run the one with the higher rank counts, and the later one of those of the same."""
+    return note["sessions"], bool(note["finished"])
 
 
 def _note(source: Source) -> dict[str, Any]:

@@ -32,7 +32,6 @@ select
     canonical_model(published_model_id, null) as model_id,
     gpu_label(gpu_model) as gpu_model,
     gpu_model as published_gpu_model,
-    $file_id::integer as file_id,
     * exclude (gpu_model)
 from incoming_figures
 
@@ -43,7 +42,6 @@ select
     canonical_model(published_model_id, null) as model_id,
     gpu_label(gpu_model) as gpu_model,
     gpu_model as published_gpu_model,
-    $file_id::integer as file_id,
     * exclude (gpu_model)
 from incoming_figures
 
@@ -52,7 +50,6 @@ from incoming_figures
 insert into quality by name
 select
     canonical_model(published_model_id, null) as model_id,
-    $file_id::integer as file_id,
     incoming.* exclude (published_model_id)
 from incoming_figures as incoming
 where not exists (
@@ -89,23 +86,10 @@ where not exists (
         and run_totals.task is not distinct from incoming.task
 )
 
--- name: run_note
+-- name: run_notes
 -- One row per run: replaced only by a file that knows at least as many sessions.
-insert into run_notes
-values (
-    $run_id,
-    $fingerprint,
-    $finished,
-    $sessions,
-    $balance_counter_j,
-    $balance_windows_j,
-    $balance_gaps_j,
-    $balance_ratio,
-    $counter_step_s,
-    $steady_energy_j,
-    $steady_output_tokens,
-    $file_id
-)
+insert into run_notes by name
+from incoming_notes
 on conflict (run_id) do update set
     fingerprint = excluded.fingerprint,
     finished = excluded.finished,

@@ -32,6 +32,34 @@ def test_a_v2_file_outside_of_a_task_is_refused(tmp_path: Path, warehouse: Path)
     assert "outside of a folder named chat or code" in report.lines[0].why
 
 
+def test_v2_files_that_are_loaded_together_are_each_what_they_are_alone(tmp_path: Path, warehouse: Path) -> None:
+    """A second file of one figure adds nothing, a refused row is that of its file, and a file that cannot be read stops no other."""
+    whole = json.loads(next(V2.rglob("bs8*.json")).read_text(encoding="utf-8"))
+    files: dict[str, dict[str, object]] = {
+        "a": {},
+        "b": {"Energy/req (J)": -1.0},
+        "c": {"Model": "acme/other-2B"},
+        "d": {"Avg TPOT (s)": 9.0},
+    }
+    (tmp_path / "chat").mkdir()
+    for name, change in files.items():
+        (tmp_path / "chat" / f"{name}.json").write_text(json.dumps(whole | change), encoding="utf-8")
+    (tmp_path / "e.json").write_text(json.dumps(whole | {"Avg BS (reqs)": 8.0}), encoding="utf-8")  # in no folder of a task
+    report = warehouses.ingest(tmp_path, into=warehouse)
+    assert sorted((Path(line.path).stem, line.state, line.accepted, line.rejected) for line in report.lines) == [
+        ("a", "loaded", 1, 0),
+        ("b", "loaded", 0, 1),
+        ("c", "loaded", 1, 0),
+        ("d", "loaded", 1, 0),
+        ("e", "unreadable", 0, 0),
+    ]
+    sql = "select published_model_id, energy_j, tpot_s, path from published join ingested_files using (file_id) order by path"
+    kept = [(*figure, Path(path).stem) for *figure, path in warehouses.rows(warehouse, sql).rows()]
+    assert kept == [("acme/tiny-1B", 50.0, 0.02, "a"), ("acme/other-2B", 50.0, 0.02, "c")]
+    refused = warehouses.rows(warehouse, 'select path, "row", "column" from rejects where "row" is not null').rows()
+    assert [(Path(path).stem, *rest) for path, *rest in refused] == [("b", 1, "energy_j")]
+
+
 def test_v3_models_the_energy_of_a_request(warehouse: Path) -> None:
     report = warehouses.ingest(V3, into=warehouse)
     assert (report.status, sum(line.rejected for line in report.lines)) == (1, 1)

@@ -1,5 +1,7 @@
 """The verdict of every row and run, with its reasons, and the energy balance behind it."""
 
+import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,19 @@ def test_balances_of_several_sessions_add_up() -> None:
     assert (notes["balance_counter_j"], notes["balance_windows_j"], notes["balance_gaps_j"]) == (400.0, 330.0, 70.0)
     assert notes["balance_ratio"] == 1.0
     assert notes["counter_step_s"] == 0.2
+
+
+def test_of_files_about_one_run_that_of_most_sessions_counts_in_any_order(tmp_path: Path) -> None:
+    said = {"one": (1, True, "1"), "going on": (2, False, "2"), "done": (2, True, "3")}
+    for name, (sessions, finished, fingerprint) in said.items():
+        content = {"run_id": "r", "fingerprint": fingerprint, "finished": finished, "sessions": [{}] * sessions}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    for place, order in enumerate(itertools.permutations(said)):
+        warehouses.ingest(*(tmp_path / f"{name}.json" for name in order), into=tmp_path / f"{place}.duckdb")
+    for name in ("done", "going on", "one"):
+        warehouses.ingest(tmp_path / f"{name}.json", into=tmp_path / "apart.duckdb")
+    for path in tmp_path.glob("*.duckdb"):
+        assert warehouses.rows(path, "select fingerprint, finished from run_notes").rows() == [("3", True)], path.stem
 
 
 @pytest.mark.parametrize("impossible", [-1e308, -0.5, 1e16, 10**400, float("nan"), float("inf"), True, "9"])
