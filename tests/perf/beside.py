@@ -33,8 +33,8 @@ from prompt_joules.bench.prompts.sets import load_prompts
 from prompt_joules.bench.run.job import choose_prompts
 from prompt_joules.bench.run.served import run_served
 from prompt_joules.bench.tasks import TASKS
-from tests.perf import beside_running
-from tests.perf.beside_running import percent
+from tests.perf import beside_ratios, beside_running
+from tests.perf.beside_ratios import percent
 from tests.tiny_models import byte_tokenizer
 
 NAME, PROMPTS, TOKENS, TURNS = "fake-1b", 8, 16, ("AIPerf", "ours", "ours", "AIPerf")
@@ -208,7 +208,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=math.inf, help="with --base-url: begin no round that would not end within them")
     parser.add_argument(
         "--until-known",
-        choices=beside_running.TIMES,
+        choices=beside_ratios.TIMES,
         nargs="*",
         help="with --base-url: no more rounds at a level once these times (all) are shown or refused to agree within 2 %%, "
         "looked at after 4, 8, 16 … rounds. With four looks equal clients take 5 rounds if their ratio spreads by 1 %%, 44 if by 5 %%",
@@ -230,7 +230,7 @@ def main() -> int:
         address = options.base_url.rstrip("/").removesuffix("/v1")
         sent = (options.prompts, options.tokens, options.prompt_set)
         asked_of = beside_running.Asked(address, options.model, options.tokenizer, options.aiperf, *sent)
-        until = () if options.until_known is None else tuple(options.until_known or beside_running.TIMES)
+        until = () if options.until_known is None else tuple(options.until_known or beside_ratios.TIMES)
         plan = beside_running.Plan(options.turns, options.seed, options.seconds, until)
         levels = list(dict.fromkeys(options.at_once or [1, 8]))
         made, status = _stopped(lambda keep: beside_running.turns(asked_of, levels, clients, plan, keep), options.save)
@@ -242,9 +242,9 @@ def main() -> int:
     if not made:
         return status
     on_running = "clients" in made
-    print("\n".join(beside_running.table(made, options.of) if on_running else table(made)))
+    print("\n".join(beside_ratios.table(made, options.of) if on_running else table(made)))
     if on_running:
-        print("\n".join(beside_running.verdicts(made, options.of)))
+        print("\n".join(beside_ratios.verdicts(made, options.of)))
     return status
 
 

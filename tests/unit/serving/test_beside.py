@@ -30,7 +30,7 @@ from prompt_joules.bench.run.served import run_served
 from tests import warehouses
 from tests.fake_server import FakeServer, event, stream
 from tests.figures import marked
-from tests.perf import beside, beside_running
+from tests.perf import beside, beside_ratios, beside_running
 
 TOKENS = 6
 AIPERF = """#!{python}
@@ -64,7 +64,7 @@ def test_the_tables_of_turns_are_made_of_the_times_that_were_kept(at_once: int) 
     made = json.loads((warehouses.ROOT / f"docs/figures/clients-vllm-{at_once}.json").read_text(encoding="utf-8"))
     text = (warehouses.ROOT / "docs/engines.md").read_text(encoding="utf-8")
     for of in ("median", "mean"):
-        lines = beside_running.table(made, of)
+        lines = beside_ratios.table(made, of)
         assert len(lines) == 3 and all(line in text for line in lines)
     for turn in made["turns"]:
         columns = zip(*turn["answers"], strict=True)
@@ -72,11 +72,11 @@ def test_the_tables_of_turns_are_made_of_the_times_that_were_kept(at_once: int) 
 
 
 def test_the_interval_of_two_clients_is_over_rounds() -> None:
-    assert beside_running.ratio([11.0], [10.0]) == beside_running.Ratio(pytest.approx(0.1), None, None)
+    assert beside_ratios.ratio([11.0], [10.0]) == beside_ratios.Ratio(pytest.approx(0.1), None, None)
     drifting, base = [10.1, 20.2, 40.4], [10.0, 20.0, 40.0]
-    its = beside_running.ratio(drifting, base)
+    its = beside_ratios.ratio(drifting, base)
     assert (its.mean, its.low, its.high) == pytest.approx((0.01, 0.01, 0.01)), "what drifts from round to round is in both turns"
-    its = beside_running.ratio([math.exp(0.1), math.exp(0.2), math.exp(0.3)], [1.0, 1.0, 1.0])
+    its = beside_ratios.ratio([math.exp(0.1), math.exp(0.2), math.exp(0.3)], [1.0, 1.0, 1.0])
     half = 4.302653 * 0.1 / math.sqrt(3)
     assert (its.mean, its.low, its.high) == pytest.approx((math.expm1(0.2), math.expm1(0.2 - half), math.expm1(0.2 + half)), rel=1e-5)
 
@@ -86,7 +86,7 @@ def test_the_interval_of_two_clients_is_over_rounds() -> None:
     [(-0.02, 0.02, "shown"), (0.021, 0.3, "refused"), (-0.3, -0.021, "refused"), (-0.01, 0.03, "open"), (None, None, "open")],
 )
 def test_two_clients_agree_where_the_whole_interval_does(low: float | None, high: float | None, verdict: str) -> None:
-    assert beside_running.Ratio(0.01, low, high).verdict == verdict
+    assert beside_ratios.Ratio(0.01, low, high).verdict == verdict
 
 
 def test_a_client_is_compared_with_the_log_of_the_server() -> None:
@@ -140,12 +140,12 @@ def test_clients_take_turns_on_a_server_that_runs(server: FakeServer, tmp_path: 
     ends = [turn["stream_end_after_latency_ms"] for turn in made["turns"] if turn["client"] == "ours"]
     assert max(ends) > 32, "two pauses of 20 ms, less what a busy machine reads late of the last text"
     of_ours = [turn["median"]["itl_ms"] for turn in made["turns"] if (turn["client"], turn["at_once"]) == ("ours", 1)]
-    its = beside_running.compared(made)["ours", 1, "itl_ms"]
+    its = beside_ratios.compared(made)["ours", 1, "itl_ms"]
     assert its.mean == pytest.approx(math.sqrt(of_ours[0] * of_ours[1]) / 2 - 1) and its.verdict in {"refused", "open"}
     assert made["versions"]["aiperf"] == "0.13.0" and made["server"] == "vllm 9.9" and made["tokens"] == TOKENS
     kept = json.loads(json.dumps(made))
-    assert [line.split(" | ")[0] for line in beside_running.table(kept)] == ["| AIPerf", "| ours", "| ours over AIPerf"] * 2
-    assert len(beside_running.verdicts(kept)) == 2 * 3
+    assert [line.split(" | ")[0] for line in beside_ratios.table(kept)] == ["| AIPerf", "| ours", "| ours over AIPerf"] * 2
+    assert len(beside_ratios.verdicts(kept)) == 2 * 3
 
 
 def test_ours_takes_turns_without_its_meter_and_without_figures_of_the_server(
@@ -213,7 +213,7 @@ def test_a_stop_keeps_the_turns_before_and_ends_aiperf(server: FakeServer, tmp_p
             process.kill()
     assert process.returncode == 130 and "ended by a stop" in err, err
     made = _kept(tmp_path)
-    assert beside_running.whole(made, 1) == [0, 1] and made["ended"] == "a stop" and len(made["turns"]) in {4, 5}
+    assert beside_ratios.whole(made, 1) == [0, 1] and made["ended"] == "a stop" and len(made["turns"]) in {4, 5}
     assert [line.split(" | ")[0] for line in out.splitlines()[:3]] == ["| AIPerf", "| ours", "| ours over AIPerf"]
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
@@ -225,27 +225,27 @@ def test_an_error_of_a_client_keeps_the_turns_before_and_is_an_error(server: Fak
     done = subprocess.run(command, cwd=warehouses.ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1 and "lost" in done.stderr, done.stderr
     made = _kept(tmp_path)
-    assert beside_running.whole(made, 1) == [0, 1] and "lost" in made["ended"]
+    assert beside_ratios.whole(made, 1) == [0, 1] and "lost" in made["ended"]
     assert "| ours over AIPerf | 1 |" in done.stdout and "rounds: 2" in done.stdout
     told = [line for line in done.stderr.splitlines() if "1 at once, round" in line]
     assert len(told) == len(made["turns"]) and all("answers 0." in line and "itl " in line and "ttft " in line for line in told)
 
 
 def _turn(client: str, place: int, factor: float, level: int = 1) -> dict[str, Any]:
-    return {"client": client, "at_once": level, "round": place, "median": dict.fromkeys(beside_running.TIMES, 10 * factor)}
+    return {"client": client, "at_once": level, "round": place, "median": dict.fromkeys(beside_ratios.TIMES, 10 * factor)}
 
 
 def test_a_round_that_is_not_whole_counts_for_nothing_in_pairs() -> None:
     two = [_turn(client, place, 2.0 if client == "ours" else 1.0) for place in range(2) for client in ("ours", "AIPerf")]
     made = {"clients": ["AIPerf", "ours"], "turns": [*two, _turn("ours", 2, 9.0), _turn("ours", 0, 9.0, level=8)]}
-    its = beside_running.compared(made)
+    its = beside_ratios.compared(made)
     assert {level for _, level, _ in its} == {1} and its["ours", 1, "itl_ms"].mean == pytest.approx(1.0)
-    lines = beside_running.table(made)
+    lines = beside_ratios.table(made)
     assert lines[1].startswith("| ours | 1 | 20.00, 20.00, 90.00 |") and lines[3:] == [
         "| AIPerf | 8 |  |  |  |",
         "| ours | 8 | 90.00 | 90.00 | 90.00 |",
     ]
-    assert all(line.endswith("(rounds: 2; turns of one that is not whole: 1)") for line in beside_running.verdicts(made))
+    assert all(line.endswith("(rounds: 2; turns of one that is not whole: 1)") for line in beside_ratios.verdicts(made))
 
 
 def test_no_round_is_begun_that_would_not_end_in_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_no_round_is_begun_that_would_not_end_in_time(monkeypatch: pytest.Monkey
     for seconds in (1000.0, 77.0, 76.0, 74.0, 45.0, 0.0):
         now_s[0] = 0.0
         made = beside_running.turns(asked, [1, 2], two, beside_running.Plan(3, seconds=seconds))
-        rounds[seconds] = [len(beside_running.whole(made, level)) for level in (1, 2)]
+        rounds[seconds] = [len(beside_ratios.whole(made, level)) for level in (1, 2)]
         assert now_s[0] <= max(seconds, 30) and (made["ended"] == "all rounds") == (seconds == 1000)
     # 10 s of warm-up and 20 a round at level 1, half of that at level 2
     assert rounds == {1000.0: [3, 3], 77.0: [2, 2], 76.0: [2, 2], 74.0: [2, 1], 45.0: [1, 0], 0.0: [1, 0]}
@@ -282,9 +282,9 @@ def test_rounds_end_once_the_times_that_were_asked_for_are_known(monkeypatch: py
     plan = beside_running.Plan(9, until=("itl_ms", "latency_ms"))
     assert plan.looks == (4, 8, 9) and beside_running.Plan(9).looks == (9,) and beside_running.Plan(3, until=("itl_ms",)).looks == (3,)
     made = beside_running.turns(asked, [1, 8], two, plan)
-    assert [len(beside_running.whole(made, level)) for level in (1, 8)] == [4, 9] and made["ended"] == "known"
-    assert beside_running.compared(made)["ours, no meter", 1, "itl_ms"].verdict == "shown"
-    assert len(beside_running.whole(beside_running.turns(asked, [1], two, dataclasses.replace(plan, until=("ttft_ms",))), 1)) == 9
+    assert [len(beside_ratios.whole(made, level)) for level in (1, 8)] == [4, 9] and made["ended"] == "known"
+    assert beside_ratios.compared(made)["ours, no meter", 1, "itl_ms"].verdict == "shown"
+    assert len(beside_ratios.whole(beside_running.turns(asked, [1], two, dataclasses.replace(plan, until=("ttft_ms",))), 1)) == 9
 
 
 def test_intervals_of_several_looks_hold_the_truth_together() -> None:
@@ -292,13 +292,13 @@ def test_intervals_of_several_looks_hold_the_truth_together() -> None:
     for _ in range(1000):
         ratios = [chance.lognormvariate(0, 0.03) for _ in range(32)]
         for place, corrected in enumerate((1, len(looks))):
-            its = [beside_running.ratio(ratios[:look], [1.0] * look, corrected) for look in looks]
+            its = [beside_ratios.ratio(ratios[:look], [1.0] * look, corrected) for look in looks]
             wrong[place] += any((each.low or 0) > 0 or (each.high or 0) < 0 for each in its)
     assert wrong[0] > 90 and wrong[1] < 50
 
 
 def test_rounds_that_2_percent_take_follow_from_the_spread_of_a_round() -> None:
-    assert [beside_running.rounds_for(spread) for spread in (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)] == [3, 4, 7, 12, 27, 101]
-    assert beside_running.rounds_for(9.0) == 10_000
-    rounds = beside_running.rounds_for(0.03, looks=4)
-    assert beside_running.half_width(0.03, rounds, 4) <= math.log(1.02) < beside_running.half_width(0.03, rounds - 1, 4)
+    assert [beside_ratios.rounds_for(spread) for spread in (0.005, 0.01, 0.02, 0.03, 0.05, 0.1)] == [3, 4, 7, 12, 27, 101]
+    assert beside_ratios.rounds_for(9.0) == 10_000
+    rounds = beside_ratios.rounds_for(0.03, looks=4)
+    assert beside_ratios.half_width(0.03, rounds, 4) <= math.log(1.02) < beside_ratios.half_width(0.03, rounds - 1, 4)
