@@ -227,6 +227,7 @@ def runtimes(results: pj.Results) -> list[str]:
     of = {row["engine"]: row for row in newest(rows.filter(batch_size=1), "engine").iter_rows(named=True)}
     ours, vllm, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "llama.cpp"))
     sglang = rows.filter(engine="sglang", batch_size=1)
+    assert sglang.sort("energy_per_token_j")["harness_version"].to_list() == ["2.1", "2.2"]  # the run of 2.2 had a busy host
     low, high = sglang["energy_per_token_j"].min(), sglang["energy_per_token_j"].max()
     steady = results.sql(
         "select avg(steady_energy_j / steady_output_tokens) as joules, count(*) as runs from runs join run_notes using (run_id) "
