@@ -255,6 +255,24 @@ def steps_of_llama_cpp(results: pj.Results) -> list[str]:
     ]
 
 
+def left_out_of_the_runtimes(results: pj.Results) -> list[str]:
+    """Runs that `table_of_runtimes` leaves out: llama.cpp with 8 at once after a level of 32, beside that of 2.1; SGLang on a busy host."""
+    rows = results.sql(
+        "select runs.engine, runs.harness_version, 1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms, "
+        "sum(energy_j) / sum(output_tokens) as joules, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed, "
+        "count(*) as answers from requests join runs using (run_number) where runs.model_id = $model and runs.gpu = 'H200' and "
+        "(runs.engine, runs.concurrency) in (('llama.cpp', 8), ('sglang', 1)) group by all",
+        model=SMOLLM,
+    )
+    of = {(row["engine"], row["harness_version"]): row for row in rows.iter_rows(named=True)}
+    before, stopped, busy = of["llama.cpp", "2.1"], of["llama.cpp", "2.5"], of["sglang", "2.2"]
+    return [
+        f"took {stopped['step_ms']:.0f} ms a step, where that of 2.1 took {before['step_ms']:.0f}",
+        f"stopped after {stopped['answers']} of {before['answers']} answers",
+        f"took {busy['joules']:.2f} J/token at {busy['speed']:.0f} token/s",
+    ]
+
+
 def _of_8b(results: pj.Results) -> dict[tuple[str, str, int], float]:
     """J/token of the 8B shape by engine, number format and answers at once: of the newest protocol, without seeds."""
     rows = pl.concat([points_of(results, model, POINTS) for model in (SHAPE, f"{SHAPE}-awq")]).filter(seeded=False)
@@ -380,6 +398,7 @@ FIGURES = (
     Figure(four_bits_of_llama_cpp, ENGINES),
     Figure(steps_of_llama_cpp, ENGINES),
     Figure(table_of_runtimes, ENGINES, "| runtime | at once |"),
+    Figure(left_out_of_the_runtimes, ENGINES),
     Figure(price_of_a_seed, MEASUREMENT),
     Figure(first_of_a_length, MEASUREMENT),
     Figure(waiting, MEASUREMENT),

@@ -153,8 +153,8 @@ def served(results: pj.Results) -> list[str]:
         model=SMOLLM,
     )
     of = {row["task"]: row for row in rows.iter_rows(named=True)}
-    assert rows["prompts"].n_unique() == 1
     assert rows.height == 4
+    (prompts,), (protocol_of_all,), (most,) = (rows[name].unique() for name in ("prompts", "protocol", "most"))
     said = {}
     for task in ("instruct", "chat"):
         verbose, concise = of[task], of[f"{task}-concise"]
@@ -164,8 +164,8 @@ def served(results: pj.Results) -> list[str]:
     (verbose_kj, concise_kj), change = said["instruct"]
     (chat_kj, short_chat_kj), of_chats = said["chat"]
     return [
-        f"protocol {verbose['protocol']}, at most {verbose['most']:,} tokens, one run each",
-        f"took {verbose_kj} kJ for all {verbose['prompts']:,} as instruct and {concise_kj} as instruct-concise: {change}",
+        f"protocol {protocol_of_all}, at most {most:,} tokens, one run each",
+        f"took {verbose_kj} kJ for all {prompts:,} as instruct and {concise_kj} as instruct-concise: {change}",
         f"took {chat_kj} and {short_chat_kj} kJ as chat and chat-concise: {of_chats}",
     ]
 

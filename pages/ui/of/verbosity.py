@@ -152,6 +152,10 @@ def headline_of_means(summary: pl.DataFrame, kind: str) -> str:
     return f"{place}: the energy of a response changes by {'; by '.join(parts)}."
 
 
+ONCE = "one run each, no interval"
+"""Why nothing is said of luck; a sentence gives the reason once."""
+
+
 def said_of_pairs(changes: pl.DataFrame) -> str:
     """What matters of the same prompts: for each two sides what the setups of several runs show, or all where none has several; beside it
     the total of servers and batches. The sides that change most come first.
@@ -173,7 +177,8 @@ def said_of_pairs(changes: pl.DataFrame) -> str:
             parts.append(f"{_less(totals, 'total_change')} in all {where} ({_setups(totals, 'total_change')})")
         to = "concise" if b == f"{a}-concise" else naming.in_words(b)
         said.append(f"From {plain(naming.in_words(a))} to {plain(to)}: {'; '.join(parts)}.")
-    return " ".join(said)
+    first, reason, rest = " ".join(said).partition(ONCE)
+    return first + reason + rest.replace(ONCE, "ditto")
 
 
 def _setups(rows: pl.DataFrame, key: str) -> str:
@@ -184,7 +189,7 @@ def _setups(rows: pl.DataFrame, key: str) -> str:
     )
     if known.is_empty():
         once = (rows["runs_a"].fill_null(0) < 2).all() or (rows["runs_b"].fill_null(0) < 2).all()
-        return f"{said}, {'one run each, ' if once else ''}no interval"
+        return f"{said}, {ONCE if once else 'no interval'}"
     shown = known.filter((pl.col(f"{key}_low") > 0) | (pl.col(f"{key}_high") < 0)).height
     return said if shown in (0, rows.height) else f"{said}, shown in {shown}"
 
@@ -192,13 +197,16 @@ def _setups(rows: pl.DataFrame, key: str) -> str:
 def _less(rows: pl.DataFrame, key: str) -> str:
     """How much less or more, from the least to the most, as a median of pairs or in all; whether it is a difference at all.
 
-    Without an interval it is a change with its sign: one run a side does not say whether another would show it.
+    Without an interval it is a change with its sign, not in bold: one run a side does not say whether another would show it.
     """
     values = rows[key].drop_nulls()
     ends = rows.select(f"{key}_low", f"{key}_high").drop_nulls()
-    none = ends.height > 0 and ((ends[f"{key}_low"] <= 0) & (ends[f"{key}_high"] >= 0)).all()
-    low, high = sorted((float(values.to_numpy().min()), float(values.to_numpy().max())), key=abs)
-    if none or low * high <= 0 or ends.is_empty():
+    least, most = float(values.to_numpy().min()), float(values.to_numpy().max())
+    if ends.is_empty():
+        return words.minus(" to ".join(dict.fromkeys(f"{round(100 * end):+d}" for end in (least, most))) + " %")
+    low, high = sorted((least, most), key=abs)
+    none = ((ends[f"{key}_low"] <= 0) & (ends[f"{key}_high"] >= 0)).all()
+    if none or low * high <= 0:
         return "no difference is shown" if none else _range(values)
     shares = [f"{100 * abs(end):.0f}" for end in (low, high)]
     return f"**{' to '.join(dict.fromkeys(shares))} % {'less' if high < 0 else 'more'} energy**"
