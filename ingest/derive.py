@@ -41,7 +41,7 @@ def refresh_runs(connection: duckdb.DuckDBPyConnection, *, together: bool = True
     """Compute totals, percentiles and verdicts of the touched runs.
 
     Args:
-        together: also what is computed of several runs: `evened`, `setup_summary` and `results`.
+        together: also what is computed of several runs: `evened`, `setup_summary`, `results` and `setup_sums`.
 
     Raises:
         CannotSum: the same call goes on when that run is gone.
@@ -146,10 +146,12 @@ def _percentiles(connection: duckdb.DuckDBPyConnection, answers: pl.DataFrame, p
 
 
 def refresh_results(connection: duckdb.DuckDBPyConnection) -> None:
-    """Compute the rows of `results` again, all of them: names and scores of a model are in each of its rows. Runs that ship with the
-    project have its licence; of others nobody said one."""
+    """Compute the rows of `results` again, all of them: names and scores of a model are in each of its rows; then those of `setup_sums`.
+    Runs that ship with the project have its licence; of others nobody said one."""
     connection.execute("delete from results")
     connection.execute(statement("results"), {"shipped": sorted(export.shipped_runs()), "licence": export.SHIPPED_LICENCE})
+    connection.execute("delete from setup_sums")
+    connection.execute(statement("setup_sums"))
 
 
 def require_sound(connection: duckdb.DuckDBPyConnection, name: str, **given: Sequence[str]) -> None:

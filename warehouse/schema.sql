@@ -300,3 +300,39 @@ create table results (
     quality_source varchar, -- who scored: all three scores are by one source, of several the one with most of them, without a limit of samples, loaded last
     quality_sources integer -- how many sources have scores of the model; null for random weights
 );
+
+-- One row per setup with energy of an answer: what its runs, alike in all but seed, time, host and card, come to together. A published aggregate is one, too.
+-- A filter keeps all valid runs of a setup or none, and so there is a row of these and one of all. Every prompt counts once.
+create table setup_sums (
+    setup varchar not null, -- shared by its runs; of a published aggregate its result_id
+    only_valid boolean not null, -- of its valid runs; false: of all
+    source varchar not null, -- who published or measured
+    model_id varchar not null, -- canonical id
+    gpu_model varchar not null, -- the chip's short name, see gpu_label
+    task varchar, -- task
+    engine varchar, -- how the model was run
+    batch_size integer, -- prompts per batch, or requests served at once
+    weights varchar, -- pretrained, or dummy: random weights
+    harness_version varchar, -- version of the measuring protocol
+    kind varchar not null, -- how the energy of an answer came about: measured, divided by a rule among answers given together, or estimated by the source
+    result_id varchar not null, -- the first of its runs
+    runs bigint not null, -- runs with energy of an answer
+    prompts bigint, -- prompts behind the averages
+    answer_j double, -- J: mean energy of an answer
+    output_tokens double, -- token: mean length of an answer
+    energy_per_token_j double, -- J/token: ratio of sums
+    between_runs double, -- standard deviation of ln(J/token) between runs
+    newest_id varchar, -- newest of its runs with J/token; null, as what follows, unless they are of our own, on one GPU, of known size and number format
+    newest_at timestamptz, -- its first response begun
+    size double, -- 1e9: its parameters, two digits
+    protocol integer, -- the number before the dot of harness_version
+    "precision" varchar, -- number format of the weights; null for 16 bits
+    answers bigint, -- valid rows with energy
+    steady_j double, -- J/token: of a server while its batch was full; null unless every run has such a time
+    throughput_tps double, -- token/s
+    units bigint, -- in the run with fewest, things measured by themselves: answers, batches, or windows of a server
+    log_error double, -- standard error of ln(J/token) over these, mean of the runs
+    calibration double, -- what the meter may be off in all of a run, relative, half-width: the most of them
+    logs struct(ln double, card varchar, weight double)[], -- of each run ln(J/token), of the steady state where a server has one, the card and its energy (J)
+    primary key (setup, only_valid)
+);

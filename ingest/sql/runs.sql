@@ -600,3 +600,96 @@ select
         case when origin = 'measured' and list_contains($shipped, result_id.replace('run:', '')) then $licence else licence end as licence
     )
 from configurations
+
+-- name: setup_sums
+-- All rows of `setup_sums`.
+insert into setup_sums by name
+with each as (
+    select
+        only_valid,
+        coalesce(results.setup, results.result_id) as setup,
+        results.result_id, results.source, results.model_id, results.gpu_model, results.num_gpus, results.task, results.engine, results.batch_size,
+        results.weights, results.dtype, results.harness_version, results.started_at, results.prompts, results.params_total_b, results.energy_per_token_j,
+        case
+            when results.energy_j is null then 'estimated'
+            when results.batch_size > 1 or runs.energy_attribution = 'shared' then 'divided'
+            else 'measured'
+        end as kind,
+        evened.run_id is not null as is_evened,
+        coalesce(ratio(evened.energy_j, evened.measured), results.energy_j, results.estimated_energy_j) as joules,
+        coalesce(ratio(evened.output_tokens, evened.answers), results.output_tokens) as output_tokens,
+        -- An answer without energy weighs nothing in a mean of energies.
+        coalesce(evened.measured, runs.measured, results.prompts) as weighed,
+        coalesce(evened.answers, results.prompts) as lengths,
+        coalesce(evened.energy_j, runs.energy_j_total) as energy_j_total,
+        coalesce(evened.measured_output_tokens, runs.measured_output_tokens_total) as measured_output_tokens_total,
+        case when evened.busy_s is null then runs.output_tokens_total else evened.output_tokens end as output_tokens_total,
+        coalesce(evened.busy_s, runs.busy_s_total) as busy_s_total,
+        runs.measured, runs.token_units, runs.token_log_error,
+        calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
+        card_of(runs.environment) as card,
+        case when run_notes.steady_energy_j > 0 then run_notes.steady_energy_j end as steady_energy_j,
+        case when run_notes.steady_energy_j > 0 then run_notes.steady_output_tokens end as steady_output_tokens
+    from results
+    join (values (true), (false)) as counted (only_valid) on results.valid or not only_valid
+    left join runs on 'run:' || runs.run_id = results.result_id
+    left join run_notes on run_notes.run_id = runs.run_id
+    left join evened on evened.run_id = runs.run_id
+    where coalesce(results.energy_j, results.estimated_energy_j) > 0
+),
+compared as (
+    select
+        setup,
+        only_valid,
+        first(result_id order by started_at desc, result_id) as newest_id,
+        max(started_at) as newest_at,
+        first(round(params_total_b, 1 - floor(log10(params_total_b))::integer) order by started_at desc, result_id) as size,
+        any_value(try_cast(split_part(harness_version, '.', 1) as integer)) as protocol,
+        any_value(case when dtype not in ('float16', 'bfloat16') then dtype end) as "precision",
+        sum(measured)::bigint as answers,
+        case when count(*) = count(steady_energy_j) then sum(steady_energy_j) / sum(steady_output_tokens) end as steady_j,
+        sum(output_tokens_total) / nullif(sum(busy_s_total), 0) as throughput_tps,
+        min(token_units) as units,
+        avg(token_log_error) as log_error,
+        max(calibration) as calibration,
+        list_sort(list(
+            case
+                when starts_with(engine, 'transformers-') or steady_energy_j is null
+                    then struct_pack(ln := ln(energy_per_token_j), card := card, weight := energy_j_total)
+                else struct_pack(ln := ln(ratio(steady_energy_j, steady_output_tokens)), card := card, weight := steady_energy_j)
+            end
+        )) as logs
+    from each
+    where source = own_source()
+        and num_gpus = 1
+        and dtype is not null
+        and params_total_b > 0
+        and energy_per_token_j > 0
+    group by setup, only_valid
+)
+select
+    setup,
+    only_valid,
+    any_value(source) as source,
+    any_value(model_id) as model_id,
+    any_value(gpu_model) as gpu_model,
+    any_value(task) as task,
+    any_value(engine) as engine,
+    any_value(batch_size) as batch_size,
+    any_value(weights) as weights,
+    any_value(harness_version) as harness_version,
+    any_value(kind) as kind,
+    min(result_id) as result_id,
+    count(*) as runs,
+    sum(prompts)::bigint as prompts,
+    case when count(*) = 1 then any_value(joules) else sum(joules * weighed) / sum(weighed) end as answer_j,
+    case when count(*) = 1 then any_value(output_tokens) else sum(output_tokens * lengths) / sum(lengths) end as output_tokens,
+    case
+        when count(*) = 1 and not bool_or(is_evened) then any_value(energy_per_token_j)
+        else sum(energy_j_total) filter (where energy_per_token_j > 0) / sum(measured_output_tokens_total) filter (where energy_per_token_j > 0)
+    end as energy_per_token_j,
+    stddev_samp(ln(nullif(energy_per_token_j, 0))) as between_runs,
+    any_value(columns(compared.* exclude (setup, only_valid)))
+from each
+left join compared using (setup, only_valid)
+group by setup, only_valid

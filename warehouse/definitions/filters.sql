@@ -88,32 +88,9 @@ where side_a != '';
 create macro side_of(contrast, task, model_name, engine, gpu_model) as
     case contrast when 'task' then task when 'model' then model_name when 'engine' then engine when 'gpu' then gpu_model end;
 
--- One row per selected run of ours on one GPU with a known number format and J/token: its result, its sums, in which every prompt of its setup counts once,
--- the `card` (which GPU it was), `size` (billion parameters, two digits), `protocol` (the number before the dot), and `precision`, the number format where it
--- is not of 16 bits.
-create macro software_setups(selection) as table
-select
-    results.result_id, results.setup, results.gpu_model, results.weights, results.engine, results.batch_size, results.task, results.harness_version,
-    results.started_at, results.energy_per_token_j,
-    card_of(runs.environment) as card,
-    runs.measured,
-    coalesce(evened.energy_j, runs.energy_j_total) as energy_j_total,
-    coalesce(evened.measured_output_tokens, runs.measured_output_tokens_total) as measured_output_tokens_total,
-    case when evened.busy_s is null then runs.output_tokens_total else evened.output_tokens end as output_tokens_total,
-    coalesce(evened.busy_s, runs.busy_s_total) as busy_s_total,
-    runs.token_units, runs.token_log_error,
-    calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
-    run_notes.steady_energy_j,
-    run_notes.steady_output_tokens,
-    round(results.params_total_b, 1 - floor(log10(results.params_total_b))::integer) as size,
-    try_cast(split_part(results.harness_version, '.', 1) as integer) as protocol,
-    case when results.dtype not in ('float16', 'bfloat16') then results.dtype end as precision
-from selected_results(selection) as results
-join runs on 'run:' || runs.run_id = results.result_id
-left join run_notes on run_notes.run_id = runs.run_id
-left join evened on evened.run_id = runs.run_id
-where results.source = own_source()
-    and results.num_gpus = 1
-    and results.dtype is not null
-    and results.params_total_b > 0
-    and results.energy_per_token_j > 0;
+-- Rows of `setup_sums` that a Selection keeps: one per setup.
+create macro selected_setups(selection) as table
+select *
+from setup_sums
+where only_valid = (selection).only_valid
+    and is_kept(model_id, gpu_model, task, engine, source, batch_size, weights, true, selection);

@@ -3,46 +3,10 @@
 -- measured ones the newest protocol with the most prompts, of others the least energy. Runs of one setup are one configuration, `runs` says how many: means
 -- in which every prompt counts once, names of the first; `between_runs` is the standard deviation of ln(J/token) between them. `setup` is what its runs share,
 -- null for published averages. `configurations` is how many there are to choose from.
-with each as (
-    select
-        results.result_id, results.setup, results.gpu_model, results.task, results.model_id, results.harness_version, results.prompts,
-        results.energy_per_token_j,
-        coalesce(ratio(evened.output_tokens, evened.answers), results.output_tokens) as output_tokens,
-        coalesce(ratio(evened.energy_j, evened.measured), results.energy_j, results.estimated_energy_j) as joules,
-        -- An answer without energy weighs nothing in a mean of energies.
-        coalesce(evened.measured, runs.measured, results.prompts) as weighed,
-        coalesce(evened.answers, results.prompts) as lengths,
-        evened.run_id is not null as is_evened,
-        coalesce(evened.measured_output_tokens, runs.measured_output_tokens_total, results.output_tokens * results.prompts) as tokens,
-        case
-            when results.energy_j is null then 'estimated'
-            when results.batch_size > 1 or runs.energy_attribution = 'shared' then 'divided'
-            else 'measured'
-        end as kind
-    from selected_results($selection) as results
-    left join runs on 'run:' || runs.run_id = results.result_id
-    left join evened on evened.run_id = runs.run_id
-    where results.weights = 'pretrained'
-        and coalesce(results.energy_j, results.estimated_energy_j) > 0
-),
--- One row per configuration and kind: what its runs have in common, and the first of them.
-kinds as (
-    select
-        min(result_id) as result_id,
-        any_value(gpu_model) as gpu_model,
-        any_value(task) as task,
-        any_value(model_id) as model_id,
-        any_value(harness_version) as harness_version,
-        kind,
-        count(*) as runs,
-        sum(prompts)::bigint as prompts,
-        case when count(*) = 1 then any_value(joules) else sum(joules * weighed) / sum(weighed) end as answer_j,
-        case when count(*) = 1 then any_value(output_tokens) else sum(output_tokens * lengths) / sum(lengths) end as output_tokens,
-        case when count(*) = 1 and not bool_or(is_evened) then any_value(energy_per_token_j) else sum(joules * weighed) / sum(tokens) end
-            as energy_per_token_j,
-        stddev_samp(ln(nullif(energy_per_token_j, 0))) as between_runs
-    from each
-    group by coalesce(setup, result_id), kind
+with kinds as (
+    select *
+    from selected_setups($selection)
+    where weights = 'pretrained'
 ),
 of_models as (
     select

@@ -1,5 +1,6 @@
 """Configurations and what the filters can be set to, recomputed from the rows with a few lines of polars."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -174,3 +175,37 @@ def test_answers_without_energy_weigh_nothing_in_a_mean_over_runs(apart: str) ->
     assert (row["runs"], row["prompts"], known.height) == (2, 40, 25)
     assert row["answer_j"] == pytest.approx(known["energy_j"].mean())
     assert row["energy_per_token_j"] == pytest.approx(known["energy_j"].sum() / known["output_tokens"].sum())
+
+
+@CASES.of
+def half_invalid() -> list[pl.DataFrame]:
+    """Two runs of one setup; during a fifth of the answers of one the GPU was throttled, so that it does not count."""
+    slowed = {"invalid": 4, "valid": 0}
+    return [
+        factories.frame([factories.record(run, n, throttled=n < slow, energy_j=10.0 + slow) for n in range(20)])
+        for run, slow in slowed.items()
+    ]
+
+
+def test_sums_of_a_setup_are_of_its_valid_runs_or_of_all(apart: str) -> None:
+    for selection, kept in (
+        (half_invalid.selection, {"valid": 20}),
+        (replace(half_invalid.selection, only_valid=False), {"invalid": 16, "valid": 20}),
+    ):
+        (answer,) = query.load("answers", selection, apart).iter_rows(named=True)
+        assert (answer["runs"], answer["prompts"]) == (len(kept), sum(kept.values()))
+        assert answer["result_id"] == half_invalid.result(min(kept)), "names are those of the first run"
+        assert answer["answer_j"] == pytest.approx(sum(kept[run] * {"invalid": 14, "valid": 10}[run] for run in kept) / sum(kept.values()))
+        (step,) = query.load("software_steps", selection, apart).iter_rows(named=True)
+        assert (step["runs"], step["answers"], len(step["logs"])) == (len(kept), sum(kept.values()), len(kept))
+
+
+def test_all_runs_of_a_setup_have_the_labels_that_filters_ask_for(apart: str) -> None:
+    labels = "model_id, gpu_model, task, engine, source, batch_size, weights"
+    several = f"select setup from results where setup is not null group by setup having count(distinct ({labels})) > 1"
+    assert warehouses.rows(Path(apart), several).is_empty()
+    kept = f"select setup, {labels} from setup_sums where not only_valid order by all"
+    told = "where coalesce(energy_j, estimated_energy_j) > 0"
+    assert warehouses.rows(Path(apart), kept).equals(
+        warehouses.rows(Path(apart), f"select distinct coalesce(setup, result_id) as setup, {labels} from results {told} order by all")
+    )
