@@ -77,7 +77,8 @@ def one_setup(view: View) -> View:
 def say_what_differs(view: View, by: str) -> None:
     """Say on what the runs of the chart differ, besides what its series stand for."""
     setups = view.rows(data.load("setups", view.selection).filter(pl.col("result_id").str.starts_with("run:")))
-    keys = comparison.differing(setups).filter(~pl.col("key").is_in(room.SERIES_KEYS[by])) if setups.height else setups.clear()
+    different = setups.drop("result_id").unique()
+    keys = comparison.differing(different).filter(~pl.col("key").is_in(room.SERIES_KEYS[by])) if setups.height else setups.clear()
     if keys.is_empty():
         return
     if room.are_usual(keys):

@@ -73,7 +73,7 @@ def show_first(rows: pl.DataFrame, columns: Iterable[str], alt: str, noun: str, 
 view = frame.begin("Can I trust these numbers?")
 view = view.over(replace(view.selection.with_random_weights(), only_valid=False))
 selection = view.selection
-runs = data.load("runs", selection)
+runs = data.load("runs", selection).sort("started_at", "run_id", descending=[True, False], nulls_last=True)
 if runs.is_empty():
     st.info(words.NEEDS_PROMPTS, icon=":material/info:")
 else:

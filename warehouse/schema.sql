@@ -164,6 +164,14 @@ create table runs (
     batch_size smallint, -- prompts answered at once: of a static batch, or requests in flight at a server (on average, if they came at a rate)
     started_at timestamptz, -- first response begun
     ended_at timestamptz, -- last response ended
+    setup varchar not null, -- shared by runs that are alike in all but seed, time, host and card
+    card varchar, -- which GPU it was, by its number; null where nobody recorded it
+    power_limit_w varchar, -- W: power limit of the first GPU, as it was recorded
+    kernels varchar, -- hash of the kernels that were compiled
+    request_seed varchar, -- whether each request brought a seed
+    request_rate varchar, -- request/s: at which they were sent
+    attention_backend varchar, -- what a server computes attention with
+    server_options varchar not null, -- what a server was started with, but for its seed and its room for requests; empty where nobody recorded it
     clock varchar not null, -- whose clock started_at and ended_at are: UTC; local, zone unknown; or the time of the file, where the source gives none
     prompts bigint not null, -- rows
     ok bigint not null, -- rows that did not fail

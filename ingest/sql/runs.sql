@@ -246,12 +246,53 @@ with_reasons as (
         run_reasons(
             prompts, ok, counted, measured, resolved, throttled, truncated, power_capped, cold, looped, beside_busy, accompanied, seeded, finished,
             weights, balance_ratio, idle_power_w
-        ) as reasons
+        ) as reasons,
+        card_of(environment) as card,
+        try_cast(environment as json) ->> '$.gpus[0].power_limit_w' as power_limit_w,
+        try_cast(environment as json) ->> '$.kernels.hash' as kernels,
+        try_cast(environment as json) ->> '$.request_seed' as request_seed,
+        try_cast(environment as json) ->> '$.request_rate' as request_rate,
+        try_cast(environment as json) ->> '$.server_setup.attention_backend' as attention_backend,
+        server_options(environment) as server_options
     from judged
 )
 select
     *,
-    run_is_valid(reasons) as valid
+    run_is_valid(reasons) as valid,
+    md5(
+        concat_ws(
+            chr(10),
+            source,
+            model_id,
+            coalesce(model_revision, ''),
+            weights,
+            coalesce(weights_format, ''),
+            coalesce(dtype, ''),
+            gpu,
+            coalesce(num_gpus, 0),
+            coalesce(task, ''),
+            coalesce(engine, ''),
+            coalesce(engine_version, ''),
+            coalesce(batch_size, 0),
+            coalesce(concurrency, 0),
+            coalesce(prompt_set_sha256, prompt_set, ''),
+            coalesce(max_new_tokens, 0),
+            coalesce(temperature, -1),
+            coalesce(top_p, 1),
+            coalesce(top_k, 0),
+            coalesce(repetition_penalty, 1),
+            coalesce(prompt_template, ''),
+            coalesce(harness_version, ''),
+            coalesce(energy_source, ''),
+            coalesce(energy_edges, ''),
+            coalesce(energy_attribution, ''),
+            coalesce(power_limit_w, ''),
+            coalesce(request_seed, ''),
+            coalesce(request_rate, ''),
+            coalesce(attention_backend, ''),
+            server_options
+        )
+    ) as setup
 from with_reasons
 
 -- name: run_summary
@@ -627,7 +668,7 @@ with each as (
         coalesce(evened.busy_s, runs.busy_s_total) as busy_s_total,
         runs.measured, runs.token_units, runs.token_log_error,
         calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
-        card_of(runs.environment) as card,
+        runs.card,
         case when run_notes.steady_energy_j > 0 then run_notes.steady_energy_j end as steady_energy_j,
         case when run_notes.steady_energy_j > 0 then run_notes.steady_output_tokens end as steady_output_tokens
     from results

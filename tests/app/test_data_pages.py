@@ -96,6 +96,10 @@ def test_runs_shows_every_run_and_what_was_loaded(open_page: Open) -> None:
     rows = warehouse.measured_rows()
     prompts = dict(rows.group_by("run_id").len().iter_rows())
     assert dict(table(app).select("run_id", "prompts").iter_rows()) == prompts
+    order = {verdict: place for place, verdict in enumerate(runs.OF_KIND)}
+    listed = table(app).select(pl.col("verdict").replace_strict(order), "started_at", "run_id")
+    newest_first = listed.sort("verdict", "started_at", "run_id", descending=[False, True, False])
+    assert listed.equals(newest_first), "the worst kind first, each newest first"
     app.multiselect(key="gpu").set_value(["CPU"]).run()
     assert table(app)["run_id"].to_list() == ["run-cpu"]
     assert len(app.dataframe) == 1, "remarks and files are folded"

@@ -181,12 +181,11 @@ select
     runs.harness_version,
     null::varchar as licence,
     null::varchar as url,
-    runs.started_at, runs.clock, runs.weights_format, runs.experiment_id, repetitions.setup,
+    runs.started_at, runs.clock, runs.weights_format, runs.experiment_id, runs.setup,
     -- Counted in the loaded weights; a source rounds.
     runs.params_total_b as counted_params_b,
     runs.params_active_b as counted_active_params_b
 from runs
-join repetitions on repetitions.run_number = runs.run_number
 left join run_metrics on run_metrics.run_id = runs.run_id;
 
 -- One row per configuration: a published aggregate, or one run of ours. `url` is where the figure was published. The ingest keeps these rows in the table

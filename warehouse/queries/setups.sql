@@ -18,17 +18,16 @@ select
         )
     end as sampling,
     coalesce(runs.prompt_template, '') as prompt_template,
-    coalesce(try_cast(runs.environment as json) ->> '$.gpus[0].power_limit_w', '') as power_limit_w,
-    coalesce(card_of(runs.environment), '') as card,
-    coalesce(try_cast(runs.environment as json) ->> '$.kernels.hash', '') as kernels,
+    coalesce(runs.power_limit_w, '') as power_limit_w,
+    coalesce(runs.card, '') as card,
+    coalesce(runs.kernels, '') as kernels,
     coalesce(runs.energy_attribution, '') as energy_attribution,
-    coalesce(try_cast(runs.environment as json) ->> '$.request_seed', '') as request_seed,
-    coalesce(try_cast(runs.environment as json) ->> '$.request_rate', '') as request_rate,
-    coalesce(try_cast(runs.environment as json) ->> '$.server_setup.attention_backend', '') as attention_backend,
-    coalesce(server_options(runs.environment), '') as server_options,
+    coalesce(runs.request_seed, '') as request_seed,
+    coalesce(runs.request_rate, '') as request_rate,
+    coalesce(runs.attention_backend, '') as attention_backend,
+    coalesce(runs.server_options, '') as server_options,
     coalesce(results.weights_format, '') as weights_format,
     case when results.power_capped_share > run_share() then 'yes' when results.power_capped_share is not null then 'no' else '' end as power_capped,
     coalesce(results.edges, '') as edges
 from selected_results($selection) as results
 left join runs on 'run:' || runs.run_id = results.result_id
-order by results.result_id

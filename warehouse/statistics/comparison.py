@@ -176,7 +176,7 @@ def differing(setups: pl.DataFrame) -> pl.DataFrame:
     """The keys on which configurations do not agree.
 
     Args:
-        setups: rows of the query `setups`, one per configuration, in order.
+        setups: rows of the query `setups`, one per configuration, in order; or those that are different, without `result_id`.
 
     Returns:
         One row per key: `key`, and `value_1`, `value_2`, ... of the configurations.

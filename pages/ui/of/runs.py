@@ -60,8 +60,8 @@ REJECTS = ("path", "row", "column", "reason")
 
 
 def listed(runs: pl.DataFrame) -> pl.DataFrame:
-    """Runs as they are listed, the worst kind first, each newest first: `verdict`, `remarks` (worst first) and `properties` in words, and
-    how the energy adds up.
+    """Runs as they are listed, the worst kind first, each in the order that it had: `verdict`, `remarks` (worst first) and `properties` in
+    words, and how the energy adds up.
 
     Args:
         runs: rows of the query `runs`.

@@ -215,6 +215,8 @@ def test_a_band_without_an_interval_is_the_value_and_an_end_of_zero_is_an_end() 
 def test_keys_that_differ_are_named() -> None:
     setups = pl.DataFrame({"result_id": ["a", "b"], "task": ["chat", "chat"], "engine": ["vllm", ""]})
     assert comparison.differing(setups).rows() == [("engine", "vllm", "not stated")]
+    several = pl.concat([setups, setups]).drop("result_id").unique()
+    assert comparison.differing(several)["key"].to_list() == ["engine"] and several.height == 2
 
 
 def test_a_result_of_too_few_prompts_has_no_rank_of_its_own() -> None:
