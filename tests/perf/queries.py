@@ -98,7 +98,7 @@ def _over_prompts(runs: Sequence[str], contrast: dict[str, object], one_model: S
 
 def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
     return {
-        "answers": Case("runs", ("run_id", "energy_attribution", "measured", "measured_output_tokens_total")),
+        "answers": Case("setup_sums", ("setup", "kind", "answer_j", "runs")),
         "columns": Case("meta", ("schema_version",)),
         "contrast_published": Case("published", ("result_id", "energy_j", "output_tokens"), contrast),
         "cost_results": Case("runs", ("run_id", "measured", "energy_attribution")),
@@ -111,14 +111,14 @@ def _over_runs(contrast: dict[str, object]) -> dict[str, Case]:
         "options": Case("runs", ("model_id", "gpu", "task", "engine", "batch_size", "weights")),
         "reason_codes": Case("reason_codes", ("code",)),
         "rejects": Case("rejects", ("path", "reason")),
-        "repetitions": Case("runs", ("run_id", "measured", "environment")),
+        "repetitions": Case("runs", ("run_id", "measured", "setup", "card")),
         "run_totals": Case("run_totals", ("run_id",)),
         "runs": Case("runs", ("run_id", "valid", "reasons")),
         "series": Case("run_summary", ("run_id", "metric", "prompts"), METRIC),
         "setup_percentiles": Case("setup_summary", ("setup", "metric", "p50", "p95"), {"per": "response", "idle": "gross"}),
-        "setups": Case("runs", ("run_id", "environment")),
-        "software_curves": Case("run_summary", ("run_id", "metric", "mean")),
-        "software_steps": Case("run_summary", ("run_id", "metric", "mean")),
+        "setups": Case("runs", ("run_id", "card", "server_options")),
+        "software_curves": Case("setup_sums", ("setup", "newest_id", "energy_per_token_j")),
+        "software_steps": Case("setup_sums", ("setup", "newest_id", "energy_per_token_j", "logs")),
         "spreads": Case("run_summary", ("run_id", "metric", "mean", "p5", "p50", "p95", "p99"), {"per": "response", "idle": "gross"}),
         "tasks": Case("tasks", ("task",)),
     }
