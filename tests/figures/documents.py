@@ -237,12 +237,13 @@ def four_bits_of_llama_cpp(results: pj.Results) -> list[str]:
 
 
 def steps_of_llama_cpp(results: pj.Results) -> list[str]:
-    """The median time of a step with 32 answers at once of the smallest and of the 8B model, on llama.cpp and on vLLM in float16."""
+    """The median time of a step with 32 answers at once of the smallest and of the 8B model, on llama.cpp and on vLLM in float16: newest protocols."""
     rows = results.sql(
         "select runs.engine, runs.model_id, 1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms from requests "
         "join runs using (run_number) where runs.gpu = 'H200' and runs.concurrency = 32 and runs.model_id in ($small, $large) and "
         "output_tokens > 1 and runs.engine in ('llama.cpp', 'vllm') and runs.weights_format not ilike '%fp8%' and "
-        "not list_contains(runs.reasons, 'seeded-requests') group by all",
+        "not list_contains(runs.reasons, 'seeded-requests') group by runs.engine, runs.model_id, runs.harness_version "
+        "qualify runs.harness_version = max(runs.harness_version) over (partition by runs.engine, runs.model_id)",
         small=SMOLLM,
         large=SHAPE,
     )
@@ -256,20 +257,26 @@ def steps_of_llama_cpp(results: pj.Results) -> list[str]:
 
 
 def left_out_of_the_runtimes(results: pj.Results) -> list[str]:
-    """Runs that `table_of_runtimes` leaves out: llama.cpp with 8 at once after a level of 32, beside that of 2.1; SGLang on a busy host."""
+    """Runs that `table_of_runtimes` leaves out: llama.cpp with 8 at once by older protocols beside 2.6, and SGLang's of 2.1 beside 2.2."""
     rows = results.sql(
-        "select runs.engine, runs.harness_version, 1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms, "
+        "select runs.engine, runs.harness_version, runs.concurrency, 1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms, "
         "sum(energy_j) / sum(output_tokens) as joules, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed, "
         "count(*) as answers from requests join runs using (run_number) where runs.model_id = $model and runs.gpu = 'H200' and "
-        "(runs.engine, runs.concurrency) in (('llama.cpp', 8), ('sglang', 1)) group by all",
+        "runs.engine in ('llama.cpp', 'sglang') and runs.concurrency in (8, 32) group by all",
         model=SMOLLM,
     )
-    of = {(row["engine"], row["harness_version"]): row for row in rows.iter_rows(named=True)}
-    before, stopped, busy = of["llama.cpp", "2.1"], of["llama.cpp", "2.5"], of["sglang", "2.2"]
+    of = {(row["engine"], row["harness_version"], row["concurrency"]): row for row in rows.iter_rows(named=True)}
+    llama = [of["llama.cpp", protocol, 8] for protocol in ("2.1", "2.5", "2.6")]
+    full = [of["llama.cpp", protocol, 32]["step_ms"] for protocol in ("2.5", "2.6")]
+    sglang = [of["sglang", protocol, 8] for protocol in ("2.1", "2.2")]
     return [
-        f"took {stopped['step_ms']:.0f} ms a step, where that of 2.1 took {before['step_ms']:.0f}",
-        f"stopped after {stopped['answers']} of {before['answers']} answers",
-        f"took {busy['joules']:.2f} J/token at {busy['speed']:.0f} token/s",
+        "took {:.1f}, {:.1f} and {:.1f} ms by 2.1, 2.5 and 2.6".format(*(row["step_ms"] for row in llama)),
+        "and {:.2f}, {:.2f} and {:.2f} J/token".format(*(row["joules"] for row in llama)),
+        f"stopped after {llama[1]['answers']} of {llama[0]['answers']} answers",
+        "with 32 at once a step took {:.0f} and {:.0f} ms by 2.5 and 2.6".format(*full),
+        "{:.4f} J/token at {:,.0f} token/s by 2.1 and {:.4f} at {:,.0f} by 2.2".format(
+            *(row[key] for row in sglang for key in ("joules", "speed"))
+        ),
     ]
 
 
@@ -335,12 +342,8 @@ def asked_unevenly(results: pj.Results) -> list[str]:
     ).row(0)
     less = 100 * (rows["mean_j"] / rows["mean_of_answers_j"] - 1)
     token = 100 * (rows["token_j"] / rows["token_of_answers_j"] - 1)
-    assert less.min() > 0 and token.min() > 0  # type: ignore[operator]
-    return [
-        f"setups (of the shipped ones: {rows.height}) with {counts[0]} to {counts[1]} answers a prompt",
-        f"a mean of prompts is {less.min():.0f} to {less.max():.0f} % above one of answers, "
-        f"J/token {token.min():.1f} to {token.max():.1f} %",
-    ]
+    said = f"a mean of prompts is {less.min():+.0f} to {less.max():+.0f} % off one of answers, J/token {token.min():+.1f} to {token.max():+.1f} %"
+    return [f"setups (of the shipped ones: {rows.height}) with {counts[0]} to {counts[1]} answers a prompt", said.replace("-", "−")]
 
 
 def percentiles_of_answers(results: pj.Results) -> list[str]:

@@ -225,10 +225,7 @@ def runtimes(results: pj.Results) -> list[str]:
         pl.col("harness_version").str.starts_with("2."), pl.col("engine") != "transformers-compiled", pl.col("result_id").is_in(own)
     )
     of = {row["engine"]: row for row in newest(rows.filter(batch_size=1), "engine").iter_rows(named=True)}
-    ours, vllm, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "llama.cpp"))
-    sglang = rows.filter(engine="sglang", batch_size=1)
-    assert sglang.sort("energy_per_token_j")["harness_version"].to_list() == ["2.1", "2.2"]  # the run of 2.2 had a busy host
-    low, high = sglang["energy_per_token_j"].min(), sglang["energy_per_token_j"].max()
+    ours, vllm, sglang, llama = (of[engine] for engine in ("transformers-compiled:searched", "vllm", "sglang", "llama.cpp"))
     steady = results.sql(
         "select avg(steady_energy_j / steady_output_tokens) as joules, count(*) as runs from runs join run_notes using (run_id) "
         "where runs.model_id = $model and runs.gpu = 'H200' and runs.task = 'instruct' and runs.engine = 'vllm' and runs.concurrency = 128 "
@@ -240,9 +237,10 @@ def runtimes(results: pj.Results) -> list[str]:
     return [
         f"takes {ours['energy_per_token_j']:.2f} J per token in our loop (runs: {ours['runs']}; 95 % interval {between(ours)}; "
         f"{ours['throughput_tps']:.0f} token/s)",
-        f"{vllm['energy_per_token_j']:.2f} on vLLM (runs: {vllm['runs']}), {low:.2f} to {high:.2f} "
-        f"on SGLang (runs: {sglang['runs'].sum()}, the dearer beside a compiler) "
-        f"and {llama['energy_per_token_j']:.2f} on llama.cpp",
+        *(
+            f"{row['energy_per_token_j']:.2f} on {name} (runs: {row['runs']})"
+            for name, row in {"vLLM": vllm, "SGLang": sglang, "llama.cpp": llama}.items()
+        ),
         f"With 128 requests at once vLLM takes {steady['joules']:.3f} (runs: {steady['runs']})",
     ]
 

@@ -46,6 +46,8 @@ NOT_RUN = {
     "prompt-joules measure --device cuda:1": "needs a second GPU",
     "docker ": "there is no Docker here; tests/install/test_deploy.py checks what the images are made of",
     "cp deploy/prompt-joules.service": "belongs to systemd, which does not run here; tests/install/test_deploy.py has the unit read",
+    "deploy/offline/": "downloads servers, for a GPU machine; tests/unit/test_offline.py reads the scripts",
+    ". /tmp/offline/env.sh": "belongs to a shell of a GPU machine",
     "createuser": "Postgres; tests/lake makes its own",
     "createdb": "Postgres; tests/lake makes its own",
     "python -m ingest results --watch": "goes on until it is stopped; tests/unit/ingest/test_watch.py starts it",

@@ -71,6 +71,17 @@ def test_the_tables_of_turns_are_made_of_the_times_that_were_kept(at_once: int) 
         assert [statistics.median(column) for column in columns] == pytest.approx(list(turn["median"].values()), abs=0.001)
 
 
+def test_one_at_a_time_all_three_times_are_shown_to_agree() -> None:
+    made = json.loads((warehouses.ROOT / "docs/figures/clients-vllm-long.json").read_text(encoding="utf-8"))
+    text = (warehouses.ROOT / "docs/engines.md").read_text(encoding="utf-8")
+    assert all(line in text for line in beside_ratios.table(made, "median"))
+    said = beside_ratios.verdicts(made, "median")
+    assert [time for time in beside_ratios.TIMES if any(f"{time}: within 2% is shown (rounds: 4)" in line for line in said)] == list(
+        beside_ratios.TIMES
+    )
+    assert {turn["requests"] for turn in made["turns"]} == {48} and len(made["turns"]) == 8
+
+
 def test_the_interval_of_two_clients_is_over_rounds() -> None:
     assert beside_ratios.ratio([11.0], [10.0]) == beside_ratios.Ratio(pytest.approx(0.1), None, None)
     drifting, base = [10.1, 20.2, 40.4], [10.0, 20.0, 40.0]
