@@ -65,6 +65,9 @@ class RunConfig:
     limit: Annotated[int | None, option("N", "all")] = None
     """Use only the first N prompts of the set."""
 
+    skip: int = 0
+    """Leave out so many prompts at the beginning of the set, e.g. those that an earlier run asked; --limit counts from there."""
+
     out: Path = Path("results")
     """Folder that gets one folder per run."""
 
@@ -283,7 +286,7 @@ def check(config: RunConfig) -> None:
             raise errors.UnknownTask(name, TASKS)
     _check_server(config)
     at_least: dict[str, float] = {"batch-size": 1, "max-new-tokens": 1, "repetitions": 1, "runs": 1, "limit": 1, "dummy-prompt-tokens": 1}
-    at_least |= {"temperature": 0, "top-k": 0, "warmup": 0, "concurrency": 1}
+    at_least |= {"skip": 0, "temperature": 0, "top-k": 0, "warmup": 0, "concurrency": 1}
     for option, least in at_least.items():
         value = getattr(config, option.replace("-", "_"))
         if value is not None and not (value >= least and math.isfinite(value)):

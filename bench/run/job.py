@@ -36,11 +36,17 @@ class Job:
     items: tuple[Item, ...]
 
 
-def choose_prompts(prompts: PromptSet, limit: int | None) -> PromptSet:
-    """The first `limit` prompts of the set (all: None), so that every task and model gets the same. Raises NoPrompts."""
+def choose_prompts(prompts: PromptSet, limit: int | None, skip: int = 0) -> PromptSet:
+    """The first `limit` prompts of the set (all: None) after `skip`, so that every task and model gets the same. The set stays the set.
+
+    Raises:
+        NoPrompts: there are none. BadOption: `skip` leaves none.
+    """
     if not prompts.prompts:
         raise errors.NoPrompts(prompts.name)
-    return dataclasses.replace(prompts, prompts=prompts.prompts[:limit])
+    if skip >= len(prompts.prompts):
+        raise errors.BadOption(f"--skip {skip}", f"leaves nothing: {prompts.name} has {len(prompts.prompts)} prompts.")
+    return dataclasses.replace(prompts, prompts=prompts.prompts[skip:][:limit])
 
 
 def execution_order(prompts: PromptSet, repetitions: int, seed: int) -> tuple[tuple[Prompt, int], ...]:

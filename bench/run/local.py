@@ -63,7 +63,7 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
     console = console or screen.console(stderr=True)
     configuration.check(config)
     require_writable(config.out)
-    prompts = choose_prompts(load_prompts(config.prompts), config.limit)
+    prompts = choose_prompts(load_prompts(config.prompts), config.limit, config.skip)
     chosen = plan(config)
     with (
         contextlib.closing(open_meter(chosen.device, config.edges, config.replay)) as probe,

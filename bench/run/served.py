@@ -116,7 +116,7 @@ def run_served(config: RunConfig, console: Console | None = None) -> int:
     console = console or screen.console(stderr=True)
     check_config(config)
     require_writable(config.out)
-    prompts = choose_prompts(load_prompts(config.prompts), config.limit)
+    prompts = choose_prompts(load_prompts(config.prompts), config.limit, config.skip)
     if config.engine not in STARTED:
         return _measure(config, prompts, str(config.base_url), {}, console)
     with started(config, console.print) as server:

@@ -140,7 +140,8 @@ def estimate_s(cell: Cell, cells: Sequence[Cell], prompts: int) -> float:
 
     known = totals(other for other in cells if setup(other.config) == setup(config))
     speed = known["tokens"] / known["seconds"] if known["seconds"] else ASSUMED_TOKENS_PER_S
-    answers = (min(config.limit, prompts) if config.limit else prompts) * config.repetitions * config.runs * len(config.tasks)
+    left = max(prompts - config.skip, 0)
+    answers = (min(config.limit, left) if config.limit else left) * config.repetitions * config.runs * len(config.tasks)
     return answers * config.max_new_tokens / speed / max(config.batch_size, config.in_flight)
 
 

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="needs the bench extra: make test in
 
 from prompt_joules.bench import record  # noqa: E402
 from prompt_joules.bench.config import RunConfig  # noqa: E402
+from prompt_joules.bench.errors import BadOption  # noqa: E402
 from prompt_joules.bench.run import local  # noqa: E402
 from prompt_joules.bench.run.folder import read_run  # noqa: E402
 from tests.timed_meter import assert_power, timed  # noqa: E402
@@ -98,6 +99,19 @@ def test_answers_do_not_depend_on_the_other_prompts(config: RunConfig) -> None:
     first, second = (dict(part.select("prompt_id", "output_text").rows()) for part in rows(config).partition_by("run_id"))
     assert len(second) == 2
     assert second.items() <= first.items()
+
+
+def test_parts_of_a_set_are_the_set(config: RunConfig) -> None:
+    run(config)
+    run(replace(config, limit=2))
+    run(replace(config, skip=2))
+    whole, first, rest = rows(config).partition_by("run_id", maintain_order=True)
+    assert first["prompt_id"].len() == 2 and not set(first["prompt_id"]) & set(rest["prompt_id"])
+    columns = "prompt_id", "output_text", "prompt_set_sha256"
+    assert pl.concat([first, rest]).select(columns).sort("prompt_id").equals(whole.select(columns).sort("prompt_id"))
+    for skip, says in ((whole.height, f"leaves nothing: .* has {whole.height} prompts"), (-1, "must be at least 0")):
+        with pytest.raises(BadOption, match=says):
+            run(replace(config, skip=skip))
 
 
 def test_no_text_leaves_the_counts(config: RunConfig) -> None:
