@@ -210,6 +210,7 @@ judged as (
         replace (
             coalesce(top_k, try_cast(try_cast(environment as json) ->> '$.top_k' as integer)) as top_k,
             engine_name(run_id, engine, environment) as engine,
+            set_of(prompt_set_sha256) as prompt_set_sha256,
             -- Requests sent at a rate pile up in the server: their mean number in flight counts. The concurrency is only an upper limit. A tool without a
             -- rate writes "inf".
             case

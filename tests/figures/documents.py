@@ -237,7 +237,7 @@ def four_bits_of_llama_cpp(results: pj.Results) -> list[str]:
 
 
 def steps_of_llama_cpp(results: pj.Results) -> list[str]:
-    """The median time of a step with 32 answers at once of the smallest and of the 8B model, on llama.cpp and on vLLM in float16: newest protocols."""
+    """The median step with 32 answers at once of the smallest and of the 8B model, on llama.cpp and vLLM (float16): newest protocols."""
     rows = results.sql(
         "select runs.engine, runs.model_id, 1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms from requests "
         "join runs using (run_number) where runs.gpu = 'H200' and runs.concurrency = 32 and runs.model_id in ($small, $large) and "
@@ -342,7 +342,8 @@ def asked_unevenly(results: pj.Results) -> list[str]:
     ).row(0)
     less = 100 * (rows["mean_j"] / rows["mean_of_answers_j"] - 1)
     token = 100 * (rows["token_j"] / rows["token_of_answers_j"] - 1)
-    said = f"a mean of prompts is {less.min():+.0f} to {less.max():+.0f} % off one of answers, J/token {token.min():+.1f} to {token.max():+.1f} %"
+    prompts, tokens = (f"{part.min():+.{digits}f} to {part.max():+.{digits}f} %" for part, digits in ((less, 0), (token, 1)))
+    said = f"a mean of prompts is {prompts} off one of answers, J/token {tokens}"
     return [f"setups (of the shipped ones: {rows.height}) with {counts[0]} to {counts[1]} answers a prompt", said.replace("-", "−")]
 
 

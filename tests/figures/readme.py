@@ -98,6 +98,24 @@ def lengths_of_pairs(results: pj.Results) -> list[str]:
     return [f"{parts[0]}", f"{parts[1]}"]
 
 
+def parts_of_sharegpt(results: pj.Results) -> list[str]:
+    """The median change of a pair among the ShareGPT prompts that were asked first, and among those that had runs of their own."""
+    rows = results.sql(
+        "with answers as (select runs.pass_id, runs.task, runs.asked >= 130 as first, prompt_id, energy_j from requests join (select *, "
+        "max(prompts) over (partition by pass_id) as asked from runs) as runs using (run_number) where runs.model_id = $model and "
+        "runs.gpu = 'H200' and runs.prompt_set = 'sharegpt-200' and runs.batch_size = 1 and runs.harness_version = '2.1') "
+        "select first, count(distinct prompt_id) as prompts, median(b.energy_j / a.energy_j - 1) as change "
+        "from answers as a join answers as b using (pass_id, first, prompt_id) "
+        "where a.task = 'instruct' and b.task = 'instruct-concise' group by first order by first desc",
+        model=SMOLLM,
+    )
+    first, last = rows.iter_rows(named=True)
+    return [
+        f"it is {signed(first['change'])} % for the first {first['prompts']} of the {first['prompts'] + last['prompts']} and "
+        f"{signed(last['change'])} % for the last {last['prompts']}"
+    ]
+
+
 def setups(results: pj.Results, **alike: object) -> pl.DataFrame:
     """The setups of ours that are so, their runs taken together, with the 95 % interval of J/token: rows of the Leaderboard."""
     each = query.load("leaderboard", Selection(weights=()), results.warehouse)
@@ -247,5 +265,5 @@ def runtimes(results: pj.Results) -> list[str]:
 
 FIGURES = (
     *(Figure(say) for say in (lengths_and_costs, shipped, published_concise, concise, batches, loops)),
-    *(Figure(say, "docs/findings.md") for say in (lengths_of_pairs, runtimes)),
+    *(Figure(say, "docs/findings.md") for say in (lengths_of_pairs, parts_of_sharegpt, runtimes)),
 )

@@ -75,8 +75,8 @@ def assert_known(board: pl.DataFrame, key: str) -> None:
 
 def test_pairs_are_those_of_the_prompts(results: pj.Results) -> None:
     one_run = {"prompt_set": "sharegpt-200", "harness_version": "1.1"}
-    (row,) = results.pairs("instruct", "instruct-concise", gpu="H200", batch=1).filter(**one_run).iter_rows(named=True)
-    ours = results.prompts(gpu="H200", batch=1).filter(**one_run)
+    (row,) = results.pairs("instruct", "instruct-concise", gpu="H100", batch=1).filter(**one_run).iter_rows(named=True)
+    ours = results.prompts(gpu="H100", batch=1).filter(**one_run)
     a, b = (ours.filter(task=task) for task in ("instruct", "instruct-concise"))
     change = a.join(b, on=["prompt_id", "repetition"]).select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series()
     assert row["pairs"] == change.len()

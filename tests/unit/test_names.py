@@ -1,11 +1,14 @@
 """What people call engines and prompt sets."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from prompt_joules.pages.ui.pure import naming
 from prompt_joules.pages.ui.pure.narrowings import Contains
 from prompt_joules.warehouse import called
+from tests import warehouses
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,16 @@ def test_names_of_results_say_sets_in_words_and_of_old_links_too() -> None:
     assert naming.in_words("m · transformers-compiled:searched · sharegpt-200") == "m · Compiled (searched) · 200 of ShareGPT"
     assert naming.in_words("H100 · prompts of default") == "H100 · built-in prompts"
     assert naming.short(["a · vllm · x", "a · transformers-eager · x"]) == {"a · vllm · x": "vLLM", "a · transformers-eager · x": "Eager"}
+
+
+def test_prompts_asked_from_a_file_of_their_own_count_to_their_set(shipped_warehouse: Path) -> None:
+    asked = warehouses.rows(
+        shipped_warehouse,
+        "select runs.harness_version as protocol, requests.prompt_set_sha256 as file, runs.prompt_set_sha256 as of_set, prompt_id, "
+        "runs.task, runs.seed from requests join runs using (run_number) where runs.prompt_set = 'sharegpt-200' and runs.gpu = 'H200'",
+    )
+    assert asked["of_set"].n_unique() == 1, "one set"
+    newest = asked.filter(protocol="2.1")
+    files = {file: set(rows["prompt_id"]) for (file,), rows in newest.group_by("file")}
+    assert sorted(map(len, files.values())) == [70, 130] and not set.intersection(*files.values())
+    assert set.union(*files.values()) == set(asked.filter(protocol="1.1")["prompt_id"]), "the parts are the set"
