@@ -31,7 +31,7 @@ vllm() {  # its packages of 2026-11 (they stay together); left out: what the mod
     local at=$work/vllm
     rm -rf "$at"/vllm/{vllm-rs,_flashmla*.so,third_party/deep_gemm,vllm_flash_attn/_vllm_fa2_C.abi3.so} "$at"/xgrammar/lib/*.a "$at"/pycountry/locales
     rm -rf "$at"/mistral_common/data
-    thin --head-dims 64 128 "$at/vllm/vllm_flash_attn/_vllm_fa3_C.abi3.so"
+    thin "$at/vllm/vllm_flash_attn/_vllm_fa3_C.abi3.so" --head-dims 64 128
     thin "$at"/vllm/{_C,_moe_C,_C_stable_libtorch}.abi3.so
     packed vllm vllm
 }
@@ -41,7 +41,7 @@ sglang() {  # beside vllm's packages, of which it uses many
         stack-data executing asttokens pure-eval jedi parso matplotlib-inline prompt-toolkit pygments
     local at=$work/sglang
     python3 -m pip install --quiet --disable-pip-version-check --target "$work/tools" zstandard
-    PYTHONPATH=$work/tools thin --head-dims 64 128 "$at/sgl_kernel/flash_ops.abi3.so"
+    PYTHONPATH=$work/tools thin "$at/sgl_kernel/flash_ops.abi3.so" --head-dims 64 128
     thin "$at"/sgl_kernel/{sm90/common_ops,flashmla_ops,spatial_ops}.abi3.so
     rm -f "$at"/sgl_kernel/sm100/*.so
     # FlashInfer would compile its norms on the GPU machine; transformers 5.17 knows models that this version registers itself.

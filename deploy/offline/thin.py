@@ -85,12 +85,12 @@ def thin(library: Path, arch: int, head_dims: list[int], element: str) -> tuple[
 def main() -> None:
     """Thin each library and say what is left."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", type=Path, nargs="+")
+    parser.add_argument("libraries", type=Path, nargs="+", metavar="LIBRARY")
     parser.add_argument("--arch", type=int, required=True, help="90: H100 and H200")
     parser.add_argument("--head-dims", type=int, nargs="*", default=[])
     parser.add_argument("--element", default="half_t")
     options = parser.parse_args()
-    for library in options.library:
+    for library in options.libraries:
         before, after = thin(library, options.arch, options.head_dims, options.element)
         print(f"{library.name}: {before / 1e6:.0f} MB of GPU code, {after / 1e6:.0f} MB kept")
 
