@@ -99,20 +99,23 @@ def lengths_of_pairs(results: pj.Results) -> list[str]:
 
 
 def parts_of_sharegpt(results: pj.Results) -> list[str]:
-    """The median change of a pair among the ShareGPT prompts that were asked first, and among those that had runs of their own."""
+    """The median change of a pair among the ShareGPT prompts that were asked first, and among those of later runs; by 1.1 too."""
     rows = results.sql(
-        "with answers as (select runs.pass_id, runs.task, runs.asked >= 130 as first, prompt_id, energy_j from requests join (select *, "
-        "max(prompts) over (partition by pass_id) as asked from runs) as runs using (run_number) where runs.model_id = $model and "
-        "runs.gpu = 'H200' and runs.prompt_set = 'sharegpt-200' and runs.batch_size = 1 and runs.harness_version = '2.1') "
-        "select first, count(distinct prompt_id) as prompts, median(b.energy_j / a.energy_j - 1) as change "
-        "from answers as a join answers as b using (pass_id, first, prompt_id) "
-        "where a.task = 'instruct' and b.task = 'instruct-concise' group by first order by first desc",
+        "with last as (select distinct prompt_id from requests where prompt_set_sha256 != set_of(prompt_set_sha256)), "
+        "answers as (select runs.harness_version, runs.pass_id, runs.seed, runs.task, prompt_id not in (from last) as first, prompt_id, "
+        "energy_j, input_tokens from requests join runs using (run_number) where runs.model_id = $model and runs.prompt_set = 'sharegpt-200' and "
+        "runs.batch_size = 1 and (runs.harness_version, runs.gpu) in (('2.1', 'H200'), ('1.1', 'H100'))) "
+        "select harness_version, first, count(distinct prompt_id) as prompts, median(b.energy_j / a.energy_j - 1) as change, "
+        "median(a.input_tokens) as tokens from answers as a join answers as b using (harness_version, seed, first, prompt_id) "
+        "where a.task = 'instruct' and b.task = 'instruct-concise' group by all order by harness_version desc, first desc",
         model=SMOLLM,
     )
-    first, last = rows.iter_rows(named=True)
+    first, last, old_first, old_last = rows.iter_rows(named=True)
     return [
         f"it is {signed(first['change'])} % for the first {first['prompts']} of the {first['prompts'] + last['prompts']} and "
-        f"{signed(last['change'])} % for the last {last['prompts']}"
+        f"{signed(last['change'])} % for the last {last['prompts']}",
+        f"half of the first have more than {first['tokens']:.0f} tokens, half of the last more than {last['tokens']:.0f}",
+        f"{signed(old_first['change'])} and {signed(old_last['change'])} % by 1.1 on the H100",
     ]
 
 
