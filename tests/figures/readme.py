@@ -103,8 +103,9 @@ def parts_of_sharegpt(results: pj.Results) -> list[str]:
     rows = results.sql(
         "with last as (select distinct prompt_id from requests where prompt_set_sha256 != set_of(prompt_set_sha256)), "
         "answers as (select runs.harness_version, runs.pass_id, runs.seed, runs.task, prompt_id not in (from last) as first, prompt_id, "
-        "energy_j, input_tokens from requests join runs using (run_number) where runs.model_id = $model and runs.prompt_set = 'sharegpt-200' and "
-        "runs.batch_size = 1 and (runs.harness_version, runs.gpu) in (('2.1', 'H200'), ('1.1', 'H100'))) "
+        "energy_j, input_tokens from requests join runs using (run_number) where runs.model_id = $model and "
+        "runs.prompt_set = 'sharegpt-200' and runs.batch_size = 1 and "
+        "(runs.harness_version, runs.gpu) in (('2.1', 'H200'), ('1.1', 'H100'))) "
         "select harness_version, first, count(distinct prompt_id) as prompts, median(b.energy_j / a.energy_j - 1) as change, "
         "median(a.input_tokens) as tokens from answers as a join answers as b using (harness_version, seed, first, prompt_id) "
         "where a.task = 'instruct' and b.task = 'instruct-concise' group by all order by harness_version desc, first desc",
