@@ -57,8 +57,7 @@ sglang() {  # beside vllm's packages, of which it uses many
 
 llama.cpp() {  # the source that llama-cpp-python brings, linked against a stub of the driver
     local at=$work/llama cuda=$work/cublas/nvidia/cu13
-    mkdir "$at"; python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-binary :all: --dest "$at" \
-        llama-cpp-python==0.3.36 2> /dev/null || [ -f "$at"/llama_cpp_python-0.3.36.tar.gz ]  # pip wants to build what it has downloaded
+    mkdir "$at"; python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest "$at" llama-cpp-python==0.3.36
     tar -C "$at" -xzf "$at"/*.tar.gz
     get cublas nvidia-cublas==13.1.0.3
     ln -s libcublas.so.13 "$cuda/lib/libcublas.so"; ln -s libcublasLt.so.13 "$cuda/lib/libcublasLt.so"
