@@ -2,7 +2,7 @@
 # What a GPU machine without network needs, packed where there is one: pack.sh OUT {bench|vllm|sglang|llama.cpp|aiperf}…
 # Each becomes OUT/NAME.tar.xz; on the GPU machine unpack.sh puts them where bench finds them. The GPU machine has Linux x86-64, CUDA 13,
 # Python 3.12, torch 2.11 and transformers 5.17 of its own (seen on an H200, driver 580), and a checkout of this project.
-# llama.cpp needs nvcc 13 here, no GPU: some 35 minutes of two processors. ARCH=90 is the H100's and H200's.
+# llama.cpp needs nvcc 13 here, no GPU: some 19 minutes of two processors. ARCH=90 is the H100's and H200's.
 set -euo pipefail
 out=$(mkdir -p "$1" && cd "$1" && pwd); shift
 here=$(cd "$(dirname "$0")" && pwd); arch=${ARCH:-90}
