@@ -82,7 +82,7 @@ def concise(results: pj.Results) -> list[str]:
     )
     return [
         f"took a median of {saved(own)}; runs: {own['runs_a']}, of {seeds.height} seeds) for the same shipped prompt",
-        f"{saved(sharegpt)}; runs: {sharegpt['runs_a']}) for a ShareGPT prompt",
+        f"{saved(sharegpt)}; runs: {sharegpt['runs_a']}, each of a part of 200) for a ShareGPT prompt",
         f"changed nothing that could be seen: {low} to {high} %",
     ]
 
