@@ -35,8 +35,14 @@ def total_of_batches(count: int, size: int) -> Scenario:
     return measured
 
 
-def of_pairs(prompts: int, count: int, spread: float, name: str = "median_change", *, in_turns: bool = False) -> Scenario:
-    """The same prompts on two sides: the median change of a prompt, or the change of the total."""
+def of_pairs(
+    prompts: int, count: int, spread: float, name: str = "median_change", *, in_turns: bool = False, parts: tuple[tuple[int, int], ...] = ()
+) -> Scenario:
+    """The same prompts on two sides: the median change of a prompt, or the change of the total.
+
+    Args:
+        parts: of each run the first prompt that it asks and the one behind its last; all of them where nothing is said.
+    """
     a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
 
     def measured(chance: Chance) -> bool:
@@ -47,6 +53,13 @@ def of_pairs(prompts: int, count: int, spread: float, name: str = "median_change
             common + side.of_side * chance.standard_normal(count) if in_turns else spread * chance.standard_normal(count) for side in (a, b)
         ]
         both = [units(side, asked, luck, chance) for side, luck in zip((a, b), lucks, strict=True)]
+        if parts:
+            asks = pl.DataFrame(
+                [(run, unit) for run, part in enumerate(parts) for unit in range(*part)],
+                {"run_number": pl.Int32, "unit": pl.Int64},
+                orient="row",
+            )
+            both = [side.join(asks, on=["run_number", "unit"], how="semi", maintain_order="left") for side in both]
         known = of_others(repetitions(spread, 4, 3, chance))
         row = pairs.paired(contrast(*both, in_turns=in_turns), known).row(0, named=True)
         return holds(row[f"{name}_low"], row[f"{name}_high"], expected)

@@ -14,6 +14,8 @@ ALIKE = World(between_prompts=0.1, between_samples=0.1)
 """Lengths that were nearly forced, as with random weights: five answers have an interval."""
 HEAVY, HEAVIER = (World(between_prompts=spread, between_samples=0.0, longest=10**9) for spread in (1.0, 1.5))
 """Lengths without a limit, log-normal: of 100 answers the longest has about 7 % of the energy, or 14 %."""
+OF_SHAREGPT = (*[(0, 130)] * 3, *[(130, 200)] * 2, (130, 142))
+"""Which of the 200 ShareGPT prompts the shipped runs of protocol 2.1 asked, one at a time."""
 SCENARIOS: dict[str, Scenario] = {
     **{f"mean energy, one run, {n} prompts of about one length": value_of_one_run(n, world=ALIKE) for n in (5, 10)},
     **{f"J/token, one run, {n} prompts of about one length": value_of_one_run(n, "output token", ALIKE) for n in (5, 10)},
@@ -85,6 +87,7 @@ SCENARIOS: dict[str, Scenario] = {
     "median of pairs, two runs each, spread 8 %, 100 prompts": of_pairs(100, 2, 0.08),
     "median of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, in_turns=True),
     "median of pairs, three runs each, spread 8 %, 20 prompts": of_pairs(20, 3, 0.08),
+    "median of pairs, six runs in turns, of parts of 200 prompts, spread 3 %": of_pairs(200, 6, 0.03, in_turns=True, parts=OF_SHAREGPT),
     "total of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, "total_change", in_turns=True),
     **{f"J per output token of a fit, {n} prompts": coefficient(n, "output_token_j") for n in (20, 200)},
     "total of pairs of batches, 12 windows of 32, one run each": total_of_batches(12, 32),
