@@ -16,6 +16,7 @@ def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
     """A few results by their `label`, in the order chosen; at the start the first two that are alike in all but model and task."""
     first = room.first_pair(rows)
     choices, cut = controls.listed(rows["label"], "results", first)
+    controls.tell_unknown("results", choices)
     chosen = st.multiselect("Results", choices, default=first, key="results", bind="query-params", max_selections=most, wrap=True, help=cut)
     return pl.DataFrame({"label": chosen}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
 

@@ -22,6 +22,7 @@ from prompt_joules.warehouse.statistics import comparison, percentiles
 
 def group() -> str:
     """What one series of a distribution is."""
+    controls.tell_unknown("by", room.GROUPS)
     return st.selectbox("One series per", room.GROUPS, key="by", bind="query-params", width=130) or room.GROUPS[0]
 
 
@@ -29,6 +30,7 @@ def setup(names: Sequence[str]) -> str | None:
     """One setup; None for all of them together."""
     explanation = "What is alike for all prompts of the chart: GPU, engine, prompts answered together, prompt set."
     choices = [*names, *([room.ALL_SETUPS] if len(names) > 1 else [])]
+    controls.tell_unknown("setup", choices)
     chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", help=explanation) or choices[0]
     return None if chosen == room.ALL_SETUPS else chosen
 
@@ -52,6 +54,7 @@ def some_series(rows: pl.DataFrame) -> str:
         return ""
     series = {name: whole for whole, name in naming.short(rows["series"]).items()}
     first = list(series)[: room.MOST_SERIES]
+    controls.tell_unknown("series", list(series))
     chosen = st.multiselect("Series", list(series), default=first, key="series", bind="query-params", wrap=True) or first
     st.caption(room.some_series(len(chosen), len(series), chosen == first))
     return json.dumps([series[name] for name in chosen])

@@ -12,6 +12,7 @@ from prompt_joules.warehouse.statistics import lines as fitted
 
 def colour_of_points() -> str:
     """The column that colours the points."""
+    controls.tell_unknown("colour", list(room.COLOURS))
     chosen = st.selectbox("Colour", list(room.COLOURS), key="colour", bind="query-params", width=150)
     return room.COLOURS[chosen or "GPU"]
 

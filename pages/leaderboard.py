@@ -32,6 +32,7 @@ def pick_columns(rows: pl.DataFrame) -> list[str]:
     usual = {naming.title_of(key): key for key in room.COLUMNS[2:] if key in (*rows.columns, *OWN)}
     more = {naming.title_of(key): key for key in (*NUMBERS, *room.MORE) if key in (*rows.columns, *OWN)}
     known = usual | {title: key for title, key in more.items() if title not in usual}
+    controls.tell_unknown("columns", list(known))
     picked = st.multiselect("Columns", list(known), default=list(usual), key="columns", bind="query-params", wrap=True)
     return [known[title] for title in picked]
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import data, downloads, frame, glance, scope, tables
+from prompt_joules.pages.ui import controls, data, downloads, frame, glance, scope, tables
 from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
 from prompt_joules.pages.ui.pure import models
@@ -29,10 +29,11 @@ def plannable(view: View, results: pl.DataFrame) -> pl.DataFrame:
 
 def follow_old_link(rows: pl.DataFrame) -> None:
     """Set the selects to the result that a link names by its label."""
+    controls.tell_unknown("result", rows["label"].to_list())
     asked = rows.filter(pl.col("label") == st.query_params.get("result", ""))
     if asked.height:
         st.session_state.update({key: asked[column][0] for key, column in room.CHOICES.items()})
-        del st.query_params["result"]
+    st.query_params.pop("result", None)
 
 
 def ask_result(rows: pl.DataFrame) -> pl.DataFrame:
@@ -49,6 +50,7 @@ def ask_result(rows: pl.DataFrame) -> pl.DataFrame:
                 values.sort(key=lambda size: int(size) if size.isdigit() else 0)
             if key == "plan_result" and len(values) == 1:
                 continue
+            controls.tell_unknown(key, values)
             chosen = st.selectbox(labels[key], values, values.index(first), key=key, bind="query-params", width=WIDTHS[key])
             rows = rows.filter(pl.col(column) == (chosen or first))
     return rows.head(1)
@@ -106,6 +108,7 @@ def ask_assumptions() -> tuple[float, float | None, float, float, float, str]:
         length = ask_length()
         names = [room.OWN, *electricity.countries()["country"]]
         about = "Sets grid and price, where they are known, to figures with a source and a year."
+        controls.tell_unknown("country", names)
         country = st.selectbox("Country", names, key="country", bind="query-params", on_change=take_country, help=about, width=210)
         row = room.assumed(country or room.OWN)
         with glance.more():

@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import cards, data, downloads, frame, opened, pick, scope, tables
+from prompt_joules.pages.ui import cards, controls, data, downloads, frame, opened, pick, scope, tables
 from prompt_joules.pages.ui.of import runs as room
 from prompt_joules.pages.ui.pure import detail, words
 from prompt_joules.pages.ui.pure.narrowings import among
@@ -42,6 +42,7 @@ def ask_kind(runs: pl.DataFrame) -> pl.DataFrame:
     kinds = room.kinds(runs)
     asked = st.query_params.get(KIND, st.query_params.get("show"))
     asked = room.FORMER.get(asked or "", asked)
+    controls.tell_unknown(KIND, [*kinds, *room.FORMER])
     asked = asked if asked in kinds else room.ALL
     if asked != st.session_state.get(LAST_KIND):
         st.session_state["kind_of_run"] = asked  # a link, or the browser's Back

@@ -14,10 +14,13 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import visitor_formula as formulas
 from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.named import MOST_NAMED, there_are
 
 ALL_SIZES = "All sizes"
 BANDS = {ALL_SIZES: (None, None), **shape.BANDS}
 LONGEST_SEARCH = 200
+# Characters of a value of the link that are said again, and of a name that is listed among others.
+LONGEST_NAMED, LONGEST_LISTED = 120, 60
 
 
 def title(key: str) -> str:
@@ -25,9 +28,29 @@ def title(key: str) -> str:
     return NUMBERS[key].title
 
 
+def tell_unknown(key: str, choices: Sequence[str]) -> None:
+    """Say below the title which values of the link a choice does not have: the page shows something else. Call it before the widget is made.
+
+    It is said where the link is opened; who changes a filter later sees what the widget shows then.
+
+    Args:
+        key: of the widget.
+        choices: as they stand in the link.
+    """
+    if key in st.session_state:
+        return
+    for value in st.query_params.get_all(key):
+        if value and value not in choices:
+            few = len(choices) <= MOST_NAMED and max(map(len, choices), default=0) <= LONGEST_LISTED
+            hint = there_are(value, choices) if few else "A filter leaves it out, or it is not in this warehouse."
+            told = st.session_state.get("told", st)
+            told.info(plain(f"{key}={value[:LONGEST_NAMED]} in the link is not known here and was ignored. {hint}"), icon=":material/link_off:")
+
+
 def metric(label: str, key: str, choices: Sequence[str], width: int = 230) -> str:
     """One of several metrics, by its key in NUMBERS; the first is the default. `width` is in px."""
     titles = {title(choice): choice for choice in choices}
+    tell_unknown(key, list(titles))
     chosen = st.selectbox(label, list(titles), key=key, bind="query-params", width=width)
     return titles[chosen or title(choices[0])]
 
@@ -49,6 +72,7 @@ def band(view: View, rows: pl.DataFrame, default: str = ALL_SIZES) -> View:
     Args:
         rows: those of the view.
     """
+    tell_unknown("band", [words.label(name) for name in BANDS])
     chosen = st.segmented_control("Parameters (billion)", list(BANDS), default=default, required=True, key="band", bind="query-params")
     low, high = BANDS[chosen or default]
     if low is None and high is None:
@@ -71,6 +95,7 @@ def view(key: str, choices: Sequence[str], default: str | None = None, label: st
         is_labelled: whether that is written above the choices; screen readers say it anyway.
     """
     first = default or choices[0]
+    tell_unknown(key, [words.label(choice) for choice in choices])
     chosen = st.segmented_control(
         label,
         choices,
@@ -115,6 +140,7 @@ def formula(view: View, columns: Sequence[str], told: DeltaGenerator | None = No
 
 def one_of(label: str, key: str, choices: Sequence[str], width: int | Literal["stretch"] = 420, about: str | None = None) -> str:
     """One of several; the first is the default."""
+    tell_unknown(key, choices)
     return st.selectbox(label, choices, key=key, bind="query-params", width=width, help=about) or choices[0]
 
 

@@ -97,6 +97,7 @@ def begin(title: str) -> View:
     st.title(title, anchor=False)
     for note in st.session_state.get("notes", []):
         st.info(plain(note), icon=":material/link_off:")
+    st.session_state["told"] = st.container()  # for what the choices of the page do not know (`controls.tell_unknown`)
     view: View = st.session_state["asked_for"]
     return view
 

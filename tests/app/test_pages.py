@@ -108,6 +108,32 @@ def test_unknown_values_in_a_link_are_ignored_with_a_note(open_page: Open, page:
 
 
 @pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        ("home", {"of": "talk"}),
+        ("leaderboard", {"columns": "Colour"}),
+        ("energy_vs_parameters", {"colour": "smell"}),
+        ("energy_vs_parameters", {"x": "Weight (kg)"}),
+        ("tradeoffs", {"band": "huge"}),
+        ("distributions", {"setup": "A41 · Eager"}),
+        ("distributions", {"metric": "Energy (kWh)"}),
+        ("verbosity", {"view": "Averages"}),
+        ("cost_of_a_token", {"result": "no such result"}),
+        ("compare", {"results": "no such result"}),
+        ("planner", {"plan_model": "Nonesuch 7B"}),
+        ("planner", {"result": "no such result"}),
+        ("runs", {"kind": "good"}),
+    ],
+)
+def test_a_choice_that_the_link_names_and_nobody_has_is_told(open_page: Open, page: str, link: dict[str, str]) -> None:
+    app = open_page(page, **link)
+    ((key, value),) = link.items()
+    assert not app.exception
+    (note,) = [note.value.replace("\\", "") for note in app.info if "ignored" in note.value]
+    assert f"{key}={value} in the link is not known here" in note
+
+
+@pytest.mark.parametrize(
     "page",
     [
         "home",
@@ -151,6 +177,7 @@ def test_an_empty_leaderboard_offers_to_end_a_search_or_a_range(open_page: Open)
     app = open_page(gpu="A40", search="vicuna", range_params_total_b=["50", "100"])
     assert "with the words “vicuna”" in app.warning[0].value.replace("\\", "")
     ways = {button.label.split(":")[0].replace("\\", ""): button for button in app.button}
+    assert "Without with" not in " ".join(ways)
     assert any(way.startswith("Without Parameters (billion) at least") for way in ways)
     next(button for way, button in ways.items() if way.startswith("Without Parameters")).click().run()
     assert not app.warning
