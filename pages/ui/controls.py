@@ -29,7 +29,7 @@ def title(key: str) -> str:
 
 
 def tell_unknown(key: str, choices: Sequence[str]) -> None:
-    """Say below the title which values of the link a choice does not have: the page shows something else. Call it before the widget is made.
+    """Say below the title which values of the link a choice does not have: the page shows something else. Comes before the widget is made.
 
     It is said where the link is opened; who changes a filter later sees what the widget shows then.
 
@@ -43,8 +43,8 @@ def tell_unknown(key: str, choices: Sequence[str]) -> None:
         if value and value not in choices:
             few = len(choices) <= MOST_NAMED and max(map(len, choices), default=0) <= LONGEST_LISTED
             hint = there_are(value, choices) if few else "A filter leaves it out, or it is not in this warehouse."
-            told = st.session_state.get("told", st)
-            told.info(plain(f"{key}={value[:LONGEST_NAMED]} in the link is not known here and was ignored. {hint}"), icon=":material/link_off:")
+            said = f"{key}={value[:LONGEST_NAMED]} in the link is not known here and was ignored. {hint}"
+            st.session_state.get("told", st).info(plain(said), icon=":material/link_off:")
 
 
 def metric(label: str, key: str, choices: Sequence[str], width: int = 230) -> str:

@@ -33,7 +33,8 @@ def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = 
     ways = [(words_, way, found) for words_, other, way in ways_out(view) if (found := count(other))]
     with st.container(horizontal=True):
         for words_, way, found in ways:
-            st.button(f"Without {plain(words_.removeprefix('with '))}: {words.count(found, 'result')}", key=f"without-{way[0][0]}", on_click=_go, args=(way,))
+            label = f"Without {plain(words_.removeprefix('with '))}: {words.count(found, 'result')}"
+            st.button(label, key=f"without-{way[0][0]}", on_click=_go, args=(way,))
     st.html(site.links([("?", "Show this page without filters"), ("leaderboard", "Go to the Leaderboard")]))
     st.stop()
 
