@@ -12,15 +12,6 @@ from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import comparison, variance
 
 
-def some_of(rows: pl.DataFrame, most: int) -> pl.DataFrame:
-    """A few results by their `label`, in the order chosen; at the start the first two that are alike in all but model and task."""
-    first = room.first_pair(rows)
-    choices, cut = controls.listed(rows["label"], "results", first)
-    controls.tell_unknown("results", choices)
-    chosen = st.multiselect("Results", choices, default=first, key="results", bind="query-params", max_selections=most, wrap=True, help=cut)
-    return pl.DataFrame({"label": chosen}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
-
-
 def with_energy(view: View) -> int:
     """How many results of a view can be compared: none where there is one only."""
     found = of_setups(view).height
@@ -29,8 +20,9 @@ def with_energy(view: View) -> int:
 
 def of_setups(view: View) -> pl.DataFrame:
     """The results of a view by name, one per setup: the runs that repeat one count with it."""
-    rows = data.of_whole_setups(room.of_setups(naming.newest_first(data.results(view))), view)
-    return naming.labelled(room.with_kinds(rows, view.measure), view.measure.key)
+    rows = naming.newest_first(data.results(view)).unique(pl.coalesce("setup", "result_id"), keep="first", maintain_order=True)
+    rows = room.with_kinds(data.of_whole_setups(rows, view), view.measure)
+    return naming.with_label(rows.filter(pl.col(view.measure.key) > 0))
 
 
 def say_what_differs(view: View, chosen: pl.DataFrame) -> None:
@@ -76,7 +68,12 @@ if rows.height < 2:
     frame.say_measure(results, view)
     scope.end_without_rows(view, "A comparison needs two results with energy.", count=with_energy)
 
-chosen = some_of(rows, most=4)
+# In the order chosen; at the start the first two that are alike in all but model and task.
+first = room.first_pair(rows)
+choices, cut = controls.listed(rows["label"], "results", first)
+controls.tell_unknown("results", choices)
+names = st.multiselect("Results", choices, default=first, key="results", bind="query-params", max_selections=4, wrap=True, help=cut)
+chosen = pl.DataFrame({"label": names}, schema={"label": pl.String}).join(rows, on="label", maintain_order="left")
 metric = measure.metric()
 if chosen.height < 2:
     st.info("Choose at least two results.", icon=":material/info:")

@@ -13,13 +13,6 @@ from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.statistics import cost
 
 
-def lengths() -> tuple[float, float]:
-    """Tokens of a prompt and of its answer, for a what-if."""
-    tokens_in = controls.number("Prompt (token)", "in", 200.0, 0.0, 1e6, "Tokens in the prompt.")
-    tokens_out = controls.number("Answer (token)", "out", 200.0, 1.0, 1e6, "Tokens in the answer.")
-    return tokens_in, tokens_out
-
-
 def fitted(view: View, results: pl.Series) -> pl.DataFrame:
     """The fits of results by their ids."""
     sums = data.load("cost_units", view.selection, results="\n".join(results), pooled=True, idle=view.measure.idle)
@@ -41,7 +34,8 @@ if known.is_empty():
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     drawn = controls.one_result(known)
-    tokens_in, tokens_out = lengths()
+    tokens_in = controls.number("Prompt (token)", "in", 200.0, 0.0, 1e6, "Tokens in the prompt.")
+    tokens_out = controls.number("Answer (token)", "out", 200.0, 1.0, 1e6, "Tokens in the answer.")
 one = view.narrowed(among("result_id", drawn["result_id"]))
 fits = fitted(view, drawn["result_id"])
 if fits.is_empty():

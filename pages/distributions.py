@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NoReturn
 
 import polars as pl
 import streamlit as st
@@ -16,30 +15,22 @@ from prompt_joules.pages.ui.pure.narrowings import Grouped, among
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse.energy_shown import NUMBERS
-from prompt_joules.warehouse.metrics import Metric
 from prompt_joules.warehouse.statistics import comparison, percentiles
-
-
-def group() -> str:
-    """What one series of a distribution is."""
-    controls.tell_unknown("by", room.GROUPS)
-    return st.selectbox("One series per", room.GROUPS, key="by", bind="query-params", width=130) or room.GROUPS[0]
 
 
 def setup(names: Sequence[str]) -> str | None:
     """One setup; None for all of them together."""
     explanation = "What is alike for all prompts of the chart: GPU, engine, prompts answered together, prompt set."
     choices = [*names, *([room.ALL_SETUPS] if len(names) > 1 else [])]
-    controls.tell_unknown("setup", choices)
-    chosen = st.selectbox("Setup", choices, key="setup", bind="query-params", help=explanation) or choices[0]
+    chosen = controls.one_of("Setup", "setup", choices, "stretch", explanation)
     return None if chosen == room.ALL_SETUPS else chosen
 
 
 def axis(wide: bool) -> bool:
     """Whether the axis is logarithmic: as chosen, or where values lie far apart."""
     explanation = "automatic: logarithmic where a linear axis would squeeze the typical prompt into its first tenth."
-    chosen = st.selectbox("Axis", room.AXES, key="axis", bind="query-params", width=125, help=explanation)
-    return wide if chosen in (None, room.AXES[0]) else chosen == room.AXES[2]
+    chosen = controls.one_of("Axis", "axis", room.AXES, 125, explanation)
+    return wide if chosen == room.AXES[0] else chosen == room.AXES[2]
 
 
 def some_series(rows: pl.DataFrame) -> str:
@@ -100,7 +91,8 @@ def show_histogram(view: View, asked: Mapping[str, str], found: pl.DataFrame, na
         log: whether the axis is logarithmic.
     """
     metric = NUMBERS[asked["metric"]]
-    bins = room.with_bars(data.load("distribution_bins", view.selection, log=log, bins=40, **room.span(found, log), **asked))
+    bins = data.load("distribution_bins", view.selection, log=log, bins=40, **room.span(found, log), **asked)
+    bins = bins.with_columns(pl.int_range(pl.len()).cast(pl.String).alias("bar"))
     few = pl.col("series").is_in(found.filter(pl.col("prompts") < certainty.FEW)["series"].to_list()).alias("few")
     edges = naming.with_short_names(room.in_units_of(bins.with_columns(few), metric, ("bin_low", "bin_high")), names)
     drawn = draw.of(drawings.histogram, edges, metric, log, [names[series] for series in room.with_prompts(found)["series"]])
@@ -150,46 +142,6 @@ def show_where_the_joules_go(steps: pl.DataFrame) -> None:
         tables.show(room.costliest(steps), ("shown_as", "top5_share"), alt="Share of the energy that the costliest 5 % used")
 
 
-def show(
-    form: str, view: View, asked: Mapping[str, str], found: pl.DataFrame, names: Mapping[str, str], table: pl.DataFrame, log: bool
-) -> None:
-    """The headline and one of the four views.
-
-    Args:
-        form: the view, of `room.SPREADS`.
-        asked: the parameters of `distribution`.
-        found: its rows.
-        names: the short name of each series.
-        table: the percentiles of each series, in screen units, with `shown_as`.
-        log: whether the axis is logarithmic.
-    """
-    metric, series = NUMBERS[asked["metric"]], shape.names(table, "shown_as")
-    glance.headline(room.headline(table, metric))
-    if form == room.OF_BARS:
-        show_histogram(view, asked, found, names, log)
-    elif form == room.OF_PERCENTILES:
-        alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts, with 95 % intervals of the median and the p95"
-        draw.show(draw.of(drawings.boxes, table, metric, log), alt=alt)
-        st.caption(room.BOXES)
-    elif form == room.OF_SHARES:
-        few = table.filter(pl.col("prompts") < certainty.FEW)["shown_as"].to_list()
-        values = naming.with_short_names(room.in_units_of(room.steps_of(found), metric, ("value",)), names)
-        draw.show(draw.of(drawings.ecdf, values, metric, log, series, few), alt=f"Cumulative share of the prompts by {metric.title}")
-    else:
-        show_where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
-
-
-def end_without_values(summary: pl.DataFrame, metric: Metric, view: View) -> NoReturn:
-    """End the page: no prompt of the view has this number. Say how many lack it, and why if it needs energy."""
-    reasons = data.own(view.selection)["energy_reason"].drop_nulls().unique().sort()
-    why = f" Reason: {'; '.join(reasons)}." if metric.key.startswith(("energy", "power")) and len(reasons) else ""
-    count = words.count(int(summary["unmeasured"].sum()), "prompt")
-    st.info(plain(f"{metric.label}: not measured in {count} of this selection.{why}"), icon=":material/help:")
-    st.markdown("Response length, latency and throughput are known without an energy counter: choose one of them above.")
-    scope.say_footer(view.rows(data.own(view.selection)), view)
-    st.stop()
-
-
 view = frame.begin("How does one prompt differ from the next?")
 form = controls.view("form", room.SPREADS, is_labelled=False)
 of_joules = form == room.OF_JOULES
@@ -204,7 +156,7 @@ if forced and of_joules:
     st.stop()
 with choices:
     key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced), width=225)
-    by = group()
+    by = controls.one_of("One series per", "by", room.GROUPS, 130)
 # The chart starts high on the page: the choice among many series stands below it.
 top, below = st.container(), st.container()
 asked = {"metric": key, "by": by, "prompt_set": room.prompt_set_of(view)}
@@ -220,13 +172,31 @@ if summary.is_empty():
     scope.end_without_rows(view, words.NEEDS_PROMPTS, count=lambda view: data.own(view.selection).height)
 measured = naming.with_short_names(room.with_prompts(summary), names)
 if measured.is_empty():
-    end_without_values(summary, metric, view)
+    reasons = data.own(view.selection)["energy_reason"].drop_nulls().unique().sort()
+    why = f" Reason: {'; '.join(reasons)}." if key.startswith(("energy", "power")) and len(reasons) else ""
+    count = words.count(int(summary["unmeasured"].sum()), "prompt")
+    st.info(plain(f"{metric.label}: not measured in {count} of this selection.{why}"), icon=":material/help:")
+    st.markdown("Response length, latency and throughput are known without an energy counter: choose one of them above.")
+    scope.say_footer(own, view)
+    st.stop()
 
 table = room.in_units_of(measured, metric, room.LEVELS)
 with top:
-    show(form, view, asked, found, names, table, log)
+    glance.headline(room.headline(table, metric))
     if form == room.OF_BARS:
-        st.caption(f"{room.axis(log)} {room.cut(room.cut_share(own))}")
+        show_histogram(view, asked, found, names, log)
+        st.caption(f"{room.axis(log)} {room.cut(own)}")
+    elif form == room.OF_PERCENTILES:
+        alt = f"{metric.title}: middle half, median and 5 to 95 % of the prompts, with 95 % intervals of the median and the p95"
+        draw.show(draw.of(drawings.boxes, table, metric, log), alt=alt)
+        st.caption(room.BOXES)
+    elif form == room.OF_SHARES:
+        few = table.filter(pl.col("prompts") < certainty.FEW)["shown_as"].to_list()
+        values = naming.with_short_names(room.in_units_of(room.steps_of(found), metric, ("value",)), names)
+        drawn = draw.of(drawings.ecdf, values, metric, log, shape.names(table, "shown_as"), few)
+        draw.show(drawn, alt=f"Cumulative share of the prompts by {metric.title}")
+    else:
+        show_where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
 say_what_differs(view, by)
 if forced:
     st.info(words.FORCED, icon=":material/casino:")

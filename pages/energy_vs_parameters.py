@@ -7,20 +7,8 @@ from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, sc
 from prompt_joules.pages.ui.of import energy_vs_parameters as room
 from prompt_joules.pages.ui.pure import naming, shape, words
 from prompt_joules.pages.ui.pure.narrowings import Known, Pooled
+from prompt_joules.warehouse.energy_shown import DEFAULT
 from prompt_joules.warehouse.statistics import lines as fitted
-
-
-def colour_of_points() -> str:
-    """The column that colours the points."""
-    controls.tell_unknown("colour", list(room.COLOURS))
-    chosen = st.selectbox("Colour", list(room.COLOURS), key="colour", bind="query-params", width=150)
-    return room.COLOURS[chosen or "GPU"]
-
-
-def logarithmic(default: bool) -> bool:
-    """Logarithmic axes or not."""
-    return st.toggle("Logarithmic", value=default, key="log", bind="query-params", help="Equal steps are equal ratios.")
-
 
 view = frame.begin("Does a bigger model cost more?").narrowed(Pooled())
 with glance.choices():
@@ -32,12 +20,16 @@ if data.results(view).is_empty():
 told = st.container()
 with more:
     view = controls.formula(view, data.results(view).columns, told)
-    colour, log = colour_of_points(), logarithmic(True)
+    colour = room.COLOURS[controls.one_of("Colour", "colour", list(room.COLOURS), 150)]
+    log = st.toggle("Logarithmic", value=True, key="log", bind="query-params", help="Equal steps are equal ratios.")
 rows = data.results(view)
 with axes:
     x = controls.metric("Across", "x", controls.axes(rows, room.SIZES))
-    y = controls.metric("Up", "y", controls.axes(rows, (room.first_cost(view.measure), *room.COSTS)))
-if room.is_of_random_weights(x, y):
+    # J/token comes first, since answers of larger models differ in length too; else the energy that the switches ask for.
+    first = room.TOKEN if view.measure == DEFAULT else view.measure.key
+    y = controls.metric("Up", "y", controls.axes(rows, (first, *room.COSTS)))
+# What a token costs by size is that of models with random weights too, and they have all sizes.
+if x.startswith("params") and y == room.TOKEN:
     view = view.over(view.selection.with_random_weights())
     rows = data.results(view)
 

@@ -16,7 +16,8 @@ def offer_files(view: View, name: str) -> None:
     """One button per format; the file is made when it is asked for. Results can have a column by the visitor's formula."""
     view = controls.formula(view, data.results(view).columns) if name == "Results" else view
     with st.container(horizontal=True):
-        for kind in room.kinds(name):
+        # A sheet of Excel has no room for the prompts of a large warehouse.
+        for kind in (kind for kind in room.KINDS if kind != "xlsx" or name != "Prompts"):
             st.download_button(
                 room.KINDS[kind],
                 data=partial(room.file_of, view, name, kind, connect.default_warehouse(), downloads.address()),

@@ -11,7 +11,7 @@ import streamlit as st
 from prompt_joules.pages.ui import cards, controls, data, downloads, draw, frame, glance, opened, scope, site, tables
 from prompt_joules.pages.ui.of import leaderboard as room
 from prompt_joules.pages.ui.of import leaderboard_charts as drawings
-from prompt_joules.pages.ui.pure import detail, naming
+from prompt_joules.pages.ui.pure import detail, naming, shape
 from prompt_joules.pages.ui.pure.narrowings import Contains, Pooled, Within
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
@@ -46,15 +46,10 @@ def ranges(view: View) -> View:
 
 
 def _range(rows: pl.DataFrame, key: str) -> Within | None:
-    metric = NUMBERS[key]
-    values = (rows[key].drop_nulls() * metric.display_factor).to_numpy()
-    values = values[values > 0]
-    if not len(values):
-        return None
-    ends = [f"{step:g}" for step in summaries.steps(float(values.min()), float(values.max()))]
+    ends = shape.steps(rows, key)
     if len(ends) < 2:
         return None
-    low, high = st.select_slider(metric.title, ends, value=(ends[0], ends[-1]), key=f"range_{key}", bind="query-params", width=300)
+    low, high = st.select_slider(NUMBERS[key].title, ends, value=(ends[0], ends[-1]), key=f"range_{key}", bind="query-params", width=300)
     if (low, high) == (ends[0], ends[-1]):
         return None
     return Within(key, float(low), float(high), without=((f"range_{key}", (ends[0], ends[-1])),))
@@ -113,7 +108,9 @@ def show_table(found: pl.DataFrame, columns: list[str], view: View) -> None:
     bars = pl.Series("range_bar", drawings.range_bars(found, energy), dtype=pl.String)
     listed = room.in_words(found.with_columns(bars), energy)
     where = st.container()
-    wanted = room.columns(listed, energy, columns)
+    # The energy that ranks the table, and the visitor's own column, come first.
+    own = ("formula",) if "formula" in listed.columns else ()
+    wanted = tuple(dict.fromkeys((*room.COLUMNS[:2], energy, *own, *columns)))
     alt = "Configurations by energy, least first"
     opened.match(ROW, "configurations", "cells")
     event = tables.show(listed, wanted, alt, key="configurations", modes=("multi-row", "single-cell"), opens=(ROW, "result_id"))
@@ -138,12 +135,6 @@ def _offer(ticked: pl.DataFrame) -> None:
             st.caption(f"{ticked.height} ticked: at most {room.MOST_COMPARED} can be compared.")
 
 
-def first_view() -> str:
-    """The address of the table as it starts: the filters stay, no search, range, formula or choice of columns."""
-    kept = {key: st.query_params.get_all(key) for key in st.query_params if key not in RESET and not key.startswith("range_")}
-    return site.address("leaderboard", dict(kept))
-
-
 view = frame.begin("Which model answers for the least energy?").narrowed(Pooled())
 top = st.container(horizontal=True, vertical_alignment="bottom")
 with top:
@@ -155,7 +146,9 @@ if rows.is_empty():
 with top:
     wanted = controls.search("Search", "Model, GPU, task or engine, e.g. vicuna 7B", "Rows that contain every word.")
     advanced = st.popover(ADVANCED, icon=":material/tune:", help="Columns, ranges and a column of your own.")
-    st.html(site.links([(first_view(), "Reset")]), width="content")
+    # The filters stay; a search, ranges, a formula and a choice of columns go.
+    kept = {key: st.query_params.get_all(key) for key in st.query_params if key not in RESET and not key.startswith("range_")}
+    st.html(site.links([(site.address("leaderboard", dict(kept)), "Reset")]), width="content")
 told = st.container()
 with advanced:
     view = controls.formula(view, rows.columns, told)

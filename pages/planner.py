@@ -8,10 +8,10 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, downloads, frame, glance, scope, tables
 from prompt_joules.pages.ui.controls import number
 from prompt_joules.pages.ui.of import planner as room
-from prompt_joules.pages.ui.pure import models
+from prompt_joules.pages.ui.pure import certainty, models
 from prompt_joules.pages.ui.pure.narrowings import Planned, Pooled, among
 from prompt_joules.pages.ui.pure.view import View
-from prompt_joules.pages.ui.pure.words import plain
+from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import electricity
 from prompt_joules.warehouse.energy_shown import ESTIMATED
 from prompt_joules.warehouse.statistics import comparison, workload
@@ -27,18 +27,13 @@ def plannable(view: View, results: pl.DataFrame) -> pl.DataFrame:
     return room.plannable(results.join(tokens, on="result_id", how="left"), view.measure.key, models.names(data.options()))
 
 
-def follow_old_link(rows: pl.DataFrame) -> None:
-    """Set the selects to the result that a link names by its label."""
-    controls.tell_unknown("result", rows["label"].to_list())
+def ask_result(rows: pl.DataFrame) -> pl.DataFrame:
+    """One result: model, then GPU, then batch size, then what else there are several of. Each select has what is left by those before."""
+    controls.tell_unknown("result", rows["label"].to_list())  # an older link names a result by its label
     asked = rows.filter(pl.col("label") == st.query_params.get("result", ""))
     if asked.height:
         st.session_state.update({key: asked[column][0] for key, column in room.CHOICES.items()})
     st.query_params.pop("result", None)
-
-
-def ask_result(rows: pl.DataFrame) -> pl.DataFrame:
-    """One result: model, then GPU, then batch size, then what else there are several of. Each select has what is left by those before."""
-    follow_old_link(rows)
     labels = {"plan_model": "Model", "plan_gpu": "GPU", "plan_batch": "Batch size", "plan_result": "Task, engine and source"}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for key, column in room.CHOICES.items():
@@ -64,27 +59,6 @@ def take_country() -> None:
         st.session_state.update(price=row["price_per_kwh"], currency=row["currency"])
 
 
-def ask_length() -> float | None:
-    """Tokens of an answer where the visitor has a length in mind."""
-    about = (
-        "Leave it empty for answers as long as those that were measured. With a number, the energy is an estimate: J/token times "
-        "that number."
-    )
-    given = st.number_input(
-        "Tokens an answer",
-        1.0,
-        1e7,
-        None,
-        key="tokens",
-        bind="query-params",
-        help=about,
-        width=190,
-        format="%.10g",
-        placeholder="as measured",
-    )
-    return None if given is None else float(given)
-
-
 def ask_electricity(row: dict[str, Any]) -> tuple[float, float, float, str]:
     """PUE, grid intensity in g CO₂e per kWh, price per kWh and its currency.
 
@@ -105,7 +79,11 @@ def ask_assumptions() -> tuple[float, float | None, float, float, float, str]:
     """Responses a day, tokens an answer, PUE, price per kWh, grid intensity in g CO₂e per kWh, and the currency."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         requests = number("Responses a day", "requests", 10_000.0, 0.0, 1e12, "How many answers the model gives a day.")
-        length = ask_length()
+        about = (
+            "Leave it empty for answers as long as those that were measured. With a number, the energy is an estimate: J/token times "
+            "that number."
+        )
+        length = number("Tokens an answer", "tokens", None, 1.0, 1e7, about, "as measured")
         names = [room.OWN, *electricity.countries()["country"]]
         about = "Sets grid and price, where they are known, to figures with a source and a year."
         controls.tell_unknown("country", names)
@@ -156,8 +134,8 @@ plan = workload.workload(joules, requests, overhead, price, intensity)
 
 show_year(plan, currency)
 frame.say_measure(results, asked)
-words = room.planned(chosen.row(0, named=True), joules[0], kind, room.band_words(energy, factor), requests, length, view.measure)
-st.markdown(words)
+band = certainty.interval(energy, "value", lambda end: f"{figure(end * factor, 3)} J")
+st.markdown(room.planned(chosen.row(0, named=True), joules[0], kind, band, requests, length, view.measure))
 tables.show(
     plan,
     room.columns(joules),

@@ -15,12 +15,6 @@ from prompt_joules.warehouse.metrics import Metric
 NOT_KEPT = "not kept"
 
 
-def ask_prompt(found: pl.DataFrame) -> str:
-    """The id of a prompt: typed, from a link, or by a click on a row of the list; the first of the list at the start."""
-    by_hand = st.text_input("Prompt id", key="prompt", bind="query-params", placeholder=found["prompt_id"][0], width=300).strip()
-    return by_hand[: controls.LONGEST_SEARCH] or str(found["prompt_id"][0])
-
-
 def prompts_of(view: View, wanted: str) -> pl.DataFrame:
     """The ids of the prompts of a view, or the whole list of those that contain the wanted words."""
     if wanted:
@@ -41,7 +35,8 @@ def show_prompts(view: View, wanted: str, count: int) -> None:
             st.session_state.update({"prompt": rows["prompt_id"][places[0]], f"{name}-frame": False})
 
     name = "found-prompts" if wanted else "prompts"
-    part = st.expander(room.list_label(count), expanded=bool(wanted), key=f"{name}-frame", on_change="rerun")
+    known = "200 prompts (more are not listed)" if count >= 200 else words.count(count, "prompt")
+    part = st.expander(f"{known}, the costliest for their runs first", expanded=bool(wanted), key=f"{name}-frame", on_change="rerun")
     if not part.open:
         return
     rows = data.load("prompt_list", view.selection, search=wanted)
@@ -70,7 +65,7 @@ def show_prompts(view: View, wanted: str, count: int) -> None:
 def show_texts(answers: pl.DataFrame) -> None:
     """The prompt and its answers, where their texts were kept."""
     asked = answers["prompt_text"].drop_nulls().unique(maintain_order=True)
-    kept = room.with_texts(answers)
+    kept = answers.filter(pl.col("output_text").is_not_null())
     if asked.is_empty() and kept.is_empty():
         st.markdown("The texts of prompt and answers were not kept in these runs.")
         return
@@ -82,8 +77,8 @@ def show_texts(answers: pl.DataFrame) -> None:
     st.header("The answers", anchor=False)
     for place, (heading, text) in enumerate(room.different(kept)[: room.MOST_TEXTS]):
         tables.verbatim(text, label=heading, is_open=place == 0)
-    if more := room.more_texts(kept):
-        st.caption(more)
+    if (more := kept["output_text"].n_unique() - room.MOST_TEXTS) > 0:
+        st.caption(f"And {words.count(more, 'more text')}, in the download.")
 
 
 def show_setups(setups: pl.DataFrame, prompt: str, metric: Metric) -> None:
@@ -109,7 +104,10 @@ with glance.choices():
     wanted = controls.search("Find a prompt", "Words of the prompt, or its id", width=300)
     found = prompts_of(view, wanted)
     if found.height:
-        prompt = ask_prompt(found)
+        # Typed, from a link, or by a click on a row of the list; the first of the list at the start.
+        first = str(found["prompt_id"][0])
+        by_hand = st.text_input("Prompt id", key="prompt", bind="query-params", placeholder=first, width=300).strip()
+        prompt = by_hand[: controls.LONGEST_SEARCH] or first
 if found.is_empty():
     searched = view.narrowed(Contains(wanted)) if wanted else view
     hint = f"No prompt contains “{plain(wanted)}”." if wanted else words.NEEDS_PROMPTS
@@ -136,7 +134,8 @@ if not setups.is_empty():
     draw.show(draw.of(room.bars, drawn, measure.metric().title), alt=alt)
     notes = [words.alike(naming.alike(setups["label"])), room.REPEATED if repeated else room.SINGLE]
     notes += [room.DIVIDED] if (drawn["energy_is"] == energy_shown.DIVIDED).any() else []
-    st.caption(" ".join([*notes, room.more(setups.height, drawn.height, "in the table")]))
+    more = setups.height - drawn.height
+    st.caption(" ".join([*notes, f"And {words.count(more, 'more setup')}, in the table." if more else ""]))
 show_texts(answers)
 if repeated:
     show_setups(setups, prompt, measure.metric())

@@ -5,7 +5,7 @@ import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import tradeoffs as room
-from prompt_joules.pages.ui.pure import shape, words
+from prompt_joules.pages.ui.pure import axes, shape, words
 from prompt_joules.pages.ui.pure.narrowings import Known, Least, Pooled, Within, among
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
@@ -20,15 +20,11 @@ def limit(rows: pl.DataFrame, key: str) -> Within | None:
         key: of NUMBERS; a limit from below where more is better.
     """
     metric = NUMBERS[key]
-    values = rows[key].drop_nulls() * metric.display_factor
-    values = values.filter(values > 0)
-    if values.is_empty():
+    steps = shape.steps(rows, key)
+    if not steps:
         return None
-    ends = values.to_numpy()
-    choices = [*(f"{step:g}" for step in summaries.steps(float(ends.min()), float(ends.max()))), room.NO_LIMIT]
     at_least = metric.better == "higher"
-    if at_least:
-        choices = [room.NO_LIMIT, *choices[:-1]]
+    choices = [room.NO_LIMIT, *steps] if at_least else [*steps, room.NO_LIMIT]
     label = f"{metric.title}, {'at least' if at_least else 'at most'}"
     first = room.FIRST_LIMITS.get(key, room.NO_LIMIT)
     chosen = st.select_slider(
@@ -40,21 +36,14 @@ def limit(rows: pl.DataFrame, key: str) -> Within | None:
     return Within(key, low, high, without=((f"limit_{key}", room.NO_LIMIT),))
 
 
-def ask_optimal() -> bool:
-    """Whether only the frontier within the limits is drawn."""
-    about = (
-        "Keeps only configurations within the limits that no other one surely beats: none is as good on both numbers and better on one, or "
-        "only within the 95 % intervals of the energy."
-    )
-    return st.toggle("Optimal only", key="optimal", bind="query-params", help=about)
-
-
 USUAL = Measure(per="output token")
 view = frame.of_chat(frame.begin("What is the cheapest configuration that is fast enough?")).per(USUAL.per).narrowed(Pooled())
 view = view.over(view.selection.with_random_weights()) if view.measure.per in TOKENS else view
 rows = data.results(view)
 with glance.choices():
-    limits_place, only_optimal, more = glance.choices(), ask_optimal(), glance.more()
+    limits_place = glance.choices()
+    only_optimal = st.toggle("Optimal only", key="optimal", bind="query-params", help=room.OPTIMAL)
+    more = glance.more()
 with more:
     y = controls.metric("Energy", "y", controls.axes(rows, (view.measure.key, "energy_per_token_j", "energy_j")))
     x = controls.metric("Speed", "x", room.SPEEDS)
@@ -71,7 +60,8 @@ if points.is_empty():
 within = view.narrowed(*(narrowing for narrowing in limits.values() if narrowing))
 inside = data.results(within)
 is_good = NUMBERS[x].better == "higher"
-marked = summaries.not_surely_beaten(summaries.frontier(points, x, y, is_good), x, y, is_good, room.ends_of(y)).with_columns(
+ends = axes.ends_columns(y) or (y, y)
+marked = summaries.not_surely_beaten(summaries.frontier(points, x, y, is_good), x, y, is_good, ends).with_columns(
     pl.col("result_id").is_in(inside["result_id"].to_list()).alias("inside")
 )
 of_each = within.narrowed(Least(y))
@@ -80,7 +70,8 @@ glance.headline(room.summary(inside.height, points.height, best, x, y))
 if only_optimal:
     marked = marked.filter(pl.col("frontier") | pl.col("maybe"), "inside")
     view = view.narrowed(among("result_id", marked["result_id"]))
-drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, room.at_limits(limits), only_optimal)
+rules = {key: None if limit is None else limit.high if limit.low is None else limit.low for key, limit in limits.items()}
+drawn = draw.of(room.tradeoff, shape.on_screen(marked), x, y, rules, only_optimal)
 alt = f"{controls.title(y)} against {controls.title(x)}, one point per setup, with the frontier and the limits"
 chosen = pick.show_chart(drawn, marked, alt, "tradeoff") if marked.height else marked
 st.caption(f"{room.BOUNDARY} {words.RANDOM_POINTS if shape.has_random_weights(marked) else ''} {scope.missing(of_size, points)}")

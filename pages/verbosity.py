@@ -30,8 +30,7 @@ def ask_sides(form: str, view: View) -> Sides:
     Args:
         form: of CONTRASTS.
     """
-    controls.tell_unknown("compare", list(room.SIDES))
-    compared = st.selectbox("Compare", list(room.SIDES), key="compare", bind="query-params", width=250) or next(iter(room.SIDES))
+    compared = controls.one_of("Compare", "compare", list(room.SIDES), 250)
     kind = room.SIDES[compared]
     if compared == next(iter(room.SIDES)):
         return Sides(kind)

@@ -39,14 +39,10 @@ def engine_id(name: str) -> str:
     return next((key for key, said in ENGINES.items() if said == name), name)
 
 
-def prompt_set(name: str) -> str:
-    """A prompt set as people call it; others keep their names."""
-    return PROMPT_SETS.get(name, name)
-
-
 def prompt_set_id(name: str) -> str:
-    """The id of the prompt set that people call so."""
+    """The id of the prompt set that people call so; others keep their names."""
     return next((key for key, said in PROMPT_SETS.items() if said == name), name)
 
 
-OF_ENGINES, OF_PROMPT_SETS, AS_THEY_ARE = Names(engine, engine_id), Names(prompt_set, prompt_set_id), Names()
+OF_ENGINES, AS_THEY_ARE = Names(engine, engine_id), Names()
+OF_PROMPT_SETS = Names(lambda name: PROMPT_SETS.get(name, name), prompt_set_id)

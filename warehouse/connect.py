@@ -106,7 +106,9 @@ def version_now(path: str) -> Version:
     """As `version`, whatever is pinned."""
     place = place_of(path)
     if place.kind == "lake":
-        return 0, _snapshot(path, place)
+        with _memory(place) as connection:
+            attach(connection, path, place, read_only=True)
+            return 0, snapshot(connection)
     if place.kind == "cloud":
         return 1, int(time.time() // 60)
     try:
@@ -118,12 +120,6 @@ def version_now(path: str) -> Version:
     if not stat.S_ISREG(status.st_mode):
         raise NotAWarehouse(path)
     return status.st_ino, status.st_mtime_ns
-
-
-def _snapshot(path: str, place: Place) -> int:
-    with _memory(place) as connection:
-        attach(connection, path, place, read_only=True)
-        return snapshot(connection)
 
 
 def snapshot(connection: duckdb.DuckDBPyConnection) -> int:

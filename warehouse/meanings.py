@@ -2,6 +2,7 @@
 
 import csv
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,18 @@ def meaning_of(name: str, comments: dict[str, str]) -> tuple[str, str]:
     return "", comments.get(name, "")
 
 
+def of_columns(names: Iterable[str], known: pl.DataFrame) -> pl.DataFrame:
+    """`column`, `unit` and `meaning` of columns, as `meaning_of`.
+
+    Args:
+        known: rows of the query `columns`.
+    """
+    comments = dict(known.filter(pl.col("meaning") != "").select("column", "meaning").iter_rows())
+    found = [(name, *meaning_of(name, comments)) for name in names]
+    return pl.DataFrame(found, schema={"column": pl.String, "unit": pl.String, "meaning": pl.String}, orient="row")
+
+
 def columns(schema: pl.Schema, warehouse: str) -> list[dict[str, Any]]:
     """Name, type, unit and meaning of the columns of rows of a warehouse, for a file beside them. Raises WarehouseError."""
-    known = query.load("columns", None, warehouse)
-    comments = dict(known.filter(pl.col("meaning") != "").select("column", "meaning").iter_rows())
-    found = []
-    for name, kind in schema.items():
-        unit, meaning = meaning_of(name, comments)
-        found.append({"name": name, "type": str(kind), "unit": unit, "meaning": meaning})
-    return found
+    said = of_columns(schema, query.load("columns", None, warehouse)).rows()
+    return [{"name": name, "type": str(schema[name]), "unit": unit, "meaning": meaning} for name, unit, meaning in said]

@@ -56,14 +56,14 @@ def write(parts: Iterator[pa.Table], out: BinaryIO, header: dict[str, Any], kind
             _write_binary(parts, out, header, kind)
         case "jsonl":
             for part in parts:
-                out.write(_frame(part).write_ndjson().encode())
+                out.write(pl.DataFrame(part).write_ndjson().encode())
         case "xlsx":
             _write_sheet(parts, out, header)
         case "csv":
             if comments:
                 out.write(_comments(header).encode())
             for place, part in enumerate(parts):
-                out.write(harmless(_frame(part)).write_csv(include_header=place == 0).encode())
+                out.write(harmless(pl.DataFrame(part)).write_csv(include_header=place == 0).encode())
         case "json":
             _write_json(parts, out, header)
 
@@ -82,7 +82,7 @@ def _write_json(parts: Iterator[pa.Table], out: BinaryIO, header: dict[str, Any]
     out.write(f'{{"header": {json.dumps(header)},\n"rows": ['.encode())
     comma = ""
     for part in parts:
-        rows = _frame(part).write_json().removeprefix("[").removesuffix("]")
+        rows = pl.DataFrame(part).write_json().removeprefix("[").removesuffix("]")
         if rows:
             out.write((comma + rows).encode())
             comma = ","
@@ -100,7 +100,7 @@ def _write_sheet(parts: Iterator[pa.Table], out: BinaryIO, header: dict[str, Any
         about.write_row(line, 0, [key, value if isinstance(value, str | int) else json.dumps(value)])
     line = 0
     for part in parts:
-        rows = _for_cells(_frame(part))
+        rows = _for_cells(pl.DataFrame(part))
         if line == 0:
             sheet.write_row(0, 0, rows.columns)
         if line + rows.height >= SHEET_ROWS:
@@ -121,10 +121,6 @@ def _for_cells(rows: pl.DataFrame) -> pl.DataFrame:
     flat = rows.with_columns(_flat(rows[name]) for name, kind in rows.schema.items() if kind.is_nested())
     odd = [name for name, kind in flat.schema.items() if not (kind.is_numeric() or kind in (pl.String, pl.Boolean))]
     return flat.with_columns(pl.col(name).cast(pl.String) for name in odd)
-
-
-def _frame(table: pa.Table) -> pl.DataFrame:
-    return pl.DataFrame(table)
 
 
 def harmless(rows: pl.DataFrame) -> pl.DataFrame:

@@ -43,11 +43,7 @@ def said(value: str, names: Names = AS_THEY_ARE) -> str:
             return shown
     escaped = "".join(quote(sign) if sign in ',;“”"%\r\n\t' else sign for sign in value)
     is_taken_for_another = escaped == value and names.id(value) != value
-    return f"“{_every_sign(value) if is_taken_for_another else escaped}”"
-
-
-def _every_sign(value: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in value.encode())
+    return f"“{''.join(f'%{byte:02X}' for byte in value.encode()) if is_taken_for_another else escaped}”"
 
 
 def one_of(values: Sequence[str], names: Names = AS_THEY_ARE) -> str:
@@ -133,11 +129,7 @@ class Selection:
         notes: list[str] = []
         texts = {field: _texts(key, _values(query, key), notes) for key, field in TEXT_FILTERS.items()}
         selection = cls(
-            models=texts["models"],
-            gpus=texts["gpus"],
-            tasks=texts["tasks"],
-            engines=texts["engines"],
-            sources=texts["sources"],
+            **texts,
             batch_sizes=_batches(_values(query, "batch"), notes),
             weights=_weights(_values(query, "weights"), notes),
             only_valid=_only_valid(_values(query, "valid"), notes),

@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import sys
+from bisect import bisect_right
 from pathlib import Path
 from typing import BinaryIO
 
@@ -177,14 +178,7 @@ def _first_bytes(reader: pa.RecordBatchReader, most: int) -> tuple[pa.Table, boo
 
 def _fitting(batch: pa.RecordBatch, room: int) -> int:
     """How many first rows of a batch have no more bytes than there is room."""
-    low, high = 0, batch.num_rows
-    while low < high:
-        middle = (low + high + 1) // 2
-        if batch.slice(0, middle).nbytes <= room:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    return bisect_right(range(1, batch.num_rows + 1), room, key=lambda count: batch.slice(0, count).nbytes)
 
 
 def _known_types(table: pa.Table) -> pa.Table:

@@ -53,16 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     program = PROGRAMS.get(words[0]) if words else None
     if program is None:
-        print(USAGE, *_about(words), sep="\n\n", file=sys.stderr)
+        from prompt_joules.bench import screen
+
+        about = [screen.no_such_command(words[0], PROGRAMS)] if words else []
+        print(USAGE, *about, sep="\n\n", file=sys.stderr)
         return 2
     return program(words[1:])
-
-
-def _about(words: list[str]) -> list[str]:
-    """What is said of a command that there is not."""
-    from prompt_joules.bench import screen
-
-    return [screen.no_such_command(words[0], PROGRAMS)] if words else []
 
 
 def _need_home() -> None:
@@ -166,15 +162,9 @@ def _serve(words: list[str]) -> int:
     return int(streamlit.main(["run", str(script), *words], prog_name="prompt-joules app", standalone_mode=False) or 0)
 
 
-def _main_of(module: str, *first: str, **named: str) -> Callable[[list[str]], int]:
+def _main_of(module: str, *first: str, **named: object) -> Callable[[list[str]], int]:
     """The command line of a module, which is imported when it runs; `first` are words before those of the person."""
     return lambda words: int(importlib.import_module(f"prompt_joules.{module}").main([*first, *words], **named))
-
-
-def _completion(words: list[str]) -> int:
-    from prompt_joules.completion import main as completion
-
-    return completion(words, main)
 
 
 PROGRAMS: dict[str, Callable[[list[str]], int]] = {
@@ -183,5 +173,5 @@ PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "measure": _main_of("bench.meter.process"),
     "ingest": _main_of("ingest.__main__"),
     **{task: _main_of("ingest.__main__", task) for task in ("export", "bundle", "publish")},
-    "completion": _completion,
+    "completion": _main_of("completion", program=main),
 }

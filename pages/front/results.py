@@ -8,7 +8,7 @@ import polars as pl
 
 from prompt_joules.warehouse import connect, energy_shown, named, query
 from prompt_joules.warehouse.energy_shown import Measure
-from prompt_joules.warehouse.meanings import meaning_of
+from prompt_joules.warehouse.meanings import of_columns
 from prompt_joules.warehouse.metrics import PROMPT_METRICS
 from prompt_joules.warehouse.named import UnknownValue as UnknownValue
 from prompt_joules.warehouse.selection import Selection
@@ -199,11 +199,7 @@ class Results:
             Of a frame `column`, `unit` (base SI, "" for names and counts) and `meaning`; without one `table`, `column`, `type`, `meaning`.
         """
         known = query.load("columns", None, self.warehouse)
-        if rows is None:
-            return known
-        comments = dict(known.filter(pl.col("meaning") != "").select("column", "meaning").iter_rows())
-        found = [(name, *meaning_of(name, comments)) for name in rows.columns]
-        return pl.DataFrame(found, schema={"column": pl.String, "unit": pl.String, "meaning": pl.String}, orient="row")
+        return known if rows is None else of_columns(rows.columns, known)
 
     def _selection(self, filters: Filters) -> Selection:
         """The filters with names looked up. Raises UnknownValue."""

@@ -1,7 +1,7 @@
 """The small choices on a page: which number, which colour, which axis. Each is bound to the URL."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 import polars as pl
 import streamlit as st
@@ -16,6 +16,8 @@ from prompt_joules.warehouse import visitor_formula as formulas
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.named import MOST_NAMED, there_are
 
+Width = int | Literal["stretch"]
+Default = TypeVar("Default", float, None)
 ALL_SIZES = "All sizes"
 BANDS = {ALL_SIZES: (None, None), **shape.BANDS}
 LONGEST_SEARCH = 200
@@ -50,9 +52,7 @@ def tell_unknown(key: str, choices: Sequence[str]) -> None:
 def metric(label: str, key: str, choices: Sequence[str], width: int = 230) -> str:
     """One of several metrics, by its key in NUMBERS; the first is the default. `width` is in px."""
     titles = {title(choice): choice for choice in choices}
-    tell_unknown(key, list(titles))
-    chosen = st.selectbox(label, list(titles), key=key, bind="query-params", width=width)
-    return titles[chosen or title(choices[0])]
+    return titles[one_of(label, key, list(titles), width)]
 
 
 def axes(rows: pl.DataFrame, choices: Sequence[str]) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def view(key: str, choices: Sequence[str], default: str | None = None, label: st
     return chosen or first
 
 
-def search(label: str, hint: str, explanation: str | None = None, width: int | Literal["stretch"] = "stretch") -> str:
+def search(label: str, hint: str, explanation: str | None = None, width: Width = "stretch") -> str:
     """Words to look for, without the space around them."""
     given = st.text_input(label, key="search", bind="query-params", placeholder=hint, help=explanation, width=width)
     return given.strip()[:LONGEST_SEARCH]
@@ -138,7 +138,7 @@ def formula(view: View, columns: Sequence[str], told: DeltaGenerator | None = No
     return view.narrowed(Computed(text.strip()))
 
 
-def one_of(label: str, key: str, choices: Sequence[str], width: int | Literal["stretch"] = 420, about: str | None = None) -> str:
+def one_of(label: str, key: str, choices: Sequence[str], width: Width = 420, about: str | None = None) -> str:
     """One of several; the first is the default."""
     tell_unknown(key, choices)
     return st.selectbox(label, choices, key=key, bind="query-params", width=width, help=about) or choices[0]
@@ -163,7 +163,9 @@ def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> tuple[list
     return pl.concat([listed, labels.filter(labels.is_in(asked) & ~labels.is_in(listed.implode()))]).to_list(), cut or None
 
 
-def number(label: str, key: str, default: float, low: float, high: float, explanation: str) -> float:
-    """A number between two ends; the default where the field is empty."""
-    given = st.number_input(label, low, high, default, key=key, bind="query-params", help=explanation, width=190, format="%.10g")
+def number(label: str, key: str, default: Default, low: float, high: float, about: str, empty: str | None = None) -> float | Default:
+    """A number between two ends; the default where the field is empty, which then says `empty`."""
+    given = st.number_input(
+        label, low, high, default, key=key, bind="query-params", help=about, width=190, format="%.10g", placeholder=empty
+    )
     return default if given is None else float(given)

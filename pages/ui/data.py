@@ -132,7 +132,8 @@ def _spreads(per: str, idle: str) -> pl.DataFrame:
 
 def options() -> pl.DataFrame:
     """What the filters can be set to: rows (kind, value, label, count)."""
-    return _options(*_place())
+    path, version = _place()
+    return _ROWS.get(("options", path, version), lambda: query.options(path))
 
 
 def own(selection: Selection) -> pl.DataFrame:
@@ -157,7 +158,16 @@ def kept(name: str, make: Callable[[], Made]) -> Made:
 
 def against_themselves() -> pl.DataFrame:
     """How many checks of configurations with themselves showed a difference, from the runs that say most."""
-    return _against_themselves(*_place())
+    path, version = _place()
+
+    def shares() -> pl.DataFrame:
+        with st.spinner("Comparing runs with themselves …"):
+            known, every = load("repetitions", Selection()), Selection(weights=())
+            asked: dict[str, object] = {"results": "\n".join(aa.telling(known)["result_id"]), "pooled": False, "idle": DEFAULT.idle}
+            units, sums = (query.load(name, every, path, **asked) for name in ("units", "cost_units"))
+            return aa.shares(aa.checks(units, sums, known))
+
+    return _ROWS.get(("against themselves", path, version), shares)
 
 
 def _place() -> Place:
@@ -172,25 +182,10 @@ def _place() -> Place:
 
 def forget() -> None:
     """Keep no rows: those of an older version would be found by no question again."""
-    for kept in (_ROWS, _against_themselves, _options, _kept):
+    for kept in (_ROWS, _kept):
         kept.clear()
-
-
-@st.cache_data(max_entries=2, show_spinner="Comparing runs with themselves …")
-def _against_themselves(path: str, version: tuple[int, int]) -> pl.DataFrame:
-    every = Selection(weights=())
-    runs_known = query.load("repetitions", None, path)
-    chosen = aa.telling(runs_known)
-    asked: dict[str, object] = {"results": "\n".join(chosen["result_id"]), "pooled": False, "idle": DEFAULT.idle}
-    units, sums = (query.load(name, every, path, **asked) for name in ("units", "cost_units"))
-    return aa.shares(aa.checks(units, sums, runs_known))
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
 def _kept(name: str, path: str, version: tuple[int, int], _make: Callable[[], Any]) -> Any:
     return _make()
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _options(path: str, version: tuple[int, int]) -> pl.DataFrame:
-    return query.options(path)

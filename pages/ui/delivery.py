@@ -21,28 +21,15 @@ M_ARENA_MAX, POOLS = -8, 2
 KINDS = ("text/javascript", "application/javascript", "text/css")
 
 
-def _few_pools() -> None:
-    """Keep glibc from making more pools of memory; a server imports this module before all others of ours.
-
-    It makes up to eight a core, and what a script has freed stays in the pool of its thread, which ends with it: 60 MB after minutes. Few
-    are enough where Python runs one thread at a time. A MALLOC_ARENA_MAX that is set is kept.
-    """
-    if "MALLOC_ARENA_MAX" not in os.environ:
-        with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such call, and Windows none to open
-            ctypes.CDLL(None).mallopt(M_ARENA_MAX, POOLS)
-
-
-def _one_thread_of_algebra() -> None:
-    """Keep OpenBLAS to one thread, before anything imports NumPy. An OPENBLAS_NUM_THREADS that is set is kept.
-
-    The sums of a page are small: a second thread saves a millisecond of each, then waits for more work without sleeping, on a core that
-    another visitor or DuckDB could use.
-    """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-_few_pools()
-_one_thread_of_algebra()
+# Keep glibc from making more pools of memory; a server imports this module before all others of ours. It makes up to eight a core, and
+# what a script has freed stays in the pool of its thread, which ends with it: 60 MB after minutes. Few are enough where Python runs one
+# thread at a time.
+if "MALLOC_ARENA_MAX" not in os.environ:
+    with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such call, and Windows none to open
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, POOLS)
+# Keep OpenBLAS to one thread, before anything imports NumPy. The sums of a page are small: a second thread saves a millisecond of each,
+# then waits for more work without sleeping, on a core that another visitor or DuckDB could use.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @asynccontextmanager

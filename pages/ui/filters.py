@@ -12,9 +12,8 @@ import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui.pure import models, words
-from prompt_joules.warehouse import called
-from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, IDLE, PER, STATISTICS, Measure
-from prompt_joules.warehouse.named import there_are
+from prompt_joules.warehouse import called, named
+from prompt_joules.warehouse.energy_shown import DEFAULT, IDLE, PER, STATISTICS, Measure
 from prompt_joules.warehouse.selection import Selection
 
 # URL key → label, help. The order is that of the sidebar.
@@ -26,7 +25,7 @@ MANY: dict[str, tuple[str, str]] = {
     "engine": ("Engine", "The software that ran the model; all when empty."),
     "batch": ("Batch size", "Prompts answered together; all when empty."),
 }
-WEIGHTS = ("pretrained", "dummy", "both")
+WEIGHTS = tuple(named.WEIGHTS)
 WEIGHTS_NAMES = ("pretrained", "random", "both")
 ABOUT_WEIGHTS = "The energy of random weights is real, and their text is not."
 VALID = ("only", "all")
@@ -84,7 +83,7 @@ def _frame(label: str, key: str, widgets: Iterable[str]) -> Iterator[bool]:
         yield acts or bool(frame.open)
 
 
-def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
+def energy(acting: Collection[str], why: str) -> Measure:
     """Draw the switches of how energy is stated: the statistic over prompts, per what, gross or above an idle power.
 
     Args:
@@ -96,14 +95,8 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
         if not is_open:
             return DEFAULT
         about = "Published tables have the mean only." if acting else ""
-        statistic = st.selectbox(
-            "Statistic",
-            STATISTICS,
-            key="statistic",
-            bind="query-params",
-            help=f"Over the prompts of a run. {about}",
-            disabled=off["statistic"],
-        )
+        about = f"Over the prompts of a run. {about}"
+        statistic = st.selectbox("Statistic", STATISTICS, key="statistic", bind="query-params", help=about, disabled=off["statistic"])
         about = "Published tables have the energy per response and token."
         per = st.selectbox("Energy per", PER, key="per", bind="query-params", help=about, disabled=off["per"])
         about = (
@@ -113,11 +106,8 @@ def energy(acting: Collection[str] = tuple(ENERGY), why: str = "") -> Measure:
         idle = _one("idle", "Idle power", ENERGY["idle"], about, disabled=off["idle"])
         if any(off.values()) or why:
             st.caption(words.ignored([name for key, name in NAMES.items() if off[key]], why))
-    return Measure(
-        statistic if statistic and not off["statistic"] else STATISTICS[0],
-        per if per and not off["per"] else PER[0],
-        GROSS if off["idle"] else idle,
-    )
+    chosen = {"statistic": statistic, "per": per, "idle": idle}
+    return Measure(**{key: values[0] if off[key] else chosen[key] or values[0] for key, values in ENERGY.items()})
 
 
 def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[str]:
@@ -126,7 +116,7 @@ def ignored(query: Mapping[str, Sequence[str]], options: pl.DataFrame) -> list[s
     for key, values in ((key, values) for key, values in query.items() if values):
         known = {"weights": WEIGHTS, "valid": VALID, **ENERGY}.get(key) or tuple(values_of(key, options))
         unknown = [value for value in values if value and value not in known]
-        notes += [f"{key}={value[:60]} in the link is not known here and was ignored. {there_are(value, known)}" for value in unknown]
+        notes += [f"{key}={value[:60]} in the link is not known here and was ignored. {named.there_are(value, known)}" for value in unknown]
     return notes
 
 

@@ -13,7 +13,7 @@ from prompt_joules.pages.ui.pure import shape, words
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import connect, energy_shown, errors
-from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
+from prompt_joules.warehouse.energy_shown import DEFAULT, UNITS, Measure
 from prompt_joules.warehouse.selection import Selection
 
 # Streamlit writes white on the primary colour; in the dark theme that colour is too pale for white words.
@@ -57,7 +57,7 @@ def run(page: Page) -> None:
                 _draw(page)
         except errors.WarehouseError as error:
             if page.url_path == site.LIVE[0]:
-                _draw_without_rows(page)
+                _run(page, View(Selection()), (), [])
                 return
             run.outcome = "no-warehouse"
             scope.show_no_warehouse(error)
@@ -70,18 +70,11 @@ def _draw(page: Page) -> None:
     _run(page, View(selection, measure=measure), acting, notes)
 
 
-def _draw_without_rows(page: Page) -> None:
-    _run(page, View(Selection()), (), [])
-
-
 def _run(page: Page, view: View, acting: tuple[str, ...], notes: list[str]) -> None:
     """Run the page for a view, whose filters have been drawn."""
     sign_in.show_who()
     st.sidebar.html(SCRIPTS, unsafe_allow_javascript=True)
-    st.session_state["asked_for"] = view
-    st.session_state["acting"] = acting
-    st.session_state["notes"] = notes
-    st.session_state["in_frame"] = True
+    st.session_state.update(asked_for=view, acting=acting, notes=notes, in_frame=True)
     page.run()
 
 
@@ -147,8 +140,9 @@ def _divide(per: str) -> None:
 
 def say_measure_of_prompts(view: View) -> None:
     """Say which energy of a prompt comes first, when it is not the usual one."""
-    if view.measure != DEFAULT:
-        st.caption(words.stated_of_prompts(view.measure))
+    measure = view.measure
+    if measure != DEFAULT:
+        st.caption(f"The switches of the sidebar ask for the {measure.energy} per {measure.per} ({UNITS[measure.per]}).")
 
 
 def ask_what_to_show(view: View) -> tuple[View, str]:

@@ -8,16 +8,13 @@ from typing import NoReturn
 import polars as pl
 import streamlit as st
 
-from prompt_joules.pages.ui import data, site
+from prompt_joules.pages.ui import data, filters, site
 from prompt_joules.pages.ui.pure import models, words
 from prompt_joules.pages.ui.pure.narrowings import Way
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands, connect, errors
 from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, VALID_WORDS, WEIGHTS_WORDS, parts_of
-
-# What stands for no choice in the widgets of filters that are no list.
-BLANK = {"weights": "pretrained", "valid": "only"}
 
 USUAL = (WEIGHTS_WORDS[DEFAULT_WEIGHTS], VALID_WORDS[True])
 
@@ -34,7 +31,7 @@ def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = 
     with st.container(horizontal=True):
         for words_, way, found in ways:
             label = f"Without {plain(words_.removeprefix('with '))}: {words.count(found, 'result')}"
-            st.button(label, key=f"without-{way[0][0]}", on_click=_go, args=(way,))
+            st.button(label, key=f"without-{way[0][0]}", on_click=st.session_state.update, args=(way,))
     st.html(site.links([("?", "Show this page without filters"), ("leaderboard", "Go to the Leaderboard")]))
     st.stop()
 
@@ -45,7 +42,7 @@ def ways_out(view: View) -> list[tuple[str, View, Way]]:
     for key, without in view.selection.without_each().items():
         if key in st.query_params:
             words_ = _named(view).selection.words_of(key)
-            found.append((words_, view.over(without), ((key, BLANK.get(key, [])),)))
+            found.append((words_, view.over(without), ((key, filters.DEFAULTS.get(key, [])),)))
     for narrowing in view.narrowings:
         if narrowing.without:
             others = tuple(other for other in view.narrowings if other is not narrowing)
@@ -63,11 +60,6 @@ def _named(view: View) -> View:
 
 def _on_screen(view: View) -> str:
     return _named(view).on_screen()
-
-
-def _go(way: Way) -> None:
-    """Set widgets before the page runs again."""
-    st.session_state.update(way)
 
 
 def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", more: str = "") -> None:

@@ -41,41 +41,31 @@ def config(rows: pl.DataFrame, metric: Metric | None = None) -> dict[str, Column
         rows: the table.
         metric: what percentiles and values are of, where there are some.
     """
-    known = headings.LABELS
     configured: dict[str, ColumnConfig] = {}
-    for name in rows.columns:
+    for name, kind in rows.schema.items():
+        title, about = headings.LABELS.get(name, (name, ""))
         if name == "range_bar":
-            configured[name] = st.column_config.ImageColumn(known[name][0], help=known[name][1], width=170)
+            configured[name] = st.column_config.ImageColumn(title, help=about, width=170)
         elif name == "model_url":
-            configured[name] = st.column_config.LinkColumn("Card", help=known[name][1], display_text=":material/open_in_new:", width=50)
+            configured[name] = st.column_config.LinkColumn("Card", help=about, display_text=":material/open_in_new:", width=50)
         elif name == "energy_mark":
-            configured[name] = st.column_config.TextColumn(known[name][0], help=known[name][1], width=30)
+            configured[name] = st.column_config.TextColumn(title, help=about, width=30)
         elif name in NUMBERS:
-            configured[name] = _number(
-                headings.SHORT.get(name, NUMBERS[name].title),
-                _definition(NUMBERS[name]),
-                0 if rows.schema[name].is_integer() else NUMBERS[name].decimals,
-                width=150 if len(headings.SHORT.get(name, NUMBERS[name].title)) > 20 else 110 if rows[name].null_count() else None,
-            )
+            title = headings.SHORT.get(name, NUMBERS[name].title)
+            width = 150 if len(title) > 20 else 110 if rows[name].null_count() else None
+            configured[name] = _number(title, _definition(NUMBERS[name]), 0 if kind.is_integer() else NUMBERS[name].decimals, width)
         elif metric and name in headings.MEASURED:
-            configured[name] = _number(f"{known[name][0]} ({metric.display_unit})", known[name][1], metric.decimals)
+            configured[name] = _number(f"{title} ({metric.display_unit})", about, metric.decimals)
         elif name in (*headings.CHANGES, *headings.SHARES):
             sign = "+" if name in headings.CHANGES else ""
-            configured[name] = st.column_config.NumberColumn(known[name][0], help=known[name][1], format=f"%{sign}.1f %%")
-        elif name in headings.FOUR_DIGITS:
-            configured[name] = _number(known[name][0], known[name][1], 4)
-        elif rows.schema[name].is_float():
-            configured[name] = _number(known.get(name, (name, ""))[0], known.get(name, ("", ""))[1], 2)
-        elif rows.schema[name].is_integer():
-            configured[name] = _number(*known.get(name, (name, "")), 0)
-        elif isinstance(rows.schema[name], pl.Datetime):
-            configured[name] = st.column_config.DatetimeColumn(
-                known[name][0], help=known[name][1], format="YYYY-MM-DD HH:mm", timezone="UTC"
-            )
-        elif name in known:
-            configured[name] = st.column_config.Column(
-                known[name][0], help=known[name][1], pinned=True if name == "model_name" else None, width=_wide(known[name][0], rows[name])
-            )
+            configured[name] = st.column_config.NumberColumn(title, help=about, format=f"%{sign}.1f %%")
+        elif kind.is_numeric():
+            configured[name] = _number(title, about, 4 if name in headings.FOUR_DIGITS else 2 if kind.is_float() else 0)
+        elif isinstance(kind, pl.Datetime):
+            configured[name] = st.column_config.DatetimeColumn(title, help=about, format="YYYY-MM-DD HH:mm", timezone="UTC")
+        elif name in headings.LABELS:
+            pinned = True if name == "model_name" else None
+            configured[name] = st.column_config.Column(title, help=about, pinned=pinned, width=_wide(title, rows[name]))
     return configured
 
 
@@ -98,11 +88,6 @@ def _definition(metric: Metric) -> str:
     return f"{metric.title}. {metric.meaning}{better}\n\nFormula: `{metric.formula}`\n\nSource: {metric.source}."
 
 
-def named_gpus(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows in which a GPU has its full name, with how many there are and the precision of the weights, where that is known."""
-    return rows.with_columns(naming.gpu(rows.columns).alias("gpu_model")) if "gpu_model" in rows.columns else rows
-
-
 def show(
     rows: pl.DataFrame,
     columns: Iterable[str],
@@ -122,12 +107,15 @@ def show(
         opens: how the address names a row that is opened, and the column with its value; needed with a `key`.
         titles: of columns whose own would say too little here, e.g. money without its currency.
     """
-    rows, listed_columns = shape.marked(named_gpus(rows), shape.shown(rows, columns))
+    named = rows.with_columns(naming.gpu(rows.columns).alias("gpu_model")) if "gpu_model" in rows.columns else rows
+    rows, listed_columns = shape.marked(named, shape.shown(rows, columns))
     listed = rows.select(listed_columns)
     listed = listed.with_columns(pl.col(name) * 100 for name in (*headings.CHANGES, *headings.SHARES) if name in listed.columns)
     if "model_url" in listed.columns:
         listed = safe_links(listed).with_columns(pl.col("model_url").fill_null(""))
-    listed = _with_prompts_of_v1(listed, rows)
+    if "prompt_set" in listed.columns and "source" in rows.columns:
+        of_v1 = (rows["source"] == "ML.ENERGY v1").fill_null(False) & rows["prompt_set"].is_null()
+        listed = listed.with_columns(pl.when(of_v1).then(pl.lit(PROMPTS_OF_V1)).otherwise("prompt_set").alias("prompt_set"))
     unknown = {"prompt_set": NOT_STATED, "harness_version": NOT_STATED}
     listed = listed.with_columns(pl.col(name).fill_null(text) for name, text in unknown.items() if name in listed.columns)
     listed = listed.with_columns(naming.engine(name) for name in ("engine", "a", "b") if name in listed.columns)
@@ -180,18 +168,6 @@ def _title(name: str, metric: Metric | None) -> str:
     if metric and name in headings.MEASURED:
         return f"{title} ({metric.display_unit})"
     return f"{title} (%)" if name in (*headings.CHANGES, *headings.SHARES) else title
-
-
-def _with_prompts_of_v1(listed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The prompts of the table of 2023 by name.
-
-    Args:
-        listed: columns of `rows`.
-    """
-    if "prompt_set" not in listed.columns or "source" not in rows.columns:
-        return listed
-    of_v1 = (rows["source"] == "ML.ENERGY v1").fill_null(False) & rows["prompt_set"].is_null()
-    return listed.with_columns(pl.when(of_v1).then(pl.lit(PROMPTS_OF_V1)).otherwise("prompt_set").alias("prompt_set"))
 
 
 def verbatim(text: str, label: str = "", is_open: bool = True) -> None:

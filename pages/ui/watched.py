@@ -33,6 +33,8 @@ STATEMENTS = Histogram(
 )
 READABLE = Gauge("prompt_joules_warehouse_readable", "1 when the warehouse was read at this scrape, else 0.")
 CHANGED = Gauge("prompt_joules_warehouse_changed_seconds", "When the file of the warehouse last changed, as Unix time; 0 for a lake.")
+# What an exception says of how a page or a statement ended; another one is an error.
+OUTCOMES: dict[type[BaseException], str] = {StopException: "stopped", RerunException: "again", visitor_sql.RefusedSql: "refused"}
 
 
 @dataclass
@@ -59,14 +61,8 @@ def page(name: str) -> Iterator[Run]:
     run, began = Run(), time.perf_counter()
     try:
         yield run
-    except StopException:
-        run.outcome = "stopped"
-        raise
-    except RerunException:
-        run.outcome = "again"
-        raise
-    except BaseException:
-        run.outcome = "error"
+    except BaseException as error:
+        run.outcome = OUTCOMES.get(type(error), "error")
         raise
     finally:
         seconds = time.perf_counter() - began
@@ -81,11 +77,8 @@ def statement() -> Iterator[None]:
     outcome, began = "answered", time.perf_counter()
     try:
         yield
-    except visitor_sql.RefusedSql:
-        outcome = "refused"
-        raise
-    except BaseException:
-        outcome = "error"
+    except BaseException as error:
+        outcome = OUTCOMES.get(type(error), "error")
         raise
     finally:
         STATEMENTS.labels(outcome).observe(time.perf_counter() - began)

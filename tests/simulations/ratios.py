@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.energy_shown import Measure
-from prompt_joules.warehouse.statistics import comparison, estimates, runs
+from prompt_joules.warehouse.statistics import comparison, estimates, intervals, runs
 from tests.simulations.fits import percentile_of
 from tests.simulations.measurements import (
     Chance,
@@ -127,7 +127,7 @@ def off_by_the_meter(prompts: int, what: str, calibration: float = 0.03) -> Scen
     def measured(chance: Chance) -> bool:
         expected = truth(a)[0] if what == "value" else truth(b)[0] / truth(a)[0]
         asked = chance.standard_normal(prompts)
-        off = np.exp(calibration / estimates.NORMAL * chance.standard_normal(2))
+        off = np.exp(calibration / intervals.NORMAL * chance.standard_normal(2))
         off[1] = off[1] if what == "two cards" else off[0]
         both = [
             units(side, asked, np.zeros(1), chance, name, place).with_columns(

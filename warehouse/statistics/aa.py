@@ -87,7 +87,7 @@ def halves(units: pl.DataFrame, cost_units: pl.DataFrame, splits: int) -> Iterat
             continue
         fitted = cost_units.filter(pl.col("result_id") == result)
         for split in range(splits):
-            first = names.gather(np.random.default_rng([SEED, split]).permutation(len(names))[: len(names) // 2].tolist())
+            first = _half(names, split)
             yield from _compared(_part(own, first, True), _part(own, first, False), [str(result)], HALVES, runs.NOTHING)
             yield from _costs(fitted, [str(result)], SEED + split)
 
@@ -113,6 +113,11 @@ def _of_others(repetitions: pl.DataFrame, setup: str) -> pl.DataFrame:
     passes = repetitions.filter(pl.col("setup") == setup)["pass_id"].drop_nulls()
     beside = repetitions.filter(pl.col("pass_id").is_in(passes.implode()))["setup"]
     return repetitions.filter(pl.col("setup") != setup, ~pl.col("setup").is_in(beside.implode()))
+
+
+def _half(names: pl.Series, seed: int) -> pl.Series:
+    """Half of the units, by chance."""
+    return names.gather(np.random.default_rng([SEED, seed]).permutation(len(names))[: len(names) // 2].tolist())
 
 
 def _part(own: pl.DataFrame, first: pl.Series, is_in: bool) -> pl.DataFrame:
@@ -160,9 +165,7 @@ def _paired(a: pl.DataFrame, b: pl.DataFrame, results: list[str], known: runs.Kn
 
 def _costs(sums: pl.DataFrame, results: list[str], seed: int) -> Iterator[dict[str, Any]]:
     """The coefficients of two halves of a run."""
-    names = sums["unit"].unique().sort()
-    chosen = names.gather(np.random.default_rng([SEED, seed]).permutation(len(names))[: len(names) // 2].tolist())
-    inside = pl.col("unit").is_in(chosen.implode())
+    inside = pl.col("unit").is_in(_half(sums["unit"].unique().sort(), seed).implode())
     yield from _fitted([cost.fits(sums.filter(part)) for part in (inside, ~inside)], results, HALVES)
 
 

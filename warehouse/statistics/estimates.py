@@ -15,7 +15,6 @@ from prompt_joules.warehouse.statistics.runs import Run
 # Answers of random length make the shares of a card or a pass uneven: so much of the square of a spread, a hundredth, counts as nothing.
 LEAST_UNLIKE = LEAST_APART = 0.01
 ENDS = ("", "_low", "_high", "_within_low", "_within_high")
-NORMAL = 1.959963984540054
 # An end that is further away, as a logarithm, is none: nobody can use 10 to the 15th times a value.
 MOST_LOG = 35.0
 # What an interval is about.
@@ -94,7 +93,7 @@ def calibrations(half: float, place: int) -> Floats:
     Args:
         place: other numbers give independent draws.
     """
-    return half / NORMAL * np.random.default_rng([intervals.SEED, 3, place]).permutation(intervals.evenly(0))
+    return half / intervals.NORMAL * np.random.default_rng([intervals.SEED, 3, place]).permutation(intervals.evenly(0))
 
 
 def calibration_of_ratio(first: "Meter", second: "Meter") -> float:

@@ -24,6 +24,8 @@ HEAVY, NEEDED_ALIKE = 1.75, 100
 # How many values of a distribution are drawn for each that is used.
 FINER = 100
 LEVELS = (0.025, 0.975)
+# The 97.5 % quantile of the normal distribution.
+NORMAL = 1.959963984540054
 Floats = NDArray[np.float64]
 
 
@@ -76,7 +78,7 @@ def student(freedom: float) -> float:
         ends = (math.tan(0.475 * math.pi), 0.95 * math.sqrt(2 / (1 - 0.95**2)))
         low, high = ends if freedom < 2 else (ends[1], student(3.0))
         return low + (high - low) * (freedom % 1)
-    z = 1.959963984540054
+    z = NORMAL
     terms = (
         z,
         (z**3 + z) / 4,

@@ -43,18 +43,14 @@ def fit(squares: Floats, products: Floats, total: float) -> Fit | None:
     scale = np.sqrt(np.maximum(np.diagonal(square), 1e-300))
     squares, square = squares / np.outer(scale, scale), square / np.outer(scale, scale)
     without = square - squares
-    if clusters <= size or not _can_be_solved(np.concatenate([square[None], without])):
+    # Their diagonals are about 1: one that is nearly singular cannot be solved.
+    if clusters <= size or not (np.linalg.cond(np.concatenate([square[None], without])) < 1e10).all():
         return None
     each = np.linalg.solve(without, ((product - products) / scale)[..., None])[..., 0]
     found = np.linalg.solve(square, product / scale)
     away = each - found
     covariance = (clusters - 1) / clusters * (away.T @ away) / np.outer(scale, scale)
     return Fit(found / scale, covariance, clusters, max(0.0, total - float(found @ (product / scale))))
-
-
-def _can_be_solved(matrices: NDArray[np.float64]) -> bool:
-    """Whether no matrix is nearly singular; their diagonals are about 1."""
-    return bool((np.linalg.cond(matrices) < 1e10).all())
 
 
 def clustered(regressors: Floats, values: Floats, clusters: NDArray[np.generic]) -> Fit | None:

@@ -34,17 +34,14 @@ def lines(points: pl.DataFrame, x: str, y: str, by: list[str], log: bool) -> pl.
     for names, group in points.group_by(by, maintain_order=True):
         if group.select(x, y).n_unique() >= FEWEST_POINTS and group[x].n_unique() >= FEWEST_PLACES:
             line = _line(group[x].to_numpy().astype(float), group[y].to_numpy().astype(float), group["model_id"].to_numpy(), log)
-            name = {"line": " · ".join(_named(by, names)), "points": group.height, "models": group["model_id"].n_unique()}
-            found += [dict(zip(by, names, strict=True)) | name | line] if line else []
+            values = dict(zip(by, names, strict=True))
+            called = " · ".join(f"batch {name}" if column == "batch_size" else str(name) for column, name in values.items())
+            found += [values | {"line": called, "points": group.height, "models": group["model_id"].n_unique()} | line] if line else []
     schema: dict[str, pl.DataType | type[pl.DataType]] = {name: points.schema[name] for name in by}
     schema |= {"line": pl.String, "points": pl.Int64, "models": pl.Int64, "grows": pl.Boolean}
     numbers = ("slope", "slope_low", "slope_high", "explained", "x_low", "x_high", "y_low", "y_high")
     schema |= dict.fromkeys(numbers, pl.Float64) | {"band": BAND}
     return pl.DataFrame(found, schema=schema, orient="row").sort("points", "line", descending=[True, False])
-
-
-def _named(by: list[str], names: tuple[object, ...]) -> list[str]:
-    return [f"batch {name}" if column == "batch_size" else str(name) for column, name in zip(by, names, strict=True)]
 
 
 def _line(x: Floats, y: Floats, models: Any, log: bool) -> dict[str, Any] | None:
@@ -59,12 +56,8 @@ def _line(x: Floats, y: Floats, models: Any, log: bool) -> dict[str, Any] | None
     band = np.column_stack([places, heights[:, 0] - heights[:, 1], heights[:, 0] + heights[:, 1]])
     drawn, ends = (np.exp(band), np.exp(heights[:, 0])) if log else (band, heights[:, 0])
     varied = float(((up - up.mean()) ** 2).sum())
-    numbers: dict[str, Any] = {
-        "slope": slope,
-        "slope_low": slope - half,
-        "slope_high": slope + half,
-        "grows": not slope - half <= 0 <= slope + half,
-    }
+    numbers: dict[str, Any] = {"slope": slope, "slope_low": slope - half, "slope_high": slope + half}
+    numbers |= {"grows": not slope - half <= 0 <= slope + half}
     numbers |= {"explained": 1 - fit.left / varied if varied else None}
     numbers |= {"x_low": drawn[0, 0], "x_high": drawn[-1, 0], "y_low": ends[0], "y_high": ends[-1]}
     return numbers | {"band": [dict(zip(("x", "low", "high"), place, strict=True)) for place in drawn.tolist()]}

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, SEED, Floats, evenly
+from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS, NORMAL, SEED, Floats, evenly
 
-NORMAL = 1.959963984540054
 TAIL = 0.025
 # Above this many values the normal distribution gives the same ranks.
 MOST_EXACT = 20_000

@@ -94,12 +94,9 @@ def of_whole_setups(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(taken).drop(OF_SETUP + name for name in known)
 
 
-def _is_percentile(name: str) -> bool:
-    return name in BY_KEY and BY_KEY[name].statistic in PERCENTILES
-
-
 def _together(name: str, columns: Sequence[str], has_evened: bool) -> pl.Expr:
-    return _percentile(name, columns) if _is_percentile(name) else _mean(name, columns, has_evened)
+    is_percentile = name in BY_KEY and BY_KEY[name].statistic in PERCENTILES
+    return _percentile(name, columns) if is_percentile else _mean(name, columns, has_evened)
 
 
 def _percentile(name: str, columns: Sequence[str]) -> pl.Expr:
@@ -167,17 +164,8 @@ def spreads(each: pl.DataFrame) -> pl.DataFrame:
         pl.col("asked_prompts", "prompt_stddev", "spread").first(),
     )
     variance = (pl.col("squares") - pl.col("answers") * pl.col("mean") ** 2) / (pl.col("answers") - 1)
-    return found.select(
-        "setup",
-        "divided",
-        "answers",
-        "answers_per_prompt",
-        "mean",
-        pl.when(pl.col("answers") > 1).then(variance.clip(lower_bound=0).sqrt()).alias("stddev"),
-        "asked_prompts",
-        "prompt_stddev",
-        "spread",
-    ).sort("setup")
+    stddev = pl.when(pl.col("answers") > 1).then(variance.clip(lower_bound=0).sqrt())
+    return found.with_columns(stddev.alias("squares")).rename({"squares": "stddev"}).sort("setup")
 
 
 def with_intervals(

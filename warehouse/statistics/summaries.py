@@ -15,7 +15,7 @@ def iso_energy(rows: pl.DataFrame) -> pl.DataFrame:
         Two rows per curve, its ends: `energy_j` (J), `output_tokens`, `energy_per_token_j`, `end` (whether it is the right end).
     """
     margin = 1.25
-    (left, right), (low, high) = (_ends(rows[key]) for key in ("output_tokens", "energy_per_token_j"))
+    (left, right), (low, high) = (ends(rows[key]) for key in ("output_tokens", "energy_per_token_j"))
     left, right, low, high = left / margin, right * margin, low / margin, high * margin
     found = []
     for energy in (step * 10.0**power for power in range(-6, 9) for step in (1, 1.5, 2, 3, 5, 7)):
@@ -26,7 +26,7 @@ def iso_energy(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(found, schema=numbers | {"end": pl.Boolean}, orient="row")
 
 
-def _ends(values: pl.Series) -> tuple[float, float]:
+def ends(values: pl.Series) -> tuple[float, float]:
     """The smallest and the largest value."""
     numbers = values.to_numpy().astype(float)
     return float(numbers.min()), float(numbers.max())
@@ -40,7 +40,7 @@ def spread(rows: pl.DataFrame) -> dict[str, float]:
     """
     found: dict[str, float] = {"count": rows.height}
     for key in ("energy_j", "output_tokens", "energy_per_token_j"):
-        low, high = _ends(rows[key])
+        low, high = ends(rows[key])
         found |= {f"{key}_low": low, f"{key}_high": high, f"{key}_ratio": high / low}
     return found
 
@@ -90,10 +90,10 @@ def levels(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
     return rows.group_by(by).agg(*numbers, pl.col(value).max().alias("maximum")).sort(by)
 
 
-def steps(low: float, high: float) -> list[float]:
-    """Round numbers 1, 1.5, 2, 3, 5, 7 and their tenfolds from just below `low` to just above `high`; both positive."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    every = [float(f"{step}e{power}") for power in range(first, last + 1) for step in (1, 1.5, 2, 3, 5, 7)]
+def steps(low: float, high: float, of_ten: tuple[float, ...] = (1, 1.5, 2, 3, 5, 7)) -> list[float]:
+    """Round numbers and their tenfolds from just below `low` to just above `high`; both positive."""
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    every = [float(f"{step}e{power}") for power in powers for step in of_ten]
     start = max((i for i, value in enumerate(every) if value <= low), default=0)
     end = min((i for i, value in enumerate(every) if value >= high), default=len(every) - 1)
     return every[start : end + 1]

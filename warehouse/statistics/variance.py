@@ -42,17 +42,8 @@ def table(sums: pl.DataFrame, repetitions: pl.DataFrame) -> pl.DataFrame:
             parts |= {RUN: known} if known else {}
             parts |= {CARD: card} if card else {}
         whole = sum(part.sd**2 for part in parts.values())
-        found += [
-            {
-                "number": number,
-                "part": name,
-                "sd": part.sd,
-                "share": part.sd**2 / whole if whole else None,
-                "freedom": part.freedom,
-                "setups": part.setups,
-            }
-            for name, part in parts.items()
-        ]
+        for name, part in parts.items():
+            found.append((number, name, part.sd, part.sd**2 / whole if whole else None, part.freedom, part.setups))
     return pl.DataFrame(found, schema=SCHEMA, orient="row")
 
 

@@ -36,15 +36,6 @@ NO_LUCK = "No setup was run twice, so the smallest difference that can be shown 
 UNLIKE = {"gpu_model": 1, "engine": 1, "batch_size": 1, "prompt_set": 1, "weights": 1, "source": 1, "harness_version": 2}
 
 
-def of_setups(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per setup, the first: the runs that repeat it count with it. Published results stay.
-
-    Args:
-        rows: rows of `results`.
-    """
-    return rows.unique(pl.coalesce("setup", "result_id"), keep="first", maintain_order=True)
-
-
 def with_kinds(rows: pl.DataFrame, measure: Measure) -> pl.DataFrame:
     """Adds `energy_is`, how the energy is known; where a source gives no energy of an answer but an estimate, that stands in for it.
 
@@ -121,12 +112,11 @@ def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
         title: what the value is, with its unit.
     """
     names = {"": title, "_within_low": "from", "_within_high": "to", "_low": "from, with the runs", "_high": "to, with the runs"}
-    tips: dict[str, tuple[str, str | None]] = {"label": ("Result", None), "energy_is": ("Energy is", None)}
-    tips |= {f"value{end}": (name, ",.4~g") for end, name in names.items()}
-    tips |= {"units": ("Measured by themselves", ","), "runs": ("Runs", ",")}
+    values = {f"value{end}": (name, ",.4~g") for end, name in names.items()}
+    counts = {"units": ("Measured by themselves", ","), "runs": ("Runs", ",")}
     few = (pl.col("units") > 0) & (pl.col("units") < certainty.FEW)
     drawn = found.select("label", "shown_as", "energy_is", "units", "runs", *(f"value{end}" for end in names), few.alias("few"))
-    return charts.forest(charts.with_numbers(drawn, title), title, tips)
+    return charts.forest(charts.with_numbers(drawn, title), title, {"label": "Result", "energy_is": "Energy is", **values, **counts})
 
 
 def parts(table: pl.DataFrame) -> pl.DataFrame:

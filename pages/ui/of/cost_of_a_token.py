@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from prompt_joules.pages.ui.pure import axes, theme
+from prompt_joules.pages.ui.pure import axes, naming, theme
 from prompt_joules.pages.ui.pure.words import count, figure, minus
 from prompt_joules.warehouse.energy_shown import GROSS, NUMBERS, Measure
 
@@ -67,25 +67,10 @@ def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, Any]) -> theme.Ch
     x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, axis=axes.axis_of(False))
     y = alt.Y("energy_j:Q", title=NUMBERS["energy_j"].title, axis=axes.axis_of(False))
     colour = alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds), legend=axes.TOP)
-    tips = {
-        "energy_j": "Energy (J)",
-        "fitted_j": "Fitted (J)",
-        "input_tokens": "Prompt length (token)",
-        "output_tokens": "Response length (token)",
-    }
-    points = (
-        alt.Chart(prompts.select("prompt_id", *tips, pl.lit(kinds[0]).alias("kind")))
-        .mark_point(filled=True, size=35)
-        .encode(
-            x=x,
-            y=y,
-            color=colour,
-            tooltip=[
-                alt.Tooltip("prompt_id:N", title="Prompt"),
-                *(alt.Tooltip(f"{key}:Q", title=title, format=",.4~g") for key, title in tips.items()),
-            ],
-        )
-    )
+    numbers = ("energy_j", "fitted_j", "input_tokens", "output_tokens")
+    tips = axes.tips({"prompt_id": "Prompt", **{name: (naming.title_of(name), ",.4~g") for name in numbers}})
+    base = alt.Chart(prompts.select("prompt_id", *numbers, pl.lit(kinds[0]).alias("kind")))
+    points = base.mark_point(filled=True, size=35).encode(x=x, y=y, color=colour, tooltip=tips)
     fitted = alt.Chart(line).mark_line(strokeWidth=2).encode(x=x, y=y, color=colour)
     picked = theme.pickable(points, "prompt_id", box=("x",))
     return theme.finish(alt.layer(picked, fitted) if fit["grows"] else picked)

@@ -83,8 +83,7 @@ def in_setups(rows: pl.DataFrame) -> pl.DataFrame:
     Args:
         rows: rows of `results` of our own runs.
     """
-    batch, prompts = pl.format("batch {}", pl.col("batch_size")), naming.prompts_of()
-    setup = pl.concat_str("gpu_model", naming.engine(), batch, prompts, naming.RANDOM, separator=" · ", ignore_nulls=True)
+    setup = naming.joined("gpu_model", naming.engine(), naming.BATCH, naming.prompts_of(), naming.RANDOM)
     first = (pl.col("energy_j").is_null().all(), (pl.col("batch_size") != 1).all(), -pl.col("prompts").sum().cast(pl.Int64), pl.len())
     named = rows.with_columns(setup.alias("setup"))
     ranked = named.group_by("setup").agg(place.alias(f"place_{n}") for n, place in enumerate(first)).sort(r"^place_.*$", "setup")
@@ -175,11 +174,6 @@ def with_prompts(summary: pl.DataFrame) -> pl.DataFrame:
     return summary.filter(pl.col("prompts") > 0)
 
 
-def with_bars(bins: pl.DataFrame) -> pl.DataFrame:
-    """Adds `bar`, a name for each bin of each series."""
-    return bins.with_columns(pl.int_range(pl.len()).cast(pl.String).alias("bar"))
-
-
 def ends_of(bins: pl.DataFrame) -> list[tuple[str, float, float]]:
     """Series, smallest and largest value of each bin: a value on the edge of two belongs to the upper one; the last has both its ends."""
     last = bins["bin_high"].max()
@@ -187,13 +181,6 @@ def ends_of(bins: pl.DataFrame) -> list[tuple[str, float, float]]:
         (series, low, high if high == last else math.nextafter(high, low))
         for series, low, high in bins.select("series", "bin_low", "bin_high").iter_rows()
     ]
-
-
-def cut_share(rows: pl.DataFrame) -> float | None:
-    """The share of the answers of runs of ours that were cut short; None where it is not known."""
-    counted = rows.filter(pl.col("truncated_share").is_not_null())
-    answers = int(counted["prompts"].sum())
-    return float((counted["truncated_share"] * counted["prompts"]).sum()) / answers if answers else None
 
 
 def costliest(steps: pl.DataFrame) -> pl.DataFrame:
@@ -263,8 +250,11 @@ def axis(log: bool) -> str:
     return f"Each bar is the share of the prompts of its group. The axis is {kind}."
 
 
-def cut(share: float | None) -> str:
-    """How many answers were cut short, which bounds what they can cost."""
+def cut(rows: pl.DataFrame) -> str:
+    """How many answers of runs of ours were cut short, which bounds what they can cost; empty where none were, or it is not known."""
+    counted = rows.filter(pl.col("truncated_share").is_not_null())
+    answers = int(counted["prompts"].sum())
+    share = float((counted["truncated_share"] * counted["prompts"]).sum()) / answers if answers else None
     return f"{100 * share:.0f} % of these answers reached the length limit and were cut there." if share else ""
 
 

@@ -30,13 +30,8 @@ def histogram(bins: pl.DataFrame, metric: Metric, log: bool, series: list[str]) 
     """
     axis = axes.axis_of(log, pl.concat([bins["bin_low"], bins["bin_high"]]))
     x = alt.X("bin_low:Q", title=metric.title, scale=alt.Scale(type="log" if log else "linear", nice=False), axis=axis)
-    tooltip = [
-        alt.Tooltip("shown_as:N", title="Name"),
-        alt.Tooltip("bin_low:Q", title=f"From ({metric.display_unit})", format=",.4~g"),
-        alt.Tooltip("bin_high:Q", title=f"To ({metric.display_unit})", format=",.4~g"),
-        alt.Tooltip("count:Q", title="Prompts", format=","),
-        alt.Tooltip("share:Q", title="Share of the prompts", format=".1%"),
-    ]
+    ends = {f"bin_{end}": (f"{title} ({metric.display_unit})", ",.4~g") for end, title in (("low", "From"), ("high", "To"))}
+    tooltip = axes.tips({"shown_as": "Name", **ends, "count": ("Prompts", ","), "share": ("Share of the prompts", ".1%")})
     bins = bins.select("bar", "shown_as", "bin_low", "bin_high", "count", "share", "few")
     drawn = set(bins["shown_as"])
     series = [name for name in series if name in drawn]
@@ -111,13 +106,11 @@ def boxes(table: pl.DataFrame, metric: Metric, log: bool) -> theme.Chart:
     rows = table.filter(pl.col("p5") > 0 if log else pl.col("p50").is_not_null())
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False)
     y = alt.Y("shown_as:N", title=None, sort=rows["shown_as"].to_list(), axis=axes.names_axis(rows["shown_as"]))
-    tips = [alt.Tooltip("shown_as:N", title="Name"), alt.Tooltip("prompts:Q", title="Prompts", format=",")]
-    levels = ("p5", "p25", "p50", "p75", "p95")
-    tips += [alt.Tooltip(f"{level}:Q", title=f"{level} ({metric.display_unit})", format=",.4~g") for level in levels]
-    ends_ = ("p50_low", "p50_high", "p95_low", "p95_high")
-    tips += [alt.Tooltip(f"{name}:Q", title=f"{name.replace('_', ', ')} ({metric.display_unit})", format=",.4~g") for name in ends_]
+    levels = ("p5", "p25", "p50", "p75", "p95", "p50_low", "p50_high", "p95_low", "p95_high")
+    numbers = {name: (f"{name.replace('_', ', ')} ({metric.display_unit})", ",.4~g") for name in levels}
+    tips = axes.tips({"shown_as": "Name", "prompts": ("Prompts", ","), **numbers})
     few = (pl.col("prompts") < certainty.FEW).alias("few")
-    base = alt.Chart(rows.select("shown_as", "prompts", *levels, *ends_, few)).encode(y=y, tooltip=tips)
+    base = alt.Chart(rows.select("shown_as", "prompts", *levels, few)).encode(y=y, tooltip=tips)
     axis = axes.axis_of(log, pl.concat([rows["p5"], rows["p95"]]))
     ends = base.mark_rule(color="gray").encode(x=alt.X("p5:Q", title=metric.title, scale=scale, axis=axis), x2=alt.X2("p95"))
     middle = hollow(base.mark_bar(size=14, opacity=0.7).encode(x=alt.X("p25:Q"), x2=alt.X2("p75")), rows.select(few))
@@ -161,11 +154,7 @@ def ecdf(steps: pl.DataFrame, metric: Metric, log: bool, series: list[str], few:
             y=alt.Y("share_of_prompts:Q", title="Share at or below", axis=alt.Axis(format="%")),
             color=theme.colour("shown_as", "Name", shown),
             detail=alt.Detail("shown_as:N"),
-            tooltip=[
-                alt.Tooltip("shown_as:N", title="Name"),
-                alt.Tooltip("value:Q", title=metric.title, format=",.4~g"),
-                alt.Tooltip("share_of_prompts:Q", title="At or below", format=".1%"),
-            ],
+            tooltip=axes.tips({"shown_as": "Name", "value": (metric.title, ",.4~g"), "share_of_prompts": ("At or below", ".1%")}),
         )
     )
     if few:
@@ -193,6 +182,7 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> theme.Chart:
     """
     x = alt.X("share_of_prompts:Q", title="Share of the prompts, cheapest first", axis=alt.Axis(format="%"))
     y = alt.Y("share_of_total:Q", title="Share of the energy", axis=alt.Axis(format="%"))
+    shares = {"share_of_prompts": ("Cheapest share of the prompts", ".0%"), "share_of_total": ("Share of the energy", ".1%")}
     drawn = _straightened(steps.select("shown_as", "share_of_prompts", "share_of_total"))
     shown = theme.coloured(drawn, "shown_as", theme.enough(series))
     curves = (
@@ -203,11 +193,7 @@ def lorenz(steps: pl.DataFrame, series: list[str]) -> theme.Chart:
             y=y,
             color=theme.colour("shown_as", "Name", shown),
             detail=alt.Detail("shown_as:N"),
-            tooltip=[
-                alt.Tooltip("shown_as:N", title="Name"),
-                alt.Tooltip("share_of_prompts:Q", title="Cheapest share of the prompts", format=".0%"),
-                alt.Tooltip("share_of_total:Q", title="Share of the energy", format=".1%"),
-            ],
+            tooltip=axes.tips({"shown_as": "Name", **shares}),
         )
     )
     equal = pl.DataFrame({"share_of_prompts": [0.0, 1.0], "share_of_total": [0.0, 1.0]})

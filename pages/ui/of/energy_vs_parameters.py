@@ -8,7 +8,7 @@ import polars as pl
 from prompt_joules.pages.ui.pure import axes, theme, words
 from prompt_joules.pages.ui.pure.words import figure, minus, plain
 from prompt_joules.warehouse import energy_shown
-from prompt_joules.warehouse.energy_shown import DEFAULT, NUMBERS, Measure
+from prompt_joules.warehouse.energy_shown import NUMBERS
 
 SIZES = ("params_total_b", "params_active_b", "output_tokens", "latency_s", "throughput_tps", "quality_mean")
 COSTS = (
@@ -20,28 +20,9 @@ TOKEN = "energy_per_token_j"
 COLOURS = {"GPU": "gpu_model", "family": "family", "task": "task", "source": "source", "generation": "generation", "engine": "engine"}
 
 
-def first_cost(measure: Measure) -> str:
-    """What the page opens with, a key of NUMBERS: J/token, since answers of larger models differ in length too; the energy that the
-    switches ask for, where they ask for another than the usual one.
-
-    Args:
-        measure: of what energy the page is.
-    """
-    return TOKEN if measure == DEFAULT else measure.key
-
-
 def apart(colour: str) -> list[str]:
     """The columns that keep lines of least squares apart: editions, batch sizes, tasks and engines are never one line."""
     return list(dict.fromkeys((colour, "generation", "batch_size", "task", "engine")))
-
-
-def is_of_random_weights(x: str, y: str) -> bool:
-    """Whether models with random weights are points too: what a token costs by size is theirs as well, and they have all sizes.
-
-    Args:
-        x, y: keys of NUMBERS.
-    """
-    return x.startswith("params") and y == TOKEN
 
 
 def of_themselves(rows: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:

@@ -29,7 +29,7 @@ where task = 'chat' and batch_size = 1 and weights = 'pretrained'
 order by energy_j
 limit 20"""
 COLUMNS = ("table", "column", "type", "meaning")
-# Formats on screen. A sheet of Excel has no room for the prompts of a large warehouse.
+# Formats on screen.
 KINDS = {"parquet": "Parquet", "csv": "CSV", "json": "JSON", "arrow": "Arrow", "xlsx": "Excel"}
 # What can be exported: name on screen → query, what one row is.
 EXPORTS = {
@@ -37,11 +37,6 @@ EXPORTS = {
     "Prompts": ("prompts", "one row per prompt answered in a run of ours"),
     "Runs": ("runs", "one row per run of ours"),
 }
-
-
-def kinds(name: str) -> list[str]:
-    """The formats of rows of EXPORTS."""
-    return [kind for kind in KINDS if kind != "xlsx" or name != "Prompts"]
 
 
 @dataclass(frozen=True)

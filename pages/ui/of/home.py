@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.of import home_charts
-from prompt_joules.pages.ui.pure import shape, software
+from prompt_joules.pages.ui.pure import naming, shape, software
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse.statistics import summaries
 
@@ -38,7 +38,7 @@ def complete(answers: pl.DataFrame) -> pl.DataFrame:
     precision = pl.when(~pl.col("dtype").is_in(SIXTEEN_BITS)).then(pl.col("dtype").str.to_uppercase())
     return answers.with_columns(
         band.fill_null(shape.UNKNOWN_SIZE).alias("band"),
-        pl.concat_str([gpus, precision], separator=" · ", ignore_nulls=True).alias("setup"),
+        naming.joined(gpus, precision).alias("setup"),
     )
 
 

@@ -154,10 +154,7 @@ def _tips() -> list[alt.Tooltip]:
         "value_high": "to",
         "configurations": "Best of",
     }
-    return [
-        *(alt.Tooltip(f"{name}:N", title=title) for name, title in texts.items()),
-        *(alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in numbers.items()),
-    ]
+    return axes.tips({**texts, **{name: (title, ",.3~g") for name, title in numbers.items()}})
 
 
 def alternative(rows: pl.DataFrame) -> str:

@@ -1,6 +1,5 @@
 """The leaderboard: its columns, its sentence, the facts of a row, and the views that it leads to."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
@@ -50,16 +49,6 @@ CLICK = "Click a row to see its facts; tick one to plan with it, or two to four 
 TAP = "Tap a name to see its facts, to compare it or to plan with it."
 MOST_COMPARED = 4
 NONE = "–"
-
-
-def columns(rows: pl.DataFrame, energy: str, picked: Iterable[str]) -> tuple[str, ...]:
-    """The columns of the leaderboard; the energy that ranks it, and the visitor's own column, come first.
-
-    Args:
-        picked: the columns that the visitor wants besides; empty columns are left out of the usual ones.
-    """
-    own = ("formula",) if "formula" in rows.columns else ()
-    return tuple(dict.fromkeys((*COLUMNS[:2], energy, *own, *picked)))
 
 
 def in_words(rows: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -108,7 +108,7 @@ def curve(rows: pl.DataFrame, metric: Metric) -> theme.Chart:
         scale=alt.Scale(type="log", nice=False, padding=16),
         axis=axes.axis_of(True, drawn[metric.key]),
     )
-    tips = [alt.Tooltip("engine:N", title="Engine"), alt.Tooltip("batch_size:Q", title="Batch size"), axes.tip(metric.key)]
+    tips = axes.tips({"engine": "Engine", "batch_size": ("Batch size", ""), metric.key: (metric.title, ",.4~g")})
     base = alt.Chart(drawn).encode(x=x, y=y, color=theme.colour("engine", "Engine", drawn))
     marks = [base.mark_line(strokeWidth=1.5), base.mark_point(filled=True, size=60, opacity=1).encode(tooltip=tips)]
     return theme.finish(alt.layer(*marks), 240 + theme.legend_height(drawn))
@@ -123,7 +123,7 @@ def quantiles(spread: list[float], metric: Metric) -> theme.Chart:
     drawn = pl.DataFrame({"value": spread, "share": SHARES}).with_columns(pl.col("value") * metric.display_factor)
     x = alt.X("value:Q", title=metric.title, scale=alt.Scale(zero=False), axis=axes.axis_of(False))
     y = alt.Y("share:Q", title="Share at or below", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
-    tips = [alt.Tooltip("share:Q", title="At or below", format=".0%"), alt.Tooltip("value:Q", title=metric.title, format=",.4~g")]
+    tips = axes.tips({"share": ("At or below", ".0%"), "value": (metric.title, ",.4~g")})
     base = alt.Chart(drawn).encode(x=x, y=y)
     return theme.finish(alt.layer(base.mark_line(), base.mark_point(filled=True, size=60, opacity=1).encode(tooltip=tips)), 200)
 

@@ -43,16 +43,6 @@ def text(anchor: str) -> str:
 
 def numbers() -> pl.DataFrame:
     """Every number of METRICS as a row: title, unit, meaning, which way is better, formula, column, source."""
-    return pl.DataFrame(
-        [
-            {
-                "number": metric.title,
-                "meaning": metric.meaning,
-                "better": metric.better or "",
-                "formula": metric.formula,
-                "column": metric.key,
-                "source": metric.source,
-            }
-            for metric in METRICS.values()
-        ]
-    )
+    columns = ["number", "meaning", "better", "formula", "column", "source"]
+    rows = [(metric.title, metric.meaning, metric.better or "", metric.formula, metric.key, metric.source) for metric in METRICS.values()]
+    return pl.DataFrame(rows, schema=columns, orient="row")

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import certainty, naming
+from prompt_joules.pages.ui.pure import naming
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import electricity, energy_shown
 from prompt_joules.warehouse.energy_shown import ABOVE_ACTIVE_IDLE, ABOVE_IDLE, GROSS, Measure
@@ -38,13 +38,11 @@ def plannable(rows: pl.DataFrame, key: str, names: Mapping[str, str]) -> pl.Data
     known = naming.newest_first(rows.filter((pl.col(key) > 0) | (pl.col("token_j") > 0))).sort(
         pl.col("task") != "chat", maintain_order=True
     )
-    protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
-    rest: list[str | pl.Expr] = ["task", naming.engine(), naming.prompt_set(), protocol, "source"]
     named = naming.with_label(known).with_columns(
         pl.col("model_id").replace(dict(names)).alias("planned_model"),
         naming.gpu(known.columns).alias("planned_gpu"),
         pl.col("batch_size").cast(pl.String).fill_null("not stated").alias("planned_batch"),
-        pl.concat_str(rest, separator=" · ", ignore_nulls=True).alias("rest"),
+        naming.joined("task", naming.engine(), naming.prompt_set(), naming.PROTOCOL_OF_OURS, "source").alias("rest"),
     )
     again = pl.int_range(1, pl.len() + 1).over(*CHOICES.values())
     return named.with_columns(pl.when(again > 1).then(pl.format("{} · no. {}", "rest", again)).otherwise("rest").alias("rest"))
@@ -103,16 +101,6 @@ def assumptions(length: float | None, country: str | None) -> str:
         f"and is not idle between; {whose}. CPU, memory, network and the making of the hardware are not in it. The band covers the choice "
         "of prompts, and the spread between runs where it is known; price, PUE and grid have none."
     )
-
-
-def band_words(energy: dict[str, Any], factor: float) -> str:
-    """The interval of the energy of an answer, in words; empty where there is none.
-
-    Args:
-        energy: a row of `comparison.compared`.
-        factor: tokens of an answer where the energy is that of a token, else 1.
-    """
-    return certainty.interval(energy, "value", lambda end: f"{figure(end * factor, 3)} J")
 
 
 def assumed(country: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from prompt_joules.pages.ui.pure import charts, naming, theme, words
+from prompt_joules.pages.ui.pure import axes, charts, naming, theme, words
 from prompt_joules.pages.ui.pure.words import figure, plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, UNITS, Measure, per_prompt
@@ -114,21 +114,6 @@ def are_repeated(setups: pl.DataFrame) -> bool:
     return bool((setups["answers"] > 1).any())
 
 
-def with_texts(answers: pl.DataFrame) -> pl.DataFrame:
-    """The answers whose texts were kept."""
-    return answers.filter(pl.col("output_text").is_not_null())
-
-
-def more(known: int, most: int, where: str) -> str:
-    """How many more there are than are shown, and where; empty where all are shown."""
-    return f"And {words.count(known - most, 'more setup')}, {where}." if known > most else ""
-
-
-def list_label(height: int) -> str:
-    """What the list of prompts is."""
-    return f"{'200 prompts (more are not listed)' if height >= 200 else words.count(height, 'prompt')}, the costliest for their runs first"
-
-
 def headline(prompt: str, answers: pl.DataFrame, measure: Measure) -> str:
     """How many answers a prompt has, and from what to what they take: those that had the GPU for themselves, else the divided ones.
 
@@ -164,16 +149,16 @@ def bars(drawn: pl.DataFrame, title: str) -> theme.Chart:
         drawn: of `by_setup`.
         title: of the energy.
     """
-    tips: dict[str, tuple[str, str | None]] = {"label": ("Setup", None), "energy_is": ("Energy is", None), "answers": ("Answers", ",")}
-    tips |= {f"value{end}": (name, ",.4~g") for end, name in {"": title, "_low": "from", "_high": "to"}.items()}
-    return charts.forest(charts.with_numbers(drawn, title), title, tips | {"output_tokens": ("Length (token)", ",")})
+    numbers = {"answers": ("Answers", ","), "value": (title, ",.4~g"), "value_low": ("from", ",.4~g"), "value_high": ("to", ",.4~g")}
+    tips: axes.Tips = {"label": "Setup", "energy_is": "Energy is", **numbers, "output_tokens": ("Length (token)", ",")}
+    return charts.forest(charts.with_numbers(drawn, title), title, tips)
 
 
 def different(kept: pl.DataFrame) -> list[tuple[str, str]]:
     """Heading and text of each different answer, in the order of the answers: several setups may answer with the same words.
 
     Args:
-        kept: of `with_texts`.
+        kept: of `named`, whose texts were kept.
     """
     found = []
     for (text,), rows in kept.group_by("output_text", maintain_order=True):
@@ -181,12 +166,6 @@ def different(kept: pl.DataFrame) -> list[tuple[str, str]]:
         same = f" The same words from {words.count(others, 'other answer')}." if others else ""
         found.append((f"**{plain(first['shown_as'])}**: {energy(first)}.{same}", str(text)))
     return found
-
-
-def more_texts(kept: pl.DataFrame) -> str:
-    """How many more texts there are than are shown, and where; empty where all are shown."""
-    count = kept["output_text"].n_unique()
-    return f"And {words.count(count - MOST_TEXTS, 'more text')}, in the download." if count > MOST_TEXTS else ""
 
 
 def energy(row: dict[str, Any]) -> str:

@@ -30,9 +30,8 @@ def pairs(matched: pl.DataFrame, metric: Metric) -> theme.Chart:
         )
         for name in ("value", "value_a", "value_b")
     )
-    tips = [alt.Tooltip(f"{name}:N", title=title) for name, title in (("named", "Model"), ("edition", "Edition"))]
-    tips += [alt.Tooltip("batch_size:Q", title="Batch size"), alt.Tooltip("value:Q", title=metric.title, format=",.3~g")]
-    tips.append(alt.Tooltip("said:N", title="Change"))
+    numbers = {"batch_size": ("Batch size", ""), "value": (metric.title, ",.3~g")}
+    tips = axes.tips({"named": "Model", "edition": "Edition", **numbers, "said": "Change"})
     base = alt.Chart(points)
     colour = theme.colour("edition", "Edition", points)
     curve = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, detail=alt.Detail("curve:N"))
@@ -98,11 +97,7 @@ def over_time(rows: pl.DataFrame, key: str) -> theme.Chart:
         x=x, xOffset=alt.XOffset("aside:Q", scale=alt.Scale(domain=[0, 1])), y=y, size=size, tooltip=axes.tooltip("params_total_b", key)
     )
     ticks = alt.Chart(_medians(gpus, key)).mark_tick(thickness=3, size=34, color=theme.INK, opacity=0.9)
-    tips = [
-        alt.Tooltip("column:N", title="Edition and GPU"),
-        alt.Tooltip("median:Q", title=f"Median, {metric.title}", format=",.3~g"),
-        alt.Tooltip("count:Q", title="Results"),
-    ]
+    tips = axes.tips({"column": "Edition and GPU", "median": (f"Median, {metric.title}", ",.3~g"), "count": ("Results", "")})
     medians = ticks.encode(
         x=x,
         xOffset=alt.XOffset("aside:Q", scale=alt.Scale(domain=[0, 1])),

@@ -1,12 +1,9 @@
 """Trade-offs: limits, the best of each model, the chart, and what it says."""
 
-from collections.abc import Mapping
-
 import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, ends, naming, theme
-from prompt_joules.pages.ui.pure.narrowings import Within
 from prompt_joules.pages.ui.pure.words import figure, plain, unit
 from prompt_joules.warehouse import called
 from prompt_joules.warehouse.energy_shown import NUMBERS
@@ -17,6 +14,10 @@ TRADE_OFFS = (
     "ring is what costs least within them. Along the broad grey line no other configuration is as good on both and better on one. A "
     "point in a thin grey ring is beaten by one on the line, but their 95 % intervals meet, so that this may be luck. ITL p50 is the usual "
     "time between two tokens of an answer."
+)
+OPTIMAL = (
+    "Keeps only configurations within the limits that no other one surely beats: none is as good on both numbers and better on one, or "
+    "only within the 95 % intervals of the energy."
 )
 BOUNDARY = "J counts all GPUs that a configuration uses, without CPU, memory and cooling."
 # What the points of one curve share, and how many sizes it needs; the most curves that can have a name.
@@ -33,16 +34,6 @@ OF_EACH = "The best configuration of each model within the limits"
 NO_LIMIT = "no limit"
 # The limits that a first visitor finds: 50 ms between two tokens is faster than people read.
 FIRST_LIMITS = {"itl_p50_s": "50"}
-
-
-def ends_of(y: str) -> tuple[str, str]:
-    """The columns of the interval of the energy; of one that has none the number itself, twice."""
-    return axes.ends_columns(y) or (y, y)
-
-
-def at_limits(limits: Mapping[str, Within | None]) -> dict[str, float | None]:
-    """Where the rules of the limits stand, in screen units."""
-    return {key: None if limit is None else limit.high if limit.low is None else limit.low for key, limit in limits.items()}
 
 
 def with_curves(rows: pl.DataFrame) -> pl.DataFrame:
@@ -62,13 +53,10 @@ def with_curves(rows: pl.DataFrame) -> pl.DataFrame:
 def _named(groups: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`: model and GPU, and of the rest what tells curves apart that would have one name."""
     gpu = naming.gpu([name for name in groups.columns if name != "dtype"])
-    protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
-    first: list[str | pl.Expr] = [RANDOM_MODEL, gpu]
-    groups = groups.with_columns(pl.concat_str(first, separator=" · ", ignore_nulls=True).alias("label"))
-    for part in (ENGINE, pl.col("task"), naming.precision("dtype"), naming.prompt_set(), protocol):
+    groups = groups.with_columns(naming.joined(RANDOM_MODEL, gpu))
+    for part in (ENGINE, pl.col("task"), naming.precision("dtype"), naming.prompt_set(), naming.PROTOCOL_OF_OURS):
         tells = part.n_unique().over("label") > 1
-        longer = pl.concat_str("label", part, separator=" · ", ignore_nulls=True)
-        groups = groups.with_columns(pl.when(tells).then(longer).otherwise("label").alias("label"))
+        groups = groups.with_columns(pl.when(tells).then(naming.joined("label", part)).otherwise("label").alias("label"))
     return groups
 
 
@@ -129,9 +117,8 @@ def _lines(points: pl.DataFrame, x: str, y: str, across: alt.X, up: alt.Y) -> li
 def with_names(points: pl.DataFrame, y: str) -> pl.DataFrame:
     """Points with `name`, model, GPU, engine and batch size, and the protocol where that tells two apart; the cheapest first."""
     gpu = naming.gpu([name for name in points.columns if name != "dtype"])
-    parts = [RANDOM_MODEL, gpu, ENGINE, pl.format("batch {}", "batch_size")]
-    named = points.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
-    longer = pl.concat_str("label", pl.format("protocol {}", "harness_version"), separator=" · ", ignore_nulls=True)
+    named = points.with_columns(naming.joined(RANDOM_MODEL, gpu, ENGINE, naming.BATCH))
+    longer = naming.joined("label", naming.PROTOCOL)
     named = named.with_columns(pl.when(pl.len().over("label") > 1).then(longer).otherwise("label").alias("label"))
     return naming.in_short(naming.numbered(named)).with_columns(pl.col("shown_as").alias("name")).sort(y, maintain_order=True)
 

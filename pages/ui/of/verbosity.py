@@ -66,10 +66,8 @@ def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
     Args:
         changes: rows of `pairs.paired`.
     """
-    batch, protocol = pl.format("batch {}", "batch_size"), pl.format("protocol {}", "harness_version")
-    parts = [SIDES_IN_WORDS, "model_name", naming.gpu(changes.columns), "task", naming.engine(), batch]
-    parts += [naming.prompt_set(), naming.RANDOM, protocol]
-    named = changes.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
+    place = ("model_name", naming.gpu(changes.columns), "task", naming.engine(), naming.BATCH)
+    named = changes.with_columns(naming.joined(SIDES_IN_WORDS, *place, naming.prompt_set(), naming.RANDOM, naming.PROTOCOL))
     return naming.in_short(naming.numbered(named)).sort("a", "b", "shared", maintain_order=True)
 
 
@@ -128,8 +126,7 @@ def labels_of_means(summary: pl.DataFrame, kind: str) -> pl.DataFrame:
         summary: rows of `pairs.change_of_means`.
     """
     noun = "models" if kind != "model" else "results"
-    parts = [SIDES_IN_WORDS, "gpu_model", "task", naming.engine(), pl.format("batch {}", "batch_size"), "source"]
-    named = summary.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
+    named = summary.with_columns(naming.joined(SIDES_IN_WORDS, "gpu_model", "task", naming.engine(), naming.BATCH, "source"))
     counted = pl.format("{} of {} {} use more", "more", "count", pl.lit(noun))
     return naming.in_short(naming.numbered(named)).with_columns(pl.format("{} · {}", "shown_as", counted).alias("shown_as"))
 
@@ -239,10 +236,8 @@ def in_sets(rows: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
 
     One prompt at a time comes first, then the largest set.
     """
-    texts = {"batch_size": pl.format("batch {}", "batch_size"), "prompt_set": naming.prompts_of(), "engine": naming.engine()}
-    named = rows.with_columns(
-        pl.concat_str([texts.get(name, pl.col(name)) for name in by], separator=" · ", ignore_nulls=True).alias("set")
-    )
+    texts = {"batch_size": naming.BATCH, "prompt_set": naming.prompts_of(), "engine": naming.engine()}
+    named = rows.with_columns(naming.joined(*(texts.get(name, pl.col(name)) for name in by)).alias("set"))
     batched = (pl.col("batch_size") != 1).fill_null(True)
     return named.with_columns(pl.len().over("set").alias("set_size")).sort(
         batched, -pl.col("set_size").cast(pl.Int64), "set", maintain_order=True

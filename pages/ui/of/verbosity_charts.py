@@ -21,14 +21,14 @@ ENDS = {
     "_low": "from, with the spread between runs",
     "_high": "to, with the spread between runs",
 }
-TIPS: dict[str, tuple[str, str | None]] = {
-    "label": ("Prompts", None),
+TIPS: axes.Tips = {
+    "label": "Prompts",
     **{f"value{end}": (name, "+.1%") for end, name in ENDS.items()},
     "whole": ("Of whole pairs", "+.1%"),
     "pairs": ("Pairs", ","),
 }
-TIPS_OF_MEANS: dict[str, tuple[str, str | None]] = {
-    "shown_as": ("Models of", None),
+TIPS_OF_MEANS: axes.Tips = {
+    "shown_as": "Models of",
     "value": ("Change, median over models", "+.1%"),
     "value_low": ("from", "+.1%"),
     "value_high": ("to", "+.1%"),
@@ -64,14 +64,10 @@ def paired(changes: pl.DataFrame) -> theme.Chart:
     )
     said = with_words(drawn)
     if more:
-        parts = [part for head in heads for part in (_head(head), said.filter(pl.col("group") == head).drop("group"))]
+        words = {head: pl.DataFrame({"shown_as": [head], "said": [""], "is_head": [True]}) for head in heads}
+        parts = [part for head in heads for part in (words[head], said.filter(pl.col("group") == head).drop("group"))]
         said = pl.concat(parts, how="diagonal_relaxed").with_columns(pl.col("is_head", "is_total").fill_null(False))
     return charts.forest(said, CHANGE, TIPS, nothing=0)
-
-
-def _head(group: str) -> pl.DataFrame:
-    """A row of words alone, above the rows of a group."""
-    return pl.DataFrame({"shown_as": [group], "said": [""], "is_head": [True]})
 
 
 def of_means(summary: pl.DataFrame) -> theme.Chart:
@@ -104,12 +100,8 @@ def dumbbells(rows: pl.DataFrame, name: str) -> theme.Chart:
         rows.select(name, "change", pl.lit(side).alias("side"), pl.col(f"energy_{arm}_j").alias("energy_j"))
         for side, arm in ((a, "a"), (b, "b"))
     )
-    tips = [
-        alt.Tooltip(f"{name}:N", title="Model"),
-        alt.Tooltip("side:N", title="Side"),
-        alt.Tooltip("energy_j:Q", title=NUMBERS["energy_j"].title, format=",.1f"),
-        alt.Tooltip("change:Q", title="Change from A to B", format="+.1%"),
-    ]
+    numbers = {"energy_j": (NUMBERS["energy_j"].title, ",.1f"), "change": ("Change from A to B", "+.1%")}
+    tips = axes.tips({name: "Model", "side": "Side", **numbers})
     bars = (
         alt.Chart(rows.select(name, "energy_a_j", "energy_b_j"))
         .mark_rule(strokeWidth=2, color="gray")
@@ -147,6 +139,7 @@ def split(rows: pl.DataFrame, name: str) -> theme.Chart:
         name: the column that names a row.
     """
     effects = {"length_effect_log": "response length", "token_effect_log": "J/token"}
+    numbers = {"value": ("100 × ln ratio", "+.2f"), "energy_effect_log": ("Both effects", "+.2f")}
     long = rows.unpivot(list(effects), index=[name, "energy_effect_log"], variable_name="effect", value_name="value").with_columns(
         pl.col("effect").replace(effects), pl.col("value") * 100, pl.col("energy_effect_log") * 100
     )
@@ -160,12 +153,7 @@ def split(rows: pl.DataFrame, name: str) -> theme.Chart:
             color=alt.Color(
                 "effect:N", title=None, scale=alt.Scale(domain=list(effects.values())), legend=alt.Legend(orient="top", columns=1)
             ),
-            tooltip=[
-                alt.Tooltip(f"{name}:N", title="Model"),
-                alt.Tooltip("effect:N", title="Effect of"),
-                alt.Tooltip("value:Q", title="100 × ln ratio", format="+.2f"),
-                alt.Tooltip("energy_effect_log:Q", title="Both effects", format="+.2f"),
-            ],
+            tooltip=axes.tips({name: "Model", "effect": "Effect of", **numbers}),
         )
     )
     total = alt.Chart(long).mark_tick(color="gray", thickness=3, size=18).encode(y=y, x=alt.X("energy_effect_log:Q"))
@@ -191,17 +179,9 @@ def iso(rows: pl.DataFrame, curves: pl.DataFrame) -> theme.Chart:
     )
     families = theme.coloured(axes.with_texts(rows, "energy_j"), "family", theme.own_colours(rows["family"]))
     points = alt.Chart(families.select(*axes.TEXTS, "family", "colour", "energy_j", "output_tokens", "energy_per_token_j"))
-    dots = theme.dots(points, families, "family", "Architecture", 90).encode(
-        x=x,
-        y=y,
-        tooltip=[
-            alt.Tooltip("model_name:N", title="Model"),
-            alt.Tooltip("family:N", title="Architecture"),
-            alt.Tooltip("gpu:N", title="GPU"),
-            *(axes.tip(key) for key in ("energy_j", "output_tokens", "energy_per_token_j")),
-            alt.Tooltip("energy_is:N", title="Energy is"),
-        ],
-    )
+    numbers = {key: (NUMBERS[key].title, ",.4~g") for key in ("energy_j", "output_tokens", "energy_per_token_j")}
+    tips = axes.tips({"model_name": "Model", "family": "Architecture", "gpu": "GPU", **numbers, "energy_is": "Energy is"})
+    dots = theme.dots(points, families, "family", "Architecture", 90).encode(x=x, y=y, tooltip=tips)
     layers = [lines, joules, theme.pickable(dots, box=("x", "y"))]
     layers += names_drawn(_named(rows).select("model_name", "output_tokens", "energy_per_token_j", "left", "shift"), x, y, "model_name")
     return theme.finish(alt.layer(*layers), 500 + theme.legend_height(families))

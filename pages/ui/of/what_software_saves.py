@@ -265,13 +265,10 @@ def _tips() -> list[alt.Tooltip]:
         "weights": "Weights",
         "basis": "Interval",
     }
-    numbers = {"energy_per_token_j": "J/token", "token_low_j": "from", "token_high_j": "to", "saved": "Saved"}
+    joules = {"energy_per_token_j": "J/token", "token_low_j": "from", "token_high_j": "to"}
     counts = {"units": "n", "runs": "Runs", "answers": "Answers", "batch_size": "Batch", "concurrency": "At once"}
-    return [
-        *(alt.Tooltip(f"{name}:N", title=title) for name, title in texts.items()),
-        *(alt.Tooltip(f"{name}:Q", title=title, format=".1%" if name == "saved" else ",.3~g") for name, title in numbers.items()),
-        *(alt.Tooltip(f"{name}:Q", title=title) for name, title in counts.items()),
-    ]
+    numbers = {name: (title, ",.3~g") for name, title in joules.items()} | {"saved": ("Saved", ".1%")}
+    return axes.tips({**texts, **numbers, **{name: (title, "") for name, title in counts.items()}})
 
 
 def alternative(rows: pl.DataFrame) -> str:

@@ -27,10 +27,8 @@ def complete(curves: pl.DataFrame) -> pl.DataFrame:
         curves: rows of the query `software_curves`.
     """
     several = curves.filter(pl.col("batch_size").n_unique().over("gpu_model", "size", "engine", pl.col("precision").fill_null("")) > 1)
-    name = pl.concat_str(naming.engine(), naming.precision("precision"), separator=" · ", ignore_nulls=True)
-    return several.with_columns(
-        shape.each(several["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name"), name.alias("name")
-    )
+    size_names = shape.each(several["size"], lambda size: f"{figure(size, 2)}B", pl.String).alias("size_name")
+    return several.with_columns(size_names, naming.joined(naming.engine(), naming.precision("precision")).alias("name"))
 
 
 def sizes(rows: pl.DataFrame) -> list[str]:
@@ -86,10 +84,7 @@ def curves(rows: pl.DataFrame) -> theme.Chart:
     y = alt.Y("energy_per_token_j:Q", title="J per output token", scale=joules, axis=axes.axis_of(True, rows["energy_per_token_j"]))
     texts = {"name": "Engine", "model_name": "Model", "measured_on": "Measured on", "weights": "Weights", "harness_version": "Protocol"}
     numbers = {"batch_size": "At once", "energy_per_token_j": "J/token", "throughput_tps": "token/s", "answers": "Answers", "runs": "Runs"}
-    tips = [
-        *(alt.Tooltip(f"{name}:N", title=title) for name, title in texts.items()),
-        *(alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in numbers.items()),
-    ]
+    tips = axes.tips({**texts, **{name: (title, ",.3~g") for name, title in numbers.items()}})
     base = alt.Chart(drawn.select("colour", *dict.fromkeys((*texts, *numbers))))
     line = base.mark_line(strokeWidth=2, opacity=0.8).encode(x=x, y=y, color=theme.colour("name", "Engine", drawn))
     dots = theme.dots(base, drawn, "name", "Engine", 75).encode(x=x, y=y, tooltip=tips)

@@ -1,7 +1,6 @@
 """Axes, tooltips and heights that charts share."""
 
-import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import altair as alt
 import polars as pl
@@ -9,7 +8,10 @@ import polars as pl
 from prompt_joules.pages.ui.pure import certainty, naming
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.statistics import summaries
 
+Tips = Mapping[str, str | tuple[str, str]]
+"""Columns that a tooltip tells: of a text its title, of a number title and format; "" is the usual one."""
 MANY_SERIES = 12
 # The height of a row (px).
 PER_MODEL = 26
@@ -45,8 +47,14 @@ ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datu
 TOP = alt.Legend(orient="top", labelLimit=260)
 
 
-def tip(key: str) -> alt.Tooltip:
-    return alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=",.4~g")
+def tips(told: Tips) -> list[alt.Tooltip]:
+    """What a tooltip tells, in order."""
+    return [
+        alt.Tooltip(f"{name}:N", title=how)
+        if isinstance(how, str)
+        else alt.Tooltip(f"{name}:Q", title=how[0], format=how[1] or alt.Undefined)
+        for name, how in told.items()
+    ]
 
 
 def axis_of(log: bool, values: pl.Series | None = None) -> alt.Axis:
@@ -73,12 +81,7 @@ def round_ticks(values: pl.Series) -> list[float]:
     drawn = drawn.filter((drawn > 0) & drawn.is_finite())
     if drawn.is_empty():
         return []
-    low, high = drawn.to_numpy().min(), drawn.to_numpy().max()
-    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
-    ticks = [float(f"{step}e{power}") for power in powers for step in (1, 2, 5)]
-    first = max((tick for tick in ticks if tick <= low), default=ticks[0])
-    last = min((tick for tick in ticks if tick >= high), default=ticks[-1])
-    return [tick for tick in ticks if first <= tick <= last]
+    return summaries.steps(*summaries.ends(drawn), (1, 2, 5))
 
 
 def ending(axis: alt.Axis, last: float) -> alt.Axis:
@@ -199,8 +202,7 @@ def ends_of(rows: pl.DataFrame) -> list[alt.Tooltip]:
     """
     if rows["end_low"].null_count() == rows.height:
         return []
-    titles = {"end_low": "95 % interval from", "end_high": "to"}
-    return [alt.Tooltip(f"{name}:Q", title=title, format=",.3~g") for name, title in titles.items()]
+    return tips({"end_low": ("95 % interval from", ",.3~g"), "end_high": ("to", ",.3~g")})
 
 
 def bars(rows: pl.DataFrame, x: alt.X, y: str, colours: alt.Color) -> list[alt.Chart]:
@@ -227,6 +229,6 @@ def tooltip(*keys: str) -> list[alt.Tooltip]:
     Args:
         keys: of NUMBERS.
     """
-    texts = [alt.Tooltip(f"{name}:N", title=FIELDS[name]) for name in TEXTS if name not in UNSAID]
-    numbers = [alt.Tooltip(f"{key}:Q", title=NUMBERS[key].title, format=f",.{NUMBERS[key].decimals}f") for key in dict.fromkeys(keys)]
+    texts = tips({name: FIELDS[name] for name in TEXTS if name not in UNSAID})
+    numbers = tips({key: (NUMBERS[key].title, f",.{NUMBERS[key].decimals}f") for key in keys})
     return [*texts[:3], *numbers, *texts[3:]]

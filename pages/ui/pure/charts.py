@@ -1,7 +1,5 @@
 """Charts that several pages draw: frames in screen units in, Altair charts out."""
 
-from collections.abc import Mapping
-
 import altair as alt
 import polars as pl
 
@@ -27,7 +25,7 @@ HEAVY = alt.ExprRef("datum.is_head ? 600 : 400")
 FILL = [{"test": f"datum.few || datum.energy_is === '{ESTIMATED}'", "value": 0}, {"test": f"datum.energy_is === '{DIVIDED}'", "value": 0.3}]
 
 
-def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | None]], nothing: float | None = None) -> theme.Chart:
+def forest(found: pl.DataFrame, title: str, tips: axes.Tips, nothing: float | None = None) -> theme.Chart:
     """One row a result: its name and number above, below them its value with the interval within the runs (thick) and with the spread
     between runs (thin). A name has the width of the chart, on a phone too.
 
@@ -36,7 +34,7 @@ def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | 
             `value_within_low`, `value_within_high`, `energy_is`, `few` (hollow), `is_total` (a square), `whole` (a second, grey
             mark), `is_head` (words of a group, without a number).
         title: what the value is, with its unit.
-        tips: columns of the tooltip: title, and the format of a number.
+        tips: of the tooltip.
         nothing: where there is no change: a dashed line. The axis is then one of percent, else logarithmic where values lie far apart.
     """
     known = {"value_within_low": None, "value_within_high": None, "energy_is": "", "few": False, "is_total": False, "whole": None}
@@ -58,9 +56,7 @@ def forest(found: pl.DataFrame, title: str, tips: Mapping[str, tuple[str, str | 
     return theme.finish(alt.layer(*drawn), high * rows.height + AROUND)
 
 
-def _rows_of(
-    rows: pl.DataFrame, title: str, scale: alt.Scale, axis: alt.Axis, tips: Mapping[str, tuple[str, str | None]]
-) -> list[alt.Chart]:
+def _rows_of(rows: pl.DataFrame, title: str, scale: alt.Scale, axis: alt.Axis, tips: axes.Tips) -> list[alt.Chart]:
     """The layers of `forest`. A layer without rows would tell the axis of endless values: there is none."""
     y = alt.Y("shown_as:N", sort=rows["shown_as"].to_list(), axis=None)
     layers = []
@@ -85,7 +81,7 @@ def _rows_of(
                 fillOpacity=alt.FillOpacityValue(1, condition=FILL),
                 strokeDash=alt.StrokeDashValue([1, 0], condition={"test": f"datum.energy_is === '{ESTIMATED}'", "value": [2, 2]}),
                 shape=alt.ShapeValue("circle", condition={"test": "datum.is_total", "value": "square"}),
-                tooltip=[_tip(name, *how) for name, how in tips.items()],
+                tooltip=axes.tips(tips),
             )
         )
     # Names are clipped, because a long one would squeeze the chart on a phone; there it has two lines.
@@ -129,10 +125,6 @@ def _domain(rows: pl.DataFrame, nothing: float | None, log: bool) -> list[float]
     low, high = min(ends), max(ends)
     edge = 0.04 * (high - low or 1.0)
     return [low - edge if nothing is not None else min(low, 0.0), high + edge + NUMBERS_WIDE * (high - low or 1.0)]
-
-
-def _tip(name: str, title: str, how: str | None) -> alt.Tooltip:
-    return alt.Tooltip(f"{name}:Q", title=title, format=how) if how else alt.Tooltip(f"{name}:N", title=title)
 
 
 def _ends(rows: pl.DataFrame, low: str, high: str) -> list[pl.Expr]:

@@ -19,6 +19,8 @@ UNITS = {"j": "J", "w": "W", "s": "s", "c": "°C", "mhz": "MHz"}
 SERVERS = ("vllm", "sglang", "openai", "llama.cpp", "transformers serve", "server with OpenAI API")
 # What marks a model whose weights are random.
 RANDOM = pl.when(pl.col("weights") == "dummy").then(pl.lit("random weights"))
+BATCH, PROTOCOL = pl.format("batch {}", "batch_size"), pl.format("protocol {}", "harness_version")
+PROTOCOL_OF_OURS = pl.when(pl.col("source") == "Prompt Joules").then(PROTOCOL)
 # The number format of the weights as people write it, like the macro `precision_label`; null where the source does not say.
 PRECISIONS = {"float32": "FP32", "float16": "FP16", "bfloat16": "BF16", "float8": "FP8"}
 
@@ -72,7 +74,7 @@ def gpu(columns: Collection[str]) -> pl.Expr:
     name = pl.col("gpu_model").fill_null("CPU")
     if "num_gpus" in columns:
         name = pl.when(pl.col("num_gpus") > 1).then(pl.format("{}×{}", "num_gpus", name)).otherwise(name)
-    return pl.concat_str([name, precision("dtype")], separator=" · ", ignore_nulls=True) if "dtype" in columns else name
+    return joined(name, precision("dtype")) if "dtype" in columns else name
 
 
 def provenance(columns: Collection[str]) -> pl.Expr:
@@ -108,12 +110,16 @@ def with_label(rows: pl.DataFrame) -> pl.DataFrame:
     return numbered(with_setup(rows))
 
 
+def joined(*parts: str | pl.Expr) -> pl.Expr:
+    """A name, `label`: those of its parts that are known, with " · " between them."""
+    return pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label")
+
+
 def with_setup(rows: pl.DataFrame) -> pl.DataFrame:
     """Adds `label`: everything that names a result; runs and answers of one setup have one name."""
-    protocol = pl.when(pl.col("source") == "Prompt Joules").then(pl.format("protocol {}", "harness_version"))
-    batch = pl.format("batch {}", "batch_size")
-    parts: list[str | pl.Expr] = ["model_name", gpu(rows.columns), "task", engine(), batch, prompt_set(), RANDOM, protocol, "source"]
-    return rows.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("label"))
+    return rows.with_columns(
+        joined("model_name", gpu(rows.columns), "task", engine(), BATCH, prompt_set(), RANDOM, PROTOCOL_OF_OURS, "source")
+    )
 
 
 def numbered(rows: pl.DataFrame) -> pl.DataFrame:
@@ -138,11 +144,6 @@ def newest_first(rows: pl.DataFrame) -> pl.DataFrame:
     early = (pl.col("source") == "Prompt Joules") & pl.col("harness_version").str.starts_with("1.")
     first = (pl.col("origin"), early, pl.col("batch_size") != 1, -pl.col("prompts").cast(pl.Int64), newest)
     return rows.sort(*first, nulls_last=True, maintain_order=True)
-
-
-def labelled(rows: pl.DataFrame, needs: str = "energy_per_token_j") -> pl.DataFrame:
-    """Adds `label`. Only results that have the number, in the order of `newest_first`."""
-    return with_label(newest_first(rows.filter(pl.col(needs) > 0)))
 
 
 def shared(names: Iterable[str]) -> set[str]:

@@ -7,6 +7,7 @@ import polars as pl
 
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
+from prompt_joules.warehouse.statistics import summaries
 
 # Bands of sizes in which models are compared: above the first and up to the second number of parameters (billion).
 BANDS: dict[str, tuple[float | None, float | None]] = {
@@ -22,6 +23,17 @@ def on_screen(rows: pl.DataFrame, columns: Iterable[str] = NUMBERS) -> pl.DataFr
     """Storage units to screen units, e.g. seconds to milliseconds for TTFT. Columns of no metric stay."""
     factors = {key: NUMBERS[key].display_factor for key in columns if key in rows.columns}
     return rows.with_columns(pl.col(key) * factor for key, factor in factors.items() if factor != 1.0)
+
+
+def steps(rows: pl.DataFrame, key: str) -> list[str]:
+    """Round numbers in screen units, as they are written, around the values of a number above 0; none where there is none.
+
+    Args:
+        key: of NUMBERS.
+    """
+    values = rows[key].drop_nulls() * NUMBERS[key].display_factor
+    values = values.filter(values > 0)
+    return [f"{step:g}" for step in summaries.steps(*summaries.ends(values))] if len(values) else []
 
 
 def each(values: pl.Series, function: Callable[[Any], Any], kind: type[pl.DataType]) -> pl.Series:

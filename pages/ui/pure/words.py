@@ -74,11 +74,6 @@ def stated(measure: Measure, rows: pl.DataFrame) -> str:
     return f"{shown} It is known only {why}: {lacking:,} of {rows.height:,} results have none."
 
 
-def stated_of_prompts(measure: Measure) -> str:
-    """Which energy of a prompt is offered first."""
-    return f"The switches of the sidebar ask for the {measure.energy} per {measure.per} ({UNITS[measure.per]})."
-
-
 def ignored(names: list[str], why: str) -> str:
     """Which switches of energy do not act on the page, and why; what else there is to know where all act."""
     return f"{' and '.join(names).capitalize()} {'does' if len(names) == 1 else 'do'} not act on this page. {why}" if names else why

@@ -6,8 +6,8 @@ import pytest
 
 from prompt_joules.bench.meter.edges import ALIGNED_BIAS
 from prompt_joules.warehouse.create import empty
-from prompt_joules.warehouse.statistics.estimates import NORMAL, Meter, calibration_of_ratio
-from prompt_joules.warehouse.statistics.intervals import Floats
+from prompt_joules.warehouse.statistics.estimates import Meter, calibration_of_ratio
+from prompt_joules.warehouse.statistics.intervals import NORMAL, Floats
 
 ANSWERS, TIMES = 40, 4000
 
