@@ -171,6 +171,10 @@ def load_once(options: Load, paths: list[str], chosen: find.Chosen = find.everyt
             chosen=chosen,
         )
     show_report(report, options.warehouse, in_one_line=options.watch)
+    if not report.lines and not options.watch:
+        OUT.print(f"There are no results in {', '.join(paths)}: no file there has an ending that is read ({commands.INGEST} formats).")
+    if options.map and any(line.state == "known" for line in report.lines):
+        OUT.print("A file is known by its own content: after a change of the mapping alone, --rebuild reads it again.")
     return report
 
 

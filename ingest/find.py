@@ -10,7 +10,7 @@ from polars.exceptions import PanicException
 from prompt_joules.ingest import zips
 from prompt_joules.ingest.formats import FORMATS, recognise
 from prompt_joules.ingest.formats.base import Content, Format, Unreadable, broken
-from prompt_joules.ingest.front.content import ending, may_hold_results
+from prompt_joules.ingest.front.content import TABLE_ENDINGS, ending, may_hold_results
 from prompt_joules.ingest.report import Line, Report
 from prompt_joules.warehouse import commands
 from prompt_joules.warehouse.errors import ForPeople
@@ -139,8 +139,10 @@ def _passed(content: Content, named: bool) -> Passed:
     """A file that no format knows: damaged, or foreign."""
     if content.problem is not None:
         return Passed(content.path, content.problem, failure=True)
+    is_named = named or ending(content.path) == ".parquet"
     why = f"is of no format that Prompt Joules reads ({commands.INGEST} formats lists them)"
-    return Passed(content.path, why, failure=named or ending(content.path) == ".parquet")
+    mapping = "; --map FILE says what the columns of a table are (docs/formats/mapped.md)"
+    return Passed(content.path, why + (mapping if is_named and ending(content.path) in TABLE_ENDINGS else ""), failure=is_named)
 
 
 def everything(_: Path) -> bool:

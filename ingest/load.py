@@ -109,7 +109,12 @@ def _load_batch(connection: duckdb.DuckDBPyConnection, reader: Format, batch: Se
             halves = (batch[:middle], batch[middle:])
             return [line for half in halves for line in _load_batch(connection, reader, half, name)]
         return [Line(name(batch[0].called), reader.name, "unreadable", why=_why(error))]
-    return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected) for r in loaded]
+    return [Line(r.source.name, reader.name, "loaded", r.accepted, r.rejected, _of_none(reader, r)) for r in loaded]
+
+
+def _of_none(reader: Format, loaded: Loaded) -> str:
+    """What to say of a file that could be read and holds no row, though its format has rows."""
+    return "has no rows" if reader.into and not loaded.accepted and not loaded.rejected else ""
 
 
 def _why(error: BaseException) -> str:

@@ -260,7 +260,11 @@ def _close(runs: Sequence[OpenRun], begun: datetime, end: str, balance: dict[str
 def say(run: OpenRun, end: str, console: Console) -> None:
     """One line on how a session of work ended."""
     tally = run.tally
-    words = [f"{run.job.task}: {end}, {tally.rows} rows in {run.run.folder}", tally.rate_words(), tally.energy_words()]
+    words = [
+        f"{run.job.task}: {end}, {tally.rows} {'row' if tally.rows == 1 else 'rows'} in {run.run.folder}",
+        tally.rate_words(),
+        tally.energy_words(),
+    ]
     if tally.failed:
         words.append(f"{tally.failed} failed (column `reason` says why)")
     if tally.unmeasured and tally.has_energy:

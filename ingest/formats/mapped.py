@@ -12,6 +12,7 @@ rows: requests                                    # or figures: a row holds the 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import duckdb
@@ -79,8 +80,12 @@ def read(path: str) -> ColumnMap:
     """Read a mapping file. Raises BadMapping."""
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadMapping(f"The mapping {path} cannot be read: {str(error).splitlines()[0]}.") from error
+    except OSError as error:
+        raise BadMapping(f"The mapping {path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise BadMapping(f"The mapping {path} cannot be read: it is not UTF-8 text (byte {error.start + 1}).") from error
+    except yaml.YAMLError as error:
+        raise BadMapping(f"The mapping {path} cannot be read: {_yaml(error)}.") from error
     parts = content if isinstance(content, dict) else {}
     columns, values = parts.get("columns") or {}, parts.get("values") or {}
     if not isinstance(columns, dict) or not isinstance(values, dict) or not columns or set(parts) - PARTS:
@@ -104,6 +109,14 @@ def read(path: str) -> ColumnMap:
         decimal=parts.get("decimal", "."),
         dates=parts.get("dates"),
     )
+
+
+def _yaml(error: yaml.YAMLError) -> str:
+    """What is wrong, and on which line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{error.problem} (line {mark.line + 1}, column {mark.column + 1})"
+    return str(error).splitlines()[0]
 
 
 def _refuse_choice(path: str, parts: Mapping[str, Any], name: str, choices: Sequence[str]) -> None:
@@ -148,7 +161,9 @@ def _taken(path: str, name: str, theirs: Any, types: Mapping[str, str]) -> Taken
 def rows_of(cells: pl.DataFrame, mapping: ColumnMap, setup: Mapping[str, Any]) -> tuple[list[Row], list[Reject]]:
     """The rows of a file under our names, and those with a cell that may be read in two ways."""
     if absent := sorted(taken.column for taken in mapping.columns.values() if taken.column not in cells.columns):
-        raise Unreadable(f"has no column {', '.join(absent)}, which the mapping names")
+        there = ", ".join(name for name in cells.columns if name != LINE) or "none"
+        has = "" if mapping.long or mapping.transposed else f"; it has {shorten(there, 300, placeholder=' …')}"
+        raise Unreadable(f"has no column {', '.join(absent)}, which the mapping names{has}")
     used = sorted({taken.column for taken in mapping.columns.values()})
     numbers = cells[LINE] if LINE in cells.columns else range(1, cells.height + 1)
     rows: list[Row] = []

@@ -22,7 +22,8 @@ NOT_READ = (
 )
 DUCKDB, DUCKDB_AT = b"DUCK", 8
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
-ENDINGS = (".parquet", ".arrow", ".csv", ".tsv", *JSON_ENDINGS)
+TABLE_ENDINGS = (".parquet", ".arrow", ".csv", ".tsv")
+ENDINGS = (*TABLE_ENDINGS, *JSON_ENDINGS)
 PACKED_ENDINGS = (".gz", ".zst")
 # Logs of text, recognised by how their names end, are looked at inside folders too.
 LOGS = ("_carbontracker.log",)

@@ -101,7 +101,8 @@ def _rows(lines: Iterable[tuple[int, str | None]], header: Header, rejects: list
     for number, text in _joined(iter(lines), header.delimiter):
         cells = None if text is None else _split(text, header.delimiter)
         if cells is None:
-            rejects.append(Reject(number, None, "is no row of a table: too long, not UTF-8, or a quote is not closed"))
+            why = "it has zero bytes, is not UTF-8 or is too long" if text is None else "a quote in it is not closed"
+            rejects.append(Reject(number, None, f"is no row of a table: {why}"))
             continue
         while len(cells) > wanted and not cells[-1]:
             cells.pop()
@@ -124,6 +125,7 @@ def _joined(lines: Iterator[tuple[int, str | None]], delimiter: str) -> Iterator
             yield number, text
             continue
         taken: list[tuple[int, str | None]] = []
+        first = text
         while text is not None and text.count('"') % 2 and len(text) <= LONGEST_LINE:
             following, more = waiting.popleft() if waiting else next(lines, (0, None))
             if following:
@@ -132,5 +134,5 @@ def _joined(lines: Iterator[tuple[int, str | None]], delimiter: str) -> Iterator
         if text is not None and _split(text, delimiter) is not None:
             yield number, text
         else:
-            yield number, None
+            yield number, first
             waiting.extendleft(reversed(taken))

@@ -205,7 +205,8 @@ class Results:
         """The filters with names looked up. Raises UnknownValue."""
         if unknown := filters.keys() - Filters.__annotations__.keys():
             named.one_of("filter", next(iter(unknown)), Filters.__annotations__)
-        return named.selection(filters, query.options(self.warehouse))
+        given = {key: value for key, value in filters.items() if value is not None}
+        return named.selection(given, query.options(self.warehouse))
 
 
 def _idle(above_idle: bool, above_active_idle: bool) -> str:

@@ -55,6 +55,7 @@ def test_the_leaderboard_is_what_the_published_table_says(results: pj.Results) -
     assert board["energy_j"].to_list() == pytest.approx(figures["energy_j"].to_list())
     named = results.leaderboard(model="vicuna-7B", gpu="A40", task="chat")
     assert named["model_name"].to_list() == ["vicuna-7B"]
+    assert results.leaderboard(model="vicuna-7B", gpu="A40", task="chat", engine=None).equals(named), "None filters nothing"  # type: ignore[arg-type]
 
 
 def test_another_statistic_is_a_column_with_a_reason_where_it_is_not_known(results: pj.Results) -> None:

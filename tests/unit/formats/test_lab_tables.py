@@ -54,6 +54,7 @@ def test_energy_in_a_mapped_file_needs_a_source(tmp_path: Path, warehouse: Path)
     ("text", "sentence"),
     [
         ("columns: [", "cannot be read"),
+        ("columns:\n  task: {t\n", r"cannot be read: expected ',' or '}', but got '<stream end>' \(line 3, column 1\)"),
         ("values: {task: chat}", "must have `columns`"),
         ("columns: {joules: e}", "columns that a record does not have: joules"),
         ("columns: {task: {column: t, times: 2}}", "must give task"),
@@ -67,9 +68,17 @@ def test_a_bad_mapping_is_a_sentence(tmp_path: Path, text: str, sentence: str) -
         mapped.read(str(tmp_path / "map.yaml"))
 
 
+def test_a_mapping_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(mapped.BadMapping, match=r"none.yaml cannot be read: No such file or directory\.$"):
+        mapped.read(str(tmp_path / "none.yaml"))
+
+
 def test_a_mapping_that_names_an_absent_column(tmp_path: Path, warehouse: Path) -> None:
     (tmp_path / "map.yaml").write_text("columns: {energy_j: watts}\nvalues: {model_id: m, task: t}\n")
     assert main([str(DATA / "mapped" / "lab.csv"), "--map", str(tmp_path / "map.yaml"), "--warehouse", str(warehouse)]) == 1
+    ((_, _, reason),) = warehouses.rejects(warehouse)
+    assert reason.startswith("has no column watts, which the mapping names; it has ")
+    assert "joules" in reason
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from prompt_joules.ingest.__main__ import main
 from prompt_joules.ingest.formats import FORMATS
 from tests import factories, reference, warehouses
 
+DATA = Path(__file__).parents[2] / "data" / "mapped"
+
 
 def test_exit_status_says_what_happened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = factories.write(factories.records(3), tmp_path / "good.parquet")
@@ -48,6 +50,25 @@ def test_a_command_with_a_slip_is_not_taken_for_a_path_alone(
     monkeypatch.chdir(tmp_path)
     assert main(["rejcts"]) == 2
     assert capsys.readouterr().err == "There is no file or folder rejcts. Did you mean the command rejects?\n"
+
+
+def test_what_holds_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without results, and a file without rows: neither is an error, and neither is silent."""
+    (tmp_path / "empty").mkdir()
+    warehouse = ["--warehouse", str(tmp_path / "w.duckdb")]
+    assert main([str(tmp_path / "empty"), *warehouse]) == 0
+    assert f"There are no results in {tmp_path / 'empty'}" in " ".join(capsys.readouterr().out.split())
+    factories.records(3).head(0).write_parquet(tmp_path / "none.parquet")
+    assert main([str(tmp_path / "none.parquet"), *warehouse]) == 0
+    assert "has no rows" in capsys.readouterr().out
+
+
+def test_a_changed_mapping_alone_is_told_to_need_a_rebuild(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [str(DATA / "lab.csv"), "--map", str(DATA / "lab.yaml"), "--warehouse", str(tmp_path / "w.duckdb")]
+    main(arguments)
+    assert "--rebuild" not in capsys.readouterr().out
+    main(arguments)
+    assert "after a change of the mapping alone, --rebuild reads it again" in " ".join(capsys.readouterr().out.split())
 
 
 def test_no_path_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,11 +71,11 @@ def test_lines_that_are_no_row(tmp_path: Path) -> None:
     text = b'# a comment\n\na,b\n1,2\n3\n4,5,6\n\n7,\xe9\n"8,9\n10,"one\ntwo"\n,\n11,12,\n'
     table = content(tmp_path, text).table()
     assert table.cells.rows() == [(4, "1", "2"), (10, "10", "one\ntwo"), (13, "11", "12")]
-    assert [(reject.row, reject.reason[:20]) for reject in table.rejects] == [
-        (5, "has 1 cells, the hea"),
-        (6, "has 3 cells, the hea"),
-        (8, "is no row of a table"),
-        (9, "is no row of a table"),
+    assert [(reject.row, reject.reason[:24]) for reject in table.rejects] == [
+        (5, "has 1 cells, the header "),
+        (6, "has 3 cells, the header "),
+        (8, "is no row of a table: it"),
+        (9, "is no row of a table: a "),
     ]
 
 

@@ -230,6 +230,7 @@ def test_foreign_files(tmp_path: Path, warehouse: Path) -> None:
     report = warehouses.ingest(tmp_path / "table.csv", into=warehouse)
     assert report.status == 1
     assert report.lines[0].why.startswith("is of no format that Prompt Joules reads")
+    assert "--map FILE" in report.lines[0].why
 
 
 @TOGETHER.of
@@ -257,7 +258,7 @@ def text_that_is_not_utf8(folder: Path) -> None:
 def test_text_that_is_not_utf8(loaded: Loaded) -> None:
     report = warehouse = loaded[text_that_is_not_utf8]
     assert report.status == 1
-    assert rejects(warehouse) == [(2, None, "is no row of a table: too long, not UTF-8, or a quote is not closed")]
+    assert rejects(warehouse) == [(2, None, "is no row of a table: it has zero bytes, is not UTF-8 or is too long")]
 
 
 def test_a_link_out_of_the_folder_is_not_followed(results: Path, warehouse: Path, tmp_path: Path) -> None:
