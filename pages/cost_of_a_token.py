@@ -33,7 +33,8 @@ if known.is_empty():
     scope.end_without_rows(view, hint, count=lambda view: data.load("cost_results", view.selection).height)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    drawn = controls.one_result(known)
+    choices, cut = controls.listed(known["label"], "result")
+    drawn = known.filter(pl.col("label") == controls.one_of("Result", "result", choices, "stretch", cut))
     tokens_in = controls.number("Prompt (token)", "in", 200.0, 0.0, 1e6, "Tokens in the prompt.")
     tokens_out = controls.number("Answer (token)", "out", 200.0, 1.0, 1e6, "Tokens in the answer.")
 one = view.narrowed(among("result_id", drawn["result_id"]))

@@ -14,6 +14,7 @@ from prompt_joules.pages.ui.pure import certainty, naming, shape, words
 from prompt_joules.pages.ui.pure.narrowings import Grouped, among
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
+from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.statistics import comparison, percentiles
 
@@ -201,7 +202,7 @@ say_what_differs(view, by)
 if forced:
     st.info(words.FORCED, icon=":material/casino:")
 frame.say_measure_of_prompts(view)
-if room.is_divided(own, key):
+if key.startswith(("energy", "power")) and own.select(energy_shown.shared(own.columns).any()).item():
     st.caption(room.DIVIDED)
 glance.explained(room.spreads(table, metric), "" if of_joules else room.OFF_BY, label=room.IN_WORDS)
 if not of_joules:

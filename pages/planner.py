@@ -75,35 +75,6 @@ def ask_electricity(row: dict[str, Any]) -> tuple[float, float, float, str]:
     return overhead, intensity, price, currency or own["currency"]
 
 
-def ask_assumptions() -> tuple[float, float | None, float, float, float, str]:
-    """Responses a day, tokens an answer, PUE, price per kWh, grid intensity in g CO₂e per kWh, and the currency."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        requests = number("Responses a day", "requests", 10_000.0, 0.0, 1e12, "How many answers the model gives a day.")
-        about = (
-            "Leave it empty for answers as long as those that were measured. With a number, the energy is an estimate: J/token times "
-            "that number."
-        )
-        length = number("Tokens an answer", "tokens", None, 1.0, 1e7, about, "as measured")
-        names = [room.OWN, *electricity.countries()["country"]]
-        about = "Sets grid and price, where they are known, to figures with a source and a year."
-        controls.tell_unknown("country", names)
-        country = st.selectbox("Country", names, key="country", bind="query-params", on_change=take_country, help=about, width=210)
-        row = room.assumed(country or room.OWN)
-        with glance.more():
-            overhead, intensity, price, currency = ask_electricity(row)
-    st.caption(f"PUE {overhead:g}, {intensity:g} g CO₂e/kWh, {price:g} {plain(currency)}/kWh. {room.sources(row)}")
-    return requests, length, overhead, price, intensity, currency
-
-
-def show_year(rows: pl.DataFrame, currency: str) -> None:
-    """The year in three numbers with their bands."""
-    year = rows.filter(pl.col("period") == "year").row(0, named=True)
-    with st.container(horizontal=True):
-        for name, title in (("kwh", "Energy a year (kWh)"), ("money", f"{currency} a year"), ("co2_kg", "CO₂e a year (kg)")):
-            band = room.ends(year, name)
-            st.metric(title, room.amount(year[name]), delta=band, delta_color="off", delta_arrow="off", border=True)
-
-
 def energy_of(chosen: pl.DataFrame, view: View, length: float | None) -> tuple[tuple[float, float, float], dict[str, Any], float, str]:
     """Mean, low and high end of the energy of one answer, the row of `compared` they are from, tokens it is multiplied by, its kind."""
     row = chosen.row(0, named=True)
@@ -128,11 +99,25 @@ if rows.is_empty():
 
 chosen, asked = ask_result(rows), view
 view = view.narrowed(among("result_id", chosen["result_id"]))
-requests, length, overhead, price, intensity, currency = ask_assumptions()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    requests = number("Responses a day", "requests", 10_000.0, 0.0, 1e12, "How many answers the model gives a day.")
+    length = number("Tokens an answer", "tokens", None, 1.0, 1e7, room.ABOUT_LENGTH, "as measured")
+    names = [room.OWN, *electricity.countries()["country"]]
+    about = "Sets grid and price, where they are known, to figures with a source and a year."
+    controls.tell_unknown("country", names)
+    country = st.selectbox("Country", names, key="country", bind="query-params", on_change=take_country, help=about, width=210)
+    assumed = room.assumed(country or room.OWN)
+    with glance.more():
+        overhead, intensity, price, currency = ask_electricity(assumed)
+st.caption(f"PUE {overhead:g}, {intensity:g} g CO₂e/kWh, {price:g} {plain(currency)}/kWh. {room.sources(assumed)}")
 joules, energy, factor, kind = energy_of(chosen, view, length)
 plan = workload.workload(joules, requests, overhead, price, intensity)
 
-show_year(plan, currency)
+year = plan.filter(pl.col("period") == "year").row(0, named=True)
+with st.container(horizontal=True):
+    for name, title in (("kwh", "Energy a year (kWh)"), ("money", f"{currency} a year"), ("co2_kg", "CO₂e a year (kg)")):
+        ends = room.ends(year, name)
+        st.metric(title, room.amount(year[name]), delta=ends, delta_color="off", delta_arrow="off", border=True)
 frame.say_measure(results, asked)
 band = certainty.interval(energy, "value", lambda end: f"{figure(end * factor, 3)} J")
 st.markdown(room.planned(chosen.row(0, named=True), joules[0], kind, band, requests, length, view.measure))

@@ -10,7 +10,6 @@ from prompt_joules.pages.ui.pure.narrowings import Contains, among
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import energy_shown
-from prompt_joules.warehouse.metrics import Metric
 
 NOT_KEPT = "not kept"
 
@@ -81,14 +80,6 @@ def show_texts(answers: pl.DataFrame) -> None:
         st.caption(f"And {words.count(more, 'more text')}, in the download.")
 
 
-def show_setups(setups: pl.DataFrame, prompt: str, metric: Metric) -> None:
-    """The numbers of the chart, one row a setup, in a frame; the browser gets them when it opens."""
-    part = st.expander(f"All {words.count(setups.height, 'setup')}", key="setups-frame", on_change="rerun")
-    if part.open:
-        with part:
-            tables.show(setups, room.SETUPS, alt=f"Setups that answered prompt {prompt}, least energy first", metric=metric)
-
-
 def show_answers(answers: pl.DataFrame, prompt: str, view: View, is_open: bool) -> None:
     """Every answer and a file of them, in a frame; the browser gets them when it opens."""
     label = f"All {words.count(answers.height, 'answer')}"
@@ -138,6 +129,9 @@ if not setups.is_empty():
     st.caption(" ".join([*notes, f"And {words.count(more, 'more setup')}, in the table." if more else ""]))
 show_texts(answers)
 if repeated:
-    show_setups(setups, prompt, measure.metric())
+    part = st.expander(f"All {words.count(setups.height, 'setup')}", key="setups-frame", on_change="rerun")
+    if part.open:  # the browser gets them then
+        with part:
+            tables.show(setups, room.SETUPS, f"Setups that answered prompt {prompt}, least energy first", measure.metric())
 show_answers(answers, prompt, view, is_open=not repeated)
 scope.say_footer(answers, view, "answer", more=room.ONE_PROMPT)

@@ -42,7 +42,7 @@ def datapackage(name: str, file: str, sha256: str, size: int, header: dict[str, 
         "homepage": header["link"],
         "version": header["version"],
         "citation": header["citation"],
-        "licenses": [{"name": _slug(licence), "title": licence} for licence in header["licences"]],
+        "licenses": [{"name": slug(licence, 60), "title": licence} for licence in header["licences"]],
         "sources": [{"title": source} for source in header["sources"]],
         "resources": [
             {
@@ -112,9 +112,9 @@ def _of_croissant(kind: str) -> str:
     return of_frictionless.get(_of_frictionless(kind), "sc:Text")
 
 
-def _slug(text: str) -> str:
-    """Letters, digits, dots and dashes, as names of licences have."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-")[:60]
+def slug(text: str, longest: int) -> str:
+    """Letters, digits, dots and dashes, as names of licences and files have."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip("-")[:longest]
 
 
 def _three_numbers(version: str) -> str:

@@ -5,13 +5,13 @@ Sources: BoAmps, https://github.com/Boavizta/BoAmps (model/); SCI, ISO/IEC 21031
 """
 
 import hashlib
-import re
 import uuid
 from typing import Any
 
 import polars as pl
 
 from prompt_joules.warehouse.export import is_shipped
+from prompt_joules.warehouse.packages import slug
 
 J_PER_KWH = 3.6e6
 LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
@@ -162,8 +162,7 @@ def latex(rows: pl.DataFrame, citation: str) -> str:
 
 def file_name(result_id: str) -> str:
     """A name for the file of one configuration: what its name says, and eight digits that no other has."""
-    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", result_id).strip("-")[:80]
-    return f"{plain}-{hashlib.sha256(result_id.encode()).hexdigest()[:8]}.json"
+    return f"{slug(result_id, 80)}-{hashlib.sha256(result_id.encode()).hexdigest()[:8]}.json"
 
 
 def _gpus(row: dict[str, Any]) -> str:

@@ -127,13 +127,16 @@ class Selection:
             The selection, and one sentence for each value that was ignored.
         """
         notes: list[str] = []
+        valid = _values(query, "valid")
         texts = {field: _texts(key, _values(query, key), notes) for key, field in TEXT_FILTERS.items()}
         selection = cls(
             **texts,
             batch_sizes=_batches(_values(query, "batch"), notes),
             weights=_weights(_values(query, "weights"), notes),
-            only_valid=_only_valid(_values(query, "valid"), notes),
+            only_valid=valid != ["all"],
         )
+        if valid not in ([], ["all"], ["only"]):
+            notes.append("valid in the link must be only or all and was ignored.")
         return selection, tuple(notes)
 
 
@@ -173,9 +176,3 @@ def _weights(values: list[str], notes: list[str]) -> tuple[str, ...]:
     if not known:
         return DEFAULT_WEIGHTS
     return () if len(known) == len(KNOWN_WEIGHTS) else known
-
-
-def _only_valid(values: list[str], notes: list[str]) -> bool:
-    if values and values not in (["all"], ["only"]):
-        notes.append("valid in the link must be only or all and was ignored.")
-    return values != ["all"]

@@ -144,12 +144,6 @@ def one_of(label: str, key: str, choices: Sequence[str], width: Width = 420, abo
     return st.selectbox(label, choices, key=key, bind="query-params", width=width, help=about) or choices[0]
 
 
-def one_result(rows: pl.DataFrame) -> pl.DataFrame:
-    """One result by its `label`, in a box as wide as its row leaves room."""
-    choices, cut = listed(rows["label"], "result")
-    return rows.filter(pl.col("label") == one_of("Result", "result", choices, "stretch", cut))
-
-
 def listed(labels: pl.Series, key: str, first: Sequence[str] = ()) -> tuple[list[str], str | None]:
     """The names of a list: as many as it can have, and those that the link or the start asks for; where it is cut, else None.
 

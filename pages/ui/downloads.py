@@ -1,6 +1,5 @@
 """Downloads: exactly the rows shown, with a header that says what they are."""
 
-from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlencode
 
@@ -34,18 +33,8 @@ def offer(rows: pl.DataFrame, name: str, view: exports.Said) -> None:
         view: what they are, so that its words lead to the same rows.
     """
     made = partial(file_of, rows, name, view=view, link=address())
+    about = f"The {rows.height:,} rows shown, all columns, in base units (J, s, W); a header says what they are and how to cite them."
     with st.container(horizontal=True):
-        _download("Download CSV", partial(made, "csv"), f"{name}.csv", "text/csv", rows.height)
-        _download("Download Parquet", partial(made, "parquet"), f"{name}.parquet", "application/octet-stream", rows.height)
-
-
-def _download(label: str, make: Callable[[], bytes], name: str, mime: str, height: int) -> None:
-    st.download_button(
-        label,
-        data=make,
-        file_name=f"prompt-joules-{name}",
-        mime=mime,
-        on_click="ignore",
-        help=f"The {height:,} rows shown, all columns, in base units (J, s, W); a header says what they are and how to cite them.",
-        key=f"download-{name}",
-    )
+        for kind, label, mime in (("csv", "CSV", "text/csv"), ("parquet", "Parquet", "application/octet-stream")):
+            file, data = f"{name}.{kind}", partial(made, kind)
+            st.download_button(f"Download {label}", data, f"prompt-joules-{file}", mime, f"download-{file}", about, "ignore")

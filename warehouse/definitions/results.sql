@@ -198,18 +198,14 @@ select
     models.family,
     coalesce(figures.counted_params_b, models.params_total_b) as params_total_b,
     coalesce(figures.counted_active_params_b, models.params_active_b) as params_active_b,
-    case when figures.weights = 'pretrained' then model_quality.arc end as arc,
-    case when figures.weights = 'pretrained' then model_quality.hellaswag end as hellaswag,
-    case when figures.weights = 'pretrained' then model_quality.truthfulqa end as truthfulqa,
-    case
-        when figures.weights = 'pretrained' then (model_quality.arc + model_quality.hellaswag + model_quality.truthfulqa) / 3
-    end as quality_mean,
-    case when figures.weights = 'pretrained' then model_quality.quality_source end as quality_source,
-    case when figures.weights = 'pretrained' then model_quality.quality_sources::integer end as quality_sources
+    model_quality.arc, model_quality.hellaswag, model_quality.truthfulqa,
+    (model_quality.arc + model_quality.hellaswag + model_quality.truthfulqa) / 3 as quality_mean,
+    model_quality.quality_source,
+    model_quality.quality_sources::integer as quality_sources
 from (
     select * from measured_results
     union all by name
     select * from published_results
 ) as figures
 join models on models.model_id = figures.model_id
-left join model_quality on model_quality.model_id = figures.model_id;
+left join model_quality on model_quality.model_id = figures.model_id and figures.weights = 'pretrained';

@@ -15,17 +15,10 @@ choices as (
         weights = 'dummy' as is_random
     from found
     union all by name
-    select 'gpu' as kind, gpu_model as value, gpu_model as label from found
-    union all by name
-    select 'task' as kind, task as value, task as label from found
-    union all by name
-    select 'engine' as kind, engine as value, engine as label from found
-    union all by name
-    select 'source' as kind, source as value, source as label from found
-    union all by name
-    select 'batch' as kind, batch_size::varchar as value, batch_size::varchar as label from found where batch_size is not null
-    union all by name
-    select 'weights' as kind, weights as value, weights as label from found
+    select kind, value, value as label
+    from (select gpu_model as gpu, task, engine, source, batch_size::varchar as batch, weights from found)
+    unpivot include nulls (value for kind in (gpu, task, engine, source, batch, weights))
+    where kind != 'batch' or value is not null
 )
 select
     kind,

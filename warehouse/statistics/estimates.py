@@ -58,7 +58,9 @@ class Estimate:
             place: keeps the luck of different numbers apart.
         """
         if self.draws is not None:
-            return self.draws + runs.draws(self.luck, place) + calibrations(self.calibration, place)
+            # How far the meter is off in all of it alike is normal; other numbers have independent draws.
+            normal = np.random.default_rng([intervals.SEED, 3, place]).permutation(intervals.evenly(0))
+            return self.draws + runs.draws(self.luck, place) + self.calibration / intervals.NORMAL * normal
         return np.full(intervals.RESAMPLES, math.log(self.value)) if self.value is not None and self.value > 0 else None
 
     def row(self, name: str, place: int, less: float = 0) -> dict[str, float | None]:
@@ -85,15 +87,6 @@ def basis_of(count: int, cards: Cards) -> str:
     if count > 1:
         return {Cards.MEASURED: ACROSS_RUNS, Cards.LEVEL: ACROSS_CARDS, Cards.UNLIKE: OTHER_CARDS}[cards]
     return WITH_CARDS if cards is Cards.LEVEL else WITH_SPREAD
-
-
-def calibrations(half: float, place: int) -> Floats:
-    """Draws of how far the meter is off in all of a number alike, as logarithms: normal, with this half-width of 95 %.
-
-    Args:
-        place: other numbers give independent draws.
-    """
-    return half / intervals.NORMAL * np.random.default_rng([intervals.SEED, 3, place]).permutation(intervals.evenly(0))
 
 
 def calibration_of_ratio(first: "Meter", second: "Meter") -> float:

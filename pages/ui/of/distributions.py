@@ -11,7 +11,6 @@ from prompt_joules.pages.ui.pure import certainty, naming, words
 from prompt_joules.pages.ui.pure.narrowings import Among
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import figure, plain
-from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import TOKENS, Measure
 from prompt_joules.warehouse.metrics import METRICS, PROMPT_METRICS, Metric
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS
@@ -64,16 +63,6 @@ def of_prompts(measure: Measure, forced: bool) -> tuple[str, ...]:
         first = replace(measure, statistic="mean", per=per).key
         return tuple(dict.fromkeys((first, *(key for key in PROMPT_METRICS if not METRICS[key].follows_length))))
     return tuple(dict.fromkeys((replace(measure, statistic="mean").key, *PROMPT_METRICS)))
-
-
-def is_divided(rows: pl.DataFrame, key: str) -> bool:
-    """Whether the number is made of energies that were divided among several prompts by a rule.
-
-    Args:
-        rows: rows of `results` of our own runs.
-        key: of NUMBERS.
-    """
-    return key.startswith(("energy", "power")) and bool(rows.select(energy_shown.shared(rows.columns).any()).item())
 
 
 def in_setups(rows: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,9 @@ ABOVE = {
     ABOVE_IDLE: ", above the power of the idle GPU",
     ABOVE_ACTIVE_IDLE: ", above the power of the GPU that is loaded and waits",
 }
+ABOUT_LENGTH = (
+    "Leave it empty for answers as long as those that were measured. With a number, the energy is an estimate: J/token times that number."
+)
 ASSUMPTIONS = "Assumptions, not measurements"
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "CNY", "INR", "JPY", "KRW", "AUD", "CAD", "BRL", "SGD")
 # Keys of the selects from which a result follows, in order, and the columns that they choose by.
@@ -105,12 +108,9 @@ def assumptions(length: float | None, country: str | None) -> str:
 
 def assumed(country: str) -> dict[str, Any]:
     """The row of a country; that of the visitor's own numbers has its name only."""
+    own = {"country": OWN, "grid_g_per_kwh": 400.0, "price_per_kwh": 0.2, "currency": CURRENCIES[0]}
     rows = electricity.countries().filter(pl.col("country") == country)
-    return (
-        rows.row(0, named=True)
-        if rows.height
-        else {"country": OWN, "grid_g_per_kwh": 400.0, "price_per_kwh": 0.2, "currency": CURRENCIES[0]}
-    )
+    return rows.row(0, named=True) if rows.height else own
 
 
 def sources(row: Mapping[str, Any]) -> str:

@@ -144,18 +144,10 @@ def about(runs: pl.DataFrame, kind: str) -> str:
     if kind == ALL:
         return "; ".join(f"{found.lower()}: {ABOUT_KINDS[found]}" for found in OF_KIND if found in set(runs["verdict"])).capitalize() + "."
     column = "properties" if kind == SOUND else "remarks"
-    counts = (
-        runs.select(pl.col(column).explode().alias("said"))
-        .drop_nulls()["said"]
-        .value_counts()
-        .sort("count", "said", descending=[True, False])
-    )
+    counts = runs[column].explode().drop_nulls().value_counts().sort("count", column, descending=[True, False])
     most = ", ".join(f"{said} ({count:,})" for said, count in counts.head(4).iter_rows())
-    return (
-        f"{kind}: {ABOUT_KINDS[kind]}. {'Properties' if kind == SOUND else 'Most frequent'}: {most}."
-        if most
-        else f"{kind}: {ABOUT_KINDS[kind]}."
-    )
+    about = f"{kind}: {ABOUT_KINDS[kind]}."
+    return f"{about} {'Properties' if kind == SOUND else 'Most frequent'}: {most}." if most else about
 
 
 # Run ids are UUIDs.
@@ -183,12 +175,8 @@ def verdicts(runs: pl.DataFrame) -> str:
     """How many runs count, how many answers have energy, and how close the energy balance is."""
     valid, answers, measured = runs["valid"].sum(), int(runs["ok"].sum()), int(runs["measured"].sum())
     worst = (runs["balance_ratio"] - 1).abs().max()
-    balance = (
-        " The energy of answers and of the gaps between them adds up to the GPU's own counter within "
-        f"{figure(max(100 * worst, 0.01), 2)} %."
-        if isinstance(worst, float)
-        else ""
-    )
+    off = f"{figure(max(100 * worst, 0.01), 2)} %" if isinstance(worst, float) else ""
+    balance = f" The energy of answers and of the gaps between them adds up to the GPU's own counter within {off}." if off else ""
     marked = " Runs and rows that failed a check are marked, stay in this list and are in no average." if valid < runs.height else ""
     shared = int(runs.filter(pl.col("batch_size") > 1)["measured"].sum())
     divided = f", {shared:,} of them a share of what was measured for several together" if shared else ""

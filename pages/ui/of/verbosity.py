@@ -180,10 +180,8 @@ def said_of_pairs(changes: pl.DataFrame) -> str:
 
 def _setups(rows: pl.DataFrame, key: str) -> str:
     """How many setups these are, and of how many of them a difference is shown where that is not all or none."""
-    said, known = (
-        words.count(rows.height, "setup"),
-        rows.select(pl.min_horizontal("runs_a", "runs_b"), f"{key}_low", f"{key}_high").drop_nulls(),
-    )
+    said = words.count(rows.height, "setup")
+    known = rows.select(pl.min_horizontal("runs_a", "runs_b"), f"{key}_low", f"{key}_high").drop_nulls()
     if known.is_empty():
         once = (rows["runs_a"].fill_null(0) < 2).all() or (rows["runs_b"].fill_null(0) < 2).all()
         return f"{said}, {ONCE if once else 'no interval'}"

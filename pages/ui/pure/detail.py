@@ -24,7 +24,8 @@ def upright(row: pl.DataFrame, meanings: Mapping[str, str] = MappingProxyType({}
     """
     values = shape.on_screen(row.drop(*DRAWN, strict=False)).row(0, named=True)
     known = {key: value for key, value in values.items() if value is not None and value != []}
-    return _lines((naming.title_of(key), _text(value), _meaning(key) or meanings.get(key, "")) for key, value in known.items())
+    named = {key: NUMBERS[key].meaning if key in NUMBERS else headings.LABELS.get(key, ("", ""))[1] for key in known}
+    return _lines((naming.title_of(key), _text(value), named[key] or meanings.get(key, "")) for key, value in known.items())
 
 
 def environment(text: str | None) -> pl.DataFrame:
@@ -69,7 +70,3 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:,.4g}" if isinstance(value, float) else str(value)
-
-
-def _meaning(key: str) -> str:
-    return NUMBERS[key].meaning if key in NUMBERS else headings.LABELS.get(key, ("", ""))[1]

@@ -137,21 +137,9 @@ def dots(chart: alt.Chart, rows: pl.DataFrame, field: str, title: str, size: int
     few = "few" in getattr(chart.data, "columns", ()) and bool(chart.data["few"].any())
     if all_measured(rows):
         return points.encode(stroke=strokes, fillOpacity=alt.FillOpacityValue(1, condition=FEW)) if few else points
-    drawn = filled(points.encode(stroke=strokes), rows)
-    drawn.encoding.fillOpacity.condition = FEW if few else alt.Undefined
-    return drawn
-
-
-def filled(points: alt.Chart, rows: pl.DataFrame) -> alt.Chart:
-    """Points that are full where the energy is measured, pale where divided, hollow where estimated; as they were where all is measured.
-
-    Args:
-        rows: with `energy_is`.
-    """
-    if all_measured(rows):
-        return points
     kinds = set(rows["energy_is"])
-    fills = alt.FillOpacity("energy_is:O", scale=alt.Scale(type="ordinal", domain=list(KINDS), range=FILLS), legend=None)
+    scale, hollow = alt.Scale(type="ordinal", domain=list(KINDS), range=FILLS), FEW if few else alt.Undefined
+    fills = alt.FillOpacity("energy_is:O", scale=scale, legend=None, condition=hollow)
     outline = alt.StrokeDash(
         "energy_is:O",
         title="Energy is",
@@ -165,7 +153,7 @@ def filled(points: alt.Chart, rows: pl.DataFrame) -> alt.Chart:
             symbolType="circle",
         ),
     )
-    drawn: alt.Chart = points.encode(fillOpacity=fills, strokeDash=outline)
+    drawn: alt.Chart = points.encode(stroke=strokes, fillOpacity=fills, strokeDash=outline)
     return drawn
 
 
