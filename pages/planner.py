@@ -23,8 +23,11 @@ WIDTHS: dict[str, int | Literal["stretch"]] = {"plan_model": 240, "plan_gpu": 15
 def plannable(view: View, results: pl.DataFrame) -> pl.DataFrame:
     """The results of a view that a plan can be made with."""
     per_token = view.per("output token")
-    tokens = data.results(per_token).select("result_id", pl.col(per_token.measure.key).alias("token_j"))
-    return room.plannable(results.join(tokens, on="result_id", how="left"), view.measure.key, models.names(data.options()))
+    # Not by result: a setup has the name of the first of its runs, and these have another order where another energy is asked for.
+    same = pl.coalesce("setup", "result_id").alias("same")
+    tokens = data.results(per_token).select(same, pl.col(per_token.measure.key).alias("token_j"))
+    known = results.with_columns(same).join(tokens, on="same", how="left", maintain_order="left").drop("same")
+    return room.plannable(known, view.measure.key, models.names(data.options()))
 
 
 def ask_result(rows: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 
 from prompt_joules.pages.ui import data
 from prompt_joules.pages.ui.of import energy_vs_parameters, tradeoffs
-from prompt_joules.pages.ui.pure import axes, shape
+from prompt_joules.pages.ui.pure import axes, shape, words
 from prompt_joules.warehouse import called, query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import lines, pooled, runs
@@ -64,6 +64,14 @@ def test_a_plan_is_made_with_all_runs(setup: pl.DataFrame) -> None:
     assert not app.exception
     assert not [box for box in app.selectbox if box.key == "plan_result"], "several runs of a setup are one choice"
     assert f"{once(setup)['energy_j'].mean():.0f}" in text(app).replace(",", "")
+
+
+def test_a_plan_of_a_length_takes_the_energy_of_a_token_of_all_runs(setup: pl.DataFrame) -> None:
+    app = open_app("planner", **OURS, tokens="300")
+    assert not app.exception
+    prompts = once(setup)
+    token = prompts["energy_j"].sum() / prompts["output_tokens"].sum()
+    assert f"≈ **{words.figure(300 * token, 3)} J**" in text(app)
 
 
 def test_a_point_has_its_interval_and_says_how_many_runs_it_is(setup: pl.DataFrame, shipped_warehouse: Path) -> None:

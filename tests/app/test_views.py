@@ -5,8 +5,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import streamlit as st
 
-from prompt_joules.pages.ui import data, downloads, site
+from prompt_joules.pages.ui import data, site
 from prompt_joules.pages.ui.of import distributions, export_sql, three_years, verbosity, what_software_saves_curves
 from prompt_joules.pages.ui.pure.narrowings import Among, Computed, Grouped, Planned, Sides
 from prompt_joules.pages.ui.pure.view import View
@@ -182,10 +183,10 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """The files that a page offers, by name."""
     files: dict[str, bytes] = {}
 
-    def caught(label: str, make: Callable[[], bytes], file: str, mime: str, height: int) -> None:
-        files[file] = make()
+    def caught(label: str, data: Callable[[], bytes], file_name: str, *_: object, **__: object) -> None:
+        files[file_name.removeprefix("prompt-joules-")] = data()
 
-    monkeypatch.setattr(downloads, "_download", caught)
+    monkeypatch.setattr(st, "download_button", caught)
     return files
 
 
