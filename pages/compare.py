@@ -34,9 +34,8 @@ def say_what_differs(view: View, chosen: pl.DataFrame) -> None:
             "Comparable: task, GPU, engine, batch size, harness, sampling, prompts and power limit are alike.", icon=":material/check:"
         )
         return
-    st.warning(
-        f"Not alike in {words.listed(keys)}. The ratio holds for these setups; it is not only about the model.", icon=":material/rule:"
-    )
+    said, is_fair = room.differing(keys, chosen["model_name"].n_unique())
+    (st.success if is_fair else st.warning)(said, icon=":material/check:" if is_fair else ":material/rule:")
     pick.show_framed(keys, keys.columns, "Keys on which the results differ", "differences", view, "Where they differ")
 
 

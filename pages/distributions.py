@@ -153,7 +153,7 @@ own = view.rows(data.own(view.selection))
 forced = shape.has_random_weights(own)
 if forced and of_joules:
     st.info(words.FORCED, icon=":material/casino:")
-    scope.say_footer(own, view)
+    scope.say_footer(own, view, "run")
     st.stop()
 with choices:
     key = "energy_j" if of_joules else controls.metric("Number", "metric", room.of_prompts(view.measure, forced), width=225)
@@ -178,7 +178,7 @@ if measured.is_empty():
     count = words.count(int(summary["unmeasured"].sum()), "prompt")
     st.info(plain(f"{metric.label}: not measured in {count} of this selection.{why}"), icon=":material/help:")
     st.markdown("Response length, latency and throughput are known without an energy counter: choose one of them above.")
-    scope.say_footer(own, view)
+    scope.say_footer(own, view, "run")
     st.stop()
 
 table = room.in_units_of(measured, metric, room.LEVELS)
@@ -198,6 +198,8 @@ with top:
         draw.show(drawn, alt=f"Cumulative share of the prompts by {metric.title}")
     else:
         show_where_the_joules_go(naming.with_short_names(room.steps_of(found), names))
+if shared := words.alike(naming.alike(found["series"]) if found.height > 1 else found["series"].item()):
+    st.caption(shared)
 say_what_differs(view, by)
 if forced:
     st.info(words.FORCED, icon=":material/casino:")
@@ -210,4 +212,4 @@ if not of_joules:
     alt = f"Percentiles of {metric.title}"
     listed = view.narrowed(Grouped(by), among("series", measured["series"]))
     pick.show_framed(table, columns, alt, f"percentiles-{metric.key}", listed, "The percentiles as a table", metric=metric)
-scope.say_footer(own, view, more=room.drawn(measured))
+scope.say_footer(own, view, "run", more=room.drawn(measured))

@@ -75,7 +75,8 @@ def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", mor
     hidden = data.load("hidden", view.selection) if ours else pl.DataFrame()
     chosen = ", ".join(part for part in parts_of(_on_screen(view.asked())) if part not in USUAL) or "all"
     shown = f"{words.drawn(drawn, noun)}; shown: {plain(chosen)}."
-    left_out = f"{words.count(int(hidden['count'].sum()), 'prompt')} hidden." if hidden.height else ""
+    why = "failed" if hidden.height == 1 and hidden["reason"][0] == "failed" else "left out"
+    left_out = f"{words.count(int(hidden['count'].sum()), 'prompt')} {why}." if hidden.height else ""
     asides = [narrowing.words() for narrowing in view.narrowings if narrowing not in view.asked().narrowings]
     about = [words.places(drawn), f"Rows: {plain(', '.join(asides))}." if asides else "", _reasons(hidden), words.SCOPE]
     line = " ".join(part for part in (more, shown, left_out, "GPU energy only.") if part)
@@ -99,7 +100,7 @@ def _reasons(hidden: pl.DataFrame) -> str:
     if hidden.is_empty():
         return ""
     reasons = "; ".join(f"{count:,} {plain(reason)}" for reason, count in hidden.select("reason", "count").iter_rows())
-    return f"Hidden: {words.count(int(hidden['count'].sum()), 'prompt')} ({reasons})."
+    return f"Left out: {words.count(int(hidden['count'].sum()), 'prompt')} ({reasons})."
 
 
 def show_no_warehouse(error: errors.WarehouseError) -> None:

@@ -1,11 +1,11 @@
-"""What Concise or verbose? and Prompts say first, and what they compare, against polars."""
+"""What pages say first, and what they compare, against polars."""
 
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui.of import prompts, verbosity
+from prompt_joules.pages.ui.of import compare, cost_of_a_token, energy_vs_parameters, prompts, verbosity
 from prompt_joules.pages.ui.of import verbosity_charts as drawings
 from prompt_joules.pages.ui.pure import words
 from prompt_joules.warehouse import query
@@ -62,7 +62,7 @@ def test_the_headline_of_a_prompt_ranges_over_what_had_the_gpu_for_itself() -> N
         }
     )
     said = prompts.headline("p-1", rows, Measure())
-    assert said == "**p\\-1** “Why is the sky blue?”: 3 answers, of which 2 measured: **50 to 100 J**, **2×** apart."
+    assert said == "**p\\-1** “Why is the sky blue?”: 3 answers, of which 2 measured alone on the GPU: **50 to 100 J**, **2×** apart."
     assert "**÷ 2 J**" in prompts.headline("p-1", rows.tail(1), Measure())
     assert [heading for heading, _ in prompts.different(rows)] == [
         "**x**: 50 J, 9 tokens. The same words from 1 other answer.",
@@ -76,3 +76,47 @@ def test_an_energy_is_off_by_no_more_than_down_to_nothing() -> None:
         pl.DataFrame([row | {"output_tokens": 9, "input_tokens": 1, "output_words": 1, "output_chars": 1}]), Measure()
     )
     assert found.select("value", "value_low", "value_high").row(0) == (2.0, 0.0, 5.0)
+
+
+def test_a_length_for_which_the_fit_is_below_zero_has_no_joules() -> None:
+    """Neither the sentence nor the line goes below zero, where no answer can be."""
+    fit = {
+        "grows": True,
+        "longest": 2048,
+        "answers": 542,
+        "fixed_j": -13.0,
+        "input_token_j": 0.05,
+        "output_token_j": 0.25,
+        "mean_in": 100.0,
+    }
+    assert "**not known**" in cost_of_a_token.what_if(fit, (-12.7, -20.0, -5.0), 1, 1)
+    said = cost_of_a_token.what_if(fit, (47.2, -1.0, 52.5), 200, 200)
+    assert "**47.2 J** (fitted; 95 % interval of the mean 0 to 52.5 J; 542 answers)" in said
+    asked = pl.DataFrame({"output_tokens": [1, 2048], "energy_j": [2.0, 500.0], "fitted_j": [0.0, 500.0], "input_tokens": [9, 9]})
+    drawn = cost_of_a_token.measured_against_fit(asked.with_columns(prompt_id=pl.lit("p")), fit).to_dict()
+    ends = [row for rows in drawn["datasets"].values() for row in rows if "fit for" in row["kind"]]
+    assert min(row["energy_j"] for row in ends) == pytest.approx(0) and max(row["output_tokens"] for row in ends) == 2048
+
+
+@pytest.mark.parametrize(
+    ("keys", "models", "said"),
+    [
+        (["task"], 1, ("Alike in all but task: the ratio is about that.", True)),
+        (["task", "engine"], 1, ("Not alike in task, engine. The ratio is what these change together.", False)),
+        (["engine"], 2, ("Not alike in engine. The ratio holds for these setups; it is not only about the model.", False)),
+    ],
+)
+def test_what_a_ratio_of_unlike_setups_is_about(keys: list[str], models: int, said: tuple[str, bool]) -> None:
+    assert compare.differing(pl.DataFrame({"key": keys}), models) == said
+
+
+def test_the_length_of_an_answer_is_a_number_of_tokens() -> None:
+    assert prompts.energy({"energy_is": "measured", "energy_j": 265.7, "output_tokens": 1035}) == "265.7 J, 1,035 tokens"
+    assert prompts.energy({"energy_is": "measured", "energy_j": None, "output_tokens": 1}) == "energy not measured, 1 token"
+
+
+def test_lines_that_may_be_flat_are_counted() -> None:
+    grows = {"line": "A40", "slope": 0.8, "slope_low": 0.4, "slope_high": 1.3, "explained": 0.8, "points": 23, "models": 23, "grows": True}
+    lines = pl.DataFrame([grows, grows, grows | {"grows": False}])
+    said = energy_vs_parameters.headline(lines, "params_total_b", "energy_per_token_j", log=True)
+    assert said.endswith("Of 2 other lines 1 grows too; 1 may be flat and is not drawn.")

@@ -73,7 +73,8 @@ def test_the_headline_says_how_much_is_length_and_how_much_the_cost_of_a_token(a
         f"**{words.figure(high['answer_j'] / low['answer_j'], 2)}×** the first: {tokens}× the tokens, each at {token}× the energy."
     )
     assert said.replace("\\", "").startswith(
-        "One answer takes **526 J** (llama-7B) to **2,620 J** (baize-v2-7B), as a 10 W lamp does in 53 seconds to 4.4 minutes."
+        "One answer takes **526 J** (llama-7B) to **2,620 J** (baize-v2-7B) among 13 models of 3 to 10 billion parameters, "
+        "as a 10 W lamp does in 53 seconds to 4.4 minutes."
     )
     unknown = rows.with_columns(output_tokens=pl.lit(None, pl.Float64))
     assert room.headline(unknown).endswith("×** the first.")
@@ -90,7 +91,9 @@ def test_joules_are_said_as_the_time_of_a_lamp(joules: list[float], said: str) -
 
 def test_the_footer_is_one_line_of_what_is_drawn(open_page: Open) -> None:
     (footer,) = (each.value for each in open_page("home").caption if "shown:" in each.value)
-    assert footer == "23 models in 23 configurations, published; shown: GPU A40, task chat. GPU energy only."
+    assert (
+        footer.replace("\\", "") == "23 models in 23 configurations, published by ML.ENERGY v1; shown: GPU A40, task chat. GPU energy only."
+    )
     one = next(each for each in open_page("leaderboard").caption if "shown:" in each.value)
     assert len(one.value) < 150 and "one row per setup" not in one.value, "what a page always does stands behind the sign"
     assert "GPU: A100, A40, CPU, H100, V100. Batch size: 1. Rows: one row per setup." in one.proto.help.replace("\\", "")

@@ -114,7 +114,7 @@ def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> N
     costliest = table(app).filter(pl.col("shown_as") == "big-1B · n = 60")
     assert costliest["top5_share"].item() == pytest.approx(100 * dearest)
     footer = next(caption for caption in app.caption if "shown:" in caption.value)
-    assert "1 prompt hidden." in footer.value and "Hidden: 1 prompt (1 failed)" in footer.proto.help
+    assert "1 prompt failed." in footer.value and "Left out: 1 prompt (1 failed)" in footer.proto.help
 
 
 def test_distribution_in_milliseconds_and_by_task(open_page: Open) -> None:
@@ -167,6 +167,8 @@ def test_distributions_start_with_one_setup_and_mix_only_when_asked(open_page: O
         f"{name} · n = 60" for name in ("SmolLM2-135M-Instruct · chat", "SmolLM2-135M-Instruct · chat-concise", "big-1B · chat")
     }
     assert not app.warning
+    assert "All of them: H100 · FP16" in text(app).replace("\\", ""), "what the names of the series leave out"
+    assert "in 3 runs, measured" in text(app)
     app.selectbox(key="metric").set_value("Latency (s)").run()
     app.selectbox(key="setup").set_value("All setups together").run()
     assert table(app)["prompts"].sum() == 205

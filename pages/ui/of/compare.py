@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.pure import certainty, charts, theme
-from prompt_joules.pages.ui.pure.words import count, figure, plain
+from prompt_joules.pages.ui.pure.words import count, figure, listed, plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import aa, variance
@@ -72,6 +72,20 @@ def first_pair(rows: pl.DataFrame) -> list[str]:
     pair = alike if alike.height > 1 else pl.concat([rows.head(1), rows.tail(-1).sort(unlike, maintain_order=True)])
     labels: list[str] = pair["label"].head(2).to_list()
     return labels
+
+
+def differing(keys: pl.DataFrame, models: int) -> tuple[str, bool]:
+    """What a ratio of setups that are not alike is about, and whether that is one thing.
+
+    Args:
+        keys: those on which they differ, one at least.
+        models: how many models they are of.
+    """
+    if models > 1:
+        return f"Not alike in {listed(keys)}. The ratio holds for these setups; it is not only about the model.", False
+    if keys.height > 1:
+        return f"Not alike in {listed(keys)}. The ratio is what these change together.", False
+    return f"Alike in all but {listed(keys)}: the ratio is about that.", True
 
 
 def compared(found: pl.DataFrame, measure: Measure) -> str:

@@ -34,9 +34,12 @@ def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: 
     beyond = f" Longer than any measured answer ({fit['longest']:,} tokens): a guess." if tokens_out > fit["longest"] else ""
     if not fit["grows"]:
         return "**No clear growth**: the energy of one more output token may be 0, so the fit says nothing of other lengths."
+    asked = f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens"
+    if value <= 0:
+        return f"{asked}: **not known**. The fitted line is below zero there, which no answer can take: it does not hold for short answers."
     return (
-        f"A prompt of {tokens_in:,.0f} and an answer of {tokens_out:,.0f} tokens: about **{figure(value, 3)} J** (fitted; 95 % interval of "
-        f"the mean {figure(low, 3)} to {figure(high, 3)} J).{beyond}"
+        f"{asked}: about **{figure(value, 3)} J** (fitted; 95 % interval of the mean {figure(max(low, 0), 3)} to {figure(high, 3)} J; "
+        f"{count(fit['answers'], 'answer')}).{beyond}"
     )
 
 
@@ -53,6 +56,13 @@ def said(fit: dict[str, Any], points: int) -> str:
     return f"The fit is over {behind}{drawn}.{below}"
 
 
+def _first_above_zero(fit: dict[str, Any], lengths: pl.Series) -> float:
+    """Where the line starts: at the shortest answer (token), or where it comes to 0 J, below which no answer is."""
+    shortest = float(lengths.min() or 0)  # type: ignore[arg-type]
+    at_none = fit["fixed_j"] + fit["input_token_j"] * fit["mean_in"]
+    return max(shortest, -at_none / fit["output_token_j"]) if fit["output_token_j"] > 0 else shortest
+
+
 def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, Any]) -> theme.Chart:
     """Measured energy of each prompt against its response length, and the line that the fit gives for the mean prompt length.
 
@@ -61,7 +71,7 @@ def measured_against_fit(prompts: pl.DataFrame, fit: dict[str, Any]) -> theme.Ch
         fit: `fixed_j`, `input_token_j`, `output_token_j` and `mean_in`, and `grows`, as in a row of `cost.fits`.
     """
     kinds = ["measured", f"fit for a prompt of {fit['mean_in']:,.0f} tokens"]
-    ends = [prompts["output_tokens"].min(), prompts["output_tokens"].max()]
+    ends = [_first_above_zero(fit, prompts["output_tokens"]), prompts["output_tokens"].max()]
     at_mean = fit["fixed_j"] + fit["input_token_j"] * fit["mean_in"] + fit["output_token_j"] * pl.col("output_tokens")
     line = pl.DataFrame({"output_tokens": ends, "kind": kinds[1]}).with_columns(at_mean.alias("energy_j"))
     x = alt.X("output_tokens:Q", title=NUMBERS["output_tokens"].title, axis=axes.axis_of(False))

@@ -251,7 +251,7 @@ def mixed(keys: pl.DataFrame) -> str:
     """On what the runs of a chart differ."""
     if are_usual(keys):
         said = " and ".join(UNCHOSEN[key] for key in keys["key"])
-        return f"The runs shown were {said}: how these differ is in what is drawn."
+        return f"The runs shown were {said}: what sets these apart is part of the spread."
     return f"The runs shown are not alike in {words.listed(keys)}: choose one setup, or one task, for a fair comparison."
 
 

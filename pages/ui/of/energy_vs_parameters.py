@@ -114,7 +114,9 @@ def headline(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
     if others.is_empty():
         return said
     grown = int(others["grows"].sum())
-    return f"{said} Of {words.count(others.height, 'other line')} {grown or 'none'} {'grow' if grown > 1 else 'grows'}."
+    flat = others.height - grown
+    rest = f"; {flat} may be flat and {'is' if flat == 1 else 'are'} not drawn" if flat else ""
+    return f"{said} Of {words.count(others.height, 'other line')} {grown or 'none'} {'grow' if grown > 1 else 'grows'} too{rest}."
 
 
 def of_a_token(fits: pl.DataFrame, per_token: pl.DataFrame, x: str, y: str, log: bool) -> str:

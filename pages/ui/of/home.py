@@ -78,8 +78,8 @@ def headline(rows: pl.DataFrame) -> str:
     ends = f"**{home_charts.joules(low)}** ({plain(low['model_name'])}) to **{home_charts.joules(high)}** ({plain(high['model_name'])})"
     lamp = f"as {LAMP} does in {_lit(low['answer_j'], high['answer_j'])}"
     times = figure(high["answer_j"] / low["answer_j"], 2)
-    of = f"Of these {count} models of {shape.said(band)} parameters the last takes **{times}×** the first{_why(low, high)}."
-    return f"One answer takes {ends}, {lamp}. {of}"
+    among = f"among {count} models of {shape.said(band)} parameters"
+    return f"One answer takes {ends} {among}, {lamp}. The last takes **{times}×** the first{_why(low, high)}."
 
 
 def _lit(*joules: float) -> str:

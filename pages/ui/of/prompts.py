@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, charts, naming, theme, words
-from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.pages.ui.pure.words import count, figure, plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, UNITS, Measure, per_prompt
 
@@ -127,13 +127,14 @@ def headline(prompt: str, answers: pl.DataFrame, measure: Measure) -> str:
     if known.is_empty():
         return f"{start}, none with energy."
     kind = known["energy_is"][0]
+    said = "measured alone on the GPU" if kind == "measured" else kind
     values = known.filter(pl.col("energy_is") == kind)["value"].to_numpy()
     low, high, unit = figure(float(values.min()), 3), figure(float(values.max()), 3), UNITS[measure.per]
     mark = f"{energy_shown.MARKS[kind]} ".lstrip()
     if len(values) == 1:
-        return f"{start}, one of them {kind}: **{mark}{low} {unit}**."
+        return f"{start}, one of them {said}: **{mark}{low} {unit}**."
     times = f", **{figure(float(values.max() / values.min()), 2)}×** apart" if values.min() > 0 else ""
-    return f"{start}, of which {len(values)} {kind}: **{mark}{low} to {high} {unit}**{times}."
+    return f"{start}, of which {len(values)} {said}: **{mark}{low} to {high} {unit}**{times}."
 
 
 def _start(text: str) -> str:
@@ -172,4 +173,4 @@ def energy(row: dict[str, Any]) -> str:
     """Energy and length of one answer."""
     mark = energy_shown.MARKS.get(row["energy_is"], "")
     joules = "energy not measured" if row["energy_j"] is None else f"{mark} {figure(row['energy_j'], 4)} J".strip()
-    return f"{joules}, {row['output_tokens']} tokens"
+    return f"{joules}, {count(row['output_tokens'], 'token')}"

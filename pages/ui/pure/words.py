@@ -95,7 +95,17 @@ def drawn(rows: pl.DataFrame, noun: str) -> str:
     what = f"{count(models, 'model')} in {count(rows.height, noun)}" if models else count(rows.height, noun)
     origins = rows["origin"].to_list() if "origin" in rows.columns else []
     kinds = {kind: origins.count(kind) for kind in ("published", "measured") if kind in origins}
-    return f"{what}, {' and '.join(f'{number:,} {kind}' if len(kinds) > 1 else kind for kind, number in kinds.items())}".removesuffix(", ")
+    told = {"published": f"published{_by(rows)}", "measured": "measured"}
+    said = " and ".join(f"{number:,} {told[kind]}" if len(kinds) > 1 else told[kind] for kind, number in kinds.items())
+    return f"{what}, {said}".removesuffix(", ")
+
+
+def _by(rows: pl.DataFrame) -> str:
+    """Who published rows of `drawn`; empty where that is not known."""
+    if not {"origin", "source"} <= set(rows.columns):
+        return ""
+    names = rows.filter(pl.col("origin") == "published")["source"].drop_nulls()
+    return f" by {plain(several(names))}" if names.len() else ""
 
 
 def places(rows: pl.DataFrame) -> str:
