@@ -70,9 +70,15 @@ def saved(row: dict[str, Any]) -> str:
 def concise(results: pj.Results) -> list[str]:
     """What asking for a concise answer changed for the 135M model, as spent, across whole runs."""
     own, sharegpt = (newest_pairs(results, name, "instruct", "instruct-concise") for name in ("default", "sharegpt-200"))
-    chat = newest_pairs(results, "default", "chat", "chat-concise")
-    low, high = signed(chat["median_change_low"]), signed(chat["median_change_high"])
-    assert chat["median_change_low"] < 0 < chat["median_change_high"]
+    chats = [newest_pairs(results, name, "chat", "chat-concise") for name in ("default", "sharegpt-200")]
+    assert all(chat["median_change_low"] < 0 < chat["median_change_high"] for chat in chats)
+    asked, asked_sharegpt = (f"{signed(chat['median_change_low'])} to {signed(chat['median_change_high'])} %" for chat in chats)
+    each = results.sql(
+        "select count(*) as asked from requests join runs using (run_number) where runs.model_id = $model and runs.gpu = 'H200' and "
+        "runs.task = 'chat' and runs.prompt_set = 'sharegpt-200' and runs.batch_size = 1 and runs.harness_version = '2.1' "
+        "group by runs.seed order by asked",
+        model=SMOLLM,
+    )["asked"]
     seeds = results.sql(
         "select distinct seed from runs where model_id = $model and gpu = 'H200' and task = 'instruct' and prompt_set = 'default' and "
         "engine = $engine and harness_version = $protocol and batch_size = 1",
@@ -83,19 +89,22 @@ def concise(results: pj.Results) -> list[str]:
     return [
         f"took a median of {saved(own)}; runs: {own['runs_a']}, of {seeds.height} seeds) for the same shipped prompt",
         f"{saved(sharegpt)}; runs: {sharegpt['runs_a']}, each of a part of 200) for a ShareGPT prompt",
-        f"changed nothing that could be seen: {low} to {high} %",
+        f"changed nothing that could be seen: {asked} for a shipped prompt, {asked_sharegpt} for a ShareGPT prompt "
+        f"(runs: {chats[1]['runs_a']}, the last of {each[0]} of the {each[-1]} prompts)",
     ]
 
 
 def lengths_of_pairs(results: pj.Results) -> list[str]:
-    """Whether a concise instruction saved by length or by cost per token, and in how many pairs it cost more."""
+    """Whether a wish for a short answer saved by length or by cost per token, and in how many pairs it cost more."""
     own, sharegpt = (newest_pairs(results, name, "instruct", "instruct-concise") for name in ("default", "sharegpt-200"))
+    chat = newest_pairs(results, "sharegpt-200", "chat", "chat-concise")
     parts = [
         f"{row['pairs']} pairs: {signed(row['total_change'])} % of the energy of all ({signed(row['total_change_low'])} to "
         f"{signed(row['total_change_high'])} %), {signed(row['length_change'])} % of the tokens, {percent(row['more_share'])} % cost more"
-        for row in (own, sharegpt)
+        for row in (own, sharegpt, chat)
     ]
-    return [f"{parts[0]}", f"{parts[1]}"]
+    assert chat["total_change_low"] < 0 < chat["total_change_high"]
+    return parts
 
 
 def parts_of_sharegpt(results: pj.Results) -> list[str]:
