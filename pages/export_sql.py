@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import polars as pl
 import streamlit as st
 
 from prompt_joules.pages.ui import controls, data, downloads, draw, frame, scope, tables
@@ -49,18 +48,12 @@ def show_answer(sql: str) -> None:
         return
     st.caption(room.answer(answer))
     if st.toggle("Chart", key="chart", bind="query-params", help="The first column runs across, the first number upwards."):
-        show_chart(answer.rows)
+        if (drawn := room.two_columns(answer.rows)) is None:
+            st.info("Nothing to draw: the second or a later column must be a number.", icon=":material/info:")
+        else:
+            draw.show(draw.of(room.anything, drawn), alt=f"{answer.rows.columns[0]} against the first number of the answer")
     st.dataframe(answer.rows, hide_index=True, alt="The answer to the SQL")
     downloads.offer(answer.rows, "sql", room.Question(sql))
-
-
-def show_chart(rows: pl.DataFrame) -> None:
-    """A chart of any rows, where there is a number to draw."""
-    drawn = room.two_columns(rows)
-    if drawn is None:
-        st.info("Nothing to draw: the second or a later column must be a number.", icon=":material/info:")
-        return
-    draw.show(draw.of(room.anything, drawn), alt=f"{rows.columns[0]} against the first number of the answer")
 
 
 view = frame.begin("Can I have the rows?")

@@ -62,22 +62,6 @@ def take_country() -> None:
         st.session_state.update(price=row["price_per_kwh"], currency=row["currency"])
 
 
-def ask_electricity(row: dict[str, Any]) -> tuple[float, float, float, str]:
-    """PUE, grid intensity in g CO₂e per kWh, price per kWh and its currency.
-
-    Args:
-        row: what is known of the country that was chosen.
-    """
-    own = room.assumed(room.OWN)
-    overhead = number("PUE", "pue", 1.2, 1.0, 5.0, "Energy of the building over energy of the computers; 1.2 is usual for a cloud.")
-    intensity = number("Grid (g CO₂e/kWh)", "grid", row["grid_g_per_kwh"], 0.0, 2000.0, "Emissions of the electricity.")
-    price = number("Price per kWh", "price", row["price_per_kwh"] or own["price_per_kwh"], 0.0, 1000.0, "In the currency beside it.")
-    first = room.CURRENCIES.index(row["currency"] or own["currency"])
-    about = "Only the name of the money: nothing is converted."
-    currency = st.selectbox("Currency", room.CURRENCIES, first, key="currency", bind="query-params", help=about, width=110)
-    return overhead, intensity, price, currency or own["currency"]
-
-
 def energy_of(chosen: pl.DataFrame, view: View, length: float | None) -> tuple[tuple[float, float, float], dict[str, Any], float, str]:
     """Mean, low and high end of the energy of one answer, the row of `compared` they are from, tokens it is multiplied by, its kind."""
     row = chosen.row(0, named=True)
@@ -111,7 +95,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     country = st.selectbox("Country", names, key="country", bind="query-params", on_change=take_country, help=about, width=210)
     assumed = room.assumed(country or room.OWN)
     with glance.more():
-        overhead, intensity, price, currency = ask_electricity(assumed)
+        own = room.assumed(room.OWN)
+        overhead = number("PUE", "pue", 1.2, 1.0, 5.0, "Energy of the building over energy of the computers; 1.2 is usual for a cloud.")
+        intensity = number("Grid (g CO₂e/kWh)", "grid", assumed["grid_g_per_kwh"], 0.0, 2000.0, "Emissions of the electricity.")
+        known = assumed["price_per_kwh"] or own["price_per_kwh"]
+        price = number("Price per kWh", "price", known, 0.0, 1000.0, "In the currency beside it.")
+        first = room.CURRENCIES.index(assumed["currency"] or own["currency"])
+        about = "Only the name of the money: nothing is converted."
+        money = st.selectbox("Currency", room.CURRENCIES, first, key="currency", bind="query-params", help=about, width=110)
+        currency = money or own["currency"]
 st.caption(f"PUE {overhead:g}, {intensity:g} g CO₂e/kWh, {price:g} {plain(currency)}/kWh. {room.sources(assumed)}")
 joules, energy, factor, kind = energy_of(chosen, view, length)
 plan = workload.workload(joules, requests, overhead, price, intensity)

@@ -9,10 +9,8 @@ from prompt_joules.pages.ui.of import three_years_charts as drawings
 from prompt_joules.pages.ui.pure import shape
 from prompt_joules.pages.ui.pure.narrowings import Known, Pooled, among
 from prompt_joules.pages.ui.pure.view import View
-from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
+from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.statistics import editions, summaries
-
-USUAL = Measure(per="output token")
 
 
 def show_like_for_like(view: View, rows: pl.DataFrame) -> None:
@@ -32,10 +30,8 @@ def show_like_for_like(view: View, rows: pl.DataFrame) -> None:
     pick.show_framed(pairs, room.PAIRS, "The same model in two editions", "three-years-pairs", view, "The pairs as a table", metric=metric)
 
 
-view = frame.of_chat(frame.begin("How far has the energy of a token come?")).per(USUAL.per)
-view = view.over(view.selection.with_random_weights()) if view.measure.per in TOKENS else view
-view = view.narrowed(Pooled(), among("generation", room.EDITIONS))
-frame.say_measure(data.results(view), view, USUAL)
+view = frame.begin_per_token("How far has the energy of a token come?").narrowed(Pooled(), among("generation", room.EDITIONS))
+frame.say_measure(data.results(view), view, frame.PER_TOKEN)
 view = view.narrowed(Known((view.measure.key,), positive=True))
 every = data.results(view)
 if every.is_empty():

@@ -8,7 +8,7 @@ from prompt_joules.pages.ui.of import tradeoffs as room
 from prompt_joules.pages.ui.pure import axes, shape, words
 from prompt_joules.pages.ui.pure.narrowings import Known, Least, Pooled, Within, among
 from prompt_joules.pages.ui.pure.view import View
-from prompt_joules.warehouse.energy_shown import NUMBERS, TOKENS, Measure
+from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.statistics import summaries
 
 
@@ -36,9 +36,7 @@ def limit(rows: pl.DataFrame, key: str) -> Within | None:
     return Within(key, low, high, without=((f"limit_{key}", room.NO_LIMIT),))
 
 
-USUAL = Measure(per="output token")
-view = frame.of_chat(frame.begin("What is the cheapest configuration that is fast enough?")).per(USUAL.per).narrowed(Pooled())
-view = view.over(view.selection.with_random_weights()) if view.measure.per in TOKENS else view
+view = frame.begin_per_token("What is the cheapest configuration that is fast enough?").narrowed(Pooled())
 rows = data.results(view)
 with glance.choices():
     limits_place = glance.choices()
@@ -51,7 +49,7 @@ with limits_place:
     every = data.results(View(measure=view.measure))
     limits = {key: limit(every, key) for key in (x, y)}
 view = controls.band(view, rows, default="3 to 10")
-frame.say_measure(rows, view, USUAL)
+frame.say_measure(rows, view, frame.PER_TOKEN)
 of_size = data.results(view)
 view = view.narrowed(Known((x, y), positive=True))
 points = data.with_intervals(data.results(view), view)

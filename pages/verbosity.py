@@ -66,11 +66,6 @@ def free_of(view: View, kind: str) -> View:
     return view.over(replace(view.selection, **free))
 
 
-def first_contrast(view: View) -> str:
-    """What the page shows at first: published averages, or our own prompts where the filters leave none of these."""
-    return room.OF_PAIRS if contrast("contrast_published", view, Sides("task"))[1].is_empty() else room.OF_MEANS
-
-
 def contrast(name: str, view: View, sides: Sides, **parameters: str) -> tuple[View, pl.DataFrame]:
     """Rows of a query of two sides, and the view that they are; the filter of what differs keeps rows in which one side passes it.
 
@@ -170,7 +165,9 @@ if data.load("leaderboard", view.selection).is_empty():
     scope.end_without_rows(view)
 row = glance.choices()
 with row:
-    form = controls.view("view", room.CONTRASTS, first_contrast(view))
+    # At first published averages, or our own prompts where the filters leave none of these.
+    first = room.OF_PAIRS if contrast("contrast_published", view, Sides("task"))[1].is_empty() else room.OF_MEANS
+    form = controls.view("view", room.CONTRASTS, first)
     sides = None if form == room.OF_ONE_SIZE else ask_sides(form, view)
 if sides is None:
     show_why_models_of_one_size_differ(view, row)

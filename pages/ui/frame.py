@@ -13,7 +13,7 @@ from prompt_joules.pages.ui.pure import shape, words
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import connect, energy_shown, errors
-from prompt_joules.warehouse.energy_shown import DEFAULT, UNITS, Measure
+from prompt_joules.warehouse.energy_shown import DEFAULT, TOKENS, UNITS, Measure
 from prompt_joules.warehouse.selection import Selection
 
 # Streamlit writes white on the primary colour; in the dark theme that colour is too pale for white words.
@@ -34,6 +34,7 @@ svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-lege
 # models found however they are typed.
 SCRIPTS = "".join(f"<script>{(Path(__file__).parent / name).read_text(encoding='utf-8')}</script>" for name in ("pictures.js", "typing.js"))
 CHAT = ("chat", "lm-arena-chat")
+PER_TOKEN = Measure(per="output token")
 # px: a button fits beside the words.
 FORCED_WIDTH = 560
 # Altair checks a chart as a whole before it is drawn. Checking each of its parts as well takes longer than the rest of a page.
@@ -95,9 +96,13 @@ def begin(title: str) -> View:
     return view
 
 
-def of_chat(view: View) -> View:
-    """The view of chat, of all editions, unless the filters choose tasks."""
-    return view if view.selection.tasks else view.over(replace(view.selection, tasks=CHAT))
+def begin_per_token(title: str) -> View:
+    """As `begin`: chat of all editions, unless the filters choose tasks, and the energy of a token, which random weights have too, unless
+    the switches ask for another.
+    """
+    view = begin(title).per(PER_TOKEN.per)
+    selection = view.selection if view.selection.tasks else replace(view.selection, tasks=CHAT)
+    return view.over(selection.with_random_weights() if view.measure.per in TOKENS else selection)
 
 
 def say_measure(rows: pl.DataFrame, view: View, usual: Measure = DEFAULT, drawn: str | None = None) -> None:

@@ -23,7 +23,8 @@ def pairs(matched: pl.DataFrame, metric: Metric) -> theme.Chart:
     rows = _with_names(matched, metric)
     ends = [rows.select(*NAMED, pl.col(f"edition_{side}").alias("edition"), pl.col(f"value_{side}").alias("value")) for side in ("a", "b")]
     points = theme.coloured(pl.concat(ends), "edition", sorted({*rows["edition_a"], *rows["edition_b"]}))
-    x = alt.X("batch_size:Q", title="Batch size", scale=alt.Scale(type="log", nice=False, padding=24), axis=_batches(rows["batch_size"]))
+    sizes = alt.Axis(values=rows["batch_size"].unique().sort().to_list(), format="d", labelOverlap="greedy")
+    x = alt.X("batch_size:Q", title="Batch size", scale=alt.Scale(type="log", nice=False, padding=24), axis=sizes)
     y, above, below = (
         alt.Y(
             f"{name}:Q", title=metric.title, scale=alt.Scale(type="log", nice=False, padding=26), axis=axes.axis_of(True, points["value"])
@@ -64,11 +65,6 @@ def _with_names(matched: pl.DataFrame, metric: Metric) -> pl.DataFrame:
     first, last_end = batch == batch.min().over("curve"), batch == batch.filter(ends).max().over("curve")
     marks = (ends.alias("is_end"), first.alias("is_first"), last_end.alias("is_last_end"))
     return rows.with_columns(pl.Series("said", said, dtype=pl.String), *marks)
-
-
-def _batches(values: pl.Series) -> alt.Axis:
-    """An axis of batch sizes: those that there are, as many as have room."""
-    return alt.Axis(values=values.unique().sort().to_list(), format="d", labelOverlap="greedy")
 
 
 def over_time(rows: pl.DataFrame, key: str) -> theme.Chart:

@@ -151,15 +151,12 @@ def along(rows: pl.DataFrame, x: str, y: str) -> str:
         return ""
     ends_ = curves.group_by("curve").agg((pl.col(key).last() / pl.col(key).first()).alias(key) for key in (x, y))
     down, right = (int(expr.sum()) for expr in (ends_[y] < 1, ends_[x] > 1))
+    speed = NUMBERS[x].label
+    speed = speed if speed[:2].isupper() else speed[:1].lower() + speed[1:]  # names in capitals stay
     return (
         f"From the fewest answers at once to the most, {NUMBERS[y].label.lower()} falls along {down} of {ends_.height} curves, and "
-        f"{_small(NUMBERS[x].label)} rises along {right}."
+        f"{speed} rises along {right}."
     )
-
-
-def _small(label: str) -> str:
-    """A label within a sentence: names in capitals stay."""
-    return label if label[:2].isupper() else label[:1].lower() + label[1:]
 
 
 def summary(passing: int, shown: int, best: pl.DataFrame, x: str, y: str) -> str:

@@ -40,11 +40,10 @@ def forest(found: pl.DataFrame, title: str, tips: axes.Tips, nothing: float | No
     known = {"value_within_low": None, "value_within_high": None, "energy_is": "", "few": False, "is_total": False, "whole": None}
     known |= {"is_head": False}
     rows = found.with_columns(pl.lit(value).alias(name) for name, value in known.items() if name not in found.columns)
-    rows = rows.with_columns(pl.lit("mark").alias("mark"), *_ends(rows, "value_low", "value_high"))
+    rows = rows.with_columns(pl.lit("mark").alias("mark"), *_ends(rows, "value"), *_ends(rows, "value_within"))
     is_long = any(in_two(name) for name in rows["shown_as"])
     two = (lambda name: in_two(name, 0)) if is_long else in_two
     rows = rows.with_columns(shape.each(rows["shown_as"], two, pl.String).alias("in_two"))
-    rows = rows.with_columns(_ends(rows, "value_within_low", "value_within_high"))
     log = nothing is None and far_apart(rows)
     scale = alt.Scale(type="log" if log else "linear", domain=_domain(rows, nothing, log), nice=False)
     axis = axes.axis_of(log, pl.concat([rows[name] for name in ("value", "value_low", "value_high")])) if nothing is None else PERCENT
@@ -127,8 +126,9 @@ def _domain(rows: pl.DataFrame, nothing: float | None, log: bool) -> list[float]
     return [low - edge if nothing is not None else min(low, 0.0), high + edge + NUMBERS_WIDE * (high - low or 1.0)]
 
 
-def _ends(rows: pl.DataFrame, low: str, high: str) -> list[pl.Expr]:
+def _ends(rows: pl.DataFrame, name: str) -> list[pl.Expr]:
     """An interval without one of its ends goes to the edge of what is drawn."""
+    low, high = f"{name}_low", f"{name}_high"
     every = rows.select(pl.col(name) for name in ("value", "value_low", "value_high") if rows.schema[name].is_numeric())
     least, most = every.min_horizontal().min(), every.max_horizontal().max()
     one = pl.col(low).is_null() != pl.col(high).is_null()

@@ -58,16 +58,12 @@ class View:
 
     def asked(self) -> "View":
         """The view with what a visitor can choose alone: without what the page always does to its rows."""
-        return replace(self, narrowings=tuple(narrowing for narrowing in self.narrowings if not _is_of_the_page(narrowing)))
+        kept = (each for each in self.narrowings if not isinstance(each, Pooled | Known) and getattr(each, "column", "") != "generation")
+        return replace(self, narrowings=tuple(kept))
 
     def to_query(self) -> dict[str, str | list[str]]:
         """The filters as parameters of a link."""
         return self.selection.to_query()
-
-
-def _is_of_the_page(narrowing: Narrowing) -> bool:
-    """Whether a page has a narrowing of itself, whatever its visitors choose."""
-    return isinstance(narrowing, Pooled | Known) or (isinstance(narrowing, Among) and narrowing.column == "generation")
 
 
 def _short(narrowing: Narrowing) -> str:
