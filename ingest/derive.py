@@ -15,8 +15,6 @@ from prompt_joules.warehouse.statistics import percentiles
 
 # Rows whose runs are summarised at once.
 SLICE_ROWS = 500_000
-# Tables of numbers of each run, beside `runs` itself.
-SUMMARIES = ("run_summary",)
 # Tables of what the runs of a setup have together.
 TOGETHER = ("evened", "setup_summary")
 
@@ -55,8 +53,7 @@ def refresh_runs(connection: duckdb.DuckDBPyConnection, *, together: bool = True
     touched = [run for (run,) in connection.execute("select run_id from touched order by run_id").fetchall()]
     alike = runs_alike(connection, touched) if together else []
     connection.execute("delete from runs where run_id in (select run_id from touched)")
-    for table in SUMMARIES:
-        connection.execute(f"delete from {table} where run_id in (select run_id from touched)")
+    connection.execute("delete from run_summary where run_id in (select run_id from touched)")
     for first, last in connection.execute(statement("slices"), {"rows": SLICE_ROWS}).fetchall():
         try:
             _summarise(connection, first, last)
@@ -68,9 +65,8 @@ def refresh_runs(connection: duckdb.DuckDBPyConnection, *, together: bool = True
 
 
 def _summarise(connection: duckdb.DuckDBPyConnection, first: str, last: str) -> None:
-    connection.execute(statement("runs"), {"first": first, "last": last})
-    for table in SUMMARIES:
-        connection.execute(statement(table), {"first": first, "last": last})
+    for name in ("runs", "run_summary"):
+        connection.execute(statement(name), {"first": first, "last": last})
 
 
 def _culprit(connection: duckdb.DuckDBPyConnection, first: str, last: str) -> Exception:

@@ -16,12 +16,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from prompt_joules.ingest import derive, zips
-from prompt_joules.ingest.find import Found, Namer, Passed, names_of, passed_line, pick_news
-from prompt_joules.ingest.load import MEMORY_LIMIT, fill, known_hashes
+from prompt_joules.ingest.find import Found, Passed, names_of, passed_line, pick_news
+from prompt_joules.ingest.load import MEMORY_LIMIT, OF_FILES, fill, known_hashes
 from prompt_joules.ingest.report import Report, Say, Step, refused_before, refused_now, write_refused
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import connect, create, errors, places
@@ -30,11 +31,9 @@ from prompt_joules.warehouse.places import Place
 MOST_ATTEMPTS = 20
 # The wait after a conflict starts at so many seconds and doubles each time, by chance half as long or half as long again.
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
-# Tables of facts: a row belongs to the file that brought it, comes with it and goes with it.
-OF_FILES = ("requests", "published", "quality", "run_totals", "run_notes", "rejects", "ingested_files")
 # Tables with a key, whose rows are replaced when they differ.
 KEYED = {"models": "model_id", "model_aliases": "alias", "tasks": "task", "run_notes": "run_id"}
-OF_RUNS = ("runs", *derive.SUMMARIES)
+OF_RUNS = ("runs", "run_summary")
 SMALL_TABLES = ("ingested_files", "published", "quality", "run_totals", "run_notes", "runs", "models", "model_aliases", "tasks")
 
 
@@ -174,12 +173,13 @@ def path_of(name: str) -> Path | None:
 def _load(connection: duckdb.DuckDBPyConnection, place: Place, folder: Path, news: Sequence[Found], report: Report, step: Step) -> None:
     """Load on this machine, then write the difference."""
     lines = list(report.lines)
-    runs = _runs_of_replaced(connection, [name_of(item.called) for item in news])
+    runs = set(_first_of_each(connection, statement("lake_replaced"), {"paths": [name_of(item.called) for item in news]}))
     while True:
         report.lines = list(lines)
         local = folder / f"{len(runs)}.duckdb"
-        touched = _load_here(connection, local, runs, news, name_of, report, step)
-        more = _known_runs(connection, touched) - runs
+        touched = _load_here(connection, local, runs, news, report, step)
+        known = _first_of_each(connection, "select run_id from runs where list_contains($1, run_id)", [touched])
+        more = set(known) - runs
         if not more:
             break
         # Runs that the lake has rows of: their duplicates, setups and totals need those rows here.
@@ -189,16 +189,13 @@ def _load(connection: duckdb.DuckDBPyConnection, place: Place, folder: Path, new
     derive.require_sound(connection, "lake_problems", touched=touched)
 
 
-def _runs_of_replaced(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> set[str]:
-    return {run for (run,) in connection.execute(statement("lake_replaced"), {"paths": names}).fetchall()}
-
-
-def _known_runs(connection: duckdb.DuckDBPyConnection, touched: Sequence[str]) -> set[str]:
-    return {run for (run,) in connection.execute("select run_id from runs where list_contains($1, run_id)", [touched]).fetchall()}
+def _first_of_each(connection: duckdb.DuckDBPyConnection, sql: str, parameters: object = None) -> list[Any]:
+    """The first value of each row of an answer."""
+    return [row[0] for row in connection.execute(sql, parameters).fetchall()]
 
 
 def _load_here(
-    connection: duckdb.DuckDBPyConnection, local: Path, runs: set[str], news: Sequence[Found], name: Namer, report: Report, step: Step
+    connection: duckdb.DuckDBPyConnection, local: Path, runs: set[str], news: Sequence[Found], report: Report, step: Step
 ) -> list[str]:
     """Load files into a new warehouse of this machine that knows the small tables of the lake and the rows of some runs.
 
@@ -213,8 +210,8 @@ def _load_here(
         if runs:
             _seed(connection, here, "requests", "from requests where list_contains($runs, run_id)", runs=sorted(runs))
             _seed(connection, here, "run_summary", "from run_summary where list_contains($runs, run_id)", runs=sorted(runs))
-        fill(here, news, name, report, step=step, together=False)
-        return [run for (run,) in here.execute("select run_id from touched order by run_id").fetchall()]
+        fill(here, news, name_of, report, step=step, together=False)
+        return _first_of_each(here, "select run_id from touched order by run_id")
 
 
 def _seed(connection: duckdb.DuckDBPyConnection, here: duckdb.DuckDBPyConnection, table: str, sql: str, **parameters: object) -> None:
@@ -229,23 +226,15 @@ def _write(connection: duckdb.DuckDBPyConnection, lake: str, touched: Sequence[s
     Args:
         known: those of the touched runs that the lake has already.
     """
-    gone, came = (
-        [
-            number
-            for (number,) in connection.execute(
-                f"select file_id from {one}.ingested_files anti join {other}.ingested_files using (file_id, sha256, accepted, rejected)"
-            ).fetchall()
-        ]
-        for one, other in ((lake, "local"), ("local", lake))
-    )
+    differ = "select file_id from {}.ingested_files anti join {}.ingested_files using (file_id, sha256, accepted, rejected)"
+    gone, came = (_first_of_each(connection, differ.format(one, other)) for one, other in ((lake, "local"), ("local", lake)))
     for table in OF_FILES:
         if gone:
             connection.execute(f"delete from {lake}.{table} where list_contains($1, file_id)", [gone])
         if table not in KEYED:
             connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, file_id)", [came])
     for table, key in KEYED.items():
-        differ = f"select {key} from (from local.{table} except from {lake}.{table})"
-        if keys := [name for (name,) in connection.execute(differ).fetchall()]:
+        if keys := _first_of_each(connection, f"select {key} from (from local.{table} except from {lake}.{table})"):
             connection.execute(f"delete from {lake}.{table} where list_contains($1, {key})", [keys])
             connection.execute(f"insert into {lake}.{table} by name from local.{table} where list_contains($1, {key})", [keys])
     alike = derive.runs_alike(connection, touched)

@@ -27,6 +27,8 @@ MODEL_COLUMNS = {
     "url": "varchar",
     "aliases": "varchar",
 }
+# Tables of facts: a row belongs to the file that brought it, comes with it and goes with it.
+OF_FILES = ("requests", "published", "quality", "run_totals", "run_notes", "rejects", "ingested_files")
 # The memory limit of DuckDB while it builds; Python, the readers and the allocator need more on top.
 MEMORY_LIMIT = "1000MB"
 
@@ -137,9 +139,9 @@ def _register(connection: duckdb.DuckDBPyConnection, batch: Sequence[Found], nam
 
 def _forget(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     """Take the rows of a file out again; its runs are computed again."""
-    for sql in statement("forget_file").split(";\n"):
-        if sql.strip():
-            connection.execute(sql, {"path": path})
+    connection.execute(statement("forget_file"), {"path": path})
+    for table in OF_FILES:
+        connection.execute(f"delete from {table} where file_id in (select file_id from ingested_files where path = $path)", {"path": path})
 
 
 def _last_file(connection: duckdb.DuckDBPyConnection) -> int:

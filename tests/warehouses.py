@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from prompt_joules.ingest import derive, loading
+from prompt_joules.ingest import loading
 from prompt_joules.ingest.report import Report
 from prompt_joules.warehouse import connect, places
 from tests.together import Part
@@ -84,7 +84,7 @@ def rejects(warehouse: Path | Part) -> list[tuple[int | None, str | None, str]]:
 
 def content(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
     """Everything that a person could see, without numbers of files and runs and times of loading; for comparing warehouses."""
-    tables = ("requests", "runs", *derive.SUMMARIES, "results", "published", "quality", "models", "run_notes")
+    tables = ("requests", "runs", "run_summary", "results", "published", "quality", "models", "run_notes")
     numbers = ("file_id", "run_number")
     with reading(warehouse) as connection:
         found = {}

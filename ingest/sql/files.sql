@@ -33,7 +33,7 @@ select
     $now as ingested_at
 
 -- name: forget_file
--- A file of this name was loaded before with other content: its rows go, and its runs are computed again.
+-- One row per run that a file of this name had rows of: its rows go, and its runs are computed again.
 insert or ignore into touched
 select distinct run_id
 from requests
@@ -41,25 +41,13 @@ where file_id in (select file_id from ingested_files where path = $path)
 union
 select run_id
 from run_notes
-where file_id in (select file_id from ingested_files where path = $path);
-delete from requests where file_id in (select file_id from ingested_files where path = $path);
-delete from run_notes where file_id in (select file_id from ingested_files where path = $path);
-delete from published where file_id in (select file_id from ingested_files where path = $path);
-delete from quality where file_id in (select file_id from ingested_files where path = $path);
-delete from run_totals where file_id in (select file_id from ingested_files where path = $path);
-delete from rejects where file_id in (select file_id from ingested_files where path = $path);
-delete from ingested_files where path = $path;
+where file_id in (select file_id from ingested_files where path = $path)
 
 -- name: foreign_rows
 -- Refused rows of a foreign file get their number in that file: the reader may have left out some before.
 update rejects
 set "row" = $numbers["row"]
 where file_id = $file_id
-
--- name: reject
--- One row that was refused.
-insert into rejects
-values ($file_id, $path, $row, $column, $reason)
 
 -- name: rejects
 -- One row per row of a file that was refused.

@@ -2,15 +2,9 @@
 
 -- name: reference
 -- One row per model of the reviewed file.
-insert into models by name
-select model_id, name, url, family, params_total_b, params_active_b
+insert or replace into models by name
+select * exclude (aliases)
 from read_csv($models, header = true, auto_detect = false, columns = $columns)
-on conflict (model_id) do update set
-    name = excluded.name,
-    url = excluded.url,
-    family = excluded.family,
-    params_total_b = excluded.params_total_b,
-    params_active_b = excluded.params_active_b
 
 -- name: aliases
 -- One row per spelling of a model of the reviewed file: its id and its aliases.

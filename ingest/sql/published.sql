@@ -88,21 +88,12 @@ where not exists (
 
 -- name: run_notes
 -- One row per run: replaced only by a file that knows at least as many sessions.
-insert into run_notes by name
-from incoming_notes
-on conflict (run_id) do update set
-    fingerprint = excluded.fingerprint,
-    finished = excluded.finished,
-    sessions = excluded.sessions,
-    balance_counter_j = excluded.balance_counter_j,
-    balance_windows_j = excluded.balance_windows_j,
-    balance_gaps_j = excluded.balance_gaps_j,
-    balance_ratio = excluded.balance_ratio,
-    counter_step_s = excluded.counter_step_s,
-    steady_energy_j = excluded.steady_energy_j,
-    steady_output_tokens = excluded.steady_output_tokens,
-    file_id = excluded.file_id
-where (excluded.sessions, coalesce(excluded.finished, false)) >= (run_notes.sessions, coalesce(run_notes.finished, false))
+insert or replace into run_notes by name
+select incoming.*
+from incoming_notes as incoming
+left join run_notes as known using (run_id)
+where known.run_id is null
+    or (incoming.sessions, coalesce(incoming.finished, false)) >= (known.sessions, coalesce(known.finished, false))
 
 -- name: publish_figures
 -- One row per published aggregate, in a fixed order; GPUs as the source spells them.

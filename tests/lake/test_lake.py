@@ -255,7 +255,7 @@ def test_resumed_runs_and_replaced_files_are_as_in_a_file(new_lake: NewLake, tmp
     factories.write(rows.head(10), first)
     load(made.address, first)
     warehouses.ingest(first, into=file)
-    computed = ("runs", *derive.SUMMARIES, *derive.TOGETHER, "results", "setup_sums", "models")
+    computed = ("runs", "run_summary", *derive.TOGETHER, "results", "setup_sums", "models")
     questions = [f"select columns(c -> c <> 'file_id') from {table} order by all" for table in (*computed, "run_notes", "requests")]
     questions.append("select format, accepted, rejected from ingested_files order by all")
     with contextlib.closing(connect.once(made.address)) as there, contextlib.closing(connect.once(str(file))) as here:
