@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -133,5 +132,5 @@ Prompt Joules {create.project_version()}, {where.repo}, {prompts:,} prompts in {
 """
 
 
-def _columns(columns: Sequence[record.Column] = record.COLUMNS) -> str:
-    return "\n".join(f"| `{column.name}` | {column.unit} | {column.meaning.replace('|', chr(92) + '|')} |" for column in columns)
+def _columns() -> str:
+    return "\n".join(f"| `{column.name}` | {column.unit} | {column.meaning.replace('|', chr(92) + '|')} |" for column in record.COLUMNS)

@@ -106,10 +106,7 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     try:
         with _opened(archive) as opened, opened.open(path.relative_to(archive).as_posix()) as file:
-            digest = hashlib.sha256()
-            while part := file.read(1024 * 1024):
-                digest.update(part)
-            return digest.hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # typeshed wants more of it than is used
     except (Unreadable, KeyError) as error:
         raise OSError(str(error)) from error
 

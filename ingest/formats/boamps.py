@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Facts
-from prompt_joules.ingest.formats.fields import first_of, measured, number, share
+from prompt_joules.ingest.formats.fields import FACTORS, first_of, measured, number, positive, share
 from prompt_joules.ingest.formats.figures import each_run, format_of
 from prompt_joules.ingest.formats.foreign import dug, whole
 
 KEYS = {"task", "measures", "infrastructure"}
-J_PER_KWH = 3.6e6
 OURS = "Prompt Joules"
 HUB = "https://huggingface.co/"
 
@@ -30,7 +29,7 @@ def figure_of(report: Mapping[str, Any]) -> Mapping[str, Any] | str:
     gpus = [part for part in components_of(report) if part[0] == "gpu"]
     if len(gpus) < len(components_of(report)) or not gpus or first_of(measure, "cpuTrackingMode") is not None:
         return "gives the energy of a whole machine and not that of its GPUs"
-    joules = share(measured(measure.get("powerConsumption"), J_PER_KWH), requests)
+    joules = share(measured(measure.get("powerConsumption"), FACTORS["kWh"]), requests)
     tokens = {use: share(quantity_of(task, use), requests) for use in ("input", "output")}
     method = str(measure.get("measurementMethod"))
     alone = requests == 1 or method.startswith(OURS)
@@ -66,10 +65,10 @@ def components_of(report: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     """Kind, name and number of the components of a machine."""
     listed = dug(report, "infrastructure", "components")
     parts = [part for part in listed if isinstance(part, Mapping)] if isinstance(listed, list) else []
-    counts = [part.get("nbComponent") for part in parts]
-    whole_counts = [count if isinstance(count, int) and not isinstance(count, bool) and 0 < count < 2**15 else 0 for count in counts]
-    names = [(str(part.get("componentType")).lower(), str(part.get("componentName") or "unknown")) for part in parts]
-    return [(*name, count) for name, count in zip(names, whole_counts, strict=True)]
+    named = [
+        (str(part.get("componentType")).lower(), str(part.get("componentName") or "unknown"), part.get("nbComponent")) for part in parts
+    ]
+    return [(kind, name, positive(count, 2**15) or 0) for kind, name, count in named]
 
 
 def quantity_of(task: Any, use: str) -> Any:

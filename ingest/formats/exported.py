@@ -5,23 +5,20 @@ once: where the run or the published figure itself is in the warehouse, its copy
 are refused. Prompts that were exported lack what a run needs: they are refused, and the reason says what to ask for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import duckdb
-import polars as pl
-
 from prompt_joules.ingest.formats import records
-from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
-from prompt_joules.ingest.formats.figures import UNSAID
-from prompt_joules.ingest.formats.published import FIGURES_REQUIRED, FIGURES_SCHEMA, TEXT, cells_of, checked, read_table, store
+from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
+from prompt_joules.ingest.formats.figures import UNSAID, Kind, Run, format_of
+from prompt_joules.ingest.formats.published import FIGURES_REQUIRED, FIGURES_SCHEMA, TEXT, read_table
 from prompt_joules.ingest.front.table import LINE
 from prompt_joules.warehouse import export, rows_as
 
 KEYS = frozenset(("result_id", "origin", "generation", "model_id", "harness_version", "energy_j", "valid", "reasons"))
 # Ids of exported results begin with this, so that they differ from those of the results themselves.
 COPY = "exported:"
-SCHEMA = {"result_id": TEXT} | FIGURES_SCHEMA
+KIND = Kind({"result_id": TEXT} | FIGURES_SCHEMA, ("result_id", *FIGURES_REQUIRED), "exported")
 
 
 def figure_of(row: Mapping[str, Any]) -> Mapping[str, Any] | str:
@@ -33,7 +30,7 @@ def figure_of(row: Mapping[str, Any]) -> Mapping[str, Any] | str:
         return f"does not count where it comes from ({row['reasons'] or 'no reason given'})"
     own = row["origin"] == "measured"
     random = ", random weights" if row.get("weights") == "dummy" else ""
-    return UNSAID | {
+    return {
         **{column: row[column] for column in FIGURES_SCHEMA if row.get(column) is not None},
         "result_id": COPY + name.removeprefix(COPY),
         "generation": "imported" if own else row["generation"],
@@ -43,21 +40,25 @@ def figure_of(row: Mapping[str, Any]) -> Mapping[str, Any] | str:
     }
 
 
-def rows_of(source: Source, content: Content, rejects: list[Reject]) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
-    """The rows of an export of any kind, each with its line or number from 1. Raises Unreadable."""
+def _read(source: Source, content: Content) -> Iterator[Run | Reject]:
+    """The figures of an export of any kind, each with its line or number from 1. Raises Unreadable."""
+    if not _names(content) >= KEYS:
+        raise Unreadable(records.TOO_FEW)
+    rows: Iterable[tuple[int, Any]]
     if content.kind == "table":
         table = read_table(source, content.header)
-        rejects += table.rejects
-        yield from ((row.pop(LINE), row) for row in rows_as.as_before(table.cells).iter_rows(named=True))
+        yield from table.rejects
+        rows = ((row.pop(LINE), row) for row in rows_as.as_before(table.cells).iter_rows(named=True))
     elif content.columnar:
-        yield from enumerate(content.frame().iter_rows(named=True), 1)
+        rows = enumerate(content.frame().iter_rows(named=True), 1)
     elif "rows" in content.keys:
-        rows = content.json["rows"]
-        if not isinstance(rows, list):
+        if not isinstance(found := content.json["rows"], list):
             raise Unreadable("is no whole export: its rows are no list")
-        yield from ((number, row if isinstance(row, dict) else None) for number, row in enumerate(rows, 1))
+        rows = enumerate(found, 1)
     else:
-        yield from content.objects()
+        rows = content.objects()
+    for number, row in rows:
+        yield number, figure_of(row) if isinstance(row, Mapping) else "is no whole row"
 
 
 def _names(content: Content) -> frozenset[str]:
@@ -76,27 +77,10 @@ def _recognises(content: Content) -> bool:
     return names >= KEYS or names >= records.EXPORTED
 
 
-def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
-    content = content_of(source)
-    if not _names(content) >= KEYS:
-        raise Unreadable(records.TOO_FEW)
-    rejects: list[Reject] = []
-    numbers, figures = [], []
-    for number, row in rows_of(source, content, rejects):
-        figure = "is no whole row" if row is None else figure_of(row)
-        if isinstance(figure, str):
-            rejects.append(Reject(number, None, figure))
-        else:
-            numbers.append(number)
-            figures.append(figure)
-    cells = cells_of(figures, list(SCHEMA)).with_columns(pl.Series(LINE, numbers, dtype=pl.Int64))
-    rows, bad = checked(cells, SCHEMA, ("result_id", *FIGURES_REQUIRED))
-    return store(connection, source, rows, [*rejects, *bad], "exported")
-
-
-FORMAT = Format(
+FORMAT = format_of(
     Facts("export", "configurations that `export` or the app wrote: CSV, JSON, JSON lines, Parquet, Arrow", "this version"),
-    into="published",
     recognises=_recognises,
-    load=one_by_one(_load),
+    read=_read,
+    may_be_empty=True,
+    kind=KIND,
 )

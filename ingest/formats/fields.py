@@ -18,29 +18,14 @@ LATEST = 4e9
 
 # Unit, as tools spell it → how many of our base units it is.
 FACTORS = {
-    "s": 1.0,
-    "sec": 1.0,
-    "seconds": 1.0,
-    "ms": 1e-3,
-    "us": 1e-6,
-    "µs": 1e-6,
+    **dict.fromkeys(("s", "sec", "seconds", "J", "joules", "joules/request", "J/token", "W"), 1.0),
+    **dict.fromkeys(("tokens", "tokens/s", "tokens/sec", "requests", "requests/sec", "count"), 1.0),
+    **dict.fromkeys(("ms", "mJ/token", "mW"), 1e-3),
+    **dict.fromkeys(("us", "µs"), 1e-6),
     "ns": 1e-9,
-    "J": 1.0,
-    "joules": 1.0,
     "MJ": 1e6,
     "kWh": 3.6e6,
     "Wh": 3600.0,
-    "joules/request": 1.0,
-    "mJ/token": 1e-3,
-    "J/token": 1.0,
-    "W": 1.0,
-    "mW": 1e-3,
-    "tokens": 1.0,
-    "tokens/s": 1.0,
-    "tokens/sec": 1.0,
-    "requests": 1.0,
-    "requests/sec": 1.0,
-    "count": 1.0,
 }
 
 

@@ -27,6 +27,18 @@ Read = Callable[[Source, Content], Iterable[Run | Reject]]
 FigureOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | str]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """Figures of one kind."""
+
+    schema: dict[str, type[pl.DataType]]  # their columns
+    required: tuple[str, ...]  # columns that must not be null
+    statement: str  # the name of the statement that stores them
+
+
+PUBLISHED = Kind(FIGURES_SCHEMA, FIGURES_REQUIRED, "published")
+
+
 def each_run(figure_of: FigureOf, needs: Collection[str] = ()) -> Read:
     """A reader of files in which every object, or row of a table (all cells text), is a run.
 
@@ -56,7 +68,7 @@ def _values(run: Mapping[str, Any], figure_of: FigureOf, needs: Collection[str])
 
 def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable[Run | Reject], *, may_be_empty: bool = False) -> Loaded:
     """Load the figures of a file. Raises Unreadable when it holds no run at all, unless it may."""
-    (loaded,) = store_all(connection, _checked([_figures(source, found, may_be_empty=may_be_empty)]), "published")
+    (loaded,) = store_all(connection, _checked([_figures(source, found, may_be_empty=may_be_empty)], PUBLISHED), PUBLISHED.statement)
     return loaded
 
 
@@ -86,11 +98,11 @@ def _figures(source: Source, found: Iterable[Run | Reject], *, may_be_empty: boo
     return its
 
 
-def _checked(files: Sequence[_Figures]) -> list[Part]:
+def _checked(files: Sequence[_Figures], kind: Kind) -> list[Part]:
     """The figures of files with the checks that all figures get: one check for all files, of which each would take 20 ms."""
     every = [(place, number) for place, its in enumerate(files) for number in its.numbers]
-    cells = cells_of([figure for its in files for figure in its.figures], list(FIGURES_SCHEMA))
-    rows, bad = checked(cells.with_columns(pl.Series(LINE, range(len(every)), dtype=pl.Int64)), FIGURES_SCHEMA, FIGURES_REQUIRED)
+    cells = cells_of([figure for its in files for figure in its.figures], list(kind.schema))
+    rows, bad = checked(cells.with_columns(pl.Series(LINE, range(len(every)), dtype=pl.Int64)), kind.schema, kind.required)
     refused: list[list[Reject]] = [[] for _ in files]
     for reject in bad:
         assert reject.row is not None
@@ -105,16 +117,24 @@ def _checked(files: Sequence[_Figures]) -> list[Part]:
     return parts
 
 
-def format_of(facts: Facts, *, recognises: Callable[[Content], bool], read: Read, may_be_empty: bool = False, batch: int = 1) -> Format:
+def format_of(
+    facts: Facts,
+    *,
+    recognises: Callable[[Content], bool],
+    read: Read,
+    may_be_empty: bool = False,
+    batch: int = 1,
+    kind: Kind = PUBLISHED,
+) -> Format:
     """The format of files whose runs become figures; one without any is refused unless it may be empty.
     `batch` is how many files one load should get.
 
-    A figure needs what `published.FIGURES_REQUIRED` lists and `UNSAID` does not fill; a row without it is refused.
+    A figure needs what its kind requires and `UNSAID` does not fill; a row without it is refused.
     """
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
         files = [_figures(source, read(source, content_of(source)), may_be_empty=may_be_empty) for source in sources]
-        return store_all(connection, _checked(files), "published")
+        return store_all(connection, _checked(files, kind), kind.statement)
 
     return Format(facts, recognises, load, "published", batch)
 

@@ -52,7 +52,6 @@ SCHEMA: dict[str, Any] = polars_schema()
 # Rows that are held as Python objects at once.
 PART_ROWS = 20_000
 TYPES: dict[str, ColumnType] = {column.name: column.type for column in COLUMNS}
-BITS: dict[ColumnType, int] = {"int16": 15, "int32": 31, "int64": 63}
 
 
 def is_number(value: Any) -> bool:
@@ -184,13 +183,8 @@ def misfit(name: str, value: Any) -> Reject | None:
     fits, wanted = FITS[kind]
     if not fits(value):
         return Reject(None, name, f"is not {wanted}")
-    too_large = kind in BITS and not -(2 ** BITS[kind]) <= value < 2 ** BITS[kind]
+    too_large = kind in adapt.BITS and value not in range(-(2 ** (adapt.BITS[kind] - 1)), 2 ** (adapt.BITS[kind] - 1))
     return Reject(None, name, "is too large") if too_large else None
-
-
-def scaled(value: Any, factor: float) -> Any:
-    """A number times a factor; anything else as it is, to be refused by `misfit`."""
-    return value * factor if is_number(value) else value
 
 
 def whole(value: Any) -> Any:

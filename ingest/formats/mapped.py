@@ -22,13 +22,12 @@ import yaml
 from prompt_joules.bench.record import COLUMNS
 from prompt_joules.ingest.formats import figures, mapped_shapes
 from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
-from prompt_joules.ingest.formats.foreign import Row, is_number, run_name, store_requests
+from prompt_joules.ingest.formats.foreign import TYPES, Row, is_number, run_name, store_requests
 from prompt_joules.ingest.formats.mapped_cells import ORDERS, Unfit, value_of
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, read_table
 from prompt_joules.ingest.front.table import LINE
 from prompt_joules.warehouse.errors import ForPeople
 
-TYPES: Mapping[str, str] = {column.name: column.type for column in COLUMNS}
 FIGURE_TYPES: Mapping[str, str] = {"model_id": "string"} | {
     name: "string" if kind == pl.String else "int32" if kind.is_integer() else "float64" for name, kind in FIGURES_SCHEMA.items()
 }

@@ -45,19 +45,14 @@ def _footer(path: Path) -> tuple[pq.FileMetaData, pa.Schema]:
     """What a file says of itself at its end, and its columns. Raises Unreadable."""
     try:
         footer = pq.read_metadata(path)
-        _refuse_bomb(footer, path.stat().st_size)
+        _refuse_growth(path.stat().st_size, sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups)))
         return footer, footer.schema.to_arrow_schema()
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise Unreadable("is not a whole Parquet file: its end is missing or damaged") from error
 
 
-def _refuse_bomb(footer: pq.FileMetaData, size: int) -> None:
-    """Refuse a small file that unpacks to a huge one. Raises Unreadable."""
-    unpacked = sum(footer.row_group(group).total_byte_size for group in range(footer.num_row_groups))
-    _refuse_growth(size, unpacked)
-
-
 def _refuse_growth(size: int, unpacked: int) -> None:
+    """Refuse a small file that unpacks to a huge one (bytes). Raises Unreadable."""
     if unpacked > MOST_UNPACKED or (unpacked > SMALL and unpacked > MOST_TIMES * size):
         raise Unreadable(f"unpacks from {size:,} to {unpacked:,} bytes: it is not read")
 
@@ -98,10 +93,6 @@ def _readable(source: Source) -> tuple[pa.Schema, int]:
     return schema, footer.num_rows
 
 
-def _is_native(schema: pa.Schema) -> bool:
-    return all(adapt.as_is(BY_NAME[field.name].type, field.type) for field in schema if field.name in BY_NAME)
-
-
 def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
     loaded: list[Loaded] = []
     fit: list[Source] = []
@@ -110,7 +101,7 @@ def _load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> l
         if (problem := _contract_problem(schema)) is not None:
             write_rejects(connection, source, [problem])
             loaded.append(Loaded(source, 0, rows))
-        elif _is_native(schema):
+        elif all(adapt.as_is(BY_NAME[field.name].type, field.type) for field in schema if field.name in BY_NAME):
             fit.append(source)
         else:
             loaded.append(_load_adapted(connection, source))
@@ -198,7 +189,11 @@ def _check(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], fil
     connection.execute(statement("records_surveyed"), judged)
     sizes = {str(source.path): source.path.stat().st_size for source in sources}
     for filename, version, unpacked in connection.execute(statement("records_files")).fetchall():
-        _refuse_newer(version)
+        if version > SCHEMA_VERSION:
+            raise Unreadable(
+                f"was written by a newer version of Prompt Joules (schema version {version}, this one reads up to "
+                f"{SCHEMA_VERSION}): update this project, then run the same command again"
+            )
         _refuse_growth(sizes[filename], unpacked)
     ((broken, setups, keys),) = connection.execute(statement("records_doubts")).fetchall()
     if broken:
@@ -208,14 +203,6 @@ def _check(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], fil
     if keys or connection.execute(statement("records_duplicated_keys"), files).fetchall():
         connection.execute(statement("records_duplicates"), files)
     connection.execute(statement("records_touched"))
-
-
-def _refuse_newer(version: int) -> None:
-    if version > SCHEMA_VERSION:
-        raise Unreadable(
-            f"was written by a newer version of Prompt Joules (schema version {version}, this one reads up to "
-            f"{SCHEMA_VERSION}): update this project, then run the same command again"
-        )
 
 
 FORMAT = Format(

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import is_text
+from prompt_joules.ingest.formats.foreign import dug, is_text
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create
 
@@ -37,8 +37,7 @@ def _sum(balances: Sequence[Mapping[str, Any]], key: str) -> float | None:
 
 def _steady(balance: Mapping[str, Any]) -> Mapping[str, Any]:
     """The steady state of a server in the balance of a session: energy and tokens while its batch was full; empty without one."""
-    server = balance.get("server")
-    steady = server.get("steady_state") if isinstance(server, dict) else None
+    steady = dug(balance, "server", "steady_state")
     return steady if isinstance(steady, dict) else {}
 
 

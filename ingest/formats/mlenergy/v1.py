@@ -17,8 +17,19 @@ from prompt_joules.ingest.front.table import LINE
 SOURCE = "ML.ENERGY v1"
 LICENCE = "Apache-2.0 repository; research preview, non-commercial"
 URL = "https://github.com/ml-energy/leaderboard"
-PROMPTS = 2978
-BENCHMARK_HEADER = ("model", "throughput", "response_length", "latency", "energy")
+# What all figures of the tables have alike.
+ALIKE = {
+    **{"source": SOURCE, "generation": "v1", "harness_version": "mlenergy-v1", "licence": LICENCE, "url": URL},
+    **{"engine": "transformers-eager", "dtype": "float16", "num_gpus": "1", "batch_size": "1", "concurrency": "1", "prompts": "2978"},
+}
+FIGURES = {
+    "model": "published_model_id",
+    "throughput": "throughput_tps",
+    "response_length": "output_tokens",
+    "latency": "latency_s",
+    "energy": "energy_j",
+}
+BENCHMARK_HEADER = tuple(FIGURES)
 SCORE_HEADER = ("model", "arc", "hellaswag", "truthfulqa")
 FILE_NAME = re.compile(r"(?P<gpu>[^_]+)_(?P<task>.+)_benchmark\.csv(?:\.gz|\.zst)?")
 LARGEST_MODELS = 1024 * 1024
@@ -30,27 +41,8 @@ def figures_of(source: Source, cells: pl.DataFrame) -> pl.DataFrame:
     match = FILE_NAME.fullmatch(source.path.name)
     if match is None:
         raise Unreadable("is a v1 table whose name does not say the GPU and the task (<GPU>_<task>_benchmark.csv)")
-    return cells.select(
-        LINE,
-        pl.lit(SOURCE).alias("source"),
-        pl.lit("v1").alias("generation"),
-        pl.col("model").alias("published_model_id"),
-        pl.lit(match["gpu"]).alias("gpu_model"),
-        pl.lit("1").alias("num_gpus"),
-        pl.lit(match["task"]).alias("task"),
-        pl.lit("transformers-eager").alias("engine"),
-        pl.lit("float16").alias("dtype"),
-        pl.lit("1").alias("batch_size"),
-        pl.lit("1").alias("concurrency"),
-        pl.lit(str(PROMPTS)).alias("prompts"),
-        pl.col("energy").alias("energy_j"),
-        pl.col("throughput").alias("throughput_tps"),
-        pl.col("response_length").alias("output_tokens"),
-        pl.col("latency").alias("latency_s"),
-        pl.lit("mlenergy-v1").alias("harness_version"),
-        pl.lit(LICENCE).alias("licence"),
-        pl.lit(URL).alias("url"),
-    )
+    said = ALIKE | {"gpu_model": match["gpu"], "task": match["task"]}
+    return cells.rename(FIGURES).with_columns(pl.lit(value).alias(name) for name, value in said.items())
 
 
 def quality_of(_: Source, cells: pl.DataFrame) -> pl.DataFrame:

@@ -15,13 +15,12 @@ from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Re
 from prompt_joules.ingest.formats.fields import at, taken
 from prompt_joules.ingest.formats.figures import Run, format_of
 from prompt_joules.ingest.formats.foreign import is_number
+from prompt_joules.ingest.formats.mlenergy.v2 import LICENCE, URL
 from prompt_joules.ingest.formats.published import name_models
 
 TEXT_TASKS = ("gpqa", "lm-arena-chat", "sourcegraph-fim")
 CONFIGURATION_KEYS = {"gpu_model", "num_gpus", "max_num_seqs", "energy_per_token_joules", "energy_per_request_joules"}
 MODEL_KEYS = ("activated_params_billions", "weight_precision", "model_id")
-LICENCE = "Apache-2.0 repository"
-URL = "https://github.com/ml-energy/leaderboard"
 WAYS = (("tp", "tensor_parallel"), ("ep", "expert_parallel"), ("dp", "data_parallel"))
 
 
