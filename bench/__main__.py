@@ -20,8 +20,6 @@ import tyro
 
 from prompt_joules.bench import errors, extras, screen
 from prompt_joules.bench.config import SERVED, RunConfig, check, require_folder, with_their_values
-from prompt_joules.bench.meter.counters import MeterError
-from prompt_joules.bench.prompts.sets import PromptError
 from prompt_joules.bench.prompts.sharegpt import ShareGptConfig
 from prompt_joules.bench.sweep.grid import SweepConfig
 
@@ -107,7 +105,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m bench") -> i
         with screen.unbroken():
             command = read(sys.argv[1:] if arguments is None else arguments, prog)
         status = command()
-    except (errors.BenchError, MeterError, PromptError) as error:
+    except errors.BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:

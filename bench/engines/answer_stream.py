@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -19,33 +19,17 @@ _LINE_ENDS = re.compile(rb"\r\n|\n|\r(?!$)")
 _MOST_STRAY = 4000
 
 
+@dataclass(eq=False)
 class RequestFailed(Exception):
-    """One request gave no whole answer. `str(error)` is the row's reason.
+    """One request gave no whole answer. `str(error)` is the row's reason."""
 
-    Attributes:
-        again: whether it is worth sending once more.
-        wait_s: how long the server asked us to wait, or None.
-        unreachable: there was no connection.
-        broke: there was one, and it broke.
-        stamps_s: when pieces of the answer came before it broke.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        again: bool = False,
-        wait_s: float | None = None,
-        unreachable: bool = False,
-        broke: bool = False,
-        stamps_s: tuple[float, ...] = (),
-    ) -> None:
-        super().__init__(reason)
-        self.again = again
-        self.wait_s = wait_s
-        self.unreachable = unreachable
-        self.broke = broke
-        self.stamps_s = stamps_s
+    reason: str
+    _: KW_ONLY
+    again: bool = False  # whether it is worth sending once more
+    wait_s: float | None = None  # how long the server asked us to wait, or None
+    unreachable: bool = False  # there was no connection
+    broke: bool = False  # there was one, and it broke
+    stamps_s: tuple[float, ...] = ()  # when pieces of the answer came before it broke
 
 
 @dataclass(frozen=True)

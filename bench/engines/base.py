@@ -5,24 +5,20 @@ prompt of a batch, so one prompt is a batch of one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Protocol
 
 from prompt_joules.bench.tasks import Task
 
 
+@dataclass(eq=False)
 class PromptFailed(Exception):
-    """One prompt could not be answered. `str(error)` is the row's reason.
+    """One prompt could not be answered. `str(error)` is the row's reason."""
 
-    Attributes:
-        input_tokens: prompt length, where it was known.
-        fatal: the device cannot be used again in this process.
-    """
-
-    def __init__(self, reason: str, *, input_tokens: int | None = None, fatal: bool = False) -> None:
-        super().__init__(reason)
-        self.input_tokens = input_tokens
-        self.fatal = fatal
+    reason: str
+    _: KW_ONLY
+    input_tokens: int | None = None  # prompt length, where it was known
+    fatal: bool = False  # the device cannot be used again in this process
 
 
 @dataclass(frozen=True)

@@ -101,11 +101,9 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], timeout_s: float,
                 async for block in response.aiter_bytes():
                     stream.feed(block)
                 stream.feed(b"\n")
-    except TimeoutError as error:
-        raise RequestFailed(f"no whole answer within {timeout_s:g} s", stamps_s=tuple(stream.stamps_s)) from error
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise RequestFailed(f"no connection: {words(error)}", again=True, unreachable=True) from error
-    except httpx.TimeoutException as error:
+    except (TimeoutError, httpx.TimeoutException) as error:
         raise RequestFailed(f"no whole answer within {timeout_s:g} s", stamps_s=tuple(stream.stamps_s)) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         broke = isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)

@@ -167,11 +167,7 @@ class CounterMeter(Meter):
             reason=reason,
             cpu_energy_j=host.cpu_j,
             dram_energy_j=host.dram_j,
-            temperature_c=state.temperature_c,
-            throttled=state.throttled,
-            power_capped=state.power_capped,
-            neighbour_power_w=state.neighbour_power_w,
-            other_processes=state.other_processes,
+            **asdict(state),
         )
 
     def _aligned_end(self, window: _Window, ended_s: float) -> tuple[float, float]:

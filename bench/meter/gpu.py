@@ -119,27 +119,24 @@ class NvmlConditions(Conditions):
         return max((power_mw / 1000 for power_mw in powers_mw if power_mw is not None), default=None)
 
     def _process_ids(self) -> set[int] | None:
+        """The processes on these GPUs, this one among them; None where the driver does not say."""
         found: set[int] = set()
         for handle in self._handles:
             processes = self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses, handle)
             if processes is None:
                 return None
             found |= {int(process.pid) for process in processes}
-        return found - {os.getpid()}
+        return found
 
     def other_processes(self) -> int | None:
         """How many processes that are not ours have work on these GPUs now."""
-        now = self._process_ids()
+        now, own = self._process_ids(), os.getpid()
         if now is None or self._before is None:
             return None
         newcomers = now - self._before
-        if self._ourselves is None and len(newcomers) == 1 and not self._own_process_listed():
+        if self._ourselves is None and len(newcomers) == 1 and own not in now:
             (self._ourselves,) = newcomers
-        return len(now - {self._ourselves})
-
-    def _own_process_listed(self) -> bool:
-        listed = (self._ask(self._nvml.nvmlDeviceGetComputeRunningProcesses, handle) or [] for handle in self._handles)
-        return any(int(process.pid) == os.getpid() for processes in listed for process in processes)
+        return len(now - {self._ourselves, own})
 
     def state(self) -> State:
         """Hottest temperature, whether any GPU is throttled or at its limit, the busiest neighbour, and who else is on the GPUs, now."""

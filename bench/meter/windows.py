@@ -113,6 +113,9 @@ class Meter:
 
     Attributes:
         reason: why there are no joules of a GPU; None if there are.
+        gpu_model: name of the GPU; names joined by " + " if they differ; None without one.
+        source, cpu_source: how joules of GPU and CPU are obtained, e.g. nvml-counter, or none.
+        host_reason: why the energy of CPU or memory is None; None if both are there.
         idle_power_w: of the device when the meter was opened, W; None if it was not measured.
         windows: those that have ended, in that order; the last 100,000.
 
@@ -131,6 +134,8 @@ class Meter:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.device, self._meter = open_device(device, edges, replay)
+        self.reason, self.gpu_model = self._meter.reason, self._meter.gpu_model
+        self.source, self.cpu_source, self.host_reason = self._meter.source, self._meter.cpu_source, self._meter.host_reason
         self.windows: deque[Window] = deque(maxlen=KEPT)
         self.idle_power_w = self._meter.power_w(idle_s) if idle_s > 0 else None
         self._synchronize = synchronize or functools.partial(synchronize_torch, self.device)
@@ -138,31 +143,6 @@ class Meter:
         self._open: list[_Open] = []
         self._thread: int | None = None
         self._closed = False
-
-    @property
-    def reason(self) -> str | None:
-        """Why there are no joules of a GPU; None if there are."""
-        return self._meter.reason
-
-    @property
-    def gpu_model(self) -> str | None:
-        """Name of the GPU; names joined by " + " if they differ; None without one."""
-        return self._meter.gpu_model
-
-    @property
-    def source(self) -> str:
-        """How joules are obtained, e.g. nvml-counter, or none."""
-        return self._meter.source
-
-    @property
-    def cpu_source(self) -> str:
-        """How the energy of the CPU is obtained, or none; `host_reason` says why."""
-        return self._meter.cpu_source
-
-    @property
-    def host_reason(self) -> str | None:
-        """Why the energy of CPU or memory is None; None if both are there."""
-        return self._meter.host_reason
 
     @contextlib.contextmanager
     def window(self, name: str, *, input_tokens: int | None = None, output_tokens: int | None = None) -> Iterator[Window]:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prompt_joules.bench.errors import BenchError
+
 DEFAULT_PATH = Path(__file__).with_name("default_prompts.jsonl")
 FORMAT = 'one JSON object a line, such as {"id": "tides-01", "prompt": "Why are there two tides a day?"}'
 
 
-class PromptError(Exception):
+class PromptError(BenchError):
     """Base of what can be wrong with prompts; the text names file, line and remedy."""
 
 

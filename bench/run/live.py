@@ -22,7 +22,6 @@ from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.answer_stream import Answer, RequestFailed
 from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.files import uuid7
-from prompt_joules.bench.meter.counters import MeterError
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.prompts.sets import Prompt, PromptSet, prompts_sha256
 from prompt_joules.bench.run.folder import Run, fingerprint
@@ -186,7 +185,7 @@ class Asked:
                 self.row = asyncio.run(self._measured(work, meter))
         except errors.ServerDown:  # its text has the address, which a visitor must not see
             self.fault = f"{self.server.label} does not answer: is its server running?"
-        except (errors.BenchError, MeterError, RequestFailed) as error:
+        except (errors.BenchError, RequestFailed) as error:
             self.fault = str(error)
 
     async def _measured(self, work: ServedWork, meter: Meter) -> Row | None:

@@ -27,8 +27,8 @@ from prompt_joules.bench.run.folder import Run, find_runs, fingerprint, require_
 from prompt_joules.bench.run.job import Job, Pass, choose_prompts, common_identity, planned
 from prompt_joules.bench.run.own_answers import Answer, Ask, answer_of, asking
 from prompt_joules.bench.run.session import OpenRun, work_on_all
-from prompt_joules.bench.run.warmup import TEXTS, WarmUp, is_steady
-from prompt_joules.bench.run.window import Row, condition_columns, energy_columns, failed_columns
+from prompt_joules.bench.run.warmup import TEXTS, WarmUp
+from prompt_joules.bench.run.window import Row, condition_columns, energy_columns, failed_columns, text_columns
 from prompt_joules.bench.tasks import TASKS
 
 ENGINE = "python"
@@ -213,8 +213,7 @@ class OwnWork:
             if row["status"] == "failed":
                 break
             cost = row["latency_s"] if row["energy_j"] is None else row["energy_j"]
-            costs = (*done.costs, cost / max(1, row["output_tokens"])) if done.answers else ()
-            done = WarmUp(costs, done.answers + 1, is_steady(costs, done.answers + 1))
+            done = done.after(cost / max(1, row["output_tokens"]))
         return done.columns
 
     def answer(self, runs: Sequence[OpenRun], meter: Meter, stop: Callable[[], bool]) -> str:
@@ -257,7 +256,5 @@ def _answered(answer: Answer, latency_s: float) -> Row:
         "output_tokens": answer.output_tokens,
         "ttft_s": answer.first_token_s,
         "latency_s": latency_s,
-        "output_text": answer.text,
-        "output_words": len(answer.text.split()),
-        "output_chars": len(answer.text),
+        **text_columns(answer.text),
     }

@@ -20,7 +20,7 @@ from prompt_joules.bench.engines.answer_stream import RequestFailed
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.openai import ask, request_body
 from prompt_joules.bench.meter.reading import Meter
-from prompt_joules.bench.run.warmup import FIRST_TOKENS, TEXTS, WINDOW_S, WarmUp, is_steady
+from prompt_joules.bench.run.warmup import FIRST_TOKENS, TEXTS, WINDOW_S, WarmUp
 from prompt_joules.bench.tasks import Task
 
 AGREE = 0.05
@@ -62,10 +62,7 @@ def warm_up(
             break
         if done.answers == 0:
             length = int(min(max(tokens / size / seconds * WINDOW_S, FIRST_TOKENS), sampling.max_new_tokens))
-            done = WarmUp(answers=1)
-            continue
-        costs = (*done.costs, (seconds if joules is None else joules) / tokens)
-        done = WarmUp(costs, done.answers + 1, is_steady(costs, done.answers + 1, AGREE))
+        done = done.after((seconds if joules is None else joules) / tokens, AGREE)
     return done
 
 

@@ -82,17 +82,15 @@ class Mlflow(Log):
         self._ids[setup["run_id"]], self._waiting[setup["run_id"]] = run.info.run_id, []
 
     def add(self, setup: Setup, row: Figures, total: Figures, step: int) -> None:
-        self._keep(setup, {**row, **{f"total_{name}": value for name, value in total.items()}}, step)
+        figures = {**row, **{f"total_{name}": value for name, value in total.items()}}
+        now_ms = int(time.time() * 1000)
+        self._waiting[setup["run_id"]] += [self._mlflow.entities.Metric(key, value, now_ms, step) for key, value in figures.items()]
         if len(self._waiting[setup["run_id"]]) > self.MOST or time.monotonic() - self._sent_s > self.EVERY_S:
             self._send(setup)
 
     def end(self, setup: Setup, total: Figures, how: str) -> None:
         self._send(setup)
         self._client.set_terminated(self._ids[setup["run_id"]], "FINISHED" if how == "finished" else "KILLED")
-
-    def _keep(self, setup: Setup, figures: Figures, step: int) -> None:
-        now_ms = int(time.time() * 1000)
-        self._waiting[setup["run_id"]] += [self._mlflow.entities.Metric(key, value, now_ms, step) for key, value in figures.items()]
 
     def _send(self, setup: Setup) -> None:
         waiting, self._waiting[setup["run_id"]] = self._waiting[setup["run_id"]], []

@@ -24,8 +24,7 @@ from prompt_joules.bench.machine import host_load
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.run.attribution import Flight, SharedEnergy, steady_state
 from prompt_joules.bench.run.deaths import ASKED_ALONE, ItemKey
-from prompt_joules.bench.run.loops import loop_share
-from prompt_joules.bench.run.window import Item, Row, prompt_seed
+from prompt_joules.bench.run.window import Item, Row, loop_share, prompt_seed, text_columns
 from prompt_joules.bench.tasks import Task
 
 ATTEMPTS = 4
@@ -310,9 +309,7 @@ def answered(answer: Answer, start_s: float, most_tokens: int, because: str | No
         "stream_end_s": None if answer.done_s is None else answer.done_s - start_s,
         "cached_tokens": answer.cached_tokens,
         "itl_s": answer.token_gaps_s(),
-        "output_text": answer.text,
-        "output_words": len(answer.text.split()),
-        "output_chars": len(answer.text),
         "loop_share": loop_share(answer.text.split()),
         "host_load": host_load(),
+        **text_columns(answer.text),
     }

@@ -45,6 +45,11 @@ class WarmUp:
         """What every row of the session says of it."""
         return {"warm": self.warm, "warmup_answers": self.answers}
 
+    def after(self, cost: float, agree: float = AGREE) -> "WarmUp":
+        """The same after one answer more; two costs agree when they differ by no more than the share `agree` of the larger."""
+        costs = (*self.costs, cost) if self.answers else ()
+        return WarmUp(costs, self.answers + 1, is_steady(costs, self.answers + 1, agree))
+
 
 def is_steady(costs: Sequence[float], answers: int, agree: float = AGREE) -> bool:
     """Whether the last two costs agree, after enough answers."""
@@ -96,11 +101,8 @@ def warm_up(engine: Engine, meter: Meter, size: int, sampling: Sampling, most: i
         if done.answers == 0:
             speed = tokens / size / seconds
             length = int(min(max(speed * WINDOW_S, FIRST_TOKENS), sampling.max_new_tokens))
-            done = WarmUp(answers=1)
-            continue
-        costs = (*done.costs, (seconds if joules is None else joules) / tokens)
-        done = WarmUp(costs, done.answers + 1, is_steady(costs, done.answers + 1))
-        if not done.warm and tokens < size * length / 2 and place < len(TEXTS) - 1:
+        done = done.after((seconds if joules is None else joules) / tokens)
+        if done.answers > 1 and not done.warm and tokens < size * length / 2 and place < len(TEXTS) - 1:
             place, done = place + 1, dataclasses.replace(done, costs=())
     return done
 

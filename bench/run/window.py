@@ -10,7 +10,8 @@ by the requests that were still being answered then (the prefill in proportion t
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -19,11 +20,14 @@ from prompt_joules.bench.engines.base import Engine, Generation, Prepared, Promp
 from prompt_joules.bench.machine import host_load
 from prompt_joules.bench.meter.reading import Meter, Reading
 from prompt_joules.bench.prompts.sets import Prompt
-from prompt_joules.bench.run.loops import loop_share
 
 Row = dict[str, Any]
 Item = tuple[Prompt, int]
 """A prompt and which repetition of it."""
+GRAM = 6
+"""Tokens of a piece that may come again."""
+AGAIN = 3
+"""A piece that comes so often, or more often, is a loop: a phrase said twice is not."""
 
 
 def prompt_seed(seed: int, prompt_id: str, repetition: int) -> int:
@@ -103,7 +107,7 @@ def _completed(
     if generation.error is not None:
         return failed_columns(PromptFailed(generation.error))
     end_s = end_s if alone else generation.stamps_s[-1]
-    return _answered(generation, start_s, end_s) | energy_columns(reading, share) | _text(engine, generation)
+    return _answered(generation, start_s, end_s) | energy_columns(reading, share) | text_columns(engine.decode(generation))
 
 
 def energy_shares(generations: Sequence[Generation], input_tokens: Sequence[int], start_s: float, end_s: float) -> list[float]:
@@ -152,6 +156,24 @@ def _answered(generation: Generation, start_s: float, end_s: float) -> dict[str,
     }
 
 
+def loop_share(tokens: Sequence[Hashable]) -> float | None:
+    """Share of an answer (0 to 1) that lies in pieces of six tokens which come at least three times; None for one shorter than a piece.
+
+    Args:
+        tokens: token ids, or words where tokens are not known.
+    """
+    places = range(len(tokens) - GRAM + 1)
+    if not places:
+        return None
+    pieces = [tuple(tokens[place : place + GRAM]) for place in places]
+    counts = Counter(pieces)
+    looped: set[int] = set()
+    for place, piece in zip(places, pieces, strict=True):
+        if counts[piece] >= AGAIN:
+            looped.update(range(place, place + GRAM))
+    return len(looped) / len(tokens)
+
+
 def energy_columns(reading: Reading, share: float = 1.0) -> Row:
     """The energy of a window, or a request's share of it, with its error or the reason why there is none."""
 
@@ -180,8 +202,6 @@ def condition_columns(reading: Reading) -> Row:
     }
 
 
-def _text(engine: Engine, generation: Generation) -> dict[str, Any]:
-    text = engine.decode(generation)
-    if text is None:
-        return {}
-    return {"output_text": text, "output_words": len(text.split()), "output_chars": len(text)}
+def text_columns(text: str | None) -> Row:
+    """An answer's text and its length in words and characters; nothing where there is none."""
+    return {} if text is None else {"output_text": text, "output_words": len(text.split()), "output_chars": len(text)}

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 from prompt_joules.bench import errors
@@ -33,11 +32,6 @@ class Cell:
     config: RunConfig  # the options
     arguments: tuple[str, ...]  # the same as a command line, after `python -m bench`
 
-    @property
-    def folder(self) -> Path:
-        """Where its runs are."""
-        return self.config.out
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -57,7 +51,7 @@ class Outcome:
 def is_finished(cell: Cell) -> bool:
     """Whether every task of the cell has as many finished runs in its folder, each of its seed, as were asked for."""
     done = set()
-    for file in cell.folder.glob(f"*/{RUN_FILE}"):
+    for file in cell.config.out.glob(f"*/{RUN_FILE}"):
         with contextlib.suppress(errors.RunUnreadable):
             run = read_run(file.parent)
             done |= {(run.identity.get("task"), run.identity.get("seed", 0))} if run.finished else set()
@@ -70,7 +64,7 @@ def totals(cells: Iterable[Cell]) -> dict[str, float]:
 
     sums: dict[str, float] = dict.fromkeys(("rows", "failed", "tokens", "seconds", "joules", "measured_tokens"), 0.0)
     for cell in cells:
-        for file in cell.folder.glob("*/part-*.parquet"):
+        for file in cell.config.out.glob("*/part-*.parquet"):
             rows = pl.read_parquet(file, columns=["status", "output_tokens", "latency_s", "energy_j"])
             ok = rows.filter(pl.col("status") == "ok")
             measured = ok.filter(pl.col("energy_j").is_not_null())

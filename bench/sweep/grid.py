@@ -21,6 +21,7 @@ from rich.table import Table
 
 from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig, check, with_their_values
+from prompt_joules.bench.prompts.sets import load_prompts
 from prompt_joules.bench.sweep.cells import BadSweep, Cell, Outcome, is_finished, run_cell, totals
 
 ASSUMED_TOKENS_PER_S = 25.0
@@ -69,7 +70,7 @@ def read_sweep(path: Path) -> list[Cell]:
     cells = [_cell(path, common | own, own, out) for own in _combinations(path, content["grid"]) if not _skipped(common | own, skips)]
     if not cells:
         raise BadSweep(f"{path}: the grid has no cell.")
-    return list({cell.folder: cell for cell in cells}.values())
+    return list({cell.config.out: cell for cell in cells}.values())
 
 
 def _combinations(path: Path, grid: dict[Any, Any]) -> Iterable[dict[str, Any]]:
@@ -196,8 +197,7 @@ def print_plan(cells: Sequence[Cell], console: Console) -> None:
     left = [cell for cell in cells if not is_finished(cell)]
     for cell in left:
         console.print(shlex.join(["python", "-m", "bench", *cell.arguments]), soft_wrap=True, markup=False, highlight=False)
-    sets = {cell.config.prompts for cell in left}
-    sizes = {name: _prompts_in(name) for name in sets}
+    sizes = {name: len(load_prompts(name).prompts) for name in {cell.config.prompts for cell in left}}
     seconds = sum(estimate_s(cell, cells, sizes[cell.config.prompts]) for cell in left)
     console.print(
         f"{len(left)} of {len(cells)} cells to run, at most about {_duration(seconds)} one after another if every answer is as long as "
@@ -205,12 +205,6 @@ def print_plan(cells: Sequence[Cell], console: Console) -> None:
         soft_wrap=True,
         highlight=False,
     )
-
-
-def _prompts_in(name: str) -> int:
-    from prompt_joules.bench.prompts.sets import load_prompts
-
-    return len(load_prompts(name).prompts)
 
 
 def _duration(seconds: float) -> str:

@@ -14,10 +14,9 @@ from prompt_joules.bench import record
 from prompt_joules.bench.engines.base import Generation
 from prompt_joules.bench.prompts.sets import Prompt, PromptSet
 from prompt_joules.bench.run.job import execution_order
-from prompt_joules.bench.run.loops import loop_share
 from prompt_joules.bench.run.sink import to_frame
 from prompt_joules.bench.run.warmup import is_steady
-from prompt_joules.bench.run.window import energy_shares, prompt_seed
+from prompt_joules.bench.run.window import energy_shares, loop_share, prompt_seed
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "int16": st.integers(-(2**15), 2**15 - 1),

@@ -43,7 +43,7 @@ def file(tmp_path: Path) -> Path:
 
 def finish(cell: Cell, rows: int = 4) -> int:
     """What a good cell leaves behind; 10 token/s and 2 J/token."""
-    folder = cell.folder / "run-1"
+    folder = cell.config.out / "run-1"
     frame = factories.records(rows, output_tokens=20, latency_s=2.0, energy_j=40.0)
     factories.write(frame, folder / "part-00000.parquet")
     run = {"fingerprint": "f", "identity": {"task": "chat"}, "setup": {}, "prompts": rows, "finished": True, "sessions": []}
@@ -67,7 +67,7 @@ def test_cells_of_a_grid(file: Path) -> None:
     last = cells[-1].config
     assert (last.model, last.gguf_file, last.nickname, last.batch_size, last.limit) == ("models/smol", "auto", "Smol", 8, 4)
     assert not last.text
-    assert len({cell.folder for cell in cells}) == 6
+    assert len({cell.config.out for cell in cells}) == 6
     assert read_sweep(file) == cells, "the same file means the same folders"
 
 
@@ -145,7 +145,7 @@ def test_an_unfinished_run_is_not_a_finished_cell(file: Path) -> None:
     finish(cell)
     assert is_finished(cell)
     assert not is_finished(replace(cell, config=replace(cell.config, task=("chat", "instruct"))))
-    path = cell.folder / "run-1" / "run.json"
+    path = cell.config.out / "run-1" / "run.json"
     path.write_text(path.read_text().replace('"finished": true', '"finished": false'))
     assert not is_finished(cell)
     path.write_text("{")
@@ -174,7 +174,7 @@ def test_estimate_is_by_measured_speed_where_there_is_one(file: Path) -> None:
 def test_totals_leave_failed_rows_out_of_the_sums(file: Path) -> None:
     cell = read_sweep(file)[0]
     finish(cell, rows=3)
-    factories.write(factories.frame([factories.failed(index=9)]), cell.folder / "run-1" / "part-00001.parquet")
+    factories.write(factories.frame([factories.failed(index=9)]), cell.config.out / "run-1" / "part-00001.parquet")
     assert totals([cell]) == {"rows": 4, "failed": 1, "tokens": 60, "seconds": 6, "joules": 120, "measured_tokens": 60}
 
 
@@ -207,9 +207,9 @@ def test_a_cell_of_several_runs_is_finished_when_all_are(file: Path) -> None:
     cell = read_sweep(file)[0]
     finish(cell)
     assert is_finished(cell) and not is_finished(replace(cell, config=replace(cell.config, runs=2)))
-    whole = json.loads((cell.folder / "run-1" / "run.json").read_text())
+    whole = json.loads((cell.config.out / "run-1" / "run.json").read_text())
     for seed in (0, 1):
-        folder = cell.folder / f"seed-{seed}"
+        folder = cell.config.out / f"seed-{seed}"
         folder.mkdir()
         (folder / "run.json").write_text(json.dumps(whole | {"identity": {"task": "chat", "seed": seed}}))
     assert is_finished(replace(cell, config=replace(cell.config, runs=2)))
