@@ -88,16 +88,9 @@ def _refuse(where: Address, files: dict[str, int]) -> None:
         raise HubError(f"The dataset {where} has a file called {outside!r}, which lies outside of it: nothing was fetched.")
 
 
-@dataclass(frozen=True)
-class State:
-    """A dataset as it is now: its newest commit, and a folder with its files."""
-
-    commit: str
-    folder: Path
-
-
-def state(where: Address) -> State | None:
-    """The newest state of a dataset; None where there is no such dataset, or nothing in it yet. Raises as `fetch`."""
+def state(where: Address) -> Path | None:
+    """A folder with the files of a dataset as it is now, called after its newest commit; None where there is no such dataset, or nothing in
+    it yet. Raises as `fetch`."""
     with client(where) as api:
         try:
             info = api.dataset_info(where.repo)
@@ -107,7 +100,7 @@ def state(where: Address) -> State | None:
             return None
         if not any(ending(Path(file.rfilename)) in ENDINGS for file in info.siblings or ()):
             return None
-    return State(info.sha, fetch(Address(where.repo, info.sha)))
+    return fetch(Address(where.repo, info.sha))
 
 
 def send(where: Address, folder: Path, message: str, *, private: bool, parent: str | None) -> str:

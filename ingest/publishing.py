@@ -66,11 +66,11 @@ def run_publish(options: Publish) -> int:
         data = bundle.copy([commands.path_of(path) for path in options.paths], Path(folder) / FOLDER, texts=options.texts)
         runs = bundle.checked([str(data)])
         before = hub.state(where)
-        if before is not None and add(before.folder / FOLDER, data):
+        if before is not None and add(before / FOLDER, data):
             runs = bundle.checked([str(data)])
         (data.parent / CARD).write_text(card(runs, where, options.by, options.licence, texts=options.texts), encoding="utf-8")
         message = f"{runs.height} runs of Prompt Joules {create.project_version()}"
-        address = hub.send(where, data.parent, message, private=options.private, parent=None if before is None else before.commit)
+        address = hub.send(where, data.parent, message, private=options.private, parent=None if before is None else before.name)
     screen.result({"dataset": where.repo, "commit": address, "runs": runs.to_dicts()})
     OUT.print(f"{where}: {runs.height} {'run' if runs.height == 1 else 'runs'}{'' if options.texts else ', without texts'}: {address}")
     OUT.print(f"{commands.INGEST} {where} loads it.")

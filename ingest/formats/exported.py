@@ -10,8 +10,8 @@ from typing import Any
 
 from prompt_joules.ingest.formats import records
 from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source, Unreadable
-from prompt_joules.ingest.formats.figures import UNSAID, Kind, Run, format_of
-from prompt_joules.ingest.formats.published import FIGURES_REQUIRED, FIGURES_SCHEMA, TEXT, read_table
+from prompt_joules.ingest.formats.figures import UNSAID, Run, format_of
+from prompt_joules.ingest.formats.published import FIGURES_REQUIRED, FIGURES_SCHEMA, TEXT, Kind, read_table
 from prompt_joules.ingest.front.table import LINE
 from prompt_joules.warehouse import export, rows_as
 

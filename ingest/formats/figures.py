@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.published import FIGURES_REQUIRED, FIGURES_SCHEMA, Part, cells_of, checked, read_table, store_all
+from prompt_joules.ingest.formats.published import PUBLISHED, Kind, Part, cells_of, checked, read_table, store_all
 from prompt_joules.ingest.front.table import LINE
 
 # What a figure holds when its tool says nothing about it.
@@ -25,18 +25,6 @@ Run = tuple[int, Mapping[str, Any] | str]
 Read = Callable[[Source, Content], Iterable[Run | Reject]]
 # The values of a run, or a sentence on why it is no figure.
 FigureOf = Callable[[Mapping[str, Any]], Mapping[str, Any] | str]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Figures of one kind."""
-
-    schema: dict[str, type[pl.DataType]]  # their columns
-    required: tuple[str, ...]  # columns that must not be null
-    statement: str  # the name of the statement that stores them
-
-
-PUBLISHED = Kind(FIGURES_SCHEMA, FIGURES_REQUIRED, "published")
 
 
 def each_run(figure_of: FigureOf, needs: Collection[str] = ()) -> Read:
@@ -68,7 +56,7 @@ def _values(run: Mapping[str, Any], figure_of: FigureOf, needs: Collection[str])
 
 def store(connection: duckdb.DuckDBPyConnection, source: Source, found: Iterable[Run | Reject], *, may_be_empty: bool = False) -> Loaded:
     """Load the figures of a file. Raises Unreadable when it holds no run at all, unless it may."""
-    (loaded,) = store_all(connection, _checked([_figures(source, found, may_be_empty=may_be_empty)], PUBLISHED), PUBLISHED.statement)
+    (loaded,) = store_all(connection, _checked([_figures(source, found, may_be_empty=may_be_empty)], PUBLISHED), PUBLISHED)
     return loaded
 
 
@@ -134,7 +122,7 @@ def format_of(
 
     def load(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -> list[Loaded]:
         files = [_figures(source, read(source, content_of(source)), may_be_empty=may_be_empty) for source in sources]
-        return store_all(connection, _checked(files, kind), kind.statement)
+        return store_all(connection, _checked(files, kind), kind)
 
     return Format(facts, recognises, load, "published", batch)
 

@@ -12,7 +12,7 @@ import duckdb
 
 from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Reject, Source, content_of, one_by_one
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
-from prompt_joules.ingest.formats.published import QUALITY_SCHEMA, cells_of, store_quality
+from prompt_joules.ingest.formats.published import store_scores
 
 KEYS = {"name", "count", "sum"}
 # What HELM's leaderboards rank by, all means of values between 0 and 1.
@@ -68,7 +68,7 @@ def _load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
     rows = list(scores_of([stat for _, stat in numbered if stat], spec, model)) if isinstance(model, str) and model else []
     if not rows:
         rejects.append(Reject(None, None, "holds no headline metric" if model else "has a run_spec.json beside it that names no model"))
-    return store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), rejects)
+    return store_scores(connection, source, rows, rejects)
 
 
 FORMAT = Format(

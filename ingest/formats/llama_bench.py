@@ -15,6 +15,7 @@ from prompt_joules.ingest.formats.foreign import is_number, whole
 
 KEYS = {"build_commit", "model_filename", "n_prompt", "n_gen", "avg_ns"}
 NS = 1e-9
+OURS = {"source": "llama.cpp", "generation": "llama-bench", "batch_size": 1, "concurrency": 1}
 WEIGHTS = re.compile(r"(?:IQ|TQ|Q|BF|F|MXFP)\d\S*(?: - .+)?$")
 ALL_LAYERS = 99
 # What builds before 4000 wrote in the place of `backends`.
@@ -30,17 +31,13 @@ def figure_of(run: Mapping[str, Any]) -> Mapping[str, Any] | str:
     gpu, count = gpus_of(run)
     parts = [f"pp{prompt}" if prompt else "", f"tg{generated}" if generated else ""]
     samples, seconds = run.get("samples_ns"), measured(run.get("avg_ns"), NS)
-    return {
-        "source": "llama.cpp",
-        "generation": "llama-bench",
+    return OURS | {
         "published_model_id": re.split(r"[/\\]", name)[-1].removesuffix(".gguf"),
         "gpu_model": gpu,
         "num_gpus": count,
         "task": f"llama-bench {'+'.join(filter(None, parts))}{f' @ d{depth}' if depth else ''}",
         "engine": engine_of(run),
         "dtype": weights_of(run.get("model_type")),
-        "batch_size": 1,
-        "concurrency": 1,
         "prompts": len(samples) if isinstance(samples, list) else None,
         "throughput_tps": measured(run.get("avg_ts")) if not prompt else None,
         "output_tokens": generated or None,

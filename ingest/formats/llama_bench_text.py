@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
 from prompt_joules.ingest.formats.fields import number
 from prompt_joules.ingest.formats.figures import Run, format_of
-from prompt_joules.ingest.formats.llama_bench import KEYS, figure_of, weights_of
+from prompt_joules.ingest.formats.llama_bench import KEYS, OURS, figure_of, weights_of
 from prompt_joules.ingest.front.table import LONGEST_LINE
 from prompt_joules.ingest.front.unpack import lines_of
 
@@ -46,22 +46,16 @@ def _table(source: Source, content: Content) -> Iterator[Run]:
         if len(cells) != len(names):
             yield line, f"has {len(cells)} cells, the header has {len(names)}"
         elif (tested := GENERATES.fullmatch(row["test"])) is not None:
-            yield (
-                line,
-                {
-                    "source": "llama.cpp",
-                    "generation": "llama-bench",
-                    "published_model_id": row["model"],
-                    "task": f"llama-bench tg{tested[1]}{f' @ d{tested[2]}' if tested[2] else ''}",
-                    "engine": f"llama.cpp {row['backend']}",
-                    "dtype": weights_of(row["model"]),
-                    "batch_size": 1,
-                    "concurrency": 1,
-                    "output_tokens": tested[1],
-                    "throughput_tps": number(row["t/s"].split("±")[0].strip()),
-                    "harness_version": f"llama-bench {version}",
-                },
-            )
+            figure = {
+                "published_model_id": row["model"],
+                "task": f"llama-bench tg{tested[1]}{f' @ d{tested[2]}' if tested[2] else ''}",
+                "engine": f"llama.cpp {row['backend']}",
+                "dtype": weights_of(row["model"]),
+                "output_tokens": tested[1],
+                "throughput_tps": number(row["t/s"].split("±")[0].strip()),
+                "harness_version": f"llama-bench {version}",
+            }
+            yield line, OURS | figure
 
 
 def _is_sql(content: Content) -> bool:

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Facts, Source, Unreadable
-from prompt_joules.ingest.formats.fields import positive
+from prompt_joules.ingest.formats.fields import FACTORS, positive
 from prompt_joules.ingest.formats.figures import Run, format_of
 from prompt_joules.ingest.formats.foreign import companion, dug, is_number
 
-JOULES_PER_KWH = 3.6e6
 # Scenarios whose figures are of all samples, not of a call.
 OF_ALL = ("energy_star", "energy-star")
 # Tokens that it asks for where its user says nothing, at most and at least.
@@ -49,7 +48,7 @@ def figure_of(report: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
         "batch_size": batch,
         "concurrency": 1,
         "prompts": samples,
-        "energy_j": sum(kwh) * JOULES_PER_KWH / (samples or batch) if count and all(is_number(value) for value in kwh) else None,
+        "energy_j": sum(kwh) * FACTORS["kWh"] / (samples or batch) if count and all(is_number(value) for value in kwh) else None,
         "throughput_tps": dug(report, "decode", "throughput", "value") if tokens is not None else None,
         "output_tokens": tokens,
         "input_tokens": dug(config, "scenario", "input_shapes", "sequence_length"),

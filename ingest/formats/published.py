@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -26,6 +27,20 @@ GIVEN = "given "
 LARGEST = 1e18
 FIGURES_REQUIRED = ("source", "generation", "published_model_id", "gpu_model", "num_gpus", "task", "engine")
 QUALITY_REQUIRED = ("published_model_id", "benchmark", "score", "source")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Rows of one table that come out of text cells."""
+
+    schema: dict[str, type[pl.DataType]]  # their columns
+    required: tuple[str, ...]  # columns that must not be null
+    statement: str  # the name of the statement that stores them
+    signed: tuple[str, ...] = ()  # numbers that may be negative
+
+
+PUBLISHED = Kind(FIGURES_SCHEMA, FIGURES_REQUIRED, "published")
+SCORES = Kind(QUALITY_SCHEMA, QUALITY_REQUIRED, "quality", signed=("score",))
 # A file with its good rows and what was refused.
 Part = tuple[Source, pl.DataFrame, Sequence[Reject]]
 
@@ -101,16 +116,16 @@ def _first_problem(
     return first, [(name, reason) for _, name, reason in problems]
 
 
-def store_figures(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
-    """Load published figures. A figure that another file brought already counts once."""
-    figures, rejects = checked(cells, FIGURES_SCHEMA, FIGURES_REQUIRED)
-    return store(connection, source, figures, [*extra, *rejects], "published")
+def store(connection: duckdb.DuckDBPyConnection, source: Source, kind: Kind, cells: pl.DataFrame, extra: Sequence[Reject]) -> Loaded:
+    """Load rows of one file, and note what was refused. A row that another file brought already counts once."""
+    rows, rejects = checked(cells, kind.schema, kind.required, kind.signed)
+    (loaded,) = store_all(connection, [(source, rows, [*extra, *rejects])], kind)
+    return loaded
 
 
-def store_quality(connection: duckdb.DuckDBPyConnection, source: Source, cells: pl.DataFrame, extra: Sequence[Reject] = ()) -> Loaded:
-    """Load benchmark scores. A score that another file brought already counts once."""
-    scores, rejects = checked(cells, QUALITY_SCHEMA, QUALITY_REQUIRED, signed=("score",))
-    return store(connection, source, scores, [*extra, *rejects], "quality")
+def store_scores(connection: duckdb.DuckDBPyConnection, source: Source, rows: Sequence[Mapping[str, Any]], bad: Sequence[Reject]) -> Loaded:
+    """Load benchmark scores out of JSON."""
+    return store(connection, source, SCORES, cells_of(rows, list(QUALITY_SCHEMA)), bad)
 
 
 def each_result(scores_of: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]], tool: str) -> Load:
@@ -122,45 +137,35 @@ def each_result(scores_of: Callable[[Mapping[str, Any]], Iterable[Mapping[str, A
             raise Unreadable(f"is not a whole {tool} result")
         rows = list(scores_of(content))
         empty = [] if rows else [Reject(None, "results", "holds no score")]
-        return store_quality(connection, source, cells_of(rows, list(QUALITY_SCHEMA)), empty)
+        return store_scores(connection, source, rows, empty)
 
     return one_by_one(load)
 
 
-def of_table(
-    used: Collection[str],
-    store: Callable[[duckdb.DuckDBPyConnection, Source, pl.DataFrame, Sequence[Reject]], Loaded],
-    convert: Callable[[Source, pl.DataFrame], pl.DataFrame] = lambda _, cells: cells,
-) -> Load:
+def of_table(used: Collection[str], kind: Kind, convert: Callable[[Source, pl.DataFrame], pl.DataFrame] = lambda _, cells: cells) -> Load:
     """A loader of CSV files; `used` are the columns that must not be there twice, `convert` gives the cells under our names."""
 
     def load(connection: duckdb.DuckDBPyConnection, source: Source) -> Loaded:
         table = read_table(source, used)
-        return store(connection, source, convert(source, table.cells), table.rejects)
+        return store(connection, source, kind, convert(source, table.cells), table.rejects)
 
     return one_by_one(load)
 
 
-def store(connection: duckdb.DuckDBPyConnection, source: Source, rows: pl.DataFrame, rejects: Sequence[Reject], how: str) -> Loaded:
-    """Load checked rows by the statement `how`, and note what was refused."""
-    (loaded,) = store_all(connection, [(source, rows, rejects)], how)
-    return loaded
-
-
-def store_all(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], how: str) -> list[Loaded]:
+def store_all(connection: duckdb.DuckDBPyConnection, parts: Sequence[Part], kind: Kind) -> list[Loaded]:
     """Load the checked rows of several files at once, of which each statement takes as long as those of one.
 
     Args:
         connection: of the warehouse.
         parts: in the order of the files; the first row of a key stays.
-        how: the name of the statement.
+        kind: of the rows.
     """
     numbered = [rows.with_columns(pl.lit(source.file_id, pl.Int32).alias("file_id")) for source, rows, _ in parts]
     connection.register("incoming_figures", pl.concat(numbered).to_arrow())
     try:
         connection.execute(statement("figures_named"))
         connection.execute(statement("models_named"))
-        connection.execute(statement(how))
+        connection.execute(statement(kind.statement))
     finally:
         connection.unregister("incoming_figures")
         connection.execute("delete from named")
@@ -185,13 +190,13 @@ FIGURES = Format(
     Facts("figures", "figures.csv: published aggregates as this project ships them"),
     into="published",
     recognises=lambda content: set(FIGURES_REQUIRED) <= set(content.header),
-    load=of_table(FIGURES_SCHEMA, store_figures),
+    load=of_table(FIGURES_SCHEMA, PUBLISHED),
     rank=-1,
 )
 QUALITY = Format(
     Facts("quality", "quality.csv: benchmark scores as this project ships them"),
     into="quality",
     recognises=lambda content: set(QUALITY_REQUIRED) <= set(content.header),
-    load=of_table(QUALITY_SCHEMA, store_quality),
+    load=of_table(QUALITY_SCHEMA, SCORES),
     rank=-1,
 )

@@ -15,8 +15,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prompt_joules.bench.record import BY_NAME, COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES
-from prompt_joules.ingest.formats import adapt, checksums, contract
+from prompt_joules.bench.record import BY_NAME, COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES, Column
+from prompt_joules.ingest.formats import adapt, checksums
 from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, write_rejects
 from prompt_joules.ingest.statements import statement
 
@@ -38,6 +38,8 @@ BELIEVERS = (
     *("statistics_propagation", "compressed_materialization", "filter_pushdown", "filter_pullup", "join_filter_pushdown"),
     *("row_group_pruner", "top_n", "late_materialization"),
 )
+# The largest double. What is not a number, or infinite, is above it.
+LARGEST = 1.7976931348623157e308
 COMMON = [name for name in SETUP_NAMES if name not in OWN_DAY]
 
 
@@ -171,7 +173,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -
     connection.execute("set variable contract = $names", {"names": list(NAMES)})
     connection.execute("set variable common = $names", {"names": COMMON})
     connection.execute(statement("records_incoming"))
-    connection.execute(statement("records_judged").format(text_bytes=contract.text_bytes(), problem=contract.problem()))
+    connection.execute(statement("records_judged").format(text_bytes=_text_bytes(), problem=_problem()))
     connection.execute(statement("records_clear"))
     connection.execute(
         statement("records_batch"),
@@ -203,6 +205,60 @@ def _check(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], fil
     if keys or connection.execute(statement("records_duplicated_keys"), files).fetchall():
         connection.execute(statement("records_duplicates"), files)
     connection.execute(statement("records_touched"))
+
+
+def _problem() -> str:
+    """The branches of a `case` that says what is first wrong with a row, as "column: what": missing, no choice, or out of range.
+
+    All names and words in it come from `bench/record.csv`, never from a file of results, so nobody can inject any SQL.
+    """
+    branches = [_branch(f"{column.name} is null", column, "is missing") for column in COLUMNS if column.required]
+    branches += [branch for column in COLUMNS for branch in _branches(column)]
+    return "\n".join(branches)
+
+
+def _text_bytes() -> str:
+    """The bytes of all texts of a row."""
+    return " + ".join(f"coalesce(strlen({column.name}), 0)" for column in COLUMNS if column.type == "string")
+
+
+def _branch(condition: str, column: Column, words: str) -> str:
+    said = f"{column.name}: {words}".replace("'", "''")
+    return f"when {condition} then '{said}'"
+
+
+def _branches(column: Column) -> Iterator[str]:
+    if column.choices:
+        *others, last = column.choices
+        listed = ", ".join(f"'{choice}'" for choice in column.choices)
+        yield _branch(f"{column.name} not in ({listed})", column, f"must be {', '.join(others)} or {last}")
+    if column.type == "list<float32>":
+        yield _range(column, f"list_min({column.name})", f"list_max({column.name})", "holds a gap that ")
+    elif column.type.startswith("float"):
+        yield _range(column, column.name, column.name, "")
+    elif column.type.startswith("int") and column.least is not None:
+        yield _branch(f"{column.name} < {column.least:g}", column, _too_small(column.least))
+
+
+def _range(column: Column, smallest: str, largest: str, before: str) -> str:
+    """One comparison finds a bad row; what is wrong with it is looked for in bad rows only."""
+    limits = [_branch(f"not (isfinite({smallest}) and isfinite({largest}))", column, f"{before}is not a finite number")]
+    least, most = -LARGEST, LARGEST
+    if column.least is not None:
+        least = column.least
+        limits.append(_branch(f"{smallest} < {_double(least)}", column, before + _too_small(least)))
+    if column.most is not None:
+        most, words = column.most
+        limits.append(_branch(f"{largest} > {_double(most)}", column, before + words))
+    return f"when not ({smallest} >= {_double(least)} and {largest} <= {_double(most)}) then case {' '.join(limits)} end"
+
+
+def _too_small(least: float) -> str:
+    return "is negative" if least == 0 else f"is below {least:g}"
+
+
+def _double(number: float) -> str:
+    return f"{number:.17e}"
 
 
 FORMAT = Format(

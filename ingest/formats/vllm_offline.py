@@ -15,6 +15,7 @@ from prompt_joules.ingest.formats.foreign import dug, is_number
 
 LATENCY = {"avg_latency", "latencies", "percentiles"}
 THROUGHPUT = {"elapsed_time", "num_requests", "total_num_tokens", "tokens_per_second"}
+OURS = {"source": "vLLM", "generation": "vllm", "engine": "vllm"}
 RECORD = {"benchmark", "model", "metric"}
 BESIDE = "run vLLM with SAVE_TO_PYTORCH_BENCHMARK_FORMAT=1 and load the NAME.pytorch.json that it writes beside this file"
 PLAIN = f"names no model: load it with --model ORGANISATION/NAME, or {BESIDE}"
@@ -33,13 +34,10 @@ def figure_of(record: Mapping[str, Any]) -> Mapping[str, Any] | str | None:
         return "names no model"
     lengths = arguments.get("input_len"), arguments.get("output_len")
     spread = arguments.get("tensor_parallel_size")
-    common = {
-        "source": "vLLM",
-        "generation": "vllm",
+    common = OURS | {
         "published_model_id": model,
         "parallelism": f"tp{spread}" if is_number(spread) else None,
         "task": f"vllm-bench-{'latency' if name == 'latency' else 'throughput'}",
-        "engine": "vllm",
         "dtype": said_type(arguments),
         "input_tokens": lengths[0],
         "output_tokens": lengths[1],
@@ -86,12 +84,9 @@ def plain(result: Mapping[str, Any], model: str) -> Mapping[str, Any] | str:
     mean = measured(result["avg_latency"])
     if not is_number(mean):
         return "says no mean latency"
-    return {
-        "source": "vLLM",
-        "generation": "vllm",
+    return OURS | {
         "published_model_id": model,
         "task": "vllm-bench-latency",
-        "engine": "vllm",
         "latency_s": mean,
         "harness_version": "vllm-bench, batches of unknown size",
     }

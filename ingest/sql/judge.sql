@@ -20,7 +20,7 @@ from (
 
 -- name: records_judged
 -- One row per incoming row: whose it is, a hash of its setup, the bytes of its texts, and the first thing that is wrong with it, as "column: what".
--- What single columns must be stands in bench/record.py; `formats/contract.py` makes `text_bytes` and `problem` of it. Here stands what depends on several
+-- What single columns must be stands in bench/record.py; `formats/records.py` makes `text_bytes` and `problem` of it. Here stands what depends on several
 -- columns, or on the day. The setup is what a run's rows must have in common: `records.COMMON`, in the order of the table `requests`.
 create or replace temp macro judged(files, now_at) as table
 select

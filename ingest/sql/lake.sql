@@ -14,25 +14,16 @@ where list_contains($paths, path)
 
 -- name: lake_problems
 -- One row per thing that is wrong with what a transaction is about to write to a lake: keys that a file would keep, sums that do not add up.
-select 'files that share a number: ' || count(*) - count(distinct file_id) as problem
-from ingested_files
-having count(*) > count(distinct file_id)
-union all
-select 'files that were loaded twice: ' || count(*) - count(distinct sha256)
-from ingested_files
-having count(*) > count(distinct sha256)
-union all
-select 'models that are there twice: ' || count(*) - count(distinct model_id)
-from models
-having count(*) > count(distinct model_id)
-union all
-select 'runs that are there twice: ' || count(*) - count(distinct run_id)
-from runs
-having count(*) > count(distinct run_id)
-union all
-select 'runs that share a number: ' || count(*) - count(distinct run_number)
-from runs
-having count(*) > count(distinct run_number)
+select what || ': ' || surplus as problem
+from (
+    values
+        ('files that share a number', (select count(*) - count(distinct file_id) from ingested_files)),
+        ('files that were loaded twice', (select count(*) - count(distinct sha256) from ingested_files)),
+        ('models that are there twice', (select count(*) - count(distinct model_id) from models)),
+        ('runs that are there twice', (select count(*) - count(distinct run_id) from runs)),
+        ('runs that share a number', (select count(*) - count(distinct run_number) from runs))
+) as keys (what, surplus)
+where surplus > 0
 union all
 select 'runs whose rows are not all there: ' || count(*)
 from runs

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs
 import duckdb
 import polars as pl
 
-from prompt_joules.ingest import check
+from prompt_joules.ingest import reading
 from prompt_joules.pages.ui import filters, site
 from prompt_joules.warehouse import connect, query, visitor_formula, visitor_sql_allowed
 from prompt_joules.warehouse.selection import Selection
@@ -125,7 +125,7 @@ def try_files(seed: int, numbers: Sequence[int], outcomes: collections.Counter[s
         with told("file", seed, numbers[0] if numbers else 0):
             report = warehouses.ingest(folder / "in", into=folder / "w.duckdb")
             assert warehouses.rows(folder / "w.duckdb", "select count(*) from requests where run_id = 'good'").item() == 5
-            assert [verdict for verdict in check.check(str(folder / "w.duckdb")) if verdict.state != "ok"] == []
+            assert [verdict for verdict in reading.check(str(folder / "w.duckdb")) if verdict.state != "ok"] == []
             assert [line for line in report.lines if "breaks its reader" in line.why] == []
     outcomes.update(f"file {line.state}" for line in report.lines)
 

@@ -19,7 +19,7 @@ pytest.importorskip("duckdb_extension_ducklake", reason="runs in the environment
 
 from polars.testing import assert_frame_equal
 
-from prompt_joules.ingest import check, derive, lake
+from prompt_joules.ingest import derive, lake, reading
 from prompt_joules.ingest.__main__ import main
 from prompt_joules.warehouse import connect, errors, query, visitor_sql, visitor_sql_allowed, visitor_sql_child
 from tests import factories, warehouses
@@ -148,7 +148,7 @@ def test_an_export_holds_the_rows_that_a_file_gives(shipped: tuple[Lake, Path], 
 
 def test_check_finds_every_file_as_it_was(shipped: tuple[Lake, Path]) -> None:
     made, _ = shipped
-    assert {verdict.state for verdict in check.check(made.address)} == {"ok"}
+    assert {verdict.state for verdict in reading.check(made.address)} == {"ok"}
 
 
 def test_files_that_cannot_be_read_are_noted_until_they_are_gone(
@@ -171,9 +171,9 @@ def test_files_that_cannot_be_read_are_noted_until_they_are_gone(
 
 
 def test_check_does_not_look_for_files_of_other_machines(one_run: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [verdict.state for verdict in check.check(one_run.address)] == ["ok"]
+    assert [verdict.state for verdict in reading.check(one_run.address)] == ["ok"]
     monkeypatch.setattr("socket.gethostname", lambda: "another")
-    assert [verdict.state for verdict in check.check(one_run.address)] == ["elsewhere"]
+    assert [verdict.state for verdict in reading.check(one_run.address)] == ["elsewhere"]
 
 
 def test_two_machines_have_different_files_at_one_path(new_lake: NewLake, one_run: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prompt_joules.ingest import check
+from prompt_joules.ingest import reading
 from tests import factories, warehouses
 
 GOOD = 5
@@ -65,7 +65,7 @@ def ingest_beside_a_good_file(spoilt_files: list[tuple[bytes, Path]]) -> None:
         report = warehouses.ingest(folder / "in", into=folder / "w.duckdb")
         assert report.changed
         assert warehouses.rows(folder / "w.duckdb", "select count(*) from requests where run_id = 'good'").item() == GOOD
-        assert [verdict for verdict in check.check(str(folder / "w.duckdb")) if verdict.state != "ok"] == []
+        assert [verdict for verdict in reading.check(str(folder / "w.duckdb")) if verdict.state != "ok"] == []
         numbers = warehouses.rows(
             folder / "w.duckdb",
             "select energy_j, latency_s, ttft_s from requests union all select energy_j, latency_s, ttft_s from published",

@@ -11,7 +11,8 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Source, Unreadable, content_of, finite, one_by_one
-from prompt_joules.ingest.formats.published import name_models, of_table, store_figures, store_quality
+from prompt_joules.ingest.formats.published import PUBLISHED, name_models, of_table
+from prompt_joules.ingest.formats.published import SCORES as QUALITY
 from prompt_joules.ingest.front.table import LINE
 
 SOURCE = "ML.ENERGY v1"
@@ -75,13 +76,13 @@ BENCHMARK = Format(
     Facts("mlenergy-v1", "ML.ENERGY v1 <GPU>_<task>_benchmark.csv", "the tables of 2023 (real files)"),
     into="published",
     recognises=lambda content: content.header == BENCHMARK_HEADER,
-    load=of_table(BENCHMARK_HEADER, store_figures, figures_of),
+    load=of_table(BENCHMARK_HEADER, PUBLISHED, figures_of),
 )
 SCORES = Format(
     Facts("mlenergy-v1-scores", "ML.ENERGY v1 score.csv", "the tables of 2023 (real files)"),
     into="quality",
     recognises=lambda content: content.header == SCORE_HEADER,
-    load=of_table(SCORE_HEADER, store_quality, quality_of),
+    load=of_table(SCORE_HEADER, QUALITY, quality_of),
 )
 MODELS = Format(
     Facts("mlenergy-v1-models", "ML.ENERGY v1 and v2 models.json", "the tables of 2023 (real files)"),

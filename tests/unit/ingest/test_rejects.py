@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prompt_joules.ingest import check
+from prompt_joules.ingest import reading
 from prompt_joules.ingest.__main__ import main
 from tests import factories, warehouses
 from tests.together import Loaded, Together
@@ -284,7 +284,7 @@ def test_files_that_cannot_be_read_stand_in_rejects_until_they_can_or_are_gone(
     assert main(["rejects", "--warehouse", str(warehouse)]) == 1
     said = " ".join(capsys.readouterr().out.split())
     assert "torn.parquet" in said and "is empty" in said
-    assert {verdict.state for verdict in check.check(str(warehouse))} == {"ok"}
+    assert {verdict.state for verdict in reading.check(str(warehouse))} == {"ok"}
     (results / "torn.parquet").write_bytes(factories.write(factories.records(4, "late"), results / "late").read_bytes())
     assert warehouses.ingest(results / "torn.parquet", into=warehouse).status == 0
     assert warehouses.rows(warehouse, "select path from rejects").item() == "results/empty.json"
