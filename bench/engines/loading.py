@@ -21,8 +21,6 @@ from prompt_joules.bench.engines import weights
 from prompt_joules.bench.engines.base import ModelFacts
 from prompt_joules.bench.engines.gguf_reading import quick_reading
 
-_WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt", "*.pth")
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -35,7 +33,6 @@ class Plan:
     weights: str  # pretrained or dummy
     device: str  # cuda or cpu
     dtype: str  # in which the model computes, e.g. float16
-    engine: str  # its name, e.g. transformers-eager
     engine_version: str  # of transformers
     model_config: Any  # the model's transformers config
 
@@ -70,7 +67,6 @@ def plan(config: RunConfig) -> Plan:
         weights="dummy" if config.dummy_weights else "pretrained",
         device=device,
         dtype=dtype,
-        engine=config.engine,
         engine_version=transformers.__version__,
         model_config=model_config,
     )
@@ -116,7 +112,7 @@ def _revision(path: Path, gguf_file: str | None, model_config: Any, dummy: bool)
         return _sha256([path / gguf_file])
     if dummy:
         return _sha256([path / "config.json"])
-    files = next((found for pattern in _WEIGHT_FILES if (found := sorted(path.glob(pattern)))), [])
+    files = next((found for pattern in weights.FORMATS if (found := sorted(path.glob(pattern)))), [])
     return _sha256(files) if files else None
 
 

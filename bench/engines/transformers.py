@@ -6,14 +6,14 @@ Source: huggingface/transformers, `generation/utils.py` (`_sample`: where the st
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
+from prompt_joules.bench import errors
 from prompt_joules.bench.engines import loading
 from prompt_joules.bench.engines.base import Generation, ModelFacts, Prepared, PromptFailed, Sampling
-from prompt_joules.bench.engines.padding import padded
 from prompt_joules.bench.engines.stops import FiniteLogits, Stamps, StopOnBadLogits, StopStrings
 from prompt_joules.bench.prompts.templates import Template, choose_template
 from prompt_joules.bench.tasks import Task
@@ -212,3 +212,36 @@ def _generation(
     if bad_at is not None and (end is None or bad_at < end):
         return Generation(tuple(tokens[:bad_at]), tuple(stamps_s[:bad_at]), "error", f"NaN logits at token {bad_at + 1}")
     return Generation(tuple(tokens[:end]), tuple(stamps_s[: end or len(tokens)]), "length" if end is None else "stop")
+
+
+def padded(prompts: Sequence[Any], side: Literal["left", "right"] = "left") -> tuple[Any, Any]:
+    """Token ids and mask, each (batch, tokens), of prompts that are each (1, tokens).
+
+    Args:
+        prompts: token ids.
+        side: where the padding stands. Left, so that every answer begins at the same place; right for the input of an encoder.
+    """
+    longest = max(prompt.shape[1] for prompt in prompts)
+
+    def fill(prompt: Any) -> Any:
+        missing = longest - prompt.shape[1]
+        return torch.nn.functional.pad(prompt, (missing, 0) if side == "left" else (0, missing))
+
+    return torch.cat([fill(prompt) for prompt in prompts]), torch.cat([fill(torch.ones_like(prompt)) for prompt in prompts])
+
+
+def require_mask(model: Any, model_id: str) -> None:
+    """Refuse batches for a model that takes no notice of its mask (RWKV): padding would be read as text.
+
+    Raises:
+        EngineUnsuited: hiding the first of three tokens changes nothing.
+    """
+    if model.config.is_encoder_decoder:
+        return
+    ids = torch.arange(3, device=next(model.parameters()).device).unsqueeze(0)
+    hidden = torch.ones_like(ids)
+    hidden[0, 0] = 0
+    with torch.inference_mode():
+        shown, masked = (model(input_ids=ids, attention_mask=mask).logits[0, -1] for mask in (torch.ones_like(ids), hidden))
+    if torch.equal(shown, masked):
+        raise errors.EngineUnsuited(model_id, "it reads the padding of a batch as text; leave --batch-size at 1")

@@ -18,9 +18,8 @@ from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed
 from prompt_joules.bench.engines.compiled.loops import engine_name
 from prompt_joules.bench.engines.loading import Plan, load, plan
-from prompt_joules.bench.engines.padding import require_mask
 from prompt_joules.bench.engines.quiet import no_bars, warn_once
-from prompt_joules.bench.engines.transformers import TransformersEngine
+from prompt_joules.bench.engines.transformers import TransformersEngine, require_mask
 from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import open_meter
 from prompt_joules.bench.meter.reading import IDLE_SECONDS, Meter
@@ -28,7 +27,7 @@ from prompt_joules.bench.prompts.sets import PromptSet, load_prompts
 from prompt_joules.bench.run.folder import require_writable
 from prompt_joules.bench.run.job import Job, Pass, choose_prompts, common_identity, planned, turns
 from prompt_joules.bench.run.session import OpenRun, rest_of, work_on_all
-from prompt_joules.bench.run.tuning import chosen_loop, known_loop
+from prompt_joules.bench.run.tuning import chosen_loop
 from prompt_joules.bench.run.warmup import announce, longest_text, run_shapes, warm_up
 from prompt_joules.bench.run.window import Item, Row, measure
 from prompt_joules.bench.tasks import TASKS
@@ -92,7 +91,8 @@ def _set_loop(engine: Engine, passes: Sequence[Pass], config: RunConfig, meter: 
     if config.engine != "transformers-compiled":
         return
     begun = [job.run.setup["environment"] for its in passes for job in its.jobs if job.run.setup]
-    loop = chosen_loop(cast("CompiledEngine", engine), config, meter, known_loop(begun[0]) if begun else None, console)
+    known = _said(begun[0], "loop") if begun else None
+    loop = chosen_loop(cast("CompiledEngine", engine), config, meter, known if isinstance(known, dict) else None, console)
     machine["environment"] |= {"loop": loop}
     machine["engine"] = engine_name(loop["loop"])
 
@@ -172,7 +172,7 @@ class LocalWork:
 
     def _compare_kernels(self, jobs: Sequence[Job]) -> None:
         """Say it when a run goes on with other compiled kernels than it began with: its rows name the first ones."""
-        begun = {str(found) for job in jobs if (found := _kernels(job.run.setup.get("environment"))) is not None}
+        begun = {str(found) for job in jobs if (found := _said(job.run.setup.get("environment"), "kernels")) is not None}
         now = self.engine.settings(self.config.batch_size).get("kernels")
         if begun and begun != {str(now)}:
             self.console.print(
@@ -211,9 +211,9 @@ class LocalWork:
         return "finished"
 
 
-def _kernels(environment: str | None) -> Any:
-    """What a run's environment says of its compiled kernels; None where it says nothing."""
-    return json.loads(environment).get("kernels") if environment else None
+def _said(environment: str | None, what: str) -> Any:
+    """What the environment of a run that goes on says of its loop or its kernels; None where it says nothing."""
+    return json.loads(environment).get(what) if environment else None
 
 
 def awake_power_w(engine: Engine, meter: Meter, seconds: float) -> float | None:

@@ -127,20 +127,9 @@ def record(
 
     with contextlib.closing(probe):
         require_writable(config.out)
-        return _worked_on(config, chosen, identity, work, console)
-
-
-def _worked_on(
-    config: RunConfig,
-    chosen: PromptSet,
-    identity: Callable[[RunConfig, str], dict[str, Any]],
-    work: Callable[[Pass], "OwnWork"],
-    console: Console,
-) -> Run:
-    """Ask what is left of the one run that the config means. Raises as `record`."""
-    with planned(config, chosen, identity, console) as passes:
-        status = work_on_all(passes, work, console)
-    (run, *_) = reversed(find_runs(config.out, fingerprint(identity(config, *config.tasks))))
+        with planned(config, chosen, identity, console) as passes:
+            status = work_on_all(passes, work, console)
+        (run, *_) = reversed(find_runs(config.out, fingerprint(identity(config, *config.tasks))))
     if status == 1:
         raise NothingRecorded(f"Not one of {run.prompts} prompts was answered; the column `reason` in {run.folder} says why.")
     if status == 130:

@@ -20,7 +20,7 @@ class Tally:
     """
 
     def __init__(self, energy_reason: str | None, *, at_once: bool = False) -> None:
-        self._energy_reason = energy_reason
+        self.energy_reason = energy_reason
         self._begun_s = time.perf_counter() if at_once else None
         self._window: tuple[Any, Any] | None = None
         self._window_s = 0.0
@@ -48,11 +48,6 @@ class Tally:
         self.seconds += longest_s - self._window_s
         self._window_s = longest_s
 
-    @property
-    def has_energy(self) -> bool:
-        """Whether this run measures energy at all."""
-        return self._energy_reason is None
-
     def rate_words(self) -> str:
         """Prompts and tokens per second of answering, all requests of a batch together; total over total."""
         if not self.seconds:
@@ -61,8 +56,8 @@ class Tally:
 
     def energy_words(self) -> str:
         """Joules so far, or why there are none."""
-        if self._energy_reason is not None:
-            return f"energy not measured: {self._energy_reason}"
+        if self.energy_reason is not None:
+            return f"energy not measured: {self.energy_reason}"
         return f"{self.joules:,.0f} J"
 
 
@@ -93,7 +88,7 @@ class RunProgress(Tally):
         self._id = self._bar.add_task(label, total=total, completed=done, rate="", energy=self._short_energy())
 
     def __enter__(self) -> "RunProgress":
-        if self._energy_reason is not None:
+        if self.energy_reason is not None:
             self._console.print(self.energy_words(), soft_wrap=True, highlight=False)
         self._bar.start()
         return self
@@ -110,4 +105,4 @@ class RunProgress(Tally):
         return f"{self.tokens / self.seconds:.1f} token/s" if self.seconds else ""
 
     def _short_energy(self) -> str:
-        return "no energy" if self._energy_reason is not None else self.energy_words()
+        return "no energy" if self.energy_reason is not None else self.energy_words()

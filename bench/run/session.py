@@ -267,6 +267,6 @@ def say(run: OpenRun, end: str, console: Console) -> None:
     ]
     if tally.failed:
         words.append(f"{tally.failed} failed (column `reason` says why)")
-    if tally.unmeasured and tally.has_energy:
+    if tally.unmeasured and tally.energy_reason is None:
         words.append(f"{tally.unmeasured} answered without energy (column `energy_reason` says why)")
     console.print("; ".join(word for word in words if word), soft_wrap=True)

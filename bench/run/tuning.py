@@ -3,7 +3,6 @@
 A trial answers one prompt for at least `TRIAL_S` seconds in one window of the run's own meter, after an answer that pays for compiling.
 """
 
-import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -79,9 +78,3 @@ def attempt(engine: "CompiledEngine", loop: Loop, config: RunConfig, meter: Mete
     if reading.energy_j is None or reading.error_j is None:
         return Trial(loop.name, tokens / seconds, reason=reading.reason)
     return Trial(loop.name, tokens / seconds, reading.energy_j / tokens, reading.error_j / tokens)
-
-
-def known_loop(environment: str | None) -> dict[str, Any] | None:
-    """The choice that an earlier session wrote into the `environment` column; None when there was none."""
-    found = json.loads(environment).get("loop") if environment else None
-    return found if isinstance(found, dict) else None

@@ -25,8 +25,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.compiled import attention, layers
 from prompt_joules.bench.engines.compiled.buffers import Buffers, Step
-from prompt_joules.bench.engines.compiled.decode import StaticDecoder
-from prompt_joules.bench.engines.compiled.draw import choose
+from prompt_joules.bench.engines.compiled.decode import StaticDecoder, choose
 from prompt_joules.bench.engines.compiled.loops import LOOPS, by_name
 from prompt_joules.bench.files import write_atomically
 

@@ -8,7 +8,6 @@ import pytest
 import tyro
 
 from prompt_joules.bench.errors import BadOption, NotWritable
-from prompt_joules.bench.prompts.english import is_english
 from prompt_joules.bench.prompts.sets import DuplicatePromptId, PromptFileEmpty, PromptFileMissing, PromptLineBroken, load_prompts
 from prompt_joules.bench.prompts.sharegpt import (
     ShareGptBroken,
@@ -17,6 +16,7 @@ from prompt_joules.bench.prompts.sharegpt import (
     convert_sharegpt,
     first_human_turn,
     html_to_text,
+    is_english,
 )
 
 SHAREGPT = Path(__file__).parents[2].parent / "shared" / "data" / "prompts" / "sharegpt_first_turns.json"

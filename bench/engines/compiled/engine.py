@@ -24,9 +24,8 @@ from prompt_joules.bench.engines.compiled.layers import (
     decoder_layers,
 )
 from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
-from prompt_joules.bench.engines.padding import padded
 from prompt_joules.bench.engines.stops import StopText
-from prompt_joules.bench.engines.transformers import TransformersEngine
+from prompt_joules.bench.engines.transformers import TransformersEngine, padded
 
 
 class CompiledEngine(TransformersEngine):

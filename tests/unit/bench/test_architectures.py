@@ -19,7 +19,7 @@ from prompt_joules.bench.engines.compiled.layers import (  # noqa: E402
     decoder_layers,
 )
 from prompt_joules.bench.engines.loading import parameters_b  # noqa: E402
-from prompt_joules.bench.engines.padding import require_mask  # noqa: E402
+from prompt_joules.bench.engines.transformers import require_mask  # noqa: E402
 from prompt_joules.bench.errors import EngineUnsuited  # noqa: E402
 
 SHAPE = {

@@ -10,8 +10,7 @@ import transformers  # noqa: E402
 
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled.buffers import lengths  # noqa: E402
-from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
-from prompt_joules.bench.engines.compiled.draw import choose  # noqa: E402
+from prompt_joules.bench.engines.compiled.decode import StaticDecoder, choose  # noqa: E402
 from prompt_joules.bench.engines.compiled.layers import UnsupportedArchitecture  # noqa: E402
 
 SHAPE = {
