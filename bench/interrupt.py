@@ -4,26 +4,22 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any
 
 from rich.console import Console
 
 
+@dataclass
 class Interrupt:
     """Ctrl-C, or SIGTERM (which Slurm, Docker and Kubernetes send), as a request to stop: the first is noted, the second ends the work at
-    once.
+    once."""
 
-    Args:
-        console: where it is answered.
-        answer: what is said to the first.
-    """
-
-    def __init__(self, console: Console, answer: str = "Finishing the prompt in hand (Ctrl-C again drops it) ...") -> None:
-        self.requested = False
-        self._answer = answer
-        self._console = console
-        self._before: dict[int, Any] = {}
+    console: Console  # where it is answered
+    answer: str = "Finishing the prompt in hand (Ctrl-C again drops it) ..."  # what is said to the first
+    requested: bool = False  # whether there was one
+    _before: dict[int, Any] = field(default_factory=dict)
 
     def __enter__(self) -> "Interrupt":
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -37,7 +33,7 @@ class Interrupt:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
-        self._console.print(self._answer)
+        self.console.print(self.answer)
 
 
 @contextlib.contextmanager

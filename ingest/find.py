@@ -204,16 +204,13 @@ def pick_news(found: Sequence[Found], known: dict[str, str], name: Namer, report
     seen = dict(known)
     for item in found:
         if item.sha256 in seen:
-            report.lines.append(Line(name(item.called), item.format.name, "known", why=_same(item, seen, name)))
+            other, called = seen[item.sha256], name(item.called)
+            why = "loaded before" if other == called else f"same content as {other}"
+            report.lines.append(Line(called, item.format.name, "known", why=why))
         else:
             seen[item.sha256] = name(item.called)
             news.append(item)
     return news
-
-
-def _same(item: Found, seen: dict[str, str], name: Namer) -> str:
-    other = seen[item.sha256]
-    return "loaded before" if other == name(item.called) else f"same content as {other}"
 
 
 def passed_line(item: Passed, name: Namer) -> Line:

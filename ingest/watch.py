@@ -82,7 +82,8 @@ def watch(paths: Sequence[str], every_s: float, load: Callable[[find.Chosen], Re
     """
     looks, said, status = Looks(paths), "", 0
     find.walk(paths)
-    _say(f"Watching {', '.join(paths)}, a look every {every_s:g} s. Ctrl-C stops it.")
+    if not screen.is_quiet():
+        ERR.print(f"Watching {', '.join(paths)}, a look every {every_s:g} s. Ctrl-C stops it.")
     with Interrupt(screen.console(stderr=True), "Stopping; a load under way is finished first.") as stop:
         while not stop.requested:
             try:
@@ -97,11 +98,6 @@ def watch(paths: Sequence[str], every_s: float, load: Callable[[find.Chosen], Re
                 said = words
             _wait(every_s, stop)
     return status
-
-
-def _say(words: str) -> None:
-    if not screen.is_quiet():
-        ERR.print(words)
 
 
 def _wait(seconds: float, stop: Interrupt) -> None:

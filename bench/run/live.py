@@ -82,17 +82,15 @@ def servers(text: str) -> tuple[Server, ...]:
     return tuple(found)
 
 
+@dataclass
 class Turns:
-    """One question at a time for a whole process, with a pause after each, and a limit an hour.
+    """One question at a time for a whole process, with a pause after each, and a limit an hour."""
 
-    Args:
-        pause_s: between the end of one and the start of the next.
-        most_an_hour: the limit.
-        clock: seconds, monotonic.
-    """
+    pause_s: float = 5.0  # between the end of one and the start of the next
+    most_an_hour: int = 60  # the limit
+    clock: Callable[[], float] = time.monotonic  # seconds
 
-    def __init__(self, pause_s: float = 5.0, most_an_hour: int = 60, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pause_s, self._most, self._clock = pause_s, most_an_hour, clock
+    def __post_init__(self) -> None:
         self._mine = threading.Lock()
         self._asked: list[float] = []
         self._ended_s = float("-inf")
@@ -103,19 +101,19 @@ class Turns:
         if not self._mine.acquire(blocking=False):
             raise Busy("Somebody else's question is being answered, and two at once could not be told apart by the meter. Ask again soon.")
         try:
-            now_s = self._clock()
+            now_s = self.clock()
             self._asked = [then_s for then_s in self._asked if now_s - then_s < 3600]
-            if (wait_s := self._ended_s + self._pause_s - now_s) > 0:
+            if (wait_s := self._ended_s + self.pause_s - now_s) > 0:
                 raise Busy(f"The last question has just been answered. Ask again in {wait_s:.0f} s.")
-            if len(self._asked) >= self._most:
+            if len(self._asked) >= self.most_an_hour:
                 raise Busy(
-                    f"{self._most} questions an hour are answered here. Ask again in {(3600 - now_s + self._asked[0]) / 60:.0f} min."
+                    f"{self.most_an_hour} questions an hour are answered here. Ask again in {(3600 - now_s + self._asked[0]) / 60:.0f} min."
                 )
             self._asked.append(now_s)
             try:
                 yield
             finally:
-                self._ended_s = self._clock()
+                self._ended_s = self.clock()
         finally:
             self._mine.release()
 

@@ -238,7 +238,7 @@ def _weights(config: RunConfig) -> str:
 async def _answer(served: ServedWork, run: OpenRun, meter: Meter, take: Callable[[Row], None], stop: Callable[[], bool]) -> str:
     """One window; its balance goes to `run.balance`, also when it is cut off."""
     async with client_of(served.base_url, served.config.in_flight) as client:
-        traffic = Traffic(served.config, TASKS[run.job.task], client, meter, take, stop, dialect=served.dialect)
+        traffic = Traffic(served.config, TASKS[run.job.task], client, meter, take, stop, served.dialect)
         figures = Metrics(client, traffic.full)
         try:
             async with figures.watched():

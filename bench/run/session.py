@@ -33,34 +33,23 @@ def rest_of(job: Job) -> tuple[Item, ...]:
     return tuple(item for item in job.items if (item[0].id, item[1]) not in done)
 
 
+@dataclasses.dataclass
 class OpenRun:
-    """A run of which rows are being written.
+    """A run of which rows are being written."""
 
-    Args:
-        job: which run.
-        sink: of its folder.
-        setup: the columns that are equal in every row of it.
-        session: the columns that are equal in every row of this session of work.
-        tally: counts its rows; `progress` counts and shows those of all runs of the session.
-        log: tells trackers of its rows.
-        text: keep the texts.
+    job: Job
+    run: Run  # as run.json has it now, with the columns that are equal in every row of it
+    session: Row  # the columns that are equal in every row of this session of work
+    tally: Tally  # counts its rows
+    progress: RunProgress  # counts and shows those of all runs of the session
+    log: RunLog  # tells trackers of its rows
+    text: bool  # keep the texts
 
-    Attributes:
-        run: as run.json has it now.
-        rest: what is still to be answered, in order.
-        before: rows that were on disk when the session began.
-        balance: what the engine has to say of the session's energy, for run.json.
-    """
-
-    def __init__(
-        self, job: Job, sink: PartSink, setup: Row, session: Row, tally: Tally, progress: RunProgress, log: RunLog, *, text: bool
-    ) -> None:
-        self.job, self.sink, self.tally = job, sink, tally
-        self.run: Run = dataclasses.replace(job.run, setup=setup)
-        self.rest = rest_of(job)
-        self.before = len(sink.done())
-        self.balance: dict[str, Any] = {}
-        self._session, self._progress, self._log, self._text = session, progress, log, text
+    def __post_init__(self) -> None:
+        self.sink = PartSink(self.run.folder)
+        self.rest = rest_of(self.job)  # what is still to be answered, in order
+        self.before = len(self.sink.done())  # rows that were on disk when the session began
+        self.balance: dict[str, Any] = {}  # what the engine has to say of the session's energy, for run.json
         self._one_at_a_time = threading.Lock()
 
     @property
@@ -71,13 +60,13 @@ class OpenRun:
     def take(self, row: Row) -> None:
         """Complete a row by the setup and its place, and keep it. From any thread. Raises DiskFull, NotWritable."""
         with self._one_at_a_time:
-            row = row | self.run.setup | self._session | {"sequence": self.sequence}
-            if not self._text:
+            row = row | self.run.setup | self.session | {"sequence": self.sequence}
+            if not self.text:
                 row |= {"prompt_text": None, "output_text": None}
             self.tally.add(row)
-            self._progress.add(row)
+            self.progress.add(row)
             self.sink.add(row)
-            self._log.add(row)
+            self.log.add(row)
 
     def close(self, begun: datetime, end: str, balance: dict[str, Any]) -> None:
         """Write the rows that wait, and what was done in this session, into run.json. Raises DiskFull, NotWritable.
@@ -90,7 +79,7 @@ class OpenRun:
             try:
                 self._note(begun, end, balance | self.balance)
             finally:
-                self._log.end(end)
+                self.log.end(end)
 
     def _note(self, begun: datetime, end: str, balance: dict[str, Any]) -> None:
         """Add this session to run.json. Raises RunUnreadable, DiskFull, NotWritable."""
@@ -237,7 +226,7 @@ def _open(
     setup = job.run.setup or common_setup(job, its_pass, meter) | work.setup_columns(job, meter)
     tally = Tally(meter.reason, at_once=work.at_once)
     log = RunLog(logs, setup, at_once=work.at_once)
-    run = OpenRun(job, PartSink(job.run.folder), setup, session, tally, progress, log, text=work.config.text)
+    run = OpenRun(job, dataclasses.replace(job.run, setup=setup), session, tally, progress, log, work.config.text)
     run.run.save()
     return run
 

@@ -6,6 +6,7 @@ A part is written under a temporary name, synced, then renamed; whatever has the
 import io
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,26 +49,19 @@ def to_parquet(rows: list[dict[str, Any]]) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass
 class PartSink:
-    """Appends rows to a run's folder as numbered parts.
+    """Appends rows to a run's folder as numbered parts."""
 
-    Args:
-        folder: the run's folder; must exist.
-        rows_per_part: a part is written when this many rows wait.
-        seconds_per_part: or when the oldest waiting row is this old.
-        clock: seconds, monotonic.
-    """
+    folder: Path  # the run's folder; must exist
+    rows_per_part: int = 64  # a part is written when this many rows wait
+    seconds_per_part: float = 60.0  # or when the oldest waiting row is this old
+    clock: Callable[[], float] = time.monotonic  # seconds
 
-    def __init__(
-        self, folder: Path, rows_per_part: int = 64, seconds_per_part: float = 60.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.folder = folder
-        self._rows_per_part = rows_per_part
-        self._seconds_per_part = seconds_per_part
-        self._clock = clock
+    def __post_init__(self) -> None:
         self._waiting: list[dict[str, Any]] = []
         self._oldest_s = 0.0
-        for stale in folder.glob(".*.tmp"):
+        for stale in self.folder.glob(".*.tmp"):
             stale.unlink()
         self._next = 1 + max((int(path.stem.removeprefix("part-")) for path in self.parts()), default=-1)
 
@@ -92,10 +86,10 @@ class PartSink:
     def add(self, row: dict[str, Any]) -> None:
         """Take a row; write a part when it is time. Raises DiskFull, NotWritable."""
         if not self._waiting:
-            self._oldest_s = self._clock()
+            self._oldest_s = self.clock()
         self._waiting.append(row)
-        old = self._clock() - self._oldest_s >= self._seconds_per_part
-        if old or len(self._waiting) >= self._rows_per_part:
+        old = self.clock() - self._oldest_s >= self.seconds_per_part
+        if old or len(self._waiting) >= self.rows_per_part:
             self.flush()
 
     def flush(self) -> None:

@@ -42,50 +42,37 @@ class _Waiting:
     row: Row
 
 
+@dataclass
 class Traffic:
-    """Requests in flight and what becomes of them.
+    """Requests in flight and what becomes of them."""
 
-    Args:
-        config: concurrency or rate, timeout, seed.
-        task: gives the system message.
-        client: of the server.
-        meter: open; this makes one window of the session.
-        take: gets every row once it is whole; called on another thread, one at a time.
-        stop: no more requests are sent once it says so.
-        dialect: whose extensions the server understands, see `request_body`.
-    """
+    config: RunConfig  # concurrency or rate, timeout, seed
+    task: Task  # gives the system message
+    client: httpx.AsyncClient  # of the server
+    meter: Meter  # open; this makes one window of the session
+    take: Callable[[Row], None]  # gets every row once it is whole; called on another thread, one at a time
+    stop: Callable[[], bool]  # no more requests are sent once it says so
+    dialect: str | None  # whose extensions the server understands, see `request_body`
 
-    def __init__(
-        self,
-        config: RunConfig,
-        task: Task,
-        client: httpx.AsyncClient,
-        meter: Meter,
-        take: Callable[[Row], None],
-        stop: Callable[[], bool] = lambda: False,
-        dialect: str | None = None,
-    ) -> None:
-        self._config, self._task, self._client, self._meter = config, task, client, meter
-        self._take, self._stop = take, stop
-        self._dialect = dialect
+    def __post_init__(self) -> None:
         self._energy = SharedEnergy()
         self._keys = itertools.count()
         self._flights: list[Flight] = []
         self._waiting: list[_Waiting] = []
         self._failed: set[int] = set()
         self._broken: set[ItemKey] = set()
-        self._no_energy = meter.reason
+        self._no_energy = self.meter.reason
         self._counting = asyncio.Event()
         self._over = False
         self._lost: str | None = None
         self._window: Reading | None = None
         self._again = self._late = self._in_flight = 0
-        self._free_places = list(range(config.in_flight)) if config.named_places else None
+        self._free_places = list(range(self.config.in_flight)) if self.config.named_places else None
         self._cached: int | None = None
 
     def full(self) -> bool:
         """Whether as many requests are in flight as the run may have."""
-        return self._in_flight >= self._config.in_flight
+        return self._in_flight >= self.config.in_flight
 
     @property
     def in_hand(self) -> tuple[ItemKey, ...]:
@@ -102,7 +89,7 @@ class Traffic:
         Raises:
             ServerLost: it went away. DiskFull, NotWritable: from `take`.
         """
-        self._meter.begin()
+        self.meter.begin()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch())
@@ -110,37 +97,37 @@ class Traffic:
                 finished = await self._send_all(items) and await self._send_alone(alone)
                 while self._waiting:
                     await asyncio.sleep(_POLL_S)
-                self._window = await asyncio.to_thread(self._meter.end)
+                self._window = await asyncio.to_thread(self.meter.end)
                 self._over = True
         except ExceptionGroup as failures:
             raise _first(failures) from None
         if self._lost is not None:
-            raise errors.ServerLost(str(self._client.base_url), self._lost)
+            raise errors.ServerLost(str(self.client.base_url), self._lost)
         return "finished" if finished else "interrupted"
 
     async def _send_all(self, items: Sequence[Item]) -> bool:
         """Keep the server busy. Returns whether nothing was left out."""
-        free = asyncio.Semaphore(self._config.in_flight)
-        chance = random.Random(self._config.seed)
+        free = asyncio.Semaphore(self.config.in_flight)
+        chance = random.Random(self.config.seed)
         due_s = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for sent, item in enumerate(items):
-                if self._config.request_rate and sent:
-                    due_s += chance.expovariate(self._config.request_rate)
+                if self.config.request_rate and sent:
+                    due_s += chance.expovariate(self.config.request_rate)
                     await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
                     self._late += free.locked()
                 await free.acquire()
-                if self._stop() or self._lost is not None:
+                if self.stop() or self._lost is not None:
                     return False
                 group.create_task(self._answer(item, free))
         return True
 
     async def _send_alone(self, items: Sequence[Item]) -> bool:
         """Send one after the other, with nothing else in flight. Returns whether nothing was left out."""
-        free, because = asyncio.Semaphore(1), ASKED_ALONE if self._config.in_flight > 1 else None
+        free, because = asyncio.Semaphore(1), ASKED_ALONE if self.config.in_flight > 1 else None
         for item in items:
             await free.acquire()
-            if self._stop() or self._lost is not None:
+            if self.stop() or self._lost is not None:
                 return False
             await self._answer(item, free, because)
         return self._lost is None
@@ -159,18 +146,18 @@ class Traffic:
 
     async def _attempt(self, item: Item, because: str | None, *, last: bool) -> RequestFailed | None:
         """Send one request. Returns the failure after which it should be sent again, or None once its row waits (or the server is lost)."""
-        (prompt, repetition), config = item, self._config
+        (prompt, repetition), config = item, self.config
         seed = prompt_seed(config.seed, prompt.id, repetition) if config.request_seed else None
         place = None if self._free_places is None else heapq.heappop(self._free_places)
-        options: dict[str, Any] = {"fixed_length": config.dummy_weights, "dialect": self._dialect, "place": place}
-        body = request_body(config.model, self._task, prompt.text, seed, config.sampling, **options)
+        options: dict[str, Any] = {"fixed_length": config.dummy_weights, "dialect": self.dialect, "place": place}
+        body = request_body(config.model, self.task, prompt.text, seed, config.sampling, **options)
         row = {"prompt_id": prompt.id, "repetition": repetition, "prompt_text": prompt.text, "started_at": datetime.now(UTC)}
         key, start_s = next(self._keys), time.perf_counter()
         self._energy.start(key, start_s)
         self._in_flight += 1
         answer = failure = None
         try:
-            answer = await ask(self._client, body, config.timeout)
+            answer = await ask(self.client, body, config.timeout)
         except RequestFailed as error:
             failure = error
             self._failed.add(key)
@@ -194,7 +181,7 @@ class Traffic:
             self._broken.add((prompt.id, repetition))
         self._flights.append(Flight(start_s, end_s, failure.stamps_s, 0 if failure.again else None))
         if failure.again and not last:
-            return None if self._stop() else failure  # dropped: the next command sends it again
+            return None if self.stop() else failure  # dropped: the next command sends it again
         if failure.unreachable:
             self._lost = self._lost or str(failure)
         else:
@@ -230,20 +217,20 @@ class Traffic:
 
     def _read(self) -> tuple[float | None, float]:
         """The counter and when it was read. A driver takes milliseconds to answer: the thread of the requests must not wait for it."""
-        return self._meter.read_j(), time.perf_counter()
+        return self.meter.read_j(), time.perf_counter()
 
     async def _hand_on(self) -> None:
         ready = [entry for entry in self._waiting if self._no_energy is not None or self._energy.settled(entry.key)]
         for entry in ready:
             self._waiting.remove(entry)
-            await asyncio.to_thread(self._take, entry.row | self._joules(entry))
+            await asyncio.to_thread(self.take, entry.row | self._joules(entry))
 
     def abort(self) -> None:
         """After an interruption in the middle: hand on what has been answered, without energy where that is not known yet."""
         if self._no_energy is None and not self._over:
             self._no_energy = "interrupted before the counter moved"
         for entry in self._waiting:
-            self._take(entry.row | self._joules(entry))
+            self.take(entry.row | self._joules(entry))
         self._waiting = []
 
     def _joules(self, entry: _Waiting) -> Row:
@@ -254,12 +241,12 @@ class Traffic:
         part = self._energy.parts[entry.key]
         if part.energy_j <= 0:
             return {"energy_reason": "the counter gave this request no energy: too short to resolve"}
-        whole = Reading(energy_j=part.energy_j, edge_j=part.error_j, calibration=self._meter.calibration)
+        whole = Reading(energy_j=part.energy_j, edge_j=part.error_j, calibration=self.meter.calibration)
         return {"energy_j": part.energy_j, "energy_error_j": whole.error_j, "energy_error_edge_j": part.error_j}
 
     def balance(self) -> dict[str, Any]:
         """What this session did with the window's energy (J), its steady state, and how often requests were sent again or came late."""
-        energy, config = self._energy, self._config
+        energy, config = self._energy, self.config
         measured = len(energy.knots) > 1
         parts = {key: part.energy_j for key, part in energy.parts.items()}
         window = self._window or Reading(reason=self._no_energy or "interrupted")

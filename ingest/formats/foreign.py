@@ -34,7 +34,6 @@ from prompt_joules.ingest.formats.base import (
 )
 from prompt_joules.ingest.front.content import beside
 
-NO_ENERGY = {"energy_source": "none"}
 # What a required column holds when the source says nothing about it.
 UNSAID: dict[str, Any] = {
     "schema_version": SCHEMA_VERSION,
@@ -131,7 +130,7 @@ def store_requests(connection: duckdb.DuckDBPyConnection, source: Source, rows: 
 
 def to_server(reason: str, **columns: Any) -> dict[str, Any]:
     """The columns that are equal in all requests of a run, of a tool that asks a server and measures no energy; the reason says so."""
-    return {**NO_ENERGY, "prompt_template": "server", "energy_reason": reason, **columns}
+    return {"prompt_template": "server", "energy_reason": reason, **columns}
 
 
 def format_of(

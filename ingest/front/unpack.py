@@ -42,17 +42,13 @@ class _Bounded(io.RawIOBase):
         return len(part)
 
 
-def packed_as(start: bytes) -> str | None:
-    """How a file is compressed, by its first bytes; None when it is not."""
-    return next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
-
-
 @contextlib.contextmanager
 def unpacked(path: Path) -> Iterator[io.BufferedReader]:
     """The bytes of a file, unpacked. Raises Unreadable for a damaged or too large one, OSError."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        kind = packed_as(file.peek(4))
+        start = file.peek(4)
+        kind = next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
         if kind is None and size > LARGEST_TEXT:
             raise Unreadable(f"has {size:,} bytes; a text file may have {LARGEST_TEXT:,}")
         try:
