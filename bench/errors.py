@@ -3,8 +3,9 @@
 Raised where the fault is found; `bench/__main__.py` prints the sentence and leaves with status 2.
 """
 
+import contextlib
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prompt_joules.bench import extras
@@ -223,11 +224,15 @@ class DiskFull(BenchError):
         )
 
 
-def cannot_write(folder: Path, error: OSError) -> BenchError:
-    """The named error for a write that failed."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(folder)
-    return NotWritable(folder, error.strerror or str(error))
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """A block that writes into a folder. Raises DiskFull, NotWritable."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(folder) from error
+        raise NotWritable(folder, error.strerror or str(error)) from error
 
 
 class RunInUse(BenchError):

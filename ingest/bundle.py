@@ -127,17 +127,14 @@ def copy(paths: Sequence[str], into: Path, *, texts: bool) -> Path:
         OSError: no space.
     """
     for source in _folders(paths):
-        _copy_run(source, into / source.name, texts=texts)
+        target = into / source.name
+        target.mkdir(parents=True)
+        for path in sorted(source.iterdir()):
+            if path.name == "run.json" or (texts and path.suffix == ".parquet"):
+                (target / path.name).write_bytes(path.read_bytes())
+            elif path.suffix == ".parquet":
+                pq.write_table(_bare(path), target / path.name, compression="zstd", write_page_checksum=True)
     return into
-
-
-def _copy_run(source: Path, target: Path, *, texts: bool) -> None:
-    target.mkdir(parents=True)
-    for path in sorted(source.iterdir()):
-        if path.name == "run.json" or (texts and path.suffix == ".parquet"):
-            (target / path.name).write_bytes(path.read_bytes())
-        elif path.suffix == ".parquet":
-            pq.write_table(_bare(path), target / path.name, compression="zstd", write_page_checksum=True)
 
 
 def _bare(path: Path) -> pa.Table:

@@ -7,7 +7,7 @@ transformers already does (once a token), and text is only decoded where a templ
 import json
 import re
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,29 +18,27 @@ _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 """A token that stands for one byte; what it says depends on the bytes beside it."""
 
 
+@dataclass
 class StopText:
     """Says whether an answer that goes on token by token has come to a stop string. Asked after every token.
 
     Decoding the tail after each token holds a batch up: 10 µs a row and step. Where a tokenizer's decoder puts the texts of tokens one
     behind the other, a stop string can be complete only after a token whose text has the last character of one; only then the tail is
     decoded.
-
-    Args:
-        tokenizer: of transformers.
-        strings: not empty.
     """
 
-    def __init__(self, tokenizer: Any, strings: tuple[str, ...]) -> None:
-        self._tokenizer = tokenizer
-        self.strings = strings
-        self._tail_tokens = max(len(string.encode()) for string in strings) + 1
-        self._last = frozenset(string[-1] for string in strings)
-        self._joins = joins_texts(tokenizer) and not any(last.isspace() for last in self._last)
+    tokenizer: Any  # of transformers
+    strings: tuple[str, ...]  # not empty
+
+    def __post_init__(self) -> None:
+        self._tail_tokens = max(len(string.encode()) for string in self.strings) + 1
+        self._last = frozenset(string[-1] for string in self.strings)
+        self._joins = joins_texts(self.tokenizer) and not any(last.isspace() for last in self._last)
         self._ends: dict[int, bool | None] = {}
 
     def decoding(self, tokens: list[int]) -> bool:
         """Whether one of the strings is in the tail of an answer's tokens, which is decoded."""
-        text = self._tokenizer.decode(tokens[-self._tail_tokens :], skip_special_tokens=False)
+        text = self.tokenizer.decode(tokens[-self._tail_tokens :], skip_special_tokens=False)
         return any(string in text for string in self.strings)
 
     def __call__(self, tokens: list[int]) -> bool:
@@ -58,8 +56,8 @@ class StopText:
     def _ends_one(self, token: int) -> bool | None:
         """Whether a token's text has the last character of a stop string; None: it depends on the tokens beside it."""
         if token not in self._ends:
-            text = self._tokenizer.decode([token], skip_special_tokens=False)
-            whole = "\ufffd" not in text and not _BYTE.fullmatch(str(self._tokenizer.convert_ids_to_tokens(token)))
+            text = self.tokenizer.decode([token], skip_special_tokens=False)
+            whole = "\ufffd" not in text and not _BYTE.fullmatch(str(self.tokenizer.convert_ids_to_tokens(token)))
             self._ends[token] = not self._last.isdisjoint(text) if whole else None
         return self._ends[token]
 
@@ -148,30 +146,23 @@ class StopOnBadLogits(StoppingCriteria):  # type: ignore[misc]
         return self._seen.bad
 
 
+@dataclass(eq=False)
 class StopStrings(StoppingCriteria):  # type: ignore[misc]
-    """Ends an answer once a stop string appears in it. Decodes only the tail that can hold one, of requests not yet ended.
+    """Ends an answer once a stop string appears in it. Decodes only the tail that can hold one, of requests not yet ended."""
 
-    Args:
-        tokenizer: decodes the tail.
-        strings: not empty.
-        stop_token_ids: a request whose last token is one of these has ended already.
-        stamps: knows where the prompt ends: a stop string in the prompt does not count.
+    tokenizer: Any  # decodes the tail
+    strings: tuple[str, ...]  # not empty
+    stop_token_ids: frozenset[int]  # a request whose last token is one of these has ended already
+    stamps: Stamps  # knows where the prompt ends: a stop string in the prompt does not count
 
-    Attributes:
-        ended_at: for each request the number of tokens after which it had ended, by a string or by a token; None while it runs.
-    """
-
-    def __init__(self, tokenizer: Any, strings: tuple[str, ...], stop_token_ids: Sequence[int], stamps: Stamps) -> None:
-        self._tokenizer = tokenizer
-        self._strings = strings
-        self._stop_token_ids = frozenset(stop_token_ids)
-        self._stamps = stamps
-        self._tail_tokens = max(len(string.encode()) for string in strings) + 1
+    def __post_init__(self) -> None:
+        self._tail_tokens = max(len(string.encode()) for string in self.strings) + 1
+        # For each request the number of tokens after which it had ended, by a string or by a token; None while it runs.
         self.ended_at: list[int | None] = []
 
     def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
         """(batch,) bool."""
-        prompt = self._stamps.prompt_length or 0
+        prompt = self.stamps.prompt_length or 0
         start = max(prompt, input_ids.shape[1] - self._tail_tokens)
         self.ended_at = self.ended_at or [None] * input_ids.shape[0]
         for row, tail in enumerate(input_ids[:, start:].tolist()):
@@ -180,7 +171,7 @@ class StopStrings(StoppingCriteria):  # type: ignore[misc]
         return torch.tensor([at is not None for at in self.ended_at], device=input_ids.device)
 
     def _ends(self, tail: list[int]) -> bool:
-        if tail[-1] in self._stop_token_ids:
+        if tail[-1] in self.stop_token_ids:
             return True
-        text = self._tokenizer.decode(tail, skip_special_tokens=False)
-        return any(string in text for string in self._strings)
+        text = self.tokenizer.decode(tail, skip_special_tokens=False)
+        return any(string in text for string in self.strings)

@@ -110,7 +110,7 @@ class TransformersEngine:
         stamps, finite = Stamps(), FiniteLogits()
         criteria: list[Any] = [StopOnBadLogits(finite)]
         strings = self._stop_strings()
-        stop_strings = StopStrings(self._tokenizer, strings, stop_token_ids, stamps) if strings else None
+        stop_strings = StopStrings(self._tokenizer, strings, frozenset(stop_token_ids), stamps) if strings else None
         if stop_strings:
             criteria.append(stop_strings)
         with self._faults(max(prompt.input_tokens for prompt in prompts)):

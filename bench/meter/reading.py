@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from prompt_joules.bench.meter.counters import MeterError
+from prompt_joules.bench.meter.gpu import State
 
 IDLE_SECONDS = 3.0
 """How long a run measures idle power, and active idle power, before its first window (s)."""
@@ -26,8 +27,8 @@ class SharedGpu(UserWarning):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What one window used."""
+class Reading(State):
+    """What one window used, and the state of the measured GPUs right after it."""
 
     energy_j: float | None = None  # GPU energy, J; None if it could not be measured
     edge_j: float | None = None  # half-width of the part of its error that is this window's own, J
@@ -35,11 +36,6 @@ class Reading:
     reason: str | None = None  # why the energy is None
     cpu_energy_j: float | None = None  # CPU package energy, J; not part of `energy_j`
     dram_energy_j: float | None = None  # memory energy, J; not part of `energy_j`
-    temperature_c: float | None = None  # hottest GPU right after the window, °C
-    throttled: bool | None = None  # clocks were lowered for heat or power brake at the window's end
-    power_capped: bool | None = None  # clocks were lowered to keep to the power limit at the window's end
-    neighbour_power_w: float | None = None  # of the busiest other GPU of the host, W
-    other_processes: int | None = None  # processes of others on the measured GPUs right after the window
 
     @property
     def error_j(self) -> float | None:

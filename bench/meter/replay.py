@@ -46,29 +46,26 @@ def load_trace(path: Path) -> Trace:
     return Trace(models, points)
 
 
+@dataclass
 class ReplayCounter:
     """Plays a recorded counter against the clock, from its first point, again and again.
 
     After the last point the trace starts over and goes on counting from the value reached, so that a run may be longer
     than the recording.
-
-    Args:
-        trace: what was recorded.
-        clock: seconds, monotonic.
     """
 
+    trace: Trace  # what was recorded
+    clock: Callable[[], float] = time.perf_counter  # seconds
     source: str = "replay"
 
-    def __init__(self, trace: Trace, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._trace = trace
-        self._clock = clock
-        self._started_s = clock()
-        self.gpu_models = trace.gpu_models
+    def __post_init__(self) -> None:
+        self._started_s = self.clock()
+        self.gpu_models = self.trace.gpu_models
 
     def read_j(self) -> tuple[float, ...]:
         """Energy since the start of the replay, in J, one value per device."""
-        elapsed_s = self._clock() - self._started_s
-        return tuple(_energy_mj(points, elapsed_s) / MJ_PER_J for points in self._trace.points)
+        elapsed_s = self.clock() - self._started_s
+        return tuple(_energy_mj(points, elapsed_s) / MJ_PER_J for points in self.trace.points)
 
 
 def _energy_mj(points: Sequence[tuple[float, float]], elapsed_s: float) -> float:

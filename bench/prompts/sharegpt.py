@@ -138,13 +138,8 @@ def _why_dropped(text: str | None) -> str | None:
     return None if is_english(text) else "not_english"
 
 
-def _small_words() -> dict[str, frozenset[str]]:
-    """The small words of each language in `small_words.csv`."""
-    with (Path(__file__).parent / "small_words.csv").open(encoding="utf-8", newline="") as lines:
-        return {row["language"]: frozenset(row["words"].split()) for row in csv.DictReader(lines)}
-
-
-_OTHERS = _small_words()
+with (Path(__file__).parent / "small_words.csv").open(encoding="utf-8", newline="") as lines:
+    _OTHERS = {row["language"]: frozenset(row["words"].split()) for row in csv.DictReader(lines)}
 _ENGLISH = _OTHERS.pop("English")
 _OTHER_WORDS = {name: frozenset(word for word in words if len(word) > 1 or word > "z") - _ENGLISH for name, words in _OTHERS.items()}
 

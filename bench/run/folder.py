@@ -59,11 +59,9 @@ class Run:
     def save(self) -> None:
         """Write run.json, atomically. Raises DiskFull, NotWritable."""
         content = {"run_id": self.run_id} | {name: getattr(self, name) for name in _SAVED}
-        try:
+        with errors.writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.folder / RUN_FILE, json.dumps(content, indent=2, default=str).encode() + b"\n")
-        except OSError as error:
-            raise errors.cannot_write(self.folder, error) from error
 
 
 def read_run(folder: Path) -> Run:
@@ -90,12 +88,10 @@ def find_runs(out: Path, wanted: str) -> list[Run]:
 def require_writable(out: Path) -> None:
     """Make the results folder and try it, before a model is loaded. Raises DiskFull, NotWritable."""
     probe = out / f".writable-{secrets.token_hex(4)}"
-    try:
+    with errors.writing(out):
         out.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x")
         probe.unlink()
-    except OSError as error:
-        raise errors.cannot_write(out, error) from error
 
 
 def claimed(out: Path, wanted: str) -> contextlib.AbstractContextManager[None]:
@@ -112,12 +108,11 @@ def locked(folder: Path) -> contextlib.AbstractContextManager[None]:
 def _only_here(path: Path, folder: Path) -> Iterator[None]:
     """Hold a lock file, and remove it afterwards. Errors name `folder`."""
     lock = FileLock(path, timeout=_PATIENCE_S)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise errors.RunInUse(folder) from error
-    except OSError as error:
-        raise errors.cannot_write(folder, error) from error
+    with errors.writing(folder):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise errors.RunInUse(folder) from error
     try:
         yield
     finally:

@@ -99,10 +99,8 @@ class RunProgress(Tally):
     def add(self, row: dict[str, Any]) -> None:
         """Count a row and redraw."""
         super().add(row)
-        self._bar.update(self._id, advance=1, rate=self._short_rate(), energy=self._short_energy())
-
-    def _short_rate(self) -> str:
-        return f"{self.tokens / self.seconds:.1f} token/s" if self.seconds else ""
+        rate = f"{self.tokens / self.seconds:.1f} token/s" if self.seconds else ""
+        self._bar.update(self._id, advance=1, rate=rate, energy=self._short_energy())
 
     def _short_energy(self) -> str:
         return "no energy" if self.energy_reason is not None else self.energy_words()

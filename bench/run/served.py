@@ -49,7 +49,7 @@ FED = 0.9
 """Share of the requests in flight that a server which is kept busy works on."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class ServedWork:
     """A server that answers; see `prompt_joules.bench.run.session.Work`."""
 

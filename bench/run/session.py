@@ -98,17 +98,9 @@ class OpenRun:
 class Work(Protocol):
     """One engine's way of answering."""
 
-    @property
-    def config(self) -> RunConfig:
-        """What was asked for."""
-
-    @property
-    def console(self) -> Console:
-        """Where words go."""
-
-    @property
-    def at_once(self) -> bool:
-        """Answers overlap, so that speed is by the clock."""
+    config: RunConfig  # what was asked for
+    console: Console  # where words go
+    at_once: bool  # answers overlap, so that speed is by the clock
 
     def open_meter(self) -> Meter:
         """The meter of the device on which the answers are made."""
@@ -218,10 +210,8 @@ def _open(
     job: Job, its_pass: Pass, work: Work, meter: Meter, session: Row, progress: RunProgress, logs: Logs, stack: contextlib.ExitStack
 ) -> OpenRun:
     """Make or lock the run's folder, until the stack ends, and write its run.json."""
-    try:
+    with errors.writing(job.run.folder):
         job.run.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.cannot_write(job.run.folder, error) from error
     stack.enter_context(locked(job.run.folder))
     setup = job.run.setup or common_setup(job, its_pass, meter) | work.setup_columns(job, meter)
     tally = Tally(meter.reason, at_once=work.at_once)

@@ -97,9 +97,7 @@ class PartSink:
         if not self._waiting:
             return
         part = to_parquet(self._waiting)
-        try:
+        with errors.writing(self.folder):
             write_atomically(self.folder / f"part-{self._next:05d}.parquet", part)
-        except OSError as error:
-            raise errors.cannot_write(self.folder, error) from error
         self._next += 1
         self._waiting = []

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ _KEPT = 4000
 _LOOK_S = 0.5
 
 
-def run_on_ray(cells: Sequence[Cell], console: Console, make_command: Callable[[Cell], list[str]] = command) -> list[Outcome]:
+def run_on_ray(cells: Sequence[Cell], console: Console) -> list[Outcome]:
     """Run what is not finished; outcomes in the order of the cells.
 
     Ctrl-C and SIGTERM are passed on to the cells, on whatever machine they run; each writes what it has and ends.
@@ -43,7 +43,7 @@ def run_on_ray(cells: Sequence[Cell], console: Console, make_command: Callable[[
             raise errors.MissingPackage("ray", "sweep") from error
         if not ray.is_initialized():
             ray.init(log_to_driver=False)
-        return _run_on(ray, cells, console, make_command)
+        return _run_on(ray, cells, console)
 
 
 @contextlib.contextmanager
@@ -73,13 +73,13 @@ def _amdsmi_hidden_if_broken() -> Iterator[None]:
     yield
 
 
-def _run_on(ray: Any, cells: Sequence[Cell], console: Console, make_command: Callable[[Cell], list[str]]) -> list[Outcome]:
+def _run_on(ray: Any, cells: Sequence[Cell], console: Console) -> list[Outcome]:
     gpus = ray.cluster_resources().get("GPU", 0)
     cores = max(node["Resources"].get("CPU", 1) for node in ray.nodes())
     needs = {"num_gpus": 1, "num_cpus": 1} if gpus else {"num_cpus": cores}
     stop_request = ray.remote(num_cpus=0)(_StopRequest).remote()
     task = ray.remote(max_retries=0, **needs)(_run_here)
-    waiting = {task.remote(make_command(cell), stop_request): (place, cell) for place, cell in enumerate(cells) if not is_finished(cell)}
+    waiting = {task.remote(command(cell), stop_request): (place, cell) for place, cell in enumerate(cells) if not is_finished(cell)}
     outcomes = {place: Outcome(cell, None, 0.0) for place, cell in enumerate(cells) if is_finished(cell)}
     console.print(f"{len(waiting)} cells on {gpus:g} GPUs ({needs} each)", highlight=False)
     with Interrupt(console) as stop:

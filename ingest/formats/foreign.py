@@ -18,8 +18,9 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType, polars_schema
+from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType
 from prompt_joules.ingest.formats import adapt, records
+from prompt_joules.ingest.formats.adapt import SCHEMA
 from prompt_joules.ingest.formats.base import (
     Content,
     Facts,
@@ -47,7 +48,6 @@ UNSAID: dict[str, Any] = {
     "energy_source": "none",
     "status": "ok",
 }
-SCHEMA: dict[str, Any] = polars_schema()
 # Rows that are held as Python objects at once.
 PART_ROWS = 20_000
 TYPES: dict[str, ColumnType] = {column.name: column.type for column in COLUMNS}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Facts
-from prompt_joules.ingest.formats.fields import at, measured, share, taken
+from prompt_joules.ingest.formats.fields import at, measured, positive, share, taken
 from prompt_joules.ingest.formats.figures import each_run, format_of
 from prompt_joules.ingest.formats.foreign import is_number
 
@@ -92,8 +92,7 @@ def task_of(run: Mapping[str, Any]) -> str:
 
 def _counts(run: Mapping[str, Any], *names: str) -> list[int]:
     """Whole numbers of a result; 1 for one that older versions did not write."""
-    found = [run.get(name, 1) for name in names]
-    return [count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 100_000 else 0 for count in found]
+    return [positive(run.get(name, 1), 100_000) or 0 for name in names]
 
 
 def gpus_of(run: Mapping[str, Any]) -> tuple[int, int]:

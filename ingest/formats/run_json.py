@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Source, Unreadable, content_of
-from prompt_joules.ingest.formats.foreign import dug, is_text
+from prompt_joules.ingest.formats.foreign import dug, is_number, is_text
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create
 
@@ -22,10 +22,8 @@ MOST = 1e15
 
 def _joules(balance: Mapping[str, Any], key: str) -> float | None:
     """A number of the balance; None where the meter had none, or it is below zero or above all energy."""
-    value = balance.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (-MOST if key == "gaps_j" else 0) <= value <= MOST:
-        return None
-    return float(value)
+    value: Any = balance.get(key)
+    return float(value) if is_number(value) and (-MOST if key == "gaps_j" else 0) <= value <= MOST else None
 
 
 def _sum(balances: Sequence[Mapping[str, Any]], key: str) -> float | None:

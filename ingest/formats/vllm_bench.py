@@ -80,12 +80,9 @@ def row_of(content: Mapping[str, Any], index: int) -> dict[str, Any]:
         return row | {"output_tokens": tokens} | failed(SILENT)
     texts = content.get("generated_texts")
     text = words(texts[index]) if isinstance(texts, list) and index < len(texts) else {}
-    return row | text | {"output_tokens": tokens} | times_of(content["ttfts"][index], content["itls"][index], tokens, is_chat(content))
-
-
-def is_chat(content: Mapping[str, Any]) -> bool:
-    """Whether the server was asked for a chat: its first chunk names the role, and holds no token."""
-    return any("chat" in str(content.get(key)) for key in ("backend", "endpoint_type"))
+    # The first chunk of a chat names the role, and holds no token.
+    chat = any("chat" in str(content.get(key)) for key in ("backend", "endpoint_type"))
+    return row | text | {"output_tokens": tokens} | times_of(content["ttfts"][index], content["itls"][index], tokens, chat)
 
 
 def times_of(ttft: Any, gaps: Any, tokens: Any, chat: bool = False) -> dict[str, Any]:

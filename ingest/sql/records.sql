@@ -106,7 +106,17 @@ join batch using (filename)
 -- One row per file of the batch: rows loaded and rows refused.
 select
     file_id,
-    (select count(*) from requests where requests.file_id = batch.file_id) as accepted,
-    (select count(*) from broken where broken.filename = batch.filename) as rejected
+    coalesce(any_value(accepted), 0) as accepted,
+    count(broken."row") as rejected
 from batch
+left join (
+    select
+        file_id,
+        count(*) as accepted
+    from requests
+    where file_id in (select file_id from batch)
+    group by file_id
+) as loaded using (file_id)
+left join broken using (filename)
+group by file_id
 order by file_id

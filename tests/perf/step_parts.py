@@ -152,13 +152,13 @@ def attentions(step: Step, heads: int, options: argparse.Namespace, compiling: b
 
 def parts(decoder: StaticDecoder, buffers: Buffers, step: Step, options: argparse.Namespace) -> dict[str, Any]:
     """One line: the step of this length and its parts, ms."""
-    model, batch = decoder.model, buffers.batch
+    model, batch = decoder.model, buffers.token.shape[0]
     config = model.config.get_text_config(decoder=True)
     for layer in buffers.layers:
         layer.keys.normal_()
         layer.values.normal_()
     filled = max(1, round(step.length * options.filled))
-    buffers.visible[:] = torch.arange(buffers.length, device=decoder.device) < filled
+    buffers.visible[:] = torch.arange(buffers.visible.shape[-1], device=decoder.device) < filled
     weights = sum(each.numel() * each.element_size() for each in model.parameters())
     cache = sum(2 * layer.keys.numel() * layer.keys.element_size() for layer in step.layers)
     line = {
@@ -177,7 +177,7 @@ def parts(decoder: StaticDecoder, buffers: Buffers, step: Step, options: argpars
 
 def around(decoder: StaticDecoder, buffers: Buffers, step: Step, filled: int, repeats: int) -> dict[str, float]:
     """The step and its parts other than the attention, ms."""
-    model, on_gpu, batch = decoder.model, decoder.on_gpu, buffers.batch
+    model, on_gpu, batch = decoder.model, decoder.on_gpu, buffers.token.shape[0]
     config = model.config.get_text_config(decoder=True)
 
     def whole() -> None:

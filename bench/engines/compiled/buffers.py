@@ -28,8 +28,6 @@ class Step:
 class Buffers:
     """Everything a step reads and writes, for one batch size and length (tokens of a prompt and its answer); nothing here ever moves."""
 
-    batch: int
-    length: int
     token: Tensor
     drawn: Tensor
     slot: Tensor
@@ -78,8 +76,6 @@ def allocate(
     options: dict[str, Any] = {"device": device}
     slot = torch.zeros(1, dtype=torch.long, **options)
     buffers = Buffers(
-        batch=batch,
-        length=length,
         token=torch.zeros(batch, 1, dtype=torch.long, **options),
         drawn=torch.zeros(batch, dtype=torch.long, **options),
         slot=slot,
