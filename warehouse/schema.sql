@@ -318,6 +318,7 @@ create table setup_sums (
     model_id varchar not null, -- canonical id
     gpu_model varchar not null, -- the chip's short name, see gpu_label
     task varchar, -- task
+    prompt_set varchar, -- prompts that were asked
     engine varchar, -- how the model was run
     batch_size integer, -- prompts per batch, or requests served at once
     weights varchar, -- pretrained, or dummy: random weights

@@ -650,8 +650,8 @@ with each as (
     select
         only_valid,
         coalesce(results.setup, results.result_id) as setup,
-        results.result_id, results.source, results.model_id, results.gpu_model, results.num_gpus, results.task, results.engine, results.batch_size,
-        results.weights, results.dtype, results.harness_version, results.started_at, results.prompts, results.params_total_b, results.energy_per_token_j,
+        results.result_id, results.source, results.model_id, results.gpu_model, results.num_gpus, results.task, results.prompt_set,
+        results.engine, results.batch_size, results.weights, results.dtype, results.harness_version, results.started_at, results.prompts, results.params_total_b, results.energy_per_token_j,
         case
             when results.energy_j is null then 'estimated'
             when results.batch_size > 1 or runs.energy_attribution = 'shared' then 'divided'
@@ -712,7 +712,7 @@ compared as (
 select
     setup,
     only_valid,
-    any_value(columns(['source', 'model_id', 'gpu_model', 'task', 'engine', 'batch_size', 'weights', 'harness_version', 'kind'])),
+    any_value(columns(['source', 'model_id', 'gpu_model', 'task', 'prompt_set', 'engine', 'batch_size', 'weights', 'harness_version', 'kind'])),
     min(result_id) as result_id,
     count(*) as runs,
     sum(prompts)::bigint as prompts,

@@ -1,7 +1,8 @@
 -- One row per GPU, size (billion parameters, two digits), engine, number format of the weights (`precision`, null for 16 bits) and number of answers at once:
 -- J/token of the setup that stands for it, of our own on one GPU, with the weights that most points of the size have. Runs of one setup count together
 -- (`runs`), names are those of the newest, `between_runs` is the standard deviation of ln(J/token) between them. The setup that stands for it is the first by:
--- the task that most points have; newest protocol; most answers; newest. A server has its steady state where that is known, else its whole window.
+-- the task and prompts that most points have; newest protocol; most answers; least J/token; newest. A server has its steady state where that is known, else its
+-- whole window.
 with candidates as (
     select *
     from selected_setups($selection)
@@ -11,11 +12,11 @@ usual as (
     select
         gpu_model,
         size,
-        first(weights order by points desc, weights, task) as weights,
-        first(task order by points desc, weights, task) as task
+        first(weights order by points desc, weights, task, prompt_set) as weights,
+        first((task, prompt_set) order by points desc, weights, task, prompt_set) as asked
     from (
         select
-            gpu_model, size, weights, task,
+            gpu_model, size, weights, task, prompt_set,
             count(distinct (engine, "precision", batch_size)) as points
         from candidates
         group by all
@@ -27,10 +28,11 @@ points as (
         first(
             newest_id
             order by
-                candidates.task = usual.task desc,
+                (candidates.task, candidates.prompt_set) = usual.asked desc,
                 protocol desc nulls last,
                 harness_version desc,
                 answers desc,
+                coalesce(steady_j, energy_per_token_j),
                 newest_at desc,
                 newest_id
         ) as newest_id

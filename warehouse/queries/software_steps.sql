@@ -1,6 +1,7 @@
 -- One row per GPU, size (billion parameters, two digits), weights and step of software: J/token of the setup that stands for it, of our own on one GPU with
 -- weights of 16 bits. Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. The setup that stands for a
--- step is the first by: newest protocol; the loop that takes least, then the default one; the task chat; for a server least J/token, for a loop most answers.
+-- step is the first by: newest protocol; the loop that takes least, then the default one; the task and prompts that most steps of the size have, of several
+-- a chat; for a server least J/token, for a loop most answers.
 -- Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token), card and energy of each.
 -- `units` is how many things were measured by themselves in a run (answers, batches, one window of a server), `log_error` the standard error of ln(J/token)
 -- over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
@@ -29,6 +30,19 @@ of_loops as (
     where step in (2, 3, 4)
     group by all
 ),
+usual as (
+    select
+        gpu_model, size, weights,
+        first((task, prompt_set) order by steps desc, task = 'chat' desc, task, prompt_set) as asked
+    from (
+        select
+            gpu_model, size, weights, task, prompt_set,
+            count(distinct step) as steps
+        from own
+        group by all
+    )
+    group by all
+),
 of_steps as (
     select
         count(*) as choices,
@@ -38,7 +52,7 @@ of_steps as (
                 protocol desc,
                 loop_j nulls last,
                 engine = 'transformers-compiled' desc,
-                task = 'chat' desc,
+                (task, prompt_set) = asked desc,
                 case when step = 5 then token_j end nulls last,
                 harness_version desc,
                 answers desc,
@@ -47,6 +61,7 @@ of_steps as (
         ) as newest_id
     from own
     left join of_loops using (gpu_model, size, weights, step, protocol, engine)
+    join usual using (gpu_model, size, weights)
     group by gpu_model, size, weights, step
 )
 select

@@ -34,11 +34,14 @@ COLUMNS = (
 ABOUT = (
     "Energy is measured for whole answers, whole batches and the full window of a server, and divided by all output tokens of these: "
     "no energy of a single answer was made by a rule. A hollow mark stands for fewer than ten measurements; n is their "
-    "number. Below five there is no interval, unless a setup was run several times; a server is measured as one window. Runs of one "
-    "setup are one mark. The thick bar is the 95 % interval "
-    "within the runs, the thin one has the spread between runs too: that of the setup, or, where it was run once, what is known of others."
+    "number, in the run with fewest. Below five there is no interval, unless a setup was run several times; a server is measured as one "
+    "window. Runs of one setup are one mark. The marks of a size are of one task and set of prompts where there is a choice. The thick "
+    "bar is the 95 % interval within the runs, the thin one has the spread between runs too: that of the setup, or, where it was run once, what is known of others."
 )
-BOUNDARY = "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than ten measurements; n says how many."
+BOUNDARY = (
+    "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than ten measurements in a run; n says how many, of "
+    "several runs in the one with fewest."
+)
 COLD = (
     "Protocol 1.x counts the cold first answer of the eager loop among few others, so there a step saves at most as much as is "
     "shown{sizes}."
@@ -228,6 +231,8 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
         shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
         pl.when((pl.col("step") == SERVER) & least)  # between two marks there is no room for its name: tooltip and table have it
         .then(pl.format("{}, {} at once, n = {}", naming.engine(), "batch_size", "units"))
+        .when(pl.col("runs") > 1)
+        .then(pl.format("{} runs, n ≥ {}", "runs", "units"))
         .otherwise(pl.format("n = {}", "units"))
         .alias("n"),
         pl.when((most | least) & ~crowded.fill_null(False) & pl.col("token_low_j").is_not_null())

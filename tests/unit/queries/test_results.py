@@ -201,7 +201,7 @@ def test_sums_of_a_setup_are_of_its_valid_runs_or_of_all(apart: str) -> None:
 
 
 def test_all_runs_of_a_setup_have_the_labels_that_filters_ask_for(apart: str) -> None:
-    labels = "model_id, gpu_model, task, engine, source, batch_size, weights"
+    labels = "model_id, gpu_model, task, prompt_set, engine, source, batch_size, weights"
     several = f"select setup from results where setup is not null group by setup having count(distinct ({labels})) > 1"
     assert warehouses.rows(Path(apart), several).is_empty()
     kept = f"select setup, {labels} from setup_sums where not only_valid order by all"

@@ -211,6 +211,27 @@ def test_a_run_without_a_steady_state_stands_with_its_whole_window(tmp_path: Pat
     assert row["energy_per_token_j"] == pytest.approx(rows["energy_j"].sum() / rows["output_tokens"].sum())
 
 
+def test_the_marks_of_a_size_are_of_the_task_and_prompts_that_most_of_them_have(tmp_path: Path) -> None:
+    """A chat of other prompts with more answers, and a server that takes less for them, stand for no step where others were asked alike."""
+    asked = {"task": "instruct", "prompt_set": "mine"}
+    shapes = {
+        "eager": factories.records(9, "eager", **SHAPE | asked, harness_version="2.0"),
+        "compiled": factories.records(20, "compiled", **COMPILED | asked, harness_version="2.0"),
+        "others": factories.records(60, "others", **COMPILED | asked | {"prompt_set": "others"}, harness_version="2.0"),
+        "chat": factories.records(40, "chat", **COMPILED | asked | {"task": "chat"}, harness_version="2.0"),
+        "server": served("server", 8).with_columns(**{name: pl.lit(value) for name, value in asked.items()}),
+        "server-chat": served("server-chat", 8).with_columns(pl.col("energy_j") / 2, prompt_set=pl.lit("others")),
+    }
+    for name, rows in shapes.items():
+        factories.write(rows, tmp_path / "results" / name / "part-0.parquet")
+        factories.run_json(tmp_path / "results" / name / "run.json", name)
+    warehouse = str(tmp_path / "w.duckdb")
+    assert warehouses.ingest(tmp_path / "results", into=tmp_path / "w.duckdb").status == 0
+    for name in ("software_steps", "software_curves"):
+        rows = query.load(name, Selection(weights=()), warehouse)
+        assert set(rows["result_id"]) == {"run:eager", "run:compiled", "run:server"}, name
+
+
 def test_one_run_stands_for_each_engine_and_number_of_answers_at_once(runs_kept: str) -> None:
     curves = query.load("software_curves", Selection(weights=()), runs_kept)
     chosen = curves.filter(pl.col("size") == 8).select("engine", "batch_size", pl.col("result_id").str.strip_prefix("run:")).rows()
