@@ -15,6 +15,7 @@ from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import connect, energy_shown, errors
 from prompt_joules.warehouse.energy_shown import DEFAULT, TOKENS, UNITS, Measure
 from prompt_joules.warehouse.selection import Selection
+from prompt_joules.warehouse.statistics import editions
 
 # Streamlit writes white on the primary colour; in the dark theme that colour is too pale for white words.
 # The words of its charts are paler than what can be read by everybody (4.5:1), and a page on paper needs no sidebar.
@@ -33,7 +34,6 @@ svg.marks :is(.role-axis-label, .role-axis-title, .role-legend-label, .role-lege
 # What Streamlit's own pages lack: pictures of charts with words, addresses and citations to copy, filters in the browser's history,
 # models found however they are typed.
 SCRIPTS = "".join(f"<script>{(Path(__file__).parent / name).read_text(encoding='utf-8')}</script>" for name in ("pictures.js", "typing.js"))
-CHAT = ("chat", "lm-arena-chat")
 PER_TOKEN = Measure(per="output token")
 # px: a button fits beside the words.
 FORCED_WIDTH = 560
@@ -101,7 +101,7 @@ def begin_per_token(title: str) -> View:
     the switches ask for another.
     """
     view = begin(title).per(PER_TOKEN.per)
-    selection = view.selection if view.selection.tasks else replace(view.selection, tasks=CHAT)
+    selection = view.selection if view.selection.tasks else replace(view.selection, tasks=editions.CHAT)
     return view.over(selection.with_random_weights() if view.measure.per in TOKENS else selection)
 
 

@@ -261,19 +261,11 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _tips() -> list[alt.Tooltip]:
-    texts = {
-        "model_name": "Model",
-        "step_name": "Step",
-        "engine": "Engine",
-        "measured_on": "Measured on",
-        "harness_version": "Protocol",
-        "weights": "Weights",
-        "basis": "Interval",
-    }
+    texts = ("model_name", "step_name", "engine", "measured_on", "harness_version", "weights")
     joules = {"energy_per_token_j": "J/token", "token_low_j": "from", "token_high_j": "to"}
-    counts = {"units": "n", "runs": "Runs", "answers": "Answers", "batch_size": "Batch", "concurrency": "At once"}
     numbers = {name: (title, ",.3~g") for name, title in joules.items()} | {"saved": ("Saved", ".1%")}
-    return axes.tips({**texts, **numbers, **{name: (title, "") for name, title in counts.items()}})
+    counts = {name: (naming.title_of(name), "") for name in ("units", "runs", "answers", "batch_size", "concurrency")}
+    return axes.tips({**{name: naming.title_of(name) for name in texts}, "basis": "Interval", **numbers, **counts})
 
 
 def alternative(rows: pl.DataFrame) -> str:

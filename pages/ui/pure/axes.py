@@ -17,22 +17,9 @@ MANY_SERIES = 12
 PER_MODEL = 26
 # The parts of a name below one another.
 IN_LINES = "split(datum.label, ' · ')"
-FIELDS = {
-    "model_name": "Model",
-    "gpu_model": "GPU",
-    "gpu": "GPU",
-    "batch_size": "Batch size",
-    "origin": "Kind",
-    "energy_is": "Energy is",
-    "source": "Source",
-    "generation": "Generation",
-    "task": "Task",
-    "engine": "Engine",
-    "family": "Family",
-    "weights_are": "Weights",
-    "runs_are": "Runs",
-    "n_is": "n",
-}
+NAMES = ("model_name", "gpu_model", "gpu", "origin", "energy_is", "source", "generation", "task", "engine", "family")
+FIELDS = {name: naming.title_of(name) for name in NAMES}
+FIELDS |= {"batch_size": "Batch size", "weights_are": "Weights", "runs_are": "Runs", "n_is": "n"}
 # What a point tells of its result: columns of `with_texts`.
 TEXTS = (
     *("result_id", "model_name", "gpu", "task", "source", "engine", "batch_size", "weights_are", "origin", "energy_is", "runs_are", "n_is"),
