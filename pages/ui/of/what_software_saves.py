@@ -16,7 +16,7 @@ ROW, AROUND = 46, 140
 PLACES = {2: "in a compiled loop", 3: "in batches of 8", 4: "in batches of 32", 5: "on a server"}
 COMPILED = min(PLACES)
 # How many times the axis goes below the least and above the largest number, for the words beside the marks and what a row saves.
-ROOM = (7, 25)
+ROOM = (14, 25)
 # The step of a server, of which one window is measured: its mark has the engine's name before its n where it is the least.
 SERVER = 5
 # Marks this many times apart have room for words in the middle of both.
@@ -36,7 +36,8 @@ ABOUT = (
     "no energy of a single answer was made by a rule. A hollow mark stands for fewer than ten measurements; n is their "
     "number, in the run with fewest. Below five there is no interval, unless a setup was run several times; a server is measured as one "
     "window. Runs of one setup are one mark. The marks of a size are of one task and set of prompts where there is a choice. The thick "
-    "bar is the 95 % interval within the runs, the thin one has the spread between runs too: that of the setup, or, where it was run once, what is known of others."
+    "bar is the 95 % interval within the runs, the thin one has the spread between runs too: that of the setup, or, where it was run "
+    "once, what is known of others."
 )
 BOUNDARY = (
     "J of the GPU alone, without CPU, memory and cooling. A hollow mark is of fewer than ten measurements in a run; n says how many, of "
