@@ -248,18 +248,18 @@ def run_bundle(options: Bundle) -> int:
     """Check runs, write the zip and say what is in it."""
     if not options.paths:
         raise bundle.NotBundled("Name at least one run: a folder under results/ with Parquet files and run.json.")
+    made: Path | None = None
     if options.check:
         runs = bundle.checked(options.paths)
     else:
-        made = bundle.bundle(options.paths, options.out, options.by, options.licence)
-        runs = made.runs
-    screen.result({"file": None if options.check else made.path, "runs": runs.to_dicts()})
+        runs, made = bundle.bundle(options.paths, options.out, options.by, options.licence)
+    screen.result({"file": made, "runs": runs.to_dicts()})
     table = Table(*runs.columns)
     for row in runs.iter_rows():
         table.add_row(*("" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
     OUT.print(table)
-    if not options.check:
-        OUT.print(f"{made.path}: {runs.height} {'run' if runs.height == 1 else 'runs'}, without texts")
+    if made is not None:
+        OUT.print(f"{made}: {runs.height} {'run' if runs.height == 1 else 'runs'}, without texts")
     return 0
 
 

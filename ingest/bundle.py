@@ -7,7 +7,6 @@ stay, so that two people's runs of one prompt set are compared prompt by prompt.
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -35,16 +34,8 @@ class NotBundled(errors.ForPeople):
     """The results cannot be handed on as they are; the text says what is wrong with which run, and what to do."""
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """What was checked."""
-
-    runs: pl.DataFrame  # one row per run, with the columns SHOWN and `notes`, the codes of docs/verdicts.md
-    path: Path | None  # the zip; None when nothing was written
-
-
-def bundle(paths: Sequence[str], out: str | None, by: str = "", licence: str = LICENCE) -> Bundle:
-    """Check runs and write them into a zip.
+def bundle(paths: Sequence[str], out: str | None, by: str = "", licence: str = LICENCE) -> tuple[pl.DataFrame, Path]:
+    """Check runs and write them into a zip; the runs, as of `checked`, and the zip.
 
     Args:
         paths: folders of runs, or folders of such folders.
@@ -65,11 +56,14 @@ def bundle(paths: Sequence[str], out: str | None, by: str = "", licence: str = L
             _put(archive, CARD, card(runs, by, licence).encode())
             for path in sorted(path for path in bare.rglob("*") if path.is_file()):
                 _put(archive, path.relative_to(bare).as_posix(), path.read_bytes())
-    return Bundle(runs, target)
+    return runs, target
 
 
 def checked(paths: Sequence[str]) -> pl.DataFrame:
-    """The runs under the paths, zips included, in the columns SHOWN and `notes`. Raises NotBundled, find.NoSuchPath, OSError."""
+    """The runs under the paths, zips included, in the columns SHOWN and `notes`, the codes of docs/verdicts.md.
+
+    Raises NotBundled, find.NoSuchPath, OSError.
+    """
     with tempfile.TemporaryDirectory(prefix="prompt-joules-bundle-") as folder:
         warehouse = str(Path(folder) / "bundle.duckdb")
         report = loading.ingest(paths, warehouse, rebuild=True)

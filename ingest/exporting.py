@@ -112,7 +112,7 @@ def run_export(options: Export) -> int:
         named.UnknownValue: no result has the value of a filter.
         NoFile, rows_as.UnknownKind, rows_as.DoesNotFit, NothingMeasured, WarehouseError, OSError: nothing is written.
     """
-    selection = _selection(options)
+    selection = named.selection(vars(options) | {"valid": options.valid == "only"}, query.options(options.warehouse))
     if not options.out:
         raise NoFile
     out = Path(options.out)
@@ -143,11 +143,6 @@ def file_first(words: list[str]) -> list[str]:
     values, folder = parts[at + 1 :], any(word.startswith(("--format", "--as")) for word in parts)
     is_file = bool(values) and (Path(values[-1]).suffix.lower() in ENDINGS or (folder and len(values) > 1))
     return [parts[-1], *parts[:-1]] if is_file else parts
-
-
-def _selection(options: Export) -> Selection:
-    """The filters, with names looked up. Raises named.UnknownValue, WarehouseError."""
-    return named.selection(vars(options) | {"valid": options.valid == "only"}, query.options(options.warehouse))
 
 
 def _kind(out: Path) -> str:

@@ -95,6 +95,7 @@ def card(runs: pl.DataFrame, where: hub.Address, by: str, licence: str, *, texts
         "size_categories": [next((name for size, name in SIZES if prompts < size), LARGEST)],
         "configs": [{"config_name": "default", "data_files": f"{FOLDER}/*/*.parquet"}],
     }
+    columns = "\n".join(f"| `{column.name}` | {column.unit} | {column.meaning.replace('|', chr(92) + '|')} |" for column in record.COLUMNS)
     measured = f"Measured by {by} with" if by else "Measured with"
     bare = "" if texts else "Texts of prompts and answers were taken out (null); ids of prompts and all figures are as measured."
     return f"""---
@@ -124,13 +125,9 @@ A balance of 1 says that the windows of all answers and the gaps between them ad
 
 | column | unit | meaning |
 |---|---|---|
-{_columns()}
+{columns}
 
 ## Citation
 
 Prompt Joules {create.project_version()}, {where.repo}, {prompts:,} prompts in {runs.height} runs{f", measured by {by}" if by else ""}.
 """
-
-
-def _columns() -> str:
-    return "\n".join(f"| `{column.name}` | {column.unit} | {column.meaning.replace('|', chr(92) + '|')} |" for column in record.COLUMNS)

@@ -28,7 +28,10 @@ class Device:
 
 def find_devices() -> list[Device]:
     """Every device of this machine, measured briefly; takes about four seconds a GPU."""
-    return [*_gpus(), *_host()]
+    host = open_host("cpu")
+    cpu = Device("CPU", host.cpu_source, reason=host.reason if host.cpu_source == "none" else None)
+    dram = Device("memory", host.dram_source, reason=host.reason if host.dram_source == "none" else None)
+    return [*_gpus(), cpu, dram]
 
 
 def _gpus() -> list[Device]:
@@ -58,13 +61,6 @@ def _measured(instrument: CounterMeter) -> Device:
     idle_w = instrument.power_w(IDLE_FOR_S)
     name = instrument.gpu_model or "GPU"
     return Device(name, instrument.source, instrument.steps.step_s, instrument.steps.resolution_j, idle_w, note)
-
-
-def _host() -> list[Device]:
-    host = open_host("cpu")
-    cpu = Device("CPU", host.cpu_source, reason=host.reason if host.cpu_source == "none" else None)
-    dram = Device("memory", host.dram_source, reason=host.reason if host.dram_source == "none" else None)
-    return [cpu, dram]
 
 
 def _shown(value: float | None, scale: float, digits: int) -> str:

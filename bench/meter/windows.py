@@ -241,14 +241,12 @@ def open_device(device: str, edges: str, replay: str | Path | None) -> tuple[str
     """What `auto` means on this machine, and its meter. Raises NoSuchDevice, and as `opening.open_meter`."""
     check_device(device)
     path = None if replay is None else Path(replay)
-    if device != "auto":
-        return device, opening.open_meter(device, edges, path)
-    if sys.platform == "darwin":
-        return "mps", opening.open_meter("mps", edges, path)
-    try:
-        return "cuda", opening.open_meter("cuda", edges, path)
-    except NoSuchGpu:
-        return "cpu", opening.open_meter("cpu", edges, path)
+    if device == "auto":
+        device = "mps" if sys.platform == "darwin" else "cuda"
+        with contextlib.suppress(NoSuchGpu):
+            return device, opening.open_meter(device, edges, path)
+        device = "cpu"
+    return device, opening.open_meter(device, edges, path)
 
 
 def synchronize_torch(device: str) -> None:

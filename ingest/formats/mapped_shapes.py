@@ -1,6 +1,6 @@
 """Tables of other shapes than a row a result: long (a line a value) and transposed (a column a result). Cells in, cells out."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import polars as pl
@@ -60,14 +60,12 @@ def turned(cells: pl.DataFrame, metric: str, without: Collection[str], used: Col
     metrics = [str(name).strip() for name in cells[metric].to_list()]
     if doubled := sorted(name for name in used if metrics.count(name) > 1):
         raise Unreadable(f"has two rows named {doubled[0]}: rename one of them")
-    return _table(list(_results(cells, metric, {metric, *without}, names, metrics)))
-
-
-def _results(cells: pl.DataFrame, metric: str, others: Collection[str], names: list[str], metrics: list[str]) -> Iterator[dict[str, Any]]:
+    rows = []
     for place, name in enumerate(names, start=1):
-        values = [] if name in others else cells[name].to_list()
+        values = [] if name in {metric, *without} else cells[name].to_list()
         if any(value is not None for value in values):
-            yield {LINE: place} | dict(zip(metrics, values, strict=True)) | {metric: name}
+            rows.append({LINE: place} | dict(zip(metrics, values, strict=True)) | {metric: name})
+    return _table(rows)
 
 
 def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -42,7 +42,7 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Such a run as a zip, which no test changes."""
     folder = tmp_path_factory.mktemp("zipped")
     a_run(folder)
-    return bundle.bundle([str(folder / "results")], str(folder / "run.zip"), by="A. Person").path or Path()
+    return bundle.bundle([str(folder / "results")], str(folder / "run.zip"), by="A. Person")[1]
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_card_says_what_is_in_it(made: Path) -> None:
 
 
 def test_the_same_results_make_the_same_bytes(run: Path, made: Path, tmp_path: Path) -> None:
-    again = bundle.bundle([str(run)], str(tmp_path / "again.zip"), by="A. Person").path
+    again = bundle.bundle([str(run)], str(tmp_path / "again.zip"), by="A. Person")[1]
     assert again is not None and again.read_bytes() == made.read_bytes()
 
 

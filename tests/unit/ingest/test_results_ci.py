@@ -61,7 +61,7 @@ def test_the_rows_of_a_zip_that_is_added_are_printed(repository: Path, tmp_path:
 
 def test_a_zip_that_is_not_fit_fails(repository: Path, tmp_path: Path) -> None:
     folder = run(tmp_path, "run-1")
-    made = bundle.bundle([str(folder)], str(tmp_path / "new.zip")).path
+    made = bundle.bundle([str(folder)], str(tmp_path / "new.zip"))[1]
     assert made is not None
     (repository / "warehouse" / "data" / "submitted" / "new.zip").write_bytes(made.read_bytes()[:-200])
     done = requested(repository)
