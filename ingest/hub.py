@@ -120,7 +120,9 @@ def send(where: Address, folder: Path, message: str, *, private: bool, parent: s
         HubError: no token, no right to write, or somebody else has written meanwhile.
     """
     with client(where) as api:
-        if not _has_token():
+        from huggingface_hub import get_token
+
+        if get_token() is None:
             raise HubError(f"There is no token of the Hugging Face Hub here, which writing needs. {LOGIN}")
         api.create_repo(where.repo, repo_type=KIND, private=private or None, exist_ok=True)
         done = api.create_commit(where.repo, _additions(folder), commit_message=message, repo_type=KIND, parent_commit=parent)
@@ -163,12 +165,6 @@ def _errors() -> Any:
     from huggingface_hub import errors
 
     return errors
-
-
-def _has_token() -> bool:
-    from huggingface_hub import get_token
-
-    return get_token() is not None
 
 
 def _refusal(where: Address, error: Any) -> str:

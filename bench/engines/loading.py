@@ -1,24 +1,18 @@
 """From `--model` to weights and tokenizer in memory: a folder, a GGUF file, a hub id, or random weights from a config.
 
-`plan` finds out what would be loaded and costs little; `load` loads it. While a model loads, one line is ours and that is enough: `no_bars`
-and `warn_once` keep the libraries' own bars and repeated warnings off the screen. A download from the hub keeps its bar, because it can
-take an hour. A warning is shown the first time: it may say that weights are missing.
+`plan` finds out what would be loaded and costs little; `load` loads it.
 """
 
 import contextlib
 import hashlib
-import logging
 import platform
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from huggingface_hub.utils.tqdm import enable_progress_bars
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-from transformers import modeling_gguf_pytorch_utils as gguf_loading
 from transformers.quantizers import AutoHfQuantizer
 
 from prompt_joules.bench import errors
@@ -249,42 +243,3 @@ def _dequantised(gguf_file: str | None) -> dict[str, Any]:
 def _first_line(error: BaseException) -> str:
     text = str(error).strip()
     return (text.splitlines()[0] if text else type(error).__name__).rstrip(".")
-
-
-@contextlib.contextmanager
-def no_bars() -> Iterator[None]:
-    """Inside, transformers draws no bars of loading or of de-quantizing."""
-    had_bars = transformers.utils.logging.is_progress_bar_enabled()
-    bar = gguf_loading.tqdm
-    transformers.utils.logging.disable_progress_bar()
-    enable_progress_bars()  # the line above switches off the hub's bars too
-    gguf_loading.tqdm = lambda items, *_, **__: items
-    try:
-        yield
-    finally:
-        gguf_loading.tqdm = bar
-        if had_bars:
-            transformers.utils.logging.enable_progress_bar()
-
-
-class _Once(logging.Filter):
-    """Lets a message through the first time it comes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seen: set[str] = set()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is new."""
-        text = record.getMessage()
-        new = text not in self._seen
-        self._seen.add(text)
-        return new
-
-
-def warn_once() -> None:
-    """From now on transformers says each warning once."""
-    transformers.utils.logging.get_verbosity()  # makes the handler, if nothing has yet
-    for handler in logging.getLogger("transformers").handlers:
-        if not any(isinstance(seen, _Once) for seen in handler.filters):
-            handler.addFilter(_Once())

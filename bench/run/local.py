@@ -17,7 +17,8 @@ from prompt_joules.bench import errors, screen
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import Engine, Prepared, PromptFailed
 from prompt_joules.bench.engines.compiled.loops import engine_name
-from prompt_joules.bench.engines.loading import Plan, load, no_bars, plan, warn_once
+from prompt_joules.bench.engines.loading import Plan, load, plan
+from prompt_joules.bench.engines.quiet import no_bars, warn_once
 from prompt_joules.bench.engines.transformers import TransformersEngine, require_mask
 from prompt_joules.bench.machine import machine_facts
 from prompt_joules.bench.meter.opening import open_meter

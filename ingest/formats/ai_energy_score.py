@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prompt_joules.ingest.formats.base import Content, Facts, Reject, Source
-from prompt_joules.ingest.formats.fields import first_of, measured, number, share
+from prompt_joules.ingest.formats.fields import FACTORS, first_of, measured, number, share
 from prompt_joules.ingest.formats.figures import Run, each_run, format_of
 from prompt_joules.ingest.formats.foreign import whole
 
@@ -26,7 +26,6 @@ SUMMED = (
 )
 # Its tasks whose input and output are text.
 TEXT_TASKS = ("text_generation", "reasoning", "summarization")
-J_PER_WH, J_PER_QUERY = 3600.0, 3.6e6 / 1000
 QUERIES = 1000
 # Classes of models that fit on one GPU, and on which they must be measured.
 ON_ONE = ("A", "B")
@@ -44,7 +43,7 @@ def row_of(run: Mapping[str, Any], task: str) -> Mapping[str, Any] | str:
         "task": f"AI Energy Score, {task}",
         "engine": "pytorch",
         "prompts": QUERIES,
-        "energy_j": measured(run["total_gpu_energy"], J_PER_QUERY),
+        "energy_j": measured(run["total_gpu_energy"], FACTORS["kWh"] / QUERIES),
         "harness_version": "AI Energy Score",
         "url": "https://huggingface.co/spaces/AIEnergyScore/Leaderboard",
     }
@@ -93,7 +92,7 @@ def of_totals(run: Mapping[str, Any], model: Any, task: str, setup: Mapping[str,
         return f"has no answered prompt{f': {said}' if (said := run.get('error_message')) else ''}"
     if failed > MOST_FAILED * (answered + failed):
         return f"has {failed} prompts of {answered + failed} that failed: their energy cannot be told from that of the answers"
-    joules, tokens = measured(run.get("gpu_energy_wh"), J_PER_WH), number(run.get("total_completion_tokens"))
+    joules, tokens = measured(run.get("gpu_energy_wh"), FACTORS["Wh"]), number(run.get("total_completion_tokens"))
     latency = measured(first_of(run, "avg_total_time", "avg_latency_seconds"))
     return {
         **ALONE,

@@ -20,7 +20,7 @@ from prompt_joules.bench.run.progress import RunProgress
 
 pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
-from prompt_joules.bench.engines.loading import no_bars, warn_once
+from prompt_joules.bench.engines.quiet import no_bars, warn_once
 from tests.tiny_models import llama
 from tests.warehouses import ROOT
 
