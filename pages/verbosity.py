@@ -161,12 +161,12 @@ def show_why_models_of_one_size_differ(view: View, row: DeltaGenerator) -> None:
 
 
 view = frame.begin("Does asking for a short answer save energy?")
-if data.load("leaderboard", view.selection).is_empty():
+results = data.load("leaderboard", view.selection)
+if results.is_empty():
     scope.end_without_rows(view)
 row = glance.choices()
 with row:
-    # At first published averages, or our own prompts where the filters leave none of these.
-    first = room.OF_PAIRS if contrast("contrast_published", view, Sides("task"))[1].is_empty() else room.OF_MEANS
+    first = room.first_form(results)
     form = controls.view("view", room.CONTRASTS, first)
     sides = None if form == room.OF_ONE_SIZE else ask_sides(form, view)
 if sides is None:

@@ -188,7 +188,7 @@ def test_pairs_above_idle(open_page: Open, idle: str) -> None:
     a, b = (rows.filter(pl.col("run_id") == run) for run in ("run-small", "run-small-concise"))
     change = a.join(b, on="prompt_id").select(pl.col("energy_j_right") / pl.col("energy_j") - 1).to_series()
     assert table(app)["median_change"].item() == pytest.approx(100 * change.median())
-    assert "published tables record no idle power" in text(open_page("verbosity", idle=idle))
+    assert "published tables record no idle power" in text(open_page("verbosity", view="Published averages", idle=idle))
 
 
 @pytest.mark.parametrize("idle", ["above idle", "above active idle"])

@@ -154,7 +154,7 @@ def test_the_findings_are_what_the_rows_say_and_lead_to_their_pages(shipped_ware
         in found
     )
     assert "11 chat models of 7 billion parameters on an A40 take 526 to 2,620 J an answer and 6.0 to 9.1 J a token" in found
-    for address in ("what_software_saves", "verbosity?gpu=A40", "leaderboard"):
+    for address in ("what_software_saves", "verbosity?gpu=A40&amp;view=Published+averages", "leaderboard"):
         assert f'href="{address}"' in found
 
 

@@ -251,7 +251,7 @@ def test_a_click_or_a_box_keeps_the_rows_of_its_points() -> None:
 @pytest.mark.parametrize(
     ("page", "name", "query"),
     [
-        ("verbosity", "concise-or-verbose", {}),
+        ("verbosity", "concise-or-verbose", {"view": "Published averages"}),
         ("verbosity", "models-of-one-size", {"view": "Models of one size"}),
         ("energy_vs_parameters", "energy-and-parameters", {}),
         ("tradeoffs", "trade-offs-rows", {"x": "Latency (s)"}),

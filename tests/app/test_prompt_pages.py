@@ -56,6 +56,19 @@ def test_concise_or_verbose_gives_the_known_numbers(open_page: Open) -> None:
     assert "a token costs 6.0 to 9.1 J, **1.5×** apart" in words
 
 
+def test_the_page_starts_with_the_same_prompts_where_twins_were_measured() -> None:
+    one = {"model_id": "m", "gpu_model": "H200", "task": "chat", "origin": "measured"}
+    twin = one | {"task": "chat-concise"}
+    for rows, form in (
+        ([one, twin], verbosity.OF_PAIRS),
+        ([one, twin | {"gpu_model": "A40"}], verbosity.OF_MEANS),
+        ([one, twin | {"task": "instruct-concise"}], verbosity.OF_MEANS),
+        ([one | {"origin": "published"}, twin | {"origin": "published"}], verbosity.OF_MEANS),
+        ([one | {"task": None}], verbosity.OF_MEANS),
+    ):
+        assert verbosity.first_form(pl.DataFrame(rows, schema=dict.fromkeys(one, pl.String))) == form
+
+
 def test_pairs_of_our_own_prompts(open_page: Open) -> None:
     app = opened(open_page("verbosity", source="Prompt Joules"), "pairs")
     rows = warehouse.measured_rows()

@@ -14,7 +14,7 @@ CHARTS = {
     "distributions": 1,
     "tradeoffs": 1,
     "three_years": 2,
-    "verbosity": 3,
+    "verbosity": 1,
     "prompts": 1,
     "cost_of_a_token": 1,
     "compare": 1,
@@ -24,7 +24,7 @@ VIEWS = {
     "distributions?form=Percentiles": 1,
     "distributions?form=Share+at+or+below+a+value": 1,
     "distributions?form=Where+the+joules+go": 1,
-    "verbosity?view=The+same+prompts": 1,
+    "verbosity?view=Published+averages": 3,
     "verbosity?view=Models+of+one+size": 1,
 }
 

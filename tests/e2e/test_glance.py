@@ -16,7 +16,7 @@ TOP = f"Math.min(...[...document.querySelectorAll('{FIRST}')].map(drawn => drawn
 HIDDEN = """document.querySelector('h1').getBoundingClientRect().top
   < document.querySelector('[data-testid=stHeader]').getBoundingClientRect().bottom"""
 PAGES = ["energy_vs_parameters", "cost_of_a_token", "compare", "home", "prompts", "tradeoffs", "three_years"]
-PAGES += ["verbosity", "verbosity?view=The+same+prompts", "verbosity?view=Models+of+one+size"]
+PAGES += ["verbosity", "verbosity?view=Published+averages", "verbosity?view=Models+of+one+size"]
 SETUPS = "distributions?setup=All+setups+together"
 PAGES += [f"{SETUPS}&by=result", f"{SETUPS}&weights=both", f"{SETUPS}&form=Where+the+joules+go"]
 PAGES += ["tradeoffs?optimal=true", "compare?source=ML.ENERGY+v3"]

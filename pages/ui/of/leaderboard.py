@@ -13,7 +13,7 @@ from prompt_joules.warehouse.energy_shown import NUMBERS
 PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
     ("leaderboard", "All models on A40, chat", {"gpu": "A40", "task": "chat"}),
     ("leaderboard", "Cheapest 7B", {"gpu": "A40", "task": "chat", "search": "7b"}),
-    ("verbosity", "Concise or verbose on A40", {"gpu": "A40"}),
+    ("verbosity", "Concise or verbose on A40", {"gpu": "A40", "view": "Published averages"}),
     ("verbosity", "Why does one 7B model use five times another?", {"gpu": "A40", "task": "chat", "view": "Models of one size"}),
     ("compare", "H100: eager against compiled", {"model": "llama-2-7b", "weights": "dummy", "per": "output token"}),
     (

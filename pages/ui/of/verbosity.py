@@ -10,7 +10,7 @@ from prompt_joules.pages.ui.pure.words import percent, plain
 from prompt_joules.warehouse.energy_shown import DEFAULT, GROSS, Measure
 
 # What Concise or verbose? can show.
-CONTRASTS = OF_MEANS, OF_PAIRS, OF_ONE_SIZE = "Published averages", "The same prompts", "Models of one size"
+CONTRASTS = OF_PAIRS, OF_MEANS, OF_ONE_SIZE = "The same prompts", "Published averages", "Models of one size"
 SIDES = {"Each task with its concise twin": "task", "Two tasks": "task", "Two models": "model", "Two engines": "engine", "Two GPUs": "gpu"}
 # A task and its concise twin in few words, other sides in full.
 TWIN = pl.col("b") == pl.format("{}-concise", "a")
@@ -58,6 +58,17 @@ ISO = (
     "writes longer answers."
 )
 ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
+
+
+def first_form(results: pl.DataFrame) -> str:
+    """Of CONTRASTS the one that the page starts with: the same prompts where both tasks of a twin were measured on a GPU, else averages.
+
+    Args:
+        results: of the query `leaderboard`.
+    """
+    measured = results.filter(pl.col("origin") == "measured").select("model_id", "gpu_model", "task")
+    concise = measured.filter(pl.col("task").str.ends_with("-concise")).with_columns(pl.col("task").str.strip_suffix("-concise"))
+    return OF_MEANS if measured.join(concise, on=measured.columns, how="semi").is_empty() else OF_PAIRS
 
 
 def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
