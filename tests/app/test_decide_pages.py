@@ -33,7 +33,7 @@ def test_compare_says_how_many_times(open_page: Open) -> None:
     assert "(no interval: a published average has none)" in text(v1)
     alone = pl.DataFrame({"shown_as": ["a", "b"], "ratio": [1.0, 1.5], "energy_is": ["measured"] * 2, "runs": [1, 1], "units": [4, 3]})
     nothing = alone.with_columns(pl.lit(None).alias(name) for name in ("basis", "ratio_low", "ratio_high"))
-    assert compare.compared(nothing, Measure()) == "**b** uses **1.5×** the energy per response of a (no interval, n = 3 and 4)."
+    assert compare.compared(nothing, Measure()) == "**b** uses **1.50×** the energy per response of a (no interval, n = 3 and 4)."
     assert not open_page("compare", results="nobody", per="mile").exception
 
 

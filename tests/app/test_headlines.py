@@ -115,6 +115,11 @@ def test_the_length_of_an_answer_is_a_number_of_tokens() -> None:
     assert prompts.energy({"energy_is": "measured", "energy_j": None, "output_tokens": 1}) == "energy not measured, 1 token"
 
 
+def test_numbers_that_are_compared_have_all_of_their_digits() -> None:
+    asked = ((0.098, 2), (0.1001, 2), (2.0, 2), (9.96, 2), (0.71, 3), (42.01, 3), (1234.5, 3), (0.0, 3), (0.0999, 2))
+    assert [words.exact(*each) for each in asked] == ["0.098", "0.10", "2.0", "10", "0.710", "42.0", "1,230", "0", "0.10"]
+
+
 def test_lines_that_may_be_flat_are_counted() -> None:
     grows = {"line": "A40", "slope": 0.8, "slope_low": 0.4, "slope_high": 1.3, "explained": 0.8, "points": 23, "models": 23, "grows": True}
     lines = pl.DataFrame([grows, grows, grows | {"grows": False}])

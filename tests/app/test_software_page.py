@@ -117,6 +117,11 @@ def test_words_of_marks_that_are_near_stand_on_either_side() -> None:
     assert dict(room._with_texts(near).select("step", "place").rows()) == {1: "first", 2: "last"}
     three = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (2, 11.0), (5, 10.0))])
     assert dict(room._with_texts(three).select("step", "place").rows())[2] == "aside", "its n keeps clear of the words of the server"
+    steps = ((1, 2.0), (3, 0.063), (5, 0.0275), (4, 0.0232))
+    four = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in steps])
+    texts = dict(room._with_texts(four).select("step", "place").rows())
+    assert (texts[5], texts[3]) == ("aside", "aside"), "0.028 stands at the right of its mark and would reach 0.063"
+    assert dict(room._with_texts(four).select("step", "number").rows())[1] == "2.0", "as many digits as the others"
     between = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (4, 9.0), (5, 11.0))])
     said = {name: dict(room._with_texts(rows).select("step", "n").rows())[5] for name, rows in (("last", three), ("between", between))}
     assert "1 at once, n = 5" in said["last"] and said["between"] == "n = 5", "between two marks long words would lie on others"

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.pure import certainty, charts, theme
-from prompt_joules.pages.ui.pure.words import count, figure, listed, plain
+from prompt_joules.pages.ui.pure.words import count, exact, figure, listed, plain
 from prompt_joules.warehouse import energy_shown
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import aa, variance
@@ -104,8 +104,8 @@ def _times(row: dict[str, Any], first: dict[str, Any], unit: str) -> str:
     name = plain(row["shown_as"])
     if row["ratio"] is None:
         return f"**{name}**: the {unit} is not known here or for the first result."
-    interval = certainty.interval(row, "ratio", lambda end: figure(end, 3)) or _no_interval(row, first)
-    said = f"**{name}** uses **{figure(row['ratio'], 3)}×** the {unit} of {plain(first['shown_as'])} ({interval})."
+    interval = certainty.interval(row, "ratio", lambda end: exact(end, 3)) or _no_interval(row, first)
+    said = f"**{name}** uses **{exact(row['ratio'], 3)}×** the {unit} of {plain(first['shown_as'])} ({interval})."
     kind = row["energy_is"]
     known = "" if kind in (None, energy_shown.MEASURED) else f" Its energy is {kind}{' by the source' * (kind == energy_shown.ESTIMATED)}."
     return f"{said}{known} {certainty.verdict(row, 'ratio', nothing=1)}".rstrip()

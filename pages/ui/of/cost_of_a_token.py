@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, naming, theme
-from prompt_joules.pages.ui.pure.words import count, figure, minus
+from prompt_joules.pages.ui.pure.words import count, exact, figure, minus
 from prompt_joules.warehouse.energy_shown import GROSS, NUMBERS, Measure
 
 FITS = (
@@ -38,7 +38,7 @@ def what_if(fit: dict[str, Any], energy: tuple[float, float, float], tokens_in: 
     if value <= 0:
         return f"{asked}: **not known**. The fitted line is below zero there, which no answer can take: it does not hold for short answers."
     return (
-        f"{asked}: about **{figure(value, 3)} J** (fitted; 95 % interval of the mean {figure(max(low, 0), 3)} to {figure(high, 3)} J; "
+        f"{asked}: about **{exact(value, 3)} J** (fitted; 95 % interval of the mean {exact(max(low, 0), 3)} to {exact(high, 3)} J; "
         f"{count(fit['answers'], 'answer')}).{beyond}"
     )
 

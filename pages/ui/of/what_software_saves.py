@@ -7,7 +7,7 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, ends, naming, shape, software, theme
-from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.pages.ui.pure.words import exact, plain
 
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross")
 # The height of a row (px), and of what stands above and below all rows.
@@ -23,6 +23,8 @@ SERVER = 5
 CLOSE = 1.9
 # Marks nearer than this lie on each other: the n of the larger one begins below it, right of the words of the other.
 TOUCHING = 1.2
+# Words at the right of a mark reach one that is so many times larger.
+REACHED = 3.0
 # Words that a phone has no room for.
 WIDE_ONLY: dict[str, Any] = {"opacity": alt.ExprRef(f"{ends.IS_WIDE} ? 1 : 0")}
 COLUMNS = (
@@ -161,7 +163,7 @@ def staircase(rows: pl.DataFrame) -> theme.Chart:
     )
     base = alt.Chart(shown).encode(x=x, y=y)
     names = [software.STEPS[step] for step in sorted(set(rows["step"]))]
-    legend = alt.Legend(values=names, orient="bottom", columns=alt.ExprRef(f"{ends.IS_WIDE} ? 5 : 3"), symbolOpacity=1)
+    legend = alt.Legend(values=names, orient="bottom", columns=alt.ExprRef(f"{ends.IS_WIDE} ? 5 : 2"), symbolOpacity=1)
     colour = alt.Color("step_name:N", title=None, scale=alt.Scale(domain=list(software.STEPS.values())), legend=legend)
     shape = alt.Shape("step_name:N", title=None, scale=alt.Scale(domain=list(software.STEPS.values()), range=list(SHAPES)), legend=legend)
     line = (
@@ -208,7 +210,9 @@ def _words(base: alt.Chart, right: float) -> list[alt.Chart]:
         layers.append(there.mark_text(dy=number, fontSize=12, color=theme.INK, **how, **seen).encode(text=alt.Text("number:N")))
         counts = there.mark_text(dy=n, fontSize=10, color=theme.INK, **how, **WIDE_ONLY)
         layers.append(counts.encode(text=alt.Text("n:N")))
-    saves = base.transform_filter("datum.is_least").mark_text(align="right", fontWeight="bold", fontSize=13, color=theme.INK)
+    saves = base.transform_filter("datum.is_least").mark_text(
+        align="right", fontWeight="bold", fontSize=alt.ExprRef(f"{ends.IS_WIDE} ? 13 : 11"), color=theme.INK
+    )
     layers.append(saves.encode(x=alt.datum(right), text=alt.Text("saves:N")))
     head = alt.Chart(pl.DataFrame({"head": ["saved in all"]})).mark_text(align="right", fontSize=12, color=theme.INK)
     return [*layers, head.encode(x=alt.datum(right), y=alt.value(-10), text=alt.Text("head:N"))]
@@ -222,14 +226,19 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     )
     # The next larger mark of its row, where words in the middle of both would touch; the largest has its words at its right.
     next_ = (pl.col("energy_per_token_j").shift(by).over("size_name").alias(name) for by, name in ((-1, "larger"), (1, "smaller")))
-    rows = rows.sort("size", "size_name", "energy_per_token_j").with_columns(next_).sort("size", "size_name", "step", maintain_order=True)
+    rows = rows.sort("size", "size_name", "energy_per_token_j").with_columns(next_)
+    # A mark that lies on the next smaller one has its words at its right, and the one after it too, where these would reach it.
+    touching = pl.col("energy_per_token_j") < TOUCHING * pl.col("smaller")
+    rows = rows.with_columns(touching.shift(1).over("size_name").alias("after_touching"))
+    rows = rows.sort("size", "size_name", "step", maintain_order=True)
     crowded = (least & (pl.col("larger") < CLOSE * pl.col("energy_per_token_j"))) | (
         most & (pl.col("energy_per_token_j") < CLOSE * pl.col("smaller"))
     )
     is_close = (pl.col("larger") < CLOSE * pl.col("energy_per_token_j")) & (pl.col("larger") < pl.col("larger").max().over("size_name"))
+    reached = pl.col("after_touching").fill_null(False) & (pl.col("energy_per_token_j") < REACHED * pl.col("smaller"))
     part = shape.each(rows["saved"], lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", pl.String)
     return rows.with_columns(
-        shape.each(rows["energy_per_token_j"], lambda value: figure(value, 2), pl.String).alias("number"),
+        shape.each(rows["energy_per_token_j"], lambda value: exact(value, 2), pl.String).alias("number"),
         pl.when((pl.col("step") == SERVER) & least)  # between two marks there is no room for its name: tooltip and table have it
         .then(pl.format("{}, {} at once, n = {}", naming.engine(), "batch_size", "units"))
         .when(pl.col("runs") > 1)
@@ -242,7 +251,7 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("first"))
         .when(least)
         .then(pl.lit("last"))
-        .when(pl.col("energy_per_token_j") < TOUCHING * pl.col("smaller"))
+        .when(touching | reached)
         .then(pl.lit("aside"))
         .when(is_close)
         .then(pl.lit("beside"))
@@ -273,6 +282,6 @@ def alternative(rows: pl.DataFrame) -> str:
     """The chart in words, for readers who cannot see it."""
 
     def said(row: dict[str, Any]) -> str:
-        return f"{row['size_name']} {row['step_name'].lower()} {figure(row['energy_per_token_j'], 2)}"
+        return f"{row['size_name']} {row['step_name'].lower()} {exact(row['energy_per_token_j'], 2)}"
 
     return "Energy per output token (J) by size and step of software: " + "; ".join(said(row) for row in rows.iter_rows(named=True))

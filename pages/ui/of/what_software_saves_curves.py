@@ -4,7 +4,7 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, ends, naming, shape, software, theme
-from prompt_joules.pages.ui.pure.words import figure, plain
+from prompt_joules.pages.ui.pure.words import exact, figure, plain
 
 TITLE = "How many at once?"
 ABOUT = (
@@ -55,7 +55,7 @@ def headline(rows: pl.DataFrame) -> str:
 
 def _least(row: dict[str, object], rows: pl.DataFrame, is_first: bool) -> str:
     joules = float(str(row["energy_per_token_j"]))
-    number = f"{figure(joules, 2)} J/token at {row['batch_size']}"
+    number = f"{exact(joules, 2)} J/token at {row['batch_size']}"
     said = f"**{plain(str(row['name']))}**: **{number}**" if is_first else f"{plain(str(row['name']))}: {number}"
     alone = rows.filter(pl.col("name") == row["name"], pl.col("batch_size") == 1)["energy_per_token_j"]
     if alone.is_empty() or row["batch_size"] == 1:

@@ -31,7 +31,7 @@ UNSAID = ("result_id", "few")
 ENDS = {"energy_per_token_j": ("token_low_j", "token_high_j")}
 # On a logarithmic axis only 1, 2 and 5 and their tenfolds have labels.
 ROUND_LABELS = "indexof('125', format(datum.value, '.0e')[0]) >= 0 ? format(datum.value, datum.value < 1000 ? '~g' : '~s') : ''"
-TOP = alt.Legend(orient="top", labelLimit=260)
+TOP = alt.Legend(orient="top", labelLimit=260, columns=alt.ExprRef("width > 330 ? 0 : 1"))
 
 
 def tips(told: Tips) -> list[alt.Tooltip]:

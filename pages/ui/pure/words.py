@@ -1,5 +1,6 @@
 """Sentences that several pages say, and how numbers and names are written in them."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -155,6 +156,13 @@ def count(number: int, noun: str) -> str:
 def figure(value: float, digits: int) -> str:
     """A number of so many significant digits, never in powers of ten where it is shown: 4,470 and not 4.47e+03."""
     return f"{float(f'{value:.{digits}g}'):,.12g}"
+
+
+def exact(value: float, digits: int) -> str:
+    """A number beside others that it is compared with: all of its significant digits, 0.10 beside 0.098, where `figure` says 0.1."""
+    rounded = float(f"{value:.{digits}g}")
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded))) if rounded else 0
+    return f"{rounded:,.{max(decimals, 0)}f}"
 
 
 def unit(metric: Metric) -> str:
