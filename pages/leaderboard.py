@@ -24,7 +24,7 @@ from prompt_joules.warehouse.statistics import summaries
 ROW = "row"
 ADVANCED = "Advanced"
 RESET = ("search", "formula", "columns", "show", ROW)
-OWN = ("pareto", "range_bar", "interval", "token_interval", "runs_of", "between_runs", "provenance")
+OWN = ("pareto", "range_bar", "interval", "token_interval", "max_new_tokens", "runs_of", "between_runs", "provenance")
 
 
 def pick_columns(rows: pl.DataFrame) -> list[str]:
@@ -160,12 +160,13 @@ if found.is_empty():
 
 energy = view.measure.key
 found = marked(found.sort(energy, "estimated_energy_j", nulls_last=True, maintain_order=True), view)
+found = room.with_limits(found, data.load("setups", view.selection))
 frame.say_measure(found, view)
 if said := room.least(found, energy):
     glance.headline(said)
 show_table(found, columns, view)
-st.caption(room.TAP if cards.on_phone() else room.CLICK)
+st.caption(f"{room.TAP if cards.on_phone() else room.CLICK} {room.limits(found)}")
 glance.explained(left_out, drawings.scale_in_words(found, energy), room.POOLED)
-downloads.offer(found.drop("energy_is"), "leaderboard", view)
+downloads.offer(found.drop("energy_is", "max_new_tokens"), "leaderboard", view)
 scope.say_footer(found, view)
 st.html(site.links([(site.address(page, query), label) for page, label, query in room.PRESETS]))

@@ -5,12 +5,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from prompt_joules.pages.ui.of import compare, cost_of_a_token, energy_vs_parameters, prompts, verbosity
+from prompt_joules.pages.ui.of import compare, cost_of_a_token, energy_vs_parameters, leaderboard, prompts, verbosity
 from prompt_joules.pages.ui.of import verbosity_charts as drawings
 from prompt_joules.pages.ui.pure import words
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import pairs
+from tests.app import warehouse
+from tests.app.conftest import Open, table
 
 
 def test_the_first_sides_are_those_that_most_results_have_with_all_else_alike() -> None:
@@ -125,3 +127,17 @@ def test_lines_that_may_be_flat_are_counted() -> None:
     lines = pl.DataFrame([grows, grows, grows | {"grows": False}])
     said = energy_vs_parameters.headline(lines, "params_total_b", "energy_per_token_j", log=True)
     assert said.endswith("Of 2 other lines 1 grows too; 1 may be flat and is not drawn.")
+
+
+def test_rows_whose_answers_may_be_of_other_lengths_are_told(open_page: Open) -> None:
+    """A row of at most 512 tokens takes less than one of at most 2,048, whatever else is alike."""
+    setups = pl.DataFrame({"result_id": ["a", "b", "c"], "max_new_tokens": ["512", "2048", ""]})
+    rows = leaderboard.with_limits(pl.DataFrame({"result_id": ["c", "b", "a"]}), setups)
+    assert rows["max_new_tokens"].to_list() == [None, 2048, 512]
+    assert "stop at 512 or 2,048 tokens" in leaderboard.limits(rows)
+    assert leaderboard.limits(rows.head(2)) == ""
+    shown = table(open_page("leaderboard"))
+    measured = {row["model_id"]: row["max_new_tokens"] for row in warehouse.measured_rows().iter_rows(named=True)}
+    ours = shown.filter(pl.col("source") == "Prompt Joules")
+    assert ours.height and set(ours["max_new_tokens"]) <= set(measured.values())
+    assert shown.filter(pl.col("source") != "Prompt Joules")["max_new_tokens"].null_count() == shown.height - ours.height

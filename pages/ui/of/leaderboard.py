@@ -26,7 +26,7 @@ PRESETS: tuple[tuple[str, str, dict[str, str | list[str]]], ...] = (
 )
 COLUMNS = (
     *("model_name", "gpu_model", "energy_j", "pareto", "range_bar", "engine", "batch_size", "interval", "prompts"),
-    *("energy_per_token_j", "token_interval", "task", "output_tokens", "throughput_tps", "latency_s", "params_total_b"),
+    *("energy_per_token_j", "token_interval", "task", "output_tokens", "max_new_tokens", "throughput_tps", "latency_s", "params_total_b"),
     *("runs_of", "model_url", "source", "quality_mean", "energy_reason", "measure_reason"),
 )
 # Columns for those who look closer.
@@ -49,6 +49,30 @@ CLICK = "Click a row to see its facts; tick one to plan with it, or two to four 
 TAP = "Tap a name to see its facts, to compare it or to plan with it."
 MOST_COMPARED = 4
 NONE = "–"
+
+
+def with_limits(rows: pl.DataFrame, setups: pl.DataFrame) -> pl.DataFrame:
+    """Adds `max_new_tokens`, the longest answer (token) that a run of ours allowed; null for published averages, which do not say it.
+
+    Args:
+        rows: of the leaderboard.
+        setups: rows of the query `setups`.
+    """
+    limit = pl.col("max_new_tokens").cast(pl.Int64, strict=False)
+    return rows.join(setups.select("result_id", limit), on="result_id", how="left", maintain_order="left")
+
+
+def limits(rows: pl.DataFrame) -> str:
+    """Where rows differ in how long an answer may be: one that stops earlier takes less. Empty where they do not.
+
+    Args:
+        rows: of `with_limits`.
+    """
+    known = rows["max_new_tokens"].drop_nulls().unique().sort().to_list()
+    if len(known) < 2:
+        return ""
+    named = f"{', '.join(f'{limit:,}' for limit in known[:-1])} or {known[-1]:,}"
+    return f"Answers of our own runs stop at {named} tokens (column “Longest answer”): at a lower limit long answers take less."
 
 
 def in_words(rows: pl.DataFrame, key: str) -> pl.DataFrame:
@@ -117,6 +141,8 @@ def about(row: dict[str, Any]) -> str:
         f"weights: {row['provenance']}",
         row["source"],
     ]
+    if row.get("max_new_tokens"):
+        parts.append(f"answers of at most {row['max_new_tokens']:,} tokens")
     if row["origin"] == "measured" and row["gpu_model"] != "CPU":
         share = row["power_capped_share"]
         parts.append("power limit: not recorded" if share is None else f"at the power limit in {100 * share:.0f} % of the answers")
