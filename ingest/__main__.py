@@ -146,7 +146,7 @@ def run(arguments: list[str]) -> int:
 def run_load(options: Load) -> int:
     """Load files, once or for as long as they come; the exit status."""
     if not options.paths:
-        ERR.print(f"Name at least one file or folder, e.g. {commands.INGEST} {commands.SHIPPED_NAME} results", style="red")
+        ERR.print(f"Name at least one file or folder, e.g. {commands.load_all()}", style="red")
         return 2
     paths = [_here(path) for path in options.paths]
     if options.watch:

@@ -35,7 +35,7 @@ class NoWarehouse(WarehouseError):
 
     def __init__(self, path: str) -> None:
         named = f", which {switches.WAREHOUSE} names" if path and os.environ.get(switches.WAREHOUSE) == path else ""
-        make = f"{commands.INGEST} {commands.SHIPPED_NAME} results --warehouse {shlex.quote(path)}"
+        make = f"{commands.load_all()} --warehouse {shlex.quote(path)}"
         super().__init__(f"There is no warehouse at {path}{named}. Make one: {make}")
 
 
@@ -87,7 +87,7 @@ def _remedy(path: str) -> str:
     """What to run when a warehouse is of no use. Nobody rebuilds a team's lake from the files of one machine."""
     if path.startswith((places.LAKE, places.CLOUD)):
         return "Make a new one at another address and load the files of every machine into it (docs/scale.md)."
-    return f"Rebuild it from its files: {commands.INGEST} {commands.SHIPPED_NAME} results --warehouse {path} --rebuild"
+    return f"Rebuild it from its files, your own folders among them: {commands.load_all()} --warehouse {shlex.quote(path)} --rebuild"
 
 
 def is_of_the_warehouse(error: duckdb.Error) -> bool:

@@ -32,6 +32,7 @@ APP_USAGE = """Serve the pages of a warehouse in the browser. All other options 
 --server.address 0.0.0.0."""
 
 
+MOST_PORT = 65535
 OWN_OPTIONS = ("--warehouse", "--port", "--host", "--json", "--quiet")
 
 
@@ -90,6 +91,9 @@ def _app(words: list[str]) -> int:
     address = [] if any(word.startswith("--server.address") for word in more) else ["--server.address", options.host]
     words = ["--server.port", options.port, *address, *more]
     _need_home()
+    if options.port.isdecimal() and int(options.port) > MOST_PORT:
+        print(f"--port {options.port}: must be a number from 0 to {MOST_PORT}.", file=sys.stderr)
+        return 2
     if fault := switches.fault() or _fault(words):
         print(fault, file=sys.stderr)
         return 2

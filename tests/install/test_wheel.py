@@ -71,7 +71,7 @@ def test_the_installed_wheel_serves_the_shipped_results_anywhere(installed: Path
 def test_the_installed_commands_say_what_they_are_called_here(installed: Path, home: Path) -> None:
     command = installed / "prompt-joules"
     assert run(home, command, "--version").startswith("prompt-joules ")
-    assert "Name at least one file or folder, e.g. prompt-joules ingest shipped results" in run(home, command, "ingest", status=2)
+    assert "Name at least one file or folder, e.g. prompt-joules ingest shipped" in run(home, command, "ingest", status=2)
     missing = " ".join(run(home, command, "app", "--warehouse", "none.duckdb", status=2).split())
-    assert "There is no warehouse at none.duckdb. Make one: prompt-joules ingest shipped results --warehouse none.duckdb" in missing
+    assert "There is no warehouse at none.duckdb. Make one: prompt-joules ingest shipped --warehouse none.duckdb" in missing
     assert "usage: prompt-joules bench" in run(home, command, "bench", "--help")

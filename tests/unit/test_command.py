@@ -79,7 +79,13 @@ def test_a_warehouse_that_cannot_be_read_is_a_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert command.main(["app", "--warehouse", "none.duckdb"]) == 2
-    assert capsys.readouterr().err.startswith("There is no warehouse at none.duckdb. Make one: python -m ingest warehouse/data")
+    make = "There is no warehouse at none.duckdb. Make one: python -m ingest warehouse/data"
+    assert capsys.readouterr().err.startswith(f"{make} --warehouse none.duckdb"), "a folder that is not there would be an error"
+    Path("results").mkdir()
+    assert command.main(["app", "--warehouse", "none.duckdb"]) == 2
+    assert capsys.readouterr().err.startswith(f"{make} results --warehouse none.duckdb")
+    assert command.main(["app", "--port", "99999"]) == 2
+    assert capsys.readouterr().err == "--port 99999: must be a number from 0 to 65535.\n"
     Path("warehouse.duckdb").write_text("no warehouse")
     assert command.main(["app"]) == 2
     assert "no DuckDB file" in capsys.readouterr().err
