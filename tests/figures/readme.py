@@ -107,6 +107,20 @@ def lengths_of_pairs(results: pj.Results) -> list[str]:
     return parts
 
 
+def whole_pairs(results: pj.Results) -> list[str]:
+    """In how many ShareGPT pairs an answer was cut at the limit, and what asking for a short answer changed where none was."""
+
+    def change(row: dict[str, Any]) -> str:
+        low, high = signed(row["whole_change_low"]), signed(row["whole_change_high"])
+        return f"{signed(row['whole_change'])} % ({low} to {high} %)"
+
+    chat, instruct = (newest_pairs(results, "sharegpt-200", task, f"{task}-concise") for task in ("chat", "instruct"))
+    return [
+        f"{chat['cut_either']} of {chat['pairs']} pairs of chats and {instruct['cut_either']} of {instruct['pairs']} of instructions",
+        f"where both answers ended by themselves, the median pair of chats changed by {change(chat)}, of instructions by {change(instruct)}",
+    ]
+
+
 def parts_of_sharegpt(results: pj.Results) -> list[str]:
     """The median change of a pair among the ShareGPT prompts that were asked first, and among those of later runs; by 1.1 too."""
     rows = results.sql(
@@ -278,5 +292,5 @@ def runtimes(results: pj.Results) -> list[str]:
 
 FIGURES = (
     *(Figure(say) for say in (lengths_and_costs, shipped, published_concise, concise, batches, loops)),
-    *(Figure(say, "docs/findings.md") for say in (lengths_of_pairs, parts_of_sharegpt, runtimes)),
+    *(Figure(say, "docs/findings.md") for say in (lengths_of_pairs, whole_pairs, parts_of_sharegpt, runtimes)),
 )
