@@ -115,7 +115,14 @@ def whole_pairs(results: pj.Results) -> list[str]:
         return f"{signed(row['whole_change'])} % ({low} to {high} %)"
 
     chat, instruct = (newest_pairs(results, "sharegpt-200", task, f"{task}-concise") for task in ("chat", "instruct"))
+    cut, looped = results.sql(
+        "select count(*), count_if(list_contains(requests.reasons, 'looped')) from requests join runs using (run_number) where "
+        "runs.model_id = $model and runs.gpu = 'H200' and runs.batch_size = 1 and runs.harness_version = '2.1' and "
+        "runs.prompt_set = 'sharegpt-200' and finish_reason = 'length'",
+        model=SMOLLM,
+    ).row(0)
     return [
+        f"{looped} of {cut} such answers repeat themselves",
         f"{chat['cut_either']} of {chat['pairs']} pairs of chats and {instruct['cut_either']} of {instruct['pairs']} of instructions",
         f"where both answers ended by themselves, the median pair of chats changed by {change(chat)}, of instructions by {change(instruct)}",
     ]
