@@ -8,7 +8,7 @@ import streamlit as st
 from prompt_joules.pages.ui import controls, data, draw, frame, glance, pick, scope
 from prompt_joules.pages.ui.of import what_software_saves as room
 from prompt_joules.pages.ui.of import what_software_saves_curves as lines
-from prompt_joules.pages.ui.pure import software
+from prompt_joules.pages.ui.pure import software, words
 from prompt_joules.pages.ui.pure.narrowings import among
 from prompt_joules.pages.ui.pure.view import View
 
@@ -27,7 +27,7 @@ def show_curves(view: View, rows: pl.DataFrame) -> None:
     st.header(lines.TITLE, anchor=False)
     size = controls.view("at", lines.sizes(rows), lines.richest(rows), label="Size", is_labelled=False)
     shown = rows.filter(pl.col("size_name") == size)
-    st.markdown(lines.headline(shown))
+    st.markdown(words.unbroken(lines.headline(shown)))
     alt = f"Energy per output token (J) over answers at once at {size}, a curve for each engine"
     draw.show(draw.of(lines.curves, shown), alt=alt)
     glance.explained(lines.ABOUT, label="What a curve joins")

@@ -7,6 +7,8 @@ for what few need, `headline`, then draws, and folds what explains the chart.
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from prompt_joules.pages.ui.pure import words
+
 ABOUT = "How to read it"
 # The title and what is above it take less room than Streamlit gives them; the answer is larger than the words around it.
 # Boxes that take the room their row leaves have a row of their own on a phone.
@@ -32,7 +34,7 @@ def more() -> DeltaGenerator:
 def headline(sentence: str) -> None:
     """The answer of the page, with its number, above the chart. Once a page."""
     with st.container(key="headline"):
-        st.markdown(sentence)
+        st.markdown(words.unbroken(sentence))
 
 
 def explained(*sentences: str, label: str = ABOUT) -> None:

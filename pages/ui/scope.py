@@ -10,7 +10,7 @@ import streamlit as st
 
 from prompt_joules.pages.ui import data, filters, site
 from prompt_joules.pages.ui.pure import models, words
-from prompt_joules.pages.ui.pure.narrowings import Way
+from prompt_joules.pages.ui.pure.narrowings import Way, Within
 from prompt_joules.pages.ui.pure.view import View
 from prompt_joules.pages.ui.pure.words import plain
 from prompt_joules.warehouse import commands, connect, errors
@@ -72,7 +72,9 @@ def say_footer(drawn: pl.DataFrame, view: View, noun: str = "configuration", mor
         more: what comes first.
     """
     ours = drawn.is_empty() or any((drawn[name] == value).any() for name, value in words.OURS.items() if name in drawn.columns)
-    hidden = data.load("hidden", view.selection) if ours else pl.DataFrame()
+    # Which of the runs with failed prompts are of the sizes that a page narrows to is not known: nothing is said of them there.
+    in_range = any(isinstance(narrowing, Within) for narrowing in view.narrowings)
+    hidden = data.load("hidden", view.selection) if ours and not in_range else pl.DataFrame()
     chosen = ", ".join(part for part in parts_of(_on_screen(view.asked())) if part not in USUAL) or "all"
     shown = f"{words.drawn(drawn, noun)}; shown: {plain(chosen)}."
     why = "failed" if hidden.height == 1 and hidden["reason"][0] == "failed" else "left out"

@@ -62,7 +62,7 @@ def opened(app: AppTest, *names: str) -> AppTest:
 def text(app: AppTest) -> str:
     """All words on the page."""
     kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.code, app.text)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
+    return "\n".join(str(element.value) for kind in kinds for element in kind).replace("\u00a0", " ")
 
 
 def htmls(app: AppTest) -> str:

@@ -122,6 +122,10 @@ def test_numbers_that_are_compared_have_all_of_their_digits() -> None:
     assert [words.exact(*each) for each in asked] == ["0.098", "0.10", "2.0", "10", "0.710", "42.0", "1,230", "0", "0.10"]
 
 
+def test_a_percentage_stays_on_one_line() -> None:
+    assert words.unbroken("**16 % to 93 %** of 8 models") == "**16\u00a0% to 93\u00a0%** of 8 models"
+
+
 def test_lines_that_may_be_flat_are_counted() -> None:
     grows = {"line": "A40", "slope": 0.8, "slope_low": 0.4, "slope_high": 1.3, "explained": 0.8, "points": 23, "models": 23, "grows": True}
     lines = pl.DataFrame([grows, grows, grows | {"grows": False}])

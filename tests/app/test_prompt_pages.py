@@ -127,6 +127,10 @@ def test_distribution_percentiles_are_those_of_the_prompts(open_page: Open) -> N
     costliest = table(app).filter(pl.col("shown_as") == "big-1B · n = 60")
     assert costliest["top5_share"].item() == pytest.approx(100 * dearest)
     footer = next(caption for caption in app.caption if "shown:" in caption.value)
+    board = open_page("leaderboard")
+    assert "1 prompt failed." in text(board)
+    sizes = board.select_slider(key="range_params_total_b")
+    assert "failed" not in text(sizes.set_value((sizes.options[0], sizes.options[-2])).run()), "whose sizes are not known"
     assert "1 prompt failed." in footer.value and "Left out: 1 prompt (1 failed)" in footer.proto.help
 
 

@@ -69,7 +69,7 @@ class Asker:
 
     def read(self) -> str:
         """All words of the page."""
-        return self.page.locator("[data-testid=stMain]").inner_text()
+        return self.page.locator("[data-testid=stMain]").inner_text().replace("\u00a0", " ")
 
     def hears(self, words: str | re.Pattern[str]) -> re.Match[str]:
         """Wait until the page says some words."""

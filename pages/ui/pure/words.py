@@ -158,6 +158,11 @@ def figure(value: float, digits: int) -> str:
     return f"{float(f'{value:.{digits}g}'):,.12g}"
 
 
+def unbroken(sentence: str) -> str:
+    """A sentence whose percentages stay on one line."""
+    return re.sub(r"(?<=\d) (?=%)", "\u00a0", sentence)
+
+
 def exact(value: float, digits: int) -> str:
     """A number beside others that it is compared with: all of its significant digits, 0.10 beside 0.098, where `figure` says 0.1."""
     rounded = float(f"{value:.{digits}g}")
