@@ -342,6 +342,6 @@ create table setup_sums (
     units bigint, -- in the run with fewest, things measured by themselves: answers, batches, or windows of a server
     log_error double, -- standard error of ln(J/token) over these, mean of the runs
     calibration double, -- what the meter may be off in all of a run, relative, half-width: the most of them
-    logs struct(ln double, card varchar, weight double)[], -- of each run ln(J/token), of the steady state where a server has one, the card and its energy (J)
+    logs struct(ln double, card varchar, search varchar, weight double)[], -- of each run ln(J/token) (of a server steady), card, kernels searched, J
     primary key (setup, only_valid)
 );

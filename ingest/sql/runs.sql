@@ -670,6 +670,7 @@ with each as (
         runs.measured, runs.token_units, runs.token_log_error,
         calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
         runs.card,
+        case when ends_with(runs.engine, ':searched') then runs.kernels end as search,
         case when run_notes.steady_energy_j > 0 then run_notes.steady_energy_j end as steady_energy_j,
         case when run_notes.steady_energy_j > 0 then run_notes.steady_output_tokens end as steady_output_tokens
     from results
@@ -697,8 +698,8 @@ compared as (
         list_sort(list(
             case
                 when starts_with(engine, 'transformers-') or steady_energy_j is null
-                    then struct_pack(ln := ln(energy_per_token_j), card := card, weight := energy_j_total)
-                else struct_pack(ln := ln(ratio(steady_energy_j, steady_output_tokens)), card := card, weight := steady_energy_j)
+                    then struct_pack(ln := ln(energy_per_token_j), card := card, search := search, weight := energy_j_total)
+                else struct_pack(ln := ln(ratio(steady_energy_j, steady_output_tokens)), card := card, search := search, weight := steady_energy_j)
             end
         )) as logs
     from each

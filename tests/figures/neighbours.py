@@ -16,7 +16,8 @@ TOKENS = Measure(per="output token")
 SIDES = ("alone", "beside")
 NONE = "| none of the shipped setups was measured both ways on one card | | | | |"
 ANSWERS = (
-    "select repetitions.setup, repetitions.card, repetitions.calibration, runs.run_number, coalesce(runs.pass_id, runs.run_id) as pass_id, "
+    "select repetitions.setup, repetitions.card, repetitions.search, repetitions.calibration, runs.run_number, "
+    "coalesce(runs.pass_id, runs.run_id) as pass_id, "
     "coalesce(runs.model_name, runs.model_id) || ', ' || runs.engine || ', ' || coalesce(runs.task, '') as name, runs.harness_version, "
     "prompt_id, energy_j, output_tokens, list_contains(requests.reasons, 'busy-neighbour') as beside "
     "from requests join runs using (run_number) join repetitions using (run_number) "
@@ -29,8 +30,8 @@ def beside_and_alone(answers: pl.DataFrame, known: runs.Known = runs.NOTHING) ->
     """J/token beside a busy GPU over J/token without one, of each setup and card that was measured both ways.
 
     Args:
-        answers: one row an answer: `setup`, `card`, `calibration`, `run_number`, `pass_id`, `name`, `harness_version`, `prompt_id`,
-            `energy_j`, `output_tokens`, `beside`.
+        answers: one row an answer: `setup`, `card`, `search`, `calibration`, `run_number`, `pass_id`, `name`, `harness_version`,
+            `prompt_id`, `energy_j`, `output_tokens`, `beside`.
         known: the luck of the runs of all setups that were repeated.
 
     Returns:
@@ -46,7 +47,7 @@ def beside_and_alone(answers: pl.DataFrame, known: runs.Known = runs.NOTHING) ->
             pl.when("beside").then(pl.lit("beside")).otherwise(pl.lit("alone")).alias("result_id"),
             (2 * pl.col("run_number") + pl.col("beside")).alias("run_number"),
             pl.col("prompt_id").rank("dense").cast(pl.Int64).alias("unit"),
-            *("pass_id", "card", "calibration", "energy_j", "output_tokens"),
+            *("pass_id", "card", "search", "calibration", "energy_j", "output_tokens"),
             pl.lit(1).alias("prompts"),
             pl.lit(False).alias("shared"),
         )

@@ -124,7 +124,8 @@ def whole_pairs(results: pj.Results) -> list[str]:
     return [
         f"{looped} of {cut} such answers repeat themselves",
         f"{chat['cut_either']} of {chat['pairs']} pairs of chats and {instruct['cut_either']} of {instruct['pairs']} of instructions",
-        f"where both answers ended by themselves, the median pair of chats changed by {change(chat)}, of instructions by {change(instruct)}",
+        f"where both answers ended by themselves, the median pair of chats changed by {change(chat)}, of instructions by "
+        f"{change(instruct)}",
     ]
 
 

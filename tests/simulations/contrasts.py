@@ -86,6 +86,7 @@ def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False) -> pl.
             "is_pass": in_turns,
             "ln": float(np.log(part["energy_j"].sum() / part["output_tokens"].sum())),
             "card": "one",
+            "search": None,
             "calibration": 0.0,
             "weight": float(len(part)),
         }

@@ -49,6 +49,7 @@ def cost_units(world: World, prompts: int, count: int, chance: Chance) -> pl.Dat
             "result_id": "a",
             "run_number": 0,
             "pass_id": None,
+            "search": None,
             "card": "one",
             "harness_version": "2.0",
             "calibration": 0.0,

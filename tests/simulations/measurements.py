@@ -88,6 +88,7 @@ def units(
             "result_id": _all(name, rows),
             "run_number": np.repeat(np.arange(first_run, first_run + runs, dtype=np.int32), count),
             "pass_id": pl.concat([_all(f"pass {place}", count) for place in range(runs)]) if in_turns else _all(None, rows),
+            "search": _all(None, rows),
             "shared": np.zeros(rows, bool),
             "card": _all("one", rows),
             "calibration": np.zeros(rows),
@@ -129,6 +130,7 @@ def windows(
         result_id=pl.lit(name),
         run_number=pl.lit(run),
         pass_id=pl.lit(None, pl.String),
+        search=pl.lit(None, pl.String),
         card=pl.lit("one"),
         calibration=pl.lit(0.0),
         shared=pl.lit(True),
@@ -166,7 +168,8 @@ def runs_in_a_table(own: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         "prompt_stddev": pl.lit(prompts["energy_j"].std() if uneven else None, pl.Float64),
     }
     always = {"setup": pl.lit("own"), "answers_per_prompt": pl.lit(1)}
-    alone = {"card": pl.lit("one"), "valid": pl.lit(True), "harness_version": pl.lit("2.0"), "pass_id": pl.lit(None, pl.String)}
+    nothing = {name: pl.lit(None, pl.String) for name in ("pass_id", "search")}
+    alone = {"card": pl.lit("one"), "valid": pl.lit(True), "harness_version": pl.lit("2.0"), **nothing}
     return pl.DataFrame(spreads).with_columns(divided=pl.lit(False), **always, **asked), pl.DataFrame(kept).with_columns(**always, **alone)
 
 
@@ -180,6 +183,7 @@ def repetitions(spread: float, setups: int, runs: int, chance: np.random.Generat
             "measured": np.full(setups * runs, 100, np.int32),
             "harness_version": _all("2.0", setups * runs),
             "pass_id": _all(None, setups * runs),
+            "search": _all(None, setups * runs),
             "energy_per_token_j": 0.25 * np.exp(spread * chance.standard_normal(setups * runs)),
         }
     )
@@ -196,7 +200,7 @@ def repetitions_of(own: pl.DataFrame) -> pl.DataFrame:
     """Rows of the query `repetitions`: the runs of rows of `units`, each result a setup."""
     token = pl.col("energy_j").sum() / pl.col("output_tokens").sum()
     each = own.group_by("result_id", "run_number", maintain_order=True).agg(
-        pl.col("card", "pass_id").first(), token.alias("energy_per_token_j")
+        pl.col("card", "pass_id", "search").first(), token.alias("energy_per_token_j")
     )
     always = {"valid": pl.lit(True), "measured": pl.lit(100), "harness_version": pl.lit("2.0")}
     return each.rename({"result_id": "setup"}).with_columns(**always)

@@ -6,7 +6,7 @@ from tests.simulations.contrasts import of_pairs, total_of_batches
 from tests.simulations.fits import coefficient, coefficient_of_runs, expected_energy, percentile, percentile_of_steps, saved, served, slope
 from tests.simulations.measurements import Scenario, World
 from tests.simulations.ratios import off_by_the_meter, ratio, ratio_alone, ratio_of_batches, ratio_of_cards, ratio_of_percentiles
-from tests.simulations.values import in_a_table, runs_alone, value_across_runs, value_of_one_run
+from tests.simulations.values import in_a_table, runs_alone, runs_of_one_search, value_across_runs, value_of_one_run
 
 FAR_APART = World(length=400.0, between_prompts=0.8, between_samples=0.9, longest=2048)
 """Lengths as those of the shipped prompts with 2,048 new tokens: half of the energy may be in a tenth of the answers."""
@@ -31,6 +31,7 @@ SCENARIOS: dict[str, Scenario] = {
         f"J/token, {name} runs and no others, spread {words} %, 40 prompts": runs_alone(40, count, spread)
         for name, count, words, spread in (("two", 2, "8", 0.08), ("three", 3, "2.9", 0.029), ("four", 4, "8", 0.08))
     },
+    "J/token, three runs with the kernels of one search, 4 % between searches, 100 prompts": runs_of_one_search(100, 3, 0.04, 0.005),
     "J/token, three runs on three cards, 5 % between cards, 40 prompts": runs_alone(40, 3, 0.029, 3, 0.05),
     "J/token, six runs on three cards, 8 % between cards, 40 prompts": runs_alone(40, 6, 0.029, 3, 0.08),
     **{

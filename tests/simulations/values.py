@@ -104,6 +104,25 @@ def runs_alone(prompts: int, count: int, spread: float, cards: int = 1, of_cards
     return measured
 
 
+def runs_of_one_search(prompts: int, count: int, spread: float, within: float) -> Scenario:
+    """J/token over runs that one process asked with the kernels that it had searched, beside four setups whose three runs searched each.
+
+    Args:
+        spread: standard deviation between searches.
+        within: the same between runs of one search.
+    """
+    world = World(between_runs=spread)
+
+    def measured(chance: Chance) -> bool:
+        lucks = spread * chance.standard_normal() + within * chance.standard_normal(count)
+        own = units(world, chance.standard_normal(prompts), lucks, chance).with_columns(search=pl.lit("one"))
+        rows = pl.concat([repetitions_of(own), repetitions(float(np.hypot(spread, within)), 4, 3, chance)], how="diagonal_relaxed")
+        row = comparison.compared(named_rows("a", key=TOKENS.key), own, TOKENS, runs.known(rows)).row(0, named=True)
+        return holds(row["value_low"], row["value_high"], truth(world)[1])
+
+    return measured
+
+
 def in_a_table(
     prompts: int,
     count: int,

@@ -175,7 +175,15 @@ def answers_beside(costs: float, cards: str = "x", share: float = 0.5) -> pl.Dat
     each = 0.25 * np.where(beside, costs, 1.0) * np.exp(0.02 * chance.standard_normal(200))
     card = np.array(list(cards))[np.arange(200) % len(cards)]
     joules = each * tokens * np.where(card == "y", 1.2, 1.0)
-    texts = {"setup": "s", "calibration": 0.003, "run_number": 7, "pass_id": "p", "name": "m, loop, chat", "harness_version": "2.1"}
+    texts = {
+        "setup": "s",
+        "calibration": 0.003,
+        "run_number": 7,
+        "pass_id": "p",
+        "search": None,
+        "name": "m, loop, chat",
+        "harness_version": "2.1",
+    }
     names = [f"p{n}" for n in range(200)]
     return pl.DataFrame(texts | {"prompt_id": names, "card": card, "energy_j": joules, "output_tokens": tokens, "beside": beside})
 

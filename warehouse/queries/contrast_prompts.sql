@@ -22,6 +22,7 @@ setups as (
         runs.energy_attribution is not distinct from 'shared' as shared,
         repetitions.energy_per_token_j,
         repetitions.card,
+        repetitions.search,
         repetitions.calibration,
         side_of($contrast, runs.task, models.name, runs.engine, runs.gpu) as side,
         struct_pack(
@@ -213,6 +214,7 @@ run_lists as (
                 is_pass := turns.is_pass,
                 ln := ln(turns.energy_per_token_j),
                 card := turns.card,
+                search := turns.search,
                 calibration := turns.calibration,
                 weight := turns_paired.weight
             )

@@ -9,7 +9,7 @@ with wanted as materialized (
         dense_rank() over (order by chosen.run_id)::integer as result_number,
         row_number() over (order by chosen.run_id, alike.run_number)::integer as pair,
         dense_rank() over (order by runs.prompt_set)::integer as set_number,
-        alike.run_number, alike.pass_id, alike.card, alike.harness_version, alike.calibration,
+        alike.run_number, alike.pass_id, alike.card, alike.search, alike.harness_version, alike.calibration,
         own_idle_power(idle_power_of($idle, runs.idle_power_w, runs.active_idle_power_w), runs.energy_attribution) as own_idle_power_w
     from selected_runs($selection) as chosen
     join repetitions as named on named.run_number = chosen.run_number
@@ -65,7 +65,7 @@ sums as (
     group by answered.pair, prompts.unit
 )
 select
-    wanted.result_id, wanted.run_number, wanted.pass_id, wanted.card, wanted.harness_version,
+    wanted.result_id, wanted.run_number, wanted.pass_id, wanted.card, wanted.search, wanted.harness_version,
     wanted.calibration,
     sums.* exclude (pair)
 from sums

@@ -11,7 +11,7 @@ with wanted as materialized (
         dense_rank() over (order by chosen.run_id)::integer as result_number,
         row_number() over (order by chosen.run_id, alike.run_number)::integer as pair,
         dense_rank() over (order by runs.prompt_set)::integer as set_number,
-        alike.run_number, alike.pass_id, alike.card, alike.calibration,
+        alike.run_number, alike.pass_id, alike.card, alike.search, alike.calibration,
         runs.energy_attribution is not distinct from 'shared' as shared,
         own_idle_power(idle_power_of($idle, runs.idle_power_w, runs.active_idle_power_w), runs.energy_attribution) as own_idle_power_w
     from repetitions as chosen
@@ -101,7 +101,7 @@ sums as (
     group by pair, case when not shared then repetition end, unit
 )
 select
-    wanted.result_id, wanted.run_number, wanted.pass_id, wanted.card, wanted.calibration, wanted.shared,
+    wanted.result_id, wanted.run_number, wanted.pass_id, wanted.card, wanted.search, wanted.calibration, wanted.shared,
     sums.* exclude (pair)
 from sums
 join wanted on wanted.pair = sums.pair

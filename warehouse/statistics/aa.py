@@ -151,7 +151,7 @@ def _paired(a: pl.DataFrame, b: pl.DataFrame, results: list[str], known: runs.Kn
         pl.lit(False).alias("cut_b"),
     )
     sides = [
-        {"is_b": is_b, "turn": "1", "is_pass": False, "ln": run.ln, "card": "one", "calibration": 0.0, "weight": 1.0}
+        {"is_b": is_b, "turn": "1", "is_pass": False, "ln": run.ln, "card": "one", "search": None, "calibration": 0.0, "weight": 1.0}
         for is_b, side in ((False, a), (True, b))
         for run in runs_of(side).values()
     ]

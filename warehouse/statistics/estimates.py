@@ -1,9 +1,10 @@
 """A number and how far it can be off, for two reasons: the units that it was measured on, and the runs that these are from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ MOST_LOG = 35.0
 ACROSS_RUNS, WITH_SPREAD, ONE_RUN = "across runs", "one run, with the spread known between runs", "within one run"
 ACROSS_CARDS, WITH_CARDS = "across runs and cards", "one run, with the spread known between runs and cards"
 OTHER_CARDS = "across runs, on different cards"
+ONE_SEARCH = "runs with one set of kernels, with the spread known between runs"
 
 
 class Cards(Enum):
@@ -38,7 +40,8 @@ class Estimate:
     value: float | None  # the number; None where it is not known
     draws: Floats | None = None  # draws of its logarithm over units; None without an interval
     luck: runs.Spread | None = None  # what the runs add; None where nothing is known
-    runs: int = 0  # how many runs are behind it, of the side that has fewest
+    runs: int = 0  # how many runs are behind it, of the side that has fewest; those with the kernels of one search count once
+    is_one_search: bool = False  # these are several runs of one search
     calibration: float = 0.0  # how far the meter can be off in all of it alike, relative, half-width
     cards: Cards = Cards.MEASURED  # what the interval has to do with their cards
 
@@ -49,7 +52,7 @@ class Estimate:
             return None
         if self.luck is None:
             return ONE_RUN
-        return basis_of(self.runs, self.cards)
+        return basis_of(self.runs, self.cards, self.is_one_search)
 
     def whole(self, place: int) -> Floats | None:
         """Draws of the logarithm with the luck of the runs; the number itself where it has no interval, None where it has no logarithm.
@@ -78,15 +81,24 @@ class Estimate:
         return dict(zip((f"{name}{end}" for end in ENDS), numbers, strict=True))
 
 
-def basis_of(count: int, cards: Cards) -> str:
+def basis_of(count: int, cards: Cards, is_one_search: bool = False) -> str:
     """What an interval with the luck of runs is about.
 
     Args:
-        count: how many runs are behind it, of the side that has fewest.
+        count: as `Estimate.runs`.
+        is_one_search: as there.
     """
+    if is_one_search and cards is Cards.MEASURED:
+        return ONE_SEARCH
     if count > 1:
         return {Cards.MEASURED: ACROSS_RUNS, Cards.LEVEL: ACROSS_CARDS, Cards.UNLIKE: OTHER_CARDS}[cards]
     return WITH_CARDS if cards is Cards.LEVEL else WITH_SPREAD
+
+
+def behind(*sides: Collection[Run]) -> dict[str, Any]:
+    """`runs` and `is_one_search` of an Estimate of these sides."""
+    searches, several = min((len(runs.of_searches(list(side))), len(side)) for side in sides)
+    return {"runs": searches, "is_one_search": searches == 1 < several}
 
 
 def calibration_of_ratio(first: "Meter", second: "Meter") -> float:
@@ -114,13 +126,13 @@ def runs_of(rows: pl.DataFrame) -> dict[str, Run]:
     """Each run, by the pass that it shares with others, else by itself; it weighs as much as its share of the energy of all.
 
     Args:
-        rows: any number of rows per run: `run_number`, `pass_id`, `card`, `energy_j`, `output_tokens`.
+        rows: any number of rows per run: `run_number`, `pass_id`, `card`, `search`, `energy_j`, `output_tokens`.
     """
     token = pl.col("energy_j").sum() / pl.col("output_tokens").sum()
-    each = rows.group_by("run_number").agg(pl.col("pass_id", "card").first(), token.alias("value"), pl.col("energy_j").sum())
+    each = rows.group_by("run_number").agg(pl.col("pass_id", "card", "search").first(), token.alias("value"), pl.col("energy_j").sum())
     return {
-        name or f"run {number}": Run(math.log(value), card, weight)
-        for number, name, card, value, weight in each.sort("run_number").iter_rows()
+        name or f"run {number}": Run(math.log(value), card, weight, search)
+        for number, name, card, search, value, weight in each.sort("run_number").iter_rows()
         if value is not None and 0 < value < math.inf
     }
 
@@ -162,8 +174,8 @@ def _of_passes(first: Mapping[str, Run], second: Mapping[str, Run], shared: list
     do share, which is about that of a run alone, by (v − w)².
     """
     shares = [dict(zip(side, runs.shares(list(side.values())).tolist(), strict=True)) for side in (first, second)]
-    differences = [Run(second[name].ln - first[name].ln) for name in shared]
-    in_turns = runs.of_means([differences], known.of_difference(len(shared)))
+    differences = [second[name]._replace(ln=second[name].ln - first[name].ln, card=None, weight=1.0) for name in shared]
+    in_turns = runs.of_means([differences], known.of_difference(len(runs.of_searches(differences))))
     if in_turns is None:
         return None
     in_turns = in_turns.scaled(math.sqrt(len(shared) * sum(shares[0][name] * shares[1][name] for name in shared)))

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from prompt_joules.warehouse.statistics import intervals, percentiles, runs
-from prompt_joules.warehouse.statistics.estimates import ENDS, Estimate, Meter, calibration_of_ratio, luck_of_ratio
+from prompt_joules.warehouse.statistics.estimates import ENDS, Estimate, Meter, behind, calibration_of_ratio, luck_of_ratio
 from prompt_joules.warehouse.statistics.intervals import Floats, Sums
 
 NUMBERS = tuple(f"{name}{end}" for name in ("median_change", "whole_change", "total_change") for end in ENDS)
@@ -46,15 +46,15 @@ def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
     """The numbers of one contrast."""
     a, b = (
         {
-            run["turn"] if run["is_pass"] else f"{side} {run['turn']}": runs.Run(run["ln"], run["card"], run["weight"])
+            run["turn"] if run["is_pass"] else f"{side} {run['turn']}": runs.Run(run["ln"], run["card"], run["weight"], run["search"])
             for run in row["runs"]
             if run["is_b"] == side
         }
         for side in (False, True)
     )
-    (luck, cards), fewest = luck_of_ratio(a, b, known), min(len(a), len(b))
+    luck, cards = luck_of_ratio(a, b, known)
     meters = [_meter([run for run in row["runs"] if run["is_b"] == side]) for side in (False, True)]
-    estimate = partial(Estimate, luck=luck, runs=fewest, calibration=calibration_of_ratio(*meters), cards=cards)
+    estimate = partial(Estimate, luck=luck, calibration=calibration_of_ratio(*meters), cards=cards, **behind(a.values(), b.values()))
     found: dict[str, Any] = dict.fromkeys((*NUMBERS, "more_share", "least_change", "most_change", *COUNTS)) | {
         "runs_a": len(a),
         "runs_b": len(b),

@@ -201,7 +201,9 @@ def _of_runs(repetitions: pl.DataFrame) -> pl.DataFrame:
     """
     counted = repetitions.filter("valid", pl.col("energy_per_token_j") > 0)
     return counted.group_by("setup").agg(
-        pl.struct(pl.col("energy_per_token_j").log().alias("ln"), "card", weight=pl.col("measured").cast(pl.Float64)).alias("logs"),
+        pl.struct(pl.col("energy_per_token_j").log().alias("ln"), "card", "search", weight=pl.col("measured").cast(pl.Float64)).alias(
+            "logs"
+        ),
         pl.col("token_log_error").mean().alias("error"),
         pl.col("token_units").min().alias("units"),
         pl.col("calibration").max(),

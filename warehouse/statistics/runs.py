@@ -32,11 +32,13 @@ class Run(NamedTuple):
         ln: ln(J/token).
         card: the card that it ran on; None is one that nobody recorded.
         weight: how much of a value taken over all runs is of this one, in a unit that all of them share (answers, J).
+        search: which kernels it searched by timing; None of a loop that searches none, and where nobody recorded it.
     """
 
     ln: float
     card: str | None = None
     weight: float = 1.0
+    search: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def known(runs: pl.DataFrame) -> Known:
         runs: rows of the query `repetitions`; those that are not valid, or have the energy of fewer than five answers, say nothing.
     """
     counted = runs.filter("valid", pl.col("measured") >= FEWEST_UNITS, pl.col("energy_per_token_j") > 0)
-    columns = counted.select("setup", "card", "pass_id", "harness_version", pl.col("energy_per_token_j").log()).get_columns()
+    columns = counted.select("setup", "card", "pass_id", "search", "harness_version", pl.col("energy_per_token_j").log()).get_columns()
     logs = list(map(_Log, *columns))
     majors = {_major(log.protocol) for log in logs if log.protocol is not None}
     of_all = _known(logs)
@@ -127,6 +129,7 @@ class _Log(NamedTuple):
     setup: str
     card: str | None
     pass_id: str | None
+    search: str | None
     protocol: str | None
     ln: float
 
@@ -200,16 +203,28 @@ def _differences(logs: Sequence[_Log]) -> Iterator[tuple[str, _Log]]:
 
 
 def _pooled(logs: Iterable[tuple[str, str | None, _Log]]) -> Spread | None:
-    """The standard deviation of `ln` within groups of two names; None where no group has two rows."""
-    named: dict[tuple[str, str | None], list[tuple[str, float]]] = {}
+    """The standard deviation of `ln` within groups of two names; None where no group has two rows.
+
+    Runs with the kernels of one search are one row, their mean.
+    """
+    named: dict[tuple[str, str | None], dict[str, list[float]]] = {}
     for place, (one, other, log) in enumerate(logs):
-        named.setdefault((one, other), []).append((log.pass_id if log.pass_id is not None else f"{log.setup} {place}", log.ln))
+        name = log.search if log.search is not None else log.pass_id if log.pass_id is not None else f"{log.setup} {place}"
+        named.setdefault((one, other), {}).setdefault(name, []).append(log.ln)
     groups = [group for group in named.values() if len(group) > 1]
     if not groups:
         return None
     count = sum(map(len, groups))
-    square = math.fsum(_squares([ln for _, ln in group]) for group in groups) / (count - len(groups))
-    return Spread(math.sqrt(square), independent([name for name, _ in group] for group in groups), len(groups), count)
+    square = math.fsum(_squares(list(map(statistics.fmean, group.values()))) for group in groups) / (count - len(groups))
+    return Spread(math.sqrt(square), independent([list(group) for group in groups]), len(groups), count)
+
+
+def of_searches(side: Sequence[Run]) -> list[Run]:
+    """The same, with the runs that have the kernels of one search, on one card, as one: they share its luck."""
+    found: dict[object, list[Run]] = {}
+    for place, run in enumerate(side):
+        found.setdefault((run.card, run.search) if run.search is not None else place, []).append(run)
+    return [own[0]._replace(ln=statistics.fmean(run.ln for run in own), weight=sum(run.weight for run in own)) for own in found.values()]
 
 
 def of_mean(side: Sequence[Run], known: Known) -> Spread | None:
@@ -242,6 +257,7 @@ def of_means(sides: Sequence[Sequence[Run]], others: Spread | None) -> Spread | 
     Returns:
         The standard error; None where it is not known of a side.
     """
+    sides = [of_searches(side) for side in sides]
     own = [_within_cards(side) for side in sides]
     rest = others.without(sum(squares for squares, _ in own), sum(count for _, count in own)) if others is not None else None
     borrowed, lent = (min(rest.freedom, MOST_FREEDOM), rest.sd**2) if rest is not None else (0, 0.0)
@@ -267,9 +283,9 @@ def shares(side: Sequence[Run]) -> Floats:
 def of_one(side: Sequence[Run], known: Known) -> Spread | None:
     """The spread of a single run of a setup, from its own runs and what is known of others; from runs on several cards, whose spread is
     then in it, where nothing else is known."""
-    alike = [run._replace(weight=1.0) for run in side]
+    alike = [run._replace(weight=1.0) for run in of_searches(side)]
     mean = of_means([alike], known.alone) or of_means([[run._replace(card=None) for run in alike]], None)
-    return mean.scaled(math.sqrt(len(side))) if mean is not None else None
+    return mean.scaled(math.sqrt(len(alike))) if mean is not None else None
 
 
 def _of_cards(side: Sequence[Run]) -> dict[str | None, list[Run]]:

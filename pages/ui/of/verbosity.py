@@ -177,7 +177,7 @@ def said_of_pairs(changes: pl.DataFrame) -> str:
     for a, b in changes.select("a", "b").unique(maintain_order=True).rows():
         rows = changes.filter(pl.col("a") == a, pl.col("b") == b)
         alone, totals = rows.filter(~pl.col("shared")), rows.filter("shared")
-        several = alone.filter(pl.min_horizontal("runs_a", "runs_b") > 1)
+        several = alone.filter(pl.col("basis").is_in(certainty.SEVERAL))
         shown, how = (several, "across runs") if several.height else (alone, "one answer at a time")
         parts = [f"{_less(shown, 'median_change')} {how} ({_setups(shown, 'median_change')})"] if alone.height else []
         if totals.height:

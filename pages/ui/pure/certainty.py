@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from prompt_joules.pages.ui.pure.words import count, figure
-from prompt_joules.warehouse.statistics.estimates import ACROSS_CARDS, ACROSS_RUNS, ONE_RUN, OTHER_CARDS, WITH_CARDS, WITH_SPREAD
+from prompt_joules.warehouse.statistics.estimates import (
+    ACROSS_CARDS,
+    ACROSS_RUNS,
+    ONE_RUN,
+    ONE_SEARCH,
+    OTHER_CARDS,
+    WITH_CARDS,
+    WITH_SPREAD,
+)
 from prompt_joules.warehouse.statistics.runs import ENOUGH_CARDS, Known
 
 Say = Callable[[float], str]
@@ -24,6 +32,8 @@ SHOWN = {
     ONE_RUN: "A difference of these runs; whether it would come again is not known.",
     WITH_SPREAD: _LARGER.format("runs"),
     WITH_CARDS: _LARGER.format("runs and cards"),
+    ONE_SEARCH: "A difference of runs with one set of kernels, larger than the spread between runs explains; only runs that search kernels "
+    "of their own can show it for good.",
 }
 # The fewest values behind a number that is drawn as a full mark.
 FEW = 10
@@ -45,7 +55,8 @@ def interval(row: Mapping[str, Any], name: str, say: Say) -> str:
     if row["basis"] == ONE_RUN:
         return f"95 % interval {within}, within one run"
     spread = "runs and cards" if row["basis"] == WITH_CARDS else "runs"
-    return f"95 % interval {within} within one run, {whole} with the spread between {spread}"
+    alike = "runs with one set of kernels" if row["basis"] == ONE_SEARCH else "one run"
+    return f"95 % interval {within} within {alike}, {whole} with the spread between {spread}"
 
 
 def span(low: float | None, high: float | None, say: Say) -> str:
@@ -73,7 +84,7 @@ def verdict(row: Mapping[str, Any], name: str, nothing: float) -> str:
     shown, within = (_outside(row[f"{name}{ends}_low"], row[f"{name}{ends}_high"], nothing) for ends in ("", "_within"))
     if not (shown if basis in SEVERAL else within):
         return "No difference is shown: the interval reaches from less to more."
-    if basis in (WITH_SPREAD, WITH_CARDS) and not shown:
+    if basis in (WITH_SPREAD, WITH_CARDS, ONE_SEARCH) and not shown:
         return f"A difference of these runs, which the spread between {'runs and cards' if basis == WITH_CARDS else 'runs'} may explain."
     return SHOWN[basis]
 

@@ -8,7 +8,7 @@ import polars as pl
 from prompt_joules.pages.ui.pure import certainty, shape
 from prompt_joules.pages.ui.pure.words import figure, minus
 from prompt_joules.warehouse.statistics import intervals, runs
-from prompt_joules.warehouse.statistics.estimates import ONE_RUN, Cards, basis_of
+from prompt_joules.warehouse.statistics.estimates import ONE_RUN, Cards, basis_of, behind
 
 # The steps of the query `software_steps`, by number.
 STEPS = {1: "Eager (2023)", 2: "Compiled", 3: "Batch of 8", 4: "Batch of 32", 5: "Server"}
@@ -74,14 +74,15 @@ def _halves(row: dict[str, Any], known: runs.Known) -> tuple[float | None, float
 
     One window of a server has nothing to vary within; several runs of it still have the spread between them.
     """
-    several = row["runs"] > 1
+    is_repeated = row["runs"] > 1
     within = intervals.student(row["units"] - 1) * row["log_error"] if row["units"] >= FEWEST and row["log_error"] is not None else None
-    if within is None and not (several and row["units"] == 1):
+    if within is None and not (is_repeated and row["units"] == 1):
         return None, None, None
     side = [runs.Run(**run) for run in row["logs"]]
     luck = runs.of_mean(side, known.of([row["harness_version"]]))
     level = Cards.LEVEL if len({run.card for run in side}) >= runs.ENOUGH_CARDS else Cards.MEASURED
-    basis = ONE_RUN if luck is None else basis_of(len(side), level)
+    several = behind(side)
+    basis = ONE_RUN if luck is None else basis_of(several["runs"], level, several["is_one_search"])
     return within, math.hypot(within or 0.0, luck.reach if luck else 0.0, row["calibration"]), basis
 
 

@@ -11,7 +11,7 @@ import pytest
 from prompt_joules.pages.ui.of import what_software_saves as room
 from prompt_joules.pages.ui.of import what_software_saves_curves as lines
 from prompt_joules.pages.ui.pure import software
-from prompt_joules.pages.ui.pure.words import figure
+from prompt_joules.pages.ui.pure.words import exact
 from prompt_joules.warehouse import query
 from prompt_joules.warehouse.selection import Selection
 from prompt_joules.warehouse.statistics import estimates, intervals, runs
@@ -257,7 +257,7 @@ def test_one_run_stands_for_each_engine_and_number_of_answers_at_once(runs_kept:
     assert set(lines.complete(quantised)["name"]) == {"Compiled", "vLLM · Q4_1"}
     assert set(rows["name"]) == {"Compiled", "vLLM"}
     alone, batch = (rows_of(name)["energy_j"].sum() / rows_of(name)["output_tokens"].sum() for name in ("compiled", "batch-32"))
-    assert f"**vLLM**: **{figure(0.2, 2)} J/token at 128**; Compiled:" in lines.headline(rows)
+    assert f"**vLLM**: **{exact(0.2, 2)} J/token at 128**; Compiled:" in lines.headline(rows)
     if batch == curves.filter(pl.col("engine") == "transformers-compiled")["energy_per_token_j"].min():
         assert f"({software.share(1 - batch / alone)} less than one at a time)" in lines.headline(rows)
     assert lines.curves(rows).to_dict()

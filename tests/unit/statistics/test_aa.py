@@ -52,7 +52,8 @@ def made(spread: float, chance: np.random.Generator) -> tuple[pl.DataFrame, pl.D
             parts.append(units(World(), asked, np.array([spread * chance.standard_normal()]), chance, f"run {number}", number))
             token = parts[-1]["energy_j"].sum() / parts[-1]["output_tokens"].sum()
             rows.append({"result_id": f"run {number}", "setup": str(place), "card": "one", "energy_per_token_j": token})
-    always = {"valid": pl.lit(True), "measured": pl.lit(60), "pass_id": pl.lit(None, pl.String), "harness_version": pl.lit("2.0")}
+    always = {"valid": pl.lit(True), "measured": pl.lit(60), "harness_version": pl.lit("2.0")}
+    always |= {name: pl.lit(None, pl.String) for name in ("pass_id", "search")}
     known = pl.DataFrame(rows).with_columns(**always)
     own = pl.concat(parts).with_columns(repetition=pl.lit(0))
     return own, cost_units(World(), 60, 1, chance).with_columns(result_id=pl.lit("run 0")), known

@@ -9,7 +9,15 @@ import pytest
 from prompt_joules.pages.ui.pure import certainty
 from prompt_joules.warehouse.energy_shown import DEFAULT, Measure
 from prompt_joules.warehouse.statistics import comparison, estimates, intervals, runs
-from prompt_joules.warehouse.statistics.estimates import ACROSS_CARDS, ACROSS_RUNS, ONE_RUN, OTHER_CARDS, WITH_CARDS, WITH_SPREAD
+from prompt_joules.warehouse.statistics.estimates import (
+    ACROSS_CARDS,
+    ACROSS_RUNS,
+    ONE_RUN,
+    ONE_SEARCH,
+    OTHER_CARDS,
+    WITH_CARDS,
+    WITH_SPREAD,
+)
 
 
 def units(
@@ -37,7 +45,10 @@ def units(
             "output_words": [None] * len(values),
         }
     ).with_columns(
-        pl.lit(in_pass, pl.String).alias("pass_id"), pl.lit(card, pl.String).alias("card"), pl.lit(calibration).alias("calibration")
+        pl.lit(in_pass, pl.String).alias("pass_id"),
+        pl.lit(None, pl.String).alias("search"),
+        pl.lit(card, pl.String).alias("card"),
+        pl.lit(calibration).alias("calibration"),
     )
 
 
@@ -178,6 +189,22 @@ def test_a_difference_of_two_cards_does_not_hold_across_runs(
     assert row["basis"] == basis
     assert said in certainty.verdict(row, "ratio", nothing=1)
     assert ("holds" in certainty.verdict(row, "ratio", nothing=1)) == said.startswith("The difference")
+
+
+@pytest.mark.parametrize(("spread", "said"), [(0.01, "only runs that search kernels of their own"), (0.2, "may explain")])
+def test_runs_with_the_kernels_of_one_search_do_not_show_a_difference_for_good(spread: float, said: str) -> None:
+    energy = np.random.default_rng(8).normal(100, 5, 100)
+    parts = [
+        units(name, energy * factor * luck, run=10 * place + turn, card="x").with_columns(search=pl.lit(f"kernels of {name}"))
+        for place, (name, factor) in enumerate((("a", 1.0), ("b", 0.7)))
+        for turn, luck in enumerate((1.0, 1.001, 0.999))
+    ]
+    value, ratio = comparison.compared(rows(a=1.0, b=1.0), pl.concat(parts), known=runs.Known(runs.Spread(spread, 4))).iter_rows(named=True)
+    assert value["basis"] == ratio["basis"] == ONE_SEARCH
+    assert "within runs with one set of kernels" in certainty.interval(value, "value", str)
+    assert said in certainty.verdict(ratio, "ratio", nothing=1)
+    apart = [part.with_columns(search=pl.concat_str("search", "run_number")) for part in parts]
+    assert comparison.compared(rows(a=1.0, b=1.0), pl.concat(apart))["basis"].to_list() == [ACROSS_RUNS] * 2
 
 
 def test_the_calibration_of_the_meter_falls_out_of_a_ratio_on_one_card() -> None:

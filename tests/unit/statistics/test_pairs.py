@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from prompt_joules.warehouse.statistics import pairs, runs
-from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN, WITH_SPREAD
+from prompt_joules.warehouse.statistics.estimates import ACROSS_RUNS, ONE_RUN, ONE_SEARCH, WITH_SPREAD
 
 
 def contrast(a: object, b: object, *, cut_a: object = False, cut_b: object = False, logs: int = 1, in_turns: bool = False) -> pl.DataFrame:
@@ -23,6 +23,7 @@ def contrast(a: object, b: object, *, cut_a: object = False, cut_b: object = Fal
             "is_pass": in_turns,
             "ln": float(np.log(side.sum()) + (0.1 * turn)),
             "card": "one",
+            "search": None,
             "calibration": 0.0,
             "weight": 1.0,
         }
@@ -82,6 +83,9 @@ def test_runs_widen_and_passes_cancel() -> None:
     assert (turns["median_change_low"], turns["median_change_high"]) == (pytest.approx(-0.2), pytest.approx(-0.2)), (
         "luck of a pass is of both"
     )
+    sides = pl.col("runs").list.eval(pl.element().struct.with_fields(search=pl.lit("one")))
+    searched = pairs.paired(contrast(a, 0.8 * a, logs=3, in_turns=True).with_columns(sides), known).row(0, named=True)
+    assert searched["basis"] == ONE_SEARCH and searched["median_change_low"] < -0.3, "three passes of one search are as sure as one"
     alone = pairs.paired(contrast(a, 0.8 * a, logs=3)).row(0, named=True)
     assert alone["median_change_low"] < -0.3
 
@@ -92,7 +96,7 @@ def test_of_batches_only_the_totals_are_compared() -> None:
         for is_b in (False, True)
         for place, joules in enumerate(np.random.default_rng(2).uniform(900, 1100, 12))
     ]
-    run = {"turn": "newest 1", "is_pass": False, "ln": 0.0, "card": "one", "calibration": 0.0, "weight": 1.0}
+    run = {"turn": "newest 1", "is_pass": False, "ln": 0.0, "card": "one", "search": None, "calibration": 0.0, "weight": 1.0}
     sides = [run | {"is_b": is_b} for is_b in (False, True)]
     schema = {"pair_list": pl.List(pl.Struct({"prompt": pl.Int32}))}
     row = pl.DataFrame(

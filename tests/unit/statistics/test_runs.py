@@ -14,6 +14,7 @@ def repetitions(*rows: tuple[str, str | None, str | None, float]) -> pl.DataFram
     schema = {"setup": pl.String, "card": pl.String, "pass_id": pl.String, "energy_per_token_j": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
         valid=pl.lit(True),
+        search=pl.lit(None, pl.String),
         measured=pl.lit(100),
         harness_version=pl.lit("2.0"),
         seed=pl.int_range(pl.len()),
@@ -164,3 +165,25 @@ def test_runs_of_one_protocol_vouch_for_it_alone() -> None:
     assert alone["both"] == alone["3"] == known.alone
     assert alone["1"] is not None and alone["2"] is not None and known.alone is not None
     assert alone["1"].sd > known.alone.sd > alone["2"].sd == pytest.approx(math.log(1.01) / math.sqrt(2))
+
+
+def test_runs_with_the_kernels_of_one_search_are_one_draw() -> None:
+    known = runs.Known(alone=runs.Spread(0.04, 4))
+    side = [run._replace(search="k") for run in ran(0.0, 0.01, 0.02)]
+    (one,) = runs.of_searches(side)
+    assert (one.ln, one.weight, one.card) == (pytest.approx(0.01), 3, "x")
+    assert runs.of_mean(side, known) == runs.of_mean(ran(0.01), known), "as sure as one run"
+    assert runs.of_one(side, known) == runs.of_one(ran(0.01), known)
+    assert len(runs.of_searches([*side, runs.Run(0.05, "x", search="other")])) == 2
+    assert len(runs.of_searches([side[0], side[1]._replace(card="y")])) == 2, "a search on two cards"
+    assert len(runs.of_searches(ran(0.0, 0.0))) == 2, "kernels that nobody recorded, or none were searched"
+
+
+def test_runs_with_the_kernels_of_one_search_say_nothing_of_luck() -> None:
+    rows = repetitions(*(("a", "x", f"pass {place}", joules) for place, joules in enumerate((0.20, 0.21, 0.22))))
+    assert runs.known(rows).alone is not None
+    assert runs.known(rows.with_columns(search=pl.lit("k"))).alone is None
+    searches = rows.with_columns(search=pl.Series(["k", "k", "l"]))
+    alone = runs.known(searches).alone
+    expected = math.log(0.22 / math.sqrt(0.20 * 0.21)) / math.sqrt(2)
+    assert alone is not None and (alone.sd, alone.freedom, alone.runs) == (pytest.approx(expected), 1, 2)
