@@ -131,6 +131,14 @@ def test_lines_that_may_be_flat_are_counted() -> None:
     lines = pl.DataFrame([grows, grows, grows | {"grows": False}])
     said = energy_vs_parameters.headline(lines, "params_total_b", "energy_per_token_j", log=True)
     assert said.endswith("Of 2 other lines 1 grows too; 1 may be flat and is not drawn.")
+    for kinds, ending in (
+        ((True, True), "The other line grows too."),
+        ((True, False), "The other line may be flat and is not drawn."),
+        ((True, True, True), "The 2 other lines grow too."),
+        ((True, False, False), "The 2 other lines may be flat and are not drawn."),
+    ):
+        several = pl.DataFrame([grows | {"grows": kind} for kind in kinds])
+        assert energy_vs_parameters.headline(several, "params_total_b", "energy_per_token_j", log=True).endswith(f" {ending}")
 
 
 def test_rows_whose_answers_may_be_of_other_lengths_are_told(open_page: Open) -> None:

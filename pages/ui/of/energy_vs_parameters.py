@@ -115,8 +115,12 @@ def headline(fits: pl.DataFrame, x: str, y: str, log: bool) -> str:
         return said
     grown = int(others["grows"].sum())
     flat = others.height - grown
-    rest = f"; {flat} may be flat and {'is' if flat == 1 else 'are'} not drawn" if flat else ""
-    return f"{said} Of {words.count(others.height, 'other line')} {grown or 'none'} {'grow' if grown > 1 else 'grows'} too{rest}."
+    which = "The other line" if others.height == 1 else f"The {others.height} other lines"
+    if not flat or not grown:
+        ends = ("grows", "is") if others.height == 1 else ("grow", "are")
+        return f"{said} {which} {f'{ends[0]} too' if grown else f'may be flat and {ends[1]} not drawn'}."
+    ends = ("grows" if grown == 1 else "grow", "is" if flat == 1 else "are")
+    return f"{said} Of {others.height} other lines {grown} {ends[0]} too; {flat} may be flat and {ends[1]} not drawn."
 
 
 def of_a_token(fits: pl.DataFrame, per_token: pl.DataFrame, x: str, y: str, log: bool) -> str:
