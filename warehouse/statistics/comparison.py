@@ -129,7 +129,7 @@ def _side(value: float | None, own: pl.DataFrame, every: pl.DataFrame, measure: 
 def _value(side: Side, drawn: Floats, known: runs.Known) -> Estimate:
     draws = side.draws if side.sums is None else intervals.log_draws(drawn, side.sums)
     luck, cards = luck_of_value(side.runs, known)
-    return Estimate(side.value, draws, luck, calibration=side.meter.calibration, cards=cards, **behind(side.runs.values()))
+    return Estimate(side.value, draws, luck, *behind(side.runs.values()), side.meter.calibration, cards)
 
 
 def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimate:
@@ -142,8 +142,8 @@ def _ratio(first: Side, side: Side, drawn: Floats, known: runs.Known) -> Estimat
         with np.errstate(invalid="ignore"):  # neither has an upper limit: their ratio may be anything
             draws = side.draws - first.draws
     luck, cards = luck_of_ratio(first.runs, side.runs, known)
-    calibration, of_both = calibration_of_ratio(first.meter, side.meter), behind(first.runs.values(), side.runs.values())
-    return Estimate(side.value / first.value, draws, luck, calibration=calibration, cards=cards, **of_both)
+    of_both = behind(first.runs.values(), side.runs.values())
+    return Estimate(side.value / first.value, draws, luck, *of_both, calibration_of_ratio(first.meter, side.meter), cards)
 
 
 def _ranks(

@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -95,10 +94,10 @@ def basis_of(count: int, cards: Cards, is_one_search: bool = False) -> str:
     return WITH_CARDS if cards is Cards.LEVEL else WITH_SPREAD
 
 
-def behind(*sides: Collection[Run]) -> dict[str, Any]:
+def behind(*sides: Collection[Run]) -> tuple[int, bool]:
     """`runs` and `is_one_search` of an Estimate of these sides."""
     searches, several = min((len(runs.of_searches(list(side))), len(side)) for side in sides)
-    return {"runs": searches, "is_one_search": searches == 1 < several}
+    return searches, searches == 1 < several
 
 
 def calibration_of_ratio(first: "Meter", second: "Meter") -> float:

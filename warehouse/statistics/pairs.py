@@ -52,9 +52,10 @@ def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
         }
         for side in (False, True)
     )
-    luck, cards = luck_of_ratio(a, b, known)
+    (luck, cards), (fewest, is_one_search) = luck_of_ratio(a, b, known), behind(a.values(), b.values())
     meters = [_meter([run for run in row["runs"] if run["is_b"] == side]) for side in (False, True)]
-    estimate = partial(Estimate, luck=luck, calibration=calibration_of_ratio(*meters), cards=cards, **behind(a.values(), b.values()))
+    calibration = calibration_of_ratio(*meters)
+    estimate = partial(Estimate, luck=luck, runs=fewest, is_one_search=is_one_search, calibration=calibration, cards=cards)
     found: dict[str, Any] = dict.fromkeys((*NUMBERS, "more_share", "least_change", "most_change", *COUNTS)) | {
         "runs_a": len(a),
         "runs_b": len(b),

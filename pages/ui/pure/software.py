@@ -81,8 +81,8 @@ def _halves(row: dict[str, Any], known: runs.Known) -> tuple[float | None, float
     side = [runs.Run(**run) for run in row["logs"]]
     luck = runs.of_mean(side, known.of([row["harness_version"]]))
     level = Cards.LEVEL if len({run.card for run in side}) >= runs.ENOUGH_CARDS else Cards.MEASURED
-    several = behind(side)
-    basis = ONE_RUN if luck is None else basis_of(several["runs"], level, several["is_one_search"])
+    count, is_one_search = behind(side)
+    basis = ONE_RUN if luck is None else basis_of(count, level, is_one_search)
     return within, math.hypot(within or 0.0, luck.reach if luck else 0.0, row["calibration"]), basis
 
 
