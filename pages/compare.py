@@ -65,7 +65,7 @@ results = data.results(view)
 rows = of_setups(view)
 if rows.height < 2:
     frame.say_measure(results, view)
-    scope.end_without_rows(view, "A comparison needs two results with energy.", count=with_energy)
+    scope.end_without_rows(view, "A comparison needs two results with energy.", count=with_energy, of_energy=True)
 
 # In the order chosen; at the start the first two that are alike in all but model and task.
 first = room.first_pair(rows)

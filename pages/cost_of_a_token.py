@@ -30,7 +30,7 @@ idle = {"idle": view.measure.idle}
 known = naming.with_label(data.load("cost_results", view.selection))
 if known.is_empty():
     hint = f"A fit needs eight prompts that were alone on the GPU. {words.NEEDS_PROMPTS}"
-    scope.end_without_rows(view, hint, count=lambda view: data.load("cost_results", view.selection).height)
+    scope.end_without_rows(view, hint, count=lambda view: data.load("cost_results", view.selection).height, of_energy=True)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     choices, cut = controls.listed(known["label"], "result")

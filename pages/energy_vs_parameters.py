@@ -38,7 +38,7 @@ view = view.narrowed(Known((x, y), positive=log))
 points = data.with_intervals(data.results(view), view)
 if points.is_empty():
     frame.say_measure(rows, asked, drawn=y)
-    scope.end_without_rows(view, "No row has both numbers: choose another metric.")
+    scope.end_without_rows(view, "No row has both numbers: choose another metric.", of_energy=y.startswith("energy"))
 
 drawn = points.with_columns(naming.engine())
 alone = room.of_themselves(drawn, (x, y))

@@ -39,7 +39,7 @@ view = frame.begin("What does one answer cost in energy?")
 answers = data.load("answers", view.selection)
 if answers.is_empty():
     hint = "Models with random weights give no real answer; the Leaderboard has their energy per token."
-    scope.end_without_rows(view, hint, count=lambda view: data.load("answers", view.selection).height)
+    scope.end_without_rows(view, hint, count=lambda view: data.load("answers", view.selection).height, of_energy=True)
 task = controls.view("of", room.tasks(answers), label="Task", is_labelled=False)
 gpu = controls.view("on", room.gpus(answers, task), label="GPU", is_labelled=False)
 shown = view.over(replace(view.selection, tasks=(task,), gpus=(gpu,)))

@@ -82,7 +82,7 @@ rows = plannable(view, results)
 if rows.is_empty():
     frame.say_measure(results, view)
     needs = "A plan needs a result with the energy of a response or of a token."
-    scope.end_without_rows(view, needs, count=lambda view: plannable(view, data.results(view)).height)
+    scope.end_without_rows(view, needs, count=lambda view: plannable(view, data.results(view)).height, of_energy=True)
 
 chosen, asked = ask_result(rows), view
 view = view.narrowed(among("result_id", chosen["result_id"]))

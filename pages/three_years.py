@@ -35,7 +35,7 @@ frame.say_measure(data.results(view), view, frame.PER_TOKEN)
 view = view.narrowed(Known((view.measure.key,), positive=True))
 every = data.results(view)
 if every.is_empty():
-    scope.end_without_rows(view)
+    scope.end_without_rows(view, of_energy=True)
 show_like_for_like(view, room.with_edition(every))
 
 st.header("All results, by edition and GPU", anchor=False)

@@ -54,7 +54,7 @@ of_size = data.results(view)
 view = view.narrowed(Known((x, y), positive=True))
 points = data.with_intervals(data.results(view), view)
 if points.is_empty():
-    scope.end_without_rows(view, "No row has both numbers: choose others.")
+    scope.end_without_rows(view, "No row has both numbers: choose others.", of_energy=y.startswith("energy"))
 within = view.narrowed(*(narrowing for narrowing in limits.values() if narrowing))
 inside = data.results(within)
 is_good = NUMBERS[x].better == "higher"

@@ -84,7 +84,7 @@ def show_change_of_pairs(view: View, sides: Sides) -> None:
     """Our own prompts, each on two sides: the median change in energy with its interval, in words, as a chart and as a table."""
     view, found = contrast("contrast_prompts", view, sides, idle=view.measure.idle)
     if found.is_empty():
-        st.info(room.NO_PAIRS, icon=":material/info:")
+        st.info(scope.without_energy(view) or room.NO_PAIRS, icon=":material/info:")
         return
     changes = room.pair_labels(pairs.paired(found, data.luck()))
     changes = room.in_groups(changes)

@@ -40,7 +40,7 @@ steps = complete(view)
 names = software.gpus(steps)
 if not names:
     hint = "It takes runs of one size in two of the steps: eager, compiled, in batches of 8 or 32, or on a server."
-    scope.end_without_rows(view, hint, count=lambda view: len(software.gpus(complete(view))))
+    scope.end_without_rows(view, hint, count=lambda view: len(software.gpus(complete(view))), of_energy=True)
 card = controls.view("card", names, label="GPU")
 view = view.over(replace(view.selection, gpus=(card,)))
 steps = steps.filter(pl.col("gpu_model") == card)

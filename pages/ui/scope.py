@@ -19,14 +19,19 @@ from prompt_joules.warehouse.selection import DEFAULT_WEIGHTS, VALID_WORDS, WEIG
 USUAL = (WEIGHTS_WORDS[DEFAULT_WEIGHTS], VALID_WORDS[True])
 
 
-def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = lambda view: data.results(view).height) -> NoReturn:
+def end_without_rows(
+    view: View, hint: str = "", count: Callable[[View], int] = lambda view: data.results(view).height, *, of_energy: bool = False
+) -> NoReturn:
     """Say which filters leave nothing, offer to end each that is in the way alone, and end the page.
 
     Args:
         hint: what the page needs, in words.
         count: how many rows the page would have with another view.
+        of_energy: whether the page shows energy alone: then rows that are there and have none are said to have none, and why.
     """
-    st.warning(f"Nothing matches: {plain(_on_screen(view.asked()))}. {hint}", icon=":material/filter_alt_off:")
+    unknown = without_energy(view) if of_energy else ""
+    start, why = ("No energy", unknown) if unknown else ("Nothing matches", hint)
+    st.warning(f"{start}: {plain(_on_screen(view.asked()))}. {why}", icon=":material/filter_alt_off:")
     ways = [(words_, way, found) for words_, other, way in ways_out(view) if (found := count(other))]
     with st.container(horizontal=True):
         for words_, way, found in ways:
@@ -34,6 +39,16 @@ def end_without_rows(view: View, hint: str = "", count: Callable[[View], int] = 
             st.button(label, key=f"without-{way[0][0]}", on_click=st.session_state.update, args=(way,))
     st.html(site.links([("?", "Show this page without filters"), ("leaderboard", "Go to the Leaderboard")]))
     st.stop()
+
+
+def without_energy(view: View) -> str:
+    """Why the rows of the filters have no energy, where there are some and none has one; else empty."""
+    rows = data.load("leaderboard", view.selection)
+    if rows.is_empty() or any(rows[name].null_count() < rows.height for name in ("energy_j", "energy_per_token_j", "estimated_energy_j")):
+        return ""
+    why = "; ".join(rows["energy_reason"].drop_nulls().unique().sort()) or "no reason is given"
+    have = f"{words.count(rows.height, 'result')} of these filters {'has' if rows.height == 1 else 'have'} none"
+    return plain(f"{have}: {why}. Lengths and times are on the Leaderboard and on Distributions.")
 
 
 def ways_out(view: View) -> list[tuple[str, View, Way]]:

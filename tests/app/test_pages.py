@@ -310,3 +310,16 @@ def test_a_model_of_random_weights_is_shown_to_who_chooses_it(shipped_warehouse:
     assert set(table(app)["model_name"]) == {"llama-2-7b"}
     app.session_state["model"] = []
     assert app.run().multiselect(key="model_named").value == []
+
+
+@pytest.mark.parametrize(
+    "page", ["home", "energy_vs_parameters", "tradeoffs", "three_years", "verbosity", "cost_of_a_token", "compare", "planner"]
+)
+def test_rows_without_energy_are_not_called_no_rows(open_page: Open, page: str) -> None:
+    """Who measured on a CPU has rows: the page says that they have no energy, and why, not that nothing matches."""
+    more = {"view": "The same prompts"} if page == "verbosity" else {}
+    app = open_page(page, gpu="CPU", **more)
+    assert not app.exception
+    said = " ".join(each.value for each in (*app.warning, *app.info)).replace("\\", "")
+    assert "1 result of these filters has none: no energy counter on this machine." in said
+    assert "Nothing matches" not in said and "has both sides" not in said
