@@ -153,3 +153,13 @@ def test_rows_whose_answers_may_be_of_other_lengths_are_told(open_page: Open) ->
     ours = shown.filter(pl.col("source") == "Prompt Joules")
     assert ours.height and set(ours["max_new_tokens"]) <= set(measured.values())
     assert shown.filter(pl.col("source") != "Prompt Joules")["max_new_tokens"].null_count() == shown.height - ours.height
+
+
+def test_a_compared_setup_has_its_n_beside_its_name() -> None:
+    ends = dict.fromkeys(("value", "value_low", "value_high", "value_within_low", "value_within_high"), 2.0)
+    rows = [("a", 200, 3), ("b", 9, 1), ("published", 0, None)]
+    found = pl.DataFrame(
+        [{"label": name, "shown_as": name, "energy_is": "measured", "units": units, "runs": runs, **ends} for name, units, runs in rows]
+    )
+    drawn = [row for data in compare.intervals(found, "Energy (J)").to_dict()["datasets"].values() for row in data]
+    assert {row["shown_as"] for row in drawn if "shown_as" in row} == {"a · n = 200, 3 runs", "b · n = 9", "published"}

@@ -130,6 +130,9 @@ def intervals(found: pl.DataFrame, title: str) -> theme.Chart:
     counts = {"units": ("Measured by themselves", ","), "runs": ("Runs", ",")}
     few = (pl.col("units") > 0) & (pl.col("units") < certainty.FEW)
     drawn = found.select("label", "shown_as", "energy_is", "units", "runs", *(f"value{end}" for end in names), few.alias("few"))
+    runs = pl.when(pl.col("runs") > 1).then(pl.format(", {} runs", "runs")).otherwise(pl.lit(""))
+    counted = pl.when(pl.col("units") > 0).then(pl.format("{} · n = {}{}", "shown_as", "units", runs)).otherwise("shown_as")
+    drawn = drawn.with_columns(counted.alias("shown_as"))
     return charts.forest(charts.with_numbers(drawn, title), title, {"label": "Result", "energy_is": "Energy is", **values, **counts})
 
 
