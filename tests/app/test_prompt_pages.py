@@ -57,16 +57,20 @@ def test_concise_or_verbose_gives_the_known_numbers(open_page: Open) -> None:
 
 
 def test_the_page_starts_with_the_same_prompts_where_twins_were_measured() -> None:
-    one = {"model_id": "m", "gpu_model": "H200", "task": "chat", "origin": "measured"}
-    twin = one | {"task": "chat-concise"}
+    one = {"model_id": "m", "gpu_model": "H200", "task": "chat", "origin": "measured", "prompts": 100}
+    twin, table = one | {"task": "chat-concise"}, one | {"origin": "published"}
     for rows, form in (
-        ([one, twin], verbosity.OF_PAIRS),
-        ([one, twin | {"gpu_model": "A40"}], verbosity.OF_MEANS),
-        ([one, twin | {"task": "instruct-concise"}], verbosity.OF_MEANS),
-        ([one | {"origin": "published"}, twin | {"origin": "published"}], verbosity.OF_MEANS),
-        ([one | {"task": None}], verbosity.OF_MEANS),
+        ([one, twin, table], verbosity.OF_PAIRS),
+        ([one, twin | {"gpu_model": "A40"}, table], verbosity.OF_MEANS),
+        ([one, twin | {"task": "instruct-concise"}, table], verbosity.OF_MEANS),
+        ([table, twin | {"origin": "published"}], verbosity.OF_MEANS),
+        ([one | {"task": None}, table], verbosity.OF_MEANS),
+        ([one | {"task": None}], verbosity.OF_PAIRS),
+        ([one, twin | {"prompts": 10**6}, table], verbosity.OF_MEANS),
+        ([one, twin | {"prompts": 10**6}], verbosity.OF_PAIRS),
     ):
-        assert verbosity.first_form(pl.DataFrame(rows, schema=dict.fromkeys(one, pl.String))) == form
+        schema = dict.fromkeys(one, pl.String) | {"prompts": pl.Int64}
+        assert verbosity.first_form(pl.DataFrame(rows, schema=schema)) == form, rows
 
 
 def test_pairs_of_our_own_prompts(open_page: Open) -> None:

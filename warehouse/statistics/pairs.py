@@ -36,14 +36,19 @@ def paired(contrasts: pl.DataFrame, known: runs.Known = runs.NOTHING) -> pl.Data
         `least_change` and `most_change`, between which the median lies whatever the cut answers would have cost, null for no bound;
         `runs_a`, `runs_b`, and `basis`, what the intervals are about. Of divided energy only the totals are known.
     """
-    found = [_contrast(row, known.of([row["harness_version"]])) for row in contrasts.iter_rows(named=True)]
+    rows, lists = contrasts.drop("pair_list").iter_rows(named=True), contrasts["pair_list"]
+    found = [_contrast(row, pairs, known.of([row["harness_version"]])) for row, pairs in zip(rows, lists, strict=True)]
     schema: dict[str, Any] = dict.fromkeys((*NUMBERS, "more_share", "least_change", "most_change"), pl.Float64)
     schema |= dict.fromkeys(COUNTS, pl.Int64) | {"basis": pl.String}
     return contrasts.drop("pair_list", "windows", "runs").hstack(pl.DataFrame(found, schema=schema, orient="row"))
 
 
-def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
-    """The numbers of one contrast."""
+def _contrast(row: dict[str, Any], listed: pl.Series | None, known: runs.Known) -> dict[str, Any]:
+    """The numbers of one contrast.
+
+    Args:
+        listed: its pairs, millions at most: a Python object of each would take gigabytes.
+    """
     a, b = (
         {
             run["turn"] if run["is_pass"] else f"{side} {run['turn']}": runs.Run(run["ln"], run["card"], run["weight"], run["search"])
@@ -63,7 +68,7 @@ def _contrast(row: dict[str, Any], known: runs.Known) -> dict[str, Any]:
     if row["shared"]:
         total = estimate(*_total_of_windows(row["windows"]))
         return found | total.row("total_change", 0, less=1) | {"basis": total.basis}
-    of = {name: np.array([pair[name] for pair in row["pair_list"]]) for name in row["pair_list"][0]}
+    of = {column.name: column.to_numpy() for column in pl.Series(listed).struct.unnest()}
     ratios, weights, whole = of["energy_b_j"] / of["energy_a_j"], percentiles.once(of["prompt"]), ~(of["cut_a"] | of["cut_b"])
     total = estimate(*_total_of_pairs(of))
     median = estimate(*_median(ratios, of["prompt"]))

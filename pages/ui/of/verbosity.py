@@ -17,6 +17,8 @@ TWIN = pl.col("b") == pl.format("{}-concise", "a")
 FROM_TO = pl.format("{} to {}", naming.engine("a"), naming.engine("b"))
 SIDES_IN_WORDS = pl.when(TWIN).then(pl.format("{} to concise", "a")).otherwise(FROM_TO)
 MOST_TABLES = 6
+# Pairs of so many answers take half a second; of ten million 9 s.
+MOST_AT_FIRST = 500_000
 # What two results must share to be two sides of one thing.
 ALIKE = ("source", "model_id", "gpu_model", "num_gpus", "dtype", "task", "engine", "batch_size", "prompt_set", "weights", "harness_version")
 PAIRS = (
@@ -61,14 +63,18 @@ ENDS = ("energy_j", "output_tokens", "energy_per_token_j")
 
 
 def first_form(results: pl.DataFrame) -> str:
-    """Of CONTRASTS the one that the page starts with: the same prompts where both tasks of a twin were measured on a GPU, else averages.
+    """Of CONTRASTS the one that the page starts with: the same prompts where both tasks of a twin were measured on a GPU, else averages; of
+    more than MOST_AT_FIRST answers the averages, where there are some.
 
     Args:
         results: of the query `leaderboard`.
     """
-    measured = results.filter(pl.col("origin") == "measured").select("model_id", "gpu_model", "task")
+    measured = results.filter(pl.col("origin") == "measured").select("model_id", "gpu_model", "task", "prompts")
     concise = measured.filter(pl.col("task").str.ends_with("-concise")).with_columns(pl.col("task").str.strip_suffix("-concise"))
-    return OF_MEANS if measured.join(concise, on=measured.columns, how="semi").is_empty() else OF_PAIRS
+    twins = measured.join(concise, on=("model_id", "gpu_model", "task"), how="semi")
+    if measured.height == results.height:
+        return OF_PAIRS
+    return OF_PAIRS if twins.height and (measured["prompts"].sum() or 0) <= MOST_AT_FIRST else OF_MEANS
 
 
 def pair_labels(changes: pl.DataFrame) -> pl.DataFrame:
