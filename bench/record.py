@@ -53,6 +53,8 @@ with FILE.open(encoding="utf-8", newline="") as lines:
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 SETUP_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS if column.setup)
+# The columns with the words of prompts and answers.
+TEXTS = ("prompt_text", "output_text")
 
 
 def polars_schema() -> dict[str, Any]:

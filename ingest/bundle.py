@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from prompt_joules.bench.files import replacing
+from prompt_joules.bench.record import TEXTS
 from prompt_joules.ingest import loading
 from prompt_joules.warehouse import create, errors, query
 from prompt_joules.warehouse.selection import Selection
 
-TEXTS = ("prompt_text", "output_text")
 CARD = "card.md"
 LICENCE = "Apache-2.0"
 # The same bytes for the same results, whenever they are bundled.

@@ -26,7 +26,7 @@ SHARED_TABLES = ("published", "quality", "run_totals")
 
 @dataclass(frozen=True)
 class Rejects(Output):
-    """List the rows that were refused, with file, row, column and reason. Exit status 1 when there are any."""
+    """List the rows that were refused, with file, row, column, what stands there, and why. Exit status 1 when there are any."""
 
     warehouse: str = field(default_factory=connect.default_warehouse)
     """The warehouse file, or the address of a shared one (docs/scale.md)."""
@@ -65,10 +65,10 @@ def show_rejects(options: Rejects) -> int:
         reasons.add_row(f"{count:,}", path, column or "", reason)
     OUT.print(reasons)
     shown = rows.head(options.most) if options.most > 0 else rows
-    table = Table("file", "row", "column", "reason")
+    table = Table("file", "row", "column", "cell", "reason")
     for row in shown.iter_rows(named=True):
         where = "all" if row["row"] is None else str(row["row"])
-        table.add_row(row["path"], where, row["column"] or "", row["reason"])
+        table.add_row(row["path"], where, row["column"] or "", row["cell"] or "", row["reason"])
     OUT.print(table)
     if rows.height > shown.height:
         OUT.print(f"… and {rows.height - shown.height:,} more: --most 0 lists all, --out FILE writes them to a file.")

@@ -68,4 +68,4 @@ def write_refused(connection: duckdb.DuckDBPyConnection, refused: Mapping[str, s
     """Note these files and no others."""
     connection.execute("delete from rejects where file_id is null")
     for name, why in sorted(refused.items()):
-        connection.execute("insert into rejects values (null, $1, null, null, $2)", [name, why])
+        connection.execute("insert into rejects (path, reason) values ($1, $2)", [name, why])

@@ -34,6 +34,7 @@ create table rejects (
     path varchar not null, -- where the file was
     "row" bigint, -- number of the row in the file, from 1 (of CSV and JSON lines: of the line); null when the whole file is meant
     "column" varchar, -- the column that breaks the contract
+    cell varchar, -- what stands there, at most 80 characters; null where nothing does, of prompts and answers, and where no single cell is wrong
     reason varchar not null -- what is wrong
 );
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from prompt_joules.bench.record import BY_NAME, ColumnType, polars_schema
 from prompt_joules.ingest.formats.base import Reject, Unreadable
+from prompt_joules.ingest.front.table import shown
 
 PART_ROWS = 50_000
 SCHEMA: dict[str, pl.DataType] = polars_schema()
@@ -116,7 +117,7 @@ def _typed(rows: pl.DataFrame, names: list[str]) -> tuple[pl.DataFrame, list[Rej
     for name in names:
         lost = typed[name].is_null() & rows[name].is_not_null()
         for number, value in rows.filter(lost).select(ROW, name).iter_rows():
-            problems.setdefault(number, Reject(number, name, _why(value)))
+            problems.setdefault(number, Reject(number, name, _why(value), shown(value)))
     good = typed.filter(~pl.col(ROW).is_in(list(problems))) if problems else typed
     return good, [problems[number] for number in sorted(problems)]
 

@@ -106,6 +106,7 @@ def write_rejects(connection: duckdb.DuckDBPyConnection, source: Source, rejects
         "path": pa.array([source.name] * len(rejects), pa.string()),
         "row": pa.array([reject.row for reject in rejects], pa.int64()),
         "column": pa.array([reject.column for reject in rejects], pa.string()),
+        "cell": pa.array([reject.cell for reject in rejects], pa.string()),
         "reason": pa.array([reject.reason for reject in rejects], pa.string()),
     }
     connection.register("incoming_rejects", pa.table(columns))

@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 
-from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, ColumnType
+from prompt_joules.bench.record import COLUMNS, SCHEMA_VERSION, TEXTS, ColumnType
 from prompt_joules.ingest.formats import adapt, records
 from prompt_joules.ingest.formats.adapt import SCHEMA
 from prompt_joules.ingest.formats.base import (
@@ -34,6 +34,7 @@ from prompt_joules.ingest.formats.base import (
     write_rejects,
 )
 from prompt_joules.ingest.front.content import beside
+from prompt_joules.ingest.front.table import shown
 
 # What a required column holds when the source says nothing about it.
 UNSAID: dict[str, Any] = {
@@ -181,9 +182,9 @@ def misfit(name: str, value: Any) -> Reject | None:
         return Reject(None, name, "is no column of a record")
     fits, wanted = FITS[kind]
     if not fits(value):
-        return Reject(None, name, f"is not {wanted}")
+        return Reject(None, name, f"is not {wanted}", None if name in TEXTS else shown(value))
     too_large = kind in adapt.BITS and value not in range(-(2 ** (adapt.BITS[kind] - 1)), 2 ** (adapt.BITS[kind] - 1))
-    return Reject(None, name, "is too large") if too_large else None
+    return Reject(None, name, "is too large", shown(value)) if too_large else None
 
 
 def whole(value: Any) -> Any:

@@ -19,13 +19,13 @@ import duckdb
 import polars as pl
 import yaml
 
-from prompt_joules.bench.record import COLUMNS
+from prompt_joules.bench.record import COLUMNS, TEXTS
 from prompt_joules.ingest.formats import figures, mapped_shapes
 from prompt_joules.ingest.formats.base import Facts, Format, Loaded, Reject, Source, Unreadable, content_of, one_by_one
 from prompt_joules.ingest.formats.foreign import TYPES, Row, is_number, run_name, store_requests
 from prompt_joules.ingest.formats.mapped_cells import ORDERS, Unfit, value_of
 from prompt_joules.ingest.formats.published import FIGURES_SCHEMA, read_table
-from prompt_joules.ingest.front.table import LINE
+from prompt_joules.ingest.front.table import LINE, shown
 from prompt_joules.warehouse.errors import ForPeople
 
 FIGURE_TYPES: Mapping[str, str] = {"model_id": "string"} | {
@@ -175,7 +175,8 @@ def rows_of(cells: pl.DataFrame, mapping: ColumnMap, setup: Mapping[str, Any]) -
                 kind = mapping.types[name]
                 values[name] = value_of(cell[taken.column], name, kind, times=taken.times, decimal=mapping.decimal, dates=mapping.dates)
         except Unfit as error:
-            rejects.append(Reject(number, next(reversed(values)), str(error)))
+            name = next(reversed(values))
+            rejects.append(Reject(number, name, str(error), None if name in TEXTS else shown(cell[mapping.columns[name].column])))
             continue
         numbered = {} if mapping.figures else {"sequence": index, "prompt_id": f"row-{index + 1}"}
         rows.append(Row(number, {**setup, **numbered, **mapping.values, **values}))

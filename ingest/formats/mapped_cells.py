@@ -5,11 +5,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from prompt_joules.bench.record import TEXTS
 from prompt_joules.ingest.formats.foreign import is_number, whole
 
 GAPS = frozenset(("", "nan", "na", "n/a", "null", "none", "-"))
-# Texts that are kept as they are, spaces around them included.
-WHOLE_TEXTS = ("prompt_text", "output_text")
 GROUPED = re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u202f']\d{3})+(?!\d)")
 POINTS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?")
 DATE = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})(?:[ T]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?))?")
@@ -84,7 +83,7 @@ def value_of(cell: Any, name: str, kind: str, *, times: float | None = None, dec
         Unfit: it may be read in two ways, or is no time.
     """
     if kind == "string":
-        return cell if cell is None or name in WHOLE_TEXTS else str(cell).strip()
+        return cell if cell is None or name in TEXTS else str(cell).strip()  # words are kept as they are, spaces included
     if cell is None or (isinstance(cell, str) and cell.strip().lower() in GAPS):
         return None
     if kind.startswith("timestamp"):

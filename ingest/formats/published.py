@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from prompt_joules.ingest.formats.base import Facts, Format, Load, Loaded, Reject, Source, Unreadable, content_of, one_by_one, write_rejects
-from prompt_joules.ingest.front.table import LINE, Table
+from prompt_joules.ingest.front.table import LINE, Table, shown
 from prompt_joules.ingest.statements import statement
 from prompt_joules.warehouse import create
 
@@ -83,7 +83,10 @@ def checked(
     numbers = cells[LINE] if LINE in cells.columns else pl.int_range(1, cells.height + 1, eager=True)
     first, problems = _first_problem(tuple(schema.items()), tuple(required), tuple(signed))
     found = typed.hstack(wide.select(pl.all().is_not_null().name.prefix(GIVEN))).select(first).to_series()
-    rejects = [Reject(numbers[row], *problems[found[row]]) for row in found.is_not_null().arg_true()]
+    rejects = []
+    for row in found.is_not_null().arg_true():
+        name, reason = problems[found[row]]
+        rejects.append(Reject(numbers[row], name, reason, shown(wide[name][row])))
     return typed.filter(found.is_null()), rejects
 
 

@@ -15,9 +15,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prompt_joules.bench.record import BY_NAME, COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES, Column
+from prompt_joules.bench.record import BY_NAME, COLUMNS, NAMES, SCHEMA_VERSION, SETUP_NAMES, TEXTS, Column
 from prompt_joules.ingest.formats import adapt, checksums
 from prompt_joules.ingest.formats.base import Content, Facts, Format, Loaded, Reject, Source, Unreadable, write_rejects
+from prompt_joules.ingest.front.table import MOST_SHOWN
 from prompt_joules.ingest.statements import statement
 
 MOST_COLUMNS = 1000
@@ -152,7 +153,8 @@ def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -
             connection.execute(statement("records_insert"), files)
     except duckdb.Error as error:
         raise Unreadable(f"is damaged or holds a number too large ({str(error).splitlines()[0]})") from error
-    connection.execute(statement("records_rejects"))
+    if wrong := [name for (name,) in connection.execute("select distinct split_part(problem, ': ', 1) from broken").fetchall()]:
+        connection.execute(statement("records_rejects").format(cell=_cell(wrong)), files)
     by_id = {source.file_id: source for source in sources}
     counts = connection.execute(statement("records_counts")).fetchall()
     return [Loaded(by_id[file_id], accepted, rejected) for file_id, accepted, rejected in counts]
@@ -215,6 +217,13 @@ def _problem() -> str:
     branches = [_branch(f"{column.name} is null", column, "is missing") for column in COLUMNS if column.required]
     branches += [branch for column in COLUMNS for branch in _branches(column)]
     return "\n".join(branches)
+
+
+def _cell(wrong: Sequence[str]) -> str:
+    """What stands in the wrong column of a row, as text; the words of prompts and answers are nobody's business."""
+    columns = [name for name in sorted(wrong) if name in BY_NAME and name not in TEXTS]
+    branches = " ".join(f"when '{name}' then left(incoming.{name}::varchar, {MOST_SHOWN})" for name in columns)
+    return f"case split_part(broken.problem, ': ', 1) {branches} end" if branches else "null"
 
 
 def _text_bytes() -> str:

@@ -18,16 +18,23 @@ LONGEST_LINE = 1024 * 1024
 PART_ROWS = 20_000
 # The column of a table that holds the number of each row's line. No header has it, since names are stripped.
 LINE = " line"
+MOST_SHOWN = 80
 csv.field_size_limit(2 * LONGEST_LINE)
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that was refused: its number from 1 (of lines: the line; None: the whole file), column, and what is wrong."""
+    """A row that was refused: its number from 1 (of lines: the line; None: the whole file), column, what is wrong, what stands there."""
 
     row: int | None
     column: str | None
     reason: str
+    cell: str | None = None
+
+
+def shown(value: object) -> str | None:
+    """A wrong value as a person finds it in the file, cut where it is long."""
+    return None if value is None else str(value)[:MOST_SHOWN]
 
 
 @dataclass(frozen=True)

@@ -91,16 +91,18 @@ join numbered using (run_id)
 anti join broken using (filename, "row")
 
 -- name: records_rejects
--- One row per broken row, in the warehouse's own table.
-insert into rejects
+-- One row per broken row, in the warehouse's own table. `formats/records.py` makes `cell`, of the columns that are wrong in some row.
+insert into rejects by name
 select
     batch.file_id,
     batch.path,
     broken."row",
     split_part(broken.problem, ': ', 1) as "column",
+    {cell} as cell,
     split_part(broken.problem, ': ', 2) as reason
 from broken
 join batch using (filename)
+join incoming($files) as incoming using (filename, "row")
 
 -- name: records_counts
 -- One row per file of the batch: rows loaded and rows refused.

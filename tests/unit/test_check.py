@@ -48,7 +48,7 @@ def test_a_file_that_is_not_what_it_was(warehouse: Path, damage: object, state: 
         "insert into requests from requests limit 1",
         "insert into published from (select * replace (result_id || 'x' as result_id) from published limit 1)",
         "update requests set file_id = 99 where sequence = 3",
-        "insert into rejects select file_id, path, 1, 'x', 'y' from ingested_files limit 1",
+        "insert into rejects (file_id, path, reason, \"row\") select file_id, path, 'y', 1 from ingested_files limit 1",
     ],
 )
 def test_rows_that_do_not_add_up(warehouse: Path, sql: str) -> None:

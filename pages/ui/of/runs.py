@@ -56,7 +56,7 @@ ABOUT_KINDS = {
 FORMER = {"With remarks": DOUBTFUL, "Without remarks": SOUND}
 REMARKS = ("remark", "of_runs", "verdict", "scope", "meaning", "code")
 FILES = ("path", "format", "accepted", "rejected", "ingested_at")
-REJECTS = ("path", "row", "column", "reason")
+REJECTS = ("path", "row", "column", "cell", "reason")
 
 
 def listed(runs: pl.DataFrame) -> pl.DataFrame:

@@ -137,6 +137,7 @@ def test_a_cell_that_may_be_read_in_two_ways_costs_its_row(warehouse: Path) -> N
         (2, "started_at", "may be day or month first: w"),
         (5, "latency_s", "has a comma: write `decimal:"),
     ]
+    assert warehouses.rows(warehouse, 'select cell from rejects order by "row"')["cell"].to_list() == ["01/02/2026", "1,5"]
     assert requests(warehouse, "latency_s") == [(1.5,)]
 
 
@@ -160,6 +161,7 @@ def test_a_wide_table_of_means_becomes_figures(warehouse: Path) -> None:
     found = warehouses.rows(warehouse, f"select {columns} from published order by all").rows()
     assert found == [("org/A", 0.5, 60.0, "mapped file", "mapped"), ("org/C", 0.25, None, "mapped file", "mapped")]
     assert warehouses.rejects(warehouse) == [(3, "energy_j", "is negative or not a finite number")]
+    assert warehouses.rows(warehouse, "select cell from rejects").item() == "-1"
 
 
 def test_a_long_table_becomes_figures(warehouse: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from prompt_joules.ingest.formats import foreign
 from tests import warehouses
 from tests.together import Loaded, Together
 
@@ -95,3 +96,9 @@ def test_what_is_no_item_of_a_list_costs_itself(sample: str, tmp_path: Path, war
     report = warehouses.ingest(path, into=warehouse, rebuild=True)
     assert report.lines[0].accepted == plain > 0
     assert [row for row, *_ in warehouses.rejects(warehouse)] == [2, 3, 4, 5]
+
+
+def test_a_value_that_does_not_fit_its_column_is_told() -> None:
+    for name, value, cell in (("output_tokens", "many", "many"), ("output_tokens", 2**40, str(2**40)), ("output_text", 5, None)):
+        problem = foreign.misfit(name, value)
+        assert problem is not None and problem.cell == cell

@@ -10,6 +10,7 @@ import pytest
 
 from prompt_joules.ingest import reading
 from prompt_joules.ingest.__main__ import main
+from prompt_joules.ingest.formats import records
 from tests import factories, warehouses
 from tests.together import Loaded, Together
 from tests.warehouses import rejects
@@ -93,6 +94,31 @@ def test_a_bad_row_is_refused_and_the_others_load(judged: Path, number: int) -> 
     assert refused.rows() == [(4, column, reason)]
     kept = warehouses.rows(judged, f"select sequence from requests where run_id = 'bad-{number}' order by all")["sequence"].to_list()
     assert kept == [0, 1, 2, 4]
+
+
+def test_what_stands_in_the_bad_cell_is_told(judged: Path) -> None:
+    refused = warehouses.rows(judged, 'select path, "column", cell from rejects')
+    cells = {int(Path(path).stem.removeprefix("bad-")): cell for path, _, cell in refused.rows()}
+    for number, (changes, column, reason) in enumerate(BAD):
+        value = (factories.record(f"bad-{number}", 3) | changes)[column]
+        cell = cells[number]
+        assert (cell is None) == (value is None), reason
+        if isinstance(value, int | float):
+            assert float(cell) == pytest.approx(value, nan_ok=True), reason
+        elif isinstance(value, str):
+            assert cell == value
+    assert cells[4] == "[0.1, -0.1]"
+
+
+def test_a_long_cell_is_cut_and_words_of_an_answer_are_not_told(tmp_path: Path) -> None:
+    rows = factories.records(4, "run").with_columns(
+        finish_reason=pl.when(pl.col("sequence") == 1).then(pl.lit("x" * 500)).otherwise("finish_reason")
+    )
+    factories.write(rows, tmp_path / "long.parquet")
+    assert warehouses.ingest(tmp_path / "long.parquet", into=tmp_path / "w.duckdb").status == 1
+    assert warehouses.rows(tmp_path / "w.duckdb", "select cell from rejects").item() == "x" * 80
+    assert records._cell(["output_text", "prompt_text", "no column"]) == "null"
+    assert "energy_j" in records._cell(["output_text", "energy_j"])
 
 
 @pytest.mark.parametrize("number", range(len(HONEST)), ids=lambda number: str(HONEST[number]))
