@@ -36,21 +36,32 @@ def total_of_batches(count: int, size: int) -> Scenario:
 
 
 def of_pairs(
-    prompts: int, count: int, spread: float, name: str = "median_change", *, in_turns: bool = False, parts: tuple[tuple[int, int], ...] = ()
+    prompts: int,
+    count: int,
+    spread: float,
+    name: str = "median_change",
+    *,
+    in_turns: bool = False,
+    parts: tuple[tuple[int, int], ...] = (),
+    searches: int | None = None,
 ) -> Scenario:
     """The same prompts on two sides: the median change of a prompt, or the change of the total.
 
     Args:
         parts: of each run the first prompt that it asks and the one behind its last; all of them where nothing is said.
+        searches: how many draws of kernels the runs share, which are all of their luck; each has its own, or searches none, where nothing
+            is said.
     """
     a, b = World(between_runs=spread, of_side=0.02), World(between_runs=spread, of_side=0.02, **CONCISE)
 
     def measured(chance: Chance) -> bool:
         expected = (median_change(a, b) if name == "median_change" else truth(b)[0] / truth(a)[0]) - 1
         asked = chance.standard_normal(prompts)
-        common = spread * chance.standard_normal(count)
+        drawn = np.arange(count) % (searches or count)
+        common = spread * chance.standard_normal(count)[drawn]
         lucks = [
-            common + side.of_side * chance.standard_normal(count) if in_turns else spread * chance.standard_normal(count) for side in (a, b)
+            common + side.of_side * chance.standard_normal(count)[drawn] if in_turns else spread * chance.standard_normal(count)[drawn]
+            for side in (a, b)
         ]
         both = [units(side, asked, luck, chance) for side, luck in zip((a, b), lucks, strict=True)]
         if parts:
@@ -61,13 +72,13 @@ def of_pairs(
             )
             both = [side.join(asks, on=["run_number", "unit"], how="semi", maintain_order="left") for side in both]
         known = of_others(repetitions(spread, 4, 3, chance))
-        row = pairs.paired(contrast(*both, in_turns=in_turns), known).row(0, named=True)
+        row = pairs.paired(contrast(*both, in_turns=in_turns, searches=searches), known).row(0, named=True)
         return holds(row[f"{name}_low"], row[f"{name}_high"], expected)
 
     return measured
 
 
-def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False) -> pl.DataFrame:
+def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False, searches: int | None = None) -> pl.DataFrame:
     """A row of the query `contrast_prompts` out of rows of `units` of two sides."""
     key = ["run_number", "unit"]
     joined = a.join(b, on=key, suffix="_b").select(
@@ -86,7 +97,7 @@ def contrast(a: pl.DataFrame, b: pl.DataFrame, *, in_turns: bool = False) -> pl.
             "is_pass": in_turns,
             "ln": float(np.log(part["energy_j"].sum() / part["output_tokens"].sum())),
             "card": "one",
-            "search": None,
+            "search": f"search {run % searches}" if searches else None,
             "calibration": 0.0,
             "weight": float(len(part)),
         }

@@ -89,6 +89,9 @@ SCENARIOS: dict[str, Scenario] = {
     "median of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, in_turns=True),
     "median of pairs, three runs each, spread 8 %, 20 prompts": of_pairs(20, 3, 0.08),
     "median of pairs, six runs in turns, of parts of 200 prompts, spread 3 %": of_pairs(200, 6, 0.03, in_turns=True, parts=OF_SHAREGPT),
+    "median of pairs, three runs in turns of one search, the last of a half of 200 prompts, spread 3 %": of_pairs(
+        200, 3, 0.03, in_turns=True, parts=((0, 200), (0, 200), (0, 103)), searches=1
+    ),
     "total of pairs, three runs in turns, spread 8 %, 100 prompts": of_pairs(100, 3, 0.08, "total_change", in_turns=True),
     **{f"J per output token of a fit, {n} prompts": coefficient(n, "output_token_j") for n in (20, 200)},
     "total of pairs of batches, 12 windows of 32, one run each": total_of_batches(12, 32),
