@@ -1,9 +1,11 @@
-"""Packs for a GPU machine without network: what `deploy/offline/thin.py` leaves of a CUDA library."""
+"""A GPU machine without network: what `deploy/offline/thin.py` leaves of a CUDA library, and commands that end in time."""
 
 import importlib.util
 import shutil
 import struct
 import subprocess
+import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -69,6 +71,22 @@ def test_only_code_of_one_architecture_and_of_wanted_kernels_is_left(
     assert other not in left and of(OF_512) not in left and of(CAPPED) not in left
 
 
-@pytest.mark.parametrize("script", ["pack.sh", "unpack.sh"])
+@pytest.mark.parametrize("script", ["pack.sh", "unpack.sh", "until.sh"])
 def test_scripts_are_whole(script: str) -> None:
     assert subprocess.run(["bash", "-n", OFFLINE / script], check=False, capture_output=True, text=True).stderr == ""
+
+
+def test_commands_end_in_time_with_a_ctrl_c_first(tmp_path: Path) -> None:
+    """The second line has a limit of its own, which Ctrl-C tells it of; the next runs all the same, and all end before the time is up."""
+    waits = "import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(print('rows written'))); time.sleep(60)"
+    (tmp_path / "commands").write_text(f'echo one\n1: exec {sys.executable} -c "{waits}"\n\necho three; false\n')
+    began = time.monotonic()
+    subprocess.run(["bash", OFFLINE / "until.sh", "28", "commands", "logs"], cwd=tmp_path, check=True)
+    assert time.monotonic() - began < 25
+    said = {path.name: path.read_text() for path in (tmp_path / "logs").iterdir()}
+    assert (said["1.txt"], said["2.txt"], said["4.txt"]) == ("one\n", "rows written\n", "three\n")
+    assert [line.split(" ", 1)[1] for line in said["all.txt"].splitlines() if "ended" in line] == [
+        "1 ended with 0",
+        "2 ended with 124",
+        "4 ended with 1",
+    ]
