@@ -20,7 +20,7 @@ from prompt_joules.warehouse.errors import ForPeople
 from prompt_joules.warehouse.selection import Selection
 
 ABOUT = {
-    "leaderboard": "one row per configuration: a published aggregate, or one run with its averages over valid prompts; base SI units",
+    "leaderboard": "one row per run of ours, with its averages over valid prompts, and per published average; base SI units",
     "prompts": "one row per prompt answered; base SI units",
 }
 DESCRIPTORS = {"datapackage": ("datapackage.json", packages.datapackage), "croissant": ("croissant.json", packages.croissant)}
@@ -54,7 +54,7 @@ class Export(Output):
     """File to write; its ending says how: .parquet, .csv, .json, .jsonl, .arrow or .xlsx. With --format, and --as boamps, a folder."""
 
     rows: Literal["leaderboard", "prompts"] = "leaderboard"
-    """leaderboard: one row per configuration. prompts: one row per prompt of our runs."""
+    """leaderboard: one row per run of ours and per published average. prompts: one row per prompt of our runs."""
 
     model: tuple[str, ...] = ()
     """Ids or names of models; nothing means all."""

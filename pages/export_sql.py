@@ -60,7 +60,7 @@ view = frame.begin("Can I have the rows?")
 st.header("The rows of the filters", anchor=False)
 st.markdown(room.EXPORT)
 offer_files(view, controls.one_of("Rows", "rows", list(room.EXPORTS), 260))
-scope.say_footer(data.results(view), view)
+scope.say_footer(data.results(view), view, "result")
 
 st.header("Ask in SQL", anchor=False)
 if switches.is_on(switches.SQL):

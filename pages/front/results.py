@@ -83,7 +83,7 @@ class Results:
         above_active_idle: bool = False,
         **filters: Unpack[Filters],
     ) -> pl.DataFrame:
-        """One row per configuration, published or measured, least energy first.
+        """One row per run of ours and per published average, least energy first.
 
         Args:
             statistic: mean, median, p90, p95 or p99 over prompts.

@@ -19,7 +19,7 @@ EXPORT = (
 )
 SQL = (
     "One SELECT on this warehouse, whatever the filters of the sidebar: read-only, no files, no network, 10 s, 512 MB, 10,000 rows, 8 MB. "
-    "It runs when you press Run. `results` has one row per configuration, `prompts` one row per prompt of our own runs."
+    "It runs when you press Run. `results` has one row per run of ours and published average, `prompts` one per prompt of our runs."
 )
 NOT_YET = "Nothing has been asked yet: press Run."
 SWITCHED_OFF = "SQL is switched off on this server. The files above hold the rows: DuckDB, Polars or a spreadsheet can ask them."
@@ -33,7 +33,7 @@ COLUMNS = ("table", "column", "type", "meaning")
 KINDS = {"parquet": "Parquet", "csv": "CSV", "json": "JSON", "arrow": "Arrow", "xlsx": "Excel"}
 # What can be exported: name on screen → query, what one row is.
 EXPORTS = {
-    "Results": ("leaderboard", "one row per configuration, published or measured"),
+    "Results": ("leaderboard", "one row per run of ours and per published average"),
     "Prompts": ("prompts", "one row per prompt answered in a run of ours"),
     "Runs": ("runs", "one row per run of ours"),
 }
