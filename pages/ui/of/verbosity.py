@@ -192,7 +192,7 @@ def said_of_pairs(changes: pl.DataFrame) -> str:
         to = "concise" if b == f"{a}-concise" else naming.in_words(b)
         said.append(f"From {plain(naming.in_words(a))} to {plain(to)}: {'; '.join(parts)}.")
     first, reason, rest = " ".join(said).partition(ONCE)
-    return first + reason + rest.replace(ONCE, "ditto")
+    return first + reason + rest.replace(ONCE, "alike")
 
 
 def _setups(rows: pl.DataFrame, key: str) -> str:
