@@ -139,9 +139,19 @@ def _major(protocol: str | None) -> str:
 
 
 def _known(logs: Sequence[_Log]) -> Known:
-    alone = _pooled((log.setup, log.card, log) for log in logs)
-    in_turns = _pooled((log.setup, first, log) for first, log in _differences(logs))
-    return Known(alone, in_turns, _between_cards(logs, alone))
+    each = _of_searches((log.setup, log.card, log) for log in logs)
+    alone = _pooled(each)
+    in_turns = _pooled(_of_searches((log.setup, first, log) for first, log in _differences(logs)))
+    return Known(alone, in_turns, _between_cards([log for *_, log in each], alone))
+
+
+def _of_searches(logs: Iterable[tuple[str, str | None, _Log]]) -> list[tuple[str, str | None, _Log]]:
+    """The same, with the runs that have the kernels of one search as one, their mean; by the names of their group."""
+    found: dict[object, list[tuple[str, str | None, _Log]]] = {}
+    for place, (one, other, log) in enumerate(logs):
+        found.setdefault(place if log.search is None else (one, other, log.search), []).append((one, other, log))
+    firsts = ((*own[0], statistics.fmean(log.ln for *_, log in own)) for own in found.values())
+    return [(one, other, log._replace(ln=ln)) for one, other, log, ln in firsts]
 
 
 def _between_cards(logs: Iterable[_Log], alone: Spread | None) -> Spread | None:
@@ -203,20 +213,17 @@ def _differences(logs: Sequence[_Log]) -> Iterator[tuple[str, _Log]]:
 
 
 def _pooled(logs: Iterable[tuple[str, str | None, _Log]]) -> Spread | None:
-    """The standard deviation of `ln` within groups of two names; None where no group has two rows.
-
-    Runs with the kernels of one search are one row, their mean.
-    """
-    named: dict[tuple[str, str | None], dict[str, list[float]]] = {}
+    """The standard deviation of `ln` within groups of two names; None where no group has two rows."""
+    named: dict[tuple[str, str | None], list[tuple[str, float]]] = {}
     for place, (one, other, log) in enumerate(logs):
         name = log.search if log.search is not None else log.pass_id if log.pass_id is not None else f"{log.setup} {place}"
-        named.setdefault((one, other), {}).setdefault(name, []).append(log.ln)
+        named.setdefault((one, other), []).append((name, log.ln))
     groups = [group for group in named.values() if len(group) > 1]
     if not groups:
         return None
     count = sum(map(len, groups))
-    square = math.fsum(_squares(list(map(statistics.fmean, group.values()))) for group in groups) / (count - len(groups))
-    return Spread(math.sqrt(square), independent([list(group) for group in groups]), len(groups), count)
+    square = math.fsum(_squares([ln for _, ln in group]) for group in groups) / (count - len(groups))
+    return Spread(math.sqrt(square), independent([name for name, _ in group] for group in groups), len(groups), count)
 
 
 def of_searches(side: Sequence[Run]) -> list[Run]:

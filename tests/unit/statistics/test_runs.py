@@ -187,3 +187,17 @@ def test_runs_with_the_kernels_of_one_search_say_nothing_of_luck() -> None:
     alone = runs.known(searches).alone
     expected = math.log(0.22 / math.sqrt(0.20 * 0.21)) / math.sqrt(2)
     assert alone is not None and (alone.sd, alone.freedom, alone.runs) == (pytest.approx(expected), 1, 2)
+
+
+def test_the_spread_between_cards_counts_a_search_once() -> None:
+    """Three runs of one search on a card, and one on another: as one run each, of the mean of the three."""
+    joules = (("x", 0.20), ("x", 0.21), ("x", 0.22), ("y", 0.30))
+    own = repetitions(*(("a", card, f"pass {place}", value) for place, (card, value) in enumerate(joules)))
+    own = own.with_columns(search=pl.Series(["k", "k", "k", "l"]))
+    mean = math.exp(np.mean(np.log([0.20, 0.21, 0.22])))
+    others = [("b", "x", None, 0.2), ("b", "x", None, 0.21)]
+    found, expected = (
+        runs.known(pl.concat([part, repetitions(*others)])) for part in (own, repetitions(("a", "x", None, mean), ("a", "y", None, 0.30)))
+    )
+    assert found.alone == expected.alone
+    assert found.cards is not None and expected.cards is not None and found.cards.sd == pytest.approx(expected.cards.sd)
