@@ -151,10 +151,10 @@ def load_fit(connection: duckdb.DuckDBPyConnection, sources: Sequence[Source]) -
             _check(connection, sources, files)
             connection.execute(statement("records_numbered"))
             connection.execute(statement("records_insert"), files)
+            if wrong := [name for (name,) in connection.execute("select distinct split_part(problem, ': ', 1) from broken").fetchall()]:
+                connection.execute(statement("records_rejects").format(cell=_cell(wrong)), files)
     except duckdb.Error as error:
         raise Unreadable(f"is damaged or holds a number too large ({str(error).splitlines()[0]})") from error
-    if wrong := [name for (name,) in connection.execute("select distinct split_part(problem, ': ', 1) from broken").fetchall()]:
-        connection.execute(statement("records_rejects").format(cell=_cell(wrong)), files)
     by_id = {source.file_id: source for source in sources}
     counts = connection.execute(statement("records_counts")).fetchall()
     return [Loaded(by_id[file_id], accepted, rejected) for file_id, accepted, rejected in counts]

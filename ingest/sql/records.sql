@@ -102,7 +102,7 @@ select
     split_part(broken.problem, ': ', 2) as reason
 from broken
 join batch using (filename)
-join incoming($files) as incoming using (filename, "row")
+left join incoming($files) as incoming using (filename, "row")
 
 -- name: records_counts
 -- One row per file of the batch: rows loaded and rows refused.

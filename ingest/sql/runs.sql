@@ -670,7 +670,7 @@ with each as (
         runs.measured, runs.token_units, runs.token_log_error,
         calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,
         runs.card,
-        case when ends_with(runs.engine, ':searched') then runs.kernels end as search,
+        search_of(runs.engine, runs.kernels) as search,
         case when run_notes.steady_energy_j > 0 then run_notes.steady_energy_j end as steady_energy_j,
         case when run_notes.steady_energy_j > 0 then run_notes.steady_output_tokens end as steady_output_tokens
     from results

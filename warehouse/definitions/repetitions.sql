@@ -12,13 +12,16 @@ create macro server_options(environment) as regexp_replace(
 -- Which GPU it was, by its number; null where nobody recorded it.
 create macro card_of(environment) as nullif(array_to_string(try_cast(environment as json) ->> '$.gpus[*].card', ','), '');
 
+-- The kernels that a loop searched, by their hash; null of a loop that searches none, and where nobody recorded it.
+create macro search_of(engine, kernels) as case when ends_with(engine, ':searched') then kernels end;
+
 -- One row per run of ours: the `setup` that it shares with runs alike; `card`, which GPU it was, null where nobody recorded it; `pass_id`, shared by runs
 -- whose prompts were answered in turns, null for a run by itself; `search`, the hash of the kernels of a loop that searches them, null of others and where
 -- nobody recorded it: runs with the same ones on one card are one draw of kernels.
 create view repetitions as
 select
     runs.run_number, runs.run_id, runs.valid, runs.setup, runs.card, runs.pass_id, runs.seed, runs.harness_version,
-    case when ends_with(runs.engine, ':searched') then runs.kernels end as search,
+    search_of(runs.engine, runs.kernels) as search,
     ratio(runs.energy_j_total, runs.measured_output_tokens_total) as energy_per_token_j,
     runs.measured,
     calibration_of(runs.energy_error_calibration, runs.energy_edges) as calibration,

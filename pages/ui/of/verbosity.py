@@ -17,7 +17,7 @@ TWIN = pl.col("b") == pl.format("{}-concise", "a")
 FROM_TO = pl.format("{} to {}", naming.engine("a"), naming.engine("b"))
 SIDES_IN_WORDS = pl.when(TWIN).then(pl.format("{} to concise", "a")).otherwise(FROM_TO)
 MOST_TABLES = 6
-# Pairs of so many answers take half a second; of ten million 9 s.
+# Of more answers the page starts without their pairs: those of ten million take 9 s.
 MOST_AT_FIRST = 500_000
 # What two results must share to be two sides of one thing.
 ALIKE = ("source", "model_id", "gpu_model", "num_gpus", "dtype", "task", "engine", "batch_size", "prompt_set", "weights", "harness_version")
