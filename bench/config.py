@@ -66,7 +66,8 @@ class RunConfig:
     """Use only the first N prompts of the set."""
 
     skip: int = 0
-    """Leave out so many prompts at the beginning of the set, e.g. those that an earlier run asked; --limit counts from there."""
+    """Leave out so many prompts at the beginning of the set; --limit counts from there. A run that stopped goes on by its own command
+    instead: it asks in an order of its own."""
 
     out: Path = Path("results")
     """Folder that gets one folder per run."""

@@ -127,3 +127,7 @@ def test_words_of_marks_that_are_near_stand_on_either_side() -> None:
     assert "1 at once, n = 5" in said["last"] and said["between"] == "n = 5", "between two marks long words would lie on others"
     apart = near.with_columns(pl.when(pl.col("step") == 2).then(3.0).otherwise("energy_per_token_j").alias("energy_per_token_j"))
     assert set(room._with_texts(apart)["place"]) == {"above"}, "an interval goes to both sides of its mark"
+    twice = apart.with_columns(
+        pl.when(pl.col("step") == 2).then(2).otherwise("runs").alias("runs"), energy_per_token_j=pl.col("step") * 12.0
+    )
+    assert dict(room._with_texts(twice).select("step", "place").rows())[2] == "first", "2 runs, n ≥ 5 needs more room than n = 5"

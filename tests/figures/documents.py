@@ -1,5 +1,6 @@
 """The figures of docs/ and of warehouse/data/README.md that follow from the rows that ship."""
 
+import json
 import math
 from typing import Any
 
@@ -8,7 +9,7 @@ import polars as pl
 import prompt_joules as pj
 from prompt_joules.pages.ui.pure import naming
 from tests.figures.marked import Figure
-from tests.figures.readme import SHAPE, SMOLLM, protocol, signed
+from tests.figures.readme import SHAPE, SMOLLM, on_one_card, one_at_a_time, protocol, signed
 
 ENGINES, MEASUREMENT, DATA = "docs/engines.md", "docs/measurement.md", "warehouse/data/README.md"
 LOOPS = {
@@ -130,6 +131,7 @@ SHAPES = {
     "llama-3.1-70b": "70B",
 }
 """Shapes with a vocabulary of 49,152, as they are called in the table; the 8B one has a table of its own."""
+EIGHT = SHAPE.removesuffix("-vocab-49k")
 LONGEST = 256
 """Tokens of an answer in that table. Longer answers of a shape compare runs with each other (`repeated.processes`)."""
 
@@ -144,24 +146,41 @@ def table_of_shapes(results: pj.Results) -> list[str]:
 
 
 def ours_against_vllm(results: pj.Results) -> list[str]:
-    """Our default loop against vLLM, one at a time, on every shape that both ran: J/token and token/s."""
-    joules, speeds = [], []
-    for shape, size in {**SHAPES, SHAPE.removesuffix("-vocab-49k"): "8B"}.items():
-        rows = points_of(results, f"{shape}-vocab-49k", POINTS).filter(batch_size=1, dtype="float16")
-        of = {row["engine"]: row for row in rows.iter_rows(named=True)}
-        if "vllm" in of:
-            ours, vllm = of["transformers-compiled"], of["vllm"]
-            joules.append((size, ours["joules"] / vllm["joules"] - 1))
-            speeds.append(ours["speed"] / vllm["speed"])
-    ordered = sorted(joules, key=lambda pair: float(pair[0].removesuffix("B")))
-    said = ", ".join(f"{signed(change)} % at {size}" for size, change in ordered)
-    return [f"J/token of our loop against vLLM's: {said}", f"at {min(speeds):.2f} to {max(speeds):.2f} of its token/s"]
+    """Our default loop against vLLM, one at a time, on the cards that ran both; at 8B also from card to card: J/token and token/s."""
+    ours, vllm = one_at_a_time(results)
+    both, said = on_one_card(ours, vllm), []
+    for shape, size in sorted({**SHAPES, EIGHT: "8B"}.items(), key=lambda pair: float(pair[1][:-1])):
+        changes = sorted(both.filter(shape=shape)["change"])
+        said += [f"{' and '.join(map(signed, changes))} % at {size}"] if changes else []
+    of_32b = [some.filter(shape="qwen3-32b")["joules"].item() for some in (ours, vllm)]
+    of_8b = [some.filter(shape=EIGHT)["joules"] for some in (ours, vllm)]
+    spans = [f"{some.min():.2f} to {some.max():.2f} J/token" for some in of_8b]
+    speeds = both["faster"]
+    return [
+        f"J/token of our loop against vLLM's on one card: {', '.join(said)}, at {speeds.min():.2f} to {speeds.max():.2f} of its token/s",
+        f"at 32B, a card each, {signed(of_32b[0] / of_32b[1] - 1)} %",
+        f"the 8B shape took {spans[0]} in our loop and {spans[1]} on vLLM",
+    ]
+
+
+def table_of_trials(results: pj.Results) -> list[str]:
+    """What `--tune energy` tried at the 8B shape, in the order of J/token: one window each, in one process."""
+    said = results.sql(
+        "select environment->'loop' as loop, card from runs where model_id = $model and environment->>'$.loop.aim' = 'energy'", model=SHAPE
+    )
+    trials = sorted(json.loads(said["loop"].item())["trials"], key=lambda trial: trial["energy_per_token_j"])
+    fastest = max(trial["tokens_per_s"] for trial in trials)
+    return [
+        f"| `{trial['loop']}` | {trial['tokens_per_s']:.0f} | {trial['tokens_per_s'] / fastest:.2f} | {trial['energy_per_token_j']:.2f} "
+        f"± {trial['error_j']:.2f} | {trial['energy_per_token_j'] * trial['tokens_per_s']:.0f} |"
+        for trial in trials
+    ]
 
 
 def batches_against_vllm(results: pj.Results) -> list[str]:
     """Our static batches against vLLM with as many in flight, on every shape that both ran by 2.2 or later: J/token and token/s."""
     lines = []
-    for shape, size in sorted({**SHAPES, SHAPE.removesuffix("-vocab-49k"): "8B"}.items(), key=lambda pair: float(pair[1][:-1])):
+    for shape, size in sorted({**SHAPES, EIGHT: "8B"}.items(), key=lambda pair: float(pair[1][:-1])):
         rows = points_of(results, f"{shape}-vocab-49k", POINTS).filter(pl.col("dtype") == "float16", pl.col("batch_size") > 1)
         for at_once in sorted(rows["batch_size"].unique()):
             new = rows.filter(pl.col("batch_size") == at_once, protocol() >= 2.002)
@@ -174,13 +193,20 @@ def batches_against_vllm(results: pj.Results) -> list[str]:
 
 
 def quantised(results: pj.Results) -> list[str]:
-    """The 8B shape on vLLM without seeds in 16, 8 and 4 bits, one at a time and 32 at once: J/token."""
-    rows = pl.concat([points_of(results, model, POINTS) for model in (SHAPE, f"{SHAPE}-awq")]).filter(engine="vllm", seeded=False)
-    of = {(row["dtype"], row["batch_size"]): row["joules"] for row in rows.sort(protocol()).iter_rows(named=True)}
-    alone, busy = ([of[dtype, at_once] for dtype in ("float16", "fp8", "awq-4bit")] for at_once in (1, 32))
+    """The 8B shape on vLLM without seeds in 16, 8 and 4 bits, one at a time and 32 at once, and in llama.cpp's formats: J/token."""
+    asked = f"{POINTS} having any_value(runs.harness_version) > '2.0'"
+    rows = pl.concat([results.sql(asked, model=model) for model in (SHAPE, f"{SHAPE}-awq")])
+    rows = rows.filter((pl.col("engine") == "vllm") & (~pl.col("seeded") | (pl.col("batch_size") == 1)))
+    of = {(row["dtype"], row["batch_size"]): row["joules"] for row in rows.sort(protocol(), "run_id").iter_rows(named=True)}
+    plain = rows.filter(dtype="float16", batch_size=1)["joules"]
+    llama = _of_8b(results)
+    lines = [[llama["llama.cpp", form, at_once] for form in ("float16", "Q8_0", "Q4_K_M")] for at_once in (1, 8, 32)]
     return [
-        "takes {:.2f} J per token in float16, {:.2f} in FP8 and {:.2f} with 4-bit AWQ weights one at a time".format(*alone),
-        "and {:.3f}, {:.3f} and {:.3f} with 32 at once".format(*busy),
+        f"takes {plain.min():.2f} to {plain.max():.2f} J per token in float16 (cards: {plain.len()})",
+        f"{of['fp8', 1]:.2f} in FP8 and {of['awq-4bit', 1]:.2f} with 4-bit AWQ weights one at a time",
+        "and {:.3f}, {:.3f} and {:.3f} with 32 at once".format(*(of[dtype, 32] for dtype in ("float16", "fp8", "awq-4bit"))),
+        "takes {:.2f}, {:.2f} and {:.2f} in float16, Q8_0 and Q4_K_M one at a time".format(*lines[0]),
+        "{:.2f}, {:.2f} and {:.2f} with 8 and {:.2f}, {:.2f} and {:.2f} with 32 at once".format(*lines[1], *lines[2]),
     ]
 
 
@@ -217,13 +243,19 @@ def batches_of_8b(results: pj.Results) -> list[str]:
 
 
 def four_bits_of_llama_cpp(results: pj.Results) -> list[str]:
-    """The 8B shape on llama.cpp in Q4_K_M against vLLM with AWQ and in float16: J/token."""
+    """The 8B shape on llama.cpp in Q4_K_M and Q8_0 against its own float16, and against vLLM with AWQ and in float16: J/token."""
     of = _of_8b(results)
     alone, several = of["llama.cpp", "Q4_K_M", 1], sorted(of["llama.cpp", "Q4_K_M", n] / of["vllm", "awq-4bit", n] for n in (8, 32))
-    more, fewer = alone / of["vllm", "awq-4bit", 1] - 1, 1 - alone / of["vllm", "float16", 1]
+    to_awq = alone / of["vllm", "awq-4bit", 1] - 1
+    saved = {n: [signed(of["llama.cpp", form, n] / of["llama.cpp", "float16", n] - 1) for form in ("Q8_0", "Q4_K_M")] for n in (1, 8, 32)}
+    plain = [of["llama.cpp", "float16", n] / of["vllm", "float16", n] for n in (1, 8, 32)]
     return [
-        f"takes {100 * more:.0f} % more joules per token than vLLM's AWQ and {100 * fewer:.0f} % fewer than float16",
-        "it takes {:.1f} to {:.1f} times what AWQ takes on vLLM".format(*several),
+        "Q8_0 and Q4_K_M change J/token by {} and {} % one at a time, by {} and {} % with 8 at once, by {} and {} % with 32".format(
+            *saved[1], *saved[8], *saved[32]
+        ),
+        "In float16 it takes {:.1f}, {:.1f} and {:.1f} times what vLLM takes with 1, 8 and 32 at once".format(*plain),
+        f"Q4_K_M takes {100 * to_awq:.0f} % more joules per token than vLLM's AWQ one at a time",
+        "{:.1f} to {:.1f} times as much with 8 and 32".format(*several),
     ]
 
 
@@ -274,7 +306,7 @@ def left_out_of_the_runtimes(results: pj.Results) -> list[str]:
 def _of_8b(results: pj.Results) -> dict[tuple[str, str, int], float]:
     """J/token of the 8B shape by engine, number format and answers at once: of the newest protocol, without seeds."""
     rows = pl.concat([points_of(results, model, POINTS) for model in (SHAPE, f"{SHAPE}-awq")]).filter(seeded=False)
-    newest = rows.sort(protocol(), "answers").iter_rows(named=True)
+    newest = rows.sort(protocol(), "answers", "run_id").iter_rows(named=True)
     return {(row["engine"], row["dtype"], row["batch_size"]): row["joules"] for row in newest}
 
 
@@ -346,6 +378,7 @@ FIGURES = (
     Figure(table_of_the_8b_shape, ENGINES, "| the 8B shape | at once |"),
     Figure(table_of_shapes, ENGINES, "| a shape | runtime |"),
     Figure(ours_against_vllm, ENGINES),
+    Figure(table_of_trials, ENGINES, "| loop | token/s | of the fastest |"),
     Figure(batches_against_vllm, ENGINES, "| shape | static batch |"),
     Figure(quantised, "docs/findings.md"),
     Figure(batches_of_1b, "docs/findings.md"),

@@ -74,9 +74,9 @@ def concise(results: pj.Results) -> list[str]:
     assert all(chat["median_change_low"] < 0 < chat["median_change_high"] for chat in chats)
     asked, asked_sharegpt = (f"{signed(chat['median_change_low'])} to {signed(chat['median_change_high'])} %" for chat in chats)
     each = results.sql(
-        "select count(*) as asked from requests join runs using (run_number) where runs.model_id = $model and runs.gpu = 'H200' and "
-        "runs.task = 'chat' and runs.prompt_set = 'sharegpt-200' and runs.batch_size = 1 and runs.harness_version = '2.1' "
-        "group by runs.seed order by asked",
+        "select runs.seed, count(distinct prompt_id) as asked from requests join runs using (run_number) where runs.model_id = $model and "
+        "runs.gpu = 'H200' and runs.task = 'chat' and runs.prompt_set = 'sharegpt-200' and runs.batch_size = 1 and "
+        "runs.harness_version = '2.1' group by all order by asked",
         model=SMOLLM,
     )["asked"]
     seeds = results.sql(
@@ -90,7 +90,7 @@ def concise(results: pj.Results) -> list[str]:
         f"took a median of {saved(own)}; runs: {own['runs_a']}, of {seeds.height} seeds) for the same shipped prompt",
         f"{saved(sharegpt)}; runs: {sharegpt['runs_a']}, each of a part of 200) for a ShareGPT prompt",
         f"changed nothing that could be seen: {asked} for a shipped prompt, {asked_sharegpt} for a ShareGPT prompt "
-        f"(runs: {chats[1]['runs_a']}, the last of {each[0]} of the {each[-1]} prompts)",
+        f"(runs: {chats[1]['runs_a']}, of {each.len()} seeds; one of them asked {each[0]} of the {each[-1]} prompts)",
     ]
 
 
@@ -237,30 +237,49 @@ def searched_beside_default(results: pj.Results) -> tuple[float, float]:
     return searched["joules"] / default["joules"] - 1, 1 - searched["speed"] / default["speed"]
 
 
+def one_at_a_time(results: pj.Results) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Shapes one at a time by 2.1 or later in our default loop, and on vLLM: of each card the newest run, J/token and token/s."""
+    rows = results.sql(
+        "select regexp_replace(model_id, '-vocab-49k$', '') as shape, card, engine, max(prompts) as answers, "
+        "max_by(ratio(energy_j_total, measured_output_tokens_total), started_at) as joules, "
+        "max_by(ratio(output_tokens_total, busy_s_total), started_at) as speed from runs "
+        "where gpu = 'H200' and harness_version > '2.0' and batch_size = 1 and concurrency = 1 and dtype = 'float16' and "
+        "model_id like '%-vocab-49k' and model_id not like 'smollm%' and engine in ('vllm', 'transformers-compiled') group by all"
+    )
+    ours, vllm = (rows.filter(engine=engine) for engine in ("transformers-compiled", "vllm"))
+    return ours, vllm
+
+
+def on_one_card(ours: pl.DataFrame, vllm: pl.DataFrame) -> pl.DataFrame:
+    """Our loop over vLLM where one card ran a shape with both: `change` in J/token, `faster` in token/s."""
+    both = ours.join(vllm, on=("shape", "card"), suffix="_vllm")
+    return both.with_columns(change=pl.col("joules") / pl.col("joules_vllm") - 1, faster=pl.col("speed") / pl.col("speed_vllm"))
+
+
 def loops(results: pj.Results) -> list[str]:
     """The 8B shape in three loops and on a server, one at a time, and on the server with weights in FP8."""
     all_rows = setups(results, model_id=SHAPE, gpu_model="H200", batch_size=1)
     rows, fp8 = newest(all_rows, "engine"), all_rows.filter(dtype="fp8", engine="vllm").row(0, named=True)
     of = {row["engine"]: row for row in rows.iter_rows(named=True)}
-    order = ("transformers-eager", "transformers-compiled:searched", "transformers-compiled", "vllm")
-    eager, searched, stacked, vllm = (of[engine] for engine in order)
-    speeds = [f"{of[engine]['throughput_tps']:.0f}" for engine in order]
-    counts = [of[engine]["prompts"] for engine in order]
-    protocols = sorted({of[engine]["harness_version"] for engine in order})
-    own = results.sql(
-        "select setup, card from repetitions where list_contains($setups, setup)", setups=[of[engine]["setup"] for engine in order]
-    )
-    capped = of["transformers-compiled:searched"]["power_capped_share"]
-    assert capped == 1
+    eager, searched = of["transformers-eager"], of["transformers-compiled:searched"]
+    assert searched["power_capped_share"] == 1
     dearer, slower = searched_beside_default(results)
+    each = [some.filter(shape=SHAPE.removesuffix("-vocab-49k")) for some in one_at_a_time(results)]
+    spans = [f"{some['joules'].min():.2f} to {some['joules'].max():.2f}" for some in each]
+    speeds = [f"{some['speed'].min():.0f} to {some['speed'].max():.0f}" for some in each]
+    answers = [eager["prompts"], searched["prompts"], *each[0]["answers"], *each[1]["answers"]]
+    both = on_one_card(*each).sort("joules_vllm")
+    changes = " and ".join(signed(change) for change in sorted(both["change"]))
+    dear = [percent(both[name][-1] / both[name][0] - 1) for name in ("joules_vllm", "joules")]
     return [
         f"costs {eager['energy_per_token_j']:.1f} J per token in an eager loop ({between(eager, '.1f')})",
         f"{searched['energy_per_token_j']:.1f} with kernels that inductor chose by timing them ({between(searched, '.1f')}",
-        f"{stacked['energy_per_token_j']:.1f} in our default loop ({between(stacked, '.1f')})",
-        f"and {vllm['energy_per_token_j']:.1f} on vLLM",
-        f"at {speeds[0]}, {speeds[1]}, {speeds[2]} and {speeds[3]} token/s ({min(counts)} to {max(counts)} answers",
-        f"one run each, H200s: {own['card'].n_unique()}, protocols {protocols[0]} to {protocols[-1]}",
+        f"{spans[0]} in our default loop (cards: {each[0].height}) and {spans[1]} on vLLM (cards: {each[1].height})",
+        f"at {eager['throughput_tps']:.0f}, {searched['throughput_tps']:.0f}, {speeds[0]} and {speeds[1]} token/s ({min(answers)} to "
+        f"{max(answers)} answers a run",
         f"the kernels that were timed took {percent(dearer)} % more joules than our default loop and were {percent(slower)} % slower",
+        f"of {both.height} cards that ran both one takes {dear[0]} % more than the other on vLLM and {dear[1]} % more in our loop "
+        f"(against vLLM {changes} % there)",
         f"With weights in FP8 vLLM takes {fp8['energy_per_token_j']:.1f} at {fp8['throughput_tps']:.0f} token/s",
     ]
 

@@ -21,6 +21,8 @@ ROOM = (14, 25)
 SERVER = 5
 # Marks this many times apart have room for words in the middle of both.
 CLOSE = 1.9
+# The same where one of the two says its number of runs.
+CLOSE_WITH_RUNS = 2.6
 # Marks nearer than this lie on each other: the n of the larger one begins below it, right of the words of the other.
 TOUCHING = 1.2
 # Words at the right of a mark reach one that is so many times larger.
@@ -226,13 +228,18 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     )
     # The next larger mark of its row, where words in the middle of both would touch; the largest has its words at its right.
     next_ = (pl.col("energy_per_token_j").shift(by).over("size_name").alias(name) for by, name in ((-1, "larger"), (1, "smaller")))
-    rows = rows.sort("size", "size_name", "energy_per_token_j").with_columns(next_)
+    most_runs = (
+        pl.max_horizontal("runs", pl.col("runs").shift(by)).over("size_name").alias(name)
+        for by, name in ((-1, "runs_up"), (1, "runs_down"))
+    )
+    rows = rows.sort("size", "size_name", "energy_per_token_j").with_columns(*next_, *most_runs)
+    up, down = (pl.when(pl.col(name) > 1).then(CLOSE_WITH_RUNS).otherwise(CLOSE) for name in ("runs_up", "runs_down"))
     # A mark that lies on the next smaller one has its words at its right, and the one after it too, where these would reach it.
     touching = pl.col("energy_per_token_j") < TOUCHING * pl.col("smaller")
     rows = rows.with_columns(touching.shift(1).over("size_name").alias("after_touching"))
     rows = rows.sort("size", "size_name", "step", maintain_order=True)
-    crowded = (least & (pl.col("larger") < CLOSE * pl.col("energy_per_token_j"))) | (
-        most & (pl.col("energy_per_token_j") < CLOSE * pl.col("smaller"))
+    crowded = (least & (pl.col("larger") < up * pl.col("energy_per_token_j"))) | (
+        most & (pl.col("energy_per_token_j") < down * pl.col("smaller"))
     )
     is_close = (pl.col("larger") < CLOSE * pl.col("energy_per_token_j")) & (pl.col("larger") < pl.col("larger").max().over("size_name"))
     reached = pl.col("after_touching").fill_null(False) & (pl.col("energy_per_token_j") < REACHED * pl.col("smaller"))
