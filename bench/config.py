@@ -26,7 +26,7 @@ STARTED: tuple[Started, ...] = get_args(Started)
 """Servers that `bench` starts and stops itself."""
 SERVED = ("openai", *STARTED)
 LogName = Literal["mlflow", "wandb", "otel"]
-LoopName = Literal["stacked", "searched", "stacked-searched", "compiled", "graph", "stacked-graph"]
+LoopName = Literal["stacked", "searched", "stacked-searched", "compiled", "graph", "stacked-graph", "stacked-matmul", "stacked-split"]
 # What each tracker needs: a module, and the package and extra that bring it.
 TRACKERS = {
     "mlflow": ("mlflow", "mlflow-skinny", "mlflow"),

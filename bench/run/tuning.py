@@ -47,7 +47,7 @@ def chosen_loop(
         found = {"loop": config.loop}
     else:
         console.print(f"Trying the loops for the best {config.tune} ...")
-        found = tune(lambda loop: attempt(engine, loop, config, meter), config.tune, config.tune_loss, console.print)
+        found = tune(lambda loop: attempt(engine, loop, config, meter), config.tune, config.tune_loss, console.print, config.batch_size)
         console.print(f"Running {found['loop']}.")
     engine.use_loop(by_name(found["loop"]))
     return found

@@ -14,7 +14,7 @@ from prompt_joules.bench.engines.compiled import split
 
 Way = Callable[[Tensor, Tensor, Tensor, Tensor, float], Tensor]
 ALONE = "products"
-"""The way for one answer at a time."""
+"""The way for one answer at a time, unless its loop has another."""
 SPLIT_FROM = 256
 """Answers times key heads from which a batch takes `split`; a smaller one takes `matmul`. Over 512 positions on an H200 `split` took
 1.8 times as long as `matmul` with 8 × 8, and 0.7 times with 8 × 32 and 32 × 8 (docs/engines.md)."""
@@ -39,7 +39,7 @@ def matmul(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: 
     return (scores.masked_fill(~visible, float("-inf")).softmax(-1).to(value.dtype) @ value).reshape(batch, heads, dim)
 
 
-def way_for(batch: int, cache: tuple[int, int], dtype: torch.dtype, *, compiled: bool, device: str) -> str:
+def way_for(batch: int, cache: tuple[int, int], dtype: torch.dtype, *, compiled: bool, device: str, alone: str = ALONE) -> str:
     """The way, a name of `WAYS`, to attend in a step.
 
     Args:
@@ -48,14 +48,15 @@ def way_for(batch: int, cache: tuple[int, int], dtype: torch.dtype, *, compiled:
         dtype: of keys and values.
         compiled: the layer goes through `torch.compile`; without it the other ways fill the memory or launch more kernels than `matmul`.
         device: kind of device, e.g. `cuda`.
+        alone: the way that the loop has for one answer.
     """
     if not compiled:
         return "matmul"
-    if batch == 1:
-        return ALONE
+    if batch == 1 and alone != "split":
+        return alone
     heads, dim = cache
-    measured = batch * heads >= SPLIT_FROM and dim <= WIDEST and dtype in (torch.float16, torch.bfloat16)
-    return "split" if measured and device == "cuda" and split.runs() else "matmul"
+    wanted = (batch == 1 or batch * heads >= SPLIT_FROM) and dim <= WIDEST and dtype in (torch.float16, torch.bfloat16)
+    return "split" if wanted and device == "cuda" and split.runs() else "matmul"
 
 
 WAYS: dict[str, Way] = {"products": products, "matmul": matmul, "split": split.attend}

@@ -67,7 +67,7 @@ class StaticDecoder:
         self.dtype = next(model.parameters()).dtype
         self.layers = decoder_layers(model)
         self.on_gpu = self.device.type == "cuda"
-        register_attention(model)
+        register_attention(model, loop.alone)
         self._keyword = cache_keyword(self.layers[0]) or "cache"
         (stack if loop.stacked else unstack)(self.layers)
         wanted = loop.compiled and self.on_gpu if compile_layers is None else compile_layers

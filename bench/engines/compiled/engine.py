@@ -61,8 +61,9 @@ class CompiledEngine(TransformersEngine):
         weight = next(self._model.parameters())
         shape, on = cache_shape(self._model), weight.device.type
         compiles = self._loop.compiled and on == "cuda"
-        alone, way = (attention.way_for(some, shape, weight.dtype, compiled=compiles, device=on) for some in (1, batch))
-        own = {"attention": PREFILL_ATTENTION, "decode_attention": ATTENTION if way == alone else f"{ATTENTION}:{way}"}
+        usual = attention.way_for(1, shape, weight.dtype, compiled=compiles, device=on)
+        way = attention.way_for(batch, shape, weight.dtype, compiled=compiles, device=on, alone=self._loop.alone)
+        own = {"attention": PREFILL_ATTENTION, "decode_attention": ATTENTION if way == usual else f"{ATTENTION}:{way}"}
         return super().settings(batch) | own | ({"kernels": compiled} if compiled else {})
 
     def reserve(self, longest: int, sampling: Sampling) -> None:

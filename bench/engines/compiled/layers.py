@@ -1,6 +1,7 @@
 """One decoder layer on buffers that never move: its attention, its cache, and which models have such layers."""
 
 import inspect
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,13 +21,20 @@ class UnsupportedArchitecture(Exception):
 
 
 def decode_attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    alone: str = attention.ALONE,
+    **options: Any,
 ) -> tuple[Tensor, None]:
     """Attention of one new token over a static buffer; longer queries (the prefill) go to PyTorch's own kernel.
 
     Args:
         query: [batch, heads, 1, dim]; key, value: [batch, key heads, length, dim]; attention_mask: [batch, 1, 1,
         length], True = visible.
+        alone: the way of one answer, a name of `attention.WAYS`.
 
     Returns:
         [batch, 1, heads, dim] and None, as transformers' attention interface asks.
@@ -43,7 +51,8 @@ def decode_attention(
     scaling = options.get("scaling") or query.shape[3] ** -0.5
     visible = attention_mask.view(attention_mask.shape[0], 1, 1, -1)
     cache = (key.shape[1], key.shape[3])
-    way = attention.way_for(query.shape[0], cache, key.dtype, compiled=torch.compiler.is_compiling(), device=query.device.type)
+    how = {"compiled": torch.compiler.is_compiling(), "device": query.device.type}
+    way = attention.way_for(query.shape[0], cache, key.dtype, **how, alone=alone)
     return attention.WAYS[way](query, key, value, visible, scaling).unsqueeze(1), None
 
 
@@ -151,14 +160,16 @@ def cache_keyword(layer: nn.Module) -> str | None:
     return next((name for name in ("cache", "past_key_values") if name in names), None)
 
 
-def register_attention(model: Any) -> None:
-    """Make `decode_attention` the model's attention."""
+def register_attention(model: Any, alone: str = attention.ALONE) -> None:
+    """Make `decode_attention` the model's attention, with this way for one answer."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    AttentionInterface.register(ATTENTION, decode_attention)
-    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
-    model.set_attn_implementation(ATTENTION)
+    usual = alone == attention.ALONE
+    name = ATTENTION if usual else f"{ATTENTION}_{alone}"
+    AttentionInterface.register(name, decode_attention if usual else partial(decode_attention, alone=alone))
+    AttentionMaskInterface.register(name, sdpa_mask)
+    model.set_attn_implementation(name)
 
 
 def plain_layer(layer: nn.Module, hidden: Tensor, **options: Any) -> Any:

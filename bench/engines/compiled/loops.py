@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from prompt_joules.bench import errors
+from prompt_joules.bench.engines.compiled.attention import ALONE
 
 Aim = Literal["speed", "energy"]
 
@@ -22,6 +23,7 @@ class Loop:
     compiled: bool  # layers go through `torch.compile`; without it only the CUDA graph saves launches
     coordinate_descent: bool = False  # inductor searches its kernels for speed, matrix products of one row among them
     stacked: bool = False  # projections of one input are one matrix, see `stacked.py`
+    alone: str = ALONE  # how one answer attends in a compiled layer, see `attention.py`
 
 
 STACKED = Loop("stacked", compiled=True, stacked=True)
@@ -33,6 +35,8 @@ LOOPS = (
     STACKED,
     Loop("stacked-searched", compiled=True, coordinate_descent=True, stacked=True),
     Loop("stacked-graph", compiled=False, stacked=True),
+    Loop("stacked-matmul", compiled=True, stacked=True, alone="matmul"),
+    Loop("stacked-split", compiled=True, stacked=True, alone="split"),
 )
 
 
@@ -82,8 +86,8 @@ def choose(trials: Sequence[Trial], aim: Aim, most_loss: float) -> Trial:
     return min(fast or metered, key=lambda trial: trial.energy_per_token_j or 0.0)
 
 
-def tune(attempt: Callable[[Loop], Trial], aim: Aim, most_loss: float, say: Callable[[str], None]) -> dict[str, Any]:
-    """Try every loop and choose one; what was tried is kept with the run.
+def tune(attempt: Callable[[Loop], Trial], aim: Aim, most_loss: float, say: Callable[[str], None], batch: int = 1) -> dict[str, Any]:
+    """Try every loop and choose one; what was tried is kept with the run. In a batch loops that differ for one answer alone are one.
 
     Loops that stack come last: stacking changes the loaded weights' layout.
 
@@ -91,7 +95,7 @@ def tune(attempt: Callable[[Loop], Trial], aim: Aim, most_loss: float, say: Call
         JSON values: `loop` (its name), `aim`, `most_loss`, `trials`.
     """
     trials = []
-    for loop in LOOPS:
+    for loop in (loop for loop in LOOPS if batch == 1 or loop.alone == ALONE):
         trials.append(attempt(loop))
         say(_words(trials[-1]))
     return {"loop": choose(trials, aim, most_loss).loop, "aim": aim, "most_loss": most_loss, "trials": [asdict(trial) for trial in trials]}

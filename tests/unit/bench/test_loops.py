@@ -14,6 +14,7 @@ import transformers  # noqa: E402
 
 from prompt_joules.bench import errors  # noqa: E402
 from prompt_joules.bench.config import RunConfig, check  # noqa: E402
+from prompt_joules.bench.engines.compiled.attention import ALONE  # noqa: E402
 from prompt_joules.bench.engines.compiled.loops import LOOPS, STACKED, Trial, by_name, choose, engine_name, tune  # noqa: E402
 from prompt_joules.bench.engines.compiled.stacked import Part, stack, unstack  # noqa: E402
 from prompt_joules.bench.run import tuning  # noqa: E402
@@ -108,6 +109,9 @@ def test_every_loop_is_tried_and_kept_and_stacking_comes_last() -> None:
     assert [trial["loop"] for trial in found["trials"]] == tried == [loop.name for loop in LOOPS]
     assert [by_name(name).stacked for name in tried] == sorted(by_name(name).stacked for name in tried)
     assert len(said) == len(LOOPS)
+    tried.clear()
+    tune(attempt, "energy", 0.05, said.append, batch=8)
+    assert tried == [loop.name for loop in LOOPS if loop.alone == ALONE], "in a batch the others would be `stacked` once more"
 
 
 def measured(model: Path, out: Path, **options: Any) -> pl.DataFrame:

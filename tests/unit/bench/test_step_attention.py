@@ -21,6 +21,7 @@ from torch.nn.functional import scaled_dot_product_attention  # noqa: E402
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled import attention, layers, split  # noqa: E402
 from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
+from prompt_joules.bench.engines.compiled.loops import LOOPS, Loop  # noqa: E402
 from tests.perf.step_parts import OTHERS  # noqa: E402
 from tests.warehouses import ROOT  # noqa: E402
 
@@ -125,8 +126,16 @@ def test_a_compiled_layer_over_a_part_of_the_buffers_copies_no_keys(way: str, mo
 
 
 def test_one_answer_goes_by_products_as_ever_and_batches_by_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    def way(batch: int, heads: int = 8, dim: int = 64, dtype: torch.dtype = torch.float16, compiled: bool = True, on: str = "cuda") -> str:
-        return attention.way_for(batch, (heads, dim), dtype, compiled=compiled, device=on)
+    def way(
+        batch: int,
+        heads: int = 8,
+        dim: int = 64,
+        dtype: torch.dtype = torch.float16,
+        compiled: bool = True,
+        on: str = "cuda",
+        alone: str = "products",
+    ) -> str:
+        return attention.way_for(batch, (heads, dim), dtype, compiled=compiled, device=on, alone=alone)
 
     monkeypatch.setattr(split, "runs", lambda: True)
     assert [way(batch) for batch in (1, 2, 8, 31, 32, 128)] == ["products", "matmul", "matmul", "matmul", "split", "split"]
@@ -134,8 +143,34 @@ def test_one_answer_goes_by_products_as_ever_and_batches_by_what_was_measured(mo
     assert [way(batch, compiled=False) for batch in (1, 32)] == ["matmul", "matmul"]
     others = [way(32, dim=256), way(32, dtype=torch.float32), way(32, on="cpu")]
     assert others == ["matmul"] * 3, "not measured with wide heads or 32 bits, and the kernel is for a GPU"
+    for alone in ("matmul", "split"):
+        assert [way(batch, alone=alone) for batch in (1, 2, 32)] == [alone, "matmul", "split"], "a loop has a say in one answer alone"
+        assert way(1, compiled=False, alone=alone) == way(1, on="cpu", alone=alone) == way(1, dim=256, alone=alone) == "matmul"
     monkeypatch.setattr(split, "runs", lambda: False)
     assert [way(batch) for batch in (1, 32)] == ["products", "matmul"], "a GPU without Triton, or an old one"
+    assert way(1, alone="split") == "matmul"
+
+
+@pytest.mark.parametrize("loop", [loop for loop in LOOPS if loop.alone != attention.ALONE], ids=lambda loop: loop.name)
+def test_one_answer_attends_as_its_loop_says_and_equals_generate(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    way_for = attention.way_for
+
+    def noted(batch: int, *shape: Any, **how: Any) -> str:
+        asked.append(how["alone"])
+        return way_for(batch, *shape, **how)
+
+    model, prompt = tiny(2, 64), torch.randint(1, 100, (250,))
+    answers = expected(model, [prompt], 12)
+    monkeypatch.setattr(attention, "way_for", noted)
+    decoder = StaticDecoder(model, GREEDY, compile_layers=False, loop=loop)
+    decoder.size(300)
+    assert decoder.generate(prompt[None], torch.ones(1, 250, dtype=torch.long), 12, frozenset(), seed=0).tokens == answers
+    assert set(asked) == {loop.alone}
+    monkeypatch.setattr(attention, "way_for", lambda *_, alone, **__: alone)
+    compiled = StaticDecoder(model, GREEDY, compile_layers=True, loop=loop)
+    compiled.size(300)
+    assert compiled.generate(prompt[None], torch.ones(1, 250, dtype=torch.long), 12, frozenset(), seed=0).tokens == answers
 
 
 def test_without_triton_the_kernel_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
