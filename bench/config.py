@@ -26,7 +26,9 @@ STARTED: tuple[Started, ...] = get_args(Started)
 """Servers that `bench` starts and stops itself."""
 SERVED = ("openai", *STARTED)
 LogName = Literal["mlflow", "wandb", "otel"]
-LoopName = Literal["stacked", "searched", "stacked-searched", "compiled", "graph", "stacked-graph", "stacked-matmul", "stacked-split"]
+LoopName = Literal[
+    "stacked", "searched", "stacked-searched", "compiled", "graph", "stacked-graph", "stacked-matmul", "stacked-split", "stacked-prefill"
+]
 # What each tracker needs: a module, and the package and extra that bring it.
 TRACKERS = {
     "mlflow": ("mlflow", "mlflow-skinny", "mlflow"),

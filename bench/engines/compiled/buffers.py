@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from prompt_joules.bench.engines.compiled.layers import LayerCache
+from prompt_joules.bench.engines.compiled.prefill import Prompt
 
 ROUND = 64
 """Buffers hold a multiple of so many tokens."""
@@ -37,6 +38,8 @@ class Buffers:
     on_host: Tensor
     layers: list[LayerCache] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    prompts: dict[int, Prompt] = field(default_factory=dict)  # by their length, padding included
+    pool: Any = None  # of the graphs' scratch memory
 
     def step_for(self, tokens: int) -> Step:
         """The shortest step that sees this many tokens."""

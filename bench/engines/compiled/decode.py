@@ -11,16 +11,17 @@ What it does not know: sliding-window or linear attention, encoder-decoder model
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from prompt_joules.bench.engines.base import Sampling
-from prompt_joules.bench.engines.compiled import kernels
+from prompt_joules.bench.engines.compiled import kernels, prefill
 from prompt_joules.bench.engines.compiled.buffers import ROUND, Buffers, Step, allocate
 from prompt_joules.bench.engines.compiled.layers import (
     LayerCache,
@@ -72,6 +73,7 @@ class StaticDecoder:
         (stack if loop.stacked else unstack)(self.layers)
         wanted = loop.compiled and self.on_gpu if compile_layers is None else compile_layers
         self._layer_forward = self._compiled(loop) if wanted else plain_layer
+        self._captures_prompts = loop.captures_prompts
         self.room = ROUND
         self.builds = 0
         self._held: dict[int, Buffers] = {}
@@ -109,8 +111,9 @@ class StaticDecoder:
             torch.cuda.OutOfMemoryError: the buffers do not fit.
         """
         torch.manual_seed(seed)
-        buffers = self._prefill(input_ids, attention_mask, max_new_tokens)
         batch, prompt = input_ids.shape
+        buffers = self._reserve(batch, prompt + max_new_tokens)
+        prompt = self._prefill(buffers, input_ids, attention_mask)
         decoded = Decoded([[] for _ in range(batch)], ["length"] * batch, [])
         running = set(range(batch))
         for step in range(max_new_tokens):
@@ -125,19 +128,24 @@ class StaticDecoder:
                 break
         return decoded
 
-    def prepare(self, batch: int, length: int) -> None:
-        """Allocate the buffers, compile the layers and capture the graph for prompts and answers of up to `length`
-        tokens together.
+    def prepare(self, batch: int, length: int, prompt: int = 0) -> None:
+        """Allocate the buffers, compile the layers and capture the graphs for prompts and answers of up to `length` tokens together.
 
         Called before a measured window, so that none of it is charged to an answer.
+
+        Args:
+            prompt: tokens of the longest prompt.
         """
         with torch.inference_mode():
-            self._reserve(batch, length)
+            buffers = self._reserve(batch, length)
+            if prompt:
+                self._prompt_for(buffers, batch, prompt)
 
     def size(self, length: int) -> None:
         """Make room for prompts and answers of up to `length` tokens together; buffers that are too short are given up."""
-        if length > self.room:
-            self.room = -(-length // ROUND) * ROUND
+        needed = length + (prefill.BUCKET - 1 if self._captures_prompts else 0)
+        if needed > self.room:
+            self.room = -(-needed // ROUND) * ROUND
             self._held.clear()
 
     def _reserve(self, batch: int, length: int) -> Buffers:
@@ -160,38 +168,64 @@ class StaticDecoder:
         return allocate(batch, length, (len(self.layers), heads, dim), self.dtype, self.device, vocabulary)
 
     def _capture(self, buffers: Buffers) -> None:
-        pool = torch.cuda.graph_pool_handle()  # the steps run one after the other, so they may share their scratch memory
+        buffers.pool = torch.cuda.graph_pool_handle()  # the graphs run one after the other, so they may share their scratch memory
         for step in buffers.steps:
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(3):
-                    buffers.slot.zero_()
-                    self._forward(buffers, step)
-            torch.cuda.current_stream().wait_stream(side)
             buffers.slot.zero_()
-            step.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(step.graph, pool=pool):
-                self._forward(buffers, step)
+            step.graph = _captured(partial(self._forward, buffers, step), buffers.pool)
 
-    def _prefill(self, input_ids: Tensor, attention_mask: Tensor, max_new_tokens: int) -> Buffers:
-        batch, prompt = input_ids.shape
-        buffers = self._reserve(batch, prompt + max_new_tokens)
-        position = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)
+    def _prefill(self, buffers: Buffers, input_ids: Tensor, attention_mask: Tensor) -> int:
+        """Read the prompts and draw the first tokens. Returns how many tokens of the buffers the prompts take, their padding included."""
+        prompt = self._prompt_for(buffers, *input_ids.shape)
+        if prompt is None:
+            self._read(buffers, input_ids, attention_mask)
+            return int(input_ids.shape[1])
+        prompt.fill(input_ids, attention_mask)
+        if prompt.graph is None:
+            self._read_padded(buffers, prompt)
+        else:
+            prompt.graph.replay()
+        return int(prompt.ids.shape[1])
+
+    def _prompt_for(self, buffers: Buffers, batch: int, tokens: int) -> prefill.Prompt | None:
+        """What reads prompts of so many tokens in a graph, captured where it is new; None where no graph reads them."""
+        length = prefill.padded_length(batch, tokens) if self._captures_prompts else None
+        if length is None:
+            return None
+        if length not in buffers.prompts:
+            self.builds += 1
+            prompt = buffers.prompts[length] = prefill.allocate(batch, length, buffers.layers)
+            if self.on_gpu:
+                prompt.graph = _captured(partial(self._read_padded, buffers, prompt), buffers.pool)
+        return buffers.prompts[length]
+
+    def _read(self, buffers: Buffers, input_ids: Tensor, attention_mask: Tensor) -> None:
+        position = _positions(attention_mask)
         padded = None if bool(attention_mask.all()) else attention_mask
         output = self.model(input_ids=input_ids, attention_mask=padded, position_ids=position, use_cache=True, logits_to_keep=1)
         prefix = output.get("cache") if "cache" in output else output.past_key_values
         for layer, filled in zip(buffers.layers, prefix.layers, strict=True):
-            layer.keys[:, :, :prompt].copy_(filled.keys)
-            layer.values[:, :, :prompt].copy_(filled.values)
+            cache = prefill.PromptCache(layer, input_ids.shape[1])
+            cache.update(filled.keys, filled.values)
+        self._begin(buffers, input_ids, attention_mask.bool(), position, output.logits)
+
+    def _read_padded(self, buffers: Buffers, prompt: prefill.Prompt) -> None:
+        position = _positions(prompt.real)
+        with self._layers_on(prompt.layers, plain_layer):
+            output = self.model(
+                input_ids=prompt.ids, attention_mask=prompt.visible(), position_ids=position, use_cache=False, logits_to_keep=1
+            )
+        self._begin(buffers, prompt.ids, prompt.real, position, output.logits)
+
+    def _begin(self, buffers: Buffers, ids: Tensor, real: Tensor, position: Tensor, logits: Tensor) -> None:
+        """Set the buffers to the end of these prompts [batch, tokens], and draw the first tokens."""
+        prompt = ids.shape[1]
         buffers.visible.zero_()
-        buffers.visible[:, 0, 0, :prompt] = attention_mask.bool()
+        buffers.visible[:, 0, 0, :prompt] = real
         buffers.slot.fill_(prompt)
         buffers.position.copy_(position[:, -1:] + 1)
         if buffers.seen is not None:
-            buffers.seen.zero_().scatter_(1, input_ids, attention_mask.bool())
-        self._draw(output.logits[:, -1], buffers)
-        return buffers
+            buffers.seen.zero_().scatter_(1, ids.where(real, ids[:, -1:]), True)  # what stands in padding was not said
+        self._draw(logits[:, -1], buffers)
 
     def _step(self, buffers: Buffers, tokens: int) -> None:
         step = buffers.step_for(tokens)
@@ -202,7 +236,7 @@ class StaticDecoder:
 
     def _forward(self, buffers: Buffers, step: Step) -> None:
         buffers.visible.index_fill_(3, buffers.slot, True)
-        with self._static_layers(step):
+        with self._layers_on(step.layers, self._layer_forward):
             logits = self.model(input_ids=buffers.token, attention_mask=step.visible, position_ids=buffers.position, use_cache=False).logits
         buffers.slot.add_(1)
         buffers.position.add_(1)
@@ -222,21 +256,40 @@ class StaticDecoder:
         return drawn
 
     @contextmanager
-    def _static_layers(self, step: Step) -> Iterator[None]:
-        """Inside the block, every layer works on its static buffer instead of the cache that the model would pass."""
-        for layer, cache in zip(self.layers, step.layers, strict=True):
-            layer.forward = self._bound(layer, cache)
+    def _layers_on(self, caches: Sequence[LayerCache | prefill.PromptCache], run: Callable[..., Any]) -> Iterator[None]:
+        """Inside the block every layer goes through `run`, on its static buffer instead of the cache that the model would pass."""
+        for layer, cache in zip(self.layers, caches, strict=True):
+            layer.forward = self._bound(layer, cache, run)
         try:
             yield
         finally:
             for layer in self.layers:
                 del layer.forward
 
-    def _bound(self, layer: torch.nn.Module, cache: LayerCache) -> Callable[..., Any]:
+    def _bound(self, layer: torch.nn.Module, cache: LayerCache | prefill.PromptCache, run: Callable[..., Any]) -> Callable[..., Any]:
         def forward(hidden: Tensor, **options: Any) -> Any:
-            return self._layer_forward(layer, hidden, **{**options, self._keyword: cache})
+            return run(layer, hidden, **{**options, self._keyword: cache})
 
         return forward
+
+
+def _captured(run: Callable[[], None], pool: Any) -> Any:
+    """The CUDA graph of `run`, which has run three times before, so that nothing is compiled or allocated in it."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, pool=pool):
+        run()
+    return graph
+
+
+def _positions(real: Tensor) -> Tensor:
+    """Of left-padded tokens [batch, tokens], counted from the first that is none of the padding."""
+    return (real.long().cumsum(-1) - 1).clamp(min=0)
 
 
 def _ends(token: int, row: int, decoded: Decoded, stop_ids: frozenset[int], should_stop: Callable[[list[int]], bool] | None) -> bool:

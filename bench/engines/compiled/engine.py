@@ -81,7 +81,7 @@ class CompiledEngine(TransformersEngine):
         """
         with self._faults(None):
             longest = max(prompt.input_tokens for prompt in prompts)
-            self._decoder_for(sampling).prepare(len(prompts), longest + sampling.max_new_tokens)
+            self._decoder_for(sampling).prepare(len(prompts), longest + sampling.max_new_tokens, longest)
 
     def generate(self, prompts: Sequence[Prepared], sampling: Sampling) -> list[Generation]:
         """Answer one static batch. Raises PromptFailed: it does not fit the memory, or the model broke on it."""

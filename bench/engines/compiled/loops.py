@@ -23,6 +23,7 @@ class Loop:
     compiled: bool  # layers go through `torch.compile`; without it only the CUDA graph saves launches
     coordinate_descent: bool = False  # inductor searches its kernels for speed, matrix products of one row among them
     stacked: bool = False  # projections of one input are one matrix, see `stacked.py`
+    captures_prompts: bool = False  # short prompts are read in a CUDA graph, see `prefill.py`
     alone: str = ALONE  # how one answer attends in a compiled layer, see `attention.py`
 
 
@@ -37,6 +38,7 @@ LOOPS = (
     Loop("stacked-graph", compiled=False, stacked=True),
     Loop("stacked-matmul", compiled=True, stacked=True, alone="matmul"),
     Loop("stacked-split", compiled=True, stacked=True, alone="split"),
+    Loop("stacked-prefill", compiled=True, stacked=True, captures_prompts=True),
 )
 
 

@@ -126,6 +126,26 @@ def test_a_left_padded_batch_equals_its_requests_alone() -> None:
     assert decoded.tokens == expected
 
 
+def test_what_stands_in_padding_is_not_penalised() -> None:
+    model = tiny("llama")
+    sampling = Sampling(temperature=0, repetition_penalty=1.3)
+    short, long = torch.tensor([0, 7, 0, 9]), torch.randint(1, 100, (9,))
+    short_alone = StaticDecoder(model, sampling).generate(short[None], torch.ones(1, 4, dtype=torch.long), 20, frozenset(), seed=0).tokens
+    for padding in (0, 50):
+        padded = torch.full((2, 9), padding)
+        padded[0, 5:], padded[1] = short, long
+        mask = torch.tensor([[0] * 5 + [1] * 4, [1] * 9])
+        decoder = StaticDecoder(model, sampling)
+        decoder.generate(padded, mask, 1, frozenset(), seed=0)
+        seen = decoder._held[2].seen
+        assert seen is not None and seen[0].nonzero().flatten().tolist() == sorted({0, 7, 9, *_drawn_after(decoder)})
+        assert decoder.generate(padded, mask, 20, frozenset(), seed=0).tokens[0] == short_alone[0]
+
+
+def _drawn_after(decoder: StaticDecoder) -> list[int]:
+    return [int(decoder._held[2].drawn[0])]
+
+
 def test_each_request_of_a_batch_stops_on_its_own() -> None:
     model = tiny("llama")
     short, long = torch.randint(1, 100, (9,)), torch.randint(1, 100, (9,))

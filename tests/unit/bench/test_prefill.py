@@ -1,0 +1,89 @@
+"""Short prompts that are read in a graph of one length get the answers of `generate`, whatever their length, alone or in a batch.
+
+A CPU has no CUDA graphs: what would be captured runs each time.
+"""
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
+
+from prompt_joules.bench.engines.base import Sampling  # noqa: E402
+from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
+from prompt_joules.bench.engines.compiled.loops import by_name  # noqa: E402
+from prompt_joules.bench.engines.compiled.prefill import BUCKET, MOST, padded_length  # noqa: E402
+from tests.unit.bench.test_static_decode import GREEDY, reference, tiny  # noqa: E402
+
+LOOP = by_name("stacked-prefill")
+
+
+def in_graphs(model: Any, sampling: Sampling = GREEDY) -> StaticDecoder:
+    return StaticDecoder(model, sampling, compile_layers=False, loop=LOOP)
+
+
+def ones(*shape: int) -> Any:
+    return torch.ones(*shape, dtype=torch.long)
+
+
+def test_prompts_are_padded_to_a_multiple_up_to_what_a_graph_is_worth() -> None:
+    assert [padded_length(1, tokens) for tokens in (1, BUCKET, BUCKET + 1, MOST, MOST + 1)] == [BUCKET, BUCKET, 2 * BUCKET, MOST, None]
+    assert [padded_length(MOST // BUCKET, tokens) for tokens in (BUCKET, BUCKET + 1)] == [BUCKET, None]
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_answers_equal_generate_whatever_the_length(kind: str) -> None:
+    model = tiny(kind)
+    prompts = [torch.randint(0, 100, (tokens,)) for tokens in (1, 9, BUCKET - 1, BUCKET, BUCKET + 1, 2 * BUCKET + 5, 9)]
+    expected = [reference(model, prompt, 20) for prompt in prompts]
+    decoder = in_graphs(model)
+    found = [decoder.generate(prompt[None], ones(1, len(prompt)), 20, frozenset(), seed=0).tokens[0] for prompt in prompts]
+    assert found == expected
+
+
+def test_a_left_padded_batch_equals_its_requests_alone() -> None:
+    model = tiny("llama")
+    short, long = torch.randint(1, 100, (4,)), torch.randint(1, 100, (70,))
+    expected = [reference(model, short, 20), reference(model, long, 20)]
+    padded, mask = torch.zeros(2, 70, dtype=torch.long), ones(2, 70)
+    padded[0, 66:], padded[1], mask[0, :66] = short, long, 0
+    decoder = in_graphs(model)
+    for _ in range(2):
+        assert decoder.generate(padded, mask, 20, frozenset(), seed=0).tokens == expected
+
+
+def test_a_prompt_beyond_what_a_graph_reads_is_read_as_ever() -> None:
+    model = tiny("llama")
+    batch = MOST // BUCKET + 1
+    prompts = torch.randint(0, 100, (batch, 9))
+    expected = [reference(model, prompt, 5) for prompt in prompts]
+    decoder = in_graphs(model)
+    assert decoder.generate(prompts, ones(batch, 9), 5, frozenset(), seed=0).tokens == expected
+    assert not decoder._held[batch].prompts
+
+
+def test_a_penalty_sees_the_prompt_and_no_padding() -> None:
+    model = tiny("llama")
+    sampling = Sampling(temperature=0, repetition_penalty=1.3)
+    prompt = torch.randint(1, 100, (9,))
+    expected = reference(model, prompt, 20, repetition_penalty=1.3)
+    assert in_graphs(model, sampling).generate(prompt[None], ones(1, 9), 20, frozenset(), seed=0).tokens == [expected]
+
+
+def test_nothing_is_made_within_a_window() -> None:
+    decoder = in_graphs(tiny("llama"))
+    decoder.size(120)
+    assert decoder.room == 192, "room for the padding, which a prompt of 65 tokens has most of"
+    for prompt in (9, BUCKET + 1, 100):
+        decoder.prepare(1, 120, prompt)
+        made = decoder.builds
+        decoder.generate(torch.randint(0, 100, (1, prompt)), ones(1, prompt), 120 - prompt, frozenset(), seed=0)
+        assert (decoder.builds, decoder.room) == (made, 192)
+    assert sorted(decoder._held[1].prompts) == [BUCKET, 2 * BUCKET]
+
+
+def test_padding_leaves_no_number_that_is_none() -> None:
+    decoder = in_graphs(tiny("llama"))
+    decoder.generate(torch.randint(0, 100, (1, 3)), ones(1, 3), 2, frozenset(), seed=0)
+    for layer in decoder._held[1].layers:
+        assert layer.keys.isfinite().all() and layer.values.isfinite().all()
