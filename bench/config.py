@@ -27,7 +27,16 @@ STARTED: tuple[Started, ...] = get_args(Started)
 SERVED = ("openai", *STARTED)
 LogName = Literal["mlflow", "wandb", "otel"]
 LoopName = Literal[
-    "stacked", "searched", "stacked-searched", "compiled", "graph", "stacked-graph", "stacked-matmul", "stacked-split", "stacked-prefill"
+    "stacked",
+    "searched",
+    "stacked-searched",
+    "compiled",
+    "graph",
+    "stacked-graph",
+    "stacked-matmul",
+    "stacked-split",
+    "stacked-prefill",
+    "stacked-ahead",
 ]
 # What each tracker needs: a module, and the package and extra that bring it.
 TRACKERS = {

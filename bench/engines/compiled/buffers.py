@@ -85,7 +85,7 @@ def allocate(
         position=torch.zeros(batch, 1, dtype=torch.long, **options),
         visible=torch.zeros(batch, 1, 1, length, dtype=torch.bool, **options),
         seen=None if vocabulary is None else torch.zeros(batch, vocabulary, dtype=torch.bool, **options),
-        on_host=torch.zeros(batch, dtype=torch.long, pin_memory=device.type == "cuda"),
+        on_host=torch.zeros(2, batch, dtype=torch.long, pin_memory=device.type == "cuda"),
     )
     for _ in range(count):
         keys, values = (torch.zeros(batch, heads, length, dim, dtype=dtype, **options) for _ in range(2))

@@ -74,6 +74,7 @@ class StaticDecoder:
         wanted = loop.compiled and self.on_gpu if compile_layers is None else compile_layers
         self._layer_forward = self._compiled(loop) if wanted else plain_layer
         self._captures_prompts = loop.captures_prompts
+        self._ahead = loop.ahead
         self.room = ROUND
         self.builds = 0
         self._held: dict[int, Buffers] = {}
@@ -116,10 +117,7 @@ class StaticDecoder:
         prompt = self._prefill(buffers, input_ids, attention_mask)
         decoded = Decoded([[] for _ in range(batch)], ["length"] * batch, [])
         running = set(range(batch))
-        for step in range(max_new_tokens):
-            if step:
-                self._step(buffers, prompt + step)
-            drawn = self._to_host(buffers)
+        for drawn in self._drawn(buffers, prompt, max_new_tokens):
             decoded.stamps_s.append(time.perf_counter())
             for row in tuple(running):
                 if _ends(drawn[row], row, decoded, stop_ids, should_stop):
@@ -248,12 +246,38 @@ class StaticDecoder:
         if buffers.seen is not None:
             buffers.seen.scatter_(1, buffers.token, True)
 
-    def _to_host(self, buffers: Buffers) -> list[int]:
-        buffers.on_host.copy_(buffers.drawn, non_blocking=True)
-        if self.on_gpu:
-            torch.cuda.current_stream().synchronize()
-        drawn: list[int] = buffers.on_host.tolist()
-        return drawn
+    def _drawn(self, buffers: Buffers, prompt: int, most: int) -> Iterator[list[int]]:
+        """The tokens of at most so many steps, the prefill's first, each when it has reached the host.
+
+        Args:
+            prompt: tokens of the buffers that the prompts take.
+        """
+        on_way = self._to_host(buffers, 0)
+        for step in range(1, most):
+            if self._ahead:
+                self._step(buffers, prompt + step)
+                following = self._to_host(buffers, step)
+                yield on_way()
+            else:
+                yield on_way()
+                self._step(buffers, prompt + step)
+                following = self._to_host(buffers, step)
+            on_way = following
+        yield on_way()
+
+    def _to_host(self, buffers: Buffers, step: int) -> Callable[[], list[int]]:
+        """Send the tokens just drawn to the host. Returns what waits for them."""
+        place = buffers.on_host[step % 2]  # the tokens before may not have been read yet
+        place.copy_(buffers.drawn, non_blocking=True)
+        sent = torch.cuda.current_stream().record_event() if self.on_gpu else None
+
+        def arrived() -> list[int]:
+            if sent is not None:
+                sent.synchronize()
+            drawn: list[int] = place.tolist()
+            return drawn
+
+        return arrived
 
     @contextmanager
     def _layers_on(self, caches: Sequence[LayerCache | prefill.PromptCache], run: Callable[..., Any]) -> Iterator[None]:

@@ -24,6 +24,7 @@ class Loop:
     coordinate_descent: bool = False  # inductor searches its kernels for speed, matrix products of one row among them
     stacked: bool = False  # projections of one input are one matrix, see `stacked.py`
     captures_prompts: bool = False  # short prompts are read in a CUDA graph, see `prefill.py`
+    ahead: bool = False  # a step is launched before the host has seen the last one's tokens; the one after an answer's end is in vain
     alone: str = ALONE  # how one answer attends in a compiled layer, see `attention.py`
 
 
@@ -39,6 +40,7 @@ LOOPS = (
     Loop("stacked-matmul", compiled=True, stacked=True, alone="matmul"),
     Loop("stacked-split", compiled=True, stacked=True, alone="split"),
     Loop("stacked-prefill", compiled=True, stacked=True, captures_prompts=True),
+    Loop("stacked-ahead", compiled=True, stacked=True, captures_prompts=True, ahead=True),
 )
 
 

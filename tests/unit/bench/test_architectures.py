@@ -18,6 +18,7 @@ from prompt_joules.bench.engines.compiled.layers import (  # noqa: E402
     check_window,
     decoder_layers,
 )
+from prompt_joules.bench.engines.compiled.loops import by_name  # noqa: E402
 from prompt_joules.bench.engines.loading import parameters_b  # noqa: E402
 from prompt_joules.bench.engines.transformers import require_mask  # noqa: E402
 from prompt_joules.bench.errors import EngineUnsuited  # noqa: E402
@@ -54,15 +55,16 @@ def tiny(kind: str) -> Any:
     return AutoModelForCausalLM.from_config(config).eval()
 
 
+@pytest.mark.parametrize("loop", ["stacked", "stacked-ahead"])
 @pytest.mark.parametrize("kind", RUN)
-def test_the_same_tokens_as_generate(kind: str) -> None:
+def test_the_same_tokens_as_generate(kind: str, loop: str) -> None:
     model = tiny(kind)
     decoder_layers(model)
     check_cache(model)
     prompt = torch.randint(1, 100, (9,))
     options = {"do_sample": False, "max_new_tokens": 16, "eos_token_id": None, "pad_token_id": 0}
     expected = model.generate(prompt[None], attention_mask=torch.ones_like(prompt[None]), **options)[0, 9:].tolist()
-    decoder = StaticDecoder(model, Sampling(temperature=0), compile_layers=False)
+    decoder = StaticDecoder(model, Sampling(temperature=0), compile_layers=False, loop=by_name(loop))
     assert decoder.generate(prompt[None], torch.ones(1, 9, dtype=torch.long), 16, frozenset(), seed=0).tokens == [expected]
 
 

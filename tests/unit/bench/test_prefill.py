@@ -1,6 +1,6 @@
-"""Short prompts that are read in a graph of one length get the answers of `generate`, whatever their length, alone or in a batch.
+"""Short prompts that are read in a graph of one length get the answers of `generate`, alone or in a batch, whatever their length.
 
-A CPU has no CUDA graphs: what would be captured runs each time.
+So they do where each step is launched before the host has seen the last. A CPU has no CUDA graphs: what would be captured runs each time.
 """
 
 from typing import Any
@@ -15,11 +15,9 @@ from prompt_joules.bench.engines.compiled.loops import by_name  # noqa: E402
 from prompt_joules.bench.engines.compiled.prefill import BUCKET, MOST, padded_length  # noqa: E402
 from tests.unit.bench.test_static_decode import GREEDY, reference, tiny  # noqa: E402
 
-LOOP = by_name("stacked-prefill")
 
-
-def in_graphs(model: Any, sampling: Sampling = GREEDY) -> StaticDecoder:
-    return StaticDecoder(model, sampling, compile_layers=False, loop=LOOP)
+def in_graphs(model: Any, sampling: Sampling = GREEDY, loop: str = "stacked-prefill") -> StaticDecoder:
+    return StaticDecoder(model, sampling, compile_layers=False, loop=by_name(loop))
 
 
 def ones(*shape: int) -> Any:
@@ -31,12 +29,13 @@ def test_prompts_are_padded_to_a_multiple_up_to_what_a_graph_is_worth() -> None:
     assert [padded_length(MOST // BUCKET, tokens) for tokens in (BUCKET, BUCKET + 1)] == [BUCKET, None]
 
 
+@pytest.mark.parametrize("loop", ["stacked-prefill", "stacked-ahead"])
 @pytest.mark.parametrize("kind", ["llama", "qwen3"])
-def test_answers_equal_generate_whatever_the_length(kind: str) -> None:
+def test_answers_equal_generate_whatever_the_length(kind: str, loop: str) -> None:
     model = tiny(kind)
     prompts = [torch.randint(0, 100, (tokens,)) for tokens in (1, 9, BUCKET - 1, BUCKET, BUCKET + 1, 2 * BUCKET + 5, 9)]
     expected = [reference(model, prompt, 20) for prompt in prompts]
-    decoder = in_graphs(model)
+    decoder = in_graphs(model, loop=loop)
     found = [decoder.generate(prompt[None], ones(1, len(prompt)), 20, frozenset(), seed=0).tokens[0] for prompt in prompts]
     assert found == expected
 
@@ -87,3 +86,31 @@ def test_padding_leaves_no_number_that_is_none() -> None:
     decoder.generate(torch.randint(0, 100, (1, 3)), ones(1, 3), 2, frozenset(), seed=0)
     for layer in decoder._held[1].layers:
         assert layer.keys.isfinite().all() and layer.values.isfinite().all()
+
+
+def test_steps_ahead_answer_as_steps_that_wait_and_one_is_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("llama")
+    short, long = torch.randint(1, 100, (9,)), torch.randint(1, 100, (9,))
+    expected = [reference(model, prompt, 20) for prompt in (short, long)]
+    steps: list[int] = []
+    run = StaticDecoder._step
+    monkeypatch.setattr(StaticDecoder, "_step", lambda decoder, buffers, tokens: (steps.append(tokens), run(decoder, buffers, tokens))[1])
+    decoder = in_graphs(model, loop="stacked-ahead")
+    for _ in range(2):
+        assert decoder.generate(torch.stack([short, long]), ones(2, 9), 20, frozenset(), seed=0).tokens == expected
+        assert len(steps) == 19, "no step after the last token that an answer may have"
+        steps.clear()
+    decoded = decoder.generate(long[None], ones(1, 9), 20, frozenset(), seed=0, should_stop=lambda tokens: len(tokens) == 4)
+    assert (decoded.tokens, decoded.finish, len(decoded.stamps_s)) == ([expected[1][:4]], ["stop"], 4)
+    assert len(steps) == 4
+    assert decoder.generate(short[None], ones(1, 9), 1, frozenset(), seed=0).tokens == [expected[0][:1]]
+    assert len(steps) == 4
+
+
+def test_the_seed_decides_the_draw_whether_the_host_waits_or_not() -> None:
+    model, sampling, prompt = tiny("llama"), Sampling(temperature=1.0), torch.randint(0, 100, (1, 9))
+    drawn = [
+        in_graphs(model, sampling, loop).generate(prompt, ones(1, 9), 20, frozenset(), seed=1).tokens
+        for loop in ("stacked-prefill", "stacked-ahead")
+    ]
+    assert drawn[0] == drawn[1]
