@@ -78,7 +78,7 @@ class RunConfig:
 
     skip: int = 0
     """Leave out so many prompts at the beginning of the set; --limit counts from there. A run that stopped goes on by its own command
-    instead: it asks in an order of its own."""
+    instead, on another card too: it asks in an order of its own."""
 
     out: Path = Path("results")
     """Folder that gets one folder per run."""

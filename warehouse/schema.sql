@@ -141,7 +141,7 @@ create table run_totals (
 create table run_notes (
     run_id varchar primary key, -- the run
     fingerprint varchar, -- hash of the setup
-    finished boolean, -- false: the run can be resumed
+    finished boolean, -- false: the run was stopped before its end
     sessions integer not null, -- times the run was started or resumed
     balance_counter_j double, -- J: counter over the whole run
     balance_windows_j double, -- J: sum of the windows
@@ -204,7 +204,7 @@ create table runs (
     balance_gaps_j double, -- J: sum of the gaps
     balance_ratio double, -- windows and gaps over counter; 1 is right
     counter_step_s double, -- s: longest step of the counter
-    finished boolean, -- false: the run can be resumed; null: no run.json
+    finished boolean, -- false: the run was stopped before its end; null: no run.json
     valid boolean not null, -- counts in comparisons; see docs/verdicts.md
     reasons varchar[] not null -- codes of reason_codes that hold for this run
 );

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 
 from prompt_joules.bench.meter.counters import Counter, CounterLost
 from prompt_joules.bench.meter.edges import ALIGNED_BIAS, SETTLE_S, Reader, Step, aligned_energy, plain_bound_j
-from prompt_joules.bench.meter.gpu import Conditions
+from prompt_joules.bench.meter.gpu import Conditions, cards_of
 from prompt_joules.bench.meter.host import Host, HostEnergy, no_host
 from prompt_joules.bench.meter.reading import Meter, Reading, SharedGpu, WindowNotOpen, WindowOpen, check_edges, join_names
 
@@ -254,6 +254,10 @@ class CounterMeter(Meter):
             return sum(self._reader.counter.read_j())
         except CounterLost:
             return None
+
+    def cards(self) -> frozenset[str]:
+        """The hashed numbers of the GPUs; empty where they say none."""
+        return cards_of(self._conditions.snapshot())
 
     def environment(self) -> dict[str, object]:
         """GPUs, counter and sharing, for the `environment` column.

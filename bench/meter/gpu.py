@@ -4,7 +4,7 @@ A question that the driver does not answer is None, never a guess.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,11 @@ class Conditions:
     def other_processes(self) -> int | None:
         """Processes of others on these GPUs; None where the driver does not say."""
         return None
+
+
+def cards_of(gpus: Iterable[Mapping[str, object]]) -> frozenset[str]:
+    """The hashed numbers that GPUs of a snapshot say; empty where they say none."""
+    return frozenset(str(gpu["card"]) for gpu in gpus if gpu.get("card"))
 
 
 class ZeusConditions(Conditions):

@@ -82,6 +82,10 @@ class Meter:
         """State of the devices now, and who else uses them."""
         raise NotImplementedError
 
+    def cards(self) -> frozenset[str]:
+        """The hashed numbers of the GPUs that are measured, which tell cards apart; empty where they say none."""
+        return frozenset()
+
     def close(self) -> dict[str, object]:
         """The balance of the session, or {} without a counter."""
         return {}

@@ -42,6 +42,7 @@ class Run:
         prompts: how many rows a finished run has (prompts times repetitions).
         finished: all rows are written.
         sessions: one dict per time the run was worked on: start, end, rows, how it ended, the meter's balance.
+        after: ids of the runs beside this one that were begun on other hardware; this one asks what they lack.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Run:
     prompts: int
     finished: bool = False
     sessions: list[dict[str, Any]] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
 
     @property
     def run_id(self) -> str:
@@ -58,7 +60,7 @@ class Run:
 
     def save(self) -> None:
         """Write run.json, atomically. Raises DiskFull, NotWritable."""
-        content = {"run_id": self.run_id} | {name: getattr(self, name) for name in _SAVED}
+        content = {"run_id": self.run_id} | {name: getattr(self, name) for name in (*_SAVED, "after")}
         with errors.writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.folder / RUN_FILE, json.dumps(content, indent=2, default=str).encode() + b"\n")
@@ -69,7 +71,7 @@ def read_run(folder: Path) -> Run:
     path = folder / RUN_FILE
     try:
         content = json.loads(path.read_bytes())
-        return Run(folder, **{name: content[name] for name in _SAVED})
+        return Run(folder, **{name: content[name] for name in _SAVED}, after=content.get("after", []))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise errors.RunUnreadable(path, str(error)) from error
 

@@ -6,6 +6,7 @@ It imports no torch, so that a machine that only talks to a server needs none.
 import contextlib
 import dataclasses
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,12 @@ from rich.console import Console
 from prompt_joules.bench import errors, record
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.files import uuid7
+from prompt_joules.bench.machine import cpu_name
+from prompt_joules.bench.meter.gpu import cards_of
 from prompt_joules.bench.meter.reading import Meter
 from prompt_joules.bench.prompts.sets import Prompt, PromptSet
-from prompt_joules.bench.run.folder import Run, claimed, find_runs, fingerprint
+from prompt_joules.bench.run.folder import Run, claimed, find_runs, fingerprint, read_run
+from prompt_joules.bench.run.sink import PartSink
 from prompt_joules.bench.run.window import Item
 from prompt_joules.bench.tasks import TASKS
 
@@ -34,6 +38,7 @@ class Job:
     run: Run
     task: str
     items: tuple[Item, ...]
+    before: tuple[Run, ...] = ()  # of other hardware, whose questions are not asked again
 
 
 def choose_prompts(prompts: PromptSet, limit: int | None, skip: int = 0) -> PromptSet:
@@ -72,7 +77,7 @@ class Pass:
 
 @contextlib.contextmanager
 def planned(
-    config: RunConfig, prompts: PromptSet, identity: Callable[[RunConfig, str], dict[str, Any]], console: Console
+    config: RunConfig, prompts: PromptSet, identity: Callable[[RunConfig, str], dict[str, Any]], meter: Meter, console: Console
 ) -> Iterator[list[Pass]]:
     """The passes of a command that have something left to do; their runs are held for this process until it is done with them.
 
@@ -80,10 +85,12 @@ def planned(
         config: what was asked for.
         prompts: what is asked in every run.
         identity: of the run of a task, with the seed that the config has.
+        meter: of the cards that will answer.
 
     Raises:
-        RunInUse: another process has one of these runs.
+        RunInUse: another process has one of these runs. RunUnreadable: one that was begun on other hardware cannot be read.
     """
+    cards = meter.cards()
     with contextlib.ExitStack() as stack:
         every: list[tuple[RunConfig, list[Job]]] = []
         for seed in config.seeds:
@@ -92,25 +99,67 @@ def planned(
             for task in config.tasks:
                 meant = identity(own, task)
                 stack.enter_context(claimed(config.out, fingerprint(meant)))
-                jobs.append(pick_job(own, meant, prompts, task))
+                jobs.append(pick_job(own, meant, prompts, task, cards))
             every.append((own, jobs))
-        begun = (job.run.setup.get("experiment_id") for _, jobs in every for job in jobs)
+        begun = (run.setup.get("experiment_id") for _, jobs in every for job in jobs for run in (job.run, *job.before))
         experiment_id = config.experiment or next(filter(None, begun), None) or uuid7()
+        for job in (job for _, jobs in every for job in jobs if job.before and not job.run.setup):
+            console.print(
+                f"{job.task}: {job.before[-1].folder} was begun on other hardware. "
+                f"The {len(job.items)} answers that it lacks become a run of this one.",
+                soft_wrap=True,
+            )
         left = [(own, tuple(job for job in jobs if not already_finished(job, console))) for own, jobs in every]
         yield [Pass(own, jobs, experiment_id, uuid7()) for own, jobs in left if jobs]
 
 
-def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, task: str) -> Job:
-    """The unfinished run with this identity under `--out`, else the finished one, else a new one (nothing is written yet)."""
+def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, task: str, cards: frozenset[str] = frozenset()) -> Job:
+    """The unfinished run with this identity under `--out`, else the finished one, else a new one (nothing is written yet).
+
+    What other hardware began it does not go on with: the rows of a run are of what it names. A new run asks what that one lacks.
+
+    Args:
+        cards: the hashed numbers of those that will answer; empty where they say none.
+
+    Raises:
+        RunUnreadable: a run that was begun on other hardware cannot be read.
+    """
     wanted = fingerprint(identity)
     items = execution_order(prompts, config.repetitions, config.seed)
     found = find_runs(config.out, wanted)
-    unfinished = [run for run in found if not run.finished]
-    if unfinished:
-        return Job(unfinished[-1], task, items)
-    if found and not config.again:
-        return Job(found[-1], task, items)
-    return Job(Run(config.out / uuid7(), wanted, identity, {}, len(items)), task, items)
+    gone_on = {run_id for run in found for run_id in run.after}
+    unfinished = [run for run in found if not run.finished and run.run_id not in gone_on]
+    finished = [run for run in found if run.finished]
+    here = [run for run in unfinished if _on_these(run, cards)]
+    if here or (finished and not unfinished and not config.again):
+        run = (here or finished)[-1]
+        before = _before(run)
+        return Job(run, task, _without(items, before), before)
+    before = (*_before(unfinished[-1]), unfinished[-1]) if unfinished else ()
+    left = _without(items, before)
+    if not left:  # every row is there, and only the note that the run is finished is missing
+        return Job(unfinished[-1], task, _without(items, before[:-1]), before[:-1])
+    return Job(Run(config.out / uuid7(), wanted, identity, {}, len(left), after=[run.run_id for run in before]), task, left, before)
+
+
+def _before(run: Run) -> tuple[Run, ...]:
+    """The runs of other hardware that a run asks what is left of. Raises RunUnreadable."""
+    return tuple(read_run(run.folder.parent / run_id) for run_id in run.after)
+
+
+def _on_these(run: Run, cards: frozenset[str]) -> bool:
+    """Whether a run was begun on these cards, or, where they say no number, on a processor of this kind; also where nobody knows."""
+    environment = json.loads(run.setup.get("environment") or "{}")
+    begun_on, begun_by, here = cards_of(environment.get("gpus") or []), environment.get("cpu"), cpu_name()
+    if begun_on and cards:
+        return begun_on == cards
+    return begun_by is None or here is None or begun_by == here
+
+
+def _without(items: tuple[Item, ...], runs: Sequence[Run]) -> tuple[Item, ...]:
+    """The questions that these runs have no row of. Raises RunUnreadable."""
+    done = {key for run in runs for key in PartSink(run.folder).done()}
+    return tuple(item for item in items if (item[0].id, item[1]) not in done) if done else items
 
 
 def turns(jobs: Sequence[Job], rests: Sequence[Sequence[Item]], size: int, seed: int) -> list[tuple[int, Sequence[Item]]]:

@@ -66,7 +66,7 @@ def run_benchmark(config: RunConfig, console: Console | None = None) -> int:
     chosen = plan(config)
     with (
         contextlib.closing(open_meter(chosen.device, config.edges, config.replay)) as probe,
-        planned(config, prompts, lambda own, task: run_identity(own, chosen, prompts, task, probe), console) as passes,
+        planned(config, prompts, lambda own, task: run_identity(own, chosen, prompts, task, probe), probe, console) as passes,
     ):
         if not passes:
             return 0

@@ -127,7 +127,7 @@ def record(
 
     with contextlib.closing(probe):
         require_writable(config.out)
-        with planned(config, chosen, identity, console) as passes:
+        with planned(config, chosen, identity, probe, console) as passes:
             status = work_on_all(passes, work, console)
         (run, *_) = reversed(find_runs(config.out, fingerprint(identity(config, *config.tasks))))
     if status == 1:

@@ -134,7 +134,7 @@ def _measure(config: RunConfig, prompts: PromptSet, address: str, setup: dict[st
             own = dataclasses.replace(config, concurrency=alone_at, repetitions=again)
             console.print(not_filled(own, len(some.prompts) * again) or "", end="", soft_wrap=True, highlight=False)
             served = described(own, base_url, facts, setup, meter, console)
-            with planned(own, some, lambda at, task: identity(served, at, some, task, meter), console) as passes:  # noqa: B023
+            with planned(own, some, lambda at, task: identity(served, at, some, task, meter), meter, console) as passes:  # noqa: B023
                 alone = [dataclasses.replace(its, jobs=(job,)) for its in passes for job in its.jobs]
                 statuses.append(work_on_all(alone, lambda its: dataclasses.replace(served, config=its.config), console))  # noqa: B023
             points.append((level, [job.run.folder for its in passes for job in its.jobs]))

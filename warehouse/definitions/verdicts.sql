@@ -111,7 +111,7 @@ values
     ('no-idle-power', 'run', false, 'Idle power was not recorded: energy above idle is not known.'),
     ('truncated', 'run', false, 'More than 10 % of the answers hit the length limit.'),
     ('dummy-weights', 'run', false, 'Random weights: the energy per token is real, the text is not.'),
-    ('unfinished', 'run', false, 'The run was stopped and can be resumed.'),
+    ('unfinished', 'run', false, 'The run was stopped before its end.'),
     ('power-capped', 'run', false, 'The GPU kept to its power limit in more than 10 % of the responses.'),
     ('cold', 'run', false, 'Some answers were measured before the warm-up had become steady.'),
     ('looped', 'run', false, 'More than 10 % of the answers repeat themselves.'),
