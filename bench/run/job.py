@@ -133,7 +133,7 @@ def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, ta
     here = [run for run in unfinished if _on_these(run, cards)]
     if here or (finished and not unfinished and not config.again):
         run = (here or finished)[-1]
-        before = _before(run)
+        before = () if run.finished else _before(run)
         return Job(run, task, _without(items, before), before)
     before = (*_before(unfinished[-1]), unfinished[-1]) if unfinished else ()
     left = _without(items, before)

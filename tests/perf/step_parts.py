@@ -200,7 +200,7 @@ def around(decoder: StaticDecoder, buffers: Buffers, step: Step, filled: int, re
         "head": milliseconds(lambda: head(hidden), repeats, on_gpu),
         "draw": milliseconds(lambda: choose(logits, decoder.sampling, None), repeats, on_gpu),
         "writes": milliseconds(write, repeats, on_gpu),
-        "to host": clocked(lambda: decoder._to_host(buffers), repeats, on_gpu),
+        "to host": clocked(lambda: decoder._to_host(buffers, 0)(), repeats, on_gpu),
     }
 
 

@@ -298,7 +298,7 @@ class StaticDecoder:
 
 
 def _captured(run: Callable[[], None], pool: Any) -> Any:
-    """The CUDA graph of `run`, which has run three times before, so that nothing is compiled or allocated in it."""
+    """The CUDA graph of `run`, which runs three times before, so that nothing is compiled while it is captured."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

@@ -1,7 +1,7 @@
 """The prefill of short prompts as a CUDA graph: one launch for all kernels of a prompt instead of a thousand from Python.
 
 A graph has one length, so a prompt is padded on the left to a multiple of `BUCKET` tokens; the padding is never looked at, and positions
-count from the first token. Beyond `MOST` tokens the matrix products take longer than their launches, and the prefill stays as it is.
+count from the first token. Longer prompts are read without a graph: the more tokens, the more of the time is in products, not launches.
 """
 
 from dataclasses import dataclass

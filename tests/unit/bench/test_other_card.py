@@ -86,6 +86,8 @@ def test_another_card_asks_what_the_run_lacks_as_a_run_of_its_own(bench: Bench) 
     assert bench.by_run() == [({"a"}, begun), ({"b"}, 4 - begun)]
     for card in ("b", "a"):
         assert "finished before" in bench.on(card) and rows(bench.config).equals(frame), "nothing is left, on whatever card"
+    (bench.config.out / first).rename(bench.config.out.parent / first)
+    assert "finished before" in bench.on("b"), "the first run may be kept elsewhere then"
 
 
 def test_the_run_of_the_other_card_stops_and_goes_on_too_and_a_third_asks_the_rest(bench: Bench) -> None:
