@@ -130,8 +130,8 @@ def test_a_run_whose_rows_are_all_there_is_closed_on_any_card(bench: Bench) -> N
 
 
 def test_a_run_that_is_gone_is_named(bench: Bench) -> None:
-    bench.on("a", 1)
-    bench.on("b", 1)
+    bench.on("a", 0)
+    bench.on("b", 0)
     first = min(bench.config.out.glob(f"*/{RUN_FILE}")).parent
     first.rename(bench.config.out.parent / "elsewhere")
     bench.card = "b"
