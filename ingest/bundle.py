@@ -4,9 +4,10 @@ The zip is loaded by `ingest` as the folder that it was made of. Nothing but tex
 stay, so that two people's runs of one prompt set are compared prompt by prompt.
 """
 
+import json
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -81,20 +82,33 @@ def checked(paths: Sequence[str]) -> pl.DataFrame:
         raise NotBundled(f"{where}: {first['reason']}{more}. Only results that load whole are bundled.")
     if runs.is_empty():
         raise NotBundled(f"There is no run of ours in {', '.join(paths)}: name a folder that `bench run` or `pj.record` wrote.")
-    _require_good(runs)
+    _require_good(runs, _gone_on_from(paths))
     energies = means.select(pl.col("result_id").str.strip_prefix("run:").alias("run_id"), "energy_j", "energy_per_token_j")
     named = runs.with_columns(pl.col("reasons").list.join(", ").alias("notes"), verdict=pl.lit("valid")).join(energies, "run_id", "left")
     return named.select(*SHOWN, "notes").sort("run_id")
 
 
-def _require_good(runs: pl.DataFrame) -> None:
-    """Raise NotBundled for the first run that nobody should compare with others."""
+def _gone_on_from(paths: Sequence[str]) -> set[str]:
+    """The ids of runs of which another run under the paths, on other hardware, asked what was left."""
+    notes = (json.loads(file.read_bytes()) for path in paths for file in Path(path).rglob("run.json"))
+    return {run_id for note in notes for run_id in note.get("after") or ()}
+
+
+def _require_good(runs: pl.DataFrame, gone_on_from: Collection[str]) -> None:
+    """Raise NotBundled for the first run that nobody should compare with others.
+
+    Args:
+        gone_on_from: ids of runs that are not finished because another one goes on from them.
+    """
     for run in runs.sort("run_id").iter_rows(named=True):
         codes = ", ".join(run["reasons"] or ())
         if not run["valid"]:
             raise NotBundled(f"{run['run_id']} is not valid ({codes}; docs/verdicts.md says what that means). Measure it again.")
-        if run["finished"] is False:
-            raise NotBundled(f"{run['run_id']} is unfinished: the same `bench run` command again goes on where it stopped.")
+        if run["finished"] is False and run["run_id"] not in gone_on_from:
+            raise NotBundled(
+                f"{run['run_id']} is unfinished: the same `bench run` command again goes on where it stopped. "
+                "Where that was on other hardware, name the folder of the run that went on too."
+            )
         if run["measured"] and run["balance_ratio"] is None:
             raise NotBundled(f"{run['run_id']} has no balance of its energy: its run.json is missing or says none.")
 

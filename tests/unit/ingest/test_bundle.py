@@ -1,5 +1,6 @@
 """Runs as a zip: what is refused, what is in it, and that anybody's ingest loads it as the folder that it was."""
 
+import json
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -103,6 +104,20 @@ def test_what_nobody_should_compare_is_not_bundled(
     assert main(["bundle", str(run.parent), "--out", str(tmp_path / "out.zip")]) == 2
     assert said in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_an_unfinished_run_is_bundled_with_the_one_that_went_on_from_it(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    factories.run_json(run / "run.json", finished=False)
+    other = run.parent / "run-2"
+    factories.write(factories.records(PROMPTS, run_id="run-2"), other / "part-00000.parquet")
+    noted = factories.run_json(other / "run.json", "run-2")
+    noted.write_text(json.dumps(json.loads(noted.read_text()) | {"after": [RUN]}))
+    assert main(["bundle", str(run), "--out", str(tmp_path / "out.zip")]) == 2
+    assert "name the folder of the run that went on too" in capsys.readouterr().err
+    assert main(["bundle", str(run), str(other), "--out", str(tmp_path / "out.zip")]) == 0
+    assert "2 runs, without texts" in capsys.readouterr().out
 
 
 def test_the_command_writes_a_zip_and_checks_it(
