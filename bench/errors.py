@@ -245,6 +245,15 @@ class RunInUse(BenchError):
         )
 
 
+class RunGone(BenchError):
+    """The run that another goes on from is not beside it."""
+
+    def __init__(self, folder: Path, gone: Path) -> None:
+        super().__init__(
+            f"{folder} asks what another run lacks, and {gone} is not there. Put that back, or move {folder} away; then run again."
+        )
+
+
 class RunUnreadable(BenchError):
     """A run.json or a part that is not what this program writes."""
 

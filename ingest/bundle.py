@@ -90,8 +90,17 @@ def checked(paths: Sequence[str]) -> pl.DataFrame:
 
 def _gone_on_from(paths: Sequence[str]) -> set[str]:
     """The ids of runs of which another run under the paths, on other hardware, asked what was left."""
-    notes = (json.loads(file.read_bytes()) for path in paths for file in Path(path).rglob("run.json"))
-    return {run_id for note in notes for run_id in note.get("after") or ()}
+    return {run_id for path in paths for note in _notes(Path(path)) for run_id in json.loads(note).get("after") or ()}
+
+
+def _notes(path: Path) -> Iterator[bytes]:
+    """Every run.json under a path, in zips too."""
+    for file in (path, *path.rglob("*")):
+        if file.name == "run.json":
+            yield file.read_bytes()
+        elif file.suffix == ".zip":
+            with zipfile.ZipFile(file) as archive:
+                yield from (archive.read(name) for name in archive.namelist() if Path(name).name == "run.json")
 
 
 def _require_good(runs: pl.DataFrame, gone_on_from: Collection[str]) -> None:

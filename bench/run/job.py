@@ -88,7 +88,7 @@ def planned(
         meter: of the cards that will answer.
 
     Raises:
-        RunInUse: another process has one of these runs. RunUnreadable: one that was begun on other hardware cannot be read.
+        RunInUse: another process has one of these runs. RunGone, RunUnreadable: as `pick_job`.
     """
     cards = meter.cards()
     with contextlib.ExitStack() as stack:
@@ -113,7 +113,7 @@ def planned(
         yield [Pass(own, jobs, experiment_id, uuid7()) for own, jobs in left if jobs]
 
 
-def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, task: str, cards: frozenset[str] = frozenset()) -> Job:
+def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, task: str, cards: frozenset[str]) -> Job:
     """The unfinished run with this identity under `--out`, else the finished one, else a new one (nothing is written yet).
 
     What other hardware began it does not go on with: the rows of a run are of what it names. A new run asks what that one lacks.
@@ -122,7 +122,7 @@ def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, ta
         cards: the hashed numbers of those that will answer; empty where they say none.
 
     Raises:
-        RunUnreadable: a run that was begun on other hardware cannot be read.
+        RunGone, RunUnreadable: a run that was begun on other hardware is not there, or cannot be read.
     """
     wanted = fingerprint(identity)
     items = execution_order(prompts, config.repetitions, config.seed)
@@ -131,20 +131,29 @@ def pick_job(config: RunConfig, identity: dict[str, Any], prompts: PromptSet, ta
     unfinished = [run for run in found if not run.finished and run.run_id not in gone_on]
     finished = [run for run in found if run.finished]
     here = [run for run in unfinished if _on_these(run, cards)]
-    if here or (finished and not unfinished and not config.again):
-        run = (here or finished)[-1]
-        before = () if run.finished else _before(run)
-        return Job(run, task, _without(items, before), before)
+    if here:
+        return _going_on(here[-1], task, items)
+    if not unfinished and finished and not config.again:
+        return Job(finished[-1], task, items)
     before = (*_before(unfinished[-1]), unfinished[-1]) if unfinished else ()
     left = _without(items, before)
     if not left:  # every row is there, and only the note that the run is finished is missing
-        return Job(unfinished[-1], task, _without(items, before[:-1]), before[:-1])
+        return _going_on(unfinished[-1], task, items)
     return Job(Run(config.out / uuid7(), wanted, identity, {}, len(left), after=[run.run_id for run in before]), task, left, before)
 
 
+def _going_on(run: Run, task: str, items: tuple[Item, ...]) -> Job:
+    """An unfinished run, of what the runs before it lack. Raises RunGone, RunUnreadable."""
+    before = _before(run)
+    return Job(run, task, _without(items, before), before)
+
+
 def _before(run: Run) -> tuple[Run, ...]:
-    """The runs of other hardware that a run asks what is left of. Raises RunUnreadable."""
-    return tuple(read_run(run.folder.parent / run_id) for run_id in run.after)
+    """The runs of other hardware that a run asks what is left of. Raises RunGone, RunUnreadable."""
+    folders = [run.folder.parent / run_id for run_id in run.after]
+    if gone := next((folder for folder in folders if not folder.exists()), None):
+        raise errors.RunGone(run.folder, gone)
+    return tuple(map(read_run, folders))
 
 
 def _on_these(run: Run, cards: frozenset[str]) -> bool:

@@ -25,7 +25,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from prompt_joules.bench.engines.base import Sampling
 from prompt_joules.bench.engines.compiled import attention, layers
 from prompt_joules.bench.engines.compiled.buffers import Buffers, Step
-from prompt_joules.bench.engines.compiled.decode import StaticDecoder, choose
+from prompt_joules.bench.engines.compiled.decode import StaticDecoder, captured, choose
 from prompt_joules.bench.engines.compiled.loops import LOOPS, by_name
 from prompt_joules.bench.files import write_atomically
 
@@ -97,15 +97,7 @@ def milliseconds(work: Callable[[], object], repeats: int, on_gpu: bool) -> floa
     """The median time of `work`: on a GPU a captured graph of it."""
     run = work
     if on_gpu:
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                work()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            work()
+        graph = captured(work)
         run = graph.replay
     return clocked(run, repeats, on_gpu)
 

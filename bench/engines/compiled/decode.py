@@ -169,7 +169,7 @@ class StaticDecoder:
         buffers.pool = torch.cuda.graph_pool_handle()  # the graphs run one after the other, so they may share their scratch memory
         for step in buffers.steps:
             buffers.slot.zero_()
-            step.graph = _captured(partial(self._forward, buffers, step), buffers.pool)
+            step.graph = captured(partial(self._forward, buffers, step), buffers.pool)
 
     def _prefill(self, buffers: Buffers, input_ids: Tensor, attention_mask: Tensor) -> int:
         """Read the prompts and draw the first tokens. Returns how many tokens of the buffers the prompts take, their padding included."""
@@ -193,7 +193,7 @@ class StaticDecoder:
             self.builds += 1
             prompt = buffers.prompts[length] = prefill.allocate(batch, length, buffers.layers)
             if self.on_gpu:
-                prompt.graph = _captured(partial(self._read_padded, buffers, prompt), buffers.pool)
+                prompt.graph = captured(partial(self._read_padded, buffers, prompt), buffers.pool)
         return buffers.prompts[length]
 
     def _read(self, buffers: Buffers, input_ids: Tensor, attention_mask: Tensor) -> None:
@@ -297,7 +297,7 @@ class StaticDecoder:
         return forward
 
 
-def _captured(run: Callable[[], None], pool: Any) -> Any:
+def captured(run: Callable[[], object], pool: Any = None) -> Any:
     """The CUDA graph of `run`, which runs three times before, so that nothing is compiled while it is captured."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())

@@ -135,7 +135,7 @@ def test_a_run_that_is_gone_is_named(bench: Bench) -> None:
     first = min(bench.config.out.glob(f"*/{RUN_FILE}")).parent
     first.rename(bench.config.out.parent / "elsewhere")
     bench.card = "b"
-    with pytest.raises(errors.RunUnreadable, match=first.name):
+    with pytest.raises(errors.RunGone, match=f"asks what another run lacks, and {first} is not there. Put that back"):
         bench.on("b")
 
 

@@ -118,6 +118,10 @@ def test_an_unfinished_run_is_bundled_with_the_one_that_went_on_from_it(
     assert "name the folder of the run that went on too" in capsys.readouterr().err
     assert main(["bundle", str(run), str(other), "--out", str(tmp_path / "out.zip")]) == 0
     assert "2 runs, without texts" in capsys.readouterr().out
+    (tmp_path / "alone").mkdir()
+    alone = (tmp_path / "out.zip").rename(tmp_path / "alone" / "out.zip")
+    for place in (alone, alone.parent):
+        assert main(["bundle", "--check", str(place)]) == 0, "also where it looks into the zip"
 
 
 def test_the_command_writes_a_zip_and_checks_it(
