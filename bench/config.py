@@ -27,6 +27,7 @@ STARTED: tuple[Started, ...] = get_args(Started)
 SERVED = ("openai", *STARTED)
 LogName = Literal["mlflow", "wandb", "otel"]
 LoopName = Literal[
+    "usual",
     "stacked",
     "searched",
     "stacked-searched",
@@ -37,6 +38,7 @@ LoopName = Literal[
     "stacked-split",
     "stacked-prefill",
     "stacked-ahead",
+    "stacked-ahead-split",
 ]
 # What each tracker needs: a module, and the package and extra that bring it.
 TRACKERS = {
@@ -93,8 +95,9 @@ class RunConfig:
     """transformers-eager: the protocol of 2023. transformers-compiled: far fewer joules. vllm, llama.cpp, sglang: that server, started
     and stopped by this command. openai: a server that runs already, see --base-url."""
 
-    loop: LoopName = "stacked"
-    """Loop of transformers-compiled: how its kernels are made; see docs/engines.md. --tune tries them all."""
+    loop: LoopName = "usual"
+    """Loop of transformers-compiled: how its kernels are made; see docs/engines.md. usual: stacked-ahead-split, in batches stacked. --tune
+    tries them all."""
 
     tune: Literal["off", "speed", "energy"] = "off"
     """Try every loop of transformers-compiled, timed and metered, and run the fastest, or the one with the least J/token."""
@@ -228,6 +231,15 @@ class RunConfig:
         return BATCHES_HARNESS_VERSION if self.engine == "transformers-compiled" and self.batch_size > 1 else HARNESS_VERSION
 
     @property
+    def loop_name(self) -> LoopName:
+        """The loop asked for; where it is the usual, which. Engines without loops keep `stacked`, which their runs have always had in their
+        identity.
+        """
+        if self.loop != "usual":
+            return self.loop
+        return "stacked-ahead-split" if self.engine == "transformers-compiled" and self.batch_size == 1 else "stacked"
+
+    @property
     def sampling(self) -> Sampling:
         """How tokens are drawn."""
         return Sampling(self.temperature, self.top_p, self.top_k, self.repetition_penalty, self.max_new_tokens)
@@ -310,7 +322,7 @@ def check(config: RunConfig) -> None:
     for option, number in (("request-rate", config.request_rate), ("timeout", config.timeout)):
         if number is not None and not (number > 0 and math.isfinite(number)):
             raise errors.BadOption(f"--{option} {number}", "must be above 0.")
-    if config.engine != "transformers-compiled" and (config.tune != "off" or config.loop != "stacked"):
+    if config.engine != "transformers-compiled" and (config.tune != "off" or config.loop != "usual"):
         raise errors.BadOption("--tune and --loop", "are for --engine transformers-compiled.")
     if not 0 <= config.tune_loss < 1:
         raise errors.BadOption(f"--tune-loss {config.tune_loss}", "must be at least 0 and below 1.")

@@ -16,7 +16,7 @@ import polars as pl
 from prompt_joules.bench.record import COLUMNS, Column, ColumnType
 from prompt_joules.warehouse.metrics import METRICS, PROMPT_METRICS, RESULT_METRICS
 
-SCHEMA_VERSION = 52
+SCHEMA_VERSION = 53
 HERE = Path(__file__).parent
 # In the order in which they are created: each uses only what stands before it.
 TOPICS = ("verdicts", "names", "metrics", "repetitions", "results", "filters")

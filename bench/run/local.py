@@ -100,7 +100,8 @@ def _set_loop(engine: Engine, passes: Sequence[Pass], config: RunConfig, meter: 
 def run_identity(config: RunConfig, chosen: Plan, prompts: PromptSet, task: str, meter: Meter) -> dict[str, Any]:
     """Everything that makes this run another run when it changes. JSON values only."""
     return {
-        **{name: getattr(config, name) for name in ("batch_size", "dummy_prompt_tokens", "loop", "tune", "tune_loss")},
+        **{name: getattr(config, name) for name in ("batch_size", "dummy_prompt_tokens", "tune", "tune_loss")},
+        "loop": config.loop_name,
         **{name: getattr(chosen, name) for name in ("model_id", "revision", "gguf_file", "weights", "device", "dtype")},
         "versions": chosen.versions,
         **common_identity(config, prompts, task, meter),

@@ -30,7 +30,7 @@ def chosen_loop(
 
     Args:
         engine: loaded.
-        config: `loop`, `tune`, `tune_loss`, `batch_size` and the sampling are read.
+        config: `loop_name`, `tune`, `tune_loss`, `batch_size` and the sampling are read.
         meter: of the model's device.
         known: what an earlier session of the run chose; it is kept.
         console: where trials are told.
@@ -44,7 +44,7 @@ def chosen_loop(
     if known is not None:
         found = known
     elif config.tune == "off":
-        found = {"loop": config.loop}
+        found = {"loop": config.loop_name}
     else:
         console.print(f"Trying the loops for the best {config.tune} ...")
         found = tune(lambda loop: attempt(engine, loop, config, meter), config.tune, config.tune_loss, console.print, config.batch_size)

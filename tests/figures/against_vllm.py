@@ -7,44 +7,101 @@ import polars as pl
 import prompt_joules as pj
 from tests.figures.documents import EIGHT, ENGINES, POINTS, SHAPES, points_of
 from tests.figures.marked import Figure
-from tests.figures.readme import SHAPE, on_one_card, one_at_a_time, protocol, signed
+from tests.figures.readme import SHAPE, listed, on_one_card, one_at_a_time, percent, protocol, signed
 
 
 def ours_against_vllm(results: pj.Results) -> list[str]:
-    """Our default loop against vLLM, one at a time, on the cards that ran both; at 8B also from card to card: J/token and token/s."""
+    """The loop `stacked` against vLLM, one at a time, on the cards that ran both; at 8B also from card to card: J/token and token/s."""
     ours, vllm = one_at_a_time(results)
     both, said = on_one_card(ours, vllm), []
     for shape, size in sorted({**SHAPES, EIGHT: "8B"}.items(), key=lambda pair: float(pair[1][:-1])):
         changes = sorted(both.filter(shape=shape)["change"])
-        said += [f"{' and '.join(map(signed, changes))} % at {size}"] if changes else []
+        said += [f"{listed(map(signed, changes))} % at {size}"] if changes else []
     of_32b = [some.filter(shape="qwen3-32b")["joules"].item() for some in (ours, vllm)]
     of_8b = [some.filter(shape=EIGHT)["joules"] for some in (ours, vllm)]
     spans = [f"{some.min():.2f} to {some.max():.2f} J/token" for some in of_8b]
     speeds = both["faster"]
     return [
-        f"J/token of our loop against vLLM's on one card: {', '.join(said)}, at {speeds.min():.2f} to {speeds.max():.2f} of its token/s",
+        f"J/token of `stacked` against vLLM's on one card: {', '.join(said)}, at {speeds.min():.2f} to {speeds.max():.2f} of its token/s",
         f"at 32B, a card each, {signed(of_32b[0] / of_32b[1] - 1)} %",
-        f"the 8B shape took {spans[0]} in our loop and {spans[1]} on vLLM",
+        f"the 8B shape took {spans[0]} in `stacked` and {spans[1]} on vLLM",
     ]
 
 
-def time_against_vllm(results: pj.Results) -> list[str]:
-    """The 8B shape one at a time on the newest card that ran our loop and vLLM: medians of power, of a step and of TTFT."""
+NEW_ATTENTION, SOONER = ("split", "matmul"), ("prefill", "ahead")
+"""Loops that differ from `stacked` in one thing: in how one answer attends, or in what waits for the host."""
+USUAL = "transformers-compiled:stacked-ahead-split"
+"""The loop that answers one prompt at a time where no other is asked for."""
+
+
+def runs_beside_vllm(results: pj.Results) -> pl.DataFrame:
+    """Runs of shapes one at a time on the cards on which the usual loop and vLLM answered them: J/token and token/s, medians of a step and
+    of TTFT.
+    """
     rows = results.sql(
-        "select runs.engine = 'vllm' as served, runs.card, max(runs.started_at) as began, median(energy_j / latency_s) as power_w, "
+        "select regexp_replace(runs.model_id, '-vocab-49k$', '') as shape, runs.card, runs.engine, runs.run_number, count(*) as answers, "
+        "sum(energy_j) / sum(output_tokens) as joules, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed, "
         "1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms, 1000 * median(ttft_s) as ttft_ms "
-        "from requests join runs using (run_number) where runs.model_id = $model and runs.gpu = 'H200' and "
-        "runs.harness_version > '2.0' and "
-        "runs.batch_size = 1 and runs.concurrency = 1 and runs.dtype = 'float16' and runs.engine in ('vllm', 'transformers-compiled') "
-        "group by all",
-        model=SHAPE,
-    ).filter(pl.len().over("card") == 2)
-    (ours, vllm), asked = (
-        rows.sort("began").tail(2).sort("served").rows(named=True),
-        "{step_ms:.2f} ms a step and {ttft_ms:.0f} to the first token at {power_w:.0f} W",
+        "from requests join runs using (run_number) where runs.gpu = 'H200' and runs.harness_version > '2.0' and runs.batch_size = 1 and "
+        "runs.concurrency = 1 and runs.dtype = 'float16' and runs.model_id like '%-vocab-49k' and requests.valid and "
+        "runs.engine not in ('transformers-eager', 'sglang', 'llama.cpp') group by all"
     )
-    assert ours["card"] == vllm["card"]
-    return [f"ours took {asked.format(**ours)}, vLLM {asked.format(**vllm)}"]
+    used = [pl.col("engine") == engine for engine in (USUAL, "vllm")]
+    return rows.filter(pl.all_horizontal(one.any().over("shape", "card") for one in used))
+
+
+def usual_beside_vllm(results: pj.Results) -> pl.DataFrame:
+    """By shape: the least and the most change of J/token, each run of the usual loop beside each of vLLM, and token/s over vLLM's."""
+    rows = runs_beside_vllm(results)
+    both = rows.filter(engine=USUAL).join(rows.filter(engine="vllm"), on=("shape", "card"), suffix="_vllm")
+    change, runs = pl.col("joules") / pl.col("joules_vllm") - 1, pl.struct("card", "engine", "run_number").n_unique()
+    return both.group_by("shape").agg(
+        low=change.min(),
+        high=change.max(),
+        faster=pl.col("speed").mean() / pl.col("speed_vllm").mean(),
+        runs=runs,
+        answers=pl.min("answers"),
+    )
+
+
+def usual_against_vllm(results: pj.Results) -> list[str]:
+    """The usual loop against vLLM on one card, by shape: J/token, and token/s."""
+    of = {row["shape"]: row for row in usual_beside_vllm(results).iter_rows(named=True)}
+    said = []
+    for size in ("1B", "3B", "8B"):
+        (row,) = (of[shape] for shape, its in {**SHAPES, EIGHT: "8B"}.items() if its == size)
+        assert row["high"] < 0
+        low, high = signed(row["low"]), signed(row["high"])
+        said.append(f"{low} % at {size}" if low == high else f"{low} to {high} % at {size}")
+    faster, runs = [row["faster"] for row in of.values()], {row["runs"] for row in of.values()}
+    assert runs == {2} and runs_beside_vllm(results)["card"].n_unique() == 1
+    return [f"changes J/token by {', '.join(said[:-1])} and {said[-1]}, at {min(faster):.2f} to {max(faster):.2f} of its token/s"]
+
+
+def table_beside_vllm(results: pj.Results) -> list[str]:
+    """Our loops and vLLM on the card that ran the usual one: medians of steps and TTFT, mean power while answering."""
+    rows = runs_beside_vllm(results)
+    lines = []
+    for shape, size in sorted({**SHAPES, EIGHT: "8B"}.items(), key=lambda pair: float(pair[1][:-1])):
+        each = rows.filter(shape=shape).group_by("engine").agg(pl.len(), pl.mean("answers", "joules", "speed", "step_ms", "ttft_ms"))
+        for row in each.sort("joules").iter_rows(named=True):
+            loop = row["engine"].partition(":")[2] or "stacked"
+            name = "vLLM 0.22.1" if row["engine"] == "vllm" else f"`{loop}`"
+            lines.append(
+                f"| {size} | {name} | {row['len']} | {row['answers']:.0f} | {row['step_ms']:.2f} | {row['ttft_ms']:.0f} "
+                f"| {row['speed']:.0f} | {row['joules'] * row['speed']:.0f} | {row['joules']:.3f} |"
+            )
+    return lines
+
+
+def saved_at_8b(results: pj.Results) -> list[str]:
+    """What each of the newer loops saves against `stacked` on the card that ran the usual one, at 8B: J/token, and TTFT."""
+    rows = runs_beside_vllm(results).filter(shape=EIGHT).group_by("engine").agg(pl.mean("joules", "ttft_ms"))
+    of = {row["engine"].partition(":")[2]: row for row in rows.iter_rows(named=True) if row["engine"] != "vllm"}
+    attention, sooner = ([1 - of[f"stacked-{way}"]["joules"] / of[""]["joules"] for way in ways] for ways in (NEW_ATTENTION, SOONER))
+    whole = {percent(share) for share in attention}
+    assert len(whole) == 1 and all(0 < share < 0.01 for share in sooner)
+    return [f"the runs with `split` or `matmul` take {whole.pop()} % less than `stacked`, those with a graph of the prompt alone, or ahead"]
 
 
 def table_of_trials(results: pj.Results) -> list[str]:
@@ -78,7 +135,9 @@ def batches_against_vllm(results: pj.Results) -> list[str]:
 
 FIGURES = (
     Figure(ours_against_vllm, ENGINES),
-    Figure(time_against_vllm, ENGINES),
+    Figure(table_beside_vllm, ENGINES, "| shape | loop | runs |"),
+    Figure(saved_at_8b, ENGINES),
+    Figure(usual_against_vllm),
     Figure(table_of_trials, ENGINES, "| loop | token/s | of the fastest |"),
     Figure(batches_against_vllm, ENGINES, "| shape | static batch |"),
 )

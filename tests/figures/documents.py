@@ -56,7 +56,7 @@ SERVERS = {"vllm": "vLLM", "sglang": "SGLang", "llama.cpp": "llama.cpp"}
 NO_NUMBER = "b0-unknown"
 """What llama-server calls a build outside of its repository, which is not told its number."""
 POINTS = (
-    "select runs.run_id, runs.engine, runs.engine_version, runs.weights_format, runs.dtype, coalesce(runs.top_k, 0) as top_k, "
+    "select runs.run_id, runs.card, runs.engine, runs.engine_version, runs.weights_format, runs.dtype, coalesce(runs.top_k, 0) as top_k, "
     "list_contains(runs.reasons, 'seeded-requests') as seeded, runs.harness_version, runs.batch_size, runs.concurrency, runs.seed, "
     "count(*) as answers, avg(output_tokens) as each, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed, "
     "sum(energy_j) / sum(output_tokens) as joules, any_value(steady_energy_j / steady_output_tokens) as steady, "
@@ -150,11 +150,11 @@ def quantised(results: pj.Results) -> list[str]:
     rows = pl.concat([results.sql(asked, model=model) for model in (SHAPE, f"{SHAPE}-awq")])
     rows = rows.filter((pl.col("engine") == "vllm") & (~pl.col("seeded") | (pl.col("batch_size") == 1)))
     of = {(row["dtype"], row["batch_size"]): row["joules"] for row in rows.sort(protocol(), "run_id").iter_rows(named=True)}
-    plain = rows.filter(dtype="float16", batch_size=1)["joules"]
+    plain = rows.filter(dtype="float16", batch_size=1)
     llama = _of_8b(results)
     lines = [[llama["llama.cpp", form, at_once] for form in ("float16", "Q8_0", "Q4_K_M")] for at_once in (1, 8, 32)]
     return [
-        f"takes {plain.min():.2f} to {plain.max():.2f} J per token in float16 (cards: {plain.len()})",
+        f"takes {plain['joules'].min():.2f} to {plain['joules'].max():.2f} J per token in float16 (cards: {plain['card'].n_unique()})",
         f"{of['fp8', 1]:.2f} in FP8 and {of['awq-4bit', 1]:.2f} with 4-bit AWQ weights one at a time",
         "and {:.3f}, {:.3f} and {:.3f} with 32 at once".format(*(of[dtype, 32] for dtype in ("float16", "fp8", "awq-4bit"))),
         "takes {:.2f}, {:.2f} and {:.2f} in float16, Q8_0 and Q4_K_M one at a time".format(*lines[0]),

@@ -7,7 +7,7 @@ import polars as pl
 
 import prompt_joules as pj
 from tests.figures.marked import Figure
-from tests.figures.readme import SMOLLM, protocol, signed
+from tests.figures.readme import SMOLLM, listed, protocol, signed
 
 
 def answers(results: pj.Results) -> pl.DataFrame:
@@ -195,14 +195,15 @@ def processes(results: pj.Results) -> list[str]:
 def one_process(results: pj.Results) -> list[str]:
     """J/token, at one mix of lengths, of whole runs that one process asked one after another with the kernels that it had searched."""
     rows = answers(results).filter(experiment_id="smollm2-sharegpt-200-h200-2.1").filter(pl.col("task").str.starts_with("chat"))
-    asked, rest = rows.partition_by("kernels", maintain_order=True)
+    asked, *others = rows.partition_by("kernels", maintain_order=True)
     each, mixed = asked.partition_by("seed"), asked["output_tokens"].to_numpy()
-    assert asked["card"].n_unique() == rest["seed"].n_unique() == 1
+    assert asked["card"].n_unique() == pl.concat(others)["seed"].n_unique() == 1
+    rest = listed(f"{of_length(other, 'energy_j', mixed):.4f}" for other in others)
     joules, errors = [of_length(run, "energy_j", mixed) for run in each], [error_of_length(run, mixed) for run in each]
     return [
         f"the {len(each)} runs of the ShareGPT prompts as chat and chat-concise took {min(joules):.4f} to {max(joules):.4f} J per token at "
         f"one mix of lengths (+{spread_of(joules):.1f} %, standard errors {100 * min(errors):.1f} to {100 * max(errors):.1f} %)",
-        f"the rest of the third, by another process with kernels of its own on another card, {of_length(rest, 'energy_j', mixed):.4f}",
+        f"the rest of the third, by two other processes with kernels of their own on other cards, {rest}",
     ]
 
 

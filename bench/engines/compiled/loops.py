@@ -29,7 +29,7 @@ class Loop:
 
 
 STACKED = Loop("stacked", compiled=True, stacked=True)
-"""What runs without `--tune`."""
+"""What runs in batches without `--tune`, and until December 2026 one answer at a time; the engine without a name of a loop."""
 LOOPS = (
     Loop("searched", compiled=True, coordinate_descent=True),
     Loop("compiled", compiled=True),
@@ -41,6 +41,7 @@ LOOPS = (
     Loop("stacked-split", compiled=True, stacked=True, alone="split"),
     Loop("stacked-prefill", compiled=True, stacked=True, captures_prompts=True),
     Loop("stacked-ahead", compiled=True, stacked=True, captures_prompts=True, ahead=True),
+    Loop("stacked-ahead-split", compiled=True, stacked=True, captures_prompts=True, ahead=True, alone="split"),
 )
 
 

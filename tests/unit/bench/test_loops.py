@@ -111,7 +111,7 @@ def test_every_loop_is_tried_and_kept_and_stacking_comes_last() -> None:
     assert len(said) == len(LOOPS)
     tried.clear()
     tune(attempt, "energy", 0.05, said.append, batch=8)
-    assert tried == [loop.name for loop in LOOPS if loop.alone == ALONE], "in a batch the others would be `stacked` once more"
+    assert tried == [loop.name for loop in LOOPS if loop.alone == ALONE], "in a batch the others are like one of these"
 
 
 def measured(model: Path, out: Path, **options: Any) -> pl.DataFrame:
@@ -126,7 +126,9 @@ def measured(model: Path, out: Path, **options: Any) -> pl.DataFrame:
 
 
 def test_a_loop_is_an_engine_of_its_own(model: Path, tmp_path: Path) -> None:
-    assert set(measured(model, tmp_path / "default")["engine"]) == {"transformers-compiled"}
+    assert set(measured(model, tmp_path / "usual")["engine"]) == {"transformers-compiled:stacked-ahead-split"}
+    assert set(measured(model, tmp_path / "batches", batch_size=2)["engine"]) == {"transformers-compiled"}, "there `stacked` is the usual"
+    assert set(measured(model, tmp_path / "stacked", loop="stacked")["engine"]) == {"transformers-compiled"}
     rows = measured(model, tmp_path / "graph", loop="graph")
     assert set(rows["engine"]) == {"transformers-compiled:graph"}
     assert json.loads(rows["environment"][0])["loop"] == {"loop": "graph"}
@@ -147,7 +149,14 @@ def test_tuning_keeps_its_trials_with_the_rows_and_runs_the_chosen_loop(
     assert set(rows["engine"]) == {engine_name(kept["loop"])}
 
 
+def test_the_usual_loop_by_its_name_is_the_same_run(model: Path, tmp_path: Path) -> None:
+    rows = measured(model, tmp_path / "runs")
+    assert measured(model, tmp_path / "runs", loop="stacked-ahead-split").equals(rows), "the second command finds nothing to do"
+
+
 def test_loops_are_for_the_compiled_engine_alone() -> None:
+    with pytest.raises(errors.BadOption, match="--loop"):
+        check(RunConfig("m", loop="stacked"))
     with pytest.raises(errors.BadOption, match="transformers-compiled"):
         check(RunConfig("m", tune="energy"))
     with pytest.raises(errors.BadOption, match="tune-loss"):
