@@ -122,6 +122,18 @@ def test_numbers_that_are_compared_have_all_of_their_digits() -> None:
     assert [words.exact(*each) for each in asked] == ["0.098", "0.10", "2.0", "10", "0.710", "42.0", "1,230", "0", "0.10"]
 
 
+def test_a_change_that_rounds_to_nothing_has_no_sign() -> None:
+    assert [words.percent(share) for share in (-0.0004, 0.0004, -0.0, -0.04, 13.06, 0.1)] == [
+        "0.0 %",
+        "0.0 %",
+        "0.0 %",
+        "−4.0 %",
+        "+1,306 %",
+        "+10.0 %",
+    ]
+    assert [words.signed(number) for number in (-0.4, 0.4, -27.6, 100.0)] == ["0", "0", "−28", "+100"]
+
+
 def test_a_percentage_stays_on_one_line() -> None:
     assert words.unbroken("**16 % to 93 %** of 8 models") == "**16\u00a0% to 93\u00a0%** of 8 models"
 

@@ -328,7 +328,7 @@ def test_figures_have_few_digits_and_no_powers_of_ten() -> None:
 
 
 def test_changes_have_a_sign_and_few_digits() -> None:
-    assert [words.percent(share) for share in (-0.04, 0.1234, 13.063, 0.0)] == ["−4.0 %", "+12.3 %", "+1,306 %", "+0.0 %"]
+    assert [words.percent(share) for share in (-0.04, 0.1234, 13.063, 0.0)] == ["−4.0 %", "+12.3 %", "+1,306 %", "0.0 %"]
 
 
 def test_a_list_of_many_runs_is_cut_and_says_so(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from prompt_joules.pages.ui.pure import naming
-from prompt_joules.pages.ui.pure.words import count, figure, first_lines, minus, plain
+from prompt_joules.pages.ui.pure.words import count, figure, first_lines, plain, signed
 from prompt_joules.warehouse.metrics import Metric
 
 EDITIONS = {"v1": "2023 · v1", "v2": "2024 · v2", "v3": "2026 · v3", "own": "own runs"}
@@ -84,7 +84,7 @@ def _model(row: dict[str, Any], several: bool) -> str:
 def ends(low: float, high: float) -> str:
     """Two changes in whole percent, the smaller step first, e.g. "−27 to −42 %"."""
     near, far = sorted((low, high), key=abs)
-    first, second = (minus(f"{100 * end:+.0f}") for end in (near, far))
+    first, second = (signed(100 * end) for end in (near, far))
     return f"{first} %" if first == second else f"{first} to {second} %"
 
 

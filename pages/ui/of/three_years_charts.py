@@ -4,7 +4,7 @@ import altair as alt
 import polars as pl
 
 from prompt_joules.pages.ui.pure import axes, naming, theme
-from prompt_joules.pages.ui.pure.words import minus
+from prompt_joules.pages.ui.pure.words import signed
 from prompt_joules.warehouse.energy_shown import NUMBERS
 from prompt_joules.warehouse.metrics import Metric
 
@@ -59,7 +59,7 @@ def _with_names(matched: pl.DataFrame, metric: Metric) -> pl.DataFrame:
     values = [pl.col(f"value_{side}") * metric.display_factor for side in ("a", "b")]
     rows = matched.with_columns(*values, pl.format("{} on {}", "model_name", naming.gpu(matched.columns)).alias("named"))
     rows = rows.with_columns(pl.format("{} {} {}", "named", "edition_a", "edition_b").alias("curve"))
-    said = [minus(f"{100 * change:+.0f} %") for change in rows["change"].to_list()]
+    said = [f"{signed(100 * change)} %" for change in rows["change"].to_list()]
     change, batch = pl.col("change"), pl.col("batch_size")
     ends = (change == change.min().over("curve")) | (change == change.max().over("curve"))
     first, last_end = batch == batch.min().over("curve"), batch == batch.filter(ends).max().over("curve")

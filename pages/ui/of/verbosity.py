@@ -215,7 +215,7 @@ def _less(rows: pl.DataFrame, key: str) -> str:
     ends = rows.select(f"{key}_low", f"{key}_high").drop_nulls()
     least, most = float(values.to_numpy().min()), float(values.to_numpy().max())
     if ends.is_empty():
-        return words.minus(" to ".join(dict.fromkeys(f"{round(100 * end):+d}" for end in (least, most))) + " %")
+        return " to ".join(dict.fromkeys(words.signed(100 * end) for end in (least, most))) + " %"
     low, high = sorted((least, most), key=abs)
     none = ((ends[f"{key}_low"] <= 0) & (ends[f"{key}_high"] >= 0)).all()
     if none or low * high <= 0:

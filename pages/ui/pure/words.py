@@ -177,7 +177,13 @@ def unit(metric: Metric) -> str:
 
 def percent(share: float) -> str:
     """A change as a signed percentage, e.g. −4.0 %, or +1,306 %."""
-    return minus(f"{100 * share:+,.{1 if abs(share) < 10 else 0}f} %")
+    return f"{signed(100 * share, 1 if abs(share) < 10 else 0)} %"
+
+
+def signed(change: float, decimals: int = 0) -> str:
+    """A number with its sign; what rounds to 0 has none."""
+    number = f"{change:+,.{decimals}f}"
+    return minus(number if number.strip("+-0.") else number[1:])
 
 
 def minus(number: str) -> str:
