@@ -1,8 +1,10 @@
 """What the page says of itself before any script runs: title, description and preview picture, for search engines and for links in chats.
 
-Streamlit sends one HTML page for all addresses, called “Streamlit”. This names it by its address and leaves the rest as it is.
+Streamlit sends one HTML page for all addresses, called “Streamlit”. This names it by its address, tells Streamlit's browser code where
+the server is, and leaves the rest as it is.
 """
 
+import gzip
 import re
 from functools import partial
 from html import escape
@@ -19,6 +21,8 @@ from prompt_joules.pages.ui import delivery, site
 PICTURE = Path(__file__).parent / "preview.png"
 PICTURE_SIZE = (1200, 630)
 TITLE = b"<title>Streamlit</title>"
+# Streamlit compresses the page before it comes here, for whoever takes that: every browser.
+PACKED, LEVEL = "gzip", 6
 ABOUT = "What one answer of a language model costs in energy: measured prompt by prompt, with error bars, to compare and export."
 # A name or address of a host, with a port; anything else in the header Host is not written into a page.
 HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9a-fA-F:]+\](:\d+)?")
@@ -36,8 +40,11 @@ class Named:
 
 
 async def _named(scope: Scope, start: Message, content: bytes) -> tuple[delivery.RawHeaders, bytes]:
-    body = content.replace(TITLE, head(scope).encode(), 1)
     headers = MutableHeaders(raw=list(start["headers"]))
+    is_packed = headers.get("content-encoding") == PACKED
+    page = gzip.decompress(content) if is_packed else content
+    body = page.replace(TITLE, head(scope).encode(), 1)
+    body = gzip.compress(body, LEVEL) if is_packed else body
     headers["content-length"] = str(len(body))
     # These headers are about the file on disk: a browser would keep an old head.
     del headers["etag"], headers["last-modified"]
@@ -46,11 +53,16 @@ async def _named(scope: Scope, start: Message, content: bytes) -> tuple[delivery
 
 def _is_page(start: Message) -> bool:
     headers = Headers(raw=list(start["headers"]))
-    return bool(start["status"] == 200 and headers.get("content-type", "").startswith("text/html") and "content-encoding" not in headers)
+    is_html = headers.get("content-type", "").startswith("text/html")
+    return bool(start["status"] == 200 and is_html and headers.get("content-encoding", PACKED) == PACKED)
+
+
+# Streamlit's browser code asks below the address first (/prompts/_stcore/health), is told 404, and waits for 0.1 s before it asks above.
+SERVER = '<script>window.__streamlit = {BACKEND_BASE_URL: new URL(".", window.location.href).href}</script>'
 
 
 def head(scope: Scope) -> str:
-    """HTML: the title and description of the page at an address, and the preview picture where the host is known.
+    """HTML: the title and description of the page at an address, the preview picture where the host is known, and where the server is.
 
     Args:
         scope: of the request.
@@ -67,6 +79,8 @@ def head(scope: Scope) -> str:
         told |= {"og:image:alt": "Bar chart: J of one answer by model", "twitter:card": "summary_large_image"}
     tags = [f'<meta name="description" content="{escape(about)}" />']
     tags += [f'<meta property="{name}" content="{escape(value)}" />' for name, value in told.items()]
+    if question:  # a page has an address below the server's
+        tags.append(SERVER)
     return f"<title>{escape(title)}</title>\n    " + "\n    ".join(tags)
 
 

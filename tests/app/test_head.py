@@ -1,6 +1,7 @@
 """What a page says of itself before any script runs."""
 
 import asyncio
+import gzip
 import re
 import struct
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from starlette.middleware.gzip import GZipMiddleware
 from streamlit.web.server.starlette.starlette_static_routes import create_streamlit_static_handler
 
 from prompt_joules.pages.ui import head, site
@@ -16,8 +18,10 @@ STATIC = Path(st.__file__).parent / "static"
 INDEX = (STATIC / "index.html").read_text()
 
 
-def ask(path: str, method: str = "GET", host: str = "joules.example:8501", **headers: str) -> tuple[dict[str, str], str]:
-    """Headers and body of a path, through the middleware."""
+def ask(
+    path: str, method: str = "GET", host: str = "joules.example:8501", *, packed: bool = False, **headers: str
+) -> tuple[dict[str, str], str]:
+    """Headers and body of a path, through the middleware; `packed` as Streamlit sends a page to a browser."""
     sent: list[dict[str, Any]] = []
 
     async def send(message: Any) -> None:
@@ -25,9 +29,15 @@ def ask(path: str, method: str = "GET", host: str = "joules.example:8501", **hea
 
     raw = [(b"host", host.encode()), *((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())]
     scope = {"type": "http", "method": method, "path": path, "headers": raw, "scheme": "http", "asgi": {"spec_version": "2.4"}}
-    asyncio.run(head.Named(create_streamlit_static_handler(str(STATIC), None))(scope, None, send))  # type: ignore[arg-type]
+    streamlit: Any = create_streamlit_static_handler(str(STATIC), None)
+    app = GZipMiddleware(streamlit) if packed else streamlit
+    asyncio.run(head.Named(app)(scope, None, send))  # type: ignore[arg-type]
     found = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
-    return found, b"".join(message.get("body", b"") for message in sent[1:]).decode("utf-8", "replace")
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    if packed:
+        assert found["content-encoding"] == "gzip" and int(found["content-length"]) == len(body)
+        body = gzip.decompress(body)
+    return found, body.decode("utf-8", "replace")
 
 
 def told(body: str) -> dict[str, str]:
@@ -45,6 +55,15 @@ def test_every_page_has_a_title_a_description_and_a_picture(entry: tuple[str, st
     assert tags["description"].startswith(question) and tags["og:title"] == f"{title} · Prompt Joules"
     assert tags["og:image"] == "http://joules.example:8501/preview.png"
     assert re.sub(r"<title>.*?(?=\n\n)", "<title>Streamlit</title>", body, flags=re.DOTALL) == INDEX, "the rest is Streamlit's own page"
+
+
+def test_a_browser_that_takes_gzip_gets_the_same_page() -> None:
+    assert ask("/prompts", packed=True, accept_encoding="gzip, deflate, br")[1] == ask("/prompts")[1]
+
+
+def test_a_page_knows_the_address_of_its_server_and_the_root_needs_none() -> None:
+    assert ask("/prompts")[1].count('BACKEND_BASE_URL: new URL(".", window.location.href).href') == 1
+    assert "BACKEND_BASE_URL" not in ask("/")[1] + ask("/nothing")[1], "where the server is below is not known there"
 
 
 def test_the_root_and_unknown_addresses_are_the_app() -> None:

@@ -23,7 +23,7 @@ from tests.servers import ROOT, served
 Theme = Literal["light", "dark"]
 ARTIFACTS = ROOT / "test-artifacts"
 # What Streamlit's own front end asks for and does not find: its analytics, a map token.
-EXPECTED = ("streamlit.io", "snowflake", "fivetran", "_stcore/health", "_stcore/host-config")
+EXPECTED = ("streamlit.io", "snowflake", "fivetran")
 
 # Streamlit puts the sections of its navigation into a list as elements that are no list items.
 STREAMLITS_OWN = ("list", "listitem")
