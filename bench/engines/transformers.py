@@ -182,7 +182,7 @@ class TransformersEngine:
         """Turn whatever a model, template or tokenizer raises on one prompt into that prompt's reason."""
         try:
             yield
-        except (PromptFailed, AssertionError):
+        except (PromptFailed, AssertionError, errors.EngineUnsuited):
             raise
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()

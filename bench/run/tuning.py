@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from prompt_joules.bench import errors
 from prompt_joules.bench.config import RunConfig
 from prompt_joules.bench.engines.base import PromptFailed
 from prompt_joules.bench.engines.compiled.loops import Loop, Trial, by_name, tune
@@ -73,7 +74,7 @@ def attempt(engine: "CompiledEngine", loop: Loop, config: RunConfig, meter: Mete
             seconds = time.perf_counter() - begun_s
         finally:
             reading = meter.end()
-    except PromptFailed as failure:
+    except (PromptFailed, errors.EngineUnsuited) as failure:
         return Trial(loop.name, reason=str(failure))
     if reading.energy_j is None or reading.error_j is None:
         return Trial(loop.name, tokens / seconds, reason=reading.reason)

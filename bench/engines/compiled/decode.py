@@ -25,6 +25,7 @@ from prompt_joules.bench.engines.compiled import kernels, prefill
 from prompt_joules.bench.engines.compiled.buffers import ROUND, Buffers, Step, allocate
 from prompt_joules.bench.engines.compiled.layers import (
     LayerCache,
+    UnsupportedArchitecture,
     cache_keyword,
     cache_shape,
     decoder_layers,
@@ -34,8 +35,14 @@ from prompt_joules.bench.engines.compiled.layers import (
 from prompt_joules.bench.engines.compiled.loops import STACKED, Loop
 from prompt_joules.bench.engines.compiled.stacked import stack, unstack
 
+NO_STEP = "a decode step of it cannot be captured as a CUDA graph ({}); use --engine transformers-eager"
+NO_PROMPT = "its prompts cannot be read in a CUDA graph ({}); use --loop stacked-split, which reads them without one"
 HELD = 4
 """Buffers kept at a time, one per batch size; the one used longest ago goes first."""
+
+
+class NotCaptured(Exception):
+    """Something cannot be captured as a CUDA graph; the message is PyTorch's. What runs on the GPU afterwards may fail too."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +176,7 @@ class StaticDecoder:
         buffers.pool = torch.cuda.graph_pool_handle()  # the graphs run one after the other, so they may share their scratch memory
         for step in buffers.steps:
             buffers.slot.zero_()
-            step.graph = captured(partial(self._forward, buffers, step), buffers.pool)
+            step.graph = _captured(partial(self._forward, buffers, step), buffers.pool, NO_STEP)
 
     def _prefill(self, buffers: Buffers, input_ids: Tensor, attention_mask: Tensor) -> int:
         """Read the prompts and draw the first tokens. Returns how many tokens of the buffers the prompts take, their padding included."""
@@ -191,9 +198,10 @@ class StaticDecoder:
             return None
         if length not in buffers.prompts:
             self.builds += 1
-            prompt = buffers.prompts[length] = prefill.allocate(batch, length, buffers.layers)
+            prompt = prefill.allocate(batch, length, buffers.layers)
             if self.on_gpu:
-                prompt.graph = captured(partial(self._read_padded, buffers, prompt), buffers.pool)
+                prompt.graph = _captured(partial(self._read_padded, buffers, prompt), buffers.pool, NO_PROMPT)
+            buffers.prompts[length] = prompt
         return buffers.prompts[length]
 
     def _read(self, buffers: Buffers, input_ids: Tensor, attention_mask: Tensor) -> None:
@@ -297,8 +305,20 @@ class StaticDecoder:
         return forward
 
 
+def _captured(run: Callable[[], object], pool: Any, refusal: str) -> Any:
+    """As `captured`, with what to do for the person at the keyboard."""
+    try:
+        return captured(run, pool)
+    except NotCaptured as error:
+        raise UnsupportedArchitecture(refusal.format(" ".join(str(error).split())[:200])) from error
+
+
 def captured(run: Callable[[], object], pool: Any = None) -> Any:
-    """The CUDA graph of `run`, which runs three times before, so that nothing is compiled while it is captured."""
+    """The CUDA graph of `run`, which runs three times before, so that nothing is compiled while it is captured.
+
+    Raises:
+        NotCaptured: it runs, but not in a graph.
+    """
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -306,8 +326,13 @@ def captured(run: Callable[[], object], pool: Any = None) -> Any:
             run()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
-        run()
+    try:
+        with torch.cuda.graph(graph, pool=pool):
+            run()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # whatever waits for the GPU breaks a capture, and libraries do so in their own ways
+        raise NotCaptured(str(error)) from error
     return graph
 
 

@@ -78,8 +78,9 @@ class CompiledEngine(TransformersEngine):
 
         Raises:
             PromptFailed: the buffers do not fit the memory.
+            EngineUnsuited: the model cannot be captured in a CUDA graph.
         """
-        with self._faults(None):
+        with self._faults(None), _refusals(self._plan.model_id):
             longest = max(prompt.input_tokens for prompt in prompts)
             self._decoder_for(sampling).prepare(len(prompts), longest + sampling.max_new_tokens, longest)
 

@@ -3,16 +3,26 @@
 So they do where each step is launched before the host has seen the last. A CPU has no CUDA graphs: what would be captured runs each time.
 """
 
+import io
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from rich.console import Console
 
 torch = pytest.importorskip("torch", reason="needs the bench extra: make test installs it")
 
+from prompt_joules.bench import errors  # noqa: E402
+from prompt_joules.bench.config import RunConfig  # noqa: E402
 from prompt_joules.bench.engines.base import Sampling  # noqa: E402
 from prompt_joules.bench.engines.compiled.decode import StaticDecoder  # noqa: E402
+from prompt_joules.bench.engines.compiled.layers import UnsupportedArchitecture  # noqa: E402
 from prompt_joules.bench.engines.compiled.loops import by_name  # noqa: E402
 from prompt_joules.bench.engines.compiled.prefill import BUCKET, MOST, padded_length  # noqa: E402
+from prompt_joules.bench.run import tuning  # noqa: E402
+from prompt_joules.bench.run.local import run_benchmark  # noqa: E402
 from tests.unit.bench.test_static_decode import GREEDY, reference, tiny  # noqa: E402
 
 
@@ -114,3 +124,60 @@ def test_the_seed_decides_the_draw_whether_the_host_waits_or_not() -> None:
         for loop in ("stacked-prefill", "stacked-ahead")
     ]
     assert drawn[0] == drawn[1]
+
+
+class Broken:
+    """A capture that the GPU refuses, as where the model waits for a number."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nMore about it.")
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU that captures nothing."""
+    for name in ("Stream", "current_stream", "stream", "CUDAGraph", "graph_pool_handle"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    monkeypatch.setattr(torch.cuda, "graph", Broken)
+
+
+@pytest.mark.usefixtures("refused")
+@pytest.mark.parametrize(("prompt", "way_out"), [(0, "--engine transformers-eager"), (9, "--loop stacked-split")])
+def test_what_cannot_be_captured_is_refused_with_a_way_out(prompt: int, way_out: str) -> None:
+    decoder = in_graphs(tiny("llama"))
+    if prompt:
+        decoder.prepare(1, 40)
+    decoder.on_gpu = True
+    with pytest.raises(UnsupportedArchitecture, match=f"operation not permitted when stream is capturing More about it.*{way_out}"):
+        decoder.prepare(1, 40, prompt)
+    assert not decoder._held or not decoder._held[1].prompts, "nothing is kept that would run without a graph"
+
+
+@pytest.mark.usefixtures("refused")
+def test_a_run_of_a_model_that_cannot_be_captured_ends_with_that_sentence_and_a_trial_has_it_as_its_reason(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = StaticDecoder.__init__
+
+    def begin(decoder: StaticDecoder, *args: Any, **options: Any) -> None:
+        run(decoder, *args, **options)
+        decoder.on_gpu = decoder._captures_prompts
+        decoder._capture = lambda buffers: None  # type: ignore[method-assign]
+
+    monkeypatch.setattr(StaticDecoder, "__init__", begin)
+    asked = RunConfig(
+        str(model), engine="transformers-compiled", out=tmp_path, device="cpu", max_new_tokens=4, warmup=0, limit=1, idle=False
+    )
+    with pytest.raises(errors.EngineUnsuited, match="--loop stacked-split, which reads them without one"):
+        run_benchmark(asked, Console(quiet=True))
+    assert not list(tmp_path.glob("*/part-*.parquet"))
+    screen = Console(record=True, file=io.StringIO(), width=300)
+    monkeypatch.setattr(tuning, "TRIAL_S", 0.01)
+    assert run_benchmark(replace(asked, tune="speed"), screen) == 0
+    assert "stacked-prefill: The model" in screen.export_text()
