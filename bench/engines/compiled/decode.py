@@ -41,10 +41,6 @@ HELD = 4
 """Buffers kept at a time, one per batch size; the one used longest ago goes first."""
 
 
-class NotCaptured(Exception):
-    """Something cannot be captured as a CUDA graph; the message is PyTorch's. What runs on the GPU afterwards may fail too."""
-
-
 @dataclass(frozen=True)
 class Decoded:
     """What one static batch produced."""
@@ -176,7 +172,7 @@ class StaticDecoder:
         buffers.pool = torch.cuda.graph_pool_handle()  # the graphs run one after the other, so they may share their scratch memory
         for step in buffers.steps:
             buffers.slot.zero_()
-            step.graph = _captured(partial(self._forward, buffers, step), buffers.pool, NO_STEP)
+            step.graph = captured(partial(self._forward, buffers, step), buffers.pool, NO_STEP)
 
     def _prefill(self, buffers: Buffers, input_ids: Tensor, attention_mask: Tensor) -> int:
         """Read the prompts and draw the first tokens. Returns how many tokens of the buffers the prompts take, their padding included."""
@@ -200,7 +196,7 @@ class StaticDecoder:
             self.builds += 1
             prompt = prefill.allocate(batch, length, buffers.layers)
             if self.on_gpu:
-                prompt.graph = _captured(partial(self._read_padded, buffers, prompt), buffers.pool, NO_PROMPT)
+                prompt.graph = captured(partial(self._read_padded, buffers, prompt), buffers.pool, NO_PROMPT)
             buffers.prompts[length] = prompt
         return buffers.prompts[length]
 
@@ -305,19 +301,14 @@ class StaticDecoder:
         return forward
 
 
-def _captured(run: Callable[[], object], pool: Any, refusal: str) -> Any:
-    """As `captured`, with what to do for the person at the keyboard."""
-    try:
-        return captured(run, pool)
-    except NotCaptured as error:
-        raise UnsupportedArchitecture(refusal.format(" ".join(str(error).split())[:200])) from error
-
-
-def captured(run: Callable[[], object], pool: Any = None) -> Any:
+def captured(run: Callable[[], object], pool: Any = None, refusal: str = "{}") -> Any:
     """The CUDA graph of `run`, which runs three times before, so that nothing is compiled while it is captured.
 
+    Args:
+        refusal: what to say where it runs, but not in a graph, with a place for PyTorch's words.
+
     Raises:
-        NotCaptured: it runs, but not in a graph.
+        UnsupportedArchitecture: so it is. What runs on the GPU afterwards may fail too.
     """
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
@@ -332,7 +323,7 @@ def captured(run: Callable[[], object], pool: Any = None) -> Any:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # whatever waits for the GPU breaks a capture, and libraries do so in their own ways
-        raise NotCaptured(str(error)) from error
+        raise UnsupportedArchitecture(refusal.format(" ".join(str(error).split())[:200])) from error
     return graph
 
 
