@@ -48,7 +48,7 @@ class Runtime:
     """How one kind of server is started."""
 
     name: str  # value of `--engine`
-    find: Callable[[], list[str] | None]  # the beginning of its command, or None where it is not installed
+    find: Callable[[RunConfig], list[str] | None]  # the beginning of its command, or None where it is not installed
     options: Callable[[RunConfig, str], list[str]]  # what the protocol asks of it, given the run and the name under which it is to serve
     install: str  # what to type where it is missing
 
@@ -63,12 +63,18 @@ class Started:
     log: Path  # what it has printed so far
 
 
-def _module(name: str, *words: str) -> Callable[[], list[str] | None]:
-    return lambda: [sys.executable, "-m", *words] if importlib.util.find_spec(name) else None
+def _module(name: str, *words: str) -> Callable[[RunConfig], list[str] | None]:
+    return lambda _: [sys.executable, "-m", *words] if importlib.util.find_spec(name) else None
 
 
-def _program(name: str) -> Callable[[], list[str] | None]:
-    return lambda: [found] if (found := shutil.which(name)) else None
+def _program(name: str) -> Callable[[RunConfig], list[str] | None]:
+    return lambda _: [found] if (found := shutil.which(name)) else None
+
+
+def _vllm_or_noise(config: RunConfig) -> list[str] | None:
+    """vLLM's command; where --server-args ask for `noise`, the one that knows that format."""
+    asked = "noise" in shlex.split(config.server_args)
+    return _module("vllm", "prompt_joules.bench.engines.vllm_noise" if asked else "vllm.entrypoints.cli.main", "serve")(config)
 
 
 def served_dtype(config: RunConfig) -> str:
@@ -99,7 +105,7 @@ def _llama_cpp(config: RunConfig, name: str) -> list[str]:
 RUNTIMES = {
     runtime.name: runtime
     for runtime in (
-        Runtime("vllm", _module("vllm", "vllm.entrypoints.cli.main", "serve"), _vllm, "pip install vllm"),
+        Runtime("vllm", _vllm_or_noise, _vllm, "pip install vllm"),
         Runtime("sglang", _module("sglang", "sglang.launch_server"), _sglang, "pip install 'sglang[all]'"),
         Runtime(
             "llama.cpp",
@@ -157,7 +163,7 @@ def started(config: RunConfig, say: Callable[[str], None]) -> Iterator[Started]:
         ServerDied: it ended while it was used; with the same.
     """
     runtime = RUNTIMES[config.engine]
-    beginning = shlex.split(config.server_command) if config.server_command else runtime.find()
+    beginning = shlex.split(config.server_command) if config.server_command else runtime.find(config)
     if not beginning:
         raise errors.MissingRuntime(runtime.name, runtime.install)
     name, port = short_name(config.model), _free_port()
