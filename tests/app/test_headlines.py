@@ -39,7 +39,8 @@ def test_the_headline_of_pairs_keeps_batches_apart(shipped_warehouse: Path, monk
     assert matters.startswith(
         f"From instruct to concise: **{-100 * across.max():.0f} to {-100 * across.min():.0f} % less energy** across runs"
     )
-    assert "From chat to concise: no difference is shown across runs (3 setups)" in matters and len(matters) < 260
+    assert "From chat to concise: no difference is shown across runs (3 setups)" in matters and len(matters) < 320
+    assert "In static batches: 0 % (1 setup, one run each)." in matters, "a static batch is no server"
     assert max(len(sentence) for sentence in matters.split(". ")) < 160, "a short sentence for each two sides"
     assert "on a server (6 setups, one run each, no interval)" in matters, "one window a side says nothing of luck"
     mixed = late.filter(~pl.col("shared"), pl.col("a") == "instruct")

@@ -189,19 +189,29 @@ def between(row: dict[str, Any], digits: str = ".2f") -> str:
 
 
 def batches(results: pj.Results) -> list[str]:
-    """All ShareGPT prompts in static batches of 128 on an H200."""
+    """ShareGPT prompts in static batches of 128 on an H200: instructions in turns by 2.4, chats by 1.1; and on a server."""
     rows = results.sql(
-        "select runs.task, sum(energy_j) / 1000 as kj, sum(output_tokens) as tokens, count(*) as prompts from requests "
-        "join runs using (run_number) where runs.gpu = 'H200' and runs.batch_size = 128 and runs.model_id = $model and "
-        "runs.prompt_set = 'sharegpt' and runs.harness_version = '1.1' group by all",
+        "select runs.harness_version as protocol, runs.task, requests.window_id, list_sort(list(prompt_id)) as prompts, "
+        "sum(energy_j) / 1000 as kj, sum(output_tokens) as tokens, max(output_tokens) = any_value(runs.max_new_tokens) as to_the_limit, "
+        "any_value(runs.max_new_tokens) as most from requests join runs using (run_number) where runs.gpu = 'H200' and "
+        "runs.batch_size = 128 and runs.model_id = $model and runs.prompt_set = 'sharegpt' group by all",
         model=SMOLLM,
     )
-    tokens = dict(rows.select("task", "tokens").iter_rows())
-    fewer = 1 - tokens["instruct-concise"] / tokens["instruct"]
-    prompts = rows["prompts"].unique().item()
+    verbose, concise = (rows.filter(protocol="2.4", task=task) for task in ("instruct", "instruct-concise"))
+    pairs_of_batches = verbose.join(concise, on="prompts", suffix="_concise")
+    count = pairs_of_batches.height
+    assert count == verbose.height == concise.height and rows.filter(protocol="2.4")["to_the_limit"].all()
+    change = pairs_of_batches["kj_concise"] / pairs_of_batches["kj"] - 1
+    low, high = (f"{share * 100:+.1f}".replace("-", "−") for share in (change.min(), change.max()))
+    chats, short_chats = (rows.filter(protocol="1.1", task=task) for task in ("chat", "chat-concise"))
+    (asked,) = {sum(map(len, some["prompts"])) for some in (chats, short_chats)}
+    (most,), (most_of_chats,) = verbose["most"].unique(), chats["most"].unique()
     return [
-        f"all four tasks of the same {prompts:,} prompts took {rows['kj'].min():.0f} to {rows['kj'].max():.0f} kJ",
-        f"wrote {percent(fewer)} % fewer tokens than its twin",
+        f"{count} batches of ShareGPT prompts took {verbose['kj'].sum():.1f} kJ as instruct and {concise['kj'].sum():.1f} as instruct-concise",
+        f"{low} to {high} % a batch, for {signed(concise['tokens'].sum() / verbose['tokens'].sum() - 1)} % tokens",
+        f"protocol 2.4, at most {most:,} tokens",
+        f"Chats: {chats['kj'].sum():.1f} and {short_chats['kj'].sum():.1f} kJ for {asked:,} prompts",
+        f"{signed(short_chats['tokens'].sum() / chats['tokens'].sum() - 1)} % tokens (protocol 1.1, at most {most_of_chats})",
         *served(results),
     ]
 

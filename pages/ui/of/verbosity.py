@@ -172,7 +172,7 @@ ONCE = "one run each, no interval"
 
 def said_of_pairs(changes: pl.DataFrame) -> str:
     """What matters of the same prompts: for each two sides what the setups of several runs show, or all where none has several; beside it
-    the total of servers and batches. The sides that change most come first.
+    the total of servers, and of static batches in a sentence of its own. The sides that change most come first.
 
     Args:
         changes: rows of `in_groups` that are drawn first.
@@ -186,11 +186,15 @@ def said_of_pairs(changes: pl.DataFrame) -> str:
         several = alone.filter(pl.col("basis").is_in(certainty.SEVERAL))
         shown, how = (several, "across runs") if several.height else (alone, "one answer at a time")
         parts = [f"{_less(shown, 'median_change')} {how} ({_setups(shown, 'median_change')})"] if alone.height else []
-        if totals.height:
-            where = "on a server" if (totals["engine"].is_in(naming.SERVERS)).all() else "on a server or in batches"
-            parts.append(f"{_less(totals, 'total_change')} in all {where} ({_setups(totals, 'total_change')})")
+        on_servers = pl.col("engine").is_in(naming.SERVERS)
+        served, batches = totals.filter(on_servers), totals.filter(~on_servers)
+        if served.height:
+            parts.append(f"{_less(served, 'total_change')} in all on a server ({_setups(served, 'total_change')})")
         to = "concise" if b == f"{a}-concise" else naming.in_words(b)
-        said.append(f"From {plain(naming.in_words(a))} to {plain(to)}: {'; '.join(parts)}.")
+        said += [f"From {plain(naming.in_words(a))} to {plain(to)}: {'; '.join(parts)}."] if parts else []
+        if batches.height:
+            sides = "" if parts else f", from {plain(naming.in_words(a))} to {plain(to)}"
+            said.append(f"In static batches{sides}: {_less(batches, 'total_change')} ({_setups(batches, 'total_change')}).")
     first, reason, rest = " ".join(said).partition(ONCE)
     return first + reason + rest.replace(ONCE, "alike")
 
@@ -199,9 +203,11 @@ def _setups(rows: pl.DataFrame, key: str) -> str:
     """How many setups these are, and of how many of them a difference is shown where that is not all or none."""
     said = words.count(rows.height, "setup")
     known = rows.select(pl.min_horizontal("runs_a", "runs_b"), f"{key}_low", f"{key}_high").drop_nulls()
+    once = (rows["runs_a"].fill_null(0) < 2).all() or (rows["runs_b"].fill_null(0) < 2).all()
     if known.is_empty():
-        once = (rows["runs_a"].fill_null(0) < 2).all() or (rows["runs_b"].fill_null(0) < 2).all()
         return f"{said}, {ONCE if once else 'no interval'}"
+    if once and key == "total_change":
+        return f"{said}, one run each"
     shown = known.filter((pl.col(f"{key}_low") > 0) | (pl.col(f"{key}_high") < 0)).height
     return said if shown in (0, rows.height) else f"{said}, shown in {shown}"
 
@@ -209,10 +215,12 @@ def _setups(rows: pl.DataFrame, key: str) -> str:
 def _less(rows: pl.DataFrame, key: str) -> str:
     """How much less or more, from the least to the most, as a median of pairs or in all; whether it is a difference at all.
 
-    Without an interval it is a change with its sign, not in bold: one run a side does not say whether another would show it.
+    Without an interval, or with totals of one run a side alone, it is a change with its sign, not in bold: one run does not say whether
+    another would show it.
     """
     values = rows[key].drop_nulls()
-    ends = rows.select(f"{key}_low", f"{key}_high").drop_nulls()
+    known = rows if key != "total_change" else rows.filter(pl.min_horizontal("runs_a", "runs_b") > 1)
+    ends = known.select(f"{key}_low", f"{key}_high").drop_nulls()
     least, most = float(values.to_numpy().min()), float(values.to_numpy().max())
     if ends.is_empty():
         return " to ".join(dict.fromkeys(words.signed(100 * end) for end in (least, most))) + " %"
