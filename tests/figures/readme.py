@@ -207,7 +207,8 @@ def batches(results: pj.Results) -> list[str]:
     (asked,) = {sum(map(len, some["prompts"])) for some in (chats, short_chats)}
     (most,), (most_of_chats,) = verbose["most"].unique(), chats["most"].unique()
     return [
-        f"{count} batches of ShareGPT prompts took {verbose['kj'].sum():.1f} kJ as instruct and {concise['kj'].sum():.1f} as instruct-concise",
+        f"{count} batches of ShareGPT prompts took {verbose['kj'].sum():.1f} kJ as instruct and",
+        f"{concise['kj'].sum():.1f} as instruct-concise",
         f"{low} to {high} % a batch, for {signed(concise['tokens'].sum() / verbose['tokens'].sum() - 1)} % tokens",
         f"protocol 2.4, at most {most:,} tokens",
         f"Chats: {chats['kj'].sum():.1f} and {short_chats['kj'].sum():.1f} kJ for {asked:,} prompts",
