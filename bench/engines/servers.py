@@ -39,6 +39,8 @@ _PATIENCE_S = 20.0
 """How long a server may take to end after it was asked to."""
 _PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 """A file of weights that are split over several, as `llama-gguf-split` names it."""
+_NOISE = re.compile(r"--load-format[ =]noise\b")
+"""How vLLM is asked for the weights of `vllm_noise.py`, which cannot be imported where vLLM is missing."""
 _DYING_S = 5.0
 """How long a server that no longer answers may take to end by itself; after that it counts as running."""
 
@@ -72,8 +74,8 @@ def _program(name: str) -> Callable[[RunConfig], list[str] | None]:
 
 
 def _vllm_or_noise(config: RunConfig) -> list[str] | None:
-    """vLLM's command; where --server-args ask for `noise`, the one that knows that format."""
-    asked = "noise" in shlex.split(config.server_args)
+    """vLLM's command; where --server-args ask for weights of the format `noise`, the one that knows it."""
+    asked = _NOISE.search(" ".join(shlex.split(config.server_args)))
     return _module("vllm", "prompt_joules.bench.engines.vllm_noise" if asked else "vllm.entrypoints.cli.main", "serve")(config)
 
 

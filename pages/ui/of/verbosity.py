@@ -201,26 +201,27 @@ def said_of_pairs(changes: pl.DataFrame) -> str:
 
 def _setups(rows: pl.DataFrame, key: str) -> str:
     """How many setups these are, and of how many of them a difference is shown where that is not all or none."""
-    said = words.count(rows.height, "setup")
-    known = rows.select(pl.min_horizontal("runs_a", "runs_b"), f"{key}_low", f"{key}_high").drop_nulls()
-    once = (rows["runs_a"].fill_null(0) < 2).all() or (rows["runs_b"].fill_null(0) < 2).all()
+    said, known = words.count(rows.height, "setup"), _intervals(rows, key)
     if known.is_empty():
-        return f"{said}, {ONCE if once else 'no interval'}"
-    if once and key == "total_change":
-        return f"{said}, one run each"
+        once = (rows["runs_a"].fill_null(0) < 2).all() or (rows["runs_b"].fill_null(0) < 2).all()
+        bare = rows[f"{key}_low"].null_count() == rows.height
+        return f"{said}, {(ONCE if bare else 'one run each') if once else 'no interval'}"
     shown = known.filter((pl.col(f"{key}_low") > 0) | (pl.col(f"{key}_high") < 0)).height
     return said if shown in (0, rows.height) else f"{said}, shown in {shown}"
+
+
+def _intervals(rows: pl.DataFrame, key: str) -> pl.DataFrame:
+    """The intervals that a sentence goes by, of totals those of several runs a side: the windows of one run say nothing of another."""
+    runs = pl.min_horizontal("runs_a", "runs_b")
+    return rows.filter(runs >= (2 if key == "total_change" else 1)).select(f"{key}_low", f"{key}_high").drop_nulls()
 
 
 def _less(rows: pl.DataFrame, key: str) -> str:
     """How much less or more, from the least to the most, as a median of pairs or in all; whether it is a difference at all.
 
-    Without an interval, or with totals of one run a side alone, it is a change with its sign, not in bold: one run does not say whether
-    another would show it.
+    Without an interval that counts it is a change with its sign, not in bold: one run a side does not say whether another would show it.
     """
-    values = rows[key].drop_nulls()
-    known = rows if key != "total_change" else rows.filter(pl.min_horizontal("runs_a", "runs_b") > 1)
-    ends = known.select(f"{key}_low", f"{key}_high").drop_nulls()
+    values, ends = rows[key].drop_nulls(), _intervals(rows, key)
     least, most = float(values.to_numpy().min()), float(values.to_numpy().max())
     if ends.is_empty():
         return " to ".join(dict.fromkeys(words.signed(100 * end) for end in (least, most))) + " %"

@@ -38,7 +38,7 @@ def noise(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
     names = {
         "vllm.entrypoints.cli.main": {"main": lambda: sys.exit("vLLM's command line")},
-        "vllm.model_executor.model_loader": {"register_model_loader": register, "loaders": loaders},
+        "vllm.model_executor.model_loader": {"register_model_loader": register},
         "vllm.model_executor.model_loader.dummy_loader": {"DummyModelLoader": Dummy},
     }
     for path, members in names.items():
@@ -82,6 +82,10 @@ def test_the_weights_are_of_the_kind_that_transformers_makes(noise: ModuleType, 
         assert parameter.std().item() == pytest.approx(like.std().item(), rel=0.06), name
 
 
+def test_the_option_is_called_as_the_format(noise: ModuleType) -> None:
+    assert servers._NOISE.fullmatch(f"--load-format {noise.FORMAT}")
+
+
 def test_one_seed_gives_one_model(noise: ModuleType) -> None:
     models = [AutoModelForCausalLM.from_config(config_of("llama")) for _ in range(2)]
     for model in models:
@@ -107,6 +111,8 @@ def test_numbers_that_are_not_floating_point_are_left_alone(noise: ModuleType) -
 def test_vllm_is_started_by_us_where_our_noise_is_asked_for(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers.importlib.util, "find_spec", lambda name: name)
     vllm = replace(config, engine="vllm", dummy_weights=True)
-    for words, module in (("", "vllm.entrypoints.cli.main"), ("--load-format noise", MODULE)):
-        asked = replace(vllm, server_args=words)
-        assert servers.RUNTIMES["vllm"].find(asked) == [sys.executable, "-m", module, "serve"]
+    for words in ("--load-format noise", "--max-model-len 1024 --load-format=noise"):
+        assert servers.RUNTIMES["vllm"].find(replace(vllm, server_args=words)) == [sys.executable, "-m", MODULE, "serve"]
+    for words in ("", "--load-format safetensors", "--served-model-name noise"):
+        own = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve"]
+        assert servers.RUNTIMES["vllm"].find(replace(vllm, server_args=words)) == own
