@@ -191,7 +191,7 @@ def between(row: dict[str, Any], digits: str = ".2f") -> str:
 def batches(results: pj.Results) -> list[str]:
     """ShareGPT prompts in static batches of 128 on an H200: instructions in turns by 2.4, chats by 1.1; and on a server."""
     rows = results.sql(
-        "select runs.harness_version as protocol, runs.task, requests.window_id, list_sort(list(prompt_id)) as prompts, "
+        "select runs.harness_version as protocol, runs.task, run_number, requests.window_id, list_sort(list(prompt_id)) as prompts, "
         "sum(energy_j) / 1000 as kj, sum(output_tokens) as tokens, max(output_tokens) = any_value(runs.max_new_tokens) as to_the_limit, "
         "any_value(runs.max_new_tokens) as most from requests join runs using (run_number) where runs.gpu = 'H200' and "
         "runs.batch_size = 128 and runs.model_id = $model and runs.prompt_set = 'sharegpt' group by all",
