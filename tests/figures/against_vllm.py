@@ -7,7 +7,7 @@ import polars as pl
 import prompt_joules as pj
 from tests.figures.documents import EIGHT, ENGINES, POINTS, SHAPES, points_of
 from tests.figures.marked import Figure
-from tests.figures.readme import SHAPE, listed, on_one_card, one_at_a_time, percent, protocol, signed
+from tests.figures.readme import SHAPE, listed, on_one_card, one_at_a_time, percent, protocol, signed, tenths
 
 
 def ours_against_vllm(results: pj.Results) -> list[str]:
@@ -69,8 +69,8 @@ def usual_against_vllm(results: pj.Results) -> list[str]:
     for shape, size in sorted({**SHAPES, EIGHT: "8B"}.items(), key=lambda pair: float(pair[1][:-1])):
         if row := of.get(shape):
             assert row["high"] < 0 and row["runs"] == 2
-            exact = round(row["high"], 2) == 0
-            low, high = (f"{row[end]:.1%}".removesuffix("%").replace("-", "−") if exact else signed(row[end]) for end in ("low", "high"))
+            tell = tenths if round(row["high"], 2) == 0 else signed
+            low, high = tell(row["low"]), tell(row["high"])
             said.append(f"{low} % at {size}" if low == high else f"{low} to {high} % at {size}")
     faster = [row["faster"] for row in of.values()]
     cards = runs_beside_vllm(results).group_by("shape").agg(pl.n_unique("card"))
@@ -87,7 +87,7 @@ def usual_at_14b(results: pj.Results) -> list[str]:
         usual=USUAL,
         beside=runs_beside_vllm(results).filter(shape="qwen3-14b")["card"][0],
     )
-    (joules,), (speed,) = ({f"{one:{form}}" for one in rows[name]} for name, form in (("joules", ".1f"), ("speed", ".0f")))
+    (joules,), (speed,) = {f"{one:.1f}" for one in rows["joules"]}, {f"{one:.0f}" for one in rows["speed"]}
     return [f"({rows.height} runs) took {joules} J/token at {speed} token/s"]
 
 

@@ -11,6 +11,7 @@ from prompt_joules.warehouse import query
 from prompt_joules.warehouse.energy_shown import Measure
 from prompt_joules.warehouse.statistics import comparison, runs
 from prompt_joules.warehouse.statistics.intervals import FEWEST_UNITS
+from tests.figures.readme import tenths
 
 TOKENS = Measure(per="output token")
 SIDES = ("alone", "beside")
@@ -82,9 +83,5 @@ def reach_of_neighbours(results: pj.Results) -> list[str]:
 
 def _line(row: dict[str, object]) -> str:
     ratio, low, high = (float(row[name]) - 1 if row[name] is not None else None for name in ("ratio", "ratio_low", "ratio_high"))  # type: ignore[arg-type]
-    interval = f" ({_percent(low)} to {_percent(high)} %)" if low is not None and high is not None else ""
-    return f"| {row['name']} | {row['alone']} | {row['beside']} | {row['value']:.3f} | {_percent(ratio or 0.0)} %{interval} |"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    interval = f" ({tenths(low)} to {tenths(high)} %)" if low is not None and high is not None else ""
+    return f"| {row['name']} | {row['alone']} | {row['beside']} | {row['value']:.3f} | {tenths(ratio or 0.0)} %{interval} |"

@@ -27,6 +27,11 @@ def signed(share: float) -> str:
     return f"{whole:+d}".replace("-", "−") if whole else "0"
 
 
+def tenths(share: float) -> str:
+    """A share in percent with its sign and one digit after the point."""
+    return f"{share * 100:+.1f}".replace("-", "−")
+
+
 def listed(words: Iterable[str]) -> str:
     """Words as a sentence has them: a, b and c."""
     *first, last = words
@@ -202,7 +207,7 @@ def batches(results: pj.Results) -> list[str]:
     count = pairs_of_batches.height
     assert count == verbose.height == concise.height and rows.filter(protocol="2.4")["to_the_limit"].all()
     change = pairs_of_batches["kj_concise"] / pairs_of_batches["kj"] - 1
-    low, high = (f"{share * 100:+.1f}".replace("-", "−") for share in (change.min(), change.max()))
+    low, high = tenths(change.min()), tenths(change.max())
     chats, short_chats = (rows.filter(protocol="1.1", task=task) for task in ("chat", "chat-concise"))
     (asked,) = {sum(map(len, some["prompts"])) for some in (chats, short_chats)}
     (most,), (most_of_chats,) = verbose["most"].unique(), chats["most"].unique()
