@@ -17,10 +17,10 @@ LARGEST = "llama-3.1-70b-shape"
 
 @pytest.fixture
 def runs(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
-    """The shipped runs with random weights, and the app on them."""
+    """The shipped setups with random weights, the runs of each together (their answers have one length), and the app on them."""
     monkeypatch.setenv("PROMPT_JOULES_WAREHOUSE", str(shipped_warehouse))
     sql = """
-        select runs.run_id, runs.gpu, runs.engine, runs.batch_size, runs.harness_version, models.name,
+        select runs.gpu, runs.engine, runs.batch_size, runs.harness_version, models.name,
             sum(energy_j) / sum(output_tokens) as token_j
         from requests join runs using (run_number) join models on models.model_id = runs.model_id
         where status = 'ok' and requests.valid and runs.valid and runs.weights = 'dummy' group by all
@@ -29,7 +29,7 @@ def runs(shipped_warehouse: Path, monkeypatch: pytest.MonkeyPatch) -> pl.DataFra
 
 
 def of(runs: pl.DataFrame, gpu: str, model: str, engine: str, batch: int) -> float:
-    """J/token of the run of a setup with the newest protocol."""
+    """J/token of a setup by the newest protocol."""
     same = runs.filter(pl.col("gpu") == gpu, pl.col("name") == model, pl.col("engine") == engine, pl.col("batch_size") == batch)
     return float(same.sort("harness_version")["token_j"][-1])
 
@@ -37,7 +37,8 @@ def of(runs: pl.DataFrame, gpu: str, model: str, engine: str, batch: int) -> flo
 def test_the_sentence_and_the_table_are_what_the_runs_say(runs: pl.DataFrame) -> None:
     app = opened(open_app("what_software_saves"), "what-software-saves")
     assert not app.exception
-    eager, compiled = (of(runs, "H200", LARGEST, f"transformers-{loop}", 1) for loop in ("eager", "compiled"))
+    loops = ("eager", "compiled:stacked-ahead-split")
+    eager, compiled = (of(runs, "H200", LARGEST, f"transformers-{loop}", 1) for loop in loops)
     assert f"less energy: by **{100 * (1 - compiled / eager):.0f} %** (69B) to **" in text(app), "from the size that gains least"
     row = table(app).filter(pl.col("size_name") == "69B", pl.col("step_name") == "Compiled").row(0, named=True)
     assert row["energy_per_token_j"] == pytest.approx(compiled)
@@ -131,3 +132,7 @@ def test_words_of_marks_that_are_near_stand_on_either_side() -> None:
         pl.when(pl.col("step") == 2).then(2).otherwise("runs").alias("runs"), energy_per_token_j=pl.col("step") * 12.0
     )
     assert dict(room._with_texts(twice).select("step", "place").rows())[2] == "first", "2 runs, n ≥ 5 needs more room than n = 5"
+    beside = pl.DataFrame([one | {"step": step, "energy_per_token_j": joules} for step, joules in ((1, 27.0), (2, 19.7), (3, 3.3))])
+    runs_of_two = beside.with_columns(runs=pl.when(pl.col("step") == 2).then(2).otherwise(1))
+    places = [dict(room._with_texts(rows).select("step", "place").rows())[2] for rows in (beside, runs_of_two)]
+    assert places == ["between", "beside"], "2 runs, n ≥ 5 keeps clear of the n of the largest mark, at its right"

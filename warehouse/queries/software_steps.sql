@@ -1,7 +1,7 @@
 -- One row per GPU, size (billion parameters, two digits), weights and step of software: J/token of the setup that stands for it, of our own on one GPU with
--- weights of 16 bits. Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server. The setup that stands for a
--- step is the first by: newest protocol; the loop that takes least, then the default one; the task and prompts that most steps of the size have, of several
--- a chat; for a server least J/token, for a loop most answers.
+-- weights of 16 bits. Steps: 1 the eager loop, 2 the compiled one, 3 and 4 compiled in static batches of 8 and 32, 5 a server with several requests in flight
+-- (with one at a time it is one more loop). The setup that stands for a step is the first by: newest protocol; the loop that takes least, then the default one;
+-- the task and prompts that most steps of the size have, of several a chat; for a server least J/token, for a loop most answers.
 -- Runs of one setup count together (`runs`); names are those of the newest. `logs` lists ln(J/token), card and energy of each.
 -- `units` is how many things were measured by themselves in a run (answers, batches, one window of a server), `log_error` the standard error of ln(J/token)
 -- over them, `calibration` what the meter may be off in all of it. `choices` is how many setups of the step there are.
@@ -13,7 +13,7 @@ with own as (
             when starts_with(engine, 'transformers-compiled') and batch_size = 1 then 2
             when starts_with(engine, 'transformers-compiled') and batch_size = 8 then 3
             when starts_with(engine, 'transformers-compiled') and batch_size = 32 then 4
-            when not starts_with(engine, 'transformers-') then 5
+            when not starts_with(engine, 'transformers-') and batch_size is distinct from 1 then 5
         end as step,
         -- A server stands with its steady state where every run of the setup has one.
         case when step = 5 and steady_j is not null then steady_j else energy_per_token_j end as token_j

@@ -25,6 +25,8 @@ CLOSE = 1.9
 CLOSE_WITH_RUNS = 2.6
 # Marks nearer than this lie on each other: the n of the larger one begins below it, right of the words of the other.
 TOUCHING = 1.2
+# A number of runs in the middle of a mark reaches the n at the right of the largest one where that is nearer than this.
+NEAR_LARGEST = 1.5
 # Words at the right of a mark reach one that is so many times larger.
 REACHED = 3.0
 # Words that a phone has no room for.
@@ -241,7 +243,10 @@ def _with_texts(rows: pl.DataFrame) -> pl.DataFrame:
     crowded = (least & (pl.col("larger") < up * pl.col("energy_per_token_j"))) | (
         most & (pl.col("energy_per_token_j") < down * pl.col("smaller"))
     )
-    is_close = (pl.col("larger") < CLOSE * pl.col("energy_per_token_j")) & (pl.col("larger") < pl.col("larger").max().over("size_name"))
+    near_largest = (pl.col("runs") > 1) & (pl.col("larger") < NEAR_LARGEST * pl.col("energy_per_token_j"))
+    is_close = near_largest | (
+        (pl.col("larger") < CLOSE * pl.col("energy_per_token_j")) & (pl.col("larger") < pl.col("larger").max().over("size_name"))
+    )
     reached = pl.col("after_touching").fill_null(False) & (pl.col("energy_per_token_j") < REACHED * pl.col("smaller"))
     part = shape.each(rows["saved"], lambda part: f"−{software.share(part)}" if part >= 0 else f"+{software.share(-part)}", pl.String)
     return rows.with_columns(

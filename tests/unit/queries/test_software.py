@@ -28,9 +28,9 @@ def batches(run_id: str, size: int, count: int, **changes: Any) -> pl.DataFrame:
     return factories.frame([factories.record(run_id, index, window_id=index // size, **common) for index in range(size * count)])
 
 
-def served(run_id: str, concurrency: int) -> pl.DataFrame:
+def served(run_id: str, concurrency: int, **changes: Any) -> pl.DataFrame:
     """A run on a server: one window."""
-    more = {"engine": "vllm", "batch_size": concurrency, "concurrency": concurrency, "harness_version": "2.0", "window_id": 1}
+    more = {"engine": "vllm", "batch_size": concurrency, "concurrency": concurrency, "harness_version": "2.0", "window_id": 1} | changes
     return factories.frame([factories.record(run_id, index, **SHAPE | SHARED | more) for index in range(40)])
 
 
@@ -45,6 +45,7 @@ RUNS = {
     "quantised": batches("quantised", 32, 9, dtype="int4"),
     "server-64": served("server-64", 64),
     "server-128": served("server-128", 128),
+    "server-1": served("server-1", 1, params_total_b=0.6, model_id="me/small", harness_version="2.2"),
     "two-cards": factories.records(30, "two-cards", **COMPILED | {"num_gpus": 2}, harness_version="3.0"),
     "compiled-2": factories.records(54, "compiled-2", **COMPILED, harness_version="2.0", seed=1).with_columns(pl.col("energy_j") * 0.816),
     "small": factories.records(6, "small", **COMPILED | {"params_total_b": 0.6, "model_id": "me/small"}, harness_version="2.0"),
@@ -104,7 +105,7 @@ def test_one_run_stands_for_each_step_of_a_size(steps: pl.DataFrame) -> None:
         (8.0, 3, "batch-8"),
         (8.0, 4, "batch-32"),
         (8.0, 5, "server-128"),
-    ], "newest protocol, the loop that takes least (the default of equals), 16 bits, one GPU, best concurrency"
+    ], "newest protocol, the loop that takes least (the default of equals), 16 bits, one GPU, best concurrency above 1"
     assert steps.filter(pl.col("step") == 1).select("runs", "choices").row(0) == (1, 2)
     assert steps.filter(pl.col("size") == 8, pl.col("step") == 2, pl.col("weights") == "dummy").select("runs", "answers").row(0) == (
         2,
@@ -245,7 +246,7 @@ def test_one_run_stands_for_each_engine_and_number_of_answers_at_once(runs_kept:
         ("vllm", 64, "server-64"),
         ("vllm", 128, "server-128"),
     ], "newest protocol, the weights of most points, one GPU; other precisions are curves of their own"
-    server = curves.filter(pl.col("engine") == "vllm")
+    server = curves.filter(pl.col("size") == 8, pl.col("engine") == "vllm")
     assert server["energy_per_token_j"].to_list() == [0.3, 0.2], "the steady state"
     rows = lines.complete(curves)
     assert lines.sizes(rows) == ["8B"], "one number at a time is no curve"
