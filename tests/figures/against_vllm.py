@@ -32,18 +32,22 @@ USUAL = "transformers-compiled:stacked-ahead-split"
 """The loop that answers one prompt at a time where no other is asked for."""
 
 
-def runs_beside_vllm(results: pj.Results) -> pl.DataFrame:
-    """Runs of shapes one at a time on the cards on which the usual loop and vLLM answered them: J/token and token/s, medians of a step and
-    of TTFT.
-    """
-    rows = results.sql(
+def runs_of_shapes(results: pj.Results) -> pl.DataFrame:
+    """Runs of shapes one at a time, in our loops and on vLLM: J/token and token/s, medians of a step and of TTFT, tokens of vLLM's cache."""
+    return results.sql(
         "select regexp_replace(runs.model_id, '-vocab-49k$', '') as shape, runs.card, runs.engine, runs.run_number, count(*) as answers, "
         "sum(energy_j) / sum(output_tokens) as joules, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed, "
-        "1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms, 1000 * median(ttft_s) as ttft_ms "
+        "1000 * median((latency_s - ttft_s) / (output_tokens - 1)) as step_ms, 1000 * median(ttft_s) as ttft_ms, "
+        "any_value((runs.environment->>'$.server_setup.kv_cache_tokens')::bigint) as cache_tokens "
         "from requests join runs using (run_number) where runs.gpu = 'H200' and runs.harness_version > '2.0' and runs.batch_size = 1 and "
         "runs.concurrency = 1 and runs.dtype = 'float16' and runs.model_id like '%-vocab-49k' and requests.valid and "
         "runs.engine not in ('transformers-eager', 'sglang', 'llama.cpp') group by all"
     )
+
+
+def runs_beside_vllm(results: pj.Results) -> pl.DataFrame:
+    """Those on the cards on which the usual loop and vLLM answered the shape."""
+    rows = runs_of_shapes(results)
     used = [pl.col("engine") == engine for engine in (USUAL, "vllm")]
     return rows.filter(pl.all_horizontal(one.any().over("shape", "card") for one in used))
 
@@ -80,15 +84,15 @@ def usual_against_vllm(results: pj.Results) -> list[str]:
 
 def usual_at_14b(results: pj.Results) -> list[str]:
     """The usual loop at 14B on the card that did not run vLLM: J/token and token/s of its two runs."""
-    rows = results.sql(
-        "select sum(energy_j) / sum(output_tokens) as joules, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed "
-        "from requests join runs using (run_number) where runs.model_id = 'qwen3-14b-vocab-49k' and runs.engine = $usual and "
-        "runs.batch_size = 1 and runs.card != $beside group by run_number",
-        usual=USUAL,
-        beside=runs_beside_vllm(results).filter(shape="qwen3-14b")["card"][0],
-    )
+    rows = runs_of_shapes(results).filter(shape="qwen3-14b", engine=USUAL).join(runs_beside_vllm(results), on="card", how="anti")
     (joules,), (speed,) = {f"{one:.1f}" for one in rows["joules"]}, {f"{one:.0f}" for one in rows["speed"]}
     return [f"({rows.height} runs) took {joules} J/token at {speed} token/s"]
+
+
+def cache_at_70b(results: pj.Results) -> list[str]:
+    """What one H200 leaves vLLM for keys and values beside 70B weights of 16 bits."""
+    (tokens,) = runs_of_shapes(results).filter(shape="llama-3.1-70b", engine="vllm")["cache_tokens"].unique()
+    return [f"At 70B vLLM has room for {tokens:,} tokens beside the weights"]
 
 
 def table_beside_vllm(results: pj.Results) -> list[str]:
@@ -152,6 +156,7 @@ FIGURES = (
     Figure(saved_at_8b, ENGINES),
     Figure(usual_against_vllm),
     Figure(usual_at_14b, ENGINES),
+    Figure(cache_at_70b, ENGINES),
     Figure(table_of_trials, ENGINES, "| loop | token/s | of the fastest |"),
     Figure(batches_against_vllm, ENGINES, "| shape | static batch |"),
 )
