@@ -33,7 +33,7 @@ USUAL = "transformers-compiled:stacked-ahead-split"
 
 
 def runs_of_shapes(results: pj.Results) -> pl.DataFrame:
-    """Runs of shapes one at a time, in our loops and on vLLM: J/token and token/s, medians of a step and of TTFT, tokens of vLLM's cache."""
+    """Runs of shapes one at a time, in our loops and on vLLM: J/token, token/s, medians of a step and of TTFT, tokens of the cache."""
     return results.sql(
         "select regexp_replace(runs.model_id, '-vocab-49k$', '') as shape, runs.card, runs.engine, runs.run_number, count(*) as answers, "
         "sum(energy_j) / sum(output_tokens) as joules, any_value(ratio(runs.output_tokens_total, runs.busy_s_total)) as speed, "
